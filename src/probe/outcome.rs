@@ -1,0 +1,94 @@
+//! What became of a probe: exactly one outcome, and for a loss its cause.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Duration;
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its reply came within its deadline.
+    Ok,
+    /// Its reply came, but after its deadline.
+    Late,
+    /// No reply came.
+    Lost,
+    /// It never left: the socket refused it.
+    SendError,
+}
+
+/// Why there was no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The network, between the client and the server.
+    Up,
+    /// The network, between the server and the client.
+    Down,
+    /// Dropped on purpose by the server before it counted the probe.
+    InjectedUp,
+    /// The reply withheld on purpose by the server.
+    InjectedDown,
+    /// A limit of the server's.
+    Refused,
+    /// The server's socket buffer was full.
+    ServerOverflow,
+    /// The client's socket buffer was full.
+    ClientOverflow,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// A probe whose story is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    pub seq: u64,
+    /// When it was due, from time zero of the run (the due time of the first probe).
+    pub due: Duration,
+    /// When it left, from time zero; a probe that never left has none.
+    pub sent: Option<Duration>,
+    /// The time until the next probe was due.
+    pub interval: Duration,
+    /// Bytes of UDP payload.
+    pub size: u32,
+    pub outcome: Outcome,
+    /// For a lost probe, and for none else.
+    pub cause: Option<Cause>,
+    /// From sent to received; present when the outcome is `Ok` or `Late`.
+    pub rtt: Option<Duration>,
+    /// How long the server held the reply on purpose. Unknown to the text dialect.
+    pub hold: Option<Duration>,
+    /// All the time between the server's receiving and its sending, the hold included.
+    pub server: Option<Duration>,
+    /// The server's receive stamp minus the client's send stamp: one-way delay plus clock offset.
+    pub owd_up: Option<Duration>,
+    /// The client's receive stamp minus the server's send stamp: one-way delay minus clock offset.
+    pub owd_down: Option<Duration>,
+    /// Replies received, the first included.
+    pub copies: u32,
+    /// Place in the order of arrival among the replies of the run, from 0.
+    pub arrival: Option<u64>,
+}
+
+impl Resolved {
+    /// RTT free of coordinated omission: from due to received.
+    pub fn due_rtt(&self) -> Option<Duration> {
+        Some(self.sent? - self.due + self.rtt?)
+    }
+
+    /// RTT without what the server held it for on purpose and without what it took of its own.
+    pub fn net_rtt(&self) -> Option<Duration> {
+        Some(self.rtt? - self.server?)
+    }
+
+    /// How late it left.
+    pub fn schedule_error(&self) -> Option<Duration> {
+        Some(self.sent? - self.due)
+    }
+
+    /// The second of the run in which it was sent, from 1. One that never left counts where it was due.
+    pub fn second(&self) -> u64 {
+        self.sent.unwrap_or(self.due).as_nanos().max(0) as u64 / 1_000_000_000 + 1
+    }
+}

@@ -1,0 +1,134 @@
+//! `run.json`: what was asked, where, of whom, what happened, and what it came to.
+//!
+//! A value that is not known is `null`. Times are microseconds with up to three decimals.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::Cause;
+
+/// The version of the record's form; a reader refuses a newer one.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub schema: u32,
+    /// The version of the program.
+    pub udpecho: String,
+    pub argv: Vec<String>,
+    /// RFC 3339, of time zero.
+    pub started: String,
+    pub environment: Environment,
+    pub config: Config,
+    /// What the server said of itself; text and plain dialects say nothing.
+    pub server: Option<Server>,
+    pub stamps: Stamps,
+    /// The relation of the two clocks, where the server stamps.
+    pub clock: Option<Clock>,
+    pub events: Vec<Event>,
+    /// Absent while the run goes on, and when it was killed.
+    pub summary: Option<Summary>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    pub os: String,
+    pub kernel: Option<String>,
+    pub arch: String,
+    pub cpus: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// As the user named it.
+    pub host: String,
+    /// Address and port.
+    pub address: String,
+    /// `native` or `text`.
+    pub dialect: String,
+    /// Whether the server was started inside the same process.
+    pub embedded: bool,
+    pub count: Option<u64>,
+    pub interval_us: f64,
+    /// The share by which each interval is shorter than the one before.
+    pub decay: Option<f64>,
+    pub min_interval_us: Option<f64>,
+    pub size: u32,
+    /// Absent when a probe's deadline is its interval.
+    pub deadline_us: Option<f64>,
+    pub total_us: Option<f64>,
+    pub source: Option<String>,
+    pub dscp: Option<u8>,
+    pub ttl: Option<u8>,
+    pub dont_fragment: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// The specification of what it injects, in the form `serve` takes; `clean` if nothing.
+    pub injects: String,
+    pub seed: u64,
+    pub max_size: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamps {
+    /// `kernel` or `program`.
+    pub client_send: String,
+    pub client_receive: String,
+    pub server: Option<String>,
+}
+
+/// The server's clock minus the client's lies within `offset_us` plus or minus `bound_us`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clock {
+    pub offset_us: f64,
+    pub bound_us: f64,
+    pub skew_ppm: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// From time zero; negative before it.
+    pub at_us: f64,
+    pub kind: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// From time zero to the end of the last probe's story.
+    pub duration_us: f64,
+    pub sent: u64,
+    pub ok: u64,
+    pub late: u64,
+    pub lost: u64,
+    pub send_errors: u64,
+    /// All that was not on time, over sent.
+    pub loss_share: Option<f64>,
+    /// The 95 % Wilson interval of the share.
+    pub loss_interval: Option<[f64; 2]>,
+    pub causes: BTreeMap<Cause, u64>,
+    pub duplicates: u64,
+    pub reordered: u64,
+    pub rtt_us: Option<Distribution>,
+    pub net_rtt_us: Option<Distribution>,
+    pub schedule_error_us: Option<Distribution>,
+    /// Probes that left more than one interval late.
+    pub missed: u64,
+}
+
+/// Percentiles are conditional on arrival.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    pub min: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+    pub stddev: Option<f64>,
+    pub n: u64,
+}
