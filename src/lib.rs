@@ -3,6 +3,10 @@
 pub mod impair;
 pub mod probe;
 pub mod record;
+pub mod reflect;
 pub mod rng;
+pub mod schedule;
+pub mod sim;
 pub mod time;
 pub mod units;
+pub mod wire;

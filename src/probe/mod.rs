@@ -1,5 +1,510 @@
-//! The client without a socket. Deterministic: `now` is an argument, deadlines are return values.
+//! The client without a socket. Deterministic; no clock, no socket: `now` is an argument, what is
+//! to be sent and when are return values.
+//!
+//! `poll_transmit` gives datagrams to send, `handle` takes those received, `poll_timeout` says when
+//! to call `handle_timeout` next, `poll_event` tells what happened. A new dialect is a file here
+//! and an arm of `Dialect`.
 
+mod event;
+mod flight;
+mod lanes;
+mod native;
+mod opening;
 mod outcome;
+mod plan;
+mod retry;
+mod truth;
 
+use std::collections::VecDeque;
+
+pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Outcome, Resolved};
+
+use crate::rng::Seed;
+use crate::schedule::Schedule;
+use crate::time::{Duration, Instant};
+use crate::wire::native::Fate;
+
+use flight::{Arrival, Flight, Patience, ServerTimes};
+use lanes::{Heard, Lanes};
+use native::Native;
+use plan::{Plan, Planned};
+use retry::Retry;
+
+/// Which language is spoken with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Native,
+    Text,
+}
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub language: Language,
+    /// UDP payload of every probe.
+    pub size: u32,
+    pub schedule: Schedule,
+    /// Without one it goes on until it is stopped.
+    pub count: Option<u64>,
+    /// No probe is sent later than this after time zero.
+    pub total: Option<Duration>,
+    /// How long after it was sent a reply is in time; none: until the next probe is due.
+    pub deadline: Option<Duration>,
+    /// How long beyond every known reason a reply is waited for, so that it can be called late.
+    pub grace: Duration,
+    /// Ask the server to stop at the end.
+    pub stop_server: bool,
+    /// Where nonces and payloads come from; from the operating system's random source.
+    pub seed: Seed,
+}
+
+/// A datagram to send, in the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Which of the client's sockets it leaves by; the native protocol needs one only.
+    pub lane: usize,
+    pub length: usize,
+    /// The probe that it is, if it is one.
+    pub seq: Option<u64>,
+}
+
+/// Datagrams that were none of ours, and others that came too late to matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Not understood, or not from the session.
+    pub junk: u64,
+    /// A reply to a probe that was never sent, or not at that time.
+    pub forged: u64,
+    /// Further replies to probes whose story was over.
+    pub copies_after_close: u64,
+    /// Only replies to probes that had been given up.
+    pub stragglers: u64,
+    /// Replies whose payload was changed on the way, not on purpose.
+    pub corrupted: u64,
+    /// ICMP messages that nobody listens.
+    pub unreachable: u64,
+}
+
+/// One run against one server.
+#[derive(Debug)]
+pub struct Client {
+    settings: Settings,
+    plan: Plan,
+    flight: Flight,
+    dialect: Dialect,
+    phase: Phase,
+    events: VecDeque<Event>,
+    counters: Counters,
+    server: Option<ServerInfo>,
+    reachable: bool,
+    last_heard: Instant,
+    /// How many drops of the client's own socket have no probe to account for them yet.
+    own_overflows: u64,
+    own_overflows_seen: u64,
+}
+
+#[derive(Debug)]
+enum Dialect {
+    Native(Box<Native>),
+    Text(Lanes),
+}
+
+#[derive(Debug)]
+enum Phase {
+    Opening,
+    Running,
+    /// All is resolved; the server is asked to stop.
+    Stopping(Retry),
+    Closing,
+    Done,
+}
+
+impl Client {
+    /// How long a probe waits for the server's word while probes are still being sent.
+    const TRUTH_WHILE_RUNNING: Duration = Duration::from_secs(60);
+    /// When all have been sent, a server that is silent for so long is not asked any more.
+    const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
+    const STOP_TRIES: u32 = 4;
+    const LANES_MOST: i64 = 64;
+
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        let truth = match settings.language {
+            Language::Native => Self::TRUTH_WHILE_RUNNING,
+            Language::Text => Duration::ZERO,
+        };
+        let patience = Patience {
+            deadline: settings.deadline,
+            longest_hold: Duration::ZERO,
+            grace: settings.grace,
+            truth,
+        };
+        let dialect = match settings.language {
+            Language::Native => Dialect::Native(Box::new(Native::new(&settings, now))),
+            Language::Text => Dialect::Text(Lanes::new(settings.size, lanes_needed(&settings), now)),
+        };
+        Self {
+            plan: Plan::new(settings.schedule.clone(), settings.count, settings.total),
+            flight: Flight::new(settings.size, patience),
+            dialect,
+            phase: Phase::Opening,
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            server: None,
+            reachable: true,
+            last_heard: now,
+            own_overflows: 0,
+            own_overflows_seen: 0,
+            settings,
+        }
+    }
+
+    /// Sockets needed, numbered from 0.
+    pub fn lanes(settings: &Settings) -> usize {
+        match settings.language {
+            Language::Native => 1,
+            Language::Text => lanes_needed(settings),
+        }
+    }
+
+    /// Takes a datagram that was received at `received` on one of the sockets.
+    pub fn handle(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
+        self.last_heard = self.last_heard.max(received);
+        match self.dialect {
+            Dialect::Native(_) => self.handle_native(received, datagram),
+            Dialect::Text(_) => self.handle_text(received, lane, datagram),
+        }
+    }
+
+    /// The next datagram to send now, written to `buffer`.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let control = |length| Transmit { lane: 0, length, seq: None };
+        match &mut self.phase {
+            Phase::Opening => self.transmit_opening(now, buffer),
+            Phase::Running => self
+                .transmit_probe(now, buffer)
+                .or_else(|| self.transmit_opening(now, buffer))
+                .or_else(|| self.transmit_question(now, buffer).map(control)),
+            Phase::Stopping(retry) => {
+                if !retry.is_due(now) {
+                    return None;
+                }
+                retry.tried(now);
+                Some(control(match &self.dialect {
+                    Dialect::Native(native) => native.emit_stop(buffer),
+                    Dialect::Text(_) => lanes::emit_exit(buffer),
+                }))
+            }
+            Phase::Closing => {
+                self.finish();
+                match &self.dialect {
+                    Dialect::Native(native) => native.emit_close(buffer).map(control),
+                    Dialect::Text(_) => None,
+                }
+            }
+            Phase::Done => None,
+        }
+    }
+
+    /// The datagram did not leave after all.
+    pub fn send_failed(&mut self, transmit: &Transmit, why: SendError) {
+        if let Some(seq) = transmit.seq {
+            self.flight.fail(seq);
+            if let Dialect::Text(lanes) = &mut self.dialect {
+                lanes.give_up(seq);
+            }
+            self.events.push_back(Event::NotSent { seq, why });
+        } else if matches!(self.phase, Phase::Opening) {
+            self.fail(match why {
+                SendError::TooLong => Failure::SizeNotSent { size: self.settings.size },
+                SendError::NoLane => return,
+                SendError::Other(why) => Failure::Socket { why },
+            });
+        }
+    }
+
+    /// An ICMP message said that nobody listens at the server's port.
+    pub fn unreachable(&mut self, now: Instant) {
+        self.counters.unreachable += 1;
+        if matches!(self.phase, Phase::Opening) {
+            self.fail(Failure::Unreachable);
+        } else if std::mem::take(&mut self.reachable) {
+            self.events.push_back(Event::Unreachable { at: now });
+        }
+    }
+
+    /// The client's own sockets dropped so many datagrams in all for want of room.
+    pub fn set_own_overflows(&mut self, total: u64) {
+        self.own_overflows += total.saturating_sub(self.own_overflows_seen);
+        self.own_overflows_seen = total;
+    }
+
+    /// Ends the run as if all probes had been sent: the tail is still awaited.
+    pub fn stop(&mut self, now: Instant) {
+        self.plan.stop();
+        if matches!(self.phase, Phase::Opening) {
+            self.finish();
+        }
+        self.handle_timeout(now);
+    }
+
+    /// When something is to be done next without a datagram having come.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        match &self.phase {
+            Phase::Opening => self.opening_timeout(),
+            Phase::Running => {
+                let truth = match &self.dialect {
+                    Dialect::Native(native) => native.poll_timeout(&self.flight, now),
+                    Dialect::Text(_) => None,
+                };
+                let give_up = self.plan.is_finished().then(|| self.gives_up_at());
+                let times = [
+                    give_up.filter(|at| *at > now),
+                    self.plan.next_due(),
+                    self.flight.next_overdue_at(),
+                    self.flight.next_pop(),
+                    self.opening_timeout(),
+                    truth,
+                ];
+                times.into_iter().flatten().min()
+            }
+            Phase::Stopping(retry) => Some(retry.next()),
+            Phase::Closing => Some(now),
+            Phase::Done => None,
+        }
+    }
+
+    /// The next due time of a probe: the one moment that a caller should not miss.
+    pub fn next_due(&self) -> Option<Instant> {
+        if matches!(self.phase, Phase::Running) { self.plan.next_due() } else { None }
+    }
+
+    /// Looks at what is over by now. Datagrams received before `now` should be handled first.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Opening => self.check_opening(now),
+            Phase::Running => self.settle(now),
+            Phase::Stopping(retry) => {
+                if retry.tries() >= Self::STOP_TRIES && retry.is_due(now) {
+                    self.phase = Phase::Closing;
+                }
+            }
+            Phase::Closing | Phase::Done => {}
+        }
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Probes without a reply whose story is not over.
+    pub fn in_flight(&self) -> usize {
+        (self.flight.range().end - self.flight.range().start) as usize
+    }
+
+    fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let planned = self.plan.take(now)?;
+        self.flight.launch(&planned, now);
+        self.note_floor(&planned);
+        let length = self.settings.size as usize;
+        let seq = planned.seq;
+        let lane = match &mut self.dialect {
+            Dialect::Native(native) => {
+                native.emit_probe(seq, now, &mut buffer[..length]);
+                0
+            }
+            Dialect::Text(lanes) => {
+                let Some(lane) = lanes.take(seq) else {
+                    self.send_failed(&Transmit { lane: 0, length, seq: Some(seq) }, SendError::NoLane);
+                    return self.transmit_probe(now, buffer);
+                };
+                lanes::fill(seq, &mut buffer[..length]);
+                lane
+            }
+        };
+        Some(Transmit { lane, length, seq: Some(seq) })
+    }
+
+    fn note_floor(&mut self, planned: &Planned) {
+        if planned.at_floor && !std::mem::replace(&mut self.plan.floor_noted, true) {
+            self.events.push_back(Event::AtFloor { seq: planned.seq, interval: planned.interval });
+        }
+    }
+
+    fn transmit_opening(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        match &mut self.dialect {
+            Dialect::Native(native) => {
+                let length = native.opening.as_mut()?.poll_transmit(now, buffer)?;
+                Some(Transmit { lane: 0, length, seq: None })
+            }
+            Dialect::Text(lanes) => {
+                let (lane, length) = lanes.poll_transmit(now, buffer)?;
+                Some(Transmit { lane, length, seq: None })
+            }
+        }
+    }
+
+    fn transmit_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        match &mut self.dialect {
+            Dialect::Native(native) => native.poll_question(now, &self.flight, buffer),
+            Dialect::Text(_) => None,
+        }
+    }
+
+    fn opening_timeout(&self) -> Option<Instant> {
+        match &self.dialect {
+            Dialect::Native(native) => native.opening.as_ref().map(|opening| opening.poll_timeout()),
+            Dialect::Text(lanes) => lanes.poll_timeout(),
+        }
+    }
+
+    fn check_opening(&mut self, now: Instant) {
+        let failure = match &self.dialect {
+            Dialect::Native(native) => native.opening.as_ref().and_then(|opening| opening.failure(now)),
+            Dialect::Text(lanes) => {
+                lanes.exhausted(now).map(|(tries, since)| Failure::Silent { tries, after: now - since })
+            }
+        };
+        if let Some(failure) = failure {
+            self.fail(failure);
+        }
+    }
+
+    /// Calibrated: time zero is now.
+    fn start(&mut self, now: Instant) {
+        self.events.push_back(Event::Opened { at: now, server: self.server.clone() });
+        self.events.push_back(Event::Started { zero: now });
+        self.plan.start(now);
+        self.flight.start(now);
+        self.phase = Phase::Running;
+    }
+
+    /// Reports what is overdue and takes out what is over; ends the run after the last probe.
+    fn settle(&mut self, now: Instant) {
+        while let Some(seq) = self.flight.next_overdue(now) {
+            self.events.push_back(Event::Overdue { seq });
+        }
+        if self.plan.is_finished() && now >= self.gives_up_at() {
+            self.flight.patience_mut().truth = Duration::ZERO;
+        }
+        loop {
+            let mut blame = Blame {
+                own_overflows: &mut self.own_overflows,
+                dialect: &mut self.dialect,
+                clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
+            };
+            let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
+            if let Dialect::Text(lanes) = &mut self.dialect {
+                lanes.give_up(resolved.seq);
+            }
+            self.events.push_back(Event::Resolved(resolved));
+        }
+        if self.plan.is_finished() && self.flight.is_empty() {
+            self.phase =
+                if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
+        }
+    }
+
+    /// When all have been sent and the server stays silent.
+    fn gives_up_at(&self) -> Instant {
+        self.last_heard.max(self.flight.last_settles()) + Self::SILENCE_AT_THE_END
+    }
+
+    fn note_arrival(&mut self, seq: u64, arrival: Arrival, hold: Option<Duration>) {
+        match arrival {
+            Arrival::First { rtt, late_by } => {
+                self.reachable = true;
+                self.events.push_back(Event::Reply { seq, rtt, hold, late_by, copy: 1 });
+            }
+            Arrival::Copy { rtt, copy } => {
+                self.events.push_back(Event::Reply { seq, rtt, hold, late_by: None, copy });
+            }
+            Arrival::CopyAfterClose => self.counters.copies_after_close += 1,
+            Arrival::Straggler => self.counters.stragglers += 1,
+            Arrival::Forged => self.counters.forged += 1,
+        }
+    }
+
+    fn handle_text(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
+        let Dialect::Text(lanes) = &mut self.dialect else { return };
+        match lanes.handle(lane, datagram) {
+            Heard::Calibrated => {
+                if lanes.is_calibrated() && matches!(self.phase, Phase::Opening) {
+                    self.start(received);
+                }
+            }
+            Heard::Reply(seq) => {
+                let arrival = self.flight.arrive(seq, received, None::<ServerTimes>);
+                self.note_arrival(seq, arrival, None);
+            }
+            Heard::Stopping => self.handle_stopped(true),
+            Heard::Junk => self.counters.junk += 1,
+        }
+    }
+
+    fn handle_stopped(&mut self, obeyed: bool) {
+        if matches!(self.phase, Phase::Stopping(_)) {
+            self.events.push_back(Event::StopAnswered { obeyed });
+            self.phase = Phase::Closing;
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.events.push_back(Event::Failed(failure));
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Done;
+        self.events.push_back(Event::Finished);
+    }
+}
+
+/// One lane for each probe that may be waiting at once.
+fn lanes_needed(settings: &Settings) -> usize {
+    let shortest = settings.schedule.shortest_interval().as_nanos().max(1);
+    let longest_wait =
+        settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
+    (longest_wait.as_nanos() / shortest + 2).clamp(1, Client::LANES_MOST) as usize
+}
+
+/// Finds the cause of a loss in what is known about it.
+struct Blame<'a> {
+    own_overflows: &'a mut u64,
+    dialect: &'a mut Dialect,
+    clean: bool,
+}
+
+impl Blame<'_> {
+    fn cause(&mut self, fate: Option<Fate>, seen_in_window: bool) -> Cause {
+        match fate {
+            Some(Fate::DroppedUp) => Cause::InjectedUp,
+            Some(Fate::DroppedDown) => Cause::InjectedDown,
+            Some(Fate::Refused) => Cause::Refused,
+            Some(Fate::NotSeen) => {
+                let server_overflowed = match self.dialect {
+                    Dialect::Native(native) => native.take_overflow(),
+                    Dialect::Text(_) => false,
+                };
+                if server_overflowed { Cause::ServerOverflow } else { Cause::Up }
+            }
+            Some(Fate::Answered) => {
+                let overflowed = *self.own_overflows > 0;
+                *self.own_overflows = self.own_overflows.saturating_sub(1);
+                if overflowed { Cause::ClientOverflow } else { Cause::Down }
+            }
+            Some(Fate::SendFailed) => Cause::Down,
+            // It arrived, nothing is withheld here, and no reply came.
+            None if seen_in_window && self.clean => Cause::Down,
+            Some(Fate::Held | Fate::Forgotten) | None => Cause::Unknown,
+        }
+    }
+}

@@ -67,8 +67,6 @@ pub struct Resolved {
     pub owd_down: Option<Duration>,
     /// Replies received, the first included.
     pub copies: u32,
-    /// Place in the order of arrival among the replies of the run, from 0.
-    pub arrival: Option<u64>,
 }
 
 impl Resolved {

@@ -1,0 +1,84 @@
+//! What a client has to tell while it runs.
+
+use super::outcome::Resolved;
+use crate::time::{Duration, Instant};
+
+/// In the order in which it happened, but for `Resolved`, which comes in the order of the probes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Calibrated: the server agreed to the size, and this is what it said of itself.
+    Opened { at: Instant, server: Option<ServerInfo> },
+    /// Time zero: the first probe is due.
+    Started { zero: Instant },
+    /// A reply to a probe, the first or a further one.
+    Reply { seq: u64, rtt: Duration, hold: Option<Duration>, late_by: Option<Duration>, copy: u32 },
+    /// A probe's deadline passed without a reply.
+    Overdue { seq: u64 },
+    /// A probe did not leave.
+    NotSent { seq: u64, why: SendError },
+    /// From this probe on the interval is the shortest allowed.
+    AtFloor { seq: u64, interval: Duration },
+    /// A probe's story is over.
+    Resolved(Resolved),
+    /// The server does not know the session: it was restarted. The client opens another.
+    Forgotten { at: Instant },
+    /// The session is open again; the first since `Forgotten`.
+    Reopened { at: Instant, first_seq: u64 },
+    /// An ICMP message said that nobody listens; the first since the last reply.
+    Unreachable { at: Instant },
+    /// The server's answer to the request that it stop.
+    StopAnswered { obeyed: bool },
+    /// The run could not begin.
+    Failed(Failure),
+    /// The run is over; nothing follows.
+    Finished,
+}
+
+/// What a server says of itself at calibration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    pub injects: String,
+    pub seed: u64,
+    pub max_size: u32,
+    pub longest_hold: Duration,
+    pub kernel_stamps: bool,
+}
+
+impl ServerInfo {
+    pub fn is_clean(&self) -> bool {
+        self.injects == "clean"
+    }
+}
+
+/// Why a datagram did not leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// Longer than the path or the socket takes.
+    TooLong,
+    /// The text dialect allows one probe in flight on each socket, and none was free.
+    NoLane,
+    Other(String),
+}
+
+/// Why a run could not begin. The caller adds which server it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("nobody listens there")]
+    Unreachable,
+    #[error("no answer after {tries} tries in {after}")]
+    Silent { tries: u32, after: Duration },
+    #[error("it answers, but a datagram of {size} bytes does not come through")]
+    SizeLost { size: u32 },
+    #[error("a datagram of {size} bytes is too long to be sent there")]
+    SizeNotSent { size: u32 },
+    #[error("the server takes {limit} bytes at most")]
+    TooLarge { limit: u32 },
+    #[error("the server takes {limit} bytes at least")]
+    TooSmall { limit: u32 },
+    #[error("the server has {sessions} sessions already and takes no more")]
+    Full { sessions: u32 },
+    #[error("the server refused to open a session (reason {code})")]
+    Denied { code: u8 },
+    #[error("the socket failed: {why}")]
+    Socket { why: String },
+}

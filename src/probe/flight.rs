@@ -1,0 +1,366 @@
+//! The probes whose story is not over, in the order of their numbers.
+//!
+//! A probe waits until its reply comes or until there is nothing to wait for. It leaves at the
+//! front, resolved, when nothing about it can change any more; so rows come out in order, and what
+//! is kept is bounded by the time a reply may take.
+
+use std::collections::VecDeque;
+
+use super::outcome::{Cause, Outcome, Resolved};
+use super::plan::Planned;
+use crate::time::{Duration, Instant};
+use crate::wire::native::Fate;
+
+/// What a reply tells besides that it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerTimes {
+    pub hold: Duration,
+    /// All the time at the server.
+    pub residence: Duration,
+    pub owd_up: Duration,
+    pub owd_down: Duration,
+}
+
+/// What an arriving reply was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The first reply; `late_by` if it came after the deadline.
+    First { rtt: Duration, late_by: Option<Duration> },
+    /// A further reply, the `copy`-th.
+    Copy { rtt: Duration, copy: u32 },
+    /// A further reply to a probe whose story was over.
+    CopyAfterClose,
+    /// The only reply, but too late even to be called late: its probe was given up.
+    Straggler,
+    /// Of a probe that was never sent.
+    Forged,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    due: Instant,
+    interval: Duration,
+    sent: Instant,
+    /// A reply after it is late.
+    deadline: Instant,
+    /// After it no reply is expected any more.
+    settles: Instant,
+    state: State,
+    copies: u32,
+    /// What the server said became of it, and whether it said so after the probe had settled.
+    fate: Option<Fate>,
+    fate_is_final: bool,
+    /// A later reply's window showed that it had arrived.
+    seen_in_window: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Failed,
+    Waiting,
+    Answered { received: Instant, late: bool, server: Option<ServerTimes> },
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A probe's deadline after it was sent; none: its interval.
+    pub deadline: Option<Duration>,
+    /// The longest that the server holds a reply on purpose.
+    pub longest_hold: Duration,
+    /// How long a reply may take beyond that before it is given up.
+    pub grace: Duration,
+    /// How long a settled probe waits for the server's word on it.
+    pub truth: Duration,
+}
+
+#[derive(Debug)]
+pub struct Flight {
+    zero: Instant,
+    size: u32,
+    patience: Patience,
+    slots: VecDeque<Slot>,
+    /// The number of the probe at the front.
+    first: u64,
+    /// Probes below it have been reported overdue, if they were.
+    overdue_from: u64,
+    closed: Closed,
+}
+
+impl Flight {
+    /// An answered probe stays for at most so long, to count its duplicates.
+    const COPIES: Duration = Duration::from_millis(200);
+    /// A safety net: with more in flight the oldest are given up.
+    const MOST: usize = 1 << 22;
+
+    pub fn new(size: u32, patience: Patience) -> Self {
+        Self {
+            zero: Instant::ZERO,
+            size,
+            patience,
+            slots: VecDeque::new(),
+            first: 0,
+            overdue_from: 0,
+            closed: Closed::default(),
+        }
+    }
+
+    pub fn start(&mut self, zero: Instant) {
+        self.zero = zero;
+    }
+
+    pub fn patience_mut(&mut self) -> &mut Patience {
+        &mut self.patience
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The numbers of the probes in it.
+    pub fn range(&self) -> std::ops::Range<u64> {
+        self.first..self.first + self.slots.len() as u64
+    }
+
+    /// A probe leaves now.
+    pub fn launch(&mut self, planned: &Planned, now: Instant) {
+        let deadline = now + self.patience.deadline.unwrap_or(planned.interval);
+        let settles = deadline.max(now + self.patience.longest_hold) + self.patience.grace;
+        self.slots.push_back(Slot {
+            due: planned.due,
+            interval: planned.interval,
+            sent: now,
+            deadline,
+            settles,
+            state: State::Waiting,
+            copies: 0,
+            fate: None,
+            fate_is_final: false,
+            seen_in_window: false,
+        });
+    }
+
+    /// The probe did not leave after all.
+    pub fn fail(&mut self, seq: u64) {
+        if let Some(slot) = self.slot_mut(seq) {
+            slot.state = State::Failed;
+        }
+    }
+
+    /// When the probe left, if it is still of interest.
+    pub fn sent_at(&self, seq: u64) -> Option<Instant> {
+        self.slot(seq).map(|slot| slot.sent)
+    }
+
+    /// A reply to the probe was received.
+    pub fn arrive(&mut self, seq: u64, received: Instant, server: Option<ServerTimes>) -> Arrival {
+        if seq < self.first {
+            return self.closed.arrive(seq);
+        }
+        let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
+        let rtt = received - slot.sent;
+        match slot.state {
+            State::Failed => Arrival::Forged,
+            State::Answered { .. } => {
+                slot.copies += 1;
+                Arrival::Copy { rtt, copy: slot.copies }
+            }
+            State::Waiting => {
+                let late = received > slot.deadline;
+                let late_by = late.then(|| received - slot.deadline);
+                slot.copies = 1;
+                slot.state = State::Answered { received, late, server };
+                Arrival::First { rtt, late_by }
+            }
+        }
+    }
+
+    /// The server said what became of the probe, when asked at `asked`.
+    pub fn tell(&mut self, seq: u64, fate: Fate, asked: Instant) {
+        if let Some(slot) = self.slot_mut(seq)
+            && !slot.fate_is_final
+        {
+            slot.fate = Some(fate);
+            slot.fate_is_final = asked >= slot.settles;
+        }
+    }
+
+    /// A reply showed that this probe had arrived at the server.
+    pub fn seen_in_window(&mut self, seq: u64) {
+        if let Some(slot) = self.slot_mut(seq) {
+            slot.seen_in_window = true;
+        }
+    }
+
+    /// The next probe whose deadline has passed without a reply.
+    pub fn next_overdue(&mut self, now: Instant) -> Option<u64> {
+        self.overdue_from = self.overdue_from.max(self.first);
+        while let Some(slot) = self.slot(self.overdue_from) {
+            if matches!(slot.state, State::Waiting) {
+                if now < slot.deadline {
+                    return None;
+                }
+                self.overdue_from += 1;
+                return Some(self.overdue_from - 1);
+            }
+            self.overdue_from += 1;
+        }
+        None
+    }
+
+    /// Whether the probe waits, past its deadline, and the server has not settled its fate yet.
+    pub fn wants_fate(&self, seq: u64, now: Instant) -> bool {
+        self.slot(seq).is_some_and(|slot| {
+            matches!(slot.state, State::Waiting) && now >= slot.deadline && slot.fate.is_none_or(is_open)
+        })
+    }
+
+    /// Whether the probe waits in vain, and the server has not been asked since that was clear.
+    pub fn wants_last_word(&self, seq: u64, now: Instant) -> bool {
+        self.slot(seq).is_some_and(|slot| {
+            matches!(slot.state, State::Waiting)
+                && now >= slot.settles
+                && !slot.fate_is_final
+                && slot.fate.is_none_or(|fate| is_open(fate) && fate != Fate::Answered)
+        })
+    }
+
+    pub fn deadline_of(&self, seq: u64) -> Option<Instant> {
+        self.slot(seq).map(|slot| slot.deadline)
+    }
+
+    pub fn settles_at(&self, seq: u64) -> Option<Instant> {
+        self.slot(seq).map(|slot| slot.settles)
+    }
+
+    /// When no reply is expected any more to any of the probes sent.
+    pub fn last_settles(&self) -> Instant {
+        self.slots.back().map_or(Instant::ZERO, |slot| slot.settles)
+    }
+
+    /// Takes the probe at the front if its story is over. `blame` finds the cause of a network loss
+    /// or of an unknown one, given what the server last said.
+    pub fn pop(&mut self, now: Instant, blame: impl FnOnce(Option<Fate>, bool) -> Cause) -> Option<Resolved> {
+        let slot = *self.slots.front()?;
+        let crowded = self.slots.len() > Self::MOST;
+        if !crowded && now < self.ready_at(&slot) {
+            return None;
+        }
+        let seq = self.first;
+        self.slots.pop_front();
+        self.first += 1;
+        self.closed.close(seq, matches!(slot.state, State::Answered { .. }));
+        Some(self.resolve(seq, &slot, blame))
+    }
+
+    /// When the probe at the front may be taken, as far as it depends on time alone.
+    pub fn next_pop(&self) -> Option<Instant> {
+        self.slots.front().map(|slot| self.ready_at(slot))
+    }
+
+    /// When the next overdue probe is to be reported.
+    pub fn next_overdue_at(&self) -> Option<Instant> {
+        self.slot(self.overdue_from.max(self.first)).map(|slot| slot.deadline)
+    }
+
+    fn ready_at(&self, slot: &Slot) -> Instant {
+        match slot.state {
+            State::Failed => slot.sent,
+            State::Answered { received, .. } => slot.deadline.min(received + Self::COPIES),
+            State::Waiting => match slot.fate {
+                Some(fate) if !is_open(fate) => slot.deadline,
+                Some(Fate::Answered) => slot.settles,
+                Some(_) if slot.fate_is_final => slot.settles,
+                _ => slot.settles + self.patience.truth,
+            },
+        }
+    }
+
+    fn resolve(&self, seq: u64, slot: &Slot, blame: impl FnOnce(Option<Fate>, bool) -> Cause) -> Resolved {
+        let mut resolved = Resolved {
+            seq,
+            due: slot.due - self.zero,
+            sent: Some(slot.sent - self.zero),
+            interval: slot.interval,
+            size: self.size,
+            outcome: Outcome::Lost,
+            cause: None,
+            rtt: None,
+            hold: None,
+            server: None,
+            owd_up: None,
+            owd_down: None,
+            copies: slot.copies,
+        };
+        match slot.state {
+            State::Failed => {
+                resolved.sent = None;
+                resolved.outcome = Outcome::SendError;
+            }
+            State::Waiting => {
+                let fate =
+                    slot.fate.filter(|fate| !is_open(*fate) || slot.fate_is_final || *fate == Fate::Answered);
+                resolved.cause = Some(blame(fate, slot.seen_in_window));
+            }
+            State::Answered { received, late, server } => {
+                resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
+                resolved.rtt = Some(received - slot.sent);
+                resolved.hold = server.map(|times| times.hold);
+                resolved.server = server.map(|times| times.residence);
+                resolved.owd_up = server.map(|times| times.owd_up);
+                resolved.owd_down = server.map(|times| times.owd_down);
+            }
+        }
+        resolved
+    }
+
+    fn slot(&self, seq: u64) -> Option<&Slot> {
+        self.slots.get(usize::try_from(seq.checked_sub(self.first)?).ok()?)
+    }
+
+    fn slot_mut(&mut self, seq: u64) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(seq.checked_sub(self.first)?).ok()?)
+    }
+}
+
+/// Whether a fate can still change: the probe or its reply may be on its way.
+fn is_open(fate: Fate) -> bool {
+    matches!(fate, Fate::NotSeen | Fate::Answered | Fate::Held)
+}
+
+/// Which of the newest probes whose story is over had been answered.
+#[derive(Debug)]
+struct Closed {
+    answered: Vec<u64>,
+    next: u64,
+}
+
+impl Closed {
+    const MEMORY: u64 = 1 << 16;
+
+    fn close(&mut self, seq: u64, answered: bool) {
+        let (word, bit) = Self::place(seq);
+        self.answered[word] = self.answered[word] & !(1 << bit) | u64::from(answered) << bit;
+        self.next = seq + 1;
+    }
+
+    fn arrive(&mut self, seq: u64) -> Arrival {
+        let (word, bit) = Self::place(seq);
+        let remembered = seq < self.next && self.next - seq <= Self::MEMORY;
+        if remembered && self.answered[word] >> bit & 1 == 0 {
+            self.answered[word] |= 1 << bit;
+            return Arrival::Straggler;
+        }
+        Arrival::CopyAfterClose
+    }
+
+    fn place(seq: u64) -> (usize, u64) {
+        ((seq % Self::MEMORY / 64) as usize, seq % 64)
+    }
+}
+
+impl Default for Closed {
+    fn default() -> Self {
+        Self { answered: vec![0; (Self::MEMORY / 64) as usize], next: 0 }
+    }
+}

@@ -1,0 +1,223 @@
+//! The native protocol's client: the session, its probes, and the truth about them.
+
+use super::event::Event;
+use super::flight::{Flight, ServerTimes};
+use super::opening::{Opened, Opening, Wishes};
+use super::truth::Truth;
+use super::{Client, Dialect, Phase, Settings};
+use crate::rng::{Seed, Stream};
+use crate::time::{Duration, Instant};
+use crate::wire::native::{
+    Fate, Forgotten, MIN_SIZE, Message, Probe, Reply, Tell, Token, decode, emit_close, emit_stop,
+};
+
+#[derive(Debug)]
+pub struct Native {
+    seed: Seed,
+    wishes: Wishes,
+    /// Under way at the start, and again when the server has forgotten the session.
+    pub opening: Option<Opening>,
+    openings: u64,
+    token: Option<Token>,
+    /// The session before: its replies may still come.
+    old_token: Option<Token>,
+    truth: Truth,
+    /// What every probe carries behind its header.
+    payload: Vec<u8>,
+    /// Drops of the server's sockets that have no probe to account for them yet.
+    overflows: u64,
+    overflows_seen: u64,
+}
+
+impl Native {
+    /// The server keeps fates this much longer than a reply may take.
+    const REMEMBER_MARGIN: Duration = Duration::from_secs(10);
+    const REMEMBER_LEAST: i64 = 4096;
+    const REMEMBER_MOST: i64 = 1 << 22;
+
+    pub fn new(settings: &Settings, now: Instant) -> Self {
+        let wishes = wishes(settings);
+        let mut payload = vec![0; (settings.size.saturating_sub(MIN_SIZE)) as usize];
+        rand::Rng::fill_bytes(&mut Stream::new(settings.seed, "payload").at(0), &mut payload);
+        Self {
+            seed: settings.seed,
+            wishes,
+            opening: Some(Opening::new(wishes, 0, settings.seed, 0, now)),
+            openings: 1,
+            token: None,
+            old_token: None,
+            truth: Truth::new(settings.size),
+            payload,
+            overflows: 0,
+            overflows_seen: 0,
+        }
+    }
+
+    pub fn poll_timeout(&self, flight: &Flight, now: Instant) -> Option<Instant> {
+        self.truth.poll_timeout(flight, now)
+    }
+
+    pub fn poll_question(&mut self, now: Instant, flight: &Flight, buffer: &mut [u8]) -> Option<usize> {
+        self.truth.poll_transmit(now, flight, self.token?, buffer)
+    }
+
+    pub fn emit_probe(&self, seq: u64, now: Instant, buffer: &mut [u8]) {
+        let token = self.token.expect("probes follow the opening");
+        buffer[MIN_SIZE as usize..].copy_from_slice(&self.payload);
+        buffer[..MIN_SIZE as usize].fill(0);
+        Probe { token, seq, sent: now }.emit(buffer);
+    }
+
+    pub fn emit_stop(&self, buffer: &mut [u8]) -> usize {
+        emit_stop(self.token.expect("probes follow the opening"), buffer)
+    }
+
+    /// Nothing is closed that was never open.
+    pub fn emit_close(&self, buffer: &mut [u8]) -> Option<usize> {
+        Some(emit_close(self.token?, buffer))
+    }
+
+    /// Accounts for one drop of the server's sockets, if one is left.
+    pub fn take_overflow(&mut self) -> bool {
+        let any = self.overflows > 0;
+        self.overflows = self.overflows.saturating_sub(1);
+        any
+    }
+
+    fn knows(&self, token: Token) -> bool {
+        self.token == Some(token) || self.old_token == Some(token)
+    }
+
+    fn begin_session(&mut self, opened: &Opened) {
+        self.old_token = self.token.replace(opened.token);
+        self.opening = None;
+        self.truth.reset();
+        self.overflows_seen = opened.overflows;
+    }
+
+    fn note_overflows(&mut self, total: u64) {
+        self.overflows += total.saturating_sub(self.overflows_seen);
+        self.overflows_seen = self.overflows_seen.max(total);
+    }
+
+    fn open_again(&mut self, next_seq: u64, now: Instant) {
+        self.opening = Some(Opening::new(self.wishes, next_seq, self.seed, self.openings, now));
+        self.openings += 1;
+    }
+}
+
+impl Client {
+    pub(super) fn handle_native(&mut self, received: Instant, datagram: &[u8]) {
+        let Dialect::Native(native) = &mut self.dialect else { return };
+        let Ok(message) = decode(datagram) else {
+            self.counters.junk += 1;
+            return;
+        };
+        match message {
+            Message::Reply(reply) => self.handle_reply(received, &reply, datagram),
+            Message::Cookie(cookie) => {
+                if let Some(opening) = &mut native.opening {
+                    opening.handle_cookie(received, &cookie);
+                }
+            }
+            Message::Accept(accept) => {
+                let opened = native.opening.as_ref().and_then(|opening| opening.handle_accept(&accept));
+                if let Some(opened) = opened {
+                    self.handle_opened(received, opened);
+                }
+            }
+            Message::Deny(deny) => {
+                let failure =
+                    native.opening.as_mut().and_then(|opening| opening.handle_deny(received, &deny));
+                // In the middle of a run a refusal is no end: the next try may do better.
+                if let Some(failure) = failure
+                    && matches!(self.phase, Phase::Opening)
+                {
+                    self.fail(failure);
+                }
+            }
+            Message::Forgotten(forgotten) => self.handle_forgotten(received, forgotten),
+            Message::Tell(tell) => self.handle_tell(&tell),
+            Message::Stopped(token, obeyed) if native.knows(token) => self.handle_stopped(obeyed),
+            _ => self.counters.junk += 1,
+        }
+    }
+
+    fn handle_opened(&mut self, now: Instant, opened: Opened) {
+        let Dialect::Native(native) = &mut self.dialect else { return };
+        native.begin_session(&opened);
+        self.flight.patience_mut().longest_hold = opened.server.longest_hold;
+        self.server = Some(opened.server);
+        if matches!(self.phase, Phase::Opening) {
+            self.start(now);
+        } else {
+            self.events.push_back(Event::Reopened { at: now, first_seq: self.plan.next_seq() });
+        }
+    }
+
+    fn handle_reply(&mut self, received: Instant, reply: &Reply, datagram: &[u8]) {
+        let Dialect::Native(native) = &mut self.dialect else { return };
+        if !native.knows(reply.token) || datagram.len() != self.settings.size as usize {
+            self.counters.junk += 1;
+            return;
+        }
+        if self.flight.sent_at(reply.seq).is_some_and(|sent| sent != reply.sent) {
+            self.counters.forged += 1;
+            return;
+        }
+        if !reply.corrupted && datagram[MIN_SIZE as usize..] != native.payload {
+            self.counters.corrupted += 1;
+        }
+        for k in 0..u64::from(u32::BITS) {
+            if reply.window >> k & 1 == 1
+                && let Some(seq) = reply.seq.checked_sub(k + 1)
+            {
+                self.flight.seen_in_window(seq);
+            }
+        }
+        let times = ServerTimes {
+            hold: reply.hold,
+            residence: reply.residence,
+            owd_up: reply.received - reply.sent,
+            owd_down: received - (reply.received + reply.residence),
+        };
+        let arrival = self.flight.arrive(reply.seq, received, Some(times));
+        self.note_arrival(reply.seq, arrival, Some(reply.hold));
+    }
+
+    fn handle_forgotten(&mut self, now: Instant, forgotten: Forgotten) {
+        let Dialect::Native(native) = &mut self.dialect else { return };
+        if native.token != Some(forgotten.token) || !matches!(self.phase, Phase::Running) {
+            self.counters.junk += u64::from(!native.knows(forgotten.token));
+            return;
+        }
+        // The probe arrived; there was nobody to answer it.
+        self.flight.tell(forgotten.seq, Fate::Refused, now);
+        if native.opening.is_none() {
+            native.open_again(self.plan.next_seq(), now);
+            self.events.push_back(Event::Forgotten { at: now });
+        }
+    }
+
+    fn handle_tell(&mut self, tell: &Tell) {
+        let Dialect::Native(native) = &mut self.dialect else { return };
+        if native.token != Some(tell.token) {
+            self.counters.junk += u64::from(!native.knows(tell.token));
+            return;
+        }
+        native.note_overflows(tell.overflows);
+        // An answer that came before, by another copy, changes nothing.
+        native.truth.handle_tell(tell, &mut self.flight);
+    }
+}
+
+fn wishes(settings: &Settings) -> Wishes {
+    let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
+    let horizon = (wait + Native::REMEMBER_MARGIN).as_nanos();
+    let probes = horizon / settings.schedule.shortest_interval().as_nanos().max(1);
+    Wishes {
+        size: settings.size,
+        remember: probes.clamp(Native::REMEMBER_LEAST, Native::REMEMBER_MOST) as u32,
+        idle: settings.schedule.longest_interval() * 3 + wait + Duration::from_secs(60),
+    }
+}

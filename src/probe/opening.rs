@@ -1,0 +1,118 @@
+//! The opening of a native session: hello, cookie, open, accept; the calibration.
+
+use super::event::{Failure, ServerInfo};
+use super::retry::Retry;
+use crate::rng::Stream;
+use crate::time::{Duration, Instant};
+use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, Token};
+
+/// What is to be agreed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    pub size: u32,
+    pub remember: u32,
+    pub idle: Duration,
+}
+
+#[derive(Debug)]
+pub struct Opening {
+    wishes: Wishes,
+    first_seq: u64,
+    nonce: Nonce,
+    cookie: Option<[u8; 16]>,
+    retry: Retry,
+}
+
+/// A session, just opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub token: Token,
+    pub server: ServerInfo,
+    pub overflows: u64,
+}
+
+impl Opening {
+    /// With gaps of 0.2, 0.4, 0.8 and then 1 s: three and a half seconds in all.
+    const TRIES: u32 = 5;
+
+    /// The `count`-th opening of a client; each has a nonce of its own.
+    pub fn new(wishes: Wishes, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
+        let mut draws = Stream::new(seed, "nonce").at(count);
+        let nonce = Nonce(rand::Rng::next_u64(&mut draws));
+        Self { wishes, first_seq, nonce, cookie: None, retry: Retry::new(now) }
+    }
+
+    pub fn poll_timeout(&self) -> Instant {
+        self.retry.next()
+    }
+
+    /// Why it should be given up, if it should.
+    pub fn failure(&self, now: Instant) -> Option<Failure> {
+        let exhausted = self.retry.tries() >= Self::TRIES && self.retry.is_due(now);
+        exhausted.then(|| match self.cookie {
+            Some(_) => Failure::SizeLost { size: self.wishes.size },
+            None => Failure::Silent { tries: self.retry.tries(), after: now - self.retry.since() },
+        })
+    }
+
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        if !self.retry.is_due(now) {
+            return None;
+        }
+        self.retry.tried(now);
+        let nonce = self.nonce;
+        Some(match self.cookie {
+            None => Hello { nonce }.emit(buffer),
+            Some(cookie) => Open {
+                nonce,
+                cookie,
+                size: self.wishes.size,
+                remember: self.wishes.remember,
+                idle_secs: u32::try_from(self.wishes.idle.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX),
+                first_seq: self.first_seq,
+                wants: "",
+            }
+            .emit(buffer),
+        })
+    }
+
+    pub fn handle_cookie(&mut self, now: Instant, cookie: &Cookie) {
+        if cookie.nonce == self.nonce && self.cookie.is_none() {
+            self.cookie = Some(cookie.cookie);
+            self.retry = Retry::new(now);
+        }
+    }
+
+    pub fn handle_accept(&self, accept: &Accept) -> Option<Opened> {
+        (accept.nonce == self.nonce && accept.size == self.wishes.size).then(|| Opened {
+            token: accept.token,
+            overflows: accept.overflows,
+            server: ServerInfo {
+                injects: accept.injects.to_owned(),
+                seed: accept.seed,
+                max_size: accept.max_size,
+                longest_hold: accept.longest_hold,
+                kernel_stamps: accept.kernel_stamps,
+            },
+        })
+    }
+
+    /// A refusal ends the opening, but for an old cookie: that begins it anew.
+    pub fn handle_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
+        if deny.nonce != self.nonce {
+            return None;
+        }
+        Some(match deny.reason {
+            DenyReason::BadCookie => {
+                self.cookie = None;
+                self.retry = Retry::new(now);
+                return None;
+            }
+            DenyReason::TooLarge => Failure::TooLarge { limit: deny.limit },
+            DenyReason::TooSmall => Failure::TooSmall { limit: deny.limit },
+            DenyReason::Full => Failure::Full { sessions: deny.limit },
+            DenyReason::NoWishes => Failure::Denied { code: 5 },
+            DenyReason::Other(code) => Failure::Denied { code },
+        })
+    }
+}

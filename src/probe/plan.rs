@@ -1,0 +1,106 @@
+//! Which probes are to be sent and when: due times fixed in advance, from time zero on.
+
+use crate::schedule::Schedule;
+use crate::time::{Duration, Instant};
+
+/// The probes still to be sent.
+#[derive(Debug)]
+pub struct Plan {
+    schedule: Schedule,
+    /// Set when the first probe's due time is known.
+    zero: Option<Instant>,
+    next_due: Duration,
+    next_seq: u64,
+    count: Option<u64>,
+    total: Option<Duration>,
+    stopped: bool,
+    /// The schedule's floor has been reached and told.
+    pub floor_noted: bool,
+}
+
+/// A probe whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planned {
+    pub seq: u64,
+    pub due: Instant,
+    pub interval: Duration,
+    /// The plan asked for a shorter interval than is allowed.
+    pub at_floor: bool,
+}
+
+impl Plan {
+    pub fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
+        Self {
+            schedule,
+            zero: None,
+            next_due: Duration::ZERO,
+            next_seq: 0,
+            count,
+            total,
+            stopped: false,
+            floor_noted: false,
+        }
+    }
+
+    /// Time zero is the due time of the first probe.
+    pub fn start(&mut self, zero: Instant) {
+        self.zero = Some(zero);
+    }
+
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// As if the count had been reached.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.stopped
+            || self.count.is_some_and(|count| self.next_seq >= count)
+            || self.total.is_some_and(|total| self.next_due >= total)
+    }
+
+    pub fn next_due(&self) -> Option<Instant> {
+        if self.is_finished() { None } else { self.zero.map(|zero| zero + self.next_due) }
+    }
+
+    /// Takes the next probe if it is due.
+    pub fn take(&mut self, now: Instant) -> Option<Planned> {
+        let due = self.next_due().filter(|due| *due <= now)?;
+        let interval = self.schedule.next_interval();
+        let seq = self.next_seq;
+        self.next_due += interval;
+        self.next_seq += 1;
+        Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Interval;
+
+    fn plan(count: Option<u64>, total: Option<Duration>) -> Plan {
+        let interval = Interval::new(Duration::from_millis(500)).unwrap();
+        let mut plan = Plan::new(Schedule::Fixed(interval), count, total);
+        plan.start(Instant::from_nanos(1000));
+        plan
+    }
+
+    #[test]
+    fn lateness_moves_no_due_time() {
+        let mut plan = plan(Some(3), None);
+        let late = Instant::from_nanos(1000) + Duration::from_millis(1250);
+        let due: Vec<i64> = std::iter::from_fn(|| plan.take(late)).map(|p| p.due.as_nanos()).collect();
+        assert_eq!(due, [1000, 500_001_000, 1_000_001_000]);
+        assert!(plan.is_finished());
+    }
+
+    #[test]
+    fn the_total_time_ends_it_too() {
+        let mut plan = plan(None, Some(Duration::from_secs(1)));
+        assert_eq!(std::iter::from_fn(|| plan.take(Instant::FAR_FUTURE)).count(), 2);
+    }
+}

@@ -1,0 +1,49 @@
+//! Asking again until answered: the gaps grow, the tries are counted.
+
+use crate::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    since: Instant,
+    next: Instant,
+    tries: u32,
+    longest_gap: Duration,
+}
+
+impl Retry {
+    const FIRST_GAP: Duration = Duration::from_millis(200);
+    const LONGEST_GAP: Duration = Duration::from_secs(1);
+
+    /// The first try is due at once.
+    pub fn new(now: Instant) -> Self {
+        Self { since: now, next: now, tries: 0, longest_gap: Self::LONGEST_GAP }
+    }
+
+    /// With gaps that do not grow.
+    pub fn steady(now: Instant) -> Self {
+        Self { longest_gap: Self::FIRST_GAP, ..Self::new(now) }
+    }
+
+    pub fn next(&self) -> Instant {
+        self.next
+    }
+
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// A try was made.
+    pub fn tried(&mut self, now: Instant) {
+        let gap = Self::FIRST_GAP * (1 << self.tries.min(8));
+        self.tries += 1;
+        self.next = now + gap.min(self.longest_gap);
+    }
+}

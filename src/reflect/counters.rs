@@ -1,0 +1,42 @@
+//! What a server has seen and done since it started.
+
+/// Totals; `sessions`, `text_clients`, `held` and `held_bytes` are of the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub received: u64,
+    pub received_bytes: u64,
+    pub sent: u64,
+    pub sent_bytes: u64,
+    /// Probes of native sessions that were counted, duplicates included.
+    pub probes: u64,
+    pub text_packets: u64,
+    pub plain_packets: u64,
+    /// Dropped on purpose, on the way up or as a reply withheld.
+    pub dropped: u64,
+    /// Not answered because of a limit.
+    pub refused: u64,
+    /// Native messages that could not be read, or that no client sends.
+    pub malformed: u64,
+    /// Datagrams that are never answered: from port 0.
+    pub ignored: u64,
+    /// Probes of unknown sessions.
+    pub forgotten: u64,
+    /// Sessions opened.
+    pub opened: u64,
+    /// Sessions and text clients dropped for their silence.
+    pub expired: u64,
+    pub send_errors: u64,
+    /// Datagrams that the sockets dropped for want of room.
+    pub overflows: u64,
+    pub sessions: u64,
+    pub text_clients: u64,
+    pub held: u64,
+    pub held_bytes: u64,
+}
+
+impl Counters {
+    pub(super) fn count_sent(&mut self, length: usize) {
+        self.sent += 1;
+        self.sent_bytes += length as u64;
+    }
+}

@@ -1,0 +1,179 @@
+//! What became of each of a session's newest probes, as far back as was agreed.
+
+use crate::wire::native::Fate;
+
+/// A ring of fates, addressed by sequence number. It grows with the session, up to its capacity.
+#[derive(Debug)]
+pub struct Fates {
+    ring: Vec<u8>,
+    capacity: usize,
+    /// Numbers below it are forgotten.
+    oldest: u64,
+    /// One more than the largest number seen.
+    next: u64,
+    /// Different probes that arrived and were counted.
+    arrived: u64,
+}
+
+const SEEN_TWICE: u8 = 8;
+
+impl Fates {
+    pub fn new(first_seq: u64, capacity: usize) -> Self {
+        Self {
+            ring: Vec::new(),
+            capacity: capacity.next_power_of_two(),
+            oldest: first_seq,
+            next: first_seq,
+            arrived: 0,
+        }
+    }
+
+    /// Notes that the probe arrived. None if it is too old to be remembered; otherwise what was
+    /// known of it before.
+    pub fn arrive(&mut self, seq: u64) -> Option<Fate> {
+        if seq < self.oldest || seq == u64::MAX {
+            return None;
+        }
+        if seq >= self.next {
+            self.advance(seq + 1);
+        }
+        let index = self.index(seq);
+        let before = Fate::from_nibble(self.ring[index]);
+        if before != Fate::NotSeen {
+            self.ring[index] |= SEEN_TWICE;
+        }
+        Some(before)
+    }
+
+    /// Sets the fate of a probe that arrived. A probe dropped on the way up does not count.
+    pub fn set(&mut self, seq: u64, fate: Fate) {
+        if seq < self.oldest || seq >= self.next {
+            return;
+        }
+        let index = self.index(seq);
+        let known = self.ring[index];
+        if Fate::from_nibble(known) == Fate::NotSeen && fate != Fate::DroppedUp {
+            self.arrived += 1;
+        }
+        self.ring[index] = known & SEEN_TWICE | fate as u8;
+    }
+
+    /// The nibble that the truth carries.
+    pub fn nibble(&self, seq: u64) -> u8 {
+        if seq < self.oldest {
+            Fate::Forgotten as u8
+        } else if seq >= self.next {
+            Fate::NotSeen as u8
+        } else {
+            self.ring[self.index(seq)]
+        }
+    }
+
+    pub fn arrived(&self) -> u32 {
+        self.arrived as u32
+    }
+
+    /// Bit k: the probe `seq - 1 - k` was counted.
+    pub fn window(&self, seq: u64) -> u32 {
+        let mut window = 0;
+        for k in 0..u64::from(u32::BITS).min(seq) {
+            let counted = match Fate::from_nibble(self.nibble(seq - 1 - k)) {
+                Fate::NotSeen | Fate::DroppedUp | Fate::Forgotten => 0,
+                _ => 1,
+            };
+            window |= counted << k;
+        }
+        window
+    }
+
+    fn index(&self, seq: u64) -> usize {
+        // Lengths are powers of two.
+        seq as usize & (self.ring.len() - 1)
+    }
+
+    fn advance(&mut self, next: u64) {
+        let span = next.saturating_sub(self.oldest);
+        if span > self.ring.len() as u64 && self.ring.len() < self.capacity {
+            self.grow(span);
+        }
+        let kept_from = next.saturating_sub(self.ring.len() as u64);
+        for seq in self.next.max(kept_from)..next {
+            let index = self.index(seq);
+            self.ring[index] = Fate::NotSeen as u8;
+        }
+        self.oldest = self.oldest.max(kept_from);
+        self.next = next;
+    }
+
+    fn grow(&mut self, span: u64) {
+        let length = span
+            .min(self.capacity as u64)
+            .next_power_of_two()
+            .clamp(64.min(self.capacity as u64), self.capacity as u64) as usize;
+        let mut ring = vec![Fate::NotSeen as u8; length];
+        if !self.ring.is_empty() {
+            for seq in self.oldest.max(self.next.saturating_sub(length as u64))..self.next {
+                ring[seq as usize & (length - 1)] = self.ring[self.index(seq)];
+            }
+        }
+        self.ring = ring;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn counts_what_arrives_and_shows_the_last_32() {
+        let mut fates = Fates::new(0, 64);
+        for seq in [0, 1, 3] {
+            assert_eq!(fates.arrive(seq), Some(Fate::NotSeen));
+            fates.set(seq, Fate::Answered);
+        }
+        assert_eq!(fates.arrive(4), Some(Fate::NotSeen));
+        fates.set(4, Fate::DroppedUp);
+        assert_eq!(fates.arrived(), 3);
+        assert_eq!(fates.window(5), 0b11010);
+        assert_eq!(fates.arrive(3), Some(Fate::Answered));
+        assert_eq!(fates.nibble(3), Fate::Answered as u8 | SEEN_TWICE);
+    }
+
+    #[test]
+    fn what_came_before_the_session_is_not_known() {
+        let mut fates = Fates::new(100, 64);
+        assert_eq!(fates.arrive(99), None);
+        assert_eq!(fates.nibble(99), Fate::Forgotten as u8);
+        assert_eq!(fates.nibble(100), Fate::NotSeen as u8);
+        assert_eq!(fates.arrive(u64::MAX), None);
+        assert_eq!(fates.arrive(u64::MAX - 1), Some(Fate::NotSeen));
+        assert_eq!(fates.nibble(100), Fate::Forgotten as u8);
+    }
+
+    proptest! {
+        /// Against a map that forgets nothing: within the capacity both say the same.
+        #[test]
+        fn remembers_as_far_back_as_agreed(steps in proptest::collection::vec((0_u64..40, 1_u8..7), 1..400)) {
+            let mut fates = Fates::new(5, 64);
+            let mut oracle = BTreeMap::new();
+            let mut newest = 5;
+            for (step, fate) in steps {
+                let seq = (newest + step).saturating_sub(20);
+                let known = fates.arrive(seq);
+                if known.is_some() {
+                    newest = newest.max(seq);
+                    let fate = Fate::from_nibble(fate);
+                    fates.set(seq, fate);
+                    oracle.insert(seq, fate);
+                }
+            }
+            for seq in newest.saturating_sub(63).max(5)..=newest {
+                prop_assert_eq!(Fate::from_nibble(fates.nibble(seq)), oracle.get(&seq).copied().unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The server without a socket. Deterministic; no clock, no socket: `now` is an argument, what is
+//! to be sent and when are return values.
+//!
+//! A datagram goes in where it was received, and the answer that leaves at once stands in the same
+//! buffer (`Server::handle`); an answer that is held comes out when it is due (`poll_transmit`,
+//! `poll_timeout`). A new dialect is a file here and an arm in `Server::handle`.
+
+mod cookies;
+mod counters;
+mod fates;
+mod held;
+mod native;
+mod plain;
+mod sessions;
+mod text;
+
+use std::net::{IpAddr, SocketAddr};
+
+pub use counters::Counters;
+pub use text::TextFrom;
+
+use crate::impair::{Impairment, Pipeline};
+use crate::rng::Seed;
+use crate::time::{Duration, Instant};
+use crate::wire::native as wire;
+
+use cookies::Cookies;
+use held::{HeldReplies, Reply};
+use sessions::Sessions;
+use text::TextClients;
+
+/// Where a datagram came from and which of the server's addresses it came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    pub remote: SocketAddr,
+    /// The answer leaves from here, where the socket can tell.
+    pub local: Option<IpAddr>,
+}
+
+/// What a server is told to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub impairment: Impairment,
+    /// The seed of every session's fates; without one each session gets its own.
+    pub impair_seed: Option<Seed>,
+    /// The largest size it agrees to.
+    pub max_size: u32,
+    /// Whether a client may end it.
+    pub allow_stop: bool,
+    /// Who gets the text dialect's longer replies.
+    pub text_from: TextFrom,
+    /// Sessions at once.
+    pub max_sessions: usize,
+    /// Bytes of replies held at once.
+    pub max_held_bytes: usize,
+    /// Whether datagrams are stamped by the kernel; told to clients.
+    pub kernel_stamps: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            impairment: Impairment::classic(),
+            impair_seed: None,
+            max_size: wire::MAX_SIZE_V6,
+            allow_stop: false,
+            text_from: TextFrom::Private,
+            max_sessions: 65_536,
+            max_held_bytes: 512 << 20,
+            kernel_stamps: false,
+        }
+    }
+}
+
+/// The server: everything it knows, and what it holds.
+pub struct Server {
+    settings: Settings,
+    /// What it injects, as clients are told it.
+    injects: String,
+    cookies: Cookies,
+    sessions: Sessions,
+    text: TextClients,
+    plain: Pipeline,
+    plain_seen: u64,
+    held: HeldReplies,
+    counters: Counters,
+    stop_asked: bool,
+    next_sweep: Instant,
+}
+
+impl Server {
+    const SWEEP: Duration = Duration::from_secs(1);
+
+    /// The secret, from the operating system's random source, is behind every cookie, token and
+    /// seed of this server.
+    pub fn new(settings: Settings, secret: [u8; 32]) -> Self {
+        let cookies = Cookies::new(secret);
+        let seed = settings.impair_seed.unwrap_or_else(|| cookies.derive("plain echo", 0));
+        Self {
+            plain: Pipeline::new(&settings.impairment, seed),
+            plain_seen: 0,
+            sessions: Sessions::new(settings.max_sessions),
+            text: TextClients::new(settings.max_sessions),
+            held: HeldReplies::new(settings.max_held_bytes),
+            counters: Counters::default(),
+            stop_asked: false,
+            next_sweep: Instant::ZERO,
+            injects: settings.impairment.to_string(),
+            cookies,
+            settings,
+        }
+    }
+
+    /// Takes the datagram in `buffer[..length]`, received at `now`. If an answer leaves at once, it
+    /// is written over it and its length returned.
+    pub fn handle(&mut self, now: Instant, path: Path, buffer: &mut [u8], length: usize) -> Option<usize> {
+        self.counters.received += 1;
+        self.counters.received_bytes += length as u64;
+        if path.remote.port() == 0 {
+            self.counters.ignored += 1;
+            return None;
+        }
+        let answer = if wire::is_native(&buffer[..length]) {
+            self.handle_native(now, path, buffer, length)
+        } else if self.text_speaks(path.remote, &buffer[..length]) {
+            self.handle_text(now, path, buffer, length)
+        } else {
+            self.handle_plain(now, path, buffer, length)
+        };
+        if let Some(length) = answer {
+            self.counters.count_sent(length);
+        }
+        answer
+    }
+
+    /// The next held answer that is due by `now`, written to `buffer`.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
+        let (path, length) = self.release(now, buffer)?;
+        self.counters.count_sent(length);
+        Some((path, length))
+    }
+
+    /// When `poll_transmit` or `handle_timeout` next has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let idle = self.sessions.is_empty() && self.text.is_empty();
+        let sweep = (!idle).then_some(self.next_sweep);
+        [self.held.next_due(), sweep].into_iter().flatten().min()
+    }
+
+    /// Forgets who has been silent for too long.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now >= self.next_sweep {
+            self.counters.expired += self.sessions.expire(now) + self.text.expire(now);
+            self.next_sweep = now + Self::SWEEP;
+        }
+    }
+
+    /// Whether a client asked the server to stop and was allowed to.
+    pub fn stop_asked(&self) -> bool {
+        self.stop_asked
+    }
+
+    /// The sockets dropped so many datagrams, of all, for want of room.
+    pub fn set_overflows(&mut self, total: u64) {
+        self.counters.overflows = total;
+    }
+
+    /// An answer could not be sent.
+    pub fn send_failed(&mut self, _path: Path) {
+        self.counters.send_errors += 1;
+    }
+
+    pub fn counters(&self) -> Counters {
+        Counters {
+            sessions: self.sessions.len() as u64,
+            text_clients: self.text.len() as u64,
+            held: self.held.len() as u64,
+            held_bytes: self.held.bytes() as u64,
+            ..self.counters
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The seed of the next session's fates.
+    fn session_seed(&self, opened: u64) -> Seed {
+        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened))
+    }
+
+    /// Holds a reply until it is due; one that finds no room is refused.
+    fn hold(&mut self, due: Instant, reply: Reply, payload: &[u8]) -> bool {
+        let room = self.held.push(due, reply, payload);
+        if !room {
+            self.counters.refused += 1;
+        }
+        room
+    }
+}
+
+/// Changes one byte of the payload, so that the change can be seen and is the same each time.
+fn corrupt(payload: &mut [u8], at: u32) {
+    if let Some(index) = (at as usize).checked_rem(payload.len()) {
+        payload[index] ^= 0xFF;
+    }
+}

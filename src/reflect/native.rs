@@ -1,0 +1,239 @@
+//! The native protocol's server: cookies, sessions, probes, the truth.
+
+use super::fates::Fates;
+use super::held::{Reply as HeldReply, ReplyKind};
+use super::sessions::Session;
+use super::{Path, Server, corrupt};
+use crate::impair::{Direction, Pipeline};
+use crate::time::{Duration, Instant};
+use crate::wire::native::{
+    Accept, Ask, Cookie, Deny, DenyReason, Fate, Forgotten, Hello, MIN_SIZE, Message, Open, Probe, Reply,
+    Tell, Token, decode, emit_stopped,
+};
+
+/// No client is remembered for longer than this without a probe.
+const IDLE_MAX: Duration = Duration::from_secs(86_400);
+const IDLE_MIN: Duration = Duration::from_secs(30);
+/// Fates kept for one session at most.
+const REMEMBER_MAX: u32 = 1 << 22;
+const REMEMBER_MIN: u32 = 64;
+
+impl Server {
+    pub(super) fn handle_native(
+        &mut self,
+        now: Instant,
+        path: Path,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        let Ok(message) = decode(&buffer[..length]) else {
+            self.counters.malformed += 1;
+            return None;
+        };
+        match message {
+            Message::Probe(probe) => self.handle_probe(now, path, probe, buffer, length),
+            Message::Hello(Hello { nonce }) => {
+                let cookie = self.cookies.make(now, path.remote, nonce);
+                Some(Cookie { nonce, cookie }.emit(buffer))
+            }
+            Message::Open(open) => {
+                let answer = self.open(now, path, &open);
+                Some(answer.emit(buffer, length))
+            }
+            Message::Ask(ask) => self.tell(now, &ask, buffer),
+            Message::Stop(token) => {
+                self.sessions.get_mut(token)?;
+                self.stop_asked |= self.settings.allow_stop;
+                Some(emit_stopped(token, self.settings.allow_stop, buffer))
+            }
+            Message::Close(token) => {
+                self.sessions.remove(token);
+                None
+            }
+            // What only a server sends is never answered, so two servers cannot keep each other busy.
+            Message::Cookie(_)
+            | Message::Accept(_)
+            | Message::Deny(_)
+            | Message::Reply(_)
+            | Message::Forgotten(_)
+            | Message::Tell(_)
+            | Message::Stopped(..) => {
+                self.counters.malformed += 1;
+                None
+            }
+        }
+    }
+
+    fn open(&mut self, now: Instant, path: Path, open: &Open) -> Opened<'_> {
+        let nonce = open.nonce;
+        let deny = |reason, limit| Opened::Denied(Deny { nonce, reason, limit });
+        if !self.cookies.check(now, path.remote, nonce, &open.cookie) {
+            return deny(DenyReason::BadCookie, 0);
+        }
+        if open.size > self.settings.max_size {
+            return deny(DenyReason::TooLarge, self.settings.max_size);
+        }
+        if open.size < MIN_SIZE {
+            return deny(DenyReason::TooSmall, MIN_SIZE);
+        }
+        if !open.wants.is_empty() {
+            return deny(DenyReason::NoWishes, 0);
+        }
+        let known = self.sessions.of_nonce(nonce).map(|session| session.token);
+        if known.is_none() && self.sessions.is_full() {
+            return deny(DenyReason::Full, self.sessions.len() as u32);
+        }
+        let token = known.unwrap_or_else(|| self.start_session(now, open));
+        Opened::Accepted(self.accept(token))
+    }
+
+    fn start_session(&mut self, now: Instant, open: &Open) -> Token {
+        self.counters.opened += 1;
+        let seed = self.session_seed(self.counters.opened);
+        let random = self.cookies.token(self.counters.opened);
+        let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
+        let idle = Duration::from_secs(i64::from(open.idle_secs)).clamp(IDLE_MIN, IDLE_MAX);
+        let pipeline = Pipeline::new(&self.settings.impairment, seed);
+        let session = self.sessions.insert(random, |token| Session {
+            token,
+            nonce: open.nonce,
+            size: open.size,
+            remember,
+            seed,
+            pipeline,
+            fates: Fates::new(open.first_seq, remember as usize),
+            last_seen: now,
+            idle,
+        });
+        session.token
+    }
+
+    fn accept(&self, token: Token) -> Accept<'_> {
+        let session = self.sessions.get(token).expect("a session just found or started");
+        Accept {
+            nonce: session.nonce,
+            token,
+            size: session.size,
+            max_size: self.settings.max_size,
+            remember: session.remember,
+            seed: session.seed,
+            overflows: self.counters.overflows,
+            longest_hold: self.settings.impairment.longest_hold(),
+            injects: &self.injects,
+            kernel_stamps: self.settings.kernel_stamps,
+        }
+    }
+
+    fn handle_probe(
+        &mut self,
+        now: Instant,
+        path: Path,
+        probe: Probe,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        let Some(session) = self.sessions.get_mut(probe.token) else {
+            self.counters.forgotten += 1;
+            return Some(Forgotten { token: probe.token, seq: probe.seq }.emit(buffer));
+        };
+        if length != session.size as usize || session.fates.arrive(probe.seq).is_none() {
+            self.counters.malformed += 1;
+            return None;
+        }
+        session.last_seen = now;
+        let fate = session.pipeline.fate(now, probe.seq, length);
+        if let Some(direction) = fate.dropped {
+            let dropped = match direction {
+                Direction::Up => Fate::DroppedUp,
+                Direction::Down => Fate::DroppedDown,
+            };
+            session.fates.set(probe.seq, dropped);
+            self.counters.dropped += 1;
+            return None;
+        }
+        self.counters.probes += 1;
+        if let Some(at) = fate.corrupted {
+            corrupt(&mut buffer[MIN_SIZE as usize..length], at);
+        }
+        let corrupted = fate.corrupted.is_some();
+        if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
+            session.fates.set(probe.seq, Fate::Answered);
+            Reply { corrupted, ..reply_to(Some(session), probe, now) }.emit(buffer);
+            return Some(length);
+        }
+        session.fates.set(probe.seq, Fate::Held);
+        let kind = ReplyKind::Native { token: probe.token, seq: probe.seq, sent: probe.sent, corrupted };
+        let (hold, extra_copies) = (fate.hold, fate.extra_copies);
+        let reply = HeldReply { path, received: now, hold, kind, extra_copies, is_copy: false };
+        if !self.hold(now + hold, reply, &buffer[..length]) {
+            self.set_fate(probe.token, probe.seq, Fate::Refused);
+        }
+        None
+    }
+
+    /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
+    pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
+        let (held, length) = self.held.pop_due(now, buffer)?;
+        if let ReplyKind::Native { token, seq, sent, corrupted } = held.kind {
+            self.set_fate(token, seq, Fate::Answered);
+            // The session may be closed by now; the reply still tells its own times.
+            let session = self.sessions.get(token);
+            let reply = Reply {
+                residence: now - held.received,
+                hold: held.hold,
+                corrupted,
+                copy: held.is_copy,
+                ..reply_to(session, Probe { token, seq, sent }, held.received)
+            };
+            reply.emit(buffer);
+        }
+        Some((held.path, length))
+    }
+
+    fn set_fate(&mut self, token: Token, seq: u64, fate: Fate) {
+        if let Some(session) = self.sessions.get_mut(token) {
+            session.fates.set(seq, fate);
+        }
+    }
+
+    fn tell(&mut self, now: Instant, ask: &Ask, buffer: &mut [u8]) -> Option<usize> {
+        let overflows = self.counters.overflows;
+        let Some(session) = self.sessions.get_mut(ask.token) else {
+            self.counters.forgotten += 1;
+            return Some(Forgotten { token: ask.token, seq: ask.first }.emit(buffer));
+        };
+        session.last_seen = now;
+        Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))
+    }
+}
+
+fn reply_to(session: Option<&Session>, probe: Probe, received: Instant) -> Reply {
+    Reply {
+        token: probe.token,
+        seq: probe.seq,
+        sent: probe.sent,
+        received,
+        residence: Duration::ZERO,
+        hold: Duration::ZERO,
+        arrived: session.map_or(0, |session| session.fates.arrived()),
+        window: session.map_or(0, |session| session.fates.window(probe.seq)),
+        copy: false,
+        corrupted: false,
+    }
+}
+
+/// The answer to an open.
+enum Opened<'a> {
+    Accepted(Accept<'a>),
+    Denied(Deny),
+}
+
+impl Opened<'_> {
+    /// An accept is as long as the open, which shows that the path carries the size both ways.
+    fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
+        match self {
+            Self::Accepted(accept) => accept.emit(buffer, length),
+            Self::Denied(deny) => deny.emit(buffer),
+        }
+    }
+}

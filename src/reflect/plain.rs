@@ -1,0 +1,52 @@
+//! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
+
+use super::held::{Reply, ReplyKind};
+use super::{Path, Server, corrupt};
+use crate::impair::Fate;
+use crate::time::{Duration, Instant};
+
+impl Server {
+    pub(super) fn handle_plain(
+        &mut self,
+        now: Instant,
+        path: Path,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        self.counters.plain_packets += 1;
+        let fate = self.plain.fate(now, self.plain_seen, length);
+        self.plain_seen += 1;
+        self.answer_verbatim(now, path, fate, buffer, length)
+    }
+
+    /// Answers with `buffer[..length]`, as the fate has it: dropped, held, or at once.
+    pub(super) fn answer_verbatim(
+        &mut self,
+        now: Instant,
+        path: Path,
+        fate: Fate,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        if fate.dropped.is_some() {
+            self.counters.dropped += 1;
+            return None;
+        }
+        if let Some(at) = fate.corrupted {
+            corrupt(&mut buffer[..length], at);
+        }
+        if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
+            return Some(length);
+        }
+        let reply = Reply {
+            path,
+            received: now,
+            hold: fate.hold,
+            kind: ReplyKind::Verbatim,
+            extra_copies: fate.extra_copies,
+            is_copy: false,
+        };
+        self.hold(now + fate.hold, reply, &buffer[..length]);
+        None
+    }
+}

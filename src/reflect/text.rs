@@ -1,0 +1,145 @@
+//! The text dialect's server: an address that sent `C <size>` is a text client ever after.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Path, Server};
+use crate::impair::Pipeline;
+use crate::time::{Duration, Instant};
+use crate::wire::text::{ACKNOWLEDGED, CALIBRATED, Request, STOPPING};
+
+/// Who gets the dialect's replies, which are longer than the requests may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextFrom {
+    /// Loopback, link-local and private addresses.
+    #[default]
+    Private,
+    Any,
+}
+
+impl TextFrom {
+    pub fn allows(self, address: IpAddr) -> bool {
+        self == Self::Any
+            || match address.to_canonical() {
+                IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+                IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+            }
+    }
+}
+
+/// The addresses that calibrated, at most so many.
+pub struct TextClients {
+    clients: HashMap<SocketAddr, TextClient>,
+    capacity: usize,
+}
+
+struct TextClient {
+    pipeline: Pipeline,
+    packets: u64,
+    last_seen: Instant,
+}
+
+impl TextClients {
+    const IDLE: Duration = Duration::from_secs(600);
+
+    pub fn new(capacity: usize) -> Self {
+        Self { clients: HashMap::new(), capacity }
+    }
+
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    pub fn expire(&mut self, now: Instant) -> u64 {
+        let before = self.clients.len();
+        self.clients.retain(|_, client| now - client.last_seen <= Self::IDLE);
+        (before - self.clients.len()) as u64
+    }
+}
+
+impl Server {
+    /// Whether this datagram is for the text dialect: its sender calibrated, or does so now.
+    pub(super) fn text_speaks(&self, remote: SocketAddr, datagram: &[u8]) -> bool {
+        if self.text.is_empty() && datagram.first() != Some(&b'C') {
+            return false;
+        }
+        if self.text.clients.contains_key(&remote) {
+            return true;
+        }
+        matches!(Request::parse(datagram), Request::Calibrate(_))
+            && self.settings.text_from.allows(remote.ip())
+            && self.text.len() < self.text.capacity
+    }
+
+    pub(super) fn handle_text(
+        &mut self,
+        now: Instant,
+        path: Path,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        match Request::parse(&buffer[..length]) {
+            Request::Calibrate(_) => {
+                // Never held nor dropped. A client that calibrates anew keeps its place in its fates.
+                if !self.text.clients.contains_key(&path.remote) {
+                    self.counters.opened += 1;
+                    let pipeline =
+                        Pipeline::new(&self.settings.impairment, self.session_seed(self.counters.opened));
+                    self.text
+                        .clients
+                        .insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });
+                }
+                Some(put(CALIBRATED, buffer))
+            }
+            Request::Exit if self.settings.allow_stop => {
+                self.stop_asked = true;
+                Some(put(STOPPING, buffer))
+            }
+            Request::Exit | Request::Packet => {
+                self.counters.text_packets += 1;
+                let client = self.text.clients.get_mut(&path.remote)?;
+                let fate = client.pipeline.fate(now, client.packets, length);
+                client.packets += 1;
+                client.last_seen = now;
+                let length = put(ACKNOWLEDGED, buffer);
+                self.answer_verbatim(now, path, fate, buffer, length)
+            }
+        }
+    }
+}
+
+fn put(reply: &[u8], buffer: &mut [u8]) -> usize {
+    buffer[..reply.len()].copy_from_slice(reply);
+    reply.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_replies_go_to_neighbours_only() {
+        for (address, allowed) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.16.0.1", true),
+            ("192.168.1.1", true),
+            ("169.254.1.1", true),
+            ("192.0.2.1", false),
+            ("8.8.8.8", false),
+            ("::1", true),
+            ("fe80::1", true),
+            ("fd00::1", true),
+            ("2001:db8::1", false),
+            ("::ffff:127.0.0.1", true),
+            ("::ffff:8.8.8.8", false),
+        ] {
+            assert_eq!(TextFrom::Private.allows(address.parse().unwrap()), allowed, "{address}");
+            assert!(TextFrom::Any.allows(address.parse().unwrap()));
+        }
+    }
+}

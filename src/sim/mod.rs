@@ -1,0 +1,317 @@
+//! A network in virtual time between clients (`probe`) and a server (`reflect`). Deterministic: the
+//! same seed gives the same bytes, and a day of traffic passes in seconds.
+//!
+//! The network keeps a ledger of what it did to each probe and each reply, so that a test can hold
+//! what a client concluded against what really happened.
+
+mod ledger;
+mod link;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+pub use ledger::{Ledger, Story};
+pub use link::{Conditions, Link};
+
+use crate::probe::{self, Client, Event, SendError};
+use crate::reflect::{self, Path, Server};
+use crate::rng::{Seed, Stream};
+use crate::time::{Duration, Instant};
+
+const BUFFER: usize = 65_536;
+
+/// One server, its clients, and the paths between them.
+pub struct Simulation {
+    now: Instant,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    server: Option<Server>,
+    server_wake: Option<Instant>,
+    hosts: Vec<Host>,
+    seed: Seed,
+    up: Conditions,
+    down: Conditions,
+    buffer: Vec<u8>,
+}
+
+/// A client, its two links and what it told.
+struct Host {
+    client: Client,
+    up: Link,
+    down: Link,
+    wake: Option<Instant>,
+    ledger: Ledger,
+    events: Vec<Event>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Scheduled {
+    at: Instant,
+    order: u64,
+    what: What,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    ToServer { host: usize, lane: usize, datagram: Vec<u8> },
+    ToClient { host: usize, lane: usize, datagram: Vec<u8> },
+    WakeServer,
+    WakeClient(usize),
+    Stop(usize),
+    Kill,
+    Restart(Box<Restart>),
+}
+
+/// A server to come. It is never compared: no two events have the same order.
+struct Restart(reflect::Settings, [u8; 32]);
+
+impl Simulation {
+    /// The clock starts away from zero, so that nothing relies on it.
+    pub const START: Instant = Instant::from_nanos(1_000_000_000_000);
+
+    pub fn new(settings: reflect::Settings, up: Conditions, down: Conditions, seed: Seed) -> Self {
+        Self {
+            now: Self::START,
+            queue: BinaryHeap::new(),
+            scheduled: 0,
+            server: Some(Server::new(settings, secret(seed, 0))),
+            server_wake: None,
+            hosts: Vec::new(),
+            seed,
+            up,
+            down,
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    /// Adds a client that starts now; returns its number.
+    pub fn add_client(&mut self, settings: probe::Settings) -> usize {
+        let index = self.hosts.len();
+        let stream = |name: &str| Stream::new(self.seed, &format!("{name} {index}"));
+        self.hosts.push(Host {
+            client: Client::new(settings, self.now),
+            up: Link::new(self.up.clone(), stream("up")),
+            down: Link::new(self.down.clone(), stream("down")),
+            wake: None,
+            ledger: Ledger::default(),
+            events: Vec::new(),
+        });
+        self.serve_client(index);
+        index
+    }
+
+    /// The client's run is ended at this time, counted from the start.
+    pub fn stop_client_at(&mut self, after: Duration, client: usize) {
+        self.schedule(Self::START + after, What::Stop(client));
+    }
+
+    /// The server is gone from one time on, and another is there from another time on.
+    pub fn restart_server(&mut self, gone: Duration, back: Duration, settings: reflect::Settings) {
+        self.schedule(Self::START + gone, What::Kill);
+        let restart = Restart(settings, secret(self.seed, back.as_nanos() as u64));
+        self.schedule(Self::START + back, What::Restart(Box::new(restart)));
+    }
+
+    /// Runs until every client is done. Panics if that takes longer than `bound`: a deadlock.
+    pub fn run(&mut self, bound: Duration) {
+        while self.hosts.iter().any(|host| !host.client.is_done()) {
+            let Some(Reverse(next)) = self.queue.pop() else { panic!("a client waits for nothing") };
+            assert!(next.at - Self::START <= bound, "still running after {bound}");
+            self.now = self.now.max(next.at);
+            self.happen(next.what);
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
+    pub fn client(&self, client: usize) -> &Client {
+        &self.hosts[client].client
+    }
+
+    pub fn ledger(&self, client: usize) -> &Ledger {
+        &self.hosts[client].ledger
+    }
+
+    /// What the client told so far; it is told once.
+    pub fn take_events(&mut self, client: usize) -> Vec<Event> {
+        std::mem::take(&mut self.hosts[client].events)
+    }
+
+    /// Keeps nothing of what clients tell and of what the network does: for measuring speed.
+    pub fn forget_as_you_go(&mut self) {
+        for host in &mut self.hosts {
+            host.ledger.disable();
+        }
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::ToServer { host, lane, datagram } => self.deliver_to_server(host, lane, &datagram),
+            What::ToClient { host, lane, datagram } => {
+                let ledger = &mut self.hosts[host].ledger;
+                ledger.reply_delivered(&datagram, self.now);
+                self.hosts[host].client.handle(self.now, lane, &datagram);
+                self.serve_client(host);
+            }
+            What::WakeServer => {
+                if self.server_wake == Some(self.now) {
+                    self.server_wake = None;
+                    self.serve_server();
+                }
+            }
+            What::WakeClient(host) => {
+                if self.hosts[host].wake == Some(self.now) {
+                    self.hosts[host].wake = None;
+                    self.serve_client(host);
+                }
+            }
+            What::Stop(host) => {
+                self.hosts[host].client.stop(self.now);
+                self.serve_client(host);
+            }
+            What::Kill => {
+                self.server = None;
+                self.server_wake = None;
+            }
+            What::Restart(restart) => self.server = Some(Server::new(restart.0, restart.1)),
+        }
+    }
+
+    fn deliver_to_server(&mut self, host: usize, lane: usize, datagram: &[u8]) {
+        let Some(server) = &mut self.server else {
+            // Nobody listens: the client's host hears so, one network delay later or not at all.
+            self.hosts[host].client.unreachable(self.now);
+            self.serve_client(host);
+            return;
+        };
+        self.hosts[host].ledger.probe_delivered(datagram, self.now);
+        self.buffer[..datagram.len()].copy_from_slice(datagram);
+        let path = Path { remote: address(host, lane), local: None };
+        if let Some(length) = server.handle(self.now, path, &mut self.buffer, datagram.len()) {
+            self.send_down(path, length);
+        }
+        self.serve_server();
+    }
+
+    /// Lets the server do what it is due to do, and finds out when to come again.
+    fn serve_server(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        server.handle_timeout(self.now);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some((path, length)) =
+            self.server.as_mut().and_then(|s| s.poll_transmit(self.now, &mut buffer))
+        {
+            std::mem::swap(&mut self.buffer, &mut buffer);
+            self.send_down(path, length);
+            std::mem::swap(&mut self.buffer, &mut buffer);
+        }
+        self.buffer = buffer;
+        let wake = self.server.as_ref().and_then(|server| server.poll_timeout()).map(|at| at.max(self.now));
+        if wake != self.server_wake
+            && let Some(at) = wake
+        {
+            self.schedule(at, What::WakeServer);
+        }
+        self.server_wake = wake;
+    }
+
+    fn serve_client(&mut self, index: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let host = &mut self.hosts[index];
+            host.client.handle_timeout(self.now);
+            while let Some(transmit) = host.client.poll_transmit(self.now, &mut buffer) {
+                if transmit.length > host.up.conditions().longest {
+                    host.client.send_failed(&transmit, SendError::TooLong);
+                    continue;
+                }
+                let datagram = &buffer[..transmit.length];
+                host.ledger.probe_sent(transmit.seq, self.now);
+                for delay in host.up.pass(self.now, datagram) {
+                    let datagram = datagram.to_vec();
+                    let what = What::ToServer { host: index, lane: transmit.lane, datagram };
+                    self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
+                    self.scheduled += 1;
+                }
+            }
+            let ledger_on = host.ledger.is_enabled();
+            while let Some(event) = host.client.poll_event() {
+                if ledger_on {
+                    host.events.push(event);
+                }
+            }
+            // What was just sent or settled may leave more to do at this very moment.
+            if host.client.poll_timeout(self.now).is_none_or(|at| at > self.now) {
+                break;
+            }
+        }
+        self.buffer = buffer;
+        let wake = self.hosts[index].client.poll_timeout(self.now);
+        if wake != self.hosts[index].wake
+            && let Some(at) = wake
+        {
+            self.schedule(at, What::WakeClient(index));
+        }
+        self.hosts[index].wake = wake;
+    }
+
+    fn send_down(&mut self, path: Path, length: usize) {
+        let (index, lane) = host_at(path.remote);
+        let datagram = &self.buffer[..length];
+        let host = &mut self.hosts[index];
+        host.ledger.reply_sent(datagram);
+        for delay in host.down.pass(self.now, datagram) {
+            let what = What::ToClient { host: index, lane, datagram: datagram.to_vec() };
+            self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
+            self.scheduled += 1;
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, what: What) {
+        self.queue.push(Reverse(Scheduled { at, order: self.scheduled, what }));
+        self.scheduled += 1;
+    }
+}
+
+fn secret(seed: Seed, which: u64) -> [u8; 32] {
+    let mut secret = [0; 32];
+    rand::Rng::fill_bytes(&mut Stream::new(seed, "server secret").at(which), &mut secret);
+    secret
+}
+
+/// A host's address tells its number, the port its lane.
+fn address(host: usize, lane: usize) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + host as u32)), 10_000 + lane as u16)
+}
+
+fn host_at(address: SocketAddr) -> (usize, usize) {
+    let IpAddr::V4(ip) = address.ip() else { unreachable!("hosts have IPv4 addresses") };
+    ((ip.to_bits() - 0x0A00_0000) as usize, usize::from(address.port() - 10_000))
+}
+
+impl PartialEq for Restart {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Restart {}
+
+impl PartialOrd for Restart {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Restart {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}

@@ -1,0 +1,5 @@
+//! Codecs: bytes in, values out, and back. No clock, no socket, no allocation; arbitrary bytes
+//! never panic. One file a dialect.
+
+pub mod native;
+pub mod text;

@@ -1,0 +1,245 @@
+//! The native protocol, version 1: big-endian, one message a datagram.
+//!
+//! A message is decoded into a value and encoded from one; what a field means stands beside the
+//! field. An unknown version or kind is an error that says so, to be counted and ignored.
+//!
+//! ```text
+//!   client                                      server
+//!     Hello (nonce)              ------------>            keeps nothing
+//!                                <------------  Cookie (nonce, cookie)
+//!     Open (nonce, cookie, size) ------------>            the address is proven: a session
+//!                                <------------  Accept (nonce, token, what it injects)
+//!                                <------------  or Deny (nonce, why)
+//!     Probe (token, seq)         ------------>
+//!                                <------------  Reply (token, seq, stamps, hold, window)
+//!                                <------------  or Forgotten (token, seq): open again
+//!     Ask (token, first, count)  ------------>
+//!                                <------------  Tell (token, a fate for each probe)
+//!     Stop (token)               ------------>
+//!                                <------------  Stopped (token, obeyed or not)
+//!     Close (token)              ------------>            the session is freed, no answer
+//! ```
+//!
+//! Every message begins alike. Whoever answers never sends more bytes than it was sent: `Hello`
+//! and `Ask` are padded to the length of their answers, `Open` and `Accept` to the size that is
+//! being calibrated, and a reply is as long as its probe.
+//!
+//! ```text
+//!  0               1               2               3
+//!  0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7
+//! +---------------+---------------+-------+-------+---------------+
+//! |     0xF5      |     0x75      |version| flags |     kind      |
+//! +---------------+---------------+-------+-------+---------------+
+//! |                      nonce or token                           |
+//! |                                                               |
+//! +---------------------------------------------------------------+
+//! ```
+
+mod fields;
+mod opening;
+mod probing;
+mod truth;
+
+pub use opening::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
+pub use probing::{Forgotten, Probe, Reply};
+pub use truth::{Ask, Fate, Tell, fates_that_fit};
+
+use fields::{U64, get_u64, put_u64};
+
+pub const VERSION: u8 = 1;
+/// The smallest probe: its reply must have room for all that a reply tells.
+pub const MIN_SIZE: u32 = probing::REPLY_HEADER as u32;
+/// The largest UDP payload over IPv4 and over IPv6.
+pub const MAX_SIZE_V4: u32 = 65_507;
+pub const MAX_SIZE_V6: u32 = 65_527;
+
+const MAGIC: [u8; 2] = [0xF5, 0x75];
+const VERSION_AND_FLAGS: usize = 2;
+const KIND: usize = 3;
+const ID: U64 = 4..12;
+/// Where a kind's own fields begin.
+const BODY: usize = 12;
+
+/// A session's name: unguessable, from the operating system's random source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+/// A client's name for its opening, so that an answer can be told from a stray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Nonce(pub u64);
+
+/// Any message, decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    Hello(Hello),
+    Cookie(Cookie),
+    Open(Open<'a>),
+    Accept(Accept<'a>),
+    Deny(Deny),
+    Probe(Probe),
+    Reply(Reply),
+    Forgotten(Forgotten),
+    Ask(Ask),
+    Tell(Tell<'a>),
+    Stop(Token),
+    Stopped(Token, bool),
+    Close(Token),
+}
+
+/// Why bytes that begin like a native message are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("a message of version {0}")]
+    Version(u8),
+    #[error("a message of unknown kind {0}")]
+    Kind(u8),
+    #[error("a message that is cut short or contradicts itself")]
+    Malformed,
+}
+
+/// Whether the bytes claim to be a native message, of whatever version.
+pub fn is_native(datagram: &[u8]) -> bool {
+    datagram.starts_with(&MAGIC)
+}
+
+/// Decodes a datagram for which `is_native` holds.
+pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
+    if datagram.len() < BODY || !is_native(datagram) {
+        return Err(DecodeError::Malformed);
+    }
+    let version = datagram[VERSION_AND_FLAGS] >> 4;
+    if version != VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    let kind = Kind::from_byte(datagram[KIND]).ok_or(DecodeError::Kind(datagram[KIND]))?;
+    let id = get_u64(datagram, ID);
+    let message = match kind {
+        Kind::Hello => Hello::parse(datagram).map(Message::Hello),
+        Kind::Cookie => Cookie::parse(datagram).map(Message::Cookie),
+        Kind::Open => Open::parse(datagram).map(Message::Open),
+        Kind::Accept => Accept::parse(datagram).map(Message::Accept),
+        Kind::Deny => Deny::parse(datagram).map(Message::Deny),
+        Kind::Probe => Probe::parse(datagram).map(Message::Probe),
+        Kind::Reply => Reply::parse(datagram).map(Message::Reply),
+        Kind::Forgotten => Forgotten::parse(datagram).map(Message::Forgotten),
+        Kind::Ask => Ask::parse(datagram).map(Message::Ask),
+        Kind::Tell => Tell::parse(datagram).map(Message::Tell),
+        Kind::Stop => Some(Message::Stop(Token(id))),
+        Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
+        Kind::Close => Some(Message::Close(Token(id))),
+    };
+    message.ok_or(DecodeError::Malformed)
+}
+
+/// Writes a `Stop`, as long as its answer.
+pub fn emit_stop(token: Token, buffer: &mut [u8]) -> usize {
+    emit_prefix(buffer, Kind::Stop, 0, token.0);
+    buffer[BODY] = 0;
+    BODY + 1
+}
+
+pub fn emit_stopped(token: Token, obeyed: bool, buffer: &mut [u8]) -> usize {
+    emit_prefix(buffer, Kind::Stopped, 0, token.0);
+    buffer[BODY] = u8::from(obeyed);
+    BODY + 1
+}
+
+pub fn emit_close(token: Token, buffer: &mut [u8]) -> usize {
+    emit_prefix(buffer, Kind::Close, 0, token.0);
+    BODY
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Hello = 1,
+    Cookie = 2,
+    Open = 3,
+    Accept = 4,
+    Deny = 5,
+    Probe = 6,
+    Reply = 7,
+    Forgotten = 8,
+    Ask = 9,
+    Tell = 10,
+    Stop = 11,
+    Stopped = 12,
+    Close = 13,
+}
+
+impl Kind {
+    const ALL: [Self; 13] = [
+        Self::Hello,
+        Self::Cookie,
+        Self::Open,
+        Self::Accept,
+        Self::Deny,
+        Self::Probe,
+        Self::Reply,
+        Self::Forgotten,
+        Self::Ask,
+        Self::Tell,
+        Self::Stop,
+        Self::Stopped,
+        Self::Close,
+    ];
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte).checked_sub(1)?).copied()
+    }
+}
+
+fn emit_prefix(buffer: &mut [u8], kind: Kind, flags: u8, id: u64) {
+    buffer[..2].copy_from_slice(&MAGIC);
+    buffer[VERSION_AND_FLAGS] = VERSION << 4 | flags;
+    buffer[KIND] = kind as u8;
+    put_u64(buffer, ID, id);
+}
+
+fn flags(datagram: &[u8]) -> u8 {
+    datagram[VERSION_AND_FLAGS] & 0x0F
+}
+
+fn id(datagram: &[u8]) -> u64 {
+    get_u64(datagram, ID)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn another_version_or_kind_says_so() {
+        let mut bytes = [0; 32];
+        emit_close(Token(7), &mut bytes);
+        assert_eq!(decode(&bytes), Ok(Message::Close(Token(7))));
+        bytes[KIND] = 99;
+        assert_eq!(decode(&bytes), Err(DecodeError::Kind(99)));
+        bytes[VERSION_AND_FLAGS] = 0x20;
+        assert_eq!(decode(&bytes), Err(DecodeError::Version(2)));
+        assert_eq!(decode(&bytes[..11]), Err(DecodeError::Malformed));
+        assert!(!is_native(b"hello"));
+    }
+
+    #[test]
+    fn kinds_are_numbered_without_gaps() {
+        for (index, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index + 1);
+            assert_eq!(Kind::from_byte(kind as u8), Some(kind));
+        }
+        assert_eq!(Kind::from_byte(0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(kind in 0_u8..16, rest in proptest::collection::vec(any::<u8>(), 0..700)) {
+            let _ = decode(&rest);
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend([VERSION << 4, kind]);
+            bytes.extend(rest);
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Probe, reply, and the answer to a probe of a session that the server does not know.
+//!
+//! A reply is its probe with the header rewritten, so it has the same length and the same payload.
+//!
+//! ```text
+//!  0               1               2               3
+//!  0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7
+//! +---------------------------------------------------------------+
+//! |                     prefix and token (12)                     |
+//! +---------------------------------------------------------------+
+//! |                          sequence (8)                         |
+//! +---------------------------------------------------------------+
+//! |          send time, in ns of the client's clock (8)           |
+//! +---------------------------------------------------------------+  a probe's payload from here
+//! |         receive time, in ns of the server's clock (8)         |
+//! +-------------------------------+-------------------------------+
+//! |   ns spent at the server (6)  |    of these on purpose (6)    |
+//! +-------------------------------+-------------------------------+
+//! |    probes that arrived (4)    |  which of the last 32 did (4) |
+//! +-------------------------------+-------------------------------+  a reply's payload from here
+//! ```
+
+use super::fields::{MAX_U48, U32, U48, U64, get_u32, get_u48, get_u64, put_u32, put_u48, put_u64};
+use super::{BODY, Kind, Token, emit_prefix, flags, id};
+use crate::time::{Duration, Instant};
+
+const SEQ: U64 = BODY..BODY + 8;
+const SENT: U64 = SEQ.end..SEQ.end + 8;
+const RECEIVED: U64 = SENT.end..SENT.end + 8;
+const RESIDENCE: U48 = RECEIVED.end..RECEIVED.end + 6;
+const HOLD: U48 = RESIDENCE.end..RESIDENCE.end + 6;
+const ARRIVED: U32 = HOLD.end..HOLD.end + 4;
+const WINDOW: U32 = ARRIVED.end..ARRIVED.end + 4;
+/// A reply's payload begins here.
+pub(super) const REPLY_HEADER: usize = WINDOW.end;
+
+const COPY: u8 = 1;
+const CORRUPTED: u8 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub token: Token,
+    pub seq: u64,
+    pub sent: Instant,
+}
+
+impl Probe {
+    /// Writes the header; the payload is the caller's.
+    pub fn emit(&self, buffer: &mut [u8]) {
+        emit_prefix(buffer, Kind::Probe, 0, self.token.0);
+        put_u64(buffer, SEQ, self.seq);
+        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
+    }
+
+    pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
+        (datagram.len() >= REPLY_HEADER).then(|| Self {
+            token: Token(id(datagram)),
+            seq: get_u64(datagram, SEQ),
+            sent: Instant::from_nanos(get_u64(datagram, SENT) as i64),
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub token: Token,
+    pub seq: u64,
+    pub sent: Instant,
+    /// On the server's clock, whose zero is its own.
+    pub received: Instant,
+    /// From the server's receiving to its sending, what was on purpose included.
+    pub residence: Duration,
+    pub hold: Duration,
+    /// How many different probes of the session had arrived, modulo 2^32.
+    pub arrived: u32,
+    /// Bit k: the probe `seq - 1 - k` had arrived.
+    pub window: u32,
+    /// A further reply to the same probe, made on purpose.
+    pub copy: bool,
+    /// A byte of the payload was changed on purpose.
+    pub corrupted: bool,
+}
+
+impl Reply {
+    /// Rewrites a probe's header into its reply's; the payload beyond stays as it is.
+    pub fn emit(&self, buffer: &mut [u8]) {
+        let flags = if self.copy { COPY } else { 0 } | if self.corrupted { CORRUPTED } else { 0 };
+        emit_prefix(buffer, Kind::Reply, flags, self.token.0);
+        put_u64(buffer, SEQ, self.seq);
+        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
+        put_u64(buffer, RECEIVED, self.received.as_nanos() as u64);
+        put_u48(buffer, RESIDENCE, self.residence.as_nanos().max(0) as u64);
+        put_u48(buffer, HOLD, self.hold.as_nanos().max(0) as u64);
+        put_u32(buffer, ARRIVED, self.arrived);
+        put_u32(buffer, WINDOW, self.window);
+    }
+
+    pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
+        if datagram.len() < REPLY_HEADER {
+            return None;
+        }
+        debug_assert!(MAX_U48 < i64::MAX as u64);
+        Some(Self {
+            token: Token(id(datagram)),
+            seq: get_u64(datagram, SEQ),
+            sent: Instant::from_nanos(get_u64(datagram, SENT) as i64),
+            received: Instant::from_nanos(get_u64(datagram, RECEIVED) as i64),
+            residence: Duration::from_nanos(get_u48(datagram, RESIDENCE) as i64),
+            hold: Duration::from_nanos(get_u48(datagram, HOLD) as i64),
+            arrived: get_u32(datagram, ARRIVED),
+            window: get_u32(datagram, WINDOW),
+            copy: flags(datagram) & COPY != 0,
+            corrupted: flags(datagram) & CORRUPTED != 0,
+        })
+    }
+}
+
+/// The server knows no such session: it was restarted, or the session expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    pub token: Token,
+    pub seq: u64,
+}
+
+impl Forgotten {
+    pub fn emit(&self, buffer: &mut [u8]) -> usize {
+        emit_prefix(buffer, Kind::Forgotten, 0, self.token.0);
+        put_u64(buffer, SEQ, self.seq);
+        SEQ.end
+    }
+
+    pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
+        (datagram.len() >= SEQ.end).then(|| Self { token: Token(id(datagram)), seq: get_u64(datagram, SEQ) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{MIN_SIZE, Message, decode};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_emitted_is_read_back(
+            token: u64, seq: u64, sent: i64, received: i64, arrived: u32, window: u32, copy: bool, corrupted: bool,
+            residence in 0..(1_i64 << 48), hold in 0..(1_i64 << 48), payload in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let mut buffer = vec![0; MIN_SIZE as usize];
+            buffer.extend(&payload);
+            let probe = Probe { token: Token(token), seq, sent: Instant::from_nanos(sent) };
+            probe.emit(&mut buffer);
+            prop_assert_eq!(decode(&buffer), Ok(Message::Probe(probe)));
+            let reply = Reply {
+                token: Token(token), seq, sent: Instant::from_nanos(sent), received: Instant::from_nanos(received),
+                residence: Duration::from_nanos(residence), hold: Duration::from_nanos(hold),
+                arrived, window, copy, corrupted,
+            };
+            reply.emit(&mut buffer);
+            prop_assert_eq!(decode(&buffer), Ok(Message::Reply(reply)));
+            prop_assert_eq!(&buffer[MIN_SIZE as usize..], &payload[..]);
+            let forgotten = Forgotten { token: Token(token), seq };
+            let length = forgotten.emit(&mut buffer);
+            prop_assert_eq!(decode(&buffer[..length]), Ok(Message::Forgotten(forgotten)));
+            prop_assert!(length <= MIN_SIZE as usize);
+        }
+    }
+
+    #[test]
+    fn a_time_that_does_not_fit_becomes_the_longest_that_does() {
+        let mut buffer = [0; REPLY_HEADER];
+        let reply = Reply {
+            token: Token(1),
+            seq: 2,
+            sent: Instant::ZERO,
+            received: Instant::ZERO,
+            residence: Duration::MAX,
+            hold: Duration::from_nanos(-1),
+            arrived: 0,
+            window: 0,
+            copy: false,
+            corrupted: false,
+        };
+        reply.emit(&mut buffer);
+        let Ok(Message::Reply(read)) = decode(&buffer) else { panic!("no reply") };
+        assert_eq!(read.residence.as_nanos(), MAX_U48 as i64);
+        assert_eq!(read.hold, Duration::ZERO);
+    }
+}
