@@ -1,6 +1,7 @@
 //! Measures a UDP path from two ends, and rehearses a bad one.
 
 pub mod impair;
+pub mod net;
 pub mod probe;
 pub mod record;
 pub mod reflect;

@@ -1,0 +1,55 @@
+//! Requests to a running engine from another thread: stop, stop at once, say how it goes.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Shared by an engine and whoever controls it. A request wakes the engine from its wait.
+#[derive(Debug)]
+pub struct Control {
+    stop: AtomicBool,
+    abort: AtomicBool,
+    wake: PipeWriter,
+    woken: PipeReader,
+}
+
+impl Control {
+    pub fn new() -> io::Result<Self> {
+        let (woken, wake) = io::pipe()?;
+        Ok(Self { stop: AtomicBool::new(false), abort: AtomicBool::new(false), wake, woken })
+    }
+
+    /// End in good order.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// End now.
+    pub fn abort(&self) {
+        self.abort.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    pub fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    pub fn abort_asked(&self) -> bool {
+        self.abort.load(Ordering::Acquire)
+    }
+
+    /// Readable when there is a request.
+    pub(super) fn pipe(&self) -> &PipeReader {
+        &self.woken
+    }
+
+    /// Takes a wake-up that `pipe` showed.
+    pub(super) fn clear(&self) {
+        let _ = (&self.woken).read(&mut [0; 16]);
+    }
+
+    fn wake(&self) {
+        // A full pipe wakes as well.
+        let _ = (&self.wake).write(&[1]);
+    }
+}

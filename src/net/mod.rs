@@ -1,0 +1,22 @@
+//! The edge: the only clock, the only sockets. The engines here drive the machines of `reflect` and
+//! `probe`; whatever can be decided without a socket is decided there.
+
+mod client;
+mod clock;
+mod control;
+mod server;
+mod sys;
+
+pub use client::{ClientEngine, Observation, Observer, Outgoing};
+pub use clock::Clock;
+pub use control::Control;
+pub use server::{Bind, ServerEngine};
+pub use sys::{Backend, kernel_release};
+
+/// Random bytes of the operating system.
+pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
+    use rand::TryRng;
+    let mut bytes = [0; N];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}

@@ -1,0 +1,253 @@
+//! Sockets, in batches and with stamps where the system has them. The only room with unsafe code.
+//!
+//! Two backends do the same: `linux` with recvmmsg, sendmmsg and control messages, and `portable`
+//! with the standard library alone, for other systems; on Linux it can be asked for, and the tests
+//! run against it too.
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::control::Control;
+use crate::reflect::Path;
+use crate::time::{Duration, Instant};
+
+/// How datagrams are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The best that the system offers.
+    #[default]
+    Native,
+    /// The standard library only.
+    Portable,
+}
+
+/// What a socket is to be like.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    pub backend: Backend,
+    /// Both IPv4 and IPv6 on an IPv6 wildcard.
+    pub dual_stack: bool,
+    pub ttl: Option<u32>,
+    /// The whole byte: the code point is its upper six bits.
+    pub traffic_class: Option<u32>,
+    pub dont_fragment: bool,
+    /// Report the address that a datagram came to, and answer from it.
+    pub local_address: bool,
+    /// Bytes of receive buffer; the system may allow less.
+    pub receive_buffer: Option<usize>,
+}
+
+/// Datagrams in their buffers, received or to be sent.
+pub struct Batch {
+    slots: Vec<Slot>,
+    bytes: Vec<u8>,
+    stride: usize,
+    used: usize,
+}
+
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    pub path: Path,
+    pub length: usize,
+    /// Whether it is to be sent.
+    pub leaves: bool,
+    /// When the kernel received it, in ns of the time of day.
+    pub stamp: Option<Instant>,
+    pub ttl: Option<u8>,
+}
+
+impl Batch {
+    pub fn new(capacity: usize, longest: usize) -> Self {
+        // Buffers a power of two apart would share the same few lines of the processor's cache.
+        let stride = longest.next_multiple_of(64) + 64;
+        let nowhere = Path { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
+        let slot = Slot { path: nowhere, length: 0, leaves: false, stamp: None, ttl: None };
+        Self { slots: vec![slot; capacity], bytes: vec![0; stride * capacity], stride, used: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.used == self.slots.len()
+    }
+
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    pub fn slot(&self, index: usize) -> &Slot {
+        &self.slots[index]
+    }
+
+    pub fn datagram(&self, index: usize) -> &[u8] {
+        &self.buffer(index)[..self.slots[index].length]
+    }
+
+    pub fn buffer(&self, index: usize) -> &[u8] {
+        &self.bytes[index * self.stride..][..self.stride]
+    }
+
+    pub fn buffer_mut(&mut self, index: usize) -> &mut [u8] {
+        &mut self.bytes[index * self.stride..][..self.stride]
+    }
+
+    /// Turns a received datagram into the answer that is written over it, if there is one.
+    pub fn set_answer(&mut self, index: usize, answer: Option<usize>) {
+        let slot = &mut self.slots[index];
+        slot.leaves = answer.is_some();
+        slot.length = answer.unwrap_or(0);
+    }
+
+    /// Room for one more datagram to send, which `commit` then adds.
+    pub fn spare(&mut self) -> &mut [u8] {
+        self.buffer_mut(self.used)
+    }
+
+    pub fn commit(&mut self, path: Path, length: usize) {
+        self.slots[self.used] = Slot { path, length, leaves: true, stamp: None, ttl: None };
+        self.used += 1;
+    }
+}
+
+/// A UDP socket that never blocks.
+pub enum Socket {
+    #[cfg(target_os = "linux")]
+    Linux(linux::Socket),
+    Portable(portable::Socket),
+}
+
+impl Socket {
+    pub fn bind(address: SocketAddr, options: &Options) -> io::Result<Self> {
+        let socket = generic_socket(address, options)?;
+        Ok(match options.backend {
+            #[cfg(target_os = "linux")]
+            Backend::Native => Self::Linux(linux::Socket::new(socket, address, options)?),
+            #[cfg(not(target_os = "linux"))]
+            Backend::Native => Self::Portable(portable::Socket::new(socket)?),
+            Backend::Portable => Self::Portable(portable::Socket::new(socket)?),
+        })
+    }
+
+    /// From now on it talks to this address only, and hears of its ICMP errors.
+    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.connect(remote),
+            Self::Portable(socket) => socket.connect(remote),
+        }
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.local_addr(),
+            Self::Portable(socket) => socket.local_addr(),
+        }
+    }
+
+    /// Whether what it receives bears the kernel's stamp.
+    pub fn has_stamps(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(_) => true,
+            Self::Portable(_) => false,
+        }
+    }
+
+    /// Fills the batch with what has arrived; `WouldBlock` if nothing has.
+    pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+        batch.clear();
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.receive(batch),
+            Self::Portable(socket) => socket.receive(batch),
+        }
+    }
+
+    /// Sends the datagrams of a batch that are to leave, each along its path; tells of each that
+    /// failed.
+    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, io::Error)) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.send(batch, failed),
+            Self::Portable(socket) => socket.send(batch, failed),
+        }
+    }
+
+    /// Sends one datagram to the connected address.
+    pub fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.send_one(datagram),
+            Self::Portable(socket) => socket.send_one(datagram),
+        }
+    }
+
+    /// Datagrams dropped so far because the receive buffer was full, where the system tells.
+    pub fn overflows(&self) -> u64 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.overflows(),
+            Self::Portable(_) => 0,
+        }
+    }
+}
+
+/// Waits until a datagram is there, a request comes, or the time is over.
+pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<()> {
+    match sockets.first() {
+        #[cfg(target_os = "linux")]
+        Some(Socket::Linux(_)) => linux::wait(sockets, control, timeout),
+        _ => portable::wait(sockets, control, timeout),
+    }
+}
+
+/// Lets this thread's timers fire when they are due, not up to 50 us later.
+pub fn sharpen_timers() {
+    #[cfg(target_os = "linux")]
+    linux::sharpen_timers();
+}
+
+/// The version of the operating system's kernel.
+pub fn kernel_release() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())
+}
+
+fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!options.dual_stack)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        // A smaller buffer than asked for is still a buffer.
+        let _ = socket.set_recv_buffer_size(bytes);
+        let _ = socket.set_send_buffer_size(bytes);
+    }
+    if let Some(ttl) = options.ttl {
+        if address.is_ipv4() { socket.set_ttl_v4(ttl)? } else { socket.set_unicast_hops_v6(ttl)? }
+    }
+    if let Some(class) = options.traffic_class {
+        if address.is_ipv4() { socket.set_tos_v4(class)? } else { set_traffic_class_v6(&socket, class)? }
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn set_traffic_class_v6(socket: &socket2::Socket, class: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    return socket.set_tclass_v6(class);
+    #[cfg(not(unix))]
+    {
+        let _ = (socket, class);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "no traffic class for IPv6 on this system"))
+    }
+}
