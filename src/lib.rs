@@ -4,5 +4,6 @@ pub mod impair;
 pub mod probe;
 pub mod record;
 pub mod rng;
+pub mod stats;
 pub mod time;
 pub mod units;

@@ -1,0 +1,13 @@
+//! Pure statistics of a run, fed probe by probe: no clock, no sockets, nothing printed.
+//!
+//! Memory does not grow with the length of the run: what needs a window has a bounded one and says
+//! what the bound means. A value that cannot be known is `None`. Losses enter as "no delay": what
+//! counts as a loss, and when, is the caller's decision.
+
+mod buckets;
+mod moments;
+pub mod percentile;
+mod quantiles;
+
+pub use moments::Moments;
+pub use quantiles::{EXACT, Quantiles, Step};
