@@ -7,7 +7,9 @@
 mod buckets;
 mod moments;
 pub mod percentile;
+mod proportion;
 mod quantiles;
 
 pub use moments::Moments;
+pub use proportion::{Bounds, Difference, Proportion, Z95};
 pub use quantiles::{EXACT, Quantiles, Step};
