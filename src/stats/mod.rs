@@ -5,11 +5,17 @@
 //! counts as a loss, and when, is the caller's decision.
 
 mod buckets;
+mod ipdv;
 mod moments;
+mod pdv;
 pub mod percentile;
 mod proportion;
 mod quantiles;
+mod rtp_jitter;
 
+pub use ipdv::Ipdv;
 pub use moments::Moments;
+pub use pdv::Pdv;
 pub use proportion::{Bounds, Difference, Proportion, Z95};
 pub use quantiles::{EXACT, Quantiles, Step};
+pub use rtp_jitter::RtpJitter;
