@@ -4,18 +4,24 @@
 //! what the bound means. A value that cannot be known is `None`. Losses enter as "no delay": what
 //! counts as a loss, and when, is the caller's decision.
 
+mod arrival;
 mod buckets;
+mod duplication;
 mod ipdv;
 mod moments;
 mod pdv;
 pub mod percentile;
 mod proportion;
 mod quantiles;
+mod reordering;
 mod rtp_jitter;
 
+pub use arrival::ArrivalOrder;
+pub use duplication::Duplication;
 pub use ipdv::Ipdv;
 pub use moments::Moments;
 pub use pdv::Pdv;
 pub use proportion::{Bounds, Difference, Proportion, Z95};
 pub use quantiles::{EXACT, Quantiles, Step};
+pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use rtp_jitter::RtpJitter;
