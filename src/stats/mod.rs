@@ -6,8 +6,12 @@
 
 mod arrival;
 mod buckets;
+mod bursts;
 mod duplication;
+mod gilbert;
 mod ipdv;
+mod lengths;
+mod loss_pattern;
 mod moments;
 mod pdv;
 pub mod percentile;
@@ -17,8 +21,12 @@ mod reordering;
 mod rtp_jitter;
 
 pub use arrival::ArrivalOrder;
+pub use bursts::{Bursts, GMIN};
 pub use duplication::Duplication;
+pub use gilbert::Gilbert;
 pub use ipdv::Ipdv;
+pub use lengths::Lengths;
+pub use loss_pattern::{Loss, LossPattern, Outage};
 pub use moments::Moments;
 pub use pdv::Pdv;
 pub use proportion::{Bounds, Difference, Proportion, Z95};
