@@ -19,6 +19,8 @@ mod proportion;
 mod quantiles;
 mod reordering;
 mod rtp_jitter;
+mod schedule_error;
+mod seconds;
 
 pub use arrival::ArrivalOrder;
 pub use bursts::{Bursts, GMIN};
@@ -33,3 +35,5 @@ pub use proportion::{Bounds, Difference, Proportion, Z95};
 pub use quantiles::{EXACT, Quantiles, Step};
 pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use rtp_jitter::RtpJitter;
+pub use schedule_error::ScheduleError;
+pub use seconds::{Completed, Delay, Fate, Second, Seconds};
