@@ -7,8 +7,10 @@
 mod arrival;
 mod buckets;
 mod bursts;
+mod clock_offset;
 mod duplication;
 mod gilbert;
+mod hull;
 mod ipdv;
 mod lengths;
 mod loss_pattern;
@@ -24,6 +26,7 @@ mod seconds;
 
 pub use arrival::ArrivalOrder;
 pub use bursts::{Bursts, GMIN};
+pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
 pub use duplication::Duplication;
 pub use gilbert::Gilbert;
 pub use ipdv::Ipdv;
