@@ -12,6 +12,7 @@ mod duplication;
 mod gilbert;
 mod hull;
 mod ipdv;
+mod knee;
 mod lengths;
 mod loss_pattern;
 mod moments;
@@ -30,6 +31,7 @@ pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew}
 pub use duplication::Duplication;
 pub use gilbert::Gilbert;
 pub use ipdv::Ipdv;
+pub use knee::{Knee, KneeFinder};
 pub use lengths::Lengths;
 pub use loss_pattern::{Loss, LossPattern, Outage};
 pub use moments::Moments;
