@@ -5,6 +5,7 @@
 //! counts as a loss, and when, is the caller's decision.
 
 mod arrival;
+mod bootstrap;
 mod buckets;
 mod bursts;
 mod clock_offset;
@@ -26,6 +27,7 @@ mod schedule_error;
 mod seconds;
 
 pub use arrival::ArrivalOrder;
+pub use bootstrap::{Shift, quantile_shift};
 pub use bursts::{Bursts, GMIN};
 pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
 pub use duplication::Duplication;
