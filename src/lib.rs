@@ -8,6 +8,7 @@ pub mod reflect;
 pub mod rng;
 pub mod schedule;
 pub mod sim;
+pub mod stats;
 pub mod time;
 pub mod units;
 pub mod wire;

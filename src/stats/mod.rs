@@ -1,0 +1,46 @@
+//! Pure statistics of a run, fed probe by probe: no clock, no sockets, nothing printed.
+//!
+//! Memory does not grow with the length of the run: what needs a window has a bounded one and says
+//! what the bound means. A value that cannot be known is `None`. Losses enter as "no delay": what
+//! counts as a loss, and when, is the caller's decision.
+
+mod arrival;
+mod bootstrap;
+mod buckets;
+mod bursts;
+mod clock_offset;
+mod duplication;
+mod gilbert;
+mod hull;
+mod ipdv;
+mod knee;
+mod lengths;
+mod loss_pattern;
+mod moments;
+mod pdv;
+pub mod percentile;
+mod proportion;
+mod quantiles;
+mod reordering;
+mod rtp_jitter;
+mod schedule_error;
+mod seconds;
+
+pub use arrival::ArrivalOrder;
+pub use bootstrap::{Shift, quantile_shift};
+pub use bursts::{Bursts, GMIN};
+pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
+pub use duplication::Duplication;
+pub use gilbert::Gilbert;
+pub use ipdv::Ipdv;
+pub use knee::{Knee, KneeFinder};
+pub use lengths::Lengths;
+pub use loss_pattern::{Loss, LossPattern, Outage};
+pub use moments::Moments;
+pub use pdv::Pdv;
+pub use proportion::{Bounds, Difference, Proportion, Z95};
+pub use quantiles::{EXACT, Quantiles, Step};
+pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
+pub use rtp_jitter::RtpJitter;
+pub use schedule_error::ScheduleError;
+pub use seconds::{Completed, Delay, Fate, Second, Seconds};
