@@ -3,6 +3,7 @@
 pub mod impair;
 pub mod probe;
 pub mod record;
+pub mod report;
 pub mod rng;
 pub mod time;
 pub mod units;
