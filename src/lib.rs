@@ -5,6 +5,7 @@ pub mod net;
 pub mod probe;
 pub mod record;
 pub mod reflect;
+pub mod report;
 pub mod rng;
 pub mod schedule;
 pub mod sim;

@@ -1,0 +1,214 @@
+//! From rows to figures: fed every probe in the order of their numbers, once, in constant memory.
+
+use std::collections::BTreeMap;
+
+use super::run::{Clock, Distribution, Knee, LossRuns, Outage, Summary};
+use crate::probe::{Outcome, Resolved};
+use crate::stats::{
+    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, LossPattern, Pdv,
+    Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
+};
+use crate::time::Duration;
+
+/// Everything that is kept of a run while its rows pass by.
+#[derive(Debug, Default)]
+pub struct Fold {
+    ok: u64,
+    late: u64,
+    send_errors: u64,
+    causes: BTreeMap<crate::probe::Cause, u64>,
+    duration: Duration,
+    size: u32,
+    rtt: Quantiles,
+    net_rtt: Quantiles,
+    due_rtt: Quantiles,
+    ipdv: Ipdv,
+    arrivals: ArrivalOrder<Arrived>,
+    jitter: RtpJitter,
+    reordering: Reordering,
+    duplication: Duplication,
+    losses: LossPattern,
+    bursts: Bursts,
+    gilbert: Gilbert,
+    schedule: ScheduleError,
+    clock: ClockOffset,
+    knee: KneeFinder,
+    seconds: Seconds,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    seq: u64,
+    rtt: Duration,
+}
+
+impl Fold {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next row; passes on each second that it completes.
+    pub fn push(&mut self, probe: &Resolved, mut second: impl FnMut(&Second)) {
+        self.size = probe.size;
+        self.push_outcome(probe);
+        if let (Some(sent), Some(rtt)) = (probe.sent, probe.rtt) {
+            self.push_arrival(probe, sent, rtt);
+        }
+        let on_time = probe.rtt.filter(|_| probe.outcome == Outcome::Ok);
+        if let Some(rtt) = on_time {
+            self.rtt.record(rtt);
+            if let Some(net) = probe.net_rtt() {
+                self.net_rtt.record(net);
+            }
+            if let Some(due) = probe.due_rtt() {
+                self.due_rtt.record(due);
+            }
+        }
+        self.ipdv.record(on_time);
+        if let Some(sent) = probe.sent {
+            let lost = on_time.is_none();
+            self.losses.record(lost, sent, probe.due + probe.interval);
+            self.bursts.record(lost);
+            self.gilbert.record(lost);
+            self.schedule.record(sent - probe.due, probe.interval);
+            // A reply after the deadline still tells a delay: the deadline shrinks with the interval.
+            self.knee.record(probe.interval, probe.rtt);
+        }
+        let fate = match (probe.outcome, on_time) {
+            (_, Some(rtt)) => Fate::OnTime { rtt },
+            (Outcome::SendError, _) => Fate::Unsent,
+            (Outcome::Late, _) => Fate::Late,
+            _ => Fate::Lost,
+        };
+        self.seconds.record(probe.second(), probe.size, fate).for_each(|done| second(&done));
+    }
+
+    /// The figures so far, as if the run had ended here.
+    pub fn summary(&self) -> Summary {
+        let (jitter, reordering) = self.in_order_of_arrival();
+        let lost: u64 = self.causes.values().sum();
+        let sent = self.ok + self.late + lost;
+        let loss = Proportion::new(self.late + lost, sent);
+        Summary {
+            duration_us: self.duration.as_micros_f64(),
+            sent,
+            ok: self.ok,
+            late: self.late,
+            lost,
+            send_errors: self.send_errors,
+            loss_share: loss.value(),
+            loss_interval: loss.wilson().map(|bounds| [bounds.low, bounds.high]),
+            causes: self.causes.clone(),
+            loss_runs: self.loss_runs(),
+            duplicates: self.duplication.duplicates(),
+            reordered: reordering.reordered(),
+            reordered_share: reordering.ratio(),
+            reordering_extent: reordering.max_extent(),
+            rtt_us: distribution(&self.rtt),
+            net_rtt_us: distribution(&self.net_rtt),
+            due_rtt_us: distribution(&self.due_rtt),
+            ipdv_us: distribution(self.ipdv.values()),
+            pdv_us: Pdv::of(&self.rtt).headline().map(Duration::as_micros_f64),
+            rtp_jitter_us: jitter.value().map(Duration::as_micros_f64),
+            schedule_error_us: distribution(self.schedule.errors()),
+            missed: self.schedule.missed(),
+            knee: self.knee(),
+            percentile_resolution: self.rtt.resolution(),
+        }
+    }
+
+    /// What the stamps of both ends tell of their clocks.
+    pub fn clock(&self) -> Option<Clock> {
+        let offset = self.clock.constant().or_else(|| self.clock.halfway())?;
+        Some(Clock {
+            offset_us: offset.estimate.as_micros_f64(),
+            bound_us: offset.bound.as_micros_f64(),
+            skew_ppm: self.clock.skew().map(|skew| skew.ppm),
+        })
+    }
+
+    /// The last second, which no later probe completes; none if there was no probe.
+    pub fn last_second(self) -> Option<Second> {
+        let any = self.ok + self.late + self.send_errors + self.causes.values().sum::<u64>() > 0;
+        any.then(|| self.seconds.finish())
+    }
+
+    fn push_outcome(&mut self, probe: &Resolved) {
+        match probe.outcome {
+            Outcome::Ok => self.ok += 1,
+            Outcome::Late => self.late += 1,
+            Outcome::SendError => self.send_errors += 1,
+            Outcome::Lost => {
+                *self.causes.entry(probe.cause.unwrap_or(crate::probe::Cause::Unknown)).or_default() += 1;
+            }
+        }
+        self.duplication.record(probe.copies);
+        let end = probe.sent.unwrap_or(probe.due) + probe.rtt.unwrap_or(probe.interval);
+        self.duration = self.duration.max(end);
+    }
+
+    /// A reply counts for the order of arrival even when it was late.
+    fn push_arrival(&mut self, probe: &Resolved, sent: Duration, rtt: Duration) {
+        self.arrivals.record(sent, sent + rtt, Arrived { seq: probe.seq, rtt });
+        while let Some(arrived) = self.arrivals.settled() {
+            self.reordering.record(arrived.seq);
+            self.jitter.record(arrived.rtt);
+        }
+        if let (Some(up), Some(down)) = (probe.owd_up, probe.owd_down) {
+            self.clock.record(Exchange { sent, received: sent + rtt, up, down });
+        }
+    }
+
+    /// With those whose place is not certain yet in the order they have now.
+    fn in_order_of_arrival(&self) -> (RtpJitter, Reordering) {
+        let (mut jitter, mut reordering) = (self.jitter, self.reordering.clone());
+        for arrived in self.arrivals.clone().finish() {
+            reordering.record(arrived.seq);
+            jitter.record(arrived.rtt);
+        }
+        (jitter, reordering)
+    }
+
+    fn loss_runs(&self) -> LossRuns {
+        LossRuns {
+            count: self.losses.periods(),
+            longest: self.losses.longest_period(),
+            longest_outage: self.losses.longest_outage().map(|outage| Outage {
+                from_us: outage.from.as_micros_f64(),
+                length_us: outage.length().as_micros_f64(),
+                probes: outage.probes,
+            }),
+            gilbert_p: self.gilbert.p(),
+            gilbert_r: self.gilbert.r(),
+            burst_density: self.bursts.burst_density(),
+            gap_density: self.bursts.gap_density(),
+        }
+    }
+
+    fn knee(&self) -> Option<Knee> {
+        let knee = self.knee.knee()?;
+        let bits = f64::from(self.size) * 16.0;
+        Some(Knee {
+            interval_us: knee.interval.as_micros_f64(),
+            throughput_bps: bits / knee.interval.as_secs_f64(),
+            by_loss: knee.loss,
+            by_rtt: knee.rtt,
+        })
+    }
+}
+
+/// None of no values.
+fn distribution(values: &Quantiles) -> Option<Distribution> {
+    let at = |p| values.at(p).map(Duration::as_micros_f64);
+    Some(Distribution {
+        min: values.min()?.as_micros_f64(),
+        mean: values.moments().mean()?.as_micros_f64(),
+        p50: at(0.5)?,
+        p90: at(0.9)?,
+        p99: at(0.99)?,
+        p999: at(0.999)?,
+        max: values.max()?.as_micros_f64(),
+        stddev: values.moments().stddev().map(Duration::as_micros_f64),
+        n: values.n(),
+    })
+}

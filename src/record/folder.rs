@@ -1,0 +1,155 @@
+//! The folder of a run: checked before the first probe, complete after the last.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::probes::{ProbeReader, ProbeWriter, RowError};
+use super::run::{Run, SCHEMA};
+
+pub const RUN: &str = "run.json";
+pub const PROBES: &str = "probes.csv";
+pub const SECONDS: &str = "seconds.csv";
+pub const PICTURE: &str = "report.png";
+
+/// A folder that holds a run, or is about to.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// It was made for this run.
+    is_new: bool,
+}
+
+/// What is wrong with a folder; says what would work where something would.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("{0} is a file, not a folder; give -o another name")]
+    NotAFolder(PathBuf),
+    #[error("{0} holds a run already; give -o another name, or --force to replace it")]
+    HoldsARun(PathBuf),
+    #[error("{0} holds no run: there is no {RUN} in it")]
+    HoldsNoRun(PathBuf),
+    #[error("cannot {operation} {path}: {source}")]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("{path} is of schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
+    Newer { path: PathBuf, found: u64 },
+    #[error("{path} is no record of a run: {why}")]
+    NoRecord { path: PathBuf, why: String },
+    #[error("{path}: {source}")]
+    Rows { path: PathBuf, source: RowError },
+}
+
+impl Folder {
+    /// Makes the folder and makes sure that files can be written there. A run that is there already
+    /// is replaced only if `force`.
+    pub fn create(path: &Path, force: bool) -> Result<Self, FolderError> {
+        let folder = Self { path: path.to_owned(), is_new: !path.exists() };
+        if path.exists() && !path.is_dir() {
+            return Err(FolderError::NotAFolder(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(|source| folder.error("make the folder", path, source))?;
+        if !force && folder.file(RUN).exists() {
+            return Err(FolderError::HoldsARun(path.to_owned()));
+        }
+        let trial = folder.file(".trial");
+        File::create(&trial).map_err(|source| folder.error("write to", path, source))?;
+        let _ = fs::remove_file(trial);
+        folder.remove_files();
+        Ok(folder)
+    }
+
+    /// Leaves nothing of a run that did not begin.
+    pub fn discard(&self) {
+        self.remove_files();
+        if self.is_new {
+            // Only if it is empty.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+
+    /// Makes a new folder below `parent`, with a number behind its name if the name is taken.
+    pub fn create_new(parent: &Path, name: &str) -> Result<Self, FolderError> {
+        let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
+        let path = names.map(|name| parent.join(name)).find(|path| !path.exists());
+        Self::create(&path.unwrap_or_else(|| parent.join(name)), false)
+    }
+
+    /// A folder that holds a run.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        // The record itself may be named instead of its folder.
+        let path = if path.is_file() && path.ends_with(RUN) { path.parent().unwrap_or(path) } else { path };
+        let folder = Self { path: path.to_owned(), is_new: false };
+        if folder.file(RUN).is_file() { Ok(folder) } else { Err(FolderError::HoldsNoRun(path.to_owned())) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file whole: beside its place, then into it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, FolderError> {
+        let path = self.file(name);
+        let beside = self.file(&format!(".{name}.part"));
+        let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, &path));
+        written.map_err(|source| {
+            let _ = fs::remove_file(&beside);
+            self.error("write", &path, source)
+        })?;
+        Ok(path)
+    }
+
+    pub fn write_run(&self, run: &Run) -> Result<(), FolderError> {
+        let mut json = serde_json::to_vec_pretty(run).expect("a run has no map with odd keys");
+        json.push(b'\n');
+        self.write(RUN, &json).map(drop)
+    }
+
+    pub fn read_run(&self) -> Result<Run, FolderError> {
+        let path = self.file(RUN);
+        let text = fs::read_to_string(&path).map_err(|source| self.error("read", &path, source))?;
+        let no_record =
+            |error: serde_json::Error| FolderError::NoRecord { path: path.clone(), why: error.to_string() };
+        // The schema first: a newer record may have any shape.
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(no_record)?;
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(SCHEMA) => Err(FolderError::Newer { path, found }),
+            _ => serde_json::from_value(value).map_err(no_record),
+        }
+    }
+
+    pub fn probe_writer(&self) -> Result<ProbeWriter<BufWriter<File>>, FolderError> {
+        let writer = self.stream(PROBES)?;
+        ProbeWriter::new(writer).map_err(|source| self.error("write", &self.file(PROBES), source))
+    }
+
+    /// A file that is written as the run goes on.
+    pub fn stream(&self, name: &str) -> Result<BufWriter<File>, FolderError> {
+        let path = self.file(name);
+        let file = File::create(&path).map_err(|source| self.error("write", &path, source))?;
+        Ok(BufWriter::new(file))
+    }
+
+    pub fn probe_reader(&self) -> Result<ProbeReader<BufReader<File>>, FolderError> {
+        let path = self.file(PROBES);
+        let file = File::open(&path).map_err(|source| self.error("read", &path, source))?;
+        ProbeReader::new(BufReader::with_capacity(1 << 18, file)).map_err(|source| self.row_error(source))
+    }
+
+    pub fn row_error(&self, source: RowError) -> FolderError {
+        FolderError::Rows { path: self.file(PROBES), source }
+    }
+
+    fn remove_files(&self) {
+        for name in [RUN, PROBES, SECONDS, PICTURE] {
+            let _ = fs::remove_file(self.file(name));
+        }
+    }
+
+    fn error(&self, operation: &'static str, path: &Path, source: io::Error) -> FolderError {
+        FolderError::Io { operation, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,227 @@
+//! Scales and their ticks: from values to the pixels of a frame, linear or logarithmic.
+
+use super::quantity::{self, Unit, plain};
+
+#[derive(Clone, Debug)]
+pub struct Axis {
+    low: f64,
+    high: f64,
+    log: bool,
+    pub ticks: Vec<(f64, String)>,
+    pub title: String,
+}
+
+impl Axis {
+    /// A value's place between 0 and 1; what lies outside the axis is put on its edge.
+    pub fn place(&self, value: f64) -> f64 {
+        let (low, high, value) = if self.log {
+            (self.low.ln(), self.high.ln(), value.max(self.low).ln())
+        } else {
+            (self.low, self.high, value)
+        };
+        ((value - low) / (high - low)).clamp(0.0, 1.0)
+    }
+
+    pub fn high(&self) -> f64 {
+        self.high
+    }
+
+    /// The same axis with another end; its ticks stay.
+    pub fn reaching(self, high: f64) -> Self {
+        Self { high, ..self }
+    }
+
+    /// The part between, and the ticks within it.
+    pub fn cut(mut self, low: f64, high: f64) -> Self {
+        let slack = (high - low) * 1e-9;
+        self.ticks.retain(|(value, _)| *value >= low - slack && *value <= high + slack);
+        Self { low, high, ..self }
+    }
+
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// From `low` up to the first round number at or above `high`, in about so many steps.
+    pub fn linear(low: f64, high: f64, steps: f64, unit: Unit) -> Self {
+        let step = nice((high - low) / unit.size / steps) * unit.size;
+        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
+        let last = last.max(first + 1.0);
+        let ticks = (first as i64..=last as i64)
+            .map(|k| (k as f64 * step, plain(k as f64 * step / unit.size)))
+            .collect();
+        Self { low: first * step, high: last * step, log: false, ticks, title: String::new() }
+    }
+
+    /// Round trips from zero, in the unit of the greatest.
+    pub fn round_trips(high: f64) -> Self {
+        // Below ten nanoseconds steps would be fractions of what a clock counts.
+        let high = high.max(10.0);
+        let unit = quantity::time_unit(high);
+        Self::linear(0.0, high, 7.0, unit).titled(format!("RTT ({})", unit.name))
+    }
+
+    /// The time of the run, with the round steps of a clock.
+    pub fn elapsed(end: f64) -> Self {
+        let unit = quantity::span_unit(end);
+        let step = CLOCK_STEPS.into_iter().find(|step| *step >= end / 11.0).unwrap_or(end / 10.0);
+        let ticks = (0..=(end / step + 1e-9) as u64)
+            .map(|k| (k as f64 * step, plain(k as f64 * step / unit.size)))
+            .collect();
+        let title = format!("Elapsed time ({})", unit.name);
+        Self { low: 0.0, high: end, log: false, ticks, title }
+    }
+
+    /// The numbers of the probes.
+    pub fn numbers(end: u64) -> Self {
+        let step = nice(end as f64 / 11.0).max(1.0);
+        let ticks = (0..=(end as f64 / step) as u64)
+            .map(|k| (k as f64 * step, quantity::count((k as f64 * step) as u64)))
+            .collect();
+        Self {
+            low: 0.0,
+            high: end.max(1) as f64,
+            log: false,
+            ticks,
+            title: "Probe number (the interval shrinks to the right)".to_owned(),
+        }
+    }
+
+    /// From a round number at or below `low` to one at or above `high`, both above zero.
+    pub fn logarithmic(low: f64, high: f64, unit: Unit) -> Self {
+        let marks = [1.0, 2.0, 5.0];
+        let steps = |from: f64, to: f64| {
+            let decades =
+                (from / unit.size).log10().floor() as i32 - 1..=(to / unit.size).log10().ceil() as i32 + 1;
+            decades.flat_map(move |d| marks.map(|m| m * 10_f64.powi(d) * unit.size)).collect::<Vec<_>>()
+        };
+        let all = steps(low, high);
+        let bottom = all.iter().copied().rfind(|v| *v <= low * (1.0 + 1e-9)).unwrap_or(low);
+        let top = all.iter().copied().find(|v| *v >= high * (1.0 - 1e-9) && *v > bottom).unwrap_or(high);
+        if top / bottom < 5.0 {
+            // Within less than a decade round steps of one size tell more than 1, 2, 5.
+            let even = Self::linear(low, high.max(low * 1.001), 6.0, unit);
+            if even.low > 0.0 {
+                return Self { log: true, ..even };
+            }
+        }
+        let shown = |v: &f64| (bottom..=top).contains(v);
+        let sparse = all.iter().filter(|v| shown(v)).count() > 14;
+        let ticks = all.iter().filter(|v| shown(v) && (!sparse || is_power(**v / unit.size)));
+        let ticks = ticks.map(|v| (*v, plain(*v / unit.size))).collect();
+        Self { low: bottom, high: top, log: true, ticks, title: String::new() }
+    }
+
+    /// Counts from one up, the first with room below it.
+    pub fn log_counts(most: u64) -> Self {
+        let decades = most.max(1).ilog10();
+        let marks: &[u64] = if decades < 2 { &[1, 2, 5] } else { &[1] };
+        let all = (0..=decades).flat_map(|d| marks.iter().map(move |mark| mark * 10_u64.pow(d)));
+        let ticks = all.filter(|n| *n <= most.max(1)).map(|n| (n as f64, quantity::count(n))).collect();
+        Self { low: 0.5, high: most.max(1) as f64 * 1.6, log: true, ticks, title: String::new() }
+    }
+
+    /// From 0 to 100 %.
+    pub fn shares() -> Self {
+        let ticks = [0, 25, 50, 75, 100].map(|p| (f64::from(p) / 100.0, format!("{p} %"))).to_vec();
+        Self { low: 0.0, high: 1.0, log: false, ticks, title: String::new() }
+    }
+}
+
+/// The least of 1, 2, 5 times a power of ten that is at least `step`.
+pub fn nice(step: f64) -> f64 {
+    let power = 10_f64.powi(step.max(f64::MIN_POSITIVE).log10().floor() as i32);
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
+    factor.unwrap_or(10.0) * power
+}
+
+fn is_power(value: f64) -> bool {
+    let power = value.log10();
+    (power - power.round()).abs() < 1e-9
+}
+
+const S: f64 = 1e9;
+
+/// Nanoseconds that are round on a clock.
+pub const CLOCK_STEPS: [f64; 55] = [
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    20.0,
+    50.0,
+    100.0,
+    200.0,
+    500.0,
+    1e3,
+    2e3,
+    5e3,
+    1e4,
+    2e4,
+    5e4,
+    1e5,
+    2e5,
+    5e5,
+    1e6,
+    2e6,
+    5e6,
+    1e7,
+    2e7,
+    5e7,
+    1e8,
+    2e8,
+    5e8,
+    S,
+    2.0 * S,
+    5.0 * S,
+    10.0 * S,
+    15.0 * S,
+    30.0 * S,
+    60.0 * S,
+    120.0 * S,
+    300.0 * S,
+    600.0 * S,
+    900.0 * S,
+    1_800.0 * S,
+    3_600.0 * S,
+    7_200.0 * S,
+    10_800.0 * S,
+    21_600.0 * S,
+    43_200.0 * S,
+    86_400.0 * S,
+    172_800.0 * S,
+    432_000.0 * S,
+    864_000.0 * S,
+    1_728_000.0 * S,
+    4_320_000.0 * S,
+    8_640_000.0 * S,
+    17_280_000.0 * S,
+    43_200_000.0 * S,
+    86_400_000.0 * S,
+    864_000_000.0 * S,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_cover_the_values() {
+        let axis = Axis::round_trips(68.5e6);
+        assert_eq!(axis.title, "RTT (ms)");
+        assert_eq!(axis.high(), 70e6);
+        assert_eq!(axis.ticks.last().unwrap().1, "70");
+        assert_eq!(axis.place(35e6), 0.5);
+        let axis = Axis::logarithmic(0.31e6, 412e6, quantity::time_unit(412e6));
+        assert_eq!((axis.low, axis.high), (0.2e6, 500e6));
+        assert_eq!(axis.ticks[0].1, "0.2");
+    }
+
+    #[test]
+    fn nice_steps() {
+        for (step, expected) in [(0.9, 1.0), (1.0, 1.0), (1.1, 2.0), (2.1, 5.0), (6.0, 10.0), (0.03, 0.05)] {
+            assert!((nice(step) - expected).abs() < 1e-12, "{step}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Axes that one outlier cannot stretch: where they end, and the marks for what lies beyond.
+
+use super::frame::{Frame, SMALL, hand};
+use super::quantity;
+use super::sheet::{Layer, Shape};
+use crate::report::digest::{Column, Digest};
+use crate::report::figures::Figures;
+use crate::report::font;
+
+/// How far beyond the 99th percentile an axis goes.
+const BEYOND: f64 = 1.6;
+
+/// Something above the axis: its place, its value, and how many it stands for.
+#[derive(Clone, Copy, Debug)]
+pub struct Above {
+    pub x: f64,
+    pub value: f64,
+    pub count: u64,
+    pub late: bool,
+}
+
+/// Where the axis of the RTTs ends, in nanoseconds: a little above the slowest reply, unless that
+/// lies far out.
+pub fn top(digest: &Digest, figures: &Figures) -> f64 {
+    let columns = digest.columns.all();
+    let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
+    end_of_axis(slowest.unwrap_or(0) as f64, figures.rtt.as_ref().map(|rtt| rtt.p99 * 1e3))
+}
+
+pub fn end_of_axis(most: f64, p99: Option<f64>) -> f64 {
+    (most * 1.05).min(p99.map_or(f64::INFINITY, |p99| p99 * BEYOND))
+}
+
+/// What the columns hold above the axis.
+pub fn above(columns: &[Column], top: f64) -> Vec<Above> {
+    let beyond = |column: &Column| -> u64 {
+        let buckets = column.on_time.buckets().chain(column.late.buckets());
+        buckets.filter(|(floor, ..)| *floor as f64 > top).map(|(.., count)| count).sum()
+    };
+    let peaks = columns.iter().filter_map(|column| Some((column.peak?, column)));
+    peaks
+        .filter(|(peak, _)| peak.rtt as f64 > top)
+        .map(|(peak, column)| Above {
+            x: peak.x as f64,
+            value: peak.rtt as f64,
+            count: beyond(column).max(1),
+            late: peak.late,
+        })
+        .collect()
+}
+
+/// A triangle for each at the upper edge, and below them the greatest values, with the number of
+/// the neighbours for which a label has no room.
+pub fn draw(layer: &mut Layer, frame: &Frame, above: &[Above]) {
+    const EDGE: f64 = 8.0;
+    let colour = layer.colours().clipped;
+    let mut last = f64::NEG_INFINITY;
+    for item in above {
+        let x = frame.at_x(item.x);
+        if x - last >= 2.0 {
+            layer.mark(Shape::Up, (x, frame.top + EDGE), 4.5, &colour);
+            last = x;
+        }
+    }
+    for label in labels(frame, above) {
+        let text_colour = layer.colours().text;
+        backing(layer, (label.left, frame.top + 27.0), &label.text, SMALL);
+        layer.text(&label.text, (label.left, frame.top + 27.0), hand(SMALL, text_colour));
+    }
+}
+
+/// Ground under a text that stands among marks.
+pub fn backing(layer: &mut Layer, (left, base): (f64, f64), text: &str, size: f64) {
+    use plotters::style::Color;
+    let ground = layer.colours().panel.mix(0.82);
+    let right = left + font::width(text, size, false);
+    layer.rect((left - 3.0, base - size * 0.95), (right + 3.0, base + size * 0.3), &ground);
+}
+
+struct Label {
+    left: f64,
+    text: String,
+}
+
+fn labels(frame: &Frame, above: &[Above]) -> Vec<Label> {
+    const GAP: f64 = 10.0;
+    // The greatest first: it gets its label, and swallows what would lie under it.
+    let mut groups: Vec<(f64, f64, Above)> = Vec::new();
+    let mut order: Vec<&Above> = above.iter().collect();
+    order.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.x.total_cmp(&b.x)));
+    for item in order {
+        let width = font::width(&text(item, 9_999), SMALL, false);
+        let left = (frame.at_x(item.x) - width / 2.0).clamp(frame.left + 4.0, frame.right - width - 4.0);
+        let right = left + width;
+        match groups.iter_mut().find(|(l, r, _)| left < *r + GAP && right > *l - GAP) {
+            Some((.., first)) => first.count += item.count,
+            None => groups.push((left, right, *item)),
+        }
+    }
+    let place = |(left, right, item): (f64, f64, Above)| {
+        let text = text(&item, item.count);
+        Label { left: (left + right) / 2.0 - font::width(&text, SMALL, false) / 2.0, text }
+    };
+    groups.into_iter().map(place).collect()
+}
+
+fn text(item: &Above, count: u64) -> String {
+    let late = if item.late { " late" } else { "" };
+    let more = if count > 1 { format!(" +{}", quantity::count(count - 1)) } else { String::new() };
+    format!("{}{late}{more}", quantity::time(item.value))
+}

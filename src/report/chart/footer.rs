@@ -1,0 +1,40 @@
+//! The foot of the sheet: what the figures mean and where they come from.
+
+use super::frame::{SMALL, hand};
+use super::sheet::Layer;
+use super::{MARGIN, View, WIDTH};
+use crate::report::font;
+
+pub const HEIGHT: f64 = 66.0;
+
+pub fn draw(layer: &mut Layer, view: &View, top: f64) {
+    let colours = layer.colours();
+    let lines = [
+        "RTT: of the first reply to each probe, where it came within the deadline. Percentiles: nearest \
+         rank, of those. Loss: of the probes sent, all not answered in time, late ones included, with its \
+         95 % Wilson interval."
+            .to_owned(),
+        "Network RTT: RTT without all the time at the server. Jitter: mean distance of the RTTs of \
+         neighbours by number. Lanes of B: in the order of the path, as the server told what it saw and \
+         did."
+            .to_owned(),
+        source(view),
+    ];
+    for (k, line) in lines.iter().enumerate() {
+        let line = font::fit(line, SMALL, false, WIDTH - 2.0 * MARGIN);
+        layer.text(&line, (MARGIN, top + 8.0 + k as f64 * 18.0), hand(SMALL, colours.muted));
+    }
+}
+
+fn source(view: &View) -> String {
+    let run = view.run;
+    let stamps = match (run.stamps.client_send.as_str(), run.stamps.client_receive.as_str()) {
+        (send, receive) if send == receive => format!("Times stamped by the {send}"),
+        (send, receive) => format!("Sending stamped by the {send}, receiving by the {receive}"),
+    };
+    let from = match run.summary {
+        Some(_) => "run.json and probes.csv",
+        None => "probes.csv alone: the run did not end, and its figures are of what it wrote",
+    };
+    format!("{stamps}. Drawn from {from}. Command: {}", run.argv.join(" "))
+}

@@ -1,0 +1,99 @@
+//! The head of the sheet: whom the run asked and how, and what the server did to it on purpose.
+
+use std::net::SocketAddr;
+
+use super::frame::hand;
+use super::quantity;
+use super::sheet::Layer;
+use super::{MARGIN, View, WIDTH};
+use crate::record::{Config, Run};
+use crate::report::font;
+
+const BIG: f64 = 26.0;
+const LINE: f64 = 15.0;
+const ROOM: f64 = WIDTH - 2.0 * MARGIN;
+
+/// `udpecho ping → host:port (UDP, IPv4)`.
+pub fn title(run: &Run) -> String {
+    let config = &run.config;
+    let Ok(address) = config.address.parse::<SocketAddr>() else {
+        return format!("udpecho ping → {} (UDP)", config.address);
+    };
+    let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+    let numeric = address.ip().to_string();
+    let host = if config.host.is_empty() { &numeric } else { &config.host };
+    let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let known = if *host == numeric { String::new() } else { format!("{numeric}, ") };
+    format!("udpecho ping → {shown}:{} ({known}UDP, {family})", address.port())
+}
+
+pub fn height(view: &View) -> f64 {
+    if beside(view) { 84.0 } else { 108.0 }
+}
+
+pub fn draw(layer: &mut Layer, view: &View) {
+    let colours = layer.colours();
+    let right = WIDTH - MARGIN;
+    let version = format!("udpecho {}", view.run.udpecho);
+    let room = ROOM - font::width(&version, LINE, false) - 24.0;
+    let title = font::fit(&title(view.run), BIG, true, room);
+    layer.text(&title, (MARGIN, 50.0), hand(BIG, colours.text).bold());
+    layer.text(&version, (right, 50.0), hand(LINE, colours.muted).right());
+    let parameters = font::fit(&parameters(view), LINE, false, ROOM);
+    layer.text(&parameters, (MARGIN, 80.0), hand(LINE, colours.muted));
+    let server = font::fit(&server(view.run), LINE, false, ROOM);
+    let base = if beside(view) { 80.0 } else { 104.0 };
+    layer.text(&server, (right, base), hand(LINE, colours.text).right());
+}
+
+/// Whether the server's line has room beside the parameters.
+fn beside(view: &View) -> bool {
+    let both = font::width(&parameters(view), LINE, false) + font::width(&server(view.run), LINE, false);
+    both + 40.0 <= ROOM
+}
+
+fn parameters(view: &View) -> String {
+    let config = &view.run.config;
+    let mut parts = vec![
+        config.count.map_or("n until interrupted".to_owned(), |n| format!("n={}", quantity::count(n))),
+        schedule(config),
+        format!("{} B", quantity::count(config.size.into())),
+        match config.deadline_us {
+            Some(deadline) => format!("deadline {}", short(deadline)),
+            None => "deadline = interval".to_owned(),
+        },
+    ];
+    parts.extend(config.dscp.filter(|dscp| *dscp > 0).map(|dscp| format!("dscp={dscp}")));
+    parts.extend((config.dialect != "native").then(|| format!("{} dialect", config.dialect)));
+    parts.extend(config.embedded.then(|| "server in the same process".to_owned()));
+    parts.push(format!("started {}", view.run.started));
+    parts.push(format!("duration {}", quantity::span(view.figures.duration)));
+    parts.join(" · ")
+}
+
+fn schedule(config: &Config) -> String {
+    let interval = short(config.interval_us);
+    match config.decay {
+        None => format!("i={interval} fixed"),
+        Some(decay) => {
+            let floor = config.min_interval_us.map(|floor| format!(" to {}", short(floor)));
+            let share = quantity::plain(decay * 100.0);
+            format!("i={interval} shrinking by {share} % a probe{}", floor.unwrap_or_default())
+        }
+    }
+}
+
+fn server(run: &Run) -> String {
+    match &run.server {
+        None => "what the server injects is unknown".to_owned(),
+        Some(server) if server.injects == "clean" => "server injects nothing".to_owned(),
+        Some(server) => format!("server injects {} (seed {})", server.injects, server.seed),
+    }
+}
+
+/// A setting as it was given, without needless digits.
+fn short(micros: f64) -> String {
+    let nanos = micros * 1e3;
+    let unit = quantity::time_unit(nanos);
+    format!("{} {}", quantity::plain(nanos / unit.size), unit.name)
+}

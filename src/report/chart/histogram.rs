@@ -1,0 +1,99 @@
+//! Panel F: how many replies took how long; counts on a log axis, so that single ones show.
+
+use super::axis::{Axis, nice};
+use super::frame::{Frame, SMALL, hand};
+use super::quantity::{self, plain};
+use super::sheet::Layer;
+use super::{RIGHT, Rows, View};
+use crate::report::digest::Tally;
+
+const WIDTH: f64 = 620.0;
+const BARS: f64 = 36.0;
+
+pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
+    let bars = Bars::of(view);
+    let most = bars.counts.iter().copied().max().unwrap_or_default().max(bars.beyond);
+    let (x, y) = (bars.axis(), Axis::log_counts(most).titled("Replies (log)"));
+    let frame = Frame { left: RIGHT - WIDTH, right: RIGHT, top, bottom, x, y };
+    let colours = layer.colours();
+    frame.ground_titled(layer, RIGHT - WIDTH - 70.0);
+    frame.foot(layer);
+    frame.heading(layer, "F Histogram (log counts)", &[]);
+    if view.digest.rtt.count() == 0 {
+        frame.empty(layer, "no reply in time");
+        return;
+    }
+    for (k, count) in bars.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let from = bars.low + k as f64 * bars.step;
+        let (left, right) = (frame.at_x(from), frame.at_x(from + bars.step));
+        layer.rect((left + 0.8, frame.at_y(*count as f64)), (right - 0.8, frame.bottom), &colours.reply);
+    }
+    if bars.beyond > 0 {
+        let from = frame.at_x(bars.high() + bars.step * 0.5);
+        let y = frame.at_y(bars.beyond as f64);
+        layer.rect((from, y), (frame.right, frame.bottom), &colours.clipped);
+        let text = quantity::count(bars.beyond);
+        layer.text(&text, ((from + frame.right) / 2.0, y - 5.0), hand(SMALL, colours.text).centre());
+    }
+}
+
+/// Bars of one round width, and how many replies lie beyond the last.
+struct Bars {
+    low: f64,
+    step: f64,
+    counts: Vec<u64>,
+    beyond: u64,
+}
+
+impl Bars {
+    fn of(view: &View) -> Self {
+        let (low, high) = range(view);
+        // No bar is narrower than a nanosecond, the least that a clock counts.
+        let step = nice((high - low) / BARS).max(1.0);
+        let low = (low / step).floor() * step;
+        let bars = ((high - low) / step).ceil().max(1.0) as usize;
+        let mut counts = vec![0; bars];
+        let mut beyond = 0;
+        for (value, count) in view.digest.rtt.values() {
+            match counts.get_mut(((value as f64 - low) / step).max(0.0) as usize) {
+                Some(bar) => *bar += count,
+                None => beyond += count,
+            }
+        }
+        Self { low, step, counts, beyond }
+    }
+
+    fn high(&self) -> f64 {
+        self.low + self.counts.len() as f64 * self.step
+    }
+
+    fn axis(&self) -> Axis {
+        let unit = quantity::time_unit(self.high());
+        let title = match self.beyond {
+            0 => format!("RTT ({})", unit.name),
+            _ => {
+                let high = plain(self.high() / unit.size);
+                format!("RTT ({}); last bar: everything from {high} {} on", unit.name, unit.name)
+            }
+        };
+        let tail = if self.beyond > 0 { 2.5 } else { 0.0 };
+        let ticked = Axis::linear(self.low, self.high(), 8.0, unit);
+        ticked.cut(self.low, self.high()).reaching(self.high() + tail * self.step).titled(title)
+    }
+}
+
+/// From zero like panel A; from near the fastest reply when all are far from zero.
+fn range(view: &View) -> (f64, f64) {
+    let Some(rtt) = view.digest.rtt.distribution() else { return (0.0, 10.0) };
+    let (min, p99, max) = (rtt.min * 1e3, rtt.p99 * 1e3, rtt.max * 1e3);
+    if min < p99 / 2.0 || is_narrow(&view.digest.rtt) {
+        return (0.0, view.rtt.high());
+    }
+    let spread = p99 - min;
+    (min - spread * 0.1, (p99 + spread * 0.6).min(max + spread * 0.05))
+}
+
+/// All values so close that the digits kept of them would make a comb.
+fn is_narrow(tally: &Tally) -> bool {
+    tally.distribution().is_none_or(|rtt| rtt.p99 - rtt.min < rtt.min * 0.004)
+}

@@ -1,0 +1,186 @@
+//! Panel B: the probes that were not answered in time, where they were sent, a lane for each way of
+//! it in the order of the path; below them the share of each second.
+
+use plotters::style::Color;
+
+use super::axis::{Axis, nice};
+use super::frame::{Frame, Key, SMALL, hand};
+use super::quantity::{self, percent};
+use super::sheet::{Layer, Shape, Sheet};
+use super::{Rows, View, wide};
+use crate::report::digest::{Abscissa, Column, Mark, Miss};
+
+const LANE: f64 = 20.0;
+const GAP: f64 = 8.0;
+const BARS: f64 = 64.0;
+
+pub fn height(view: &View) -> f64 {
+    lanes(view).len().max(1) as f64 * LANE + GAP + BARS
+}
+
+pub fn draw(sheet: &mut Sheet, view: &View, (top, bottom): Rows) {
+    let lanes = lanes(view);
+    let field = wide((top, bottom - BARS - GAP), &view.probes, Axis::shares());
+    let share = Bar::all(view);
+    let most = share.iter().filter_map(|bar| bar.worst).fold(0.0, f64::max);
+    let bars = wide((bottom - BARS, bottom), &view.probes, scale(most));
+    sheet.layer("losses", |layer| {
+        let colours = layer.colours();
+        layer.rect((field.left, field.top), (field.right, field.bottom), &colours.panel);
+        field.uprights(layer);
+        let legend = [Key::Words(explanation(view))];
+        field.heading(layer, "B Probes not answered in time", &legend);
+        bars.ground(layer);
+        bars.foot(layer);
+        if lanes.is_empty() {
+            let text = if view.figures.sent == 0 { "no probe was sent" } else { "none" };
+            layer.text(text, (field.left + 10.0, field.top + 15.0), hand(13.0, colours.muted));
+        }
+        for (k, miss) in lanes.iter().enumerate() {
+            label(layer, &field, field.top + (k as f64 + 0.5) * LANE, *miss, view);
+        }
+        draw_bars(layer, &bars, &share);
+    });
+    sheet.layer("loss-marks", |layer| match &view.digest.marks {
+        Some(marks) => draw_marks(layer, &field, &lanes, marks),
+        None => draw_shares(layer, &field, &lanes, view),
+    });
+}
+
+fn lanes(view: &View) -> Vec<Miss> {
+    Miss::ALL.into_iter().filter(|miss| view.digest.misses[*miss as usize] > 0).collect()
+}
+
+fn explanation(view: &View) -> String {
+    let marks = if view.digest.marks.is_some() {
+        "a mark each, where it was sent"
+    } else {
+        "lanes: share of the probes, the highest fills the lane"
+    };
+    let width = match view.digest.abscissa {
+        Abscissa::Time if view.by_second() && view.digest.seconds.width() == 1 => "each second".to_owned(),
+        Abscissa::Time if view.by_second() => {
+            format!("each {} (line: worst second)", quantity::span(view.digest.seconds.width() as f64 * 1e9))
+        }
+        Abscissa::Time => format!("each {}", quantity::span(view.bins.width)),
+        Abscissa::Seq => format!("each {} probes", quantity::count(view.bins.width as u64)),
+    };
+    format!("{marks} · bars: loss of {width}, stacked by cause")
+}
+
+const fn shape(miss: Miss) -> Shape {
+    match miss {
+        Miss::NotSent => Shape::Plus,
+        Miss::Up => Shape::Up,
+        Miss::ServerOverflow => Shape::Dot,
+        Miss::Refused => Shape::Square,
+        Miss::InjectedUp => Shape::HollowUp,
+        Miss::InjectedDown => Shape::HollowDown,
+        Miss::Down => Shape::Down,
+        Miss::ClientOverflow => Shape::Ring,
+        Miss::Late => Shape::HollowDiamond,
+        Miss::Unknown => Shape::Cross,
+    }
+}
+
+fn label(layer: &mut Layer, field: &Frame, y: f64, miss: Miss, view: &View) {
+    let colours = layer.colours();
+    layer.line(&[(field.left, y), (field.right, y)], &colours.grid, 1.0);
+    layer.mark(shape(miss), (field.left - 12.0, y), 4.5, &colours.miss(miss));
+    layer.text(miss.name(), (field.left - 22.0, y + 4.0), hand(SMALL, colours.text).right());
+    let count = quantity::count(view.digest.misses[miss as usize]);
+    layer.text(&count, (field.right + 8.0, y + 4.0), hand(SMALL, colours.text));
+}
+
+fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[Miss], marks: &[Mark]) {
+    let (radius, strength) = if marks.len() <= 600 { (5.0, 0.9) } else { (4.0, 0.6) };
+    for mark in marks {
+        let lane = lanes.iter().position(|miss| *miss == mark.miss).unwrap_or_default();
+        let at = (field.at_x(mark.x as f64), field.top + (lane as f64 + 0.5) * LANE);
+        let colour = layer.colours().miss(mark.miss).mix(strength);
+        layer.mark(shape(mark.miss), at, radius, &colour);
+    }
+}
+
+/// Too many for a mark each: how large a share of a column's probes, a small bar in the lane.
+fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[Miss], view: &View) {
+    let columns = view.digest.columns.all();
+    let width = view.digest.columns.width() as f64;
+    let share = |column: &Column, miss: Miss| {
+        let all = column.sent + u64::from(column.misses[Miss::NotSent as usize]);
+        f64::from(column.misses[miss as usize]) / all.max(1) as f64
+    };
+    for (lane, miss) in lanes.iter().enumerate() {
+        let most = columns.iter().map(|column| share(column, *miss)).fold(0.0, f64::max);
+        let floor = field.top + (lane as f64 + 1.0) * LANE - 1.0;
+        let colour = layer.colours().miss(*miss).mix(0.85);
+        for (k, column) in columns.iter().enumerate() {
+            let height = share(column, *miss) / most * (LANE - 3.0);
+            if height > 0.0 {
+                let (left, right) = (field.at_x(k as f64 * width), field.at_x((k + 1) as f64 * width));
+                layer.rect((left, floor - height.max(1.0)), (right.max(left + 1.0), floor), &colour);
+            }
+        }
+    }
+}
+
+/// A part of the run and what it lost.
+struct Bar {
+    from: f64,
+    to: f64,
+    /// Of what left.
+    shares: Vec<(Miss, f64)>,
+    worst: Option<f64>,
+}
+
+impl Bar {
+    fn all(view: &View) -> Vec<Self> {
+        if view.by_second() {
+            let width = view.digest.seconds.width() as f64 * 1e9;
+            let bar = |(k, slot): (usize, crate::report::digest::Slot)| {
+                let counts = slot.misses;
+                Self::new((k as f64 * width, (k + 1) as f64 * width), slot.sent, counts, slot.worst_loss)
+            };
+            view.digest.seconds.all().into_iter().enumerate().map(bar).collect()
+        } else {
+            let bar = |bin: &super::bins::Bin| {
+                let counts = bin.column.misses.map(u64::from);
+                Self::new((bin.from, bin.to), bin.column.sent, counts, bin.loss())
+            };
+            view.bins.all.iter().map(bar).collect()
+        }
+    }
+
+    fn new((from, to): (f64, f64), sent: u64, counts: [u64; Miss::COUNT], worst: Option<f64>) -> Self {
+        let share = |miss: &Miss| (*miss, counts[*miss as usize] as f64 / sent.max(1) as f64);
+        let left = Miss::ALL.iter().filter(|miss| **miss != Miss::NotSent);
+        Self { from, to, shares: left.map(share).filter(|(_, share)| *share > 0.0).collect(), worst }
+    }
+}
+
+fn scale(most: f64) -> Axis {
+    let top = if most > 0.0 { nice(most).min(1.0) } else { 1.0 };
+    let mut axis = Axis::shares().reaching(top);
+    axis.ticks = [0.0, top / 2.0, top].map(|share| (share, percent(share).replace(".0 %", " %"))).to_vec();
+    axis.titled("Loss")
+}
+
+fn draw_bars(layer: &mut Layer, frame: &Frame, bars: &[Bar]) {
+    for bar in bars {
+        let (left, right) = (frame.at_x(bar.from), frame.at_x(bar.to));
+        // A gap between bars while they are wide enough to have one.
+        let gap = if right - left > 6.0 { 1.0 } else { 0.0 };
+        let mut sum = 0.0;
+        for (miss, share) in &bar.shares {
+            let (low, high) = (frame.at_y(sum), frame.at_y(sum + share));
+            sum += share;
+            let colour = layer.colours().miss(*miss).mix(0.55);
+            layer.rect((left + gap, high), ((right - gap).max(left + gap + 0.5), low), &colour);
+        }
+        if let Some(worst) = bar.worst.filter(|worst| *worst > sum + 1e-9) {
+            let y = frame.at_y(worst);
+            let colour = layer.colours().loss;
+            layer.line(&[(left, y), (right.max(left + 1.0), y)], &colour, 1.2);
+        }
+    }
+}

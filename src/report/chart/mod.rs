@@ -1,0 +1,146 @@
+//! The picture of a run: a [`Digest`] in, SVG out. Deterministic; every number in it is the run's.
+//!
+//! From the top: what was asked, the key figures, the RTT of every probe (A), the probes that were
+//! not answered in time (B), throughput and mean delay by the second (C, D), the distribution
+//! (E, F), the definitions. One file a panel.
+
+mod axis;
+mod bins;
+mod cdf;
+mod clip;
+mod footer;
+mod frame;
+mod header;
+mod histogram;
+mod loss;
+mod quantity;
+mod rtt;
+mod seconds;
+mod sheet;
+mod strip;
+mod theme;
+
+pub use theme::{Colours, Theme};
+
+use self::axis::Axis;
+use self::bins::Bins;
+use self::frame::Frame;
+use self::sheet::Sheet;
+use crate::record::Run;
+use crate::report::digest::{Abscissa, Digest};
+use crate::report::figures::Figures;
+
+const WIDTH: f64 = 1600.0;
+/// The page's margin; the panels' own leave room for their labels.
+const MARGIN: f64 = 48.0;
+const LEFT: f64 = 134.0;
+const RIGHT: f64 = 1496.0;
+
+/// Draws the run. `digest` has taken all its probes.
+pub fn svg(run: &Run, digest: &Digest, theme: Theme) -> String {
+    let figures = Figures::of(run, digest);
+    let view = View::new(run, digest, &figures);
+    let plan = Plan::new(&view);
+    let mut sheet = Sheet::new(WIDTH, plan.height, theme.colours());
+    sheet.layer("page", |layer| {
+        let page = layer.colours().page;
+        layer.rect((0.0, 0.0), (WIDTH, plan.height), &page);
+    });
+    sheet.layer("header", |layer| header::draw(layer, &view));
+    sheet.layer("figures", |layer| strip::draw(layer, &view, plan.strip));
+    rtt::draw(&mut sheet, &view, plan.rtt);
+    loss::draw(&mut sheet, &view, plan.loss);
+    sheet.layer("throughput", |layer| seconds::throughput(layer, &view, plan.throughput));
+    sheet.layer("delay", |layer| seconds::delay(layer, &view, plan.delay));
+    sheet.layer("distribution", |layer| cdf::draw(layer, &view, plan.distribution));
+    sheet.layer("histogram", |layer| histogram::draw(layer, &view, plan.distribution));
+    sheet.layer("footer", |layer| footer::draw(layer, &view, plan.footer));
+    sheet.finish(&header::title(run))
+}
+
+/// What the panels share.
+struct View<'a> {
+    run: &'a Run,
+    digest: &'a Digest,
+    figures: &'a Figures,
+    bins: Bins,
+    /// Of panels A and B.
+    probes: Axis,
+    /// Of panels C and D.
+    seconds: Axis,
+    /// Of the RTTs, from zero.
+    rtt: Axis,
+}
+
+impl<'a> View<'a> {
+    fn new(run: &'a Run, digest: &'a Digest, figures: &'a Figures) -> Self {
+        let span = digest.seconds.span().max(1) as f64 * 1e9;
+        let end = match digest.abscissa {
+            // Whole seconds, so that all four panels share one axis; a shorter run gets its own.
+            Abscissa::Time if span >= WHOLE_SECONDS => span,
+            Abscissa::Time if digest.end == 0 => span,
+            Abscissa::Time => span.min(digest.end as f64),
+            Abscissa::Seq => digest.end.max(1) as f64,
+        };
+        let probes = match digest.abscissa {
+            Abscissa::Time => Axis::elapsed(end),
+            Abscissa::Seq => Axis::numbers(digest.end),
+        };
+        Self {
+            run,
+            digest,
+            figures,
+            bins: Bins::of(digest, end),
+            probes,
+            seconds: Axis::elapsed(span),
+            rtt: Axis::round_trips(clip::top(digest, figures)),
+        }
+    }
+
+    /// Whether the seconds of panel B's bars are wide enough to be seen.
+    fn by_second(&self) -> bool {
+        self.digest.abscissa == Abscissa::Time && self.seconds.high() >= WHOLE_SECONDS
+    }
+}
+
+const WHOLE_SECONDS: f64 = 5e9;
+
+/// Where each part lies: top and bottom.
+type Rows = (f64, f64);
+
+struct Plan {
+    strip: Rows,
+    rtt: Rows,
+    loss: Rows,
+    throughput: Rows,
+    delay: Rows,
+    distribution: Rows,
+    footer: f64,
+    height: f64,
+}
+
+impl Plan {
+    fn new(view: &View) -> Self {
+        let mut y = header::height(view);
+        let mut rows = |space: f64, height: f64| {
+            y += space;
+            let top = y;
+            y += height;
+            (top, y)
+        };
+        let strip = rows(14.0, 76.0);
+        let rtt = rows(48.0, 350.0);
+        let loss = rows(40.0, loss::height(view));
+        let throughput = rows(84.0, 140.0);
+        let delay = rows(40.0, 140.0);
+        let distribution = rows(88.0, 220.0);
+        let footer = distribution.1 + 66.0;
+        let height = footer + footer::HEIGHT;
+        Self { strip, rtt, loss, throughput, delay, distribution, footer, height }
+    }
+}
+
+/// A frame across the sheet.
+fn wide((top, bottom): Rows, x: &Axis, y: Axis) -> Frame {
+    Frame { left: LEFT, right: RIGHT, top, bottom, x: x.clone(), y }
+}

@@ -1,0 +1,148 @@
+//! Numbers as people read them: one unit for an axis and all its labels, no more digits than help.
+
+/// A unit and how many of the base unit it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    pub name: &'static str,
+    pub size: f64,
+}
+
+/// For round trips in nanoseconds.
+pub fn time_unit(nanos: f64) -> Unit {
+    pick(&[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)], nanos)
+}
+
+/// For the length of a run in nanoseconds: a clock's units above ten minutes.
+pub fn span_unit(nanos: f64) -> Unit {
+    match nanos {
+        n if n <= 600e9 => time_unit(n),
+        n if n <= 3.0 * 3_600e9 => Unit { name: "min", size: 60e9 },
+        n if n <= 3.0 * 86_400e9 => Unit { name: "h", size: 3_600e9 },
+        _ => Unit { name: "d", size: 86_400e9 },
+    }
+}
+
+/// For bits in a second.
+pub fn rate_unit(bits: f64) -> Unit {
+    pick(&[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)], bits)
+}
+
+fn pick(units: &[(&'static str, f64)], value: f64) -> Unit {
+    let fits = units.iter().rev().find(|(_, size)| value >= *size).unwrap_or(&units[0]);
+    Unit { name: fits.0, size: fits.1 }
+}
+
+/// A round trip with its unit: `42.80 ms`.
+pub fn time(nanos: f64) -> String {
+    with_unit(nanos, time_unit(nanos))
+}
+
+/// The length of a run: `49.5 s`, `12.4 min`.
+pub fn span(nanos: f64) -> String {
+    let unit = span_unit(nanos);
+    format!("{} {}", trim(&format!("{:.3}", significant(nanos / unit.size, 4))), unit.name)
+}
+
+pub fn rate(bits: f64) -> String {
+    with_unit(bits, rate_unit(bits))
+}
+
+fn with_unit(value: f64, unit: Unit) -> String {
+    format!("{} {}", digits(value / unit.size, unit), unit.name)
+}
+
+/// Three digits, four from ten to a hundred; a base unit has no fractions to show.
+pub fn digits(value: f64, unit: Unit) -> String {
+    match value.abs() {
+        _ if unit.size == 1.0 && value.fract() == 0.0 => format!("{value:.0}"),
+        v if v >= 1000.0 => format!("{value:.0}"),
+        v if v >= 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A share: `11.2 %`, and more digits where it is small.
+pub fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    match value {
+        v if v == 0.0 || v == 100.0 => format!("{v:.0} %"),
+        v if v < 0.001 => "< 0.001 %".to_owned(),
+        v if v < 0.1 => format!("{v:.3} %"),
+        // Rounding never makes a loss of some a loss of all.
+        v if v < 1.0 || v > 99.9 => format!("{:.2} %", v.min(99.99)),
+        v => format!("{v:.1} %"),
+    }
+}
+
+/// A whole number with thousands apart.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (k, digit) in digits.chars().enumerate() {
+        if k > 0 && (digits.len() - k) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number without needless zeros.
+pub fn plain(value: f64) -> String {
+    trim(&format!("{value:.6}"))
+}
+
+fn trim(text: &str) -> String {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn significant(value: f64, digits: i32) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let scale = 10_f64.powi(digits - 1 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_take_the_unit_that_fits() {
+        for (nanos, text) in [
+            (0.0, "0 ns"),
+            (420.0, "420 ns"),
+            (1_500.0, "1.50 µs"),
+            (10_710_000.0, "10.71 ms"),
+            (412_345_678.0, "412.3 ms"),
+            (1.2e9, "1.20 s"),
+            (4.2e12, "4200 s"),
+        ] {
+            assert_eq!(time(nanos), text);
+        }
+        assert_eq!(span(49.5e9), "49.5 s");
+        assert_eq!(span(3_600e9), "60 min");
+        assert_eq!(rate(8_192.0), "8.19 kbit/s");
+    }
+
+    #[test]
+    fn shares_and_counts() {
+        for (share, text) in [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.112, "11.2 %"),
+            (0.00042, "0.042 %"),
+            (0.99999, "99.99 %"),
+            (1e-6, "< 0.001 %"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+    }
+}

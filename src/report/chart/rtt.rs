@@ -1,0 +1,287 @@
+//! Panel A: the RTT of every probe where it was sent, the median and its bands, and what lies above.
+
+use plotters::style::Color;
+
+use super::axis::Axis;
+use super::bins::{Bin, Bins};
+use super::clip::{self, backing};
+use super::frame::{Frame, Key, SMALL, hand};
+use super::quantity;
+use super::sheet::{Layer, Shape, Sheet};
+use super::{Rows, View, wide};
+use crate::report::digest::{Abscissa, Column, Point};
+use crate::report::font;
+
+/// A bin that lost so many of its probes is tinted.
+const HEAVY: f64 = 0.3;
+
+pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
+    let frame = wide(rows, &view.probes, view.rtt.clone());
+    let columns = view.digest.columns.all();
+    sheet.layer("rtt", |layer| {
+        frame.ground(layer);
+        frame.heading(layer, "A RTT per probe", &legend(layer, view));
+        if view.digest.rtt.count() == 0 {
+            frame.empty(layer, "no reply in time");
+        }
+        tint(layer, &frame, view);
+        bands(layer, &frame, &view.bins);
+    });
+    match &view.digest.points {
+        Some(points) => {
+            sheet.layer("replies", |layer| dots(layer, &frame, points));
+            sheet.layer("late-replies", |layer| late_dots(layer, &frame, points));
+        }
+        None => {
+            sheet.layer("replies", |layer| density(layer, &frame, view, &columns));
+            sheet.layer("late-replies", |layer| late_cells(layer, &frame, view, &columns));
+        }
+    }
+    sheet.layer("rtt-lines", |layer| {
+        medians(layer, &frame, &view.bins);
+        interval(layer, &frame, view, &columns);
+        quantiles(layer, &frame, view);
+        clip::draw(layer, &frame, &clip::above(&columns, frame.y.high()));
+        knee(layer, &frame, view);
+    });
+}
+
+fn legend(layer: &Layer, view: &View) -> Vec<Key> {
+    let colours = layer.colours();
+    let bin = match view.digest.abscissa {
+        Abscissa::Time => quantity::span(view.bins.width),
+        Abscissa::Seq => format!("{} probes", quantity::count(view.bins.width as u64)),
+    };
+    let reply = colours.reply.to_rgba();
+    let mut keys = vec![match view.digest.points {
+        Some(_) => Key::Mark(Shape::Dot, reply, "reply in time".to_owned()),
+        None => Key::Patch(reply.mix(0.6), "replies in time, darker where more".to_owned()),
+    }];
+    if view.figures.late > 0 {
+        keys.push(Key::Mark(Shape::HollowDiamond, colours.p99.to_rgba(), "late".to_owned()));
+    }
+    keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
+    keys.push(Key::Patch(colours.band.mix(0.45), "p25–p75".to_owned()));
+    keys.push(Key::Patch(colours.band.mix(0.22), format!("p10–p90 of {bin}")));
+    if view.digest.abscissa == Abscissa::Seq {
+        keys.push(Key::Dashes(colours.interval.to_rgba(), "interval (right axis)".to_owned()));
+    }
+    keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
+    keys
+}
+
+/// The ground of bins that lost much, unless the whole run did.
+fn tint(layer: &mut Layer, frame: &Frame, view: &View) {
+    if view.figures.loss.is_none_or(|loss| loss >= HEAVY) {
+        return;
+    }
+    let colour = layer.colours().loss.mix(0.10);
+    for bin in view.bins.all.iter().filter(|bin| bin.loss().is_some_and(|loss| loss >= HEAVY)) {
+        let (left, right) = (frame.at_x(bin.from), frame.at_x(bin.to));
+        layer.rect((left, frame.top), (right, frame.bottom), &colour);
+    }
+}
+
+fn bands(layer: &mut Layer, frame: &Frame, bins: &Bins) {
+    let colour = layer.colours().band;
+    for (low, high, strength) in [(0.10, 0.90, 0.22), (0.25, 0.75, 0.30)] {
+        for bin in &bins.all {
+            let replies = bin.replies();
+            let (Some(low), Some(high)) = (replies.quantile(low), replies.quantile(high)) else { continue };
+            layer.rect(frame.at(bin.from, high), frame.at(bin.to, low), &colour.mix(strength));
+        }
+    }
+}
+
+fn medians(layer: &mut Layer, frame: &Frame, bins: &Bins) {
+    let colour = layer.colours().median;
+    for stretch in bins.stretches() {
+        let step = |bin: &&Bin| {
+            let y = bin.replies().quantile(0.5).unwrap_or_default();
+            [frame.at(bin.from, y), frame.at(bin.to, y)]
+        };
+        let steps: Vec<_> = stretch.iter().flat_map(step).collect();
+        layer.line(&steps, &colour, 2.0);
+    }
+}
+
+fn dots(layer: &mut Layer, frame: &Frame, points: &[Point]) {
+    let (radius, strength) = match points.len() {
+        0..=300 => (3.4, 0.75),
+        301..=1500 => (2.6, 0.6),
+        _ => (2.2, 0.45),
+    };
+    let colour = layer.colours().reply.mix(strength);
+    for point in points.iter().filter(|point| !point.late && point.rtt as f64 <= frame.y.high()) {
+        layer.mark(Shape::Dot, frame.at(point.x as f64, point.rtt as f64), radius, &colour);
+    }
+}
+
+fn late_dots(layer: &mut Layer, frame: &Frame, points: &[Point]) {
+    let colour = layer.colours().p99;
+    let radius = if points.len() <= 300 { 4.5 } else { 3.5 };
+    for point in points.iter().filter(|point| point.late && point.rtt as f64 <= frame.y.high()) {
+        layer.mark(Shape::HollowDiamond, frame.at(point.x as f64, point.rtt as f64), radius, &colour);
+    }
+}
+
+/// Counts of cells of whole columns by rows of `ROW` pixels, in `LEVELS` strengths: a square root
+/// keeps single replies visible beside thousands.
+fn density(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
+    const ROW: f64 = 3.0;
+    const LEVELS: f64 = 8.0;
+    let cells = Cells::new(frame, view, columns);
+    let rows = ((frame.bottom - frame.top) / ROW).ceil() as usize;
+    let counted: Vec<Vec<f64>> = cells.groups.iter().map(|group| count_rows(frame, group, rows)).collect();
+    let most = counted.iter().flatten().copied().fold(0.0, f64::max);
+    let colour = layer.colours().reply;
+    for (k, rows) in counted.iter().enumerate() {
+        let (left, right) = cells.edges(frame, k);
+        let level =
+            |count: &f64| if *count < 0.5 { 0 } else { ((count / most).sqrt() * LEVELS).ceil() as u32 };
+        let mut row = 0;
+        for run in rows.chunk_by(|a, b| level(a) == level(b)) {
+            let (from, to) = (row as f64 * ROW, (row + run.len()) as f64 * ROW);
+            row += run.len();
+            let level = level(&run[0]);
+            if level > 0 {
+                let strength = 0.15 + 0.75 * f64::from(level) / LEVELS;
+                let top = (frame.bottom - to).max(frame.top);
+                layer.rect((left, top), (right, frame.bottom - from), &colour.mix(strength));
+            }
+        }
+    }
+}
+
+/// Replies in each row of pixels from the bottom; a bucket that spans rows is shared among them, or
+/// else rows would be striped by how many buckets they happen to hold.
+fn count_rows(frame: &Frame, group: &Column, rows: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; rows];
+    let row = frame.y.high() / rows as f64;
+    for (floor, width, count) in group.on_time.buckets() {
+        let (low, high) = (floor as f64 / row, (floor + width) as f64 / row);
+        for k in low as usize..(high.ceil() as usize).min(rows) {
+            let overlap = high.min(k as f64 + 1.0) - low.max(k as f64);
+            counts[k] += count as f64 * overlap / (high - low);
+        }
+    }
+    counts
+}
+
+/// One diamond for all late replies within its own size.
+fn late_cells(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
+    const SIZE: f64 = 9.0;
+    let colour = layer.colours().p99;
+    let width = view.digest.columns.width() as f64;
+    let mut taken = std::collections::BTreeSet::new();
+    for (k, column) in columns.iter().enumerate() {
+        for (floor, width_of, _) in column.late.buckets() {
+            let value = floor as f64 + width_of as f64 / 2.0;
+            if value > frame.y.high() {
+                continue;
+            }
+            let (x, y) = frame.at((k as f64 + 0.5) * width, value);
+            if taken.insert(((x / SIZE) as i64, (y / SIZE) as i64)) {
+                layer.mark(Shape::HollowDiamond, (x, y), 3.5, &colour);
+            }
+        }
+    }
+}
+
+/// Columns joined to be a few pixels wide.
+struct Cells {
+    groups: Vec<Column>,
+    width: f64,
+}
+
+impl Cells {
+    fn new(frame: &Frame, view: &View, columns: &[Column]) -> Self {
+        const WIDE: f64 = 3.0;
+        let width = view.digest.columns.width() as f64;
+        let pixels = width / frame.x.high() * frame.width();
+        let group = (WIDE / pixels).ceil().max(1.0) as usize;
+        let join = |chunk: &[Column]| {
+            let mut sum = Column::default();
+            chunk.iter().for_each(|column| sum.join(column));
+            sum
+        };
+        Self { groups: columns.chunks(group).map(join).collect(), width: width * group as f64 }
+    }
+
+    fn edges(&self, frame: &Frame, k: usize) -> (f64, f64) {
+        (frame.at_x(k as f64 * self.width), frame.at_x((k + 1) as f64 * self.width))
+    }
+}
+
+/// The dashed lines of p50 and p99.
+fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
+    let Some(rtt) = &view.figures.rtt else { return };
+    let colours = layer.colours();
+    let (y50, y99) = (frame.at_y(rtt.p50 * 1e3), frame.at_y(rtt.p99 * 1e3));
+    let one = (y50 - y99).abs() < 1.0;
+    // Labels keep a line's distance, whatever the values.
+    let base99 = (y99 + 4.5).min(y50 + 4.5 - 17.0);
+    let lines = [
+        (rtt.p50, y50, y50 + 4.5, colours.p50, "p50", true),
+        (rtt.p99, y99, base99, colours.p99, if one { "p50 = p99" } else { "p99" }, !one),
+    ];
+    for (value, y, base, colour, name, alone) in lines {
+        layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
+        if one && alone {
+            continue;
+        }
+        let text = format!("{name} {}", quantity::time(value * 1e3));
+        if view.digest.abscissa == Abscissa::Seq {
+            let left = frame.left + 8.0;
+            backing(layer, (left, base - 9.0), &text, SMALL);
+            layer.text(&text, (left, base - 9.0), hand(SMALL, colours.text));
+        } else {
+            let size = (98.0 / font::width(&text, 1.0, true)).min(SMALL);
+            layer.text(&text, (frame.right + 5.0, base), hand(size, colours.text).bold());
+        }
+    }
+}
+
+/// In a run that decays, the interval on an axis of its own at the right.
+fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
+    if view.run.config.decay.is_none() {
+        return;
+    }
+    let points: Vec<(f64, f64)> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(k, column)| Some((k as f64, column.interval.filter(|nanos| *nanos > 0)? as f64)))
+        .collect();
+    let Some(most) = points.iter().map(|(_, nanos)| *nanos).reduce(f64::max) else { return };
+    let least = points.iter().map(|(_, nanos)| *nanos).fold(most, f64::min);
+    let unit = quantity::time_unit(most);
+    let scale = Frame { y: Axis::logarithmic(least, most, unit), ..frame.clone() };
+    let width = view.digest.columns.width() as f64;
+    let colours = layer.colours();
+    for pair in points.windows(2) {
+        let line = [scale.at(pair[0].0 * width, pair[0].1), scale.at(pair[1].0 * width, pair[1].1)];
+        layer.line(&line, &colours.interval, 1.6);
+    }
+    for (value, label) in &scale.y.ticks {
+        let y = scale.at_y(*value);
+        layer.line(&[(frame.right, y), (frame.right + 5.0, y)], &colours.interval, 1.0);
+        layer.text(label, (frame.right + 9.0, y + 4.5), hand(13.0, colours.text));
+    }
+    let middle = (frame.top + frame.bottom) / 2.0;
+    let title = format!("Interval ({}, log)", unit.name);
+    layer.text(&title, (1582.0, middle), hand(14.0, colours.text).centre().upwards());
+}
+
+fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
+    let Some(knee) = view.digest.knee else { return };
+    let colours = layer.colours();
+    let x = frame.at_x(knee.x as f64);
+    layer.dashes((x, frame.top), (x, frame.bottom), &colours.median, 1.6);
+    let interval = quantity::time(knee.interval.as_nanos() as f64);
+    let text = format!("knee: probe {}, every {interval}, {}", knee.seq, quantity::rate(knee.rate));
+    let width = font::width(&text, 13.0, true);
+    let left = if x + 8.0 + width < frame.right { x + 8.0 } else { x - 8.0 - width };
+    let base = frame.top + 48.0;
+    layer.rect((left - 3.0, base - 14.0), (left + width + 3.0, base + 5.0), &colours.panel.mix(0.85));
+    layer.text(&text, (left, base), hand(13.0, colours.text).bold());
+}

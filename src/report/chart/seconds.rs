@@ -1,0 +1,138 @@
+//! Panels C and D: throughput and mean delay by the second, the plots this tool was first made for.
+//!
+//! A second is a step, not a point: its value holds for all of it. Nothing sent means throughput 0
+//! and no delay, so the delay's line is broken there.
+
+use plotters::style::Color;
+
+use super::axis::Axis;
+use super::clip::{self, Above};
+use super::frame::{Frame, Key};
+use super::quantity;
+use super::sheet::Layer;
+use super::{Rows, View, wide};
+use crate::report::digest::{Seconds, Slot};
+
+const NANOS: f64 = 1e9;
+
+/// A step: its value over its seconds, and the extremes of a single second.
+struct Step {
+    from: f64,
+    to: f64,
+    value: f64,
+    low: f64,
+    high: f64,
+}
+
+pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
+    let steps = steps(&view.digest.seconds, |slot, seconds| {
+        let (low, high) = slot.bits_range.unwrap_or_default();
+        let low = if (slot.busy as f64) < seconds { 0.0 } else { low };
+        Some((slot.bits as f64 / seconds, low, high))
+    });
+    let most = steps.iter().map(|step| step.high.max(step.value)).fold(0.0, f64::max);
+    let unit = quantity::rate_unit(most);
+    // A run that brought nothing back still has a scale.
+    let y = Axis::linear(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 4.0, unit)
+        .titled(format!("Rate ({})", unit.name));
+    let frame = wide(rows, &view.seconds, y);
+    let colour = layer.colours().reply;
+    frame.ground(layer);
+    let legend = legend(view, "on-time replies × size × 16 bit, both ways, by the second of sending");
+    frame.heading(layer, "C Throughput per second", &with_range(layer, view, legend));
+    range(layer, &frame, view, &steps);
+    if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
+        let line = outline(&frame, &steps);
+        let mut area = line.clone();
+        area.extend([frame.at(last.to, 0.0), frame.at(first.from, 0.0)]);
+        if view.digest.seconds.width() == 1 {
+            layer.area(&area, &colour.mix(0.22));
+        }
+        layer.line(&line, &colour, 2.0);
+    }
+}
+
+pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
+    let steps = steps(&view.digest.seconds, |slot, _| {
+        let (low, high) = slot.delay_range?;
+        Some((slot.delay()?, low, high))
+    });
+    let frame = wide(rows, &view.seconds, delay_axis(&steps));
+    let colour = layer.colours().reply;
+    frame.ground(layer);
+    frame.foot(layer);
+    let legend =
+        legend(view, "mean RTT of on-time replies, by the second of sending; broken where there is none");
+    frame.heading(layer, "D Mean delay per second", &with_range(layer, view, legend));
+    if steps.is_empty() {
+        frame.empty(layer, "no reply in time");
+    }
+    range(layer, &frame, view, &steps);
+    for stretch in steps.chunk_by(|a, b| a.to == b.from) {
+        layer.line(&outline(&frame, stretch), &colour, 2.0);
+    }
+    let top = frame.y.high();
+    let above = steps.iter().filter(|step| step.high > top).map(|step| Above {
+        x: (step.from + step.to) / 2.0,
+        value: step.high,
+        count: 1,
+        late: false,
+    });
+    clip::draw(layer, &frame, &above.collect::<Vec<_>>());
+}
+
+/// The seconds that have a value.
+fn steps(seconds: &Seconds, value: impl Fn(&Slot, f64) -> Option<(f64, f64, f64)>) -> Vec<Step> {
+    let width = seconds.width();
+    let step = |(k, slot): (usize, Slot)| {
+        let from = k as u64 * width;
+        let to = (from + width).min(seconds.span());
+        let (value, low, high) = value(&slot, (to - from) as f64)?;
+        Some(Step { from: from as f64 * NANOS, to: to as f64 * NANOS, value, low, high })
+    };
+    seconds.all().into_iter().enumerate().filter_map(step).collect()
+}
+
+fn outline(frame: &Frame, steps: &[Step]) -> Vec<(f64, f64)> {
+    steps.iter().flat_map(|step| [frame.at(step.from, step.value), frame.at(step.to, step.value)]).collect()
+}
+
+/// Where a step joins seconds, from the least of them to the greatest.
+fn range(layer: &mut Layer, frame: &Frame, view: &View, steps: &[Step]) {
+    if view.digest.seconds.width() == 1 {
+        return;
+    }
+    let colour = layer.colours().band.mix(0.45);
+    for step in steps {
+        layer.rect(frame.at(step.from, step.high), frame.at(step.to, step.low), &colour);
+    }
+}
+
+fn delay_axis(steps: &[Step]) -> Axis {
+    let mut highs: Vec<f64> = steps.iter().map(|step| step.high).collect();
+    highs.sort_by(f64::total_cmp);
+    let p99 = highs.get((highs.len() * 99).div_ceil(100).saturating_sub(1)).copied();
+    // With few seconds the 99th percentile is the maximum; three medians are far enough then.
+    let median = highs.get(highs.len() / 2).map(|median| median * 3.0);
+    let most = highs.last().copied().unwrap_or_default();
+    let limit = if highs.len() < 100 { median } else { p99 };
+    let end = clip::end_of_axis(most, limit).max(10.0);
+    let unit = quantity::time_unit(end);
+    Axis::linear(0.0, end, 4.0, unit).titled(format!("Delay ({})", unit.name))
+}
+
+fn legend(view: &View, text: &str) -> Vec<Key> {
+    match view.digest.seconds.width() {
+        1 => vec![Key::Words(text.to_owned())],
+        width => vec![Key::Words(format!("{text}; steps of {}", quantity::span(width as f64 * NANOS)))],
+    }
+}
+
+fn with_range(layer: &Layer, view: &View, mut legend: Vec<Key>) -> Vec<Key> {
+    if view.digest.seconds.width() > 1 {
+        let colours = layer.colours();
+        legend.push(Key::Line(colours.reply.to_rgba(), "mean".to_owned()));
+        legend.push(Key::Patch(colours.band.mix(0.45), "least to greatest second".to_owned()));
+    }
+    legend
+}

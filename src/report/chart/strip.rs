@@ -1,0 +1,117 @@
+//! The key figures, each in a box with its name and what it rests on.
+
+use super::frame::{SMALL, hand};
+use super::quantity::{self, percent};
+use super::sheet::Layer;
+use super::{MARGIN, Rows, View, WIDTH};
+use crate::record::Distribution;
+use crate::report::font;
+
+struct Cell {
+    name: &'static str,
+    value: String,
+    note: String,
+    alarming: bool,
+    /// Its part of the width.
+    share: f64,
+}
+
+impl Cell {
+    fn new(name: &'static str, value: String, note: impl Into<String>) -> Self {
+        Self { name, value, note: note.into(), alarming: false, share: 1.0 }
+    }
+}
+
+pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
+    const GAP: f64 = 6.0;
+    let cells = cells(view);
+    let shares: f64 = cells.iter().map(|cell| cell.share).sum();
+    let part = (WIDTH - 2.0 * MARGIN + GAP) / shares;
+    let mut left = MARGIN;
+    for cell in &cells {
+        let right = left + part * cell.share - GAP;
+        draw_cell(layer, cell, (left, top), (right, bottom));
+        left = right + GAP;
+    }
+}
+
+fn draw_cell(layer: &mut Layer, cell: &Cell, (left, top): (f64, f64), (right, bottom): (f64, f64)) {
+    const VALUE: f64 = 19.0;
+    let colours = layer.colours();
+    layer.rect((left, top), (right, bottom), &colours.grid);
+    layer.rect((left + 1.0, top + 1.0), (right - 1.0, bottom - 1.0), &colours.panel);
+    let (middle, room) = ((left + right) / 2.0, right - left - 12.0);
+    layer.text(cell.name, (middle, top + 20.0), hand(13.0, colours.muted).centre());
+    let size = (room / font::width(&cell.value, 1.0, true)).min(VALUE);
+    let colour = if cell.alarming { colours.loss } else { colours.text };
+    layer.text(&cell.value, (middle, top + 46.0), hand(size, colour).bold().centre());
+    layer.text(&cell.note, (middle, top + 66.0), hand(SMALL, colours.muted).centre());
+}
+
+fn cells(view: &View) -> Vec<Cell> {
+    let rtt = view.figures.rtt.as_ref();
+    let quantile = |name, value: fn(&Distribution) -> f64, needs: u64| {
+        let text = rtt.map(|rtt| quantity::time(value(rtt) * 1e3));
+        let note = rtt.filter(|rtt| rtt.n < needs).map(|rtt| format!("n={}: maximum", rtt.n));
+        Cell::new(name, text.unwrap_or_else(unknown), note.unwrap_or_default())
+    };
+    let seq = view.digest.rtt.max_seq().map(|seq| format!("seq {seq}"));
+    vec![
+        counts(view),
+        loss(view),
+        Cell { name: "p50", ..quantile("p50", |rtt| rtt.p50, 0) },
+        quantile("p90", |rtt| rtt.p90, 10),
+        quantile("p99", |rtt| rtt.p99, 100),
+        Cell { note: seq.unwrap_or_default(), ..quantile("max", |rtt| rtt.max, 0) },
+        quantile("min", |rtt| rtt.min, 0),
+        mean(rtt),
+        network(view),
+        Cell::new("jitter", view.digest.mean_delta().map_or_else(unknown, quantity::time), "mean |ΔRTT|"),
+    ]
+}
+
+fn counts(view: &View) -> Cell {
+    let figures = view.figures;
+    let value = format!("{} / {}", quantity::count(figures.sent), quantity::count(figures.ok));
+    let mut notes = vec![format!("{} late", quantity::count(figures.late))];
+    notes.extend(figures.duplicates.filter(|n| *n > 0).map(|n| format!("{} twice", quantity::count(n))));
+    if figures.send_errors > 0 {
+        notes.push(format!("{} not sent", quantity::count(figures.send_errors)));
+    }
+    Cell { share: 1.5, ..Cell::new("sent / answered in time", value, notes.join(", ")) }
+}
+
+fn loss(view: &View) -> Cell {
+    let note = view.figures.loss_interval.map(|[low, high]| {
+        let low = percent(low);
+        format!("95 % CI {}–{}", low.trim_end_matches(" %"), percent(high))
+    });
+    Cell {
+        alarming: view.figures.loss.is_some_and(|loss| loss > 0.0),
+        share: 1.15,
+        ..Cell::new("loss", view.figures.loss.map_or_else(unknown, percent), note.unwrap_or_default())
+    }
+}
+
+/// Mean and deviation in one unit.
+fn mean(rtt: Option<&Distribution>) -> Cell {
+    let Some(rtt) = rtt else { return Cell::new("mean ± σ", unknown(), "") };
+    let unit = quantity::time_unit(rtt.mean * 1e3);
+    let digits = |micros: f64| quantity::digits(micros * 1e3 / unit.size, unit);
+    let value = match rtt.stddev {
+        Some(stddev) => format!("{} ± {} {}", digits(rtt.mean), digits(stddev), unit.name),
+        None => format!("{} {}", digits(rtt.mean), unit.name),
+    };
+    let note = if rtt.stddev.is_some() { "" } else { "n=1: no σ" };
+    Cell { share: 1.35, ..Cell::new("mean ± σ", value, note) }
+}
+
+fn network(view: &View) -> Cell {
+    let value = view.figures.net.as_ref().map(|net| quantity::time(net.p50 * 1e3));
+    let note = if value.is_some() { "without server time" } else { "server does not say" };
+    Cell { share: 1.1, ..Cell::new("network RTT p50", value.unwrap_or_else(unknown), note) }
+}
+
+fn unknown() -> String {
+    "–".to_owned()
+}
