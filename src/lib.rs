@@ -1,5 +1,6 @@
 //! Measures a UDP path from two ends, and rehearses a bad one.
 
+pub mod cli;
 pub mod impair;
 pub mod net;
 pub mod probe;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::run::{Clock, Distribution, Knee, LossRuns, Outage, Summary};
 use crate::probe::{Outcome, Resolved};
 use crate::stats::{
-    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, LossPattern, Pdv,
-    Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
+    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, LossPattern,
+    Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
 };
 use crate::time::Duration;
 

@@ -2,6 +2,17 @@
 //!
 //! Everything shown about a run derives from `run.json` and `probes.csv` alone.
 
+mod fold;
+mod folder;
+mod probes;
 mod run;
+mod seconds;
 
-pub use run::{Clock, Config, Distribution, Environment, Event, Run, SCHEMA, Server, Stamps, Summary};
+pub use fold::Fold;
+pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
+pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
+pub use run::{
+    Clock, Config, Distribution, Environment, Event, Knee, LossRuns, Outage, Run, SCHEMA, Server, Stamps,
+    Summary,
+};
+pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};

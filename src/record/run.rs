@@ -96,10 +96,12 @@ pub struct Event {
     pub text: String,
 }
 
+/// What a run came to. Everything here follows from the rows of `probes.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// From time zero to the end of the last probe's story.
     pub duration_us: f64,
+    /// Probes that left: on time, late and lost together.
     pub sent: u64,
     pub ok: u64,
     pub late: u64,
@@ -110,13 +112,65 @@ pub struct Summary {
     /// The 95 % Wilson interval of the share.
     pub loss_interval: Option<[f64; 2]>,
     pub causes: BTreeMap<Cause, u64>,
+    /// How losses, late replies among them, follow one another.
+    pub loss_runs: LossRuns,
+    /// Replies beyond the first, to probes whose story was not over.
     pub duplicates: u64,
+    /// By the NextExp rule of RFC 4737.
     pub reordered: u64,
+    pub reordered_share: Option<f64>,
+    pub reordering_extent: Option<u64>,
+    /// Of replies on time, as are all the delays below.
     pub rtt_us: Option<Distribution>,
+    /// Without the time spent at the server.
     pub net_rtt_us: Option<Distribution>,
+    /// From when the probe was due: free of coordinated omission.
+    pub due_rtt_us: Option<Distribution>,
+    /// Differences of consecutive RTTs (RFC 3393), signed.
+    pub ipdv_us: Option<Distribution>,
+    /// The 99.9th percentile of the RTT above its minimum (RFC 5481).
+    pub pdv_us: Option<f64>,
+    /// Interarrival jitter of RFC 3550 A.8, at the end of the run.
+    pub rtp_jitter_us: Option<f64>,
     pub schedule_error_us: Option<Distribution>,
     /// Probes that left more than one interval late.
     pub missed: u64,
+    /// Where a run with a shrinking interval left its plateau.
+    pub knee: Option<Knee>,
+    /// The relative resolution of percentiles; 0 where they are exact.
+    pub percentile_resolution: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LossRuns {
+    /// Runs of consecutive losses (RFC 3357).
+    pub count: u64,
+    /// The longest, in probes.
+    pub longest: u64,
+    /// The longest in time: from the first probe lost until the probe after the last one lost.
+    pub longest_outage: Option<Outage>,
+    /// The simple Gilbert model: the chance to fall into loss, and to get out of it.
+    pub gilbert_p: Option<f64>,
+    pub gilbert_r: Option<f64>,
+    /// Share of losses within bursts and within gaps (RFC 3611, Gmin 16).
+    pub burst_density: Option<f64>,
+    pub gap_density: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    pub from_us: f64,
+    pub length_us: f64,
+    pub probes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Knee {
+    pub interval_us: f64,
+    /// There and back, at that interval.
+    pub throughput_bps: f64,
+    pub by_loss: bool,
+    pub by_rtt: bool,
 }
 
 /// Percentiles are conditional on arrival.

@@ -1,5 +1,5 @@
-//! A Run in, bytes out. Pure and deterministic: no clock, no files, no system fonts; the same run
-//! gives the same bytes on every machine.
+//! A Run in, bytes out: what people read of a run. Pure and deterministic: no clock, no files, no
+//! system fonts; the same run gives the same bytes on every machine.
 //!
 //! A [`Digest`] takes the probes one by one and keeps what a picture needs, in memory that does not
 //! grow with the run; [`chart::svg`] draws it; [`png::rasterise`] turns the drawing into pixels.
@@ -8,7 +8,15 @@ pub mod chart;
 mod digest;
 mod figures;
 mod font;
+mod lines;
 pub mod png;
+mod quantity;
+mod server;
+mod summary;
 
 pub use chart::Theme;
 pub use digest::Digest;
+pub use lines::{Reply, header, not_sent, overdue, reply};
+pub use quantity::{bit_rate, milliseconds, percent};
+pub use server::{injection, server_totals};
+pub use summary::{Detail, interim, second_line, summary};

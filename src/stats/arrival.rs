@@ -93,7 +93,7 @@ mod tests {
         let mut order = ArrivalOrder::new();
         order.record(at(0), at(25), 0);
         order.record(at(10), at(12), 1);
-        assert_eq!(drain(&mut order), []);
+        assert_eq!(drain(&mut order), [0; 0]);
         order.record(at(20), at(40), 2);
         assert_eq!(drain(&mut order), [1]);
         order.record(at(30), at(31), 3);

@@ -1,0 +1,46 @@
+//! How many probes the simulated network carries in a second of real time, on one core.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use udpecho::impair::Impairment;
+use udpecho::probe::{Language, Settings};
+use udpecho::reflect;
+use udpecho::schedule::Schedule;
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::time::Duration;
+use udpecho::units::{Interval, Probability};
+
+const PROBES: u64 = 20_000;
+
+fn run(impairment: Impairment) {
+    let path = Conditions {
+        loss: Probability::new(0.01).unwrap(),
+        longest_delay: Duration::from_millis(30),
+        ..Conditions::ideal(Duration::from_millis(10))
+    };
+    let server = reflect::Settings { impairment, ..reflect::Settings::default() };
+    let mut simulation = Simulation::new(server, path.clone(), path, 1);
+    simulation.add_client(Settings {
+        language: Language::Native,
+        size: 64,
+        schedule: Schedule::Fixed(Interval::new(Duration::from_millis(1)).unwrap()),
+        count: Some(PROBES),
+        total: None,
+        deadline: Some(Duration::from_millis(100)),
+        grace: Duration::from_secs(1),
+        stop_server: false,
+        seed: 1,
+    });
+    simulation.forget_as_you_go();
+    simulation.run(Duration::from_secs(60));
+}
+
+fn benches(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("simulated probes");
+    group.throughput(Throughput::Elements(PROBES)).sample_size(20);
+    group.bench_function("clean", |bencher| bencher.iter(|| run(Impairment::clean())));
+    group.bench_function("classic", |bencher| bencher.iter(|| run(Impairment::classic())));
+    group.finish();
+}
+
+criterion_group!(simulation, benches);
+criterion_main!(simulation);

@@ -1,0 +1,185 @@
+//! What can be typed. What it means is each command's own affair.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::units::{ByteSize, Interval, Probability, UnitError};
+
+#[derive(Debug, Parser)]
+#[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 at least one reply; 1 no reply; 2 usage, name, socket or file error;\n\
+                        130 second interrupt."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer probes, with random delay and loss unless --clean
+    Serve(Serve),
+    /// Measure the path to a server; without a host, to one started here
+    Ping(Ping),
+    /// Draw a recorded run again, and print its summary
+    Report(Report),
+}
+
+/// How datagrams are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Io {
+    #[default]
+    Native,
+    Portable,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TextFrom {
+    /// Loopback, link-local and private addresses
+    #[default]
+    Private,
+    Any,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// UDP port to listen on
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Address to listen on [default: all of this host]
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Inject nothing
+    #[arg(long)]
+    pub clean: bool,
+    /// Seed of what is injected: every session meets the same fates
+    #[arg(long, value_name = "SEED")]
+    pub impair_seed: Option<u64>,
+    /// Let a client stop the server
+    #[arg(long)]
+    pub allow_stop: bool,
+    /// Whose text clients are answered: the text dialect's replies are longer than its requests
+    #[arg(long, value_name = "WHO", default_value = "private")]
+    pub text_from: TextFrom,
+    /// Largest probe to agree to, in bytes of UDP payload
+    #[arg(long, value_name = "BYTES", default_value = "65527")]
+    pub max_size: ByteSize,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[arg(long, hide = true, default_value = "native")]
+    pub io: Io,
+}
+
+#[derive(Debug, Args)]
+pub struct Ping {
+    /// Server to measure, as HOST or HOST:PORT; an IPv6 address with a port in brackets
+    #[arg(value_name = "HOST", conflicts_with = "ip")]
+    pub host: Option<String>,
+    /// The same, as -ip HOST
+    #[arg(long, value_name = "HOST")]
+    pub ip: Option<String>,
+    /// The server's port [default: 8080]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Number of probes [default: until interrupted]
+    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Time from one probe to the next, in seconds, or as in 500ms, 20us
+    #[arg(short, long, value_name = "TIME", default_value = "1", allow_negative_numbers = true)]
+    pub interval: Interval,
+    /// Bytes of UDP payload, as in 512, 1k, 1Ki
+    #[arg(short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
+    pub size: ByteSize,
+    /// Make each interval this much shorter than the one before
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
+    pub decay: Option<Probability>,
+    /// No interval gets shorter than this by --decay
+    #[arg(long, value_name = "TIME", default_value = "100us")]
+    pub min_interval: Interval,
+    /// Time after which a reply is late [default: the interval]
+    #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
+    pub deadline: Option<Interval>,
+    /// Send no probe after this time
+    #[arg(short = 'w', long, value_name = "TIME", allow_negative_numbers = true)]
+    pub total: Option<Interval>,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Source address
+    #[arg(short = 'I', long, value_name = "ADDRESS")]
+    pub source: Option<IpAddr>,
+    /// Differentiated services code point, 0 to 63
+    #[arg(short = 'Q', long, value_name = "DSCP", value_parser = clap::value_parser!(u8).range(..64))]
+    pub dscp: Option<u8>,
+    /// Time to live of what is sent
+    #[arg(short = 't', long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    pub ttl: Option<u8>,
+    /// Whether routers may fragment: do forbids it, dont allows it
+    #[arg(short = 'M', value_name = "do|dont")]
+    pub fragment: Option<Fragment>,
+    /// Speak the text dialect, to servers that know nothing else
+    #[arg(long)]
+    pub text: bool,
+    /// Ask the server to stop at the end; it does if it was started with --allow-stop
+    #[arg(long)]
+    pub stop_server: bool,
+    /// Folder to write to [default: results/START-HOST]
+    #[arg(short, long, value_name = "DIR", conflicts_with = "no_record")]
+    pub output: Option<PathBuf>,
+    /// Replace a run that is in the folder already
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Write no files
+    #[arg(long)]
+    pub no_record: bool,
+    /// Print the header and the summary only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print all statistics
+    #[arg(short, long)]
+    pub verbose: bool,
+    #[arg(long, hide = true, default_value = "native")]
+    pub io: Io,
+}
+
+/// What is to be done with a datagram that is longer than a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fragment {
+    Do,
+    Dont,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Folders of recorded runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the picture; - is standard output [default: report.png in the folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Dark background
+    #[arg(long)]
+    pub dark: bool,
+}
+
+fn decay(text: &str) -> Result<Probability, UnitError> {
+    let share: Probability = text.parse()?;
+    if share > Probability::ZERO && share < Probability::ONE {
+        Ok(share)
+    } else {
+        Err(UnitError::new("an interval can shrink by more than 0% and less than 100%", "5%"))
+    }
+}

@@ -1,0 +1,48 @@
+//! A server inside this process, on loopback, for those who have none.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+
+use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
+use crate::reflect::{Server, Settings};
+
+/// The same server as `serve` starts; it ends with this value.
+pub struct Embedded {
+    address: SocketAddr,
+    control: Arc<Control>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Embedded {
+    pub fn start(backend: Backend, clock: Clock) -> anyhow::Result<Self> {
+        let server = Server::new(Settings::default(), random_bytes().context("no randomness")?);
+        let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let mut engine = ServerEngine::bind(anywhere, backend, server, clock)
+            .context("cannot start a server on loopback")?;
+        let address = engine.local_addr()?;
+        let control = Arc::new(Control::new().context("cannot make a pipe")?);
+        let seen = Arc::clone(&control);
+        // Its end, good or bad, shows in the measurement.
+        let thread = std::thread::Builder::new()
+            .name("server".into())
+            .spawn(move || drop(engine.run(&seen, |_| {})))
+            .context("cannot start a thread")?;
+        Ok(Self { address, control, thread: Some(thread) })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.control.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `udpecho ping`: one run, shown as it goes, recorded, summed up.
+
+mod plan;
+mod screen;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use anyhow::{Context, anyhow};
+
+use super::args::Ping;
+use super::embedded::Embedded;
+use super::exit::Exit;
+use super::printer::Printer;
+use super::recorder::Recorder;
+use super::{report as report_command, signals};
+use crate::net::{ClientEngine, Clock, Control, Observation};
+use crate::probe::{Event, Failure};
+use crate::record::{Folder, Run};
+use crate::report::{self, Detail};
+use crate::time::{Duration, Instant};
+use plan::{Plan, Server};
+use screen::Screen;
+
+pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
+    let plan = Plan::new(arguments)?;
+    let clock = Clock::start();
+    let embedded = match &plan.server {
+        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, clock)?),
+        Server::At { .. } => None,
+    };
+    let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
+    let settings = plan.settings(&peer)?;
+    let folder = open_folder(arguments, &peer.host, clock.now())?;
+    let mut recorder = Recorder::new(folder)?;
+    let engine = match ClientEngine::connect(peer.address, settings.clone(), &plan.outgoing, clock) {
+        Ok(engine) => engine,
+        Err(error) => {
+            recorder.discard();
+            return Err(anyhow!(error).context(format!("cannot send to {}", peer.address)));
+        }
+    };
+    let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
+
+    let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    let interim = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&interim);
+    signals::watch(&control, move || asked.store(true, Ordering::Release))
+        .context("cannot watch for signals")?;
+    let stop = Arc::clone(&control);
+    let printer = Printer::start(move || stop.stop())?;
+    let mut screen = Screen::new(printer, &peer, settings.size, arguments.quiet);
+
+    let observations = start(engine, &control)?;
+    let ended = watch(&observations, &mut run, &mut recorder, &mut screen, &interim);
+    if let Ended::Failed(failure) = ended {
+        recorder.discard();
+        return Err(plan::explain(&failure, &peer));
+    }
+    if control.abort_asked() {
+        recorder.flush();
+        return Ok(Exit::Interrupted);
+    }
+    let summary = recorder.fold().summary();
+    run.clock = recorder.fold().clock();
+    run.summary = Some(summary.clone());
+    let (seconds, written) = recorder.finish(&run);
+    let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
+    report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
+    drop(screen);
+    if let Some(folder) = written? {
+        let picture = report_command::draw(&folder, report::Theme::Light)?;
+        report_command::say_where(&picture);
+    }
+    Ok(if summary.ok + summary.late > 0 { Exit::Success } else { Exit::NoReply })
+}
+
+/// How the engine's work ended.
+enum Ended {
+    Over,
+    Failed(Failure),
+}
+
+/// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
+fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Observation>> {
+    let (sender, receiver) = channel();
+    let control = Arc::clone(control);
+    std::thread::Builder::new()
+        .name("pinger".into())
+        .spawn(move || {
+            // The receiver lives until this sender is gone. A failing wait ends the run with what it has.
+            let mut observe = |observation| drop(sender.send(observation));
+            drop(engine.run(&control, &mut observe));
+        })
+        .context("cannot start a thread")?;
+    Ok(receiver)
+}
+
+fn watch(
+    observations: &Receiver<Observation>,
+    run: &mut Run,
+    recorder: &mut Recorder,
+    screen: &mut Screen,
+    interim: &AtomicBool,
+) -> Ended {
+    const FLUSH: Duration = Duration::from_millis(500);
+    let mut zero = Instant::ZERO;
+    let mut next_flush = Instant::ZERO;
+    for observation in observations {
+        match observation {
+            Observation::Event(event, ttl) => {
+                match &event {
+                    Event::Failed(failure) => return Ended::Failed(failure.clone()),
+                    Event::Opened { server, .. } => run.server = server.as_ref().map(plan::recorded_server),
+                    Event::Started { zero: at } => {
+                        zero = *at;
+                        run.started = plan::rfc3339(zero);
+                        recorder.write_run(run);
+                    }
+                    Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
+                    _ => {}
+                }
+                if let Some(event) = screen::recorded_event(&event, zero) {
+                    plan::note(run, event);
+                }
+                screen.event(&event, ttl);
+            }
+            Observation::ClockStep { at, by } => {
+                plan::note(run, screen::clock_step(at - zero, by));
+                screen.clock_step(by);
+            }
+            Observation::Tick { now, .. } => {
+                if now >= next_flush {
+                    recorder.flush();
+                    next_flush = now + FLUSH;
+                }
+                if interim.swap(false, Ordering::AcqRel) {
+                    screen.interim(&recorder.fold().summary());
+                }
+                screen.tick(now);
+            }
+        }
+    }
+    Ended::Over
+}
+
+fn open_folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<Folder>> {
+    if arguments.no_record {
+        return Ok(None);
+    }
+    let folder = match &arguments.output {
+        Some(path) => Folder::create(path, arguments.force)?,
+        None => Folder::create_new(
+            &default_parent(),
+            &format!("{}-{}", plan::compact_time(now), file_name(host)),
+        )?,
+    };
+    Ok(Some(folder))
+}
+
+fn default_parent() -> PathBuf {
+    Path::new("results").to_owned()
+}
+
+/// The host with what no file name should have replaced.
+fn file_name(host: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    host.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+}

@@ -1,0 +1,215 @@
+//! From what was typed to what it means: whom to measure, with what settings, and how to record it.
+
+use std::net::SocketAddr;
+
+use anyhow::{anyhow, bail};
+
+use crate::cli::args::{Fragment, Ping};
+use crate::cli::serve::backend;
+use crate::cli::target::{Family, Target};
+use crate::net::{Outgoing, kernel_release, random_bytes};
+use crate::probe::{Failure, Language, ServerInfo, Settings};
+use crate::record::{self, Config, Environment, Run, SCHEMA, Stamps};
+use crate::report::milliseconds;
+use crate::schedule::{Decay, Schedule};
+use crate::time::{Duration, Instant};
+use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
+
+/// A reply is waited for this much longer than there is a known reason for.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub struct Plan<'a> {
+    arguments: &'a Ping,
+    pub server: Server,
+    family: Family,
+    pub outgoing: Outgoing,
+}
+
+/// Which server is measured.
+pub enum Server {
+    Embedded,
+    At(Target),
+}
+
+/// The server, found.
+pub struct Peer {
+    /// As the user named it.
+    pub host: String,
+    pub address: SocketAddr,
+    pub embedded: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub fn new(arguments: &'a Ping) -> anyhow::Result<Self> {
+        let host = arguments.ip.as_ref().or(arguments.host.as_ref());
+        let server = match host {
+            Some(text) => Server::At(Target::parse(text, arguments.port)?),
+            None if arguments.port.is_some() => bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080"),
+            None => Server::Embedded,
+        };
+        Ok(Self {
+            arguments,
+            server,
+            family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
+            outgoing: Outgoing {
+                backend: backend(arguments.io),
+                source: arguments.source,
+                ttl: arguments.ttl,
+                dscp: arguments.dscp,
+                dont_fragment: arguments.fragment == Some(Fragment::Do),
+            },
+        })
+    }
+
+    pub fn peer(&self, embedded: Option<SocketAddr>) -> anyhow::Result<Peer> {
+        match (&self.server, embedded) {
+            (Server::At(target), _) => {
+                let address = target.resolve(self.family)?;
+                Ok(Peer { host: target.host.clone(), address, embedded: false })
+            }
+            (Server::Embedded, Some(address)) => {
+                Ok(Peer { host: "localhost".into(), address, embedded: true })
+            }
+            (Server::Embedded, None) => bail!("the server inside this process did not start"),
+        }
+    }
+
+    pub fn settings(&self, peer: &Peer) -> anyhow::Result<Settings> {
+        let arguments = self.arguments;
+        let language = if arguments.text { Language::Text } else { Language::Native };
+        let every = arguments.interval;
+        let schedule = match arguments.decay {
+            Some(share) => Schedule::Decay(Decay::new(every, share, arguments.min_interval)),
+            None => Schedule::Fixed(every),
+        };
+        Ok(Settings {
+            language,
+            size: size(arguments.size.get(), language, peer.address)?,
+            schedule,
+            count: arguments.count,
+            total: arguments.total.map(|total| total.get()),
+            deadline: arguments.deadline.map(|deadline| deadline.get()),
+            grace: GRACE,
+            stop_server: arguments.stop_server,
+            seed: u64::from_ne_bytes(random_bytes()?),
+        })
+    }
+
+    /// The record of a run that is about to begin.
+    pub fn record(&self, peer: &Peer, settings: &Settings, argv: Vec<String>, kernel_stamps: bool) -> Run {
+        let arguments = self.arguments;
+        let micros = |time: Duration| time.as_micros_f64();
+        let stamp = |kernel| if kernel { "kernel" } else { "program" }.to_owned();
+        Run {
+            schema: SCHEMA,
+            udpecho: env!("CARGO_PKG_VERSION").to_owned(),
+            argv,
+            started: String::new(),
+            environment: environment(),
+            config: Config {
+                host: peer.host.clone(),
+                address: peer.address.to_string(),
+                dialect: if arguments.text { "text" } else { "native" }.to_owned(),
+                embedded: peer.embedded,
+                count: settings.count,
+                interval_us: micros(arguments.interval.get()),
+                decay: arguments.decay.map(f64::from),
+                min_interval_us: arguments.decay.map(|_| micros(arguments.min_interval.get())),
+                size: settings.size,
+                deadline_us: settings.deadline.map(micros),
+                total_us: settings.total.map(micros),
+                source: arguments.source.map(|source| source.to_string()),
+                dscp: arguments.dscp,
+                ttl: arguments.ttl,
+                dont_fragment: self.outgoing.dont_fragment,
+            },
+            server: None,
+            stamps: Stamps { client_send: stamp(false), client_receive: stamp(kernel_stamps), server: None },
+            clock: None,
+            events: Vec::new(),
+            summary: None,
+        }
+    }
+}
+
+fn size(bytes: u64, language: Language, address: SocketAddr) -> anyhow::Result<u32> {
+    let (smallest, why) = match language {
+        Language::Native => (MIN_SIZE, "a reply's header needs them; --text takes less"),
+        Language::Text => (1, "there must be something to send"),
+    };
+    let (largest, family) = if address.is_ipv4() { (MAX_SIZE_V4, "IPv4") } else { (MAX_SIZE_V6, "IPv6") };
+    if bytes < u64::from(smallest) {
+        bail!(
+            "'{bytes}' for '--size' is too small: {smallest} bytes at least, {why}; for example -s {}",
+            smallest.max(64)
+        );
+    }
+    if bytes > u64::from(largest) {
+        bail!(
+            "'{bytes}' for '--size' is too large: UDP over {family} carries {largest} bytes; for example -s 1400"
+        );
+    }
+    Ok(bytes as u32)
+}
+
+/// Why there was no run, and what would help.
+pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
+    let (ip, port) = (peer.address.ip(), peer.address.port());
+    match failure {
+        Failure::Unreachable => anyhow!(
+            "nobody listens on {ip}: is a server on port {port}? One is started by: udpecho serve -p {port}"
+        ),
+        Failure::Silent { tries, after } => anyhow!(
+            "no answer from {ip} port {port} after {tries} tries in {}: is a server on port {port}, does it speak \
+             our language (if not: --text), and does the path let UDP pass?",
+            milliseconds(*after)
+        ),
+        Failure::SizeLost { size } => anyhow!(
+            "the server at {ip} answers, but {size} bytes do not come through: try a smaller size, as in -s 1200"
+        ),
+        Failure::SizeNotSent { size } => {
+            anyhow!("{size} bytes are too long for the path to {ip}: try a smaller size, as in -s 1200")
+        }
+        Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
+        Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
+        Failure::Full { .. } | Failure::Denied { .. } | Failure::Socket { .. } => {
+            anyhow!("cannot measure {ip} port {port}: {failure}")
+        }
+    }
+}
+
+pub fn recorded_server(server: &ServerInfo) -> record::Server {
+    record::Server { injects: server.injects.clone(), seed: server.seed, max_size: server.max_size }
+}
+
+/// Adds an event to the record, up to a number that no reader wants more of.
+pub fn note(run: &mut Run, event: record::Event) {
+    const MOST: usize = 1000;
+    if run.events.len() < MOST {
+        run.events.push(event);
+    }
+}
+
+/// RFC 3339, to the microsecond.
+pub fn rfc3339(at: Instant) -> String {
+    format!("{:.6}", timestamp(at))
+}
+
+/// As `20261120T174501Z`, for names.
+pub fn compact_time(at: Instant) -> String {
+    let whole = format!("{:.0}", timestamp(at));
+    whole.replace(['-', ':'], "")
+}
+
+fn timestamp(at: Instant) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(at.as_nanos())).unwrap_or_default()
+}
+
+fn environment() -> Environment {
+    Environment {
+        os: std::env::consts::OS.to_owned(),
+        kernel: kernel_release(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}

@@ -1,0 +1,63 @@
+//! Forms of the contract that clap does not have: `-ip`, `-port`, and `--decay` with a share that
+//! may be left out.
+
+use std::ffi::OsString;
+
+use crate::units::Probability;
+
+const SINGLE_DASH: [&str; 2] = ["ip", "port"];
+
+/// Rewrites the arguments up to a bare `--`: `-ip HOST` to `--ip HOST`, `-port=N` to `--port=N`, and
+/// `--decay 5%` to `--decay=5%`, so that a host behind a bare `--decay` is not taken for its share.
+pub fn for_clap(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut rewritten: Vec<OsString> = Vec::with_capacity(arguments.len());
+    let mut options = true;
+    for argument in arguments {
+        options &= argument != "--";
+        let text = if options { argument.to_str() } else { None };
+        let after_decay = rewritten.last().is_some_and(|last| last == "--decay");
+        match text {
+            Some(share) if after_decay && share.parse::<Probability>().is_ok() => {
+                rewritten.pop();
+                rewritten.push(format!("--decay={share}").into());
+            }
+            Some(text) if is_single_dash_word(text) => rewritten.push(format!("-{text}").into()),
+            _ => rewritten.push(argument),
+        }
+    }
+    rewritten
+}
+
+fn is_single_dash_word(text: &str) -> bool {
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
+    name.strip_prefix('-').is_some_and(|word| SINGLE_DASH.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(line: &str) -> String {
+        let words = for_clap(line.split(' ').map(OsString::from).collect());
+        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_contracts_forms_become_claps() {
+        for (typed, meant) in [
+            ("udpecho ping -ip 10.0.0.1", "udpecho ping --ip 10.0.0.1"),
+            ("udpecho ping -ip=10.0.0.1 -port=9", "udpecho ping --ip=10.0.0.1 --port=9"),
+            ("udpecho ping -port 9 -p 9", "udpecho ping --port 9 -p 9"),
+            ("udpecho ping --ip x -i 1 -ipx", "udpecho ping --ip x -i 1 -ipx"),
+            ("udpecho ping -- -ip", "udpecho ping -- -ip"),
+            ("udpecho ping -i p", "udpecho ping -i p"),
+            ("udpecho ping --decay 7% host", "udpecho ping --decay=7% host"),
+            ("udpecho ping --decay 0.1", "udpecho ping --decay=0.1"),
+            ("udpecho ping --decay host", "udpecho ping --decay host"),
+            ("udpecho ping --decay", "udpecho ping --decay"),
+            ("udpecho ping -- --decay 7%", "udpecho ping -- --decay 7%"),
+        ] {
+            assert_eq!(rewritten(typed), meant);
+        }
+    }
+}

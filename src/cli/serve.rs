@@ -1,0 +1,89 @@
+//! `udpecho serve`: the server on a socket, its banner and its totals.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::args::{Io, Serve, TextFrom};
+use super::exit::Exit;
+use super::printer::Printer;
+use super::signals;
+use crate::impair::Impairment;
+use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
+use crate::reflect::{self, Server, Settings};
+use crate::report;
+
+pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
+    let settings = settings(arguments);
+    let injects = report::injection(&settings.impairment.to_string(), settings.impair_seed);
+    let bind = bind(arguments);
+    let server = Server::new(settings, random_bytes().context("no randomness from the operating system")?);
+    let mut engine = ServerEngine::bind(bind, backend(arguments.io), server, Clock::start())
+        .with_context(|| refusal(arguments))?;
+    let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    signals::watch(&control, || {}).context("cannot watch for signals")?;
+    let printer = Printer::start(|| {})?;
+    if !arguments.quiet {
+        printer.line(format!("udpecho serves {}", place(engine.local_addr()?)));
+        printer.line(format!("injects {injects}"));
+        if arguments.allow_stop {
+            printer.line("any client may stop it");
+        }
+    }
+    let counters = engine.run(&control, |_| {}).context("the server's socket failed")?;
+    if !arguments.quiet {
+        for line in report::server_totals(&counters) {
+            printer.line(line);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+pub fn backend(io: Io) -> Backend {
+    match io {
+        Io::Native => Backend::Native,
+        Io::Portable => Backend::Portable,
+    }
+}
+
+fn settings(arguments: &Serve) -> Settings {
+    Settings {
+        impairment: if arguments.clean { Impairment::clean() } else { Impairment::classic() },
+        impair_seed: arguments.impair_seed,
+        max_size: u32::try_from(arguments.max_size.get()).unwrap_or(u32::MAX),
+        allow_stop: arguments.allow_stop,
+        text_from: match arguments.text_from {
+            TextFrom::Private => reflect::TextFrom::Private,
+            TextFrom::Any => reflect::TextFrom::Any,
+        },
+        ..Settings::default()
+    }
+}
+
+fn bind(arguments: &Serve) -> Bind {
+    match (arguments.bind, arguments.ipv4, arguments.ipv6) {
+        (Some(address), ..) => Bind::At(SocketAddr::new(address, arguments.port)),
+        (None, true, _) => Bind::AnyV4(arguments.port),
+        (None, _, true) => Bind::AnyV6(arguments.port),
+        (None, false, false) => Bind::Any(arguments.port),
+    }
+}
+
+fn refusal(arguments: &Serve) -> String {
+    let port = arguments.port;
+    let other = if port < u16::MAX { port + 1 } else { port - 1 };
+    match arguments.bind {
+        Some(address) => format!("cannot listen on {address} port {port}; try another, as in -p {other}"),
+        None => format!("cannot listen on port {port}; try another, as in -p {other}"),
+    }
+}
+
+fn place(address: SocketAddr) -> String {
+    let port = address.port();
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("UDP port {port} of all addresses"),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("UDP port {port} of all IPv4 addresses"),
+        address => format!("UDP {address}"),
+    }
+}

@@ -1,0 +1,89 @@
+//! What `ping` prints as it goes: the header, a line a probe, and what else happens.
+//!
+//! The forms are those of `ping`, so that programs that read its output read ours.
+
+use std::net::IpAddr;
+
+use super::quantity::{bytes_on_the_wire, milliseconds};
+use crate::time::Duration;
+
+pub fn header(host: &str, address: IpAddr, port: u16, size: u32) -> String {
+    let whole = bytes_on_the_wire(size, address);
+    format!("PING {host} ({address}) {size}({whole}) bytes of data. UDP port {port}")
+}
+
+/// A reply to a probe.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply {
+    pub seq: u64,
+    pub size: u32,
+    pub from: IpAddr,
+    pub ttl: Option<u8>,
+    pub rtt: Duration,
+    /// How long the server held it on purpose.
+    pub hold: Option<Duration>,
+    pub late_by: Option<Duration>,
+    /// 1 for the first reply to its probe.
+    pub copy: u32,
+}
+
+pub fn reply(reply: &Reply) -> String {
+    let mut line = format!("{} bytes from {}: udp_seq={}", reply.size, reply.from, reply.seq);
+    if let Some(ttl) = reply.ttl {
+        line += &format!(" ttl={ttl}");
+    }
+    line += &format!(" time={}", milliseconds(reply.rtt));
+    if let Some(hold) = reply.hold.filter(|hold| *hold > Duration::ZERO) {
+        line += &format!(" (held {})", milliseconds(hold));
+    }
+    if let Some(late_by) = reply.late_by {
+        line += &format!(" (late by {})", milliseconds(late_by));
+    }
+    if reply.copy > 1 {
+        line += " (DUP!)";
+    }
+    line
+}
+
+pub fn overdue(seq: u64) -> String {
+    format!("no answer in time for seq={seq}")
+}
+
+pub fn not_sent(seq: u64, why: &str) -> String {
+    format!("seq={seq} was not sent: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_like_ping() {
+        let localhost = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(
+            header("localhost", localhost, 8080, 512),
+            "PING localhost (127.0.0.1) 512(540) bytes of data. UDP port 8080"
+        );
+        let first = Reply {
+            seq: 3,
+            size: 512,
+            from: localhost,
+            ttl: Some(64),
+            rtt: Duration::from_micros(12_345),
+            hold: None,
+            late_by: None,
+            copy: 1,
+        };
+        assert_eq!(reply(&first), "512 bytes from 127.0.0.1: udp_seq=3 ttl=64 time=12.3 ms");
+        let late = Reply {
+            hold: Some(Duration::from_millis(400)),
+            late_by: Some(Duration::from_micros(50)),
+            ..first
+        };
+        assert_eq!(
+            reply(&late),
+            "512 bytes from 127.0.0.1: udp_seq=3 ttl=64 time=12.3 ms (held 400 ms) (late by 0.050 ms)"
+        );
+        assert!(reply(&Reply { copy: 2, ..first }).ends_with("time=12.3 ms (DUP!)"));
+    }
+}
