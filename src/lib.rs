@@ -1,4 +1,23 @@
 //! Measures a UDP path from two ends, and rehearses a bad one.
+//!
+//! The rooms, each of which sees only those above it in its column and the base:
+//!
+//! | room | subject |
+//! |---|---|
+//! | [`units`], [`time`], [`rng`] | the base: quantities, nanoseconds, randomness as a function |
+//! | [`wire`] | codecs: the native protocol, the text dialect |
+//! | [`schedule`] | when the next probe is due |
+//! | [`impair`] | what happens to a packet on purpose, and the queue of what is held |
+//! | [`reflect`] | the server without a socket |
+//! | [`probe`] | the client without a socket |
+//! | [`sim`] | a network in virtual time between the two |
+//! | [`stats`] | pure statistics |
+//! | [`record`] | the Run and its files |
+//! | [`report`] | a Run in, bytes out: text and pictures |
+//! | [`net`] | the only clock, the only sockets: drives `reflect` and `probe` |
+//! | [`cli`] | arguments, one file a command, what people see; nobody sees it |
+//!
+//! All but `net` and `cli` is pure: `now` and randomness are arguments, deadlines are return values.
 
 pub mod cli;
 pub mod impair;

@@ -47,7 +47,7 @@ pub enum TextFrom {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// UDP port to listen on
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
     /// Address to listen on [default: all of this host]
     #[arg(short, long, value_name = "ADDRESS")]
@@ -89,10 +89,10 @@ pub struct Ping {
     #[arg(long, value_name = "HOST")]
     pub ip: Option<String>,
     /// The server's port [default: 8080]
-    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Number of probes [default: until interrupted]
-    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub count: Option<u64>,
     /// Time from one probe to the next, in seconds, or as in 500ms, 20us
     #[arg(short, long, value_name = "TIME", default_value = "1", allow_negative_numbers = true)]
@@ -173,6 +173,16 @@ pub struct Report {
     /// Dark background
     #[arg(long)]
     pub dark: bool,
+}
+
+fn port(text: &str) -> Result<u16, UnitError> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| UnitError::new("a port is a number from 1 to 65535", "8080"))
+}
+
+fn count(text: &str) -> Result<u64, UnitError> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| UnitError::new("it is a whole number from 1 on", "100"))
 }
 
 fn decay(text: &str) -> Result<Probability, UnitError> {

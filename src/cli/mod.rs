@@ -25,7 +25,7 @@ use exit::Exit;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed: Vec<OsString> = arguments.into_iter().collect();
     let argv = typed.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let parsed = match parse(rewrite::for_clap(typed)) {
+    let parsed = match parse(typed) {
         Ok(parsed) => parsed,
         Err(error) => return exit::usage(&error),
     };
@@ -42,7 +42,8 @@ pub fn command() -> clap::Command {
     Arguments::command()
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
+/// What was typed, the program's own name first.
+pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches_from(rewrite::for_clap(arguments))?;
     Arguments::from_arg_matches(&matches)
 }

@@ -59,6 +59,10 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         recorder.discard();
         return Err(plan::explain(&failure, &peer));
     }
+    if run.started.is_empty() {
+        recorder.discard();
+        return Err(anyhow!("ended before the first probe"));
+    }
     if control.abort_asked() {
         recorder.flush();
         return Ok(Exit::Interrupted);

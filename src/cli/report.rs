@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::args::Report;
 use super::exit::Exit;
@@ -13,6 +13,9 @@ use crate::stats::Second;
 
 pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
+    if arguments.output.is_some() && arguments.runs.len() > 1 {
+        bail!("-o names one picture, and {} runs are given", arguments.runs.len());
+    }
     for path in &arguments.runs {
         let folder = Folder::open(path)?;
         let drawn = Drawn::read(&folder)?;

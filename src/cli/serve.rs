@@ -11,7 +11,7 @@ use super::printer::Printer;
 use super::signals;
 use crate::impair::Impairment;
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
-use crate::reflect::{self, Server, Settings};
+use crate::reflect::{self, Counters, Server, Settings};
 use crate::report;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
@@ -33,7 +33,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     }
     let counters = engine.run(&control, |_| {}).context("the server's socket failed")?;
     if !arguments.quiet {
-        for line in report::server_totals(&counters) {
+        for line in totals(&counters) {
             printer.line(line);
         }
     }
@@ -86,4 +86,27 @@ fn place(address: SocketAddr) -> String {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("UDP port {port} of all IPv4 addresses"),
         address => format!("UDP {address}"),
     }
+}
+
+/// What it did, at its end.
+fn totals(counters: &Counters) -> Vec<String> {
+    let mut lines = vec![format!(
+        "received {} datagrams, sent {}: {} probes, {} text packets, {} plain",
+        counters.received, counters.sent, counters.probes, counters.text_packets, counters.plain_packets
+    )];
+    let odd = [
+        (counters.dropped, "dropped on purpose"),
+        (counters.refused, "refused by a limit"),
+        (counters.malformed, "malformed"),
+        (counters.forgotten, "of unknown sessions"),
+        (counters.overflows, "lost in a full socket buffer"),
+        (counters.send_errors, "could not be sent"),
+        (counters.held, "still held"),
+    ];
+    let odd: Vec<String> =
+        odd.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if !odd.is_empty() {
+        lines.push(odd.join(", "));
+    }
+    lines
 }

@@ -58,6 +58,8 @@ impl ClientEngine {
     /// A change of the time of day by more than this between two datagrams is a step, not a drift.
     const STEP: Duration = Duration::from_millis(1);
     const BATCH: usize = 64;
+    /// Taken from a socket before other things are looked after.
+    const BATCHES: usize = 4;
     const RECEIVE_BUFFER: usize = 4 << 20;
 
     pub fn connect(
@@ -155,7 +157,8 @@ impl ClientEngine {
 
     fn receive(&mut self, observer: &mut impl Observer) {
         for lane in 0..self.sockets.len() {
-            loop {
+            // A flood of replies must not keep the next probe from leaving.
+            for _ in 0..Self::BATCHES {
                 match self.sockets[lane].receive(&mut self.inbox) {
                     Ok(()) => self.handle_batch(lane, observer),
                     // An ICMP error; there may be datagrams behind it.

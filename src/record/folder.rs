@@ -29,13 +29,13 @@ pub enum FolderError {
     HoldsARun(PathBuf),
     #[error("{0} holds no run: there is no {RUN} in it")]
     HoldsNoRun(PathBuf),
-    #[error("cannot {operation} {path}: {source}")]
+    #[error("cannot {operation} {path}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is of schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
     Newer { path: PathBuf, found: u64 },
     #[error("{path} is no record of a run: {why}")]
     NoRecord { path: PathBuf, why: String },
-    #[error("{path}: {source}")]
+    #[error("cannot read {path}")]
     Rows { path: PathBuf, source: RowError },
 }
 

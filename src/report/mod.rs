@@ -8,15 +8,16 @@ pub mod chart;
 mod digest;
 mod figures;
 mod font;
+mod injection;
 mod lines;
 pub mod png;
 mod quantity;
-mod server;
 mod summary;
 
 pub use chart::Theme;
 pub use digest::Digest;
+pub use injection::injection;
 pub use lines::{Reply, header, not_sent, overdue, reply};
 pub use quantity::{bit_rate, milliseconds, percent};
-pub use server::{injection, server_totals};
+
 pub use summary::{Detail, interim, second_line, summary};

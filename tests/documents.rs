@@ -1,0 +1,93 @@
+//! What is written about the program is held to the program.
+//!
+//! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page anew.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use udpecho::cli;
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn readme() -> String {
+    fs::read_to_string(file("README.md")).expect("README.md")
+}
+
+/// The commands in the README's blocks of code, as the program would get them.
+fn commands() -> Vec<String> {
+    let readme = readme();
+    let blocks = readme.split("```").skip(1).step_by(2);
+    let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
+    let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
+    typed.filter(|line| line.starts_with("udpecho ") && !line.starts_with("udpecho serves")).collect()
+}
+
+#[test]
+fn every_command_of_the_readme_is_understood() {
+    let commands = commands();
+    assert!(commands.len() >= 8, "the README shows {} commands", commands.len());
+    for command in commands {
+        let words = command.split([' ', '|', '>', '&']).take_while(|word| !word.is_empty() && *word != "#");
+        let words: Vec<OsString> = words.map(OsString::from).collect();
+        if let Err(error) = cli::parse(words) {
+            panic!("{command}: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_option_that_the_readme_names_exists() {
+    let mut known = BTreeSet::from(["--release".to_owned(), "--help".to_owned(), "--version".to_owned()]);
+    for command in cli::command().get_subcommands() {
+        known.extend(command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")));
+    }
+    let readme = readme();
+    let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let unknown: BTreeSet<&str> =
+        words.filter(|word| word.starts_with("--") && word.len() > 3 && !known.contains(*word)).collect();
+    let unknown: Vec<_> = unknown.into_iter().filter(|word| !word.trim_matches('-').is_empty()).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn the_man_page_is_that_of_the_command_line() {
+    let page = man_page();
+    let path = file("contrib/udpecho.1");
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(&path, &page).expect("the man page");
+    }
+    let kept = fs::read(&path).expect("contrib/udpecho.1");
+    assert!(
+        kept == page,
+        "contrib/udpecho.1 is not that of today: UPDATE_DOCUMENTS=1 cargo test --test documents"
+    );
+}
+
+/// One page: the program's, and a section for each of its commands.
+fn man_page() -> Vec<u8> {
+    let mut page = Vec::new();
+    let mut command = cli::command();
+    command.build();
+    let man = clap_mangen::Man::new(command.clone()).date("").manual("udpecho");
+    man.render_title(&mut page).unwrap();
+    man.render_name_section(&mut page).unwrap();
+    man.render_synopsis_section(&mut page).unwrap();
+    man.render_description_section(&mut page).unwrap();
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        let name = subcommand.get_name().to_uppercase();
+        page.extend(format!(".SH {name}\n").into_bytes());
+        let man = clap_mangen::Man::new(subcommand.clone());
+        let mut section = Vec::new();
+        man.render_synopsis_section(&mut section).unwrap();
+        man.render_description_section(&mut section).unwrap();
+        man.render_options_section(&mut section).unwrap();
+        page.extend(String::from_utf8(section).unwrap().replace(".SH ", ".SS ").into_bytes());
+    }
+    man.render_extra_section(&mut page).unwrap();
+    man.render_version_section(&mut page).unwrap();
+    page
+}
