@@ -13,8 +13,9 @@ use super::profile::Profile;
 use super::quantity::Share;
 use super::rate::RateLimit;
 use super::reorder::Reorder;
-use super::spec::{ReadFile, SpecError};
+use super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole};
 use crate::time::Duration;
+use crate::units::{UnitError, parse_duration};
 
 const EXAMPLE: &str = "delay=uniform:0.1ms..500ms loss=10%";
 
@@ -28,6 +29,16 @@ pub struct Impairment {
     pub reorder: Reorder,
     pub rate: Option<RateLimit>,
     pub direction: Ways,
+    /// Set where all this changes over time and a server tells so: the rest then says nothing.
+    pub scenario: Option<ScenarioNotice>,
+}
+
+/// What a client is told of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScenarioNotice {
+    pub(super) steps: u64,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) longest: Duration,
 }
 
 impl Impairment {
@@ -42,6 +53,7 @@ impl Impairment {
         reorder: Reorder::NONE,
         rate: None,
         direction: Ways::Down,
+        scenario: None,
     };
 
     /// The default of `serve`: each reply held 0.1 to 500 ms, one probe in ten unanswered.
@@ -60,6 +72,9 @@ impl Impairment {
 
     /// The longest hold that there can be; a client waits so long for a late reply.
     pub fn longest_hold(&self) -> Duration {
+        if let Some(scenario) = self.scenario {
+            return scenario.longest;
+        }
         let rate = self.rate.map_or(Duration::ZERO, RateLimit::longest);
         (self.delay.longest() + self.reorder.longest() + rate) * self.direction.count()
     }
@@ -90,7 +105,7 @@ impl Impairment {
         if self.loss.is_described_only() {
             return Err(missing("loss"));
         }
-        Ok(())
+        self.scenario.map_or(Ok(()), |_| Err(missing("scenario")))
     }
 
     fn read(
@@ -132,6 +147,15 @@ impl Impairment {
     }
 }
 
+struct Longest(Duration);
+
+impl FromStr for Longest {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        parse_duration(text).map(Self)
+    }
+}
+
 fn share(key: &str, value: &str) -> Result<Share, SpecError> {
     if value == "none" {
         return Ok(Share::ZERO);
@@ -147,6 +171,7 @@ impl FromStr for Impairment {
             match key {
                 "delay" => impairment.delay = value.parse()?,
                 "loss" => impairment.loss = value.parse()?,
+                "scenario" => impairment.scenario = Some(value.parse()?),
                 _ => impairment.set_plain(key, value)?,
             }
             Ok(())
@@ -157,7 +182,7 @@ impl FromStr for Impairment {
 /// The specification in one line, as the command line and the wire carry it.
 impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: [(&str, Option<&dyn fmt::Display>); 7] = [
+        let parts: [(&str, Option<&dyn fmt::Display>); 8] = [
             ("delay", (!self.delay.is_none()).then_some(&self.delay as _)),
             ("loss", (!self.loss.is_none()).then_some(&self.loss as _)),
             ("duplicate", (self.duplicate != Share::ZERO).then_some(&self.duplicate as _)),
@@ -165,6 +190,7 @@ impl fmt::Display for Impairment {
             ("reorder", (!self.reorder.is_none()).then_some(&self.reorder as _)),
             ("rate", self.rate.as_ref().map(|rate| rate as _)),
             ("direction", (self.direction != Ways::Down).then_some(&self.direction as _)),
+            ("scenario", self.scenario.as_ref().map(|scenario| scenario as _)),
         ];
         let mut gap = "";
         for (key, part) in parts {
@@ -173,6 +199,27 @@ impl fmt::Display for Impairment {
             gap = " ";
         }
         if gap.is_empty() { write!(f, "clean") } else { Ok(()) }
+    }
+}
+
+impl FromStr for ScenarioNotice {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let read = || {
+            let mut fields = Fields::read(text, "steps=2,id=1a2b3c4d,longest=500ms")?;
+            let Whole(steps) = fields.need("steps")?;
+            let fingerprint = fields.need("id")?;
+            let longest = fields.need::<Longest>("longest")?.0;
+            fields.finish()?;
+            Ok(Self { steps, fingerprint, longest })
+        };
+        read().map_err(|error: SpecError| error.within("scenario"))
+    }
+}
+
+impl fmt::Display for ScenarioNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "steps={},id={},longest={}", self.steps, self.fingerprint, self.longest)
     }
 }
 
@@ -247,7 +294,7 @@ mod tests {
             direction in prop_oneof![Just(Ways::Up), Just(Ways::Down), Just(Ways::Both)],
         ) -> Impairment {
             let reorder = reorder.map_or(Reorder::NONE, |(share, by)| Reorder::new(share, by).unwrap());
-            Impairment { delay, loss, duplicate, corrupt, reorder, rate, direction }
+            Impairment { delay, loss, duplicate, corrupt, reorder, rate, direction, scenario: None }
         }
     }
 
@@ -267,7 +314,7 @@ mod tests {
         ) {
             let _ = text.parse::<Impairment>();
             let _ = format!("{key}={value}").parse::<Impairment>();
-            for key in ["delay", "loss", "reorder", "rate"] {
+            for key in ["delay", "loss", "reorder", "rate", "scenario"] {
                 let _ = format!("{key}={value}").parse::<Impairment>();
             }
         }
@@ -335,6 +382,7 @@ mod tests {
             ("duplicate=2", "duplicate: a share lies between 0 and 1 (0% and 100%); for example 10% or 0.1"),
             ("direction=left", "direction: 'left' is none of up, down, both; for example up"),
             ("loss=gilbert:p=x,r=1%", "loss: p: it is not a number; for example 10% or 0.1"),
+            ("scenario=steps=2", "scenario: id= is missing; for example steps=2,id=1a2b3c4d,longest=500ms"),
         ] {
             assert_eq!(line.parse::<Impairment>().unwrap_err().to_string(), error);
         }
@@ -342,7 +390,11 @@ mod tests {
 
     #[test]
     fn what_is_only_described_does_not_run() {
-        for line in ["delay=empirical:n=5,id=0000002a,max=7ms", "loss=trace:n=5,lost=1,id=0000002a"] {
+        for line in [
+            "delay=empirical:n=5,id=0000002a,max=7ms",
+            "loss=trace:n=5,lost=1,id=0000002a",
+            "scenario=steps=2,id=0000002a,longest=7ms",
+        ] {
             let impairment: Impairment = line.parse().unwrap();
             assert_eq!(impairment.to_string(), line);
             assert!(impairment.runnable().is_err(), "{line}");

@@ -2,8 +2,9 @@
 //!
 //! A fate is a function of the seed and the probe's number: whatever other clients do, in whatever
 //! order the probes come and however often one asks. Each model draws from a stream of its own, so
-//! that turning one on does not change what another does. Two things depend on more: what waits
-//! at a limited rate and what an ordered delay adds depend on the traffic.
+//! that turning one on does not change what another does. Three things depend on more: what waits
+//! at a limited rate and what an ordered delay adds depend on the traffic, and under a scenario the
+//! time says which impairment is on.
 
 use super::corrupt::corrupted;
 use super::delay::Order;
@@ -13,6 +14,7 @@ use super::fate::Fate;
 use super::impairment::Impairment;
 use super::loss::LossDraws;
 use super::rate::Bottleneck;
+use super::scenario::{Scenario, Span};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -21,6 +23,15 @@ pub struct Pipeline {
     impairment: Impairment,
     up: Way,
     down: Way,
+    play: Option<Play>,
+}
+
+/// A scenario under way, and until when its present step lasts.
+#[derive(Clone, Debug)]
+struct Play {
+    scenario: Scenario,
+    start: Instant,
+    span: Span,
 }
 
 impl Pipeline {
@@ -29,15 +40,25 @@ impl Pipeline {
             impairment: impairment.clone(),
             up: Way::new(Direction::Up, seed),
             down: Way::new(Direction::Down, seed),
+            play: None,
         }
     }
 
+    /// Under an impairment that changes over time, counted from `start`.
+    pub fn playing(scenario: &Scenario, start: Instant, seed: Seed) -> Self {
+        let (span, impairment) = scenario.at(Duration::ZERO);
+        let play = Play { scenario: scenario.clone(), start, span };
+        Self { play: Some(play), ..Self::new(impairment, seed) }
+    }
+
+    /// What is on now, as far as the last probe told the time.
     pub const fn impairment(&self) -> &Impairment {
         &self.impairment
     }
 
     /// The fate of the probe with this number, of so many bytes, that came at `now`.
     pub fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
+        self.turn_to(now);
         let probe = Probe { now, seq, bytes };
         let mut passage = Passage::default();
         for way in [&mut self.up, &mut self.down] {
@@ -49,6 +70,19 @@ impl Pipeline {
             }
         }
         passage.fate
+    }
+
+    fn turn_to(&mut self, now: Instant) {
+        let Some(play) = &mut self.play else { return };
+        let elapsed = now - play.start;
+        if play.span.contains(elapsed) {
+            return;
+        }
+        let (span, impairment) = play.scenario.at(elapsed);
+        play.span = span;
+        self.impairment = impairment.clone();
+        self.up.losses.forget();
+        self.down.losses.forget();
     }
 }
 
@@ -264,6 +298,24 @@ mod tests {
         ] {
             let longest = line(text).longest_hold();
             assert!(fates(text, 50_000).iter().all(|fate| fate.hold_up <= fate.hold && fate.hold <= longest));
+        }
+    }
+
+    #[test]
+    fn a_scenario_changes_what_is_on_and_keeps_the_numbers() {
+        let script = "[[step]]\nfor = '1s'\nprofile = 'lossy'\n[[step]]\nfor = '1s'\nloss = '100%'\n";
+        let scenario = Scenario::from_toml(script, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let start = at(5_000);
+        let mut playing = Pipeline::playing(&scenario, start, 7);
+        let mut steady = Pipeline::new(&line("lossy"), 7);
+        for seq in 0..4_000_u64 {
+            let now = start + Duration::from_millis(seq as i64);
+            let fate = playing.fate(now, seq, 512);
+            if seq % 2_000 < 1_000 {
+                assert_eq!(fate, steady.fate(now, seq, 512));
+            } else {
+                assert_eq!(fate, Fate::dropped(Direction::Down, false));
+            }
         }
     }
 }

@@ -110,6 +110,10 @@ impl Chain {
         Self { draws, known: None }
     }
 
+    pub(super) fn forget(&mut self) {
+        self.known = None;
+    }
+
     pub(super) fn is_bad(&mut self, model: &GilbertElliott, seq: u64) -> bool {
         let mut at = seq;
         let found = loop {

@@ -104,7 +104,7 @@ impl LossDraws {
         }
     }
 
-    /// Whether this probe is lost.
+    /// Whether this probe is lost. After the loss has changed, `forget` comes first.
     pub(super) fn lost(&mut self, loss: &Loss, seq: u64) -> bool {
         match loss {
             Loss::Bernoulli(share) => self.takes(*share, seq),
@@ -125,6 +125,11 @@ impl LossDraws {
             Share::ONE => true,
             share => share.takes(self.losses.unit(seq)),
         }
+    }
+
+    /// What is known of the states under one model says nothing of another's.
+    pub(super) fn forget(&mut self) {
+        self.chain.forget();
     }
 }
 
