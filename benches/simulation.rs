@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use udpecho::impair::Impairment;
 use udpecho::probe::{Language, Settings};
-use udpecho::reflect;
+use udpecho::reflect::{self, Injection};
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
@@ -17,7 +17,8 @@ fn run(impairment: Impairment) {
         longest_delay: Duration::from_millis(30),
         ..Conditions::ideal(Duration::from_millis(10))
     };
-    let server = reflect::Settings { impairment, ..reflect::Settings::default() };
+    let server =
+        reflect::Settings { injection: Injection::Steady(impairment), ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
     simulation.add_client(Settings {
         language: Language::Native,
@@ -27,6 +28,7 @@ fn run(impairment: Impairment) {
         total: None,
         deadline: Some(Duration::from_millis(100)),
         grace: Duration::from_secs(1),
+        wants: None,
         stop_server: false,
         seed: 1,
     });

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use udpecho::impair::{Impairment, Pipeline};
 use udpecho::probe::{Cause, Event, Language, Outcome, Resolved, Settings};
-use udpecho::reflect;
+use udpecho::reflect::{self, Injection};
 use udpecho::schedule::{Decay, Schedule};
 use udpecho::sim::{Conditions, Simulation, Story};
 use udpecho::time::{Duration, Instant};
@@ -22,13 +22,14 @@ fn settings(count: u64, every: Duration) -> Settings {
         total: None,
         deadline: None,
         grace: Duration::from_secs(1),
+        wants: None,
         stop_server: false,
         seed: 1,
     }
 }
 
 fn clean() -> reflect::Settings {
-    reflect::Settings { impairment: Impairment::clean(), ..reflect::Settings::default() }
+    reflect::Settings { injection: Injection::Steady(Impairment::clean()), ..reflect::Settings::default() }
 }
 
 fn resolved(events: &[Event]) -> Vec<Resolved> {

@@ -24,6 +24,8 @@ pub enum Command {
     Serve(Serve),
     /// Measure the path to a server; without a host, to one started here
     Ping(Ping),
+    /// List the impairments that serve --profile knows, with their numbers
+    Profiles,
     /// Draw a recorded run again, and print its summary
     Report(Report),
 }
@@ -58,9 +60,11 @@ pub struct Serve {
     /// IPv6 only
     #[arg(short = '6')]
     pub ipv6: bool,
-    /// Inject nothing
+    #[command(flatten)]
+    pub impair: Impair,
+    /// Let a client choose, with ping --impair, what is injected into its own session
     #[arg(long)]
-    pub clean: bool,
+    pub client_impair: bool,
     /// Seed of what is injected: every session meets the same fates
     #[arg(long, value_name = "SEED")]
     pub impair_seed: Option<u64>,
@@ -78,6 +82,44 @@ pub struct Serve {
     pub quiet: bool,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+/// What to inject. Each part replaces that of the profile.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is injected")]
+pub struct Impair {
+    /// Inject nothing: the same as --profile clean
+    #[arg(long, conflicts_with = "profile")]
+    pub clean: bool,
+    /// Impairment by name; udpecho profiles lists them
+    #[arg(long, value_name = "NAME", default_value = "classic")]
+    pub profile: String,
+    /// How long a reply is held: uniform:0.1ms..500ms, normal:50ms+-10ms, exponential:20ms, empirical:FILE ...
+    #[arg(long, value_name = "DELAY")]
+    pub delay: Option<String>,
+    /// What goes unanswered: 10%, gilbert:p=1%,r=25%, nth:10, bursts:..., trace:FILE
+    #[arg(long, value_name = "LOSS")]
+    pub loss: Option<String>,
+    /// Share answered twice
+    #[arg(long, value_name = "SHARE")]
+    pub duplicate: Option<String>,
+    /// Share of which one bit of the payload is changed
+    #[arg(long, value_name = "SHARE")]
+    pub corrupt: Option<String>,
+    /// Share held back so that later ones overtake: 1%,by=10ms
+    #[arg(long, value_name = "REORDER")]
+    pub reorder: Option<String>,
+    /// A bottleneck and its buffer: 2Mbit,queue=64k
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<String>,
+    /// On the way up (before the server counts the probe), down (the reply), or both
+    #[arg(long, value_name = "up|down|both")]
+    pub direction: Option<String>,
+    /// File of steps over time, as in contrib/scenario.toml
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "clean", "profile", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "direction",
+    ])]
+    pub scenario: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +175,9 @@ pub struct Ping {
     /// Speak the text dialect, to servers that know nothing else
     #[arg(long)]
     pub text: bool,
+    /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair
+    #[arg(long, value_name = "SPEC", conflicts_with = "text")]
+    pub impair: Option<String>,
     /// Ask the server to stop at the end; it does if it was started with --allow-stop
     #[arg(long)]
     pub stop_server: bool,

@@ -18,7 +18,7 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn start(backend: Backend, clock: Clock) -> anyhow::Result<Self> {
-        let server = Server::new(Settings::default(), random_bytes().context("no randomness")?);
+        let server = Server::new(Settings::default(), random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut engine = ServerEngine::bind(anywhere, backend, server, clock)
             .context("cannot start a server on loopback")?;

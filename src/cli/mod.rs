@@ -3,8 +3,10 @@
 mod args;
 mod embedded;
 mod exit;
+mod impair;
 mod ping;
 mod printer;
+mod profiles;
 mod recorder;
 mod report;
 mod rewrite;
@@ -32,6 +34,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match parsed.command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
+        Command::Profiles => profiles::run(),
         Command::Report(arguments) => report::run(&arguments),
     };
     outcome.unwrap_or_else(|error| exit::complain(&error, Exit::Error)).into()

@@ -7,20 +7,22 @@ use anyhow::Context;
 
 use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
+use super::impair::injection;
 use super::printer::Printer;
 use super::signals;
-use crate::impair::Impairment;
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
-use crate::reflect::{self, Counters, Server, Settings};
+use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
-    let settings = settings(arguments);
-    let injects = report::injection(&settings.impairment.to_string(), settings.impair_seed);
+    let settings = settings(arguments)?;
+    let injects = in_words(&settings);
     let bind = bind(arguments);
-    let server = Server::new(settings, random_bytes().context("no randomness from the operating system")?);
-    let mut engine = ServerEngine::bind(bind, backend(arguments.io), server, Clock::start())
-        .with_context(|| refusal(arguments))?;
+    let clock = Clock::start();
+    let secret = random_bytes().context("no randomness from the operating system")?;
+    let server = Server::new(settings, secret, clock.now());
+    let mut engine =
+        ServerEngine::bind(bind, backend(arguments.io), server, clock).with_context(|| refusal(arguments))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
@@ -47,9 +49,10 @@ pub fn backend(io: Io) -> Backend {
     }
 }
 
-fn settings(arguments: &Serve) -> Settings {
-    Settings {
-        impairment: if arguments.clean { Impairment::clean() } else { Impairment::classic() },
+fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        injection: injection(&arguments.impair)?,
+        client_impair: arguments.client_impair,
         impair_seed: arguments.impair_seed,
         max_size: u32::try_from(arguments.max_size.get()).unwrap_or(u32::MAX),
         allow_stop: arguments.allow_stop,
@@ -58,6 +61,13 @@ fn settings(arguments: &Serve) -> Settings {
             TextFrom::Any => reflect::TextFrom::Any,
         },
         ..Settings::default()
+    })
+}
+
+fn in_words(settings: &Settings) -> String {
+    match &settings.injection {
+        Injection::Steady(impairment) => report::injection(&impairment.to_string(), settings.impair_seed),
+        Injection::Scenario(scenario) => report::injection(&scenario.to_string(), settings.impair_seed),
     }
 }
 

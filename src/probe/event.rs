@@ -77,6 +77,8 @@ pub enum Failure {
     TooSmall { limit: u32 },
     #[error("the server has {sessions} sessions already and takes no more")]
     Full { sessions: u32 },
+    #[error("the server does not inject what this client asks for: it would with --client-impair")]
+    NoWishes,
     #[error("the server refused to open a session (reason {code})")]
     Denied { code: u8 },
     #[error("the socket failed: {why}")]

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Outcome, Resolved};
 
+use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::{Duration, Instant};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub deadline: Option<Duration>,
     /// How long beyond every known reason a reply is waited for, so that it can be called late.
     pub grace: Duration,
+    /// What the server is asked to inject into this session, if it lets clients choose.
+    pub wants: Option<Impairment>,
     /// Ask the server to stop at the end.
     pub stop_server: bool,
     /// Where nonces and payloads come from; from the operating system's random source.

@@ -41,9 +41,9 @@ impl Native {
         rand::Rng::fill_bytes(&mut Stream::new(settings.seed, "payload").at(0), &mut payload);
         Self {
             seed: settings.seed,
-            wishes,
-            opening: Some(Opening::new(wishes, 0, settings.seed, 0, now)),
+            opening: Some(Opening::new(wishes.clone(), 0, settings.seed, 0, now)),
             openings: 1,
+            wishes,
             token: None,
             old_token: None,
             truth: Truth::new(settings.size),
@@ -101,7 +101,7 @@ impl Native {
     }
 
     fn open_again(&mut self, next_seq: u64, now: Instant) {
-        self.opening = Some(Opening::new(self.wishes, next_seq, self.seed, self.openings, now));
+        self.opening = Some(Opening::new(self.wishes.clone(), next_seq, self.seed, self.openings, now));
         self.openings += 1;
     }
 }
@@ -216,6 +216,7 @@ fn wishes(settings: &Settings) -> Wishes {
     let horizon = (wait + Native::REMEMBER_MARGIN).as_nanos();
     let probes = horizon / settings.schedule.shortest_interval().as_nanos().max(1);
     Wishes {
+        injection: settings.wants.as_ref().map_or(String::new(), ToString::to_string),
         size: settings.size,
         remember: probes.clamp(Native::REMEMBER_LEAST, Native::REMEMBER_MOST) as u32,
         idle: settings.schedule.longest_interval() * 3 + wait + Duration::from_secs(60),

@@ -7,8 +7,10 @@ use crate::time::{Duration, Instant};
 use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, Token};
 
 /// What is to be agreed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wishes {
+    /// What is to be injected; empty for the server's own.
+    pub injection: String,
     pub size: u32,
     pub remember: u32,
     pub idle: Duration,
@@ -70,7 +72,7 @@ impl Opening {
                 remember: self.wishes.remember,
                 idle_secs: u32::try_from(self.wishes.idle.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX),
                 first_seq: self.first_seq,
-                wants: "",
+                wants: &self.wishes.injection,
             }
             .emit(buffer),
         })
@@ -111,7 +113,7 @@ impl Opening {
             DenyReason::TooLarge => Failure::TooLarge { limit: deny.limit },
             DenyReason::TooSmall => Failure::TooSmall { limit: deny.limit },
             DenyReason::Full => Failure::Full { sessions: deny.limit },
-            DenyReason::NoWishes => Failure::Denied { code: 5 },
+            DenyReason::NoWishes => Failure::NoWishes,
             DenyReason::Other(code) => Failure::Denied { code },
         })
     }

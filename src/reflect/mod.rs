@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use counters::Counters;
 pub use text::TextFrom;
 
-use crate::impair::{Impairment, Pipeline};
+use crate::impair::{Impairment, Pipeline, Scenario};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
@@ -37,10 +37,37 @@ pub struct Path {
     pub local: Option<IpAddr>,
 }
 
+/// What a server injects.
+#[derive(Clone, Debug)]
+pub enum Injection {
+    Steady(Impairment),
+    /// It changes over time, counted from the server's start.
+    Scenario(Scenario),
+}
+
+impl Injection {
+    /// What clients are told.
+    fn notice(&self) -> Impairment {
+        match self {
+            Self::Steady(impairment) => impairment.clone(),
+            Self::Scenario(scenario) => scenario.notice(),
+        }
+    }
+
+    fn pipeline(&self, start: Instant, seed: Seed) -> Pipeline {
+        match self {
+            Self::Steady(impairment) => Pipeline::new(impairment, seed),
+            Self::Scenario(scenario) => Pipeline::playing(scenario, start, seed),
+        }
+    }
+}
+
 /// What a server is told to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub impairment: Impairment,
+    pub injection: Injection,
+    /// Whether a client may choose what is injected into its own session.
+    pub client_impair: bool,
     /// The seed of every session's fates; without one each session gets its own.
     pub impair_seed: Option<Seed>,
     /// The largest size it agrees to.
@@ -60,7 +87,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            impairment: Impairment::classic(),
+            injection: Injection::Steady(Impairment::classic()),
+            client_impair: false,
             impair_seed: None,
             max_size: wire::MAX_SIZE_V6,
             allow_stop: false,
@@ -72,11 +100,25 @@ impl Default for Settings {
     }
 }
 
+/// What a client is told of an injection.
+#[derive(Clone, Debug)]
+struct Notice {
+    line: String,
+    longest_hold: Duration,
+}
+
+impl Notice {
+    fn of(impairment: &Impairment) -> Self {
+        Self { line: impairment.to_string(), longest_hold: impairment.longest_hold() }
+    }
+}
+
 /// The server: everything it knows, and what it holds.
 pub struct Server {
     settings: Settings,
     /// What it injects, as clients are told it.
-    injects: String,
+    notice: Notice,
+    started: Instant,
     cookies: Cookies,
     sessions: Sessions,
     text: TextClients,
@@ -93,11 +135,11 @@ impl Server {
 
     /// The secret, from the operating system's random source, is behind every cookie, token and
     /// seed of this server.
-    pub fn new(settings: Settings, secret: [u8; 32]) -> Self {
+    pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
         let cookies = Cookies::new(secret);
         let seed = settings.impair_seed.unwrap_or_else(|| cookies.derive("plain echo", 0));
         Self {
-            plain: Pipeline::new(&settings.impairment, seed),
+            plain: settings.injection.pipeline(now, seed),
             plain_seen: 0,
             sessions: Sessions::new(settings.max_sessions),
             text: TextClients::new(settings.max_sessions),
@@ -105,7 +147,8 @@ impl Server {
             counters: Counters::default(),
             stop_asked: false,
             next_sweep: Instant::ZERO,
-            injects: settings.impairment.to_string(),
+            notice: Notice::of(&settings.injection.notice()),
+            started: now,
             cookies,
             settings,
         }
@@ -196,12 +239,5 @@ impl Server {
             self.counters.refused += 1;
         }
         room
-    }
-}
-
-/// Changes one byte of the payload, so that the change can be seen and is the same each time.
-fn corrupt(payload: &mut [u8], at: u32) {
-    if let Some(index) = (at as usize).checked_rem(payload.len()) {
-        payload[index] ^= 0xFF;
     }
 }

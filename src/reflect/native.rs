@@ -3,8 +3,8 @@
 use super::fates::Fates;
 use super::held::{Reply as HeldReply, ReplyKind};
 use super::sessions::Session;
-use super::{Path, Server, corrupt};
-use crate::impair::{Direction, Pipeline};
+use super::{Notice, Path, Server};
+use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
     Accept, Ask, Cookie, Deny, DenyReason, Fate, Forgotten, Hello, MIN_SIZE, Message, Open, Probe, Reply,
@@ -76,24 +76,35 @@ impl Server {
         if open.size < MIN_SIZE {
             return deny(DenyReason::TooSmall, MIN_SIZE);
         }
-        if !open.wants.is_empty() {
-            return deny(DenyReason::NoWishes, 0);
-        }
+        let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
         let known = self.sessions.of_nonce(nonce).map(|session| session.token);
         if known.is_none() && self.sessions.is_full() {
             return deny(DenyReason::Full, self.sessions.len() as u32);
         }
-        let token = known.unwrap_or_else(|| self.start_session(now, open));
+        let token = known.unwrap_or_else(|| self.start_session(now, open, wanted));
         Opened::Accepted(self.accept(token))
     }
 
-    fn start_session(&mut self, now: Instant, open: &Open) -> Token {
+    /// What the client would have injected into its session; none for the server's own.
+    fn wanted(&self, wants: &str) -> Result<Option<Impairment>, NotAllowed> {
+        if wants.is_empty() {
+            return Ok(None);
+        }
+        let impairment: Impairment = wants.parse().map_err(|_| NotAllowed)?;
+        let allowed = self.settings.client_impair && impairment.runnable().is_ok();
+        if allowed { Ok(Some(impairment)) } else { Err(NotAllowed) }
+    }
+
+    fn start_session(&mut self, now: Instant, open: &Open, wanted: Option<Impairment>) -> Token {
         self.counters.opened += 1;
         let seed = self.session_seed(self.counters.opened);
         let random = self.cookies.token(self.counters.opened);
         let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
         let idle = Duration::from_secs(i64::from(open.idle_secs)).clamp(IDLE_MIN, IDLE_MAX);
-        let pipeline = Pipeline::new(&self.settings.impairment, seed);
+        let pipeline = match &wanted {
+            Some(impairment) => Pipeline::new(impairment, seed),
+            None => self.settings.injection.pipeline(self.started, seed),
+        };
         let session = self.sessions.insert(random, |token| Session {
             token,
             nonce: open.nonce,
@@ -101,6 +112,7 @@ impl Server {
             remember,
             seed,
             pipeline,
+            own: wanted.as_ref().map(Notice::of),
             fates: Fates::new(open.first_seq, remember as usize),
             last_seen: now,
             idle,
@@ -110,6 +122,7 @@ impl Server {
 
     fn accept(&self, token: Token) -> Accept<'_> {
         let session = self.sessions.get(token).expect("a session just found or started");
+        let notice = session.own.as_ref().unwrap_or(&self.notice);
         Accept {
             nonce: session.nonce,
             token,
@@ -118,8 +131,8 @@ impl Server {
             remember: session.remember,
             seed: session.seed,
             overflows: self.counters.overflows,
-            longest_hold: self.settings.impairment.longest_hold(),
-            injects: &self.injects,
+            longest_hold: notice.longest_hold,
+            injects: &notice.line,
             kernel_stamps: self.settings.kernel_stamps,
         }
     }
@@ -152,9 +165,7 @@ impl Server {
             return None;
         }
         self.counters.probes += 1;
-        if let Some(at) = fate.corrupted {
-            corrupt(&mut buffer[MIN_SIZE as usize..length], at);
-        }
+        fate.corrupt(&mut buffer[MIN_SIZE as usize..length]);
         let corrupted = fate.corrupted.is_some();
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             session.fates.set(probe.seq, Fate::Answered);
@@ -221,6 +232,9 @@ fn reply_to(session: Option<&Session>, probe: Probe, received: Instant) -> Reply
         corrupted: false,
     }
 }
+
+/// The client's wish cannot be met.
+struct NotAllowed;
 
 /// The answer to an open.
 enum Opened<'a> {

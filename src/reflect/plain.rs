@@ -1,7 +1,7 @@
 //! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
 
 use super::held::{Reply, ReplyKind};
-use super::{Path, Server, corrupt};
+use super::{Path, Server};
 use crate::impair::Fate;
 use crate::time::{Duration, Instant};
 
@@ -32,9 +32,7 @@ impl Server {
             self.counters.dropped += 1;
             return None;
         }
-        if let Some(at) = fate.corrupted {
-            corrupt(&mut buffer[..length], at);
-        }
+        fate.corrupt(&mut buffer[..length]);
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             return Some(length);
         }

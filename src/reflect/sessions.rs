@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Notice;
 use super::fates::Fates;
 use crate::impair::Pipeline;
 use crate::rng::Seed;
@@ -16,6 +17,8 @@ pub struct Session {
     pub remember: u32,
     pub seed: Seed,
     pub pipeline: Pipeline,
+    /// What is injected into this session, if it asked for its own.
+    pub own: Option<Notice>,
     pub fates: Fates,
     pub last_seen: Instant,
     pub idle: Duration,

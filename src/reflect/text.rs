@@ -87,8 +87,10 @@ impl Server {
                 // Never held nor dropped. A client that calibrates anew keeps its place in its fates.
                 if !self.text.clients.contains_key(&path.remote) {
                     self.counters.opened += 1;
-                    let pipeline =
-                        Pipeline::new(&self.settings.impairment, self.session_seed(self.counters.opened));
+                    let pipeline = self
+                        .settings
+                        .injection
+                        .pipeline(self.started, self.session_seed(self.counters.opened));
                     self.text
                         .clients
                         .insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });

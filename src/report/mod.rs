@@ -18,6 +18,6 @@ pub use chart::Theme;
 pub use digest::Digest;
 pub use injection::injection;
 pub use lines::{Reply, header, not_sent, overdue, reply};
-pub use quantity::{bit_rate, milliseconds, percent};
+pub use quantity::{bit_rate, milliseconds, percent, wrapped};
 
 pub use summary::{Detail, interim, second_line, summary};

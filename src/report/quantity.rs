@@ -52,6 +52,21 @@ pub fn bit_rate(bits_per_second: f64) -> String {
     format!("{scaled:.decimals$} {prefix}bit/s")
 }
 
+/// A text cut at spaces into lines of at most so many characters; a longer word stands alone.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// With the UDP and IP headers.
 pub fn bytes_on_the_wire(payload: u32, address: IpAddr) -> u32 {
     payload + 8 + if address.is_ipv4() { 20 } else { 40 }

@@ -1,6 +1,6 @@
 //! The end of a run in words: ping's closing lines, and between them what a person needs besides.
 
-use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare, wrapped};
 use crate::probe::Cause;
 use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
@@ -83,7 +83,10 @@ fn losses(summary: &Summary) -> Vec<String> {
         line += ": ";
         line += &parts.join(", ");
     }
-    lines.extend(wrapped(&line));
+    const WIDTH: usize = 76;
+    let mut wrapped = wrapped(&line, WIDTH).into_iter();
+    lines.extend(wrapped.next());
+    lines.extend(wrapped.map(|line| format!("   {line}")));
     if let Some(outage) = summary.loss_runs.longest_outage.filter(|outage| outage.probes > 1) {
         lines.push(format!(
             "longest outage {} from {:.3} s on, {} probes",
@@ -288,25 +291,6 @@ fn seconds_table(seconds: &[Second]) -> Option<Vec<String>> {
         )
     }));
     Some(lines)
-}
-
-/// Cut at spaces to the width of a terminal; what follows is indented.
-fn wrapped(line: &str) -> Vec<String> {
-    const WIDTH: usize = 79;
-    let mut lines: Vec<String> = Vec::new();
-    let mut current = String::new();
-    for word in line.split(' ') {
-        if !current.is_empty() && current.len() + 1 + word.len() > WIDTH {
-            lines.push(std::mem::replace(&mut current, format!("   {word}")));
-        } else {
-            if !current.is_empty() {
-                current.push(' ');
-            }
-            current.push_str(word);
-        }
-    }
-    lines.push(current);
-    lines
 }
 
 fn micros(us: f64) -> Duration {

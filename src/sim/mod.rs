@@ -75,7 +75,7 @@ impl Simulation {
             now: Self::START,
             queue: BinaryHeap::new(),
             scheduled: 0,
-            server: Some(Server::new(settings, secret(seed, 0))),
+            server: Some(Server::new(settings, secret(seed, 0), Self::START)),
             server_wake: None,
             hosts: Vec::new(),
             seed,
@@ -180,7 +180,7 @@ impl Simulation {
                 self.server = None;
                 self.server_wake = None;
             }
-            What::Restart(restart) => self.server = Some(Server::new(restart.0, restart.1)),
+            What::Restart(restart) => self.server = Some(Server::new(restart.0, restart.1, self.now)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{anyhow, bail};
 
 use crate::cli::args::{Fragment, Ping};
+use crate::cli::impair::wanted;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
 use crate::net::{Outgoing, kernel_release, random_bytes};
@@ -90,6 +91,7 @@ impl<'a> Plan<'a> {
             total: arguments.total.map(|total| total.get()),
             deadline: arguments.deadline.map(|deadline| deadline.get()),
             grace: GRACE,
+            wants: arguments.impair.as_deref().map(wanted).transpose()?,
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
         })
@@ -172,6 +174,11 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         }
         Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
         Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
+        Failure::NoWishes => {
+            anyhow!(
+                "the server at {ip} injects what it was told to; started with --client-impair it would let us choose"
+            )
+        }
         Failure::Full { .. } | Failure::Denied { .. } | Failure::Socket { .. } => {
             anyhow!("cannot measure {ip} port {port}: {failure}")
         }

@@ -1,0 +1,37 @@
+//! The same delay for every probe.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::super::quantity::Length;
+use super::super::spec::SpecError;
+use crate::time::Duration;
+use crate::units::UnitError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Constant(Duration);
+
+impl Constant {
+    pub const ZERO: Self = Self(Duration::ZERO);
+
+    pub fn new(delay: Duration) -> Result<Self, UnitError> {
+        Ok(Self(Length::new(delay)?.get()))
+    }
+
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Constant {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Ok(Self(text.parse::<Length>()?.get()))
+    }
+}
+
+impl fmt::Display for Constant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

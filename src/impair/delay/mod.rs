@@ -1,0 +1,283 @@
+//! How long a reply is held: a distribution, and whether replies may overtake one another.
+//!
+//! A draw is a function of the stream and the probe's number. No draw is negative, and none is
+//! longer than `longest`, so that a client knows how long a reply may take: the tail of an
+//! unbounded distribution is cut where one draw in 100,000 would lie beyond it, at the latest
+//! after an hour.
+
+mod constant;
+mod empirical;
+mod exponential;
+mod lognormal;
+mod normal;
+mod order;
+mod pareto;
+mod uniform;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use constant::Constant;
+pub use empirical::Empirical;
+pub use exponential::Exponential;
+pub use lognormal::LogNormal;
+pub use normal::Normal;
+pub(super) use order::Order;
+pub use pareto::Pareto;
+pub use uniform::Uniform;
+
+use super::quantity::{Length, MAX_DELAY};
+use super::spec::{ReadFile, SpecError};
+use crate::rng::Stream;
+use crate::time::Duration;
+
+/// The share of draws that lie beyond the cut of an unbounded distribution.
+const TAIL: f64 = 1e-5;
+
+/// The standard normal distribution exceeds this with probability `TAIL`.
+const TAIL_DEVIATIONS: f64 = 4.264_890_793_922_825;
+
+const EXAMPLE: &str = "uniform:0.1ms..500ms";
+
+/// A delay as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delay {
+    law: Law,
+    ordered: bool,
+}
+
+/// The distribution of a delay.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Law {
+    Constant(Constant),
+    Uniform(Uniform),
+    Normal(Normal),
+    LogNormal(LogNormal),
+    Pareto(Pareto),
+    Exponential(Exponential),
+    Empirical(Empirical),
+}
+
+impl Delay {
+    pub const NONE: Self = Self { law: Law::Constant(Constant::ZERO), ordered: false };
+
+    pub fn is_none(&self) -> bool {
+        self.law == Self::NONE.law
+    }
+
+    /// The same delay, but no reply is released before one that came earlier in its session.
+    /// What that adds to a hold depends on the traffic.
+    pub fn in_order(mut self) -> Self {
+        self.ordered = !self.is_none();
+        self
+    }
+
+    pub const fn is_ordered(&self) -> bool {
+        self.ordered
+    }
+
+    /// The draw for this probe.
+    pub fn draw(&self, stream: &Stream, seq: u64) -> Duration {
+        match &self.law {
+            Law::Constant(law) => law.get(),
+            Law::Uniform(law) => law.draw(stream.unit(seq)),
+            Law::Normal(law) => law.draw(&mut stream.at(seq)),
+            Law::LogNormal(law) => law.draw(&mut stream.at(seq)),
+            Law::Pareto(law) => law.draw(&mut stream.at(seq)),
+            Law::Exponential(law) => law.draw(&mut stream.at(seq)),
+            Law::Empirical(law) => law.draw(stream.unit(seq)),
+        }
+    }
+
+    /// No draw is longer.
+    pub fn longest(&self) -> Duration {
+        match &self.law {
+            Law::Constant(law) => law.get(),
+            Law::Uniform(law) => law.high(),
+            Law::Normal(law) => law.longest(),
+            Law::LogNormal(law) => law.longest(),
+            Law::Pareto(law) => law.longest(),
+            Law::Exponential(law) => law.longest(),
+            Law::Empirical(law) => law.longest(),
+        }
+    }
+
+    /// Whether its samples stayed elsewhere, so that nothing can be drawn from it.
+    pub fn is_described_only(&self) -> bool {
+        matches!(&self.law, Law::Empirical(law) if law.is_described_only())
+    }
+
+    /// As somebody types it; `empirical:FILE` reads the file.
+    pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
+        Self::read(text, |file| Empirical::from_file(file, files)).map_err(|error| error.within("delay"))
+    }
+
+    fn read(text: &str, empirical: impl Fn(&str) -> Result<Empirical, SpecError>) -> Result<Self, SpecError> {
+        let text = text.trim();
+        if let Some(free) = text.strip_suffix(",ordered") {
+            return Ok(Self::read(free, empirical)?.in_order());
+        }
+        if text == "none" {
+            return Ok(Self::NONE);
+        }
+        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+        let law = match name {
+            "constant" => Law::Constant(rest.parse()?),
+            "uniform" => Law::Uniform(rest.parse()?),
+            "normal" => Law::Normal(rest.parse()?),
+            "lognormal" => Law::LogNormal(rest.parse()?),
+            "pareto" => Law::Pareto(rest.parse()?),
+            "exponential" => Law::Exponential(rest.parse()?),
+            "empirical" => Law::Empirical(empirical(rest)?),
+            name => return Err(unknown(name)),
+        };
+        Ok(law.into())
+    }
+}
+
+impl From<Law> for Delay {
+    fn from(law: Law) -> Self {
+        Self { law, ordered: false }
+    }
+}
+
+/// As the wire carries it: an empirical delay is only described.
+impl FromStr for Delay {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::read(text, Empirical::from_description).map_err(|error| error.within("delay"))
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_none() {
+            return write!(f, "none");
+        }
+        match &self.law {
+            Law::Constant(law) => write!(f, "constant:{law}"),
+            Law::Uniform(law) => write!(f, "uniform:{law}"),
+            Law::Normal(law) => write!(f, "normal:{law}"),
+            Law::LogNormal(law) => write!(f, "lognormal:{law}"),
+            Law::Pareto(law) => write!(f, "pareto:{law}"),
+            Law::Exponential(law) => write!(f, "exponential:{law}"),
+            Law::Empirical(law) => write!(f, "empirical:{law}"),
+        }?;
+        if self.ordered { write!(f, ",ordered") } else { Ok(()) }
+    }
+}
+
+fn unknown(name: &str) -> SpecError {
+    const LAWS: &str = "constant, uniform, normal, lognormal, pareto, exponential, empirical, none";
+    SpecError::new(format!("'{name}' is no distribution ({LAWS})"), EXAMPLE)
+}
+
+/// A draw in nanoseconds as a delay, cut where this distribution ends.
+fn cut(nanos: f64, longest: Duration) -> Duration {
+    Duration::from_nanos(nanos.clamp(0.0, longest.as_nanos() as f64).round() as i64)
+}
+
+/// Where a distribution with this quantile at the tail's begin is cut.
+fn end_of_tail(nanos: f64) -> Duration {
+    cut(nanos, MAX_DELAY)
+}
+
+/// Reads `50ms±10ms`, also `50ms+-10ms`: a mean and a standard deviation.
+fn mean_and_deviation(text: &str, example: &'static str) -> Result<(Duration, Duration), SpecError> {
+    let Some((mean, deviation)) = text.split_once('±').or_else(|| text.split_once("+-")) else {
+        return Err(SpecError::new(format!("'{text}' is no mean±deviation"), example));
+    };
+    let length = |key: &str, text: &str| {
+        text.parse::<Length>().map(Length::get).map_err(|problem| SpecError::from(problem).within(key))
+    };
+    Ok((length("mean", mean)?, length("deviation", deviation)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::goodness;
+    use super::*;
+
+    fn no_files(_: &str) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_printed() {
+        for (typed, printed) in [
+            ("none", "none"),
+            ("constant:0", "none"),
+            ("constant:0,ordered", "none"),
+            ("constant:20ms", "constant:20ms"),
+            ("uniform", "uniform:100us..500ms"),
+            ("uniform:0.1ms..500ms", "uniform:100us..500ms"),
+            ("normal:50ms±10ms", "normal:50ms±10ms"),
+            ("normal:50ms+-10ms,ordered", "normal:50ms±10ms,ordered"),
+            ("lognormal:9ms+-25ms", "lognormal:9ms±25ms"),
+            ("pareto:10ms,shape=2.5", "pareto:10ms,shape=2.5"),
+            ("exponential:0.02", "exponential:20ms"),
+            ("empirical:n=5,id=0000002a,max=7ms", "empirical:n=5,id=0000002a,max=7ms"),
+        ] {
+            let delay: Delay = typed.parse().unwrap();
+            assert_eq!(delay.to_string(), printed);
+            assert_eq!(printed.parse::<Delay>().unwrap(), delay);
+            if !delay.is_described_only() {
+                assert_eq!(Delay::from_spec(typed, &no_files).unwrap(), delay);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_part_and_shows_a_good_one() {
+        for (text, error) in [
+            (
+                "poisson:3",
+                "delay: 'poisson' is no distribution (constant, uniform, normal, lognormal, pareto, \
+                 exponential, empirical, none); for example uniform:0.1ms..500ms",
+            ),
+            ("constant:", "delay: it is not a number; for example 0.5 or 500ms"),
+            ("constant:2h", "delay: it is longer than an hour; for example 20ms or 0.5"),
+            ("uniform:20ms", "delay: '20ms' is no low..high; for example uniform:0.1ms..500ms"),
+            (
+                "uniform:2ms..1ms",
+                "delay: the low end is above the high one; for example uniform:0.1ms..500ms",
+            ),
+            ("uniform:x..1ms", "delay: low: it is not a number; for example 0.5 or 500ms"),
+            ("normal:50ms", "delay: '50ms' is no mean±deviation; for example normal:50ms±10ms"),
+            ("normal:50ms±-1ms", "delay: deviation: it is negative; for example 0.5 or 500ms"),
+            ("lognormal:0±1ms", "delay: its mean is zero; for example lognormal:9ms±25ms"),
+            (
+                "pareto:1ms,shape=1",
+                "delay: the shape lies above 1 (below, its mean is infinite), at most \
+                 at 100; for example pareto:10ms,shape=2.5",
+            ),
+            ("pareto:1ms", "delay: '1ms' is no minimum,shape=number; for example pareto:10ms,shape=2.5"),
+            ("exponential:0", "delay: its mean is zero; for example exponential:20ms"),
+            ("empirical:run.csv", "delay: 'run.csv' is no key=value; for example empirical:probes.csv"),
+        ] {
+            assert_eq!(text.parse::<Delay>().unwrap_err().to_string(), error);
+        }
+        let error = Delay::from_spec("empirical:gone.csv", &no_files).unwrap_err().to_string();
+        assert!(error.starts_with("delay: cannot read gone.csv: "), "{error}");
+    }
+
+    #[test]
+    fn no_draw_exceeds_the_longest_and_none_is_negative() {
+        for text in [
+            "constant:3ms",
+            "uniform:1ms..2ms",
+            "normal:1ms±10ms",
+            "lognormal:1s±100s",
+            "pareto:1s,shape=1.001",
+            "exponential:1h",
+        ] {
+            let delay: Delay = text.parse().unwrap();
+            let draws = goodness::draws(100_000, |stream, seq| delay.draw(stream, seq).as_nanos() as f64);
+            assert!(
+                draws.iter().all(|&draw| (0.0..=delay.longest().as_nanos() as f64).contains(&draw)),
+                "{text}"
+            );
+            assert!(delay.longest() <= MAX_DELAY);
+        }
+    }
+}

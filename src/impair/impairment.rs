@@ -1,0 +1,409 @@
+//! What is to happen to the probes of a session, and the line that says it.
+//!
+//! The line is a list of words, `delay=uniform:100us..500ms loss=10%`, at most 240 bytes long
+//! whatever is asked for: it travels to the client. What it prints, it reads.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::delay::Delay;
+use super::direction::Ways;
+use super::loss::Loss;
+use super::profile::Profile;
+use super::quantity::Share;
+use super::rate::RateLimit;
+use super::reorder::Reorder;
+use super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole};
+use crate::time::Duration;
+use crate::units::{UnitError, parse_duration};
+
+const EXAMPLE: &str = "delay=uniform:0.1ms..500ms loss=10%";
+
+/// What is to happen to the probes of a session, as somebody asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Impairment {
+    pub delay: Delay,
+    pub loss: Loss,
+    pub duplicate: Share,
+    pub corrupt: Share,
+    pub reorder: Reorder,
+    pub rate: Option<RateLimit>,
+    pub direction: Ways,
+    /// Set where all this changes over time and a server tells so: the rest then says nothing.
+    pub scenario: Option<ScenarioNotice>,
+}
+
+/// What a client is told of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScenarioNotice {
+    pub(super) steps: u64,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) longest: Duration,
+}
+
+impl Impairment {
+    /// The longest line, as the wire has room for it.
+    pub const MAX_LINE: usize = 240;
+
+    const CLEAN: Self = Self {
+        delay: Delay::NONE,
+        loss: Loss::NONE,
+        duplicate: Share::ZERO,
+        corrupt: Share::ZERO,
+        reorder: Reorder::NONE,
+        rate: None,
+        direction: Ways::Down,
+        scenario: None,
+    };
+
+    /// The default of `serve`: each reply held 0.1 to 500 ms, one probe in ten unanswered.
+    pub fn classic() -> Self {
+        Profile::CLASSIC.impairment()
+    }
+
+    pub const fn clean() -> Self {
+        Self::CLEAN
+    }
+
+    /// Whether nothing happens to any probe.
+    pub fn is_clean(&self) -> bool {
+        Self { direction: Ways::Down, ..self.clone() } == Self::CLEAN
+    }
+
+    /// The longest hold that there can be; a client waits so long for a late reply.
+    pub fn longest_hold(&self) -> Duration {
+        if let Some(scenario) = self.scenario {
+            return scenario.longest;
+        }
+        let rate = self.rate.map_or(Duration::ZERO, RateLimit::longest);
+        (self.delay.longest() + self.reorder.longest() + rate) * self.direction.count()
+    }
+
+    /// Sets one part by its key, as the command line and a scenario name it.
+    pub fn set(&mut self, key: &str, value: &str, files: ReadFile<'_>) -> Result<(), SpecError> {
+        match key {
+            "delay" => self.delay = Delay::from_spec(value, files)?,
+            "loss" => self.loss = Loss::from_spec(value, files)?,
+            _ => self.set_plain(key, value)?,
+        }
+        Ok(())
+    }
+
+    /// The line as somebody types it, which may begin with a profile (`wifi loss=5%`) and name
+    /// files.
+    pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
+        Self::read(text, |impairment, key, value| impairment.set(key, value, files))
+    }
+
+    /// Fails where a part is only described, as the wire carries it, so that nobody can do it.
+    pub fn runnable(&self) -> Result<(), SpecError> {
+        let missing =
+            |key| SpecError::new("it is only described; its data is elsewhere", EXAMPLE).within(key);
+        if self.delay.is_described_only() {
+            return Err(missing("delay"));
+        }
+        if self.loss.is_described_only() {
+            return Err(missing("loss"));
+        }
+        self.scenario.map_or(Ok(()), |_| Err(missing("scenario")))
+    }
+
+    fn read(
+        text: &str,
+        set: impl Fn(&mut Self, &str, &str) -> Result<(), SpecError>,
+    ) -> Result<Self, SpecError> {
+        let mut impairment = Self::CLEAN;
+        let mut seen: Vec<&str> = Vec::new();
+        for (at, word) in text.split_whitespace().enumerate() {
+            match word.split_once('=') {
+                Some((key, _)) if seen.contains(&key) => {
+                    return Err(SpecError::new("it is given twice", EXAMPLE).within(key));
+                }
+                Some((key, value)) => {
+                    set(&mut impairment, key, value)?;
+                    seen.push(key);
+                }
+                None if at == 0 => impairment = Profile::named(word)?.impairment(),
+                None => return Err(SpecError::new(format!("'{word}' is no key=value"), EXAMPLE)),
+            }
+        }
+        Ok(impairment)
+    }
+
+    fn set_plain(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
+        match key {
+            "duplicate" => self.duplicate = share(key, value)?,
+            "corrupt" => self.corrupt = share(key, value)?,
+            "reorder" => self.reorder = value.parse()?,
+            "rate" if value == "none" => self.rate = None,
+            "rate" => self.rate = Some(value.parse()?),
+            "direction" => self.direction = value.parse()?,
+            key => {
+                const KEYS: &str = "delay, loss, duplicate, corrupt, reorder, rate, direction";
+                return Err(SpecError::new(format!("'{key}' is no impairment ({KEYS})"), EXAMPLE));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Longest(Duration);
+
+impl FromStr for Longest {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        parse_duration(text).map(Self)
+    }
+}
+
+fn share(key: &str, value: &str) -> Result<Share, SpecError> {
+    if value == "none" {
+        return Ok(Share::ZERO);
+    }
+    value.parse().map_err(|problem| SpecError::from(problem).within(key))
+}
+
+/// As the wire carries it: without files.
+impl FromStr for Impairment {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::read(text, |impairment, key, value| {
+            match key {
+                "delay" => impairment.delay = value.parse()?,
+                "loss" => impairment.loss = value.parse()?,
+                "scenario" => impairment.scenario = Some(value.parse()?),
+                _ => impairment.set_plain(key, value)?,
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The specification in one line, as the command line and the wire carry it.
+impl fmt::Display for Impairment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: [(&str, Option<&dyn fmt::Display>); 8] = [
+            ("delay", (!self.delay.is_none()).then_some(&self.delay as _)),
+            ("loss", (!self.loss.is_none()).then_some(&self.loss as _)),
+            ("duplicate", (self.duplicate != Share::ZERO).then_some(&self.duplicate as _)),
+            ("corrupt", (self.corrupt != Share::ZERO).then_some(&self.corrupt as _)),
+            ("reorder", (!self.reorder.is_none()).then_some(&self.reorder as _)),
+            ("rate", self.rate.as_ref().map(|rate| rate as _)),
+            ("direction", (self.direction != Ways::Down).then_some(&self.direction as _)),
+            ("scenario", self.scenario.as_ref().map(|scenario| scenario as _)),
+        ];
+        let mut gap = "";
+        for (key, part) in parts {
+            let Some(part) = part else { continue };
+            write!(f, "{gap}{key}={part}")?;
+            gap = " ";
+        }
+        if gap.is_empty() { write!(f, "clean") } else { Ok(()) }
+    }
+}
+
+impl FromStr for ScenarioNotice {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let read = || {
+            let mut fields = Fields::read(text, "steps=2,id=1a2b3c4d,longest=500ms")?;
+            let Whole(steps) = fields.need("steps")?;
+            let fingerprint = fields.need("id")?;
+            let longest = fields.need::<Longest>("longest")?.0;
+            fields.finish()?;
+            Ok(Self { steps, fingerprint, longest })
+        };
+        read().map_err(|error: SpecError| error.within("scenario"))
+    }
+}
+
+impl fmt::Display for ScenarioNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "steps={},id={},longest={}", self.steps, self.fingerprint, self.longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::delay::{Constant, Empirical, Exponential, Law, LogNormal, Normal, Pareto, Uniform};
+    use super::super::loss::{Burst, Bursts, GilbertElliott, Nth, Trace};
+    use super::super::quantity::MAX_DELAY;
+    use super::*;
+    use crate::units::{BitRate, ByteSize};
+
+    fn duration() -> impl Strategy<Value = Duration> {
+        (0..=MAX_DELAY.as_nanos(), 0_u32..12)
+            .prop_map(|(nanos, less)| Duration::from_nanos((nanos / 10_i64.pow(less)).max(1)))
+    }
+
+    fn a_share() -> impl Strategy<Value = Share> {
+        (0.000_001_f64..=1.0).prop_map(|share| Share::new(share.try_into().unwrap()).unwrap())
+    }
+
+    fn delay() -> impl Strategy<Value = Delay> {
+        let law = prop_oneof![
+            duration().prop_map(|delay| Law::Constant(Constant::new(delay).unwrap())),
+            (duration(), duration())
+                .prop_map(|(a, b)| Law::Uniform(Uniform::new(a.min(b), a.max(b)).unwrap())),
+            (duration(), duration()).prop_map(|(mean, sd)| Law::Normal(Normal::new(mean, sd).unwrap())),
+            (duration(), duration()).prop_map(|(mean, sd)| Law::LogNormal(LogNormal::new(mean, sd).unwrap())),
+            (duration(), 1.001..100.0).prop_map(|(least, a)| Law::Pareto(Pareto::new(least, a).unwrap())),
+            duration().prop_map(|mean| Law::Exponential(Exponential::new(mean).unwrap())),
+            prop::collection::vec(duration(), 1..9)
+                .prop_map(|samples| Law::Empirical(Empirical::new(samples).unwrap())),
+        ];
+        (law, any::<bool>()).prop_map(|(law, ordered)| {
+            let delay = Delay::from(law);
+            if ordered { delay.in_order() } else { delay }
+        })
+    }
+
+    fn loss() -> impl Strategy<Value = Loss> {
+        let burst = (0_u64..1_000, 1_u64..20).prop_map(|(first, length)| Burst { first, length });
+        prop_oneof![
+            Just(Loss::NONE),
+            a_share().prop_map(Loss::Bernoulli),
+            (a_share(), a_share(), a_share(), a_share()).prop_filter_map("a fast chain", |(p, r, h, k)| {
+                GilbertElliott::new(p, r, h, k).ok().map(Loss::GilbertElliott)
+            }),
+            (1_u64..).prop_map(|n| Loss::Nth(Nth::new(n.try_into().unwrap()))),
+            (burst, prop::option::of(1_020_u64..))
+                .prop_map(|(burst, every)| Loss::Bursts(Bursts::new(vec![burst], every).unwrap())),
+            prop::collection::vec(any::<bool>(), 1..100)
+                .prop_map(|marks| Loss::Trace(Trace::new(marks).unwrap())),
+        ]
+    }
+
+    fn rate() -> impl Strategy<Value = RateLimit> {
+        (1_u64..99_999_999_999, 0_u64..999_999_999)
+            .prop_filter_map("a queue that empties", |(rate, queue)| {
+                RateLimit::new(BitRate::new(rate).unwrap(), ByteSize::new(queue)).ok()
+            })
+    }
+
+    prop_compose! {
+        fn impairment()(
+            delay in delay(),
+            loss in loss(),
+            duplicate in prop_oneof![Just(Share::ZERO), a_share()],
+            corrupt in prop_oneof![Just(Share::ZERO), a_share()],
+            reorder in prop::option::of((a_share(), duration())),
+            rate in prop::option::of(rate()),
+            direction in prop_oneof![Just(Ways::Up), Just(Ways::Down), Just(Ways::Both)],
+        ) -> Impairment {
+            let reorder = reorder.map_or(Reorder::NONE, |(share, by)| Reorder::new(share, by).unwrap());
+            Impairment { delay, loss, duplicate, corrupt, reorder, rate, direction, scenario: None }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_fits_and_reads_back(impairment in impairment()) {
+            let line = impairment.to_string();
+            prop_assert!(line.len() <= Impairment::MAX_LINE, "{} bytes: {}", line.len(), line);
+            prop_assert_eq!(line.parse::<Impairment>().unwrap(), impairment, "{}", line);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(
+            text in ".{0,60}",
+            key in "[a-z]{1,9}",
+            value in "[a-z0-9:=,.%@±]{0,30}",
+        ) {
+            let _ = text.parse::<Impairment>();
+            let _ = format!("{key}={value}").parse::<Impairment>();
+            for key in ["delay", "loss", "reorder", "rate", "scenario"] {
+                let _ = format!("{key}={value}").parse::<Impairment>();
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_line_fits() {
+        let share = "12.34567%";
+        let length = "123.456ms";
+        let delay = format!("empirical:n=999999,id=ffffffff,max={length},ordered");
+        let losses = [
+            format!("gilbert:p={share},r={share},h={share},k={share}"),
+            "bursts:12345678@12345678,every=18446744073709551615".to_owned(),
+            format!("trace:{}", "x".repeat(48)),
+        ];
+        for loss in losses {
+            let line = format!(
+                "delay={delay} loss={loss} duplicate={share} corrupt={share} reorder={share},by={length} \
+                 rate=99999999999bit,queue=999999999 direction=both"
+            );
+            assert_eq!(line.parse::<Impairment>().unwrap().to_string(), line);
+            assert!(line.len() <= Impairment::MAX_LINE, "{} bytes: {line}", line.len());
+        }
+    }
+
+    #[test]
+    fn the_classic_line_is_what_the_server_prints() {
+        assert_eq!(Impairment::classic().to_string(), "delay=uniform:100us..500ms loss=10%");
+        assert_eq!(Impairment::clean().to_string(), "clean");
+        assert_eq!("".parse(), Ok(Impairment::clean()));
+        assert!("delay=none loss=0% direction=up".parse::<Impairment>().unwrap().is_clean());
+        assert!(!Impairment::classic().is_clean());
+    }
+
+    #[test]
+    fn a_line_may_begin_with_a_profile() {
+        let line: Impairment = "wifi loss=5% rate=none".parse().unwrap();
+        let wifi = Profile::named("wifi").unwrap().impairment();
+        assert_eq!(line, Impairment { loss: "5%".parse().unwrap(), ..wifi });
+    }
+
+    #[test]
+    fn the_longest_hold_counts_all_that_holds() {
+        let longest = |line: &str| line.parse::<Impairment>().unwrap().longest_hold().as_millis_f64();
+        assert_eq!(longest("clean"), 0.0);
+        assert_eq!(longest("delay=constant:20ms direction=both"), 40.0);
+        assert_eq!(longest("delay=uniform:1ms..30ms reorder=1%,by=10ms rate=8Mbit,queue=100k"), 140.0);
+    }
+
+    #[test]
+    fn an_error_names_the_key() {
+        for (line, error) in [
+            (
+                "delay",
+                "profile: 'delay' is no profile (classic, clean, wifi, lte, satellite, \
+                 dsl-bloated, lossy); for example wifi",
+            ),
+            ("loss=10% wifi", "'wifi' is no key=value; for example delay=uniform:0.1ms..500ms loss=10%"),
+            ("loss=10% loss=5%", "loss: it is given twice; for example delay=uniform:0.1ms..500ms loss=10%"),
+            (
+                "lag=1s",
+                "'lag' is no impairment (delay, loss, duplicate, corrupt, reorder, rate, \
+                 direction); for example delay=uniform:0.1ms..500ms loss=10%",
+            ),
+            ("duplicate=2", "duplicate: a share lies between 0 and 1 (0% and 100%); for example 10% or 0.1"),
+            ("direction=left", "direction: 'left' is none of up, down, both; for example up"),
+            ("loss=gilbert:p=x,r=1%", "loss: p: it is not a number; for example 10% or 0.1"),
+            ("scenario=steps=2", "scenario: id= is missing; for example steps=2,id=1a2b3c4d,longest=500ms"),
+        ] {
+            assert_eq!(line.parse::<Impairment>().unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn what_is_only_described_does_not_run() {
+        for line in [
+            "delay=empirical:n=5,id=0000002a,max=7ms",
+            "loss=trace:n=5,lost=1,id=0000002a",
+            "scenario=steps=2,id=0000002a,longest=7ms",
+        ] {
+            let impairment: Impairment = line.parse().unwrap();
+            assert_eq!(impairment.to_string(), line);
+            assert!(impairment.runnable().is_err(), "{line}");
+            assert!(!impairment.is_clean());
+        }
+        let files = |_: &str| Ok("1ms\n2ms\n".to_owned());
+        let here = Impairment::from_spec("delay=empirical:delays", &files).unwrap();
+        assert!(here.runnable().is_ok());
+        assert_eq!(here.longest_hold(), Duration::from_millis(2));
+        assert_eq!(here.to_string().parse::<Impairment>().unwrap(), here);
+    }
+}

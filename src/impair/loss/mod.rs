@@ -1,0 +1,238 @@
+//! Which probes are lost: a function of the stream and the probe's number, whatever the order in
+//! which they come.
+
+mod bursts;
+mod gilbert;
+mod nth;
+mod trace;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use bursts::{Burst, Bursts};
+use gilbert::Chain;
+pub use gilbert::GilbertElliott;
+pub use nth::Nth;
+pub use trace::Trace;
+
+use super::quantity::Share;
+use super::spec::{ReadFile, SpecError};
+use crate::rng::{Seed, Stream};
+
+const EXAMPLE: &str = "10% or gilbert:p=1%,r=25%";
+
+/// A loss as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loss {
+    /// Each probe on its own, with the same probability.
+    Bernoulli(Share),
+    GilbertElliott(GilbertElliott),
+    Nth(Nth),
+    Bursts(Bursts),
+    Trace(Trace),
+}
+
+impl Loss {
+    pub const NONE: Self = Self::Bernoulli(Share::ZERO);
+
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+
+    /// Whether its trace stayed elsewhere, so that nothing can be lost by it.
+    pub fn is_described_only(&self) -> bool {
+        matches!(self, Self::Trace(trace) if trace.is_described_only())
+    }
+
+    /// As somebody types it; `trace:FILE` reads the file.
+    pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
+        Self::read(text, |trace| Trace::from_spec(trace, files)).map_err(|error| error.within("loss"))
+    }
+
+    fn read(text: &str, trace: impl Fn(&str) -> Result<Trace, SpecError>) -> Result<Self, SpecError> {
+        let text = text.trim();
+        if text == "none" {
+            return Ok(Self::NONE);
+        }
+        match text.split_once(':') {
+            None => Ok(Self::Bernoulli(text.parse()?)),
+            Some(("gilbert", rest)) => Ok(Self::GilbertElliott(rest.parse()?)),
+            Some(("nth", rest)) => Ok(Self::Nth(rest.parse()?)),
+            Some(("bursts", rest)) => Ok(Self::Bursts(rest.parse()?)),
+            Some(("trace", rest)) => Ok(Self::Trace(trace(rest)?)),
+            Some((name, _)) => Err(SpecError::new(
+                format!("'{name}' is no kind of loss (a share, gilbert, nth, bursts, trace, none)"),
+                EXAMPLE,
+            )),
+        }
+    }
+}
+
+/// As the wire carries it: a long trace is only described.
+impl FromStr for Loss {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::read(text, str::parse).map_err(|error| error.within("loss"))
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bernoulli(Share::ZERO) => write!(f, "none"),
+            Self::Bernoulli(share) => share.fmt(f),
+            Self::GilbertElliott(model) => write!(f, "gilbert:{model}"),
+            Self::Nth(model) => write!(f, "nth:{model}"),
+            Self::Bursts(model) => write!(f, "bursts:{model}"),
+            Self::Trace(model) => write!(f, "trace:{model}"),
+        }
+    }
+}
+
+/// The randomness of the losses in one direction of one session.
+#[derive(Clone, Debug)]
+pub(super) struct LossDraws {
+    losses: Stream,
+    chain: Chain,
+}
+
+impl LossDraws {
+    pub(super) fn new(seed: Seed, way: &str) -> Self {
+        Self {
+            losses: Stream::new(seed, &format!("loss {way}")),
+            chain: Chain::new(Stream::new(seed, &format!("loss state {way}"))),
+        }
+    }
+
+    /// Whether this probe is lost. After the loss has changed, `forget` comes first.
+    pub(super) fn lost(&mut self, loss: &Loss, seq: u64) -> bool {
+        match loss {
+            Loss::Bernoulli(share) => self.takes(*share, seq),
+            Loss::GilbertElliott(model) => {
+                let bad = self.chain.is_bad(model, seq);
+                self.takes(model.loss_share(bad), seq)
+            }
+            Loss::Nth(model) => model.loses(seq),
+            Loss::Bursts(model) => model.loses(seq),
+            Loss::Trace(model) => model.loses(seq),
+        }
+    }
+
+    /// Draws only where the draw decides.
+    fn takes(&self, share: Share, seq: u64) -> bool {
+        match share {
+            Share::ZERO => false,
+            Share::ONE => true,
+            share => share.takes(self.losses.unit(seq)),
+        }
+    }
+
+    /// What is known of the states under one model says nothing of another's.
+    pub(super) fn forget(&mut self) {
+        self.chain.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::goodness;
+    use super::*;
+
+    fn no_files(_: &str) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn lost(text: &str, n: u64) -> Vec<bool> {
+        let (loss, mut draws) = (text.parse().unwrap(), LossDraws::new(7, "down"));
+        (0..n).map(|seq| draws.lost(&loss, seq)).collect()
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_printed() {
+        for (typed, printed) in [
+            ("none", "none"),
+            ("0", "none"),
+            ("0.1", "10%"),
+            ("100%", "100%"),
+            ("gilbert:p=1%,r=25%", "gilbert:p=1%,r=25%"),
+            ("gilbert:r=25%,p=0.01,k=100%,h=0", "gilbert:p=1%,r=25%"),
+            ("gilbert:p=1%,r=25%,h=50%,k=99.9%", "gilbert:p=1%,r=25%,h=50%,k=99.9%"),
+            ("nth:10", "nth:10"),
+            ("bursts:5@100", "bursts:5@100"),
+            ("bursts:20@500,5@100,every=1000", "bursts:5@100,20@500,every=1000"),
+            ("trace:..x.x", "trace:..x.x"),
+            ("trace:n=100,lost=7,id=0000002a", "trace:n=100,lost=7,id=0000002a"),
+        ] {
+            let loss: Loss = typed.parse().unwrap();
+            assert_eq!(loss.to_string(), printed);
+            assert_eq!(printed.parse::<Loss>().unwrap(), loss);
+            if !loss.is_described_only() {
+                assert_eq!(Loss::from_spec(typed, &no_files).unwrap(), loss);
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_part_and_shows_a_good_one() {
+        for (text, error) in [
+            (
+                "random:3",
+                "loss: 'random' is no kind of loss (a share, gilbert, nth, bursts, trace, \
+                 none); for example 10% or gilbert:p=1%,r=25%",
+            ),
+            ("ten", "loss: it is not a number; for example 10% or 0.1"),
+            ("gilbert:p=1%", "loss: r= is missing; for example gilbert:p=1%,r=25%"),
+            (
+                "gilbert:p=1%,r=2",
+                "loss: r: a share lies between 0 and 1 (0% and 100%); for example 10% or 0.1",
+            ),
+            (
+                "gilbert:p=0,r=0",
+                "loss: p and r together lie between 0.01% and 199.99%; for example gilbert:p=1%,r=25%",
+            ),
+            ("nth:0", "loss: it is zero; for example nth:10"),
+            ("nth:x", "loss: 'x' is no whole number; for example 10"),
+            ("bursts:5", "loss: '5' is no length@first; for example bursts:5@100,20@500,every=1000"),
+            ("bursts:", "loss: it has no bursts; for example bursts:5@100,20@500,every=1000"),
+            (
+                "bursts:0@5",
+                "loss: a burst loses one probe at least; for example bursts:5@100,20@500,every=1000",
+            ),
+            ("bursts:5@10,1@14", "loss: two bursts overlap; for example bursts:5@100,20@500,every=1000"),
+            (
+                "bursts:5@10,every=14",
+                "loss: a burst ends after every=14; for example bursts:5@100,20@500,every=1000",
+            ),
+            ("trace:..y", "loss: '..y' is no key=value; for example trace:..x...xx."),
+            ("trace:", "loss: it is empty; for example trace:..x...xx."),
+        ] {
+            assert_eq!(text.parse::<Loss>().unwrap_err().to_string(), error);
+        }
+        let error = Loss::from_spec("trace:gone", &no_files).unwrap_err().to_string();
+        assert!(error.starts_with("loss: cannot read gone: "), "{error}");
+    }
+
+    /// Gaps between independent losses are geometric; a chi-square test over the first ten and
+    /// the rest has ten degrees of freedom, whose 99.9 % point is 29.588.
+    #[test]
+    fn bernoulli_losses_are_as_many_as_asked_for_and_independent() {
+        let lost = lost("10%", 200_000);
+        let total = lost.iter().filter(|&&lost| lost).count() as f64;
+        goodness::share(total, 200_000.0, 0.1);
+
+        let at: Vec<usize> = (0..lost.len()).filter(|&seq| lost[seq]).collect();
+        let mut counts = [0.0; 11];
+        at.windows(2).for_each(|pair| counts[(pair[1] - pair[0]).min(11) - 1] += 1.0);
+        let gaps = at.len() as f64 - 1.0;
+        let expected: Vec<f64> = (0..11)
+            .map(|gap| gaps * if gap < 10 { 0.1 * 0.9_f64.powi(gap) } else { 0.9_f64.powi(10) })
+            .collect();
+        goodness::chi_square(&counts, &expected, 29.588);
+    }
+
+    #[test]
+    fn the_ends_lose_nothing_and_everything() {
+        assert!(lost("none", 1000).iter().all(|lost| !lost));
+        assert!(lost("100%", 1000).iter().all(|&lost| lost));
+    }
+}

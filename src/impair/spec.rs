@@ -1,0 +1,146 @@
+//! What the specifications of all models share: errors that name the key, lists of `key=value`,
+//! fingerprints of what is too long to say.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::units::UnitError;
+
+/// How a file named in a specification is read; the models themselves know no files.
+pub type ReadFile<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
+
+/// Which part of a specification is wrong, why, and an example of a good one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}{problem}")]
+pub struct SpecError {
+    path: String,
+    problem: UnitError,
+}
+
+impl SpecError {
+    pub(super) fn new(why: impl Into<String>, example: &'static str) -> Self {
+        UnitError::new(why, example).into()
+    }
+
+    /// The same error, seen from the part that contains it.
+    pub(super) fn within(mut self, key: &str) -> Self {
+        self.path.insert_str(0, &format!("{key}: "));
+        self
+    }
+}
+
+impl From<UnitError> for SpecError {
+    fn from(problem: UnitError) -> Self {
+        Self { path: String::new(), problem }
+    }
+}
+
+/// A list such as `p=1%,r=25%`, of which each key is taken once.
+pub(super) struct Fields<'a> {
+    fields: Vec<(&'a str, &'a str)>,
+    example: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn read(text: &'a str, example: &'static str) -> Result<Self, SpecError> {
+        let pair = |word: &'a str| {
+            word.split_once('=')
+                .map(|(key, value)| (key.trim(), value.trim()))
+                .ok_or_else(|| SpecError::new(format!("'{word}' is no key=value"), example))
+        };
+        let fields = text.split(',').filter(|word| !word.trim().is_empty()).map(pair);
+        Ok(Self { fields: fields.collect::<Result<_, _>>()?, example })
+    }
+
+    pub(super) fn take<V: FromStr<Err = UnitError>>(&mut self, key: &str) -> Result<Option<V>, SpecError> {
+        let Some(at) = self.fields.iter().position(|(name, _)| *name == key) else { return Ok(None) };
+        let (_, value) = self.fields.remove(at);
+        value.parse().map(Some).map_err(|problem| SpecError::from(problem).within(key))
+    }
+
+    pub(super) fn need<V: FromStr<Err = UnitError>>(&mut self, key: &str) -> Result<V, SpecError> {
+        self.take(key)?.ok_or_else(|| SpecError::new(format!("{key}= is missing"), self.example))
+    }
+
+    /// Refuses what nobody took.
+    pub(super) fn finish(self) -> Result<(), SpecError> {
+        match self.fields.first() {
+            Some((key, _)) => Err(SpecError::new(format!("{key}= is unknown or given twice"), self.example)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A whole number, as lists of fields carry it.
+pub(super) struct Whole(pub(super) u64);
+
+impl FromStr for Whole {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        text.parse().map(Self).map_err(|_| UnitError::new(format!("'{text}' is no whole number"), "10"))
+    }
+}
+
+/// Tells apart what is too long to be said in a line: FNV-1a, folded to 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint(u32);
+
+impl Fingerprint {
+    pub(super) fn of(bytes: impl IntoIterator<Item = u8>) -> Self {
+        let hash = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self((hash >> 32) as u32 ^ hash as u32)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        u32::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| UnitError::new(format!("'{text}' is no fingerprint"), "1a2b3c4d"))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// The text of a file that a specification names.
+pub(super) fn read_named(
+    file: &str,
+    files: ReadFile<'_>,
+    example: &'static str,
+) -> Result<String, SpecError> {
+    files(file).map_err(|error| SpecError::new(format!("cannot read {file}: {error}"), example))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_say_what_is_missing_twice_or_unknown() {
+        const EXAMPLE: &str = "a=1,b=2";
+        let read = |text| {
+            let mut fields = Fields::read(text, EXAMPLE)?;
+            let Whole(a) = fields.need("a")?;
+            let b = fields.take::<Whole>("b")?.map(|Whole(b)| b);
+            fields.finish().map(|()| (a, b))
+        };
+        assert_eq!(read("a=1"), Ok((1, None)));
+        assert_eq!(read(" b=2 , a = 1"), Ok((1, Some(2))));
+        for (text, why) in [
+            ("b=2", "a= is missing; for example a=1,b=2"),
+            ("a=1,a=2", "a= is unknown or given twice; for example a=1,b=2"),
+            ("a=1,c=2", "c= is unknown or given twice; for example a=1,b=2"),
+            ("a=1,2", "'2' is no key=value; for example a=1,b=2"),
+            ("a=x", "a: 'x' is no whole number; for example 10"),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), why);
+        }
+    }
+}
