@@ -65,7 +65,7 @@ pub fn digits(value: f64, unit: Unit) -> String {
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
     match value {
-        v if v == 0.0 || v == 100.0 => format!("{v:.0} %"),
+        v if !(1e-9..100.0 - 1e-9).contains(&v) => format!("{v:.0} %"),
         v if v < 0.001 => "< 0.001 %".to_owned(),
         v if v < 0.1 => format!("{v:.3} %"),
         // Rounding never makes a loss of some a loss of all.

@@ -5,7 +5,7 @@
 
 use plotters::style::Color;
 
-use super::axis::Axis;
+use super::axis::{Axis, CLOCK_STEPS};
 use super::clip::{self, Above};
 use super::frame::{Frame, Key};
 use super::quantity;
@@ -14,6 +14,39 @@ use super::{Rows, View, wide};
 use crate::report::digest::{Seconds, Slot};
 
 const NANOS: f64 = 1e9;
+
+/// The run's seconds, joined by round numbers until each is wide enough to be seen.
+pub struct Slots {
+    /// Seconds in a slot.
+    pub width: u64,
+    /// Seconds in the run.
+    pub span: u64,
+    pub all: Vec<Slot>,
+}
+
+impl Slots {
+    /// More steps than this would be a fringe.
+    const MOST: u64 = 600;
+
+    pub fn of(seconds: &Seconds) -> Self {
+        let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.all() };
+        slots.at_most(Self::MOST)
+    }
+
+    /// The same in wider slots.
+    pub fn at_most(&self, most: u64) -> Self {
+        let fits = |step: &u64| *step * most >= self.span && step.is_multiple_of(self.width);
+        let steps = CLOCK_STEPS.into_iter().filter(|step| *step >= NANOS).map(|step| (step / NANOS) as u64);
+        let width = steps.into_iter().find(fits).unwrap_or(self.width);
+        let join = |slots: &[Slot]| {
+            let mut sum = Slot::default();
+            slots.iter().for_each(|slot| sum.join(slot));
+            sum
+        };
+        let group = (width / self.width) as usize;
+        Self { width, span: self.span, all: self.all.chunks(group).map(join).collect() }
+    }
+}
 
 /// A step: its value over its seconds, and the extremes of a single second.
 struct Step {
@@ -25,16 +58,15 @@ struct Step {
 }
 
 pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
-    let steps = steps(&view.digest.seconds, |slot, seconds| {
+    let steps = steps(&view.slots, |slot, seconds| {
         let (low, high) = slot.bits_range.unwrap_or_default();
         let low = if (slot.busy as f64) < seconds { 0.0 } else { low };
         Some((slot.bits as f64 / seconds, low, high))
     });
     let most = steps.iter().map(|step| step.high.max(step.value)).fold(0.0, f64::max);
     let unit = quantity::rate_unit(most);
-    // A run that brought nothing back still has a scale.
-    let y = Axis::linear(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 4.0, unit)
-        .titled(format!("Rate ({})", unit.name));
+    let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, 4.0, unit) } else { Axis::blank("").from_zero() };
+    let y = y.titled(format!("Rate ({})", unit.name));
     let frame = wide(rows, &view.seconds, y);
     let colour = layer.colours().reply;
     frame.ground(layer);
@@ -45,7 +77,7 @@ pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
         let line = outline(&frame, &steps);
         let mut area = line.clone();
         area.extend([frame.at(last.to, 0.0), frame.at(first.from, 0.0)]);
-        if view.digest.seconds.width() == 1 {
+        if view.slots.width == 1 {
             layer.area(&area, &colour.mix(0.22));
         }
         layer.line(&line, &colour, 2.0);
@@ -53,7 +85,7 @@ pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
 }
 
 pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
-    let steps = steps(&view.digest.seconds, |slot, _| {
+    let steps = steps(&view.slots, |slot, _| {
         let (low, high) = slot.delay_range?;
         Some((slot.delay()?, low, high))
     });
@@ -82,15 +114,14 @@ pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
 }
 
 /// The seconds that have a value.
-fn steps(seconds: &Seconds, value: impl Fn(&Slot, f64) -> Option<(f64, f64, f64)>) -> Vec<Step> {
-    let width = seconds.width();
-    let step = |(k, slot): (usize, Slot)| {
-        let from = k as u64 * width;
-        let to = (from + width).min(seconds.span());
-        let (value, low, high) = value(&slot, (to - from) as f64)?;
+fn steps(slots: &Slots, value: impl Fn(&Slot, f64) -> Option<(f64, f64, f64)>) -> Vec<Step> {
+    let step = |(k, slot): (usize, &Slot)| {
+        let from = k as u64 * slots.width;
+        let to = (from + slots.width).min(slots.span);
+        let (value, low, high) = value(slot, (to - from) as f64)?;
         Some(Step { from: from as f64 * NANOS, to: to as f64 * NANOS, value, low, high })
     };
-    seconds.all().into_iter().enumerate().filter_map(step).collect()
+    slots.all.iter().enumerate().filter_map(step).collect()
 }
 
 fn outline(frame: &Frame, steps: &[Step]) -> Vec<(f64, f64)> {
@@ -99,7 +130,7 @@ fn outline(frame: &Frame, steps: &[Step]) -> Vec<(f64, f64)> {
 
 /// Where a step joins seconds, from the least of them to the greatest.
 fn range(layer: &mut Layer, frame: &Frame, view: &View, steps: &[Step]) {
-    if view.digest.seconds.width() == 1 {
+    if view.slots.width == 1 {
         return;
     }
     let colour = layer.colours().band.mix(0.45);
@@ -109,27 +140,29 @@ fn range(layer: &mut Layer, frame: &Frame, view: &View, steps: &[Step]) {
 }
 
 fn delay_axis(steps: &[Step]) -> Axis {
+    const NARROW: f64 = 0.1;
     let mut highs: Vec<f64> = steps.iter().map(|step| step.high).collect();
     highs.sort_by(f64::total_cmp);
-    let p99 = highs.get((highs.len() * 99).div_ceil(100).saturating_sub(1)).copied();
-    // With few seconds the 99th percentile is the maximum; three medians are far enough then.
-    let median = highs.get(highs.len() / 2).map(|median| median * 3.0);
-    let most = highs.last().copied().unwrap_or_default();
-    let limit = if highs.len() < 100 { median } else { p99 };
-    let end = clip::end_of_axis(most, limit).max(10.0);
-    let unit = quantity::time_unit(end);
-    Axis::linear(0.0, end, 4.0, unit).titled(format!("Delay ({})", unit.name))
+    let Some(most) = highs.last() else { return Axis::blank("Delay") };
+    let least = steps.iter().map(|step| step.low).fold(*most, f64::min);
+    // Of few seconds the 99th percentile is the greatest; twice the median is far enough then.
+    let far = match highs.len() {
+        0..100 => most.min(highs[highs.len() / 2] * 2.0),
+        n => highs[(n * 99).div_ceil(100) - 1],
+    };
+    let (low, high) = clip::window(least, far, *most, NARROW);
+    Axis::times("Delay", low, high, 4.0)
 }
 
 fn legend(view: &View, text: &str) -> Vec<Key> {
-    match view.digest.seconds.width() {
+    match view.slots.width {
         1 => vec![Key::Words(text.to_owned())],
         width => vec![Key::Words(format!("{text}; steps of {}", quantity::span(width as f64 * NANOS)))],
     }
 }
 
 fn with_range(layer: &Layer, view: &View, mut legend: Vec<Key>) -> Vec<Key> {
-    if view.digest.seconds.width() > 1 {
+    if view.slots.width > 1 {
         let colours = layer.colours();
         legend.push(Key::Line(colours.reply.to_rgba(), "mean".to_owned()));
         legend.push(Key::Patch(colours.band.mix(0.45), "least to greatest second".to_owned()));

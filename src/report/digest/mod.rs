@@ -10,7 +10,7 @@ mod miss;
 mod seconds;
 mod tally;
 
-pub use columns::{Column, Columns, Spread};
+pub use columns::{Column, Columns};
 pub use knee::Knee;
 pub use miss::Miss;
 pub use seconds::{Seconds, Slot};
@@ -24,7 +24,7 @@ use knee::KneeFinder;
 /// Replies drawn one by one; more of them become a density.
 const POINTS: usize = 5_000;
 /// Losses drawn one by one; more of them become shares of a column.
-const MARKS: usize = 3_000;
+const MARKS: usize = 2_000;
 
 /// What runs along the horizontal axis of the probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

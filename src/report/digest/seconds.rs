@@ -53,7 +53,7 @@ impl Slot {
         self
     }
 
-    fn join(&mut self, other: &Self) {
+    pub fn join(&mut self, other: &Self) {
         self.busy += other.busy;
         self.sent += other.sent;
         for (count, more) in self.misses.iter_mut().zip(other.misses) {
