@@ -20,16 +20,18 @@ impl Fate {
     }
 }
 
+/// The number, the time in seconds and a source of chance make a fate.
+type Fates = dyn Fn(u64, f64, &mut Draws) -> Fate;
+
 pub struct Specimen {
     pub run: Run,
-    pub interval: f64,
-    pub count: u64,
-    pub fate: Box<dyn Fn(u64, f64, &mut Draws) -> Fate>,
+    interval: f64,
+    count: u64,
+    fate: Box<Fates>,
     seed: Seed,
 }
 
 impl Specimen {
-    /// `fate` is told the number, the time in seconds and a source of chance.
     pub fn new(count: u64, interval: f64, fate: impl Fn(u64, f64, &mut Draws) -> Fate + 'static) -> Self {
         Self { run: run(count, interval), interval, count, fate: Box::new(fate), seed: 7 }
     }
@@ -171,7 +173,7 @@ pub fn summary(specimen: &Specimen) -> Summary {
             stddev: (ok > 1).then(|| (squares / (ok - 1) as f64).sqrt()),
             n: ok,
         }),
-        net_rtt_us: specimen_net(specimen),
+        net_rtt_us: None,
         schedule_error_us: None,
         missed: 0,
     }
@@ -211,10 +213,4 @@ pub fn path(length: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
 
 pub fn exponential(draws: &mut Draws, mean: f64) -> f64 {
     -mean * (1.0 - draws.unit()).ln()
-}
-
-fn specimen_net(specimen: &Specimen) -> Option<udpecho::record::Distribution> {
-    let mut digest = udpecho::report::Digest::new(&specimen.run);
-    specimen.probes().for_each(|probe| digest.push(&probe));
-    digest.net.distribution()
 }

@@ -47,9 +47,9 @@ impl Axis {
         Self { low, high, ..self }
     }
 
-    /// The same axis with zero as its only tick.
-    pub fn from_zero(self) -> Self {
-        Self { ticks: vec![(0.0, "0".to_owned())], ..self }
+    /// For a panel in which all values are zero.
+    pub fn only_zero() -> Self {
+        Self { ticks: vec![(0.0, "0".to_owned())], ..Self::blank("") }
     }
 
     pub fn titled(mut self, title: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 //! and no more than `MOST` of them.
 
 use super::axis::CLOCK_STEPS;
+use super::quantity;
 use crate::report::digest::{Abscissa, Column, Digest, Point};
 
 /// Fewer probes make a quantile that says nothing.
@@ -13,7 +14,8 @@ const LEAST: u64 = 3;
 const GAP: f64 = 5.0;
 
 pub struct Bins {
-    pub width: f64,
+    width: f64,
+    abscissa: Abscissa,
     pub all: Vec<Bin>,
 }
 
@@ -121,6 +123,14 @@ impl Bins {
         };
         let mut all: Vec<Bin> = chunks.iter().enumerate().map(bin).collect();
         all.iter_mut().for_each(|bin| bin.measure(digest.points.as_deref()));
-        Self { width: step, all }
+        Self { width: step, abscissa: digest.abscissa, all }
+    }
+
+    /// The width in words.
+    pub fn step(&self) -> String {
+        match self.abscissa {
+            Abscissa::Time => quantity::step(self.width),
+            Abscissa::Seq => format!("{} probes", quantity::count(self.width as u64)),
+        }
     }
 }

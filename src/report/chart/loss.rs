@@ -8,7 +8,7 @@ use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Rows, View, wide};
-use crate::report::digest::{Abscissa, Column, Mark, Miss, Slot};
+use crate::report::digest::{Column, Mark, Miss, Slot};
 
 const LANE: f64 = 20.0;
 const GAP: f64 = 8.0;
@@ -62,15 +62,14 @@ fn explanation(view: &View) -> String {
     } else {
         "lanes: share of the probes, the highest fills the lane"
     };
-    let width = match view.digest.abscissa {
-        Abscissa::Time if view.by_second() => match view.slots.at_most(MOST).width {
-            1 => "each second".to_owned(),
-            width => format!("each {} (line: worst second)", quantity::span(width as f64 * 1e9)),
-        },
-        Abscissa::Time => format!("each {}", quantity::span(view.bins.width)),
-        Abscissa::Seq => format!("each {} probes", quantity::count(view.bins.width as u64)),
+    let bars = match view.slots.at_most(MOST) {
+        _ if !view.by_second() && view.bins.all.len() == 1 => "the run".to_owned(),
+        _ if !view.by_second() => format!("each {}", view.bins.step()),
+        slots if slots.width == 1 => "each second".to_owned(),
+        slots if slots.crowded() => format!("each {} (line: worst second)", slots.step()),
+        slots => format!("each {}", slots.step()),
     };
-    format!("{marks} · bars: loss of {width}, stacked by cause")
+    format!("{marks} · bars: loss of {bars}, stacked by cause")
 }
 
 const fn shape(miss: Miss) -> Shape {
@@ -142,10 +141,15 @@ impl Bar {
     fn all(view: &View) -> Vec<Self> {
         if view.by_second() {
             let slots = view.slots.at_most(MOST);
-            let width = slots.width as f64 * 1e9;
+            let (width, crowded) = (slots.width as f64 * 1e9, slots.crowded());
             let bar = |(k, slot): (usize, &Slot)| {
                 let counts = slot.misses;
-                Self::new((k as f64 * width, (k + 1) as f64 * width), slot.sent, counts, slot.worst_loss)
+                Self::new(
+                    (k as f64 * width, (k + 1) as f64 * width),
+                    slot.sent,
+                    counts,
+                    slot.worst_loss.filter(|_| crowded),
+                )
             };
             slots.all.iter().enumerate().map(bar).collect()
         } else {

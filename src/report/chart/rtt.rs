@@ -26,7 +26,7 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
     let columns = view.digest.columns.all();
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
-        frame.heading(layer, "A RTT per probe", &legend(layer, view));
+        frame.heading(layer, "A RTT per probe", &legend(layer, view, &columns));
         if view.digest.rtt.count() == 0 {
             frame.empty(layer, "no reply in time");
         }
@@ -60,12 +60,8 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
     });
 }
 
-fn legend(layer: &Layer, view: &View) -> Vec<Key> {
+fn legend(layer: &Layer, view: &View, columns: &[Column]) -> Vec<Key> {
     let colours = layer.colours();
-    let bin = match view.digest.abscissa {
-        Abscissa::Time => quantity::span(view.bins.width),
-        Abscissa::Seq => format!("{} probes", quantity::count(view.bins.width as u64)),
-    };
     let reply = colours.reply.to_rgba();
     let mut keys = vec![match view.digest.points {
         Some(_) => Key::Mark(Shape::Dot, reply, "reply in time".to_owned()),
@@ -74,20 +70,33 @@ fn legend(layer: &Layer, view: &View) -> Vec<Key> {
     if view.figures.late > 0 {
         keys.push(Key::Mark(Shape::HollowDiamond, colours.p99.to_rgba(), "late".to_owned()));
     }
-    keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
-    let names = ("p25–p75".to_owned(), format!("p10–p90 (bins of {bin})"));
-    if view.digest.points.is_some() {
-        keys.push(Key::Patch(colours.band.mix(0.45), names.0));
-        keys.push(Key::Patch(colours.band.mix(0.22), names.1));
-    } else {
-        keys.push(Key::Thin(colours.median.mix(0.75), names.0));
-        keys.push(Key::Thin(colours.median.mix(0.4), names.1));
+    if view.bins.all.iter().any(|bin| bin.quantiles.is_some()) {
+        let names = ("p25–p75".to_owned(), format!("p10–p90 ({})", extent(view)));
+        keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
+        keys.extend(match view.digest.points {
+            Some(_) => {
+                [Key::Patch(colours.band.mix(0.45), names.0), Key::Patch(colours.band.mix(0.22), names.1)]
+            }
+            None => {
+                [Key::Thin(colours.median.mix(0.75), names.0), Key::Thin(colours.median.mix(0.4), names.1)]
+            }
+        });
     }
     if view.run.config.decay.is_some() {
         keys.push(Key::Line(colours.interval.to_rgba(), "interval (right axis)".to_owned()));
     }
-    keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
+    if !clip::above(columns, view.rtt.high()).is_empty() {
+        keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
+    }
     keys
+}
+
+/// What a bin covers.
+fn extent(view: &View) -> String {
+    match view.bins.all.len() {
+        1 => "whole run".to_owned(),
+        _ => format!("bins of {}", view.bins.step()),
+    }
 }
 
 /// The ground of bins that lost much, unless the whole run did.
@@ -189,9 +198,10 @@ fn count_rows(frame: &Frame, group: &Column, rows: usize) -> Vec<f64> {
     for (floor, width, count) in group.on_time.buckets() {
         let low = (floor as f64 - frame.y.low()).max(0.0) / row;
         let high = low + width as f64 / row;
-        for k in low as usize..(high.ceil() as usize).min(rows) {
+        let touched = low as usize..(high.ceil() as usize).min(rows);
+        for (k, sum) in counts.iter_mut().enumerate().take(touched.end).skip(touched.start) {
             let overlap = high.min(k as f64 + 1.0) - low.max(k as f64);
-            counts[k] += count as f64 * overlap / (high - low);
+            *sum += count as f64 * overlap / (high - low);
         }
     }
     counts

@@ -120,6 +120,11 @@ impl Seconds {
         if self.any { self.second + 1 } else { 0 }
     }
 
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     fn close(&mut self) {
         while self.second / self.width() >= LIMIT && self.level + 1 < WIDTHS.len() {
             self.coarsen();

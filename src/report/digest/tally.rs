@@ -32,6 +32,11 @@ impl Tally {
         }
     }
 
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.histogram.distinct_values() * size_of::<u64>()
+    }
+
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
