@@ -4,7 +4,7 @@ use super::event::Event;
 use super::flight::{Flight, ServerTimes};
 use super::opening::{Opened, Opening, Wishes};
 use super::truth::Truth;
-use super::{Client, Dialect, Phase, Settings};
+use super::{Client, Corruption, Dialect, Phase, Settings};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
@@ -165,9 +165,11 @@ impl Client {
             self.counters.forged += 1;
             return;
         }
-        if !reply.corrupted && datagram[MIN_SIZE as usize..] != native.payload {
-            self.counters.corrupted += 1;
-        }
+        let corrupted = match (reply.corrupted, datagram[MIN_SIZE as usize..] == native.payload) {
+            (true, _) => Some(Corruption::Injected),
+            (false, false) => Some(Corruption::Network),
+            (false, true) => None,
+        };
         for k in 0..u64::from(u32::BITS) {
             if reply.window >> k & 1 == 1
                 && let Some(seq) = reply.seq.checked_sub(k + 1)
@@ -180,6 +182,8 @@ impl Client {
             residence: reply.residence,
             owd_up: reply.received - reply.sent,
             owd_down: received - (reply.received + reply.residence),
+            injected_copy: reply.copy,
+            corrupted,
         };
         let arrival = self.flight.arrive(reply.seq, received, Some(times));
         self.note_arrival(reply.seq, arrival, Some(reply.hold));
