@@ -1,0 +1,10 @@
+//! The rules of the design, each in virtual time or at a desk, each by a test that fails if it is
+//! broken.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod injection;
+mod opening;
+mod text_server;
+mod timing;
