@@ -7,5 +7,6 @@ mod common;
 mod abuse;
 mod injection;
 mod opening;
+mod restart;
 mod text_server;
 mod timing;
