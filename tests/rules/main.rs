@@ -8,5 +8,6 @@ mod abuse;
 mod injection;
 mod opening;
 mod restart;
+mod text_client;
 mod text_server;
 mod timing;
