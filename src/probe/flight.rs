@@ -181,10 +181,12 @@ impl Flight {
         }
     }
 
-    /// The server said what became of the probe, when asked at `asked`.
+    /// The server said what became of the probe, when asked at `asked`. What is settled stays so: a
+    /// server that was restarted since knows less.
     pub fn tell(&mut self, seq: u64, fate: Fate, asked: Instant) {
         if let Some(slot) = self.slot_mut(seq)
             && !slot.fate_is_final
+            && slot.fate.is_none_or(is_open)
         {
             slot.fate = Some(fate);
             slot.fate_is_final = asked >= slot.settles;

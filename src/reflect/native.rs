@@ -153,7 +153,7 @@ impl Server {
     ) -> Option<usize> {
         let Some(session) = self.sessions.get_mut(probe.token) else {
             self.counters.forgotten += 1;
-            return Some(Forgotten { token: probe.token, seq: probe.seq }.emit(buffer));
+            return Some(Forgotten { token: probe.token, seq: Some(probe.seq) }.emit(buffer));
         };
         if length != session.opening.size as usize || session.fates.arrive(probe.seq).is_none() {
             self.counters.malformed += 1;
@@ -217,7 +217,7 @@ impl Server {
         let overflows = self.counters.overflows;
         let Some(session) = self.sessions.get_mut(ask.token) else {
             self.counters.forgotten += 1;
-            return Some(Forgotten { token: ask.token, seq: ask.first }.emit(buffer));
+            return Some(Forgotten { token: ask.token, seq: None }.emit(buffer));
         };
         session.last_seen = now;
         Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))
