@@ -77,6 +77,12 @@ pub struct Serve {
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
+    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
+    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
+    pub max_held: ByteSize,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    pub max_sessions: usize,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,

@@ -60,6 +60,8 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Private => reflect::TextFrom::Private,
             TextFrom::Any => reflect::TextFrom::Any,
         },
+        max_sessions: arguments.max_sessions,
+        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
         ..Settings::default()
     })
 }

@@ -3,43 +3,39 @@
 use super::Path;
 use crate::impair::HoldQueue;
 use crate::time::{Duration, Instant};
-use crate::wire::native::Token;
 
-/// What a held reply will be, besides its payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply {
+/// A reply that is held. What its header will say of the probe still stands in its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
     pub path: Path,
     pub received: Instant,
     pub hold: Duration,
-    pub kind: ReplyKind,
+    pub kind: HeldKind,
     /// How many replies leave after this one.
     pub extra_copies: u8,
     /// One has left already.
     pub is_copy: bool,
+    pub datagram: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyKind {
-    /// A native reply; its header is written when it leaves.
-    Native { token: Token, seq: u64, sent: Instant, corrupted: bool },
+pub enum HeldKind {
+    /// A native probe; its header is rewritten into its reply's when it leaves.
+    Native { corrupted: bool },
     /// The bytes as they are.
     Verbatim,
 }
 
 /// All that is held, at most so many bytes.
 pub struct HeldReplies {
-    queue: HoldQueue<(Reply, Vec<u8>)>,
+    queue: HoldQueue<Held>,
     bytes: usize,
     capacity: usize,
-    /// Buffers of replies that left, for those to come.
-    spare: Vec<Vec<u8>>,
 }
 
 impl HeldReplies {
-    const SPARE_MAX: usize = 4096;
-
     pub fn new(capacity: usize) -> Self {
-        Self { queue: HoldQueue::new(), bytes: 0, capacity, spare: Vec::new() }
+        Self { queue: HoldQueue::new(), bytes: 0, capacity }
     }
 
     pub fn len(&self) -> usize {
@@ -54,33 +50,35 @@ impl HeldReplies {
         self.queue.next_due()
     }
 
-    /// False if there is no room.
-    pub fn push(&mut self, due: Instant, reply: Reply, datagram: &[u8]) -> bool {
-        if self.bytes + datagram.len() > self.capacity {
-            return false;
-        }
-        let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.clear();
-        bytes.extend_from_slice(datagram);
-        self.bytes += bytes.len();
-        self.queue.push(due, (reply, bytes));
-        true
+    /// Whether there is room for so many bytes more.
+    pub fn has_room(&self, length: usize) -> bool {
+        self.bytes + length <= self.capacity
     }
 
-    /// Takes the next that is due, its bytes copied to `buffer`. A reply with further copies stays
-    /// as the next of them.
-    pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Reply, usize)> {
-        let (due, (reply, bytes)) = self.queue.pop_due(now)?;
-        let length = bytes.len();
-        buffer[..length].copy_from_slice(&bytes);
-        if let Some(extra_copies) = reply.extra_copies.checked_sub(1) {
-            self.queue.push(due, (Reply { extra_copies, is_copy: true, ..reply }, bytes));
-        } else {
-            self.bytes -= length;
-            if self.spare.len() < Self::SPARE_MAX {
-                self.spare.push(bytes);
-            }
+    pub fn push(&mut self, held: Held) {
+        self.bytes += held.datagram.len();
+        self.queue.push(held.received + held.hold, held);
+    }
+
+    /// Takes the next that is due. Of one with further copies these stay.
+    pub fn pop_due(&mut self, now: Instant) -> Option<Held> {
+        let (due, held) = self.queue.pop_due(now)?;
+        self.bytes -= held.datagram.len();
+        if let Some(extra_copies) = held.extra_copies.checked_sub(1) {
+            self.bytes += held.datagram.len();
+            self.queue.push(due, Held { extra_copies, is_copy: true, ..held.clone() });
         }
-        Some((reply, length))
+        Some(held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
+    #[test]
+    fn a_held_reply_is_small() {
+        assert!(size_of::<Held>() <= 96, "{} bytes", size_of::<Held>());
     }
 }

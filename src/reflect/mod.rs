@@ -25,7 +25,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
 
 use cookies::Cookies;
-use held::{HeldReplies, Reply};
+use held::{Held, HeldReplies};
 use sessions::Sessions;
 use text::TextClients;
 
@@ -232,10 +232,12 @@ impl Server {
         self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened))
     }
 
-    /// Holds a reply until it is due; one that finds no room is refused.
-    fn hold(&mut self, due: Instant, reply: Reply, payload: &[u8]) -> bool {
-        let room = self.held.push(due, reply, payload);
-        if !room {
+    /// Holds a reply until it is due; false if there is no room for it, so that it is refused.
+    fn hold(&mut self, held: Held) -> bool {
+        let room = self.held.has_room(held.datagram.len());
+        if room {
+            self.held.push(held);
+        } else {
             self.counters.refused += 1;
         }
         room
