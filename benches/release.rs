@@ -3,6 +3,7 @@
 //! reply left after it was due), what became of every probe, and the memory that a held reply took.
 //!
 //! `cargo bench --bench release -- [PROBES_PER_SECOND] [SECONDS]`
+#![allow(clippy::print_stdout, reason = "its result")]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
