@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::args::Report;
 use super::exit::Exit;
-use super::printer::Printer;
+use super::printer::{Printer, remark};
 use crate::record::{Fold, Folder, PICTURE, Run};
 use crate::report::{self, Detail, Digest, Theme, chart, png};
 use crate::stats::Second;
@@ -40,9 +40,8 @@ pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
 }
 
 /// On stderr, as it is no result.
-#[allow(clippy::print_stderr, reason = "it tells where the result is")]
 pub fn say_where(picture: &Path) {
-    eprintln!("{}", picture.display());
+    remark(picture.display());
 }
 
 /// A run, read whole.
