@@ -49,12 +49,15 @@ struct Drawn {
     run: Run,
     digest: Digest,
     seconds: Vec<Second>,
+    /// The run was ended in order, and not killed.
+    complete: bool,
     truncated: bool,
 }
 
 impl Drawn {
     fn read(folder: &Folder) -> anyhow::Result<Self> {
         let mut run = folder.read_run()?;
+        let complete = run.summary.is_some();
         let mut digest = Digest::new(&run);
         let mut fold = Fold::new();
         let mut seconds = Vec::new();
@@ -67,7 +70,7 @@ impl Drawn {
         run.clock = fold.clock();
         run.summary = Some(fold.summary());
         seconds.extend(fold.last_second());
-        Ok(Self { run, digest, seconds, truncated: rows.truncated() })
+        Ok(Self { run, digest, seconds, complete, truncated: rows.truncated() })
     }
 
     fn picture(&self, theme: Theme) -> anyhow::Result<Vec<u8>> {
@@ -76,6 +79,9 @@ impl Drawn {
 
     fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
+        if !self.complete {
+            printer.line("note: the run was not ended in order; this is what it had written by then");
+        }
         if self.truncated {
             printer.line("note: the last row of probes.csv was cut short and is left out");
         }
