@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on: a line a probe, or a line a second when there are many.
 
 use super::plan::Peer;
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Printer, remark};
 use crate::probe::{Event, SendError};
 use crate::record::{self, Summary};
 use crate::report::{self, milliseconds};
@@ -109,9 +109,8 @@ impl Screen {
         }
     }
 
-    #[allow(clippy::print_stderr, reason = "an interim line is no result")]
     pub fn interim(&self, summary: &Summary) {
-        eprintln!("{}", report::interim(summary));
+        remark(report::interim(summary));
     }
 
     fn notice(&self, text: impl Into<String>) {
