@@ -229,7 +229,8 @@ impl Server {
 
     /// The seed of the next session's fates.
     fn session_seed(&self, opened: u64) -> Seed {
-        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened))
+        // Short enough to be typed again.
+        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened) >> 32)
     }
 
     /// Holds a reply until it is due; false if there is no room for it, so that it is refused.

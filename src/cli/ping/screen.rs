@@ -55,10 +55,9 @@ impl Screen {
                 match server {
                     Some(server) if server.is_clean() => self.line("the server injects nothing"),
                     Some(server) => {
-                        self.line(format!(
-                            "the server injects, {}",
-                            report::injection(&server.injects, Some(server.seed))
-                        ));
+                        let injects = report::injection(&server.injects, Some(server.seed));
+                        let line = format!("the server injects, {injects}");
+                        report::wrapped(&line, 79).into_iter().for_each(|line| self.line(line));
                     }
                     None => self.line(
                         "text dialect: the server does not say what it injects, nor where losses happen",
