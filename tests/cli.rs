@@ -65,6 +65,12 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
 }
 
 #[test]
+fn a_size_that_the_server_refuses_is_told_with_its_limit() {
+    let serve = Serve::start("--max-size 100");
+    refuses(&format!("ping 127.0.0.1:{} -n 1 -s 101", serve.port), &["takes 100 bytes at most: -s 100"]);
+}
+
+#[test]
 fn an_unknown_host_is_named() {
     refuses("ping -ip no-such-host.invalid -n 1", &["'no-such-host.invalid'", "is the name right?"]);
 }
@@ -182,7 +188,7 @@ fn every_way_to_name_the_server_reaches_it() {
 
 fn measured(serve: &Serve, options: &str) -> Finished {
     let folder = TempDir::new().unwrap();
-    let words = format!("ping -ip 127.0.0.1 -p {} -n 5 -i 0.01 -W 3 {options}", serve.port);
+    let words = format!("ping -ip 127.0.0.1 -p {} -c 5 -i 0.01 -W 3 {options}", serve.port);
     let finished = run(command(folder.path(), &words));
     finished.assert_summed_up();
     finished

@@ -44,6 +44,8 @@ impl Recorder {
             Err(error) => self.failure = Some(error),
         }
         self.write_run(run);
+        // A run that is killed early has its header at least.
+        self.flush();
     }
 
     /// Takes the next probe; passes on each second that it completes.

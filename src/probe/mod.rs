@@ -27,7 +27,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::native::Fate;
 
 use flight::{Arrival, Flight, Patience, ServerTimes};
-use lanes::{Heard, Lanes};
+use lanes::{Heard, Lanes, Taken};
 use native::Native;
 use plan::{Plan, Planned};
 use retry::Retry;
@@ -67,6 +67,8 @@ pub struct Settings {
 pub struct Transmit {
     /// Which of the client's sockets it leaves by; the native protocol needs one only.
     pub lane: usize,
+    /// From here on that lane is another socket: nothing that comes to the one before is of interest.
+    pub renew: bool,
     pub length: usize,
     /// The probe that it is, if it is one.
     pub seq: Option<u64>,
@@ -179,7 +181,7 @@ impl Client {
 
     /// The next datagram to send now, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let control = |length| Transmit { lane: 0, length, seq: None };
+        let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
         match &mut self.phase {
             Phase::Opening => self.transmit_opening(now, buffer),
             Phase::Running => self
@@ -191,10 +193,12 @@ impl Client {
                     return None;
                 }
                 retry.tried(now);
-                Some(control(match &self.dialect {
-                    Dialect::Native(native) => native.emit_stop(buffer),
-                    Dialect::Text(_) => lanes::emit_exit(buffer),
-                }))
+                Some(match &self.dialect {
+                    Dialect::Native(native) => control(native.emit_stop(buffer)),
+                    Dialect::Text(lanes) => {
+                        Transmit { lane: lanes.calibrated(), ..control(lanes::emit_exit(buffer)) }
+                    }
+                })
             }
             Phase::Closing => {
                 self.finish();
@@ -212,7 +216,7 @@ impl Client {
         if let Some(seq) = transmit.seq {
             self.flight.fail(seq);
             if let Dialect::Text(lanes) = &mut self.dialect {
-                lanes.give_up(seq);
+                lanes.release(seq);
             }
             self.events.push_back(Event::NotSent { seq, why });
         } else if matches!(self.phase, Phase::Opening) {
@@ -317,21 +321,22 @@ impl Client {
         self.note_floor(&planned);
         let length = self.settings.size as usize;
         let seq = planned.seq;
-        let lane = match &mut self.dialect {
+        let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
+        let settles = self.flight.last_settles();
+        match &mut self.dialect {
             Dialect::Native(native) => {
                 native.emit_probe(seq, now, &mut buffer[..length]);
-                0
+                Some(transmit)
             }
             Dialect::Text(lanes) => {
-                let Some(lane) = lanes.take(seq) else {
-                    self.send_failed(&Transmit { lane: 0, length, seq: Some(seq) }, SendError::NoLane);
+                let Some(Taken { lane, renew }) = lanes.take(seq, now, settles) else {
+                    self.send_failed(&transmit, SendError::NoLane);
                     return self.transmit_probe(now, buffer);
                 };
                 lanes::fill(seq, &mut buffer[..length]);
-                lane
+                Some(Transmit { lane, renew, ..transmit })
             }
-        };
-        Some(Transmit { lane, length, seq: Some(seq) })
+        }
     }
 
     fn note_floor(&mut self, planned: &Planned) {
@@ -344,11 +349,11 @@ impl Client {
         match &mut self.dialect {
             Dialect::Native(native) => {
                 let length = native.opening.as_mut()?.poll_transmit(now, buffer)?;
-                Some(Transmit { lane: 0, length, seq: None })
+                Some(Transmit { lane: 0, renew: false, length, seq: None })
             }
             Dialect::Text(lanes) => {
-                let (lane, length) = lanes.poll_transmit(now, buffer)?;
-                Some(Transmit { lane, length, seq: None })
+                let (Taken { lane, renew }, length) = lanes.poll_transmit(now, buffer)?;
+                Some(Transmit { lane, renew, length, seq: None })
             }
         }
     }
@@ -403,8 +408,10 @@ impl Client {
                 clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
             };
             let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
-            if let Dialect::Text(lanes) = &mut self.dialect {
-                lanes.give_up(resolved.seq);
+            if let Dialect::Text(lanes) = &mut self.dialect
+                && !self.plan.is_finished()
+            {
+                lanes.give_up(resolved.seq, now);
             }
             self.events.push_back(Event::Resolved(resolved));
         }

@@ -164,7 +164,9 @@ fn a_run_that_is_stopped_awaits_its_tail_and_is_complete() {
         let answered = !simulation.ledger(0).story(row.seq).unwrap().replies.is_empty();
         assert_eq!(row.outcome == Outcome::Ok, answered, "seq {}", row.seq);
     }
-    assert!(rows[19].sent.unwrap() + rows[19].rtt.unwrap_or_default() > millis(2_030) - millis(80));
+    let stopped = millis(2_030 - 80);
+    let after = |row: &Resolved| row.rtt.is_some_and(|rtt| row.sent.unwrap() + rtt > stopped);
+    assert!(rows.iter().any(after), "a test in which no tail is awaited");
     assert_eq!(events.last(), Some(&Event::Finished));
 }
 
