@@ -1,6 +1,6 @@
 //! What is written about the program is held to the program.
 //!
-//! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page anew.
+//! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page and the sample's picture anew.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use udpecho::cli;
+use udpecho::record::{Fold, Folder};
+use udpecho::report::{Digest, Theme, chart, png};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -76,6 +78,30 @@ fn the_man_page_is_that_of_the_command_line() {
         kept == page,
         "contrib/udpecho.1 is not that of today: UPDATE_DOCUMENTS=1 cargo test --test documents"
     );
+}
+
+/// The sample is read by today's reader, its figures are those of its rows, and its picture is the
+/// one that would be drawn today.
+#[test]
+fn the_sample_run_is_of_todays_form() {
+    let folder = Folder::open(&file("results/sample")).expect("results/sample");
+    let mut run = folder.read_run().expect("its run.json");
+    let mut digest = Digest::new(&run);
+    let mut fold = Fold::new();
+    for row in folder.probe_reader().expect("its probes.csv") {
+        let probe = row.expect("a row");
+        digest.push(&probe);
+        fold.push(&probe, |_| {});
+    }
+    assert_eq!(run.summary.as_ref(), Some(&fold.summary()));
+    run.summary = Some(fold.summary());
+    let picture = png::rasterise(&chart::svg(&run, &digest, Theme::Light)).expect("a picture");
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(folder.file("report.png"), &picture).expect("the picture");
+    }
+    let kept = fs::read(folder.file("report.png")).expect("its report.png");
+    assert!(kept == picture, "results/sample/report.png is not as it would be drawn today");
+    assert!(folder.file("seconds.csv").is_file());
 }
 
 /// One page: the program's, and a section for each of its commands.
