@@ -393,3 +393,18 @@ fn a_client_stops_a_server_that_allows_it_and_no_other() {
         }
     }
 }
+
+#[test]
+fn a_server_that_is_ended_still_sends_what_it_holds() {
+    let serve = Serve::start("--clean --delay constant:400ms");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(b"hold me", ("127.0.0.1", serve.port)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    serve.process.signal("TERM");
+    let mut buffer = [0; 64];
+    let length = socket.recv(&mut buffer).expect("the reply that was held");
+    assert_eq!(&buffer[..length], b"hold me");
+    let finished = serve.process.finish();
+    assert!(finished.code == Some(0) && finished.has_line("received 1 datagrams, sent 1"), "{finished:#?}");
+}

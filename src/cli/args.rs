@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::units::{ByteSize, Interval, Probability, UnitError};
+use crate::time::Duration;
+use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -80,6 +81,9 @@ pub struct Serve {
     /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
     #[arg(long, value_name = "BYTES", default_value = "512Mi")]
     pub max_held: ByteSize,
+    /// When told to end, still send what is held for so long
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub drain: Duration,
     /// Sessions at once
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub max_sessions: usize,

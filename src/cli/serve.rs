@@ -33,7 +33,8 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
             printer.line("any client may stop it");
         }
     }
-    let counters = engine.run(&control, |_| {}).context("the server's socket failed")?;
+    engine.run(&control, |_| {}).context("the server's socket failed")?;
+    let counters = engine.drain(&control, arguments.drain);
     if !arguments.quiet {
         for line in totals(&counters) {
             printer.line(line);

@@ -190,6 +190,11 @@ impl Server {
         [self.held.next_due(), sweep].into_iter().flatten().min()
     }
 
+    /// When the next held answer is due.
+    pub fn next_release(&self) -> Option<Instant> {
+        self.held.next_due()
+    }
+
     /// Forgets who has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.next_sweep {
