@@ -121,7 +121,7 @@ fn a_probe_belongs_to_the_second_of_its_sending_however_late_its_reply() {
     let client = Settings { deadline: Some(millis(700)), ..settings(3, millis(900)) };
     let rows = resolved(&events_of(clean(), millis(600), client));
     let counts: Vec<[u64; 4]> =
-        table(&rows).iter().map(|row| [row.second, row.sent, row.late, row.ok]).collect();
+        table(&rows).iter().map(|row| [row.second, row.sent, row.late, row.throughput_bps()]).collect();
     assert_eq!(counts, [[1, 2, 2, 0], [2, 1, 1, 0]]);
     let rows = resolved(&events_of(clean(), millis(1), settings(5, millis(500))));
     let counts: Vec<[u64; 2]> = table(&rows).iter().map(|row| [row.second, row.sent]).collect();
