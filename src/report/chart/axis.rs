@@ -22,6 +22,15 @@ impl Axis {
         ((value - low) / (high - low)).clamp(0.0, 1.0)
     }
 
+    /// For a panel that has nothing to measure.
+    pub fn blank(title: &str) -> Self {
+        Self { low: 0.0, high: 1.0, log: false, ticks: Vec::new(), title: title.to_owned() }
+    }
+
+    pub fn low(&self) -> f64 {
+        self.low
+    }
+
     pub fn high(&self) -> f64 {
         self.high
     }
@@ -36,6 +45,11 @@ impl Axis {
         let slack = (high - low) * 1e-9;
         self.ticks.retain(|(value, _)| *value >= low - slack && *value <= high + slack);
         Self { low, high, ..self }
+    }
+
+    /// For a panel in which all values are zero.
+    pub fn only_zero() -> Self {
+        Self { ticks: vec![(0.0, "0".to_owned())], ..Self::blank("") }
     }
 
     pub fn titled(mut self, title: impl Into<String>) -> Self {
@@ -54,12 +68,13 @@ impl Axis {
         Self { low: first * step, high: last * step, log: false, ticks, title: String::new() }
     }
 
-    /// Round trips from zero, in the unit of the greatest.
-    pub fn round_trips(high: f64) -> Self {
+    /// Times in the unit of the greatest; an axis that does not begin at zero says so.
+    pub fn times(name: &str, low: f64, high: f64, steps: f64) -> Self {
         // Below ten nanoseconds steps would be fractions of what a clock counts.
-        let high = high.max(10.0);
+        let high = high.max(low + 10.0);
         let unit = quantity::time_unit(high);
-        Self::linear(0.0, high, 7.0, unit).titled(format!("RTT ({})", unit.name))
+        let from = if low > 0.0 { ", not from 0" } else { "" };
+        Self::linear(low, high, steps, unit).titled(format!("{name} ({}{from})", unit.name))
     }
 
     /// The time of the run, with the round steps of a clock.
@@ -90,6 +105,8 @@ impl Axis {
 
     /// From a round number at or below `low` to one at or above `high`, both above zero.
     pub fn logarithmic(low: f64, high: f64, unit: Unit) -> Self {
+        // One value alone is put in the middle.
+        let (low, high) = if high < low * 1.01 { (low * 0.95, high * 1.05) } else { (low, high) };
         let marks = [1.0, 2.0, 5.0];
         let steps = |from: f64, to: f64| {
             let decades =
@@ -101,7 +118,7 @@ impl Axis {
         let top = all.iter().copied().find(|v| *v >= high * (1.0 - 1e-9) && *v > bottom).unwrap_or(high);
         if top / bottom < 5.0 {
             // Within less than a decade round steps of one size tell more than 1, 2, 5.
-            let even = Self::linear(low, high.max(low * 1.001), 6.0, unit);
+            let even = Self::linear(low, high, 6.0, unit);
             if even.low > 0.0 {
                 return Self { log: true, ..even };
             }
@@ -208,7 +225,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_cover_the_values() {
-        let axis = Axis::round_trips(68.5e6);
+        let axis = Axis::times("RTT", 0.0, 68.5e6, 7.0);
         assert_eq!(axis.title, "RTT (ms)");
         assert_eq!(axis.high(), 70e6);
         assert_eq!(axis.ticks.last().unwrap().1, "70");

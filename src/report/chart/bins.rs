@@ -2,14 +2,20 @@
 //! and no more than `MOST` of them.
 
 use super::axis::CLOCK_STEPS;
-use crate::report::digest::{Abscissa, Column, Digest, Spread};
+use super::quantity;
+use crate::report::digest::{Abscissa, Column, Digest, Point};
 
 /// Fewer probes make a quantile that says nothing.
 const PROBES: f64 = 20.0;
 const MOST: f64 = 150.0;
+/// Quantiles of fewer replies would be the replies themselves.
+const LEAST: u64 = 3;
+/// A bin without replies for longer than this part of it has a gap.
+const GAP: f64 = 5.0;
 
 pub struct Bins {
-    pub width: f64,
+    width: f64,
+    abscissa: Abscissa,
     pub all: Vec<Bin>,
 }
 
@@ -17,11 +23,71 @@ pub struct Bin {
     pub from: f64,
     pub to: f64,
     pub column: Column,
+    /// The parts of it with replies in time: where they fail for long, a line must not go on.
+    pub covered: Vec<(f64, f64)>,
+    /// Of the replies in time, where they are enough to have them.
+    pub quantiles: Option<Quantiles>,
+}
+
+/// In nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Quantiles {
+    pub p10: f64,
+    pub p25: f64,
+    pub p50: f64,
+    pub p75: f64,
+    pub p90: f64,
+}
+
+impl Quantiles {
+    fn from(of: impl Fn(f64) -> Option<f64>) -> Option<Self> {
+        Some(Self { p10: of(0.10)?, p25: of(0.25)?, p50: of(0.50)?, p75: of(0.75)?, p90: of(0.90)? })
+    }
 }
 
 impl Bin {
-    pub fn replies(&self) -> &Spread {
-        &self.column.on_time
+    fn new(from: f64, to: f64, columns: &[Column], width: f64) -> Self {
+        let gap = (to - from) / GAP;
+        let mut column = Column::default();
+        let mut covered: Vec<(f64, f64)> = Vec::new();
+        for (k, part) in columns.iter().enumerate() {
+            column.join(part);
+            if part.on_time.count() == 0 {
+                continue;
+            }
+            let (left, right) = (from + k as f64 * width, (from + (k + 1) as f64 * width).min(to));
+            match covered.last_mut() {
+                Some(last) if left - last.1 <= gap => last.1 = right,
+                _ => covered.push((left, right)),
+            }
+        }
+        if let Some(first) = covered.first_mut().filter(|first| first.0 - from <= gap) {
+            first.0 = from;
+        }
+        if let Some(last) = covered.last_mut().filter(|last| to - last.1 <= gap) {
+            last.1 = to;
+        }
+        Self { from, to, column, covered, quantiles: None }
+    }
+
+    /// From the replies themselves while they are kept, else from their histogram.
+    fn measure(&mut self, points: Option<&[Point]>) {
+        let replies = &self.column.on_time;
+        if (self.column.sent as f64) < PROBES / 2.0 || replies.count() < LEAST {
+            return;
+        }
+        self.quantiles = match points {
+            None => Quantiles::from(|share| replies.quantile(share)),
+            Some(points) => {
+                let inside = |point: &&Point| {
+                    !point.late && (point.x as f64) >= self.from && (point.x as f64) < self.to
+                };
+                let mut rtts: Vec<u64> = points.iter().filter(inside).map(|point| point.rtt).collect();
+                rtts.sort_unstable();
+                let rank = |share: f64| (share * rtts.len() as f64).ceil().max(1.0) as usize;
+                Quantiles::from(|share| rtts.get(rank(share) - 1).map(|rtt| *rtt as f64))
+            }
+        };
     }
 
     /// The share of what left that was lost or late.
@@ -41,27 +107,30 @@ impl Bins {
         };
         let step = step.unwrap_or(end).min((end / width as f64).ceil().max(1.0) * width as f64);
         let group = ((step / width as f64).round() as usize).max(1);
-        let mut all: Vec<Bin> = Vec::new();
-        for (k, chunk) in columns.chunks(group).enumerate() {
-            let mut column = Column::default();
-            chunk.iter().for_each(|part| column.join(part));
-            let from = k as f64 * step;
-            let to = (from + step).min(end);
-            match all.last_mut() {
-                // What is left over at the end is no bin of its own.
-                Some(last) if to >= end && (column.sent as f64) < PROBES / 2.0 => {
-                    last.column.join(&column);
-                    last.to = to;
-                }
-                _ => all.push(Bin { from, to, column }),
-            }
+        let mut chunks: Vec<&[Column]> = columns.chunks(group).collect();
+        let sent = |chunk: &[Column]| chunk.iter().map(|column| column.sent).sum::<u64>();
+        // What is left over at the end is no bin of its own.
+        if chunks.len() > 1 && (sent(chunks[chunks.len() - 1]) as f64) < PROBES / 2.0 {
+            chunks.pop();
+            let start = (chunks.len() - 1) * group;
+            chunks.pop();
+            chunks.push(&columns[start..]);
         }
-        Self { width: step, all }
+        let bin = |(k, chunk): (usize, &&[Column])| {
+            let from = (k * group) as f64 * width as f64;
+            let to = (from + (chunk.len().max(group) * width as usize) as f64).min(end);
+            Bin::new(from, to, chunk, width as f64)
+        };
+        let mut all: Vec<Bin> = chunks.iter().enumerate().map(bin).collect();
+        all.iter_mut().for_each(|bin| bin.measure(digest.points.as_deref()));
+        Self { width: step, abscissa: digest.abscissa, all }
     }
 
-    /// The bins cut where one has no reply in time: lines must not cross a gap.
-    pub fn stretches(&self) -> Vec<Vec<&Bin>> {
-        let stretches = self.all.split(|bin| bin.replies().count() == 0);
-        stretches.filter(|stretch| !stretch.is_empty()).map(|stretch| stretch.iter().collect()).collect()
+    /// The width in words.
+    pub fn step(&self) -> String {
+        match self.abscissa {
+            Abscissa::Time => quantity::step(self.width),
+            Abscissa::Seq => format!("{} probes", quantity::count(self.width as u64)),
+        }
     }
 }

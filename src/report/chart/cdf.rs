@@ -11,7 +11,7 @@ use super::{LEFT, Rows, View};
 use crate::report::digest::Tally;
 use crate::report::font;
 
-const WIDTH: f64 = 660.0;
+const WIDTH: f64 = 640.0;
 
 pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
     let (x, y) = (axis(view), Axis::shares().titled("Share of probes sent"));
@@ -19,28 +19,29 @@ pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
     let colours = layer.colours();
     frame.ground(layer);
     frame.foot(layer);
-    let mut legend = vec![Key::Line(colours.reply.to_rgba(), "RTT".to_owned())];
+    let mut legend = loss_line(layer, &frame, view);
+    legend.extend([Key::Line(colours.reply.to_rgba(), "RTT".to_owned())]);
     if view.digest.net.count() > 0 {
         legend.push(Key::Line(colours.p50.to_rgba(), "network RTT".to_owned()));
     }
-    frame.heading(layer, "E Distribution (CDF, lost counts as ∞)", &legend);
+    frame.heading(layer, "E CDF (lost counts as ∞)", &legend);
     if view.digest.rtt.count() == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
     curve(layer, &frame, view, &view.digest.net, colours.p50, 1.6);
     curve(layer, &frame, view, &view.digest.rtt, colours.reply, 2.2);
-    loss_line(layer, &frame, view);
     quantiles(layer, &frame, view);
 }
 
 fn axis(view: &View) -> Axis {
     let (rtt, net) = (view.digest.rtt.distribution(), view.digest.net.distribution());
+    let Some(median) = rtt.as_ref().map(|rtt| rtt.p50 * 1e3) else { return Axis::blank("RTT") };
     let ends = [rtt, net].into_iter().flatten().map(|d| (d.min * 1e3, d.max * 1e3));
     // A nanosecond is the least there is; two values apart make an axis.
     let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((1e6, 1e9));
     let (low, high) = (ends.0.max(1.0), ends.1.max(2.0));
-    let unit = quantity::time_unit(view.digest.rtt.distribution().map_or(high, |rtt| rtt.max * 1e3));
+    let unit = quantity::time_unit(median);
     Axis::logarithmic(low, high, unit).titled(format!("RTT ({}, log)", unit.name))
 }
 
@@ -68,16 +69,13 @@ fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: R
     layer.line(&line, &colour, width);
 }
 
-fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) {
-    let Some(loss) = view.figures.loss.filter(|loss| *loss > 0.0) else { return };
-    let colours = layer.colours();
+/// The height that the curve ends at, and its entry in the legend.
+fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Vec<Key> {
+    let Some(loss) = view.figures.loss.filter(|loss| *loss > 0.0) else { return Vec::new() };
+    let colour = layer.colours().loss;
     let y = frame.at_y(1.0 - loss);
-    layer.dashes((frame.left, y), (frame.right, y), &colours.loss, 1.4);
-    // At the left, where the curve is low; below the line when there is no room above it.
-    let base = if y - frame.top > 20.0 { y - 6.0 } else { y + 16.0 };
-    let text = format!("{} not answered in time", percent(loss));
-    backing(layer, (frame.left + 8.0, base), &text, 13.0);
-    layer.text(&text, (frame.left + 8.0, base), hand(13.0, colours.loss).bold());
+    layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
+    vec![Key::Dashes(colour.to_rgba(), format!("{} lost or late", percent(loss)))]
 }
 
 /// Dots at p50, p90 and p99 of the replies, with labels that keep their distance.
@@ -86,15 +84,20 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     let Some(rtt) = &view.figures.rtt else { return };
     let colours = layer.colours();
     let answered = 1.0 - view.figures.loss.unwrap_or_default();
-    let mut next = frame.top;
-    for (name, micros, share) in [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)] {
-        let at = frame.at(micros * 1e3, share * answered);
+    let dots = [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)]
+        .map(|(name, micros, share)| (name, micros, frame.at(micros * 1e3, share * answered)));
+    let mut bases = dots.map(|(.., at)| at.1 + 16.0);
+    for k in 1..bases.len() {
+        bases[k] = bases[k].max(bases[k - 1] + APART);
+    }
+    let sunk = (bases[2] - (frame.bottom - 6.0)).max(0.0);
+    for ((name, micros, at), base) in dots.into_iter().zip(bases) {
         layer.mark(Shape::Dot, at, 4.5, &colours.p99);
         let text = format!("{name} {}", quantity::time(micros * 1e3));
         let width = font::width(&text, SMALL, false);
         let left = if at.0 + 10.0 + width < frame.right - 4.0 { at.0 + 10.0 } else { at.0 - 10.0 - width };
-        let base = (at.1 + 16.0).max(next + APART).min(frame.bottom - 6.0);
-        next = base;
+        // Where the lowest would leave the frame, all are lifted: they keep their distance.
+        let base = base - if at.1 > frame.bottom - 3.0 * APART { sunk } else { 0.0 };
         backing(layer, (left, base), &text, SMALL);
         layer.text(&text, (left, base), hand(SMALL, colours.text));
     }

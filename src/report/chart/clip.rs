@@ -1,5 +1,6 @@
 //! Axes that one outlier cannot stretch: where they end, and the marks for what lies beyond.
 
+use super::axis::Axis;
 use super::frame::{Frame, SMALL, hand};
 use super::quantity;
 use super::sheet::{Layer, Shape};
@@ -19,16 +20,33 @@ pub struct Above {
     pub late: bool,
 }
 
-/// Where the axis of the RTTs ends, in nanoseconds: a little above the slowest reply, unless that
+/// From where to where an axis goes: from zero to a little above the greatest value, unless that
 /// lies far out.
-pub fn top(digest: &Digest, figures: &Figures) -> f64 {
-    let columns = digest.columns.all();
-    let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
-    end_of_axis(slowest.unwrap_or(0) as f64, figures.rtt.as_ref().map(|rtt| rtt.p99 * 1e3))
+///
+/// Where all values lie so far from zero that their spread is less than `narrow` of them, the axis
+/// begins near the least: on an axis from zero they would be a line.
+pub fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
+    let spread = p99 - least;
+    if spread < p99 * narrow && spread > p99 * SAME {
+        return (least - spread * 0.1, (least + spread * BEYOND).min(most + spread * 0.05));
+    }
+    (0.0, (most * 1.05).min(p99 * BEYOND))
 }
 
-pub fn end_of_axis(most: f64, p99: Option<f64>) -> f64 {
-    (most * 1.05).min(p99.map_or(f64::INFINITY, |p99| p99 * BEYOND))
+/// Values closer than this are equal, as far as a picture is concerned.
+const SAME: f64 = 0.002;
+
+/// The axis of the RTTs.
+pub fn axis(digest: &Digest, figures: &Figures) -> Axis {
+    const NARROW: f64 = 0.15;
+    let columns = digest.columns.all();
+    let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
+    let Some(slowest) = slowest.map(|rtt| rtt as f64) else { return Axis::blank("RTT") };
+    let (low, high) = match &figures.rtt {
+        Some(rtt) => window(rtt.min * 1e3, rtt.p99 * 1e3, slowest, NARROW),
+        None => (0.0, slowest * 1.05),
+    };
+    Axis::times("RTT", low, high, 7.0)
 }
 
 /// What the columns hold above the axis.
@@ -53,11 +71,12 @@ pub fn above(columns: &[Column], top: f64) -> Vec<Above> {
 /// the neighbours for which a label has no room.
 pub fn draw(layer: &mut Layer, frame: &Frame, above: &[Above]) {
     const EDGE: f64 = 8.0;
+    const APART: f64 = 5.0;
     let colour = layer.colours().clipped;
     let mut last = f64::NEG_INFINITY;
     for item in above {
         let x = frame.at_x(item.x);
-        if x - last >= 2.0 {
+        if x - last >= APART {
             layer.mark(Shape::Up, (x, frame.top + EDGE), 4.5, &colour);
             last = x;
         }
@@ -83,7 +102,8 @@ struct Label {
 }
 
 fn labels(frame: &Frame, above: &[Above]) -> Vec<Label> {
-    const GAP: f64 = 10.0;
+    const FEW: usize = 12;
+    let gap = if above.len() <= FEW { 10.0 } else { 100.0 };
     // The greatest first: it gets its label, and swallows what would lie under it.
     let mut groups: Vec<(f64, f64, Above)> = Vec::new();
     let mut order: Vec<&Above> = above.iter().collect();
@@ -92,7 +112,7 @@ fn labels(frame: &Frame, above: &[Above]) -> Vec<Label> {
         let width = font::width(&text(item, 9_999), SMALL, false);
         let left = (frame.at_x(item.x) - width / 2.0).clamp(frame.left + 4.0, frame.right - width - 4.0);
         let right = left + width;
-        match groups.iter_mut().find(|(l, r, _)| left < *r + GAP && right > *l - GAP) {
+        match groups.iter_mut().find(|(l, r, _)| left < *r + gap && right > *l - gap) {
             Some((.., first)) => first.count += item.count,
             None => groups.push((left, right, *item)),
         }

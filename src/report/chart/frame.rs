@@ -70,7 +70,7 @@ impl Frame {
     pub fn foot(&self, layer: &mut Layer) {
         let colours = layer.colours();
         for (value, label) in &self.x.ticks {
-            layer.text(label, (self.at_x(*value), self.bottom + 18.0), hand(LABEL, colours.text).centre());
+            layer.text(label, (self.at_x(*value), self.bottom + 19.0), hand(LABEL, colours.text).centre());
         }
         let middle = (self.left + self.right) / 2.0;
         layer.text(&self.x.title, (middle, self.bottom + 37.0), hand(14.0, colours.text).centre());
@@ -94,6 +94,7 @@ impl Frame {
 pub enum Key {
     Mark(Shape, RGBAColor, String),
     Line(RGBAColor, String),
+    Thin(RGBAColor, String),
     Dashes(RGBAColor, String),
     Patch(RGBAColor, String),
     Words(String),
@@ -104,6 +105,7 @@ impl Key {
         match self {
             Self::Mark(_, _, text)
             | Self::Line(_, text)
+            | Self::Thin(_, text)
             | Self::Dashes(_, text)
             | Self::Patch(_, text)
             | Self::Words(text) => text,
@@ -113,7 +115,7 @@ impl Key {
     fn glyph_width(&self) -> f64 {
         match self {
             Self::Mark(..) => 16.0,
-            Self::Line(..) | Self::Dashes(..) => 30.0,
+            Self::Line(..) | Self::Thin(..) | Self::Dashes(..) => 30.0,
             Self::Patch(..) => 22.0,
             Self::Words(_) => 0.0,
         }
@@ -124,6 +126,7 @@ impl Key {
         match self {
             Self::Mark(shape, colour, _) => layer.mark(*shape, (x + 6.0, y), 4.5, colour),
             Self::Line(colour, _) => layer.line(&[(x, y), (x + 24.0, y)], colour, 2.2),
+            Self::Thin(colour, _) => layer.line(&[(x, y), (x + 24.0, y)], colour, 1.2),
             Self::Dashes(colour, _) => layer.dashes((x, y), (x + 26.0, y), colour, 1.6),
             Self::Patch(colour, _) => layer.rect((x, y - 6.0), (x + 16.0, y + 6.0), colour),
             Self::Words(_) => {}

@@ -23,8 +23,7 @@ pub fn title(run: &Run) -> String {
     let numeric = address.ip().to_string();
     let host = if config.host.is_empty() { &numeric } else { &config.host };
     let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let known = if *host == numeric { String::new() } else { format!("{numeric}, ") };
-    format!("udpecho ping → {shown}:{} ({known}UDP, {family})", address.port())
+    format!("udpecho ping → {shown}:{} (UDP, {family})", address.port())
 }
 
 pub fn height(view: &View) -> f64 {
@@ -63,6 +62,10 @@ fn parameters(view: &View) -> String {
             None => "deadline = interval".to_owned(),
         },
     ];
+    let numeric = config.address.parse::<SocketAddr>().map(|address| address.ip().to_string());
+    parts.extend(
+        numeric.ok().filter(|numeric| *numeric != config.host).map(|numeric| format!("at {numeric}")),
+    );
     parts.extend(config.dscp.filter(|dscp| *dscp > 0).map(|dscp| format!("dscp={dscp}")));
     parts.extend((config.dialect != "native").then(|| format!("{} dialect", config.dialect)));
     parts.extend(config.embedded.then(|| "server in the same process".to_owned()));

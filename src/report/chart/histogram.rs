@@ -1,14 +1,16 @@
 //! Panel F: how many replies took how long; counts on a log axis, so that single ones show.
 
 use super::axis::{Axis, nice};
+use super::clip;
 use super::frame::{Frame, SMALL, hand};
 use super::quantity::{self, plain};
 use super::sheet::Layer;
 use super::{RIGHT, Rows, View};
-use crate::report::digest::Tally;
 
-const WIDTH: f64 = 620.0;
+const WIDTH: f64 = 610.0;
 const BARS: f64 = 36.0;
+/// Bars from zero on would be few where the spread is less than this part of the values.
+const NARROW: f64 = 0.5;
 
 pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
     let bars = Bars::of(view);
@@ -16,7 +18,7 @@ pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
     let (x, y) = (bars.axis(), Axis::log_counts(most).titled("Replies (log)"));
     let frame = Frame { left: RIGHT - WIDTH, right: RIGHT, top, bottom, x, y };
     let colours = layer.colours();
-    frame.ground_titled(layer, RIGHT - WIDTH - 70.0);
+    frame.ground_titled(layer, RIGHT - WIDTH - 66.0);
     frame.foot(layer);
     frame.heading(layer, "F Histogram (log counts)", &[]);
     if view.digest.rtt.count() == 0 {
@@ -47,7 +49,10 @@ struct Bars {
 
 impl Bars {
     fn of(view: &View) -> Self {
-        let (low, high) = range(view);
+        let (low, high) = match view.digest.rtt.distribution() {
+            Some(rtt) => clip::window(rtt.min * 1e3, rtt.p99 * 1e3, rtt.max * 1e3, NARROW),
+            None => (0.0, 1.0),
+        };
         // No bar is narrower than a nanosecond, the least that a clock counts.
         let step = nice((high - low) / BARS).max(1.0);
         let low = (low / step).floor() * step;
@@ -68,6 +73,9 @@ impl Bars {
     }
 
     fn axis(&self) -> Axis {
+        if self.counts.iter().sum::<u64>() + self.beyond == 0 {
+            return Axis::blank("RTT");
+        }
         let unit = quantity::time_unit(self.high());
         let title = match self.beyond {
             0 => format!("RTT ({})", unit.name),
@@ -80,20 +88,4 @@ impl Bars {
         let ticked = Axis::linear(self.low, self.high(), 8.0, unit);
         ticked.cut(self.low, self.high()).reaching(self.high() + tail * self.step).titled(title)
     }
-}
-
-/// From zero like panel A; from near the fastest reply when all are far from zero.
-fn range(view: &View) -> (f64, f64) {
-    let Some(rtt) = view.digest.rtt.distribution() else { return (0.0, 10.0) };
-    let (min, p99, max) = (rtt.min * 1e3, rtt.p99 * 1e3, rtt.max * 1e3);
-    if min < p99 / 2.0 || is_narrow(&view.digest.rtt) {
-        return (0.0, view.rtt.high());
-    }
-    let spread = p99 - min;
-    (min - spread * 0.1, (p99 + spread * 0.6).min(max + spread * 0.05))
-}
-
-/// All values so close that the digits kept of them would make a comb.
-fn is_narrow(tally: &Tally) -> bool {
-    tally.distribution().is_none_or(|rtt| rtt.p99 - rtt.min < rtt.min * 0.004)
 }

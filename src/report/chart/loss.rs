@@ -8,11 +8,13 @@ use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Rows, View, wide};
-use crate::report::digest::{Abscissa, Column, Mark, Miss};
+use crate::report::digest::{Column, Mark, Miss, Slot};
 
 const LANE: f64 = 20.0;
 const GAP: f64 = 8.0;
 const BARS: f64 = 64.0;
+/// More bars than this would be a fringe.
+const MOST: u64 = 300;
 
 pub fn height(view: &View) -> f64 {
     lanes(view).len().max(1) as f64 * LANE + GAP + BARS
@@ -33,7 +35,10 @@ pub fn draw(sheet: &mut Sheet, view: &View, (top, bottom): Rows) {
         bars.ground(layer);
         bars.foot(layer);
         if lanes.is_empty() {
-            let text = if view.figures.sent == 0 { "no probe was sent" } else { "none" };
+            let text = match view.digest.sent() {
+                0 => "no probe was sent",
+                _ => "every probe was answered in time",
+            };
             layer.text(text, (field.left + 10.0, field.top + 15.0), hand(13.0, colours.muted));
         }
         for (k, miss) in lanes.iter().enumerate() {
@@ -57,15 +62,14 @@ fn explanation(view: &View) -> String {
     } else {
         "lanes: share of the probes, the highest fills the lane"
     };
-    let width = match view.digest.abscissa {
-        Abscissa::Time if view.by_second() && view.digest.seconds.width() == 1 => "each second".to_owned(),
-        Abscissa::Time if view.by_second() => {
-            format!("each {} (line: worst second)", quantity::span(view.digest.seconds.width() as f64 * 1e9))
-        }
-        Abscissa::Time => format!("each {}", quantity::span(view.bins.width)),
-        Abscissa::Seq => format!("each {} probes", quantity::count(view.bins.width as u64)),
+    let bars = match view.slots.at_most(MOST) {
+        _ if !view.by_second() && view.bins.all.len() == 1 => "the run".to_owned(),
+        _ if !view.by_second() => format!("each {}", view.bins.step()),
+        slots if slots.width == 1 => "each second".to_owned(),
+        slots if slots.crowded() => format!("each {} (line: worst second)", slots.step()),
+        slots => format!("each {}", slots.step()),
     };
-    format!("{marks} · bars: loss of {width}, stacked by cause")
+    format!("{marks} · bars: loss of {bars}, stacked by cause")
 }
 
 const fn shape(miss: Miss) -> Shape {
@@ -93,7 +97,7 @@ fn label(layer: &mut Layer, field: &Frame, y: f64, miss: Miss, view: &View) {
 }
 
 fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[Miss], marks: &[Mark]) {
-    let (radius, strength) = if marks.len() <= 600 { (5.0, 0.9) } else { (4.0, 0.6) };
+    let (radius, strength) = if marks.len() <= 600 { (5.0, 0.9) } else { (3.6, 0.5) };
     for mark in marks {
         let lane = lanes.iter().position(|miss| *miss == mark.miss).unwrap_or_default();
         let at = (field.at_x(mark.x as f64), field.top + (lane as f64 + 0.5) * LANE);
@@ -136,12 +140,18 @@ struct Bar {
 impl Bar {
     fn all(view: &View) -> Vec<Self> {
         if view.by_second() {
-            let width = view.digest.seconds.width() as f64 * 1e9;
-            let bar = |(k, slot): (usize, crate::report::digest::Slot)| {
+            let slots = view.slots.at_most(MOST);
+            let (width, crowded) = (slots.width as f64 * 1e9, slots.crowded());
+            let bar = |(k, slot): (usize, &Slot)| {
                 let counts = slot.misses;
-                Self::new((k as f64 * width, (k + 1) as f64 * width), slot.sent, counts, slot.worst_loss)
+                Self::new(
+                    (k as f64 * width, (k + 1) as f64 * width),
+                    slot.sent,
+                    counts,
+                    slot.worst_loss.filter(|_| crowded),
+                )
             };
-            view.digest.seconds.all().into_iter().enumerate().map(bar).collect()
+            slots.all.iter().enumerate().map(bar).collect()
         } else {
             let bar = |bin: &super::bins::Bin| {
                 let counts = bin.column.misses.map(u64::from);

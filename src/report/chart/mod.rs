@@ -25,6 +25,7 @@ pub use theme::{Colours, Theme};
 use self::axis::Axis;
 use self::bins::Bins;
 use self::frame::Frame;
+use self::seconds::Slots;
 use self::sheet::Sheet;
 use crate::record::Run;
 use crate::report::digest::{Abscissa, Digest};
@@ -68,7 +69,8 @@ struct View<'a> {
     probes: Axis,
     /// Of panels C and D.
     seconds: Axis,
-    /// Of the RTTs, from zero.
+    slots: Slots,
+    /// Of the RTTs.
     rtt: Axis,
 }
 
@@ -93,7 +95,8 @@ impl<'a> View<'a> {
             bins: Bins::of(digest, end),
             probes,
             seconds: Axis::elapsed(span),
-            rtt: Axis::round_trips(clip::top(digest, figures)),
+            slots: Slots::of(&digest.seconds),
+            rtt: clip::axis(digest, figures),
         }
     }
 

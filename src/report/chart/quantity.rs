@@ -43,6 +43,17 @@ pub fn span(nanos: f64) -> String {
     format!("{} {}", trim(&format!("{:.3}", significant(nanos / unit.size, 4))), unit.name)
 }
 
+/// A step of time that is round on a clock: `500 ms`, `30 s`, `10 min`, `6 h`.
+pub fn step(nanos: f64) -> String {
+    let unit = match nanos {
+        n if n < 60e9 => time_unit(n),
+        n if n < 3_600e9 => Unit { name: "min", size: 60e9 },
+        n if n < 86_400e9 => Unit { name: "h", size: 3_600e9 },
+        _ => Unit { name: "d", size: 86_400e9 },
+    };
+    format!("{} {}", plain(nanos / unit.size), unit.name)
+}
+
 pub fn rate(bits: f64) -> String {
     with_unit(bits, rate_unit(bits))
 }
@@ -55,8 +66,9 @@ fn with_unit(value: f64, unit: Unit) -> String {
 pub fn digits(value: f64, unit: Unit) -> String {
     match value.abs() {
         _ if unit.size == 1.0 && value.fract() == 0.0 => format!("{value:.0}"),
-        v if v >= 1000.0 => format!("{value:.0}"),
-        v if v >= 100.0 => format!("{value:.1}"),
+        // What rounds to the next digit counts as there.
+        v if v >= 999.95 => format!("{value:.0}"),
+        v if v >= 99.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
@@ -65,11 +77,11 @@ pub fn digits(value: f64, unit: Unit) -> String {
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
     match value {
-        v if v == 0.0 || v == 100.0 => format!("{v:.0} %"),
+        v if !(1e-9..100.0 - 1e-9).contains(&v) => format!("{v:.0} %"),
         v if v < 0.001 => "< 0.001 %".to_owned(),
         v if v < 0.1 => format!("{v:.3} %"),
         // Rounding never makes a loss of some a loss of all.
-        v if v < 1.0 || v > 99.9 => format!("{:.2} %", v.min(99.99)),
+        v if !(1.0..=99.9).contains(&v) => format!("{:.2} %", v.min(99.99)),
         v => format!("{v:.1} %"),
     }
 }
@@ -79,7 +91,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -120,6 +132,7 @@ mod tests {
             (1_500.0, "1.50 µs"),
             (10_710_000.0, "10.71 ms"),
             (412_345_678.0, "412.3 ms"),
+            (99_996_000.0, "100.0 ms"),
             (1.2e9, "1.20 s"),
             (4.2e12, "4200 s"),
         ] {
@@ -127,6 +140,8 @@ mod tests {
         }
         assert_eq!(span(49.5e9), "49.5 s");
         assert_eq!(span(3_600e9), "60 min");
+        assert_eq!(step(600e9), "10 min");
+        assert_eq!(step(20e6), "20 ms");
         assert_eq!(rate(8_192.0), "8.19 kbit/s");
     }
 

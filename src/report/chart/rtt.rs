@@ -3,7 +3,7 @@
 use plotters::style::Color;
 
 use super::axis::Axis;
-use super::bins::{Bin, Bins};
+use super::bins::{Bins, Quantiles};
 use super::clip::{self, backing};
 use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity;
@@ -11,6 +11,12 @@ use super::sheet::{Layer, Shape, Sheet};
 use super::{Rows, View, wide};
 use crate::report::digest::{Abscissa, Column, Point};
 use crate::report::font;
+
+/// One of a bin's quantiles.
+type Edge = fn(Quantiles) -> f64;
+
+/// The bands' edges as lines, and how strong.
+const OUTLINES: [(Edge, f64); 4] = [(|q| q.p10, 0.4), (|q| q.p25, 0.75), (|q| q.p75, 0.75), (|q| q.p90, 0.4)];
 
 /// A bin that lost so many of its probes is tinted.
 const HEAVY: f64 = 0.3;
@@ -20,12 +26,14 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
     let columns = view.digest.columns.all();
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
-        frame.heading(layer, "A RTT per probe", &legend(layer, view));
+        frame.heading(layer, "A RTT per probe", &legend(layer, view, &columns));
         if view.digest.rtt.count() == 0 {
             frame.empty(layer, "no reply in time");
         }
         tint(layer, &frame, view);
-        bands(layer, &frame, &view.bins);
+        if view.digest.points.is_some() {
+            bands(layer, &frame, &view.bins);
+        }
     });
     match &view.digest.points {
         Some(points) => {
@@ -38,36 +46,57 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
         }
     }
     sheet.layer("rtt-lines", |layer| {
-        medians(layer, &frame, &view.bins);
+        if view.digest.points.is_none() {
+            for (edge, strength) in OUTLINES {
+                steps(layer, &frame, &view.bins, edge, strength, 1.0);
+            }
+        }
+        steps(layer, &frame, &view.bins, |q| q.p50, 1.0, 2.0);
         interval(layer, &frame, view, &columns);
         quantiles(layer, &frame, view);
         clip::draw(layer, &frame, &clip::above(&columns, frame.y.high()));
         knee(layer, &frame, view);
+        events(layer, &frame, view);
     });
 }
 
-fn legend(layer: &Layer, view: &View) -> Vec<Key> {
+fn legend(layer: &Layer, view: &View, columns: &[Column]) -> Vec<Key> {
     let colours = layer.colours();
-    let bin = match view.digest.abscissa {
-        Abscissa::Time => quantity::span(view.bins.width),
-        Abscissa::Seq => format!("{} probes", quantity::count(view.bins.width as u64)),
-    };
     let reply = colours.reply.to_rgba();
     let mut keys = vec![match view.digest.points {
         Some(_) => Key::Mark(Shape::Dot, reply, "reply in time".to_owned()),
-        None => Key::Patch(reply.mix(0.6), "replies in time, darker where more".to_owned()),
+        None => Key::Patch(reply.mix(0.6), "replies in time".to_owned()),
     }];
     if view.figures.late > 0 {
         keys.push(Key::Mark(Shape::HollowDiamond, colours.p99.to_rgba(), "late".to_owned()));
     }
-    keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
-    keys.push(Key::Patch(colours.band.mix(0.45), "p25–p75".to_owned()));
-    keys.push(Key::Patch(colours.band.mix(0.22), format!("p10–p90 of {bin}")));
-    if view.digest.abscissa == Abscissa::Seq {
-        keys.push(Key::Dashes(colours.interval.to_rgba(), "interval (right axis)".to_owned()));
+    if view.bins.all.iter().any(|bin| bin.quantiles.is_some()) {
+        let names = ("p25–p75".to_owned(), format!("p10–p90 ({})", extent(view)));
+        keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
+        keys.extend(match view.digest.points {
+            Some(_) => {
+                [Key::Patch(colours.band.mix(0.45), names.0), Key::Patch(colours.band.mix(0.22), names.1)]
+            }
+            None => {
+                [Key::Thin(colours.median.mix(0.75), names.0), Key::Thin(colours.median.mix(0.4), names.1)]
+            }
+        });
     }
-    keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
+    if view.run.config.decay.is_some() {
+        keys.push(Key::Line(colours.interval.to_rgba(), "interval (right axis)".to_owned()));
+    }
+    if !clip::above(columns, view.rtt.high()).is_empty() {
+        keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
+    }
     keys
+}
+
+/// What a bin covers.
+fn extent(view: &View) -> String {
+    match view.bins.all.len() {
+        1 => "whole run".to_owned(),
+        _ => format!("bins of {}", view.bins.step()),
+    }
 }
 
 /// The ground of bins that lost much, unless the whole run did.
@@ -82,27 +111,35 @@ fn tint(layer: &mut Layer, frame: &Frame, view: &View) {
     }
 }
 
+/// Filled under dots; over a density, which shows the spread already, they are lines.
 fn bands(layer: &mut Layer, frame: &Frame, bins: &Bins) {
     let colour = layer.colours().band;
-    for (low, high, strength) in [(0.10, 0.90, 0.22), (0.25, 0.75, 0.30)] {
-        for bin in &bins.all {
-            let replies = bin.replies();
-            let (Some(low), Some(high)) = (replies.quantile(low), replies.quantile(high)) else { continue };
-            layer.rect(frame.at(bin.from, high), frame.at(bin.to, low), &colour.mix(strength));
+    let edges: [(Edge, Edge, f64); 2] = [(|q| q.p10, |q| q.p90, 0.22), (|q| q.p25, |q| q.p75, 0.30)];
+    for (low, high, strength) in edges {
+        for (bin, quantiles) in bins.all.iter().filter_map(|bin| Some((bin, bin.quantiles?))) {
+            for (from, to) in &bin.covered {
+                let corners = (frame.at(*from, high(quantiles)), frame.at(*to, low(quantiles)));
+                layer.rect(corners.0, corners.1, &colour.mix(strength));
+            }
         }
     }
 }
 
-fn medians(layer: &mut Layer, frame: &Frame, bins: &Bins) {
-    let colour = layer.colours().median;
-    for stretch in bins.stretches() {
-        let step = |bin: &&Bin| {
-            let y = bin.replies().quantile(0.5).unwrap_or_default();
-            [frame.at(bin.from, y), frame.at(bin.to, y)]
-        };
-        let steps: Vec<_> = stretch.iter().flat_map(step).collect();
-        layer.line(&steps, &colour, 2.0);
+/// A quantile as steps that hold for their bin, broken where there are no replies.
+fn steps(layer: &mut Layer, frame: &Frame, bins: &Bins, edge: Edge, strength: f64, width: f64) {
+    let colour = layer.colours().median.mix(strength);
+    let mut line: Vec<(f64, f64)> = Vec::new();
+    let mut end = f64::NAN;
+    for (bin, quantiles) in bins.all.iter().filter_map(|bin| Some((bin, bin.quantiles?))) {
+        for (from, to) in &bin.covered {
+            if *from != end {
+                layer.line(&std::mem::take(&mut line), &colour, width);
+            }
+            line.extend([frame.at(*from, edge(quantiles)), frame.at(*to, edge(quantiles))]);
+            end = *to;
+        }
     }
+    layer.line(&line, &colour, width);
 }
 
 fn dots(layer: &mut Layer, frame: &Frame, points: &[Point]) {
@@ -145,7 +182,7 @@ fn density(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
             row += run.len();
             let level = level(&run[0]);
             if level > 0 {
-                let strength = 0.15 + 0.75 * f64::from(level) / LEVELS;
+                let strength = 0.28 + 0.62 * f64::from(level) / LEVELS;
                 let top = (frame.bottom - to).max(frame.top);
                 layer.rect((left, top), (right, frame.bottom - from), &colour.mix(strength));
             }
@@ -157,12 +194,14 @@ fn density(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
 /// else rows would be striped by how many buckets they happen to hold.
 fn count_rows(frame: &Frame, group: &Column, rows: usize) -> Vec<f64> {
     let mut counts = vec![0.0; rows];
-    let row = frame.y.high() / rows as f64;
+    let row = (frame.y.high() - frame.y.low()) / rows as f64;
     for (floor, width, count) in group.on_time.buckets() {
-        let (low, high) = (floor as f64 / row, (floor + width) as f64 / row);
-        for k in low as usize..(high.ceil() as usize).min(rows) {
+        let low = (floor as f64 - frame.y.low()).max(0.0) / row;
+        let high = low + width as f64 / row;
+        let touched = low as usize..(high.ceil() as usize).min(rows);
+        for (k, sum) in counts.iter_mut().enumerate().take(touched.end).skip(touched.start) {
             let overlap = high.min(k as f64 + 1.0) - low.max(k as f64);
-            counts[k] += count as f64 * overlap / (high - low);
+            *sum += count as f64 * overlap / (high - low);
         }
     }
     counts
@@ -218,26 +257,19 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     let Some(rtt) = &view.figures.rtt else { return };
     let colours = layer.colours();
     let (y50, y99) = (frame.at_y(rtt.p50 * 1e3), frame.at_y(rtt.p99 * 1e3));
-    let one = (y50 - y99).abs() < 1.0;
     // Labels keep a line's distance, whatever the values.
     let base99 = (y99 + 4.5).min(y50 + 4.5 - 17.0);
-    let lines = [
-        (rtt.p50, y50, y50 + 4.5, colours.p50, "p50", true),
-        (rtt.p99, y99, base99, colours.p99, if one { "p50 = p99" } else { "p99" }, !one),
-    ];
-    for (value, y, base, colour, name, alone) in lines {
+    let lines = [(rtt.p50, y50, y50 + 4.5, colours.p50, "p50"), (rtt.p99, y99, base99, colours.p99, "p99")];
+    for (value, y, base, colour, name) in lines {
         layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
-        if one && alone {
-            continue;
-        }
         let text = format!("{name} {}", quantity::time(value * 1e3));
-        if view.digest.abscissa == Abscissa::Seq {
+        // The right margin is the interval's where there is one.
+        if view.run.config.decay.is_some() {
             let left = frame.left + 8.0;
             backing(layer, (left, base - 9.0), &text, SMALL);
             layer.text(&text, (left, base - 9.0), hand(SMALL, colours.text));
         } else {
-            let size = (98.0 / font::width(&text, 1.0, true)).min(SMALL);
-            layer.text(&text, (frame.right + 5.0, base), hand(size, colours.text).bold());
+            layer.text(&text, (frame.right + 5.0, base), hand(SMALL, colours.text).bold());
         }
     }
 }
@@ -284,4 +316,25 @@ fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
     let base = frame.top + 48.0;
     layer.rect((left - 3.0, base - 14.0), (left + width + 3.0, base + 5.0), &colours.panel.mix(0.85));
     layer.text(&text, (left, base), hand(13.0, colours.text).bold());
+}
+
+/// What befell the run itself: a server that restarted, a clock that was set.
+fn events(layer: &mut Layer, frame: &Frame, view: &View) {
+    if view.digest.abscissa == Abscissa::Seq {
+        return;
+    }
+    let colours = layer.colours();
+    let mut free = frame.left;
+    for event in view.run.events.iter().filter(|event| event.at_us >= 0.0) {
+        let x = frame.at_x(event.at_us * 1e3);
+        layer.dashes((x, frame.top), (x, frame.bottom), &colours.muted, 1.0);
+        let width = font::width(&event.kind, SMALL, false);
+        let left = (x + 5.0).min(frame.right - width - 4.0);
+        if left >= free {
+            let at = (left, frame.bottom - 8.0);
+            backing(layer, at, &event.kind, SMALL);
+            layer.text(&event.kind, at, hand(SMALL, colours.text));
+            free = left + width + 8.0;
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use plotters::style::Color;
 
-use super::axis::Axis;
+use super::axis::{Axis, CLOCK_STEPS};
 use super::clip::{self, Above};
 use super::frame::{Frame, Key};
 use super::quantity;
@@ -14,6 +14,51 @@ use super::{Rows, View, wide};
 use crate::report::digest::{Seconds, Slot};
 
 const NANOS: f64 = 1e9;
+
+/// The run's seconds, joined by round numbers until each is wide enough to be seen.
+pub struct Slots {
+    /// Seconds in a slot.
+    pub width: u64,
+    /// Seconds in the run.
+    pub span: u64,
+    pub all: Vec<Slot>,
+}
+
+impl Slots {
+    /// More steps than this would be a fringe.
+    const MOST: u64 = 600;
+
+    pub fn of(seconds: &Seconds) -> Self {
+        let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.all() };
+        slots.at_most(Self::MOST)
+    }
+
+    /// Whether a second has probes enough for its share of losses to mean something.
+    pub fn crowded(&self) -> bool {
+        const ENOUGH: u64 = 5;
+        let sums = self.all.iter().fold((0, 0), |sum, slot| (sum.0 + slot.sent, sum.1 + slot.busy));
+        sums.0 >= ENOUGH * sums.1
+    }
+
+    /// The width in words.
+    pub fn step(&self) -> String {
+        quantity::step(self.width as f64 * NANOS)
+    }
+
+    /// The same in wider slots.
+    pub fn at_most(&self, most: u64) -> Self {
+        let fits = |step: &u64| *step * most >= self.span && step.is_multiple_of(self.width);
+        let steps = CLOCK_STEPS.into_iter().filter(|step| *step >= NANOS).map(|step| (step / NANOS) as u64);
+        let width = steps.into_iter().find(fits).unwrap_or(self.width);
+        let join = |slots: &[Slot]| {
+            let mut sum = Slot::default();
+            slots.iter().for_each(|slot| sum.join(slot));
+            sum
+        };
+        let group = (width / self.width) as usize;
+        Self { width, span: self.span, all: self.all.chunks(group).map(join).collect() }
+    }
+}
 
 /// A step: its value over its seconds, and the extremes of a single second.
 struct Step {
@@ -25,27 +70,26 @@ struct Step {
 }
 
 pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
-    let steps = steps(&view.digest.seconds, |slot, seconds| {
+    let steps = steps(view, |slot, seconds| {
         let (low, high) = slot.bits_range.unwrap_or_default();
         let low = if (slot.busy as f64) < seconds { 0.0 } else { low };
         Some((slot.bits as f64 / seconds, low, high))
     });
     let most = steps.iter().map(|step| step.high.max(step.value)).fold(0.0, f64::max);
     let unit = quantity::rate_unit(most);
-    // A run that brought nothing back still has a scale.
-    let y = Axis::linear(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 4.0, unit)
-        .titled(format!("Rate ({})", unit.name));
+    let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, 4.0, unit) } else { Axis::only_zero() };
+    let y = y.titled(format!("Rate ({})", unit.name));
     let frame = wide(rows, &view.seconds, y);
     let colour = layer.colours().reply;
     frame.ground(layer);
-    let legend = legend(view, "on-time replies × size × 16 bit, both ways, by the second of sending");
-    frame.heading(layer, "C Throughput per second", &with_range(layer, view, legend));
+    let legend = legend(layer, view, "on-time replies × size × 16 bit, both ways, by the second of sending");
+    frame.heading(layer, "C Throughput per second", &legend);
     range(layer, &frame, view, &steps);
     if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
         let line = outline(&frame, &steps);
         let mut area = line.clone();
         area.extend([frame.at(last.to, 0.0), frame.at(first.from, 0.0)]);
-        if view.digest.seconds.width() == 1 {
+        if view.slots.width == 1 {
             layer.area(&area, &colour.mix(0.22));
         }
         layer.line(&line, &colour, 2.0);
@@ -53,7 +97,7 @@ pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
 }
 
 pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
-    let steps = steps(&view.digest.seconds, |slot, _| {
+    let steps = steps(view, |slot, _| {
         let (low, high) = slot.delay_range?;
         Some((slot.delay()?, low, high))
     });
@@ -61,9 +105,12 @@ pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
     let colour = layer.colours().reply;
     frame.ground(layer);
     frame.foot(layer);
-    let legend =
-        legend(view, "mean RTT of on-time replies, by the second of sending; broken where there is none");
-    frame.heading(layer, "D Mean delay per second", &with_range(layer, view, legend));
+    let legend = legend(
+        layer,
+        view,
+        "mean RTT of on-time replies, by the second of sending; broken where there is none",
+    );
+    frame.heading(layer, "D Mean delay per second", &legend);
     if steps.is_empty() {
         frame.empty(layer, "no reply in time");
     }
@@ -82,24 +129,31 @@ pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
 }
 
 /// The seconds that have a value.
-fn steps(seconds: &Seconds, value: impl Fn(&Slot, f64) -> Option<(f64, f64, f64)>) -> Vec<Step> {
-    let width = seconds.width();
-    let step = |(k, slot): (usize, Slot)| {
-        let from = k as u64 * width;
-        let to = (from + width).min(seconds.span());
-        let (value, low, high) = value(&slot, (to - from) as f64)?;
+fn steps(view: &View, value: impl Fn(&Slot, f64) -> Option<(f64, f64, f64)>) -> Vec<Step> {
+    let (slots, ranged) = (&view.slots, ranged(view));
+    let step = |(k, slot): (usize, &Slot)| {
+        let from = k as u64 * slots.width;
+        let to = (from + slots.width).min(slots.span);
+        let (value, low, high) = value(slot, (to - from) as f64)?;
+        let (low, high) = if ranged { (low, high) } else { (value, value) };
         Some(Step { from: from as f64 * NANOS, to: to as f64 * NANOS, value, low, high })
     };
-    seconds.all().into_iter().enumerate().filter_map(step).collect()
+    slots.all.iter().enumerate().filter_map(step).collect()
 }
 
 fn outline(frame: &Frame, steps: &[Step]) -> Vec<(f64, f64)> {
     steps.iter().flat_map(|step| [frame.at(step.from, step.value), frame.at(step.to, step.value)]).collect()
 }
 
-/// Where a step joins seconds, from the least of them to the greatest.
+/// Whether steps join seconds whose extremes say more than their mean. With a probe a second, the
+/// least would be nothing and the greatest that probe.
+fn ranged(view: &View) -> bool {
+    view.slots.width > 1 && view.slots.crowded()
+}
+
+/// From the least of a step's seconds to the greatest.
 fn range(layer: &mut Layer, frame: &Frame, view: &View, steps: &[Step]) {
-    if view.digest.seconds.width() == 1 {
+    if !ranged(view) {
         return;
     }
     let colour = layer.colours().band.mix(0.45);
@@ -108,31 +162,35 @@ fn range(layer: &mut Layer, frame: &Frame, view: &View, steps: &[Step]) {
     }
 }
 
+/// The axis is for the means: a single slow second of a long run gets a mark above it.
 fn delay_axis(steps: &[Step]) -> Axis {
-    let mut highs: Vec<f64> = steps.iter().map(|step| step.high).collect();
-    highs.sort_by(f64::total_cmp);
-    let p99 = highs.get((highs.len() * 99).div_ceil(100).saturating_sub(1)).copied();
-    // With few seconds the 99th percentile is the maximum; three medians are far enough then.
-    let median = highs.get(highs.len() / 2).map(|median| median * 3.0);
-    let most = highs.last().copied().unwrap_or_default();
-    let limit = if highs.len() < 100 { median } else { p99 };
-    let end = clip::end_of_axis(most, limit).max(10.0);
-    let unit = quantity::time_unit(end);
-    Axis::linear(0.0, end, 4.0, unit).titled(format!("Delay ({})", unit.name))
+    const NARROW: f64 = 0.1;
+    let mut means: Vec<f64> = steps.iter().map(|step| step.value).collect();
+    means.sort_by(f64::total_cmp);
+    let most = steps.iter().map(|step| step.high).fold(0.0, f64::max);
+    let least = steps.iter().map(|step| step.low).fold(most, f64::min);
+    // Of few steps the 99th percentile is the greatest; twice the median is far enough then.
+    let far = match means.len() {
+        0 => return Axis::blank("Delay"),
+        1..100 => most.min(means[means.len() / 2] * 2.0),
+        n => means[(n * 99).div_ceil(100) - 1],
+    };
+    let (low, high) = clip::window(least, far, most, NARROW);
+    Axis::times("Delay", low, high, 4.0)
 }
 
-fn legend(view: &View, text: &str) -> Vec<Key> {
-    match view.digest.seconds.width() {
-        1 => vec![Key::Words(text.to_owned())],
-        width => vec![Key::Words(format!("{text}; steps of {}", quantity::span(width as f64 * NANOS)))],
+/// What the panel shows, and how wide its steps are where they are no seconds.
+fn legend(layer: &Layer, view: &View, text: &str) -> Vec<Key> {
+    if view.slots.width == 1 {
+        return vec![Key::Words(text.to_owned())];
     }
-}
-
-fn with_range(layer: &Layer, view: &View, mut legend: Vec<Key>) -> Vec<Key> {
-    if view.digest.seconds.width() > 1 {
-        let colours = layer.colours();
-        legend.push(Key::Line(colours.reply.to_rgba(), "mean".to_owned()));
-        legend.push(Key::Patch(colours.band.mix(0.45), "least to greatest second".to_owned()));
+    let colours = layer.colours();
+    let mut keys = vec![
+        Key::Words(format!("{text}; steps of {}", view.slots.step())),
+        Key::Line(colours.reply.to_rgba(), "mean".to_owned()),
+    ];
+    if ranged(view) {
+        keys.push(Key::Patch(colours.band.mix(0.45), "least to greatest second".to_owned()));
     }
-    legend
+    keys
 }

@@ -70,7 +70,7 @@ impl Theme {
                 p99,
                 clipped,
                 loss,
-                interval: ORANGE,
+                interval: VERMILION,
             },
         }
     }

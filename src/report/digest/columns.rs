@@ -8,8 +8,9 @@ use crate::probe::{Outcome, Resolved};
 
 const LIMIT: u64 = 2048;
 
-/// Buckets of a histogram: 128 in each octave, so a value is known to 0.4 %.
-const BUCKETS: usize = 57 * 128 + 128;
+/// Buckets in each octave, so a value is known to 0.2 %.
+const FINE: u16 = 256;
+const BUCKETS: usize = (64 - FINE.ilog2() as usize + 1) * FINE as usize;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
@@ -108,13 +109,14 @@ impl Spread {
         self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
-    /// The nearest-rank quantile, in nanoseconds: the middle of its bucket.
+    /// The nearest-rank quantile, in nanoseconds, as if a bucket's values were spread evenly in it.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let rank = ((share * self.count() as f64).ceil() as u64).max(1);
         let mut below = 0;
-        self.0.iter().find_map(|(bucket, count)| {
-            below += u64::from(*count);
-            (below >= rank).then(|| floor(*bucket) as f64 + (width(*bucket) - 1) as f64 / 2.0)
+        self.buckets().find_map(|(floor, width, count)| {
+            let part = (rank - below) as f64 - 0.5;
+            below += count;
+            (below >= rank).then(|| floor as f64 + (width - 1) as f64 * part / count as f64)
         })
     }
 
@@ -127,7 +129,7 @@ impl Spread {
         if other.0.is_empty() {
             return;
         }
-        let mut joined = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut joined: Vec<(u16, u32)> = Vec::with_capacity(self.0.len() + other.0.len());
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
         while let Some(entry) = match (left.peek(), right.peek()) {
             (Some(a), Some(b)) if a.0 > b.0 => right.next(),
@@ -135,7 +137,7 @@ impl Spread {
             _ => left.next(),
         } {
             match joined.last_mut() {
-                Some((bucket, count)) if *bucket == entry.0 => *count += entry.1,
+                Some((bucket, count)) if *bucket == entry.0 => *count = count.saturating_add(entry.1),
                 _ => joined.push(*entry),
             }
         }
@@ -273,7 +275,7 @@ impl Default for Dense {
 impl Dense {
     fn push(&mut self, value: u64) {
         let bucket = usize::from(bucket(value));
-        self.counts[bucket] += 1;
+        self.counts[bucket] = self.counts[bucket].saturating_add(1);
         let (low, high) = self.used.unwrap_or((bucket, bucket));
         self.used = Some((low.min(bucket), high.max(bucket)));
     }
@@ -292,23 +294,23 @@ impl Dense {
 }
 
 fn bucket(value: u64) -> u16 {
-    if value < 256 {
+    if value < 2 * u64::from(FINE) {
         return value as u16;
     }
-    let shift = value.ilog2() - 7;
-    (shift * 128) as u16 + (value >> shift) as u16
+    let shift = value.ilog2() - FINE.ilog2();
+    shift as u16 * FINE + (value >> shift) as u16
 }
 
 fn floor(bucket: u16) -> u64 {
-    if bucket < 256 {
+    if bucket < 2 * FINE {
         return u64::from(bucket);
     }
-    let shift = bucket / 128 - 1;
-    u64::from(bucket - shift * 128) << shift
+    let shift = bucket / FINE - 1;
+    u64::from(bucket - shift * FINE) << shift
 }
 
 fn width(bucket: u16) -> u64 {
-    1 << (bucket / 128).saturating_sub(1)
+    1 << (bucket / FINE).saturating_sub(1)
 }
 
 #[cfg(test)]

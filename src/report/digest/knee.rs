@@ -84,3 +84,33 @@ impl KneeFinder {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::probe;
+    use super::*;
+    use crate::probe::Cause;
+    use crate::rng::Stream;
+
+    fn find(fate: impl Fn(u64, f64) -> Result<f64, Cause>) -> Option<u64> {
+        let mut finder = KneeFinder::default();
+        let stream = Stream::new(3, "knee");
+        let mut probes = (0..400).map(|seq| probe(seq, seq as f64, fate(seq, stream.unit(seq))));
+        probes.find_map(|probe| finder.push(&probe, probe.seq)).map(|knee| knee.seq)
+    }
+
+    #[test]
+    fn a_steady_path_has_none() {
+        assert_eq!(find(|_, chance| Ok(0.010 + chance * 0.010)), None);
+        assert_eq!(find(|_, chance| if chance < 0.1 { Err(Cause::Up) } else { Ok(0.010) }), None);
+        assert_eq!(find(|_, _| Err(Cause::Up)), None);
+    }
+
+    #[test]
+    fn loss_and_delay_each_make_one() {
+        assert_eq!(find(|seq, _| if seq >= 200 { Err(Cause::Up) } else { Ok(0.010) }), Some(200));
+        assert_eq!(find(|seq, _| Ok(if seq >= 107 { 0.050 } else { 0.010 })), Some(100));
+        // One bad block is an accident.
+        assert_eq!(find(|seq, _| Ok(if seq / 20 == 7 { 0.050 } else { 0.010 })), None);
+    }
+}

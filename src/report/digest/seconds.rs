@@ -53,7 +53,7 @@ impl Slot {
         self
     }
 
-    fn join(&mut self, other: &Self) {
+    pub fn join(&mut self, other: &Self) {
         self.busy += other.busy;
         self.sent += other.sent;
         for (count, more) in self.misses.iter_mut().zip(other.misses) {
@@ -118,6 +118,11 @@ impl Seconds {
     /// Seconds from time zero to the end of the last in which something was sent.
     pub fn span(&self) -> u64 {
         if self.any { self.second + 1 } else { 0 }
+    }
+
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
     }
 
     fn close(&mut self) {

@@ -32,6 +32,11 @@ impl Tally {
         }
     }
 
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.histogram.distinct_values() * size_of::<u64>()
+    }
+
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
@@ -62,10 +67,11 @@ impl Tally {
 
     /// Values in nanoseconds in rising order with their counts.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.histogram.iter_recorded().map(|value| {
+        let max = self.max.map_or(u64::MAX, |(max, ..)| max);
+        self.histogram.iter_recorded().map(move |value| {
             // A bucket is named by its end; its last value is never beyond the greatest recorded.
             let middle = self.histogram.median_equivalent(value.value_iterated_to());
-            (middle, value.count_at_value())
+            (middle.clamp(self.min, max), value.count_at_value())
         })
     }
 }

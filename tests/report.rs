@@ -1,0 +1,261 @@
+//! Pictures of made-up runs: sound SVG, true numbers, nothing cut, nothing in another's way.
+
+mod specimen;
+
+use resvg::usvg;
+use specimen::{Fate, Specimen, classic, exponential, path, summary};
+use udpecho::probe::Cause;
+use udpecho::report::{Digest, Theme, chart, png};
+
+/// Runs that have broken pictures before: nothing, one, all alike, all lost, far out, very long.
+fn specimens() -> Vec<(&'static str, Specimen)> {
+    let lost =
+        |cause| move |_: u64, _: f64, _: &mut _| Fate { loss: Some(cause), ..Fate::answered(1e6, 0.0) };
+    vec![
+        ("none", Specimen::new(0, 0.5, classic(0.0))),
+        ("one", Specimen::new(1, 0.5, classic(0.0))),
+        ("one, lost", Specimen::new(1, 0.5, lost(Cause::Unknown))),
+        (
+            "ten in a tenth of a second",
+            Specimen::new(10, 0.01, |_, _, draws| Fate::answered(2e6 + exponential(draws, 1e6), 0.0)),
+        ),
+        ("the classic hundred", Specimen::new(100, 0.5, classic(0.1))),
+        ("the classic hundred, often late", Specimen::new(100, 0.5, classic(0.1)).deadline(0.4)),
+        ("all lost", Specimen::new(100, 0.5, lost(Cause::Up))),
+        (
+            "never sent",
+            Specimen::new(20, 0.5, |_, _, _| Fate { send_error: true, ..Fate::answered(1e6, 0.0) }),
+        ),
+        (
+            "one reply",
+            Specimen::new(100, 0.5, |seq, _, _| Fate {
+                loss: (seq != 37).then_some(Cause::Refused),
+                ..Fate::answered(23.4e6, 0.0)
+            }),
+        ),
+        ("all late", Specimen::new(50, 0.1, |_, _, _| Fate::answered(300e6, 0.0))),
+        ("all equal", Specimen::new(500, 0.1, |_, _, _| Fate::answered(10e6, 0.0))),
+        ("no time at all", Specimen::new(100, 0.1, |_, _, _| Fate::answered(0.0, 0.0))),
+        (
+            "below a microsecond",
+            Specimen::new(1_000, 0.01, |_, _, draws| Fate::answered(300.0 + exponential(draws, 120.0), 20.0)),
+        ),
+        (
+            "one enormous outlier",
+            Specimen::new(1_000, 0.1, |seq, _, draws| {
+                Fate::answered(if seq == 400 { 9e9 } else { 10e6 + exponential(draws, 1e6) }, 0.0)
+            })
+            .deadline(20.0),
+        ),
+        (
+            "far and steady",
+            Specimen::new(3_000, 0.02, |_, _, draws| Fate::answered(80e6 + exponential(draws, 0.8e6), 50e3))
+                .deadline(1.0),
+        ),
+        ("a path", Specimen::new(600, 0.1, path(60.0))),
+        ("ten thousand", Specimen::new(10_000, 0.01, path(100.0)).deadline(0.2)),
+        ("an hour", Specimen::new(36_000, 0.1, path(3_600.0))),
+        ("decaying", Specimen::new(200, 0.5, classic(0.1)).decay(0.05)),
+        ("decaying to the floor", Specimen::new(20_000, 0.5, path(12.0)).decay(0.05)),
+        ("every cause", every_cause()),
+    ]
+}
+
+fn every_cause() -> Specimen {
+    use Cause::{ClientOverflow, Down, InjectedDown, InjectedUp, Refused, ServerOverflow, Unknown, Up};
+    const CAUSES: [Cause; 8] =
+        [Up, Down, InjectedUp, InjectedDown, Refused, ServerOverflow, ClientOverflow, Unknown];
+    Specimen::new(1_200, 0.05, |seq, _, draws| Fate {
+        loss: CAUSES.get((draws.unit() * 80.0) as usize).copied(),
+        send_error: seq % 97 == 5,
+        ..Fate::answered(10e6 + exponential(draws, 9e6), 3e6)
+    })
+}
+
+fn digest(specimen: &Specimen) -> Digest {
+    let mut digest = Digest::new(&specimen.run);
+    specimen.probes().for_each(|probe| digest.push(&probe));
+    digest
+}
+
+fn draw(specimen: &Specimen) -> String {
+    chart::svg(&specimen.run, &digest(specimen), Theme::Light)
+}
+
+/// What is inside the group of this name.
+fn layer<'a>(svg: &'a str, name: &str) -> &'a str {
+    let (_, rest) = svg.split_once(&format!("<g id=\"{name}\">")).expect("the layer is there");
+    rest.split_once("</g>").expect("it ends").0
+}
+
+/// One mark is one element.
+fn marks(svg: &str, name: &str) -> usize {
+    layer(svg, name).lines().filter(|line| line.starts_with('<')).count()
+}
+
+/// The texts of a picture, as the rasteriser lays them out.
+fn texts(svg: &str) -> Vec<(String, usvg::Rect)> {
+    fn collect(group: &usvg::Group, found: &mut Vec<(String, usvg::Rect)>) {
+        for node in group.children() {
+            match node {
+                usvg::Node::Group(group) => collect(group, found),
+                usvg::Node::Text(text) => {
+                    let content = text.chunks().iter().map(|chunk| chunk.text()).collect();
+                    found.push((content, node.abs_bounding_box()));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut fonts = usvg::fontdb::Database::new();
+    for name in ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"] {
+        let file = format!("{}/src/report/font/{name}", env!("CARGO_MANIFEST_DIR"));
+        fonts.load_font_data(std::fs::read(file).expect("the font is in the tree"));
+    }
+    let options = usvg::Options { fontdb: fonts.into(), ..usvg::Options::default() };
+    let tree = usvg::Tree::from_str(svg, &options).expect("well-formed");
+    let mut found = Vec::new();
+    collect(tree.root(), &mut found);
+    found
+}
+
+#[test]
+fn no_picture_has_a_number_that_is_none() {
+    for (name, specimen) in specimens() {
+        let svg = draw(&specimen);
+        for word in ["NaN", "nan", ">inf", "\"inf", "-inf"] {
+            assert!(!svg.contains(word), "{name}: {word}");
+        }
+        let png = png::rasterise(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n", "{name}");
+    }
+}
+
+#[test]
+fn texts_keep_clear_of_each_other_and_of_the_edges() {
+    let mut faults = Vec::new();
+    for (name, specimen) in specimens() {
+        let svg = draw(&specimen);
+        let texts = texts(&svg);
+        assert!(texts.len() > 40, "{name}: only {} texts", texts.len());
+        let height: f32 = svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        for (k, (text, a)) in texts.iter().enumerate() {
+            if a.left() < 0.0 || a.top() < 0.0 || a.right() > 1600.0 || a.bottom() > height {
+                faults.push(format!("{name}: '{text}' is cut: {a:?}"));
+            }
+            for (other, b) in texts[k + 1..].iter().filter(|(_, b)| overlap(a, b)) {
+                faults.push(format!("{name}: '{text}' {a:?} lies over '{other}' {b:?}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A box reaches from the font's ascent to its descent; no letter here fills the upper sixth of it.
+fn overlap(a: &usvg::Rect, b: &usvg::Rect) -> bool {
+    let top = |r: &usvg::Rect| r.top() + r.height() / 6.0;
+    a.left() < b.right() && b.left() < a.right() && top(a) < b.bottom() && top(b) < a.bottom()
+}
+
+#[test]
+fn no_text_is_smaller_than_twelve_pixels() {
+    for (name, specimen) in specimens() {
+        let svg = draw(&specimen);
+        for size in svg.split("font-size=\"").skip(1) {
+            // Units are tenths of a pixel.
+            let size: f64 = size.split('"').next().unwrap().parse().unwrap();
+            assert!(size > 119.9, "{name}: {size}");
+        }
+    }
+}
+
+#[test]
+fn every_reply_and_every_loss_has_its_mark() {
+    for (name, specimen) in specimens() {
+        let (digest, svg) = (digest(&specimen), draw(&specimen));
+        let missed: u64 = digest.misses.iter().sum();
+        if digest.marks.is_some() {
+            assert_eq!(marks(&svg, "loss-marks") as u64, missed, "{name}");
+        }
+    }
+    let svg = draw(&Specimen::new(100, 0.5, classic(0.1)));
+    assert_eq!(marks(&svg, "loss-marks") + marks(&svg, "replies"), 100);
+}
+
+#[test]
+fn the_key_figures_are_the_runs() {
+    let mut specimen = Specimen::new(100, 0.5, classic(0.1));
+    let summary = summary(&specimen);
+    let rtt = summary.rtt_us.clone().unwrap();
+    specimen.run.summary = Some(summary.clone());
+    let texts = texts(&draw(&specimen));
+    let shows = |text: String| assert!(texts.iter().any(|(shown, _)| *shown == text), "no '{text}'");
+    shows(format!("{} / {}", summary.sent, summary.ok));
+    shows(format!("{:.1} %", summary.loss_share.unwrap() * 100.0));
+    shows("95 % CI 5.5–17.4 %".to_owned());
+    for micros in [rtt.p50, rtt.p90, rtt.p99, rtt.max] {
+        shows(format!("{:.1} ms", micros / 1e3));
+    }
+    shows(format!("{:.1} ± {:.1} ms", rtt.mean / 1e3, rtt.stddev.unwrap() / 1e3));
+    shows("udpecho ping → 192.0.2.10:8080 (UDP, IPv4)".to_owned());
+    shows("server injects delay=uniform:100us..500ms loss=10% (seed 7)".to_owned());
+}
+
+/// A killed run has no summary; its probes say the same, but for the histogram's last digit.
+#[test]
+fn without_a_summary_the_figures_come_from_the_probes() {
+    let mut specimen = Specimen::new(100, 0.5, classic(0.1));
+    let of_probes: Vec<String> = texts(&draw(&specimen)).into_iter().map(|(text, _)| text).collect();
+    let summary = summary(&specimen);
+    let p90 = format!("{:.1} ms", summary.rtt_us.clone().unwrap().p90 / 1e3);
+    assert!(of_probes.contains(&p90), "no '{p90}' in {of_probes:?}");
+    assert!(of_probes.contains(&format!("{} / {}", summary.sent, summary.ok)));
+    specimen.run.summary = Some(summary);
+    let of_summary = texts(&draw(&specimen));
+    assert_eq!(of_probes.len(), of_summary.len());
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let specimen = Specimen::new(600, 0.1, path(60.0));
+    let (first, second) = (draw(&specimen), draw(&specimen));
+    assert_eq!(first, second);
+    assert_eq!(png::rasterise(&first).unwrap(), png::rasterise(&second).unwrap());
+    assert_ne!(first, chart::svg(&specimen.run, &digest(&specimen), Theme::Dark));
+}
+
+/// Nearly seven seconds without a reply in a run of forty: neither the median nor the delay goes on there,
+/// and the throughput is zero.
+#[test]
+fn no_line_crosses_a_gap() {
+    let specimen = Specimen::new(400, 0.1, |_, at, draws| Fate {
+        loss: (15.0..22.0).contains(&at).then_some(Cause::Down),
+        ..Fate::answered(10e6 + exponential(draws, 3e6), 0.0)
+    });
+    let svg = draw(&specimen);
+    // The panels are 1362 pixels wide from 134 on; a pixel has ten units.
+    let at = |seconds: f64| 1340.0 + seconds / 40.0 * 13_620.0;
+    let crosses = |name: &str, wide: &str| {
+        let lines = layer(&svg, name).lines().filter(|line| line.contains(wide));
+        lines.filter_map(|line| line.split("points=\"").nth(1)).any(|points| {
+            let xs = points.trim_end_matches("\"/>").split_whitespace();
+            let xs: Vec<f64> = xs.map(|point| point.split(',').next().unwrap().parse().unwrap()).collect();
+            xs.windows(2).any(|pair| pair[0] < at(15.5) && pair[1] > at(21.5))
+        })
+    };
+    assert!(!crosses("rtt-lines", "stroke-width=\"20\""));
+    assert!(!crosses("delay", "stroke-width=\"20\""));
+    let seconds = digest(&specimen).seconds.all();
+    assert!(seconds[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
+}
+
+/// Whoever draws the host's name writes it as text, whatever it is.
+#[test]
+fn a_hostile_name_is_only_text() {
+    let mut specimen = Specimen::new(3, 0.5, classic(0.0));
+    specimen.run.config.host = "</text><script>&\u{1}\u{1b}".to_owned();
+    specimen.run.argv = vec!["]]>".to_owned()];
+    let svg = draw(&specimen);
+    assert!(!svg.contains("<script"));
+    assert!(texts(&svg).iter().any(|(text, _)| text.contains("</text><script>&??")));
+}
