@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::outcome::{Cause, Outcome, Resolved};
+use super::outcome::{Cause, Corruption, Outcome, Resolved};
 use super::plan::Planned;
 use crate::time::{Duration, Instant};
 use crate::wire::native::Fate;
@@ -19,6 +19,9 @@ pub struct ServerTimes {
     pub residence: Duration,
     pub owd_up: Duration,
     pub owd_down: Duration,
+    /// A further reply, sent on purpose.
+    pub injected_copy: bool,
+    pub corrupted: Option<Corruption>,
 }
 
 /// What an arriving reply was.
@@ -47,6 +50,7 @@ struct Slot {
     settles: Instant,
     state: State,
     copies: u32,
+    injected_copies: u32,
     /// What the server said became of it, and whether it said so after the probe had settled.
     fate: Option<Fate>,
     fate_is_final: bool,
@@ -134,6 +138,7 @@ impl Flight {
             settles,
             state: State::Waiting,
             copies: 0,
+            injected_copies: 0,
             fate: None,
             fate_is_final: false,
             seen_in_window: false,
@@ -159,6 +164,7 @@ impl Flight {
         }
         let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
         let rtt = received - slot.sent;
+        slot.injected_copies += u32::from(server.is_some_and(|times| times.injected_copy));
         match slot.state {
             State::Failed => Arrival::Forged,
             State::Answered { .. } => {
@@ -175,10 +181,12 @@ impl Flight {
         }
     }
 
-    /// The server said what became of the probe, when asked at `asked`.
+    /// The server said what became of the probe, when asked at `asked`. What is settled stays so: a
+    /// server that was restarted since knows less.
     pub fn tell(&mut self, seq: u64, fate: Fate, asked: Instant) {
         if let Some(slot) = self.slot_mut(seq)
             && !slot.fate_is_final
+            && slot.fate.is_none_or(is_open)
         {
             slot.fate = Some(fate);
             slot.fate_is_final = asked >= slot.settles;
@@ -291,6 +299,8 @@ impl Flight {
             owd_up: None,
             owd_down: None,
             copies: slot.copies,
+            injected_copies: slot.injected_copies,
+            corrupted: None,
         };
         match slot.state {
             State::Failed => {
@@ -309,6 +319,7 @@ impl Flight {
                 resolved.server = server.map(|times| times.residence);
                 resolved.owd_up = server.map(|times| times.owd_up);
                 resolved.owd_down = server.map(|times| times.owd_down);
+                resolved.corrupted = server.and_then(|times| times.corrupted);
             }
         }
         resolved

@@ -2,10 +2,11 @@
 //! its own.
 //!
 //! A lane is such a socket, calibrated by itself. It carries one probe at a time and is free again
-//! when the reply came or when none is expected any more. So a late reply is never credited to
-//! another probe, although nothing in it says which probe it answers.
+//! when the reply came or when none is expected any more; of those that are free the one whose probe
+//! is the oldest is taken, so that copies of its reply have had the time to come. So no reply is
+//! credited to another probe, although nothing in it says which probe it answers.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 
 use super::retry::Retry;
 use crate::time::Instant;
@@ -15,8 +16,8 @@ use crate::wire::text::{CALIBRATED, EXIT, STOPPING, emit_calibrate};
 pub struct Lanes {
     size: u32,
     lanes: Vec<Lane>,
-    /// Free lanes, the one longest free first.
-    free: VecDeque<usize>,
+    /// Free lanes, each with the last probe it carried, the oldest first.
+    free: BTreeSet<(Option<u64>, usize)>,
     uncalibrated: usize,
 }
 
@@ -43,7 +44,7 @@ impl Lanes {
 
     pub fn new(size: u32, count: usize, now: Instant) -> Self {
         let lane = |_| Lane { calibration: Some(Retry::new(now)), seq: None, busy: false };
-        Self { size, lanes: (0..count).map(lane).collect(), free: VecDeque::new(), uncalibrated: count }
+        Self { size, lanes: (0..count).map(lane).collect(), free: BTreeSet::new(), uncalibrated: count }
     }
 
     pub fn is_calibrated(&self) -> bool {
@@ -76,7 +77,7 @@ impl Lanes {
         } else if datagram == CALIBRATED {
             if state.calibration.take().is_some() {
                 self.uncalibrated -= 1;
-                self.free.push_back(lane);
+                self.free.insert((state.seq, lane));
             }
             Heard::Calibrated
         } else {
@@ -88,7 +89,7 @@ impl Lanes {
 
     /// A lane for this probe, if one is free.
     pub fn take(&mut self, seq: u64) -> Option<usize> {
-        let index = self.free.pop_front()?;
+        let (_, index) = self.free.pop_first()?;
         self.lanes[index].seq = Some(seq);
         self.lanes[index].busy = true;
         Some(index)
@@ -103,7 +104,7 @@ impl Lanes {
 
     fn release(&mut self, index: usize) {
         if std::mem::take(&mut self.lanes[index].busy) {
-            self.free.push_back(index);
+            self.free.insert((self.lanes[index].seq, index));
         }
     }
 

@@ -18,7 +18,7 @@ mod truth;
 use std::collections::VecDeque;
 
 pub use event::{Event, Failure, SendError, ServerInfo};
-pub use outcome::{Cause, Outcome, Resolved};
+pub use outcome::{Cause, Corruption, Outcome, Resolved};
 
 use crate::impair::Impairment;
 use crate::rng::Seed;
@@ -83,8 +83,6 @@ pub struct Counters {
     pub copies_after_close: u64,
     /// Only replies to probes that had been given up.
     pub stragglers: u64,
-    /// Replies whose payload was changed on the way, not on purpose.
-    pub corrupted: u64,
     /// ICMP messages that nobody listens.
     pub unreachable: u64,
 }

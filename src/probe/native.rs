@@ -4,7 +4,7 @@ use super::event::Event;
 use super::flight::{Flight, ServerTimes};
 use super::opening::{Opened, Opening, Wishes};
 use super::truth::Truth;
-use super::{Client, Dialect, Phase, Settings};
+use super::{Client, Corruption, Dialect, Phase, Settings};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
@@ -21,6 +21,8 @@ pub struct Native {
     token: Option<Token>,
     /// The session before: its replies may still come.
     old_token: Option<Token>,
+    /// The first probe of the session; those before it are strangers to it.
+    first_seq: u64,
     truth: Truth,
     /// What every probe carries behind its header.
     payload: Vec<u8>,
@@ -46,6 +48,7 @@ impl Native {
             wishes,
             token: None,
             old_token: None,
+            first_seq: 0,
             truth: Truth::new(settings.size),
             payload,
             overflows: 0,
@@ -88,8 +91,9 @@ impl Native {
         self.token == Some(token) || self.old_token == Some(token)
     }
 
-    fn begin_session(&mut self, opened: &Opened) {
+    fn begin_session(&mut self, opened: &Opened, first_seq: u64) {
         self.old_token = self.token.replace(opened.token);
+        self.first_seq = first_seq;
         self.opening = None;
         self.truth.reset();
         self.overflows_seen = opened.overflows;
@@ -145,7 +149,7 @@ impl Client {
 
     fn handle_opened(&mut self, now: Instant, opened: Opened) {
         let Dialect::Native(native) = &mut self.dialect else { return };
-        native.begin_session(&opened);
+        native.begin_session(&opened, self.plan.next_seq());
         self.flight.patience_mut().longest_hold = opened.server.longest_hold;
         self.server = Some(opened.server);
         if matches!(self.phase, Phase::Opening) {
@@ -165,9 +169,11 @@ impl Client {
             self.counters.forged += 1;
             return;
         }
-        if !reply.corrupted && datagram[MIN_SIZE as usize..] != native.payload {
-            self.counters.corrupted += 1;
-        }
+        let corrupted = match (reply.corrupted, datagram[MIN_SIZE as usize..] == native.payload) {
+            (true, _) => Some(Corruption::Injected),
+            (false, false) => Some(Corruption::Network),
+            (false, true) => None,
+        };
         for k in 0..u64::from(u32::BITS) {
             if reply.window >> k & 1 == 1
                 && let Some(seq) = reply.seq.checked_sub(k + 1)
@@ -180,6 +186,8 @@ impl Client {
             residence: reply.residence,
             owd_up: reply.received - reply.sent,
             owd_down: received - (reply.received + reply.residence),
+            injected_copy: reply.copy,
+            corrupted,
         };
         let arrival = self.flight.arrive(reply.seq, received, Some(times));
         self.note_arrival(reply.seq, arrival, Some(reply.hold));
@@ -187,13 +195,16 @@ impl Client {
 
     fn handle_forgotten(&mut self, now: Instant, forgotten: Forgotten) {
         let Dialect::Native(native) = &mut self.dialect else { return };
-        if native.token != Some(forgotten.token) || !matches!(self.phase, Phase::Running) {
-            self.counters.junk += u64::from(!native.knows(forgotten.token));
+        if !native.knows(forgotten.token) {
+            self.counters.junk += 1;
             return;
         }
-        // The probe arrived; there was nobody to answer it.
-        self.flight.tell(forgotten.seq, Fate::Refused, now);
-        if native.opening.is_none() {
+        if let Some(seq) = forgotten.seq {
+            // The probe arrived; there was nobody to answer it.
+            self.flight.tell(seq, Fate::Refused, now);
+        }
+        let is_current = native.token == Some(forgotten.token);
+        if is_current && native.opening.is_none() && matches!(self.phase, Phase::Running) {
             native.open_again(self.plan.next_seq(), now);
             self.events.push_back(Event::Forgotten { at: now });
         }
@@ -207,7 +218,7 @@ impl Client {
         }
         native.note_overflows(tell.overflows);
         // An answer that came before, by another copy, changes nothing.
-        native.truth.handle_tell(tell, &mut self.flight);
+        native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
     }
 }
 

@@ -40,6 +40,16 @@ pub enum Cause {
     Unknown,
 }
 
+/// Who changed a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Corruption {
+    /// The server, on purpose.
+    Injected,
+    /// Somebody else on the way.
+    Network,
+}
+
 /// A probe whose story is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved {
@@ -67,6 +77,10 @@ pub struct Resolved {
     pub owd_down: Option<Duration>,
     /// Replies received, the first included.
     pub copies: u32,
+    /// How many of these the server sent on purpose beyond the first.
+    pub injected_copies: u32,
+    /// Whether the payload of the first reply came back changed, and by whom.
+    pub corrupted: Option<Corruption>,
 }
 
 impl Resolved {

@@ -6,7 +6,7 @@
 use super::flight::Flight;
 use super::retry::Retry;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{Ask, Tell, Token, fates_that_fit};
+use crate::wire::native::{Ask, Fate, Tell, Token, fates_that_fit};
 
 #[derive(Debug)]
 pub struct Truth {
@@ -92,16 +92,18 @@ impl Truth {
         Some(Ask { token, question: number, first, count }.emit(buffer))
     }
 
-    /// Passes on what the server said, if it was asked.
-    pub fn handle_tell(&mut self, tell: &Tell, flight: &mut Flight) {
+    /// Passes on what the server said, if it was asked. Of probes before the session's first it
+    /// knows nothing: that it has not seen them does not mean that they were lost.
+    pub fn handle_tell(&mut self, tell: &Tell, first_seq: u64, flight: &mut Flight) {
         let asked = |question: &Question| {
             (question.number, question.first, question.count) == (tell.question, tell.first, tell.count)
         };
         let Some(index) = self.questions.iter().position(asked) else { return };
         let question = self.questions.swap_remove(index);
         for offset in 0..question.count {
-            let (fate, _) = tell.fate(offset);
-            flight.tell(question.first + u64::from(offset), fate, question.asked);
+            let seq = question.first + u64::from(offset);
+            let fate = if seq < first_seq { Fate::Forgotten } else { tell.fate(offset).0 };
+            flight.tell(seq, fate, question.asked);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::run::{Clock, Distribution, Knee, LossRuns, Outage, Summary};
-use crate::probe::{Outcome, Resolved};
+use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::stats::{
     ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, LossPattern,
     Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
@@ -16,7 +16,7 @@ pub struct Fold {
     ok: u64,
     late: u64,
     send_errors: u64,
-    causes: BTreeMap<crate::probe::Cause, u64>,
+    causes: BTreeMap<Cause, u64>,
     duration: Duration,
     size: u32,
     rtt: Quantiles,
@@ -27,6 +27,9 @@ pub struct Fold {
     jitter: RtpJitter,
     reordering: Reordering,
     duplication: Duplication,
+    injected_duplicates: u64,
+    corrupted: u64,
+    injected_corrupted: u64,
     losses: LossPattern,
     bursts: Bursts,
     gilbert: Gilbert,
@@ -101,6 +104,9 @@ impl Fold {
             causes: self.causes.clone(),
             loss_runs: self.loss_runs(),
             duplicates: self.duplication.duplicates(),
+            injected_duplicates: self.injected_duplicates,
+            corrupted: self.corrupted,
+            injected_corrupted: self.injected_corrupted,
             reordered: reordering.reordered(),
             reordered_share: reordering.ratio(),
             reordering_extent: reordering.max_extent(),
@@ -139,10 +145,16 @@ impl Fold {
             Outcome::Late => self.late += 1,
             Outcome::SendError => self.send_errors += 1,
             Outcome::Lost => {
-                *self.causes.entry(probe.cause.unwrap_or(crate::probe::Cause::Unknown)).or_default() += 1;
+                *self.causes.entry(probe.cause.unwrap_or(Cause::Unknown)).or_default() += 1;
             }
         }
         self.duplication.record(probe.copies);
+        self.injected_duplicates += u64::from(probe.injected_copies);
+        match probe.corrupted {
+            Some(Corruption::Network) => self.corrupted += 1,
+            Some(Corruption::Injected) => self.injected_corrupted += 1,
+            None => {}
+        }
         let end = probe.sent.unwrap_or(probe.due) + probe.rtt.unwrap_or(probe.interval);
         self.duration = self.duration.max(end);
     }

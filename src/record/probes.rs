@@ -6,10 +6,10 @@
 
 use std::io::{self, Read, Write};
 
-use crate::probe::{Cause, Outcome, Resolved};
+use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
-pub const COLUMNS: [&str; 15] = [
+pub const COLUMNS: [&str; 17] = [
     "seq",
     "due_us",
     "sent_us",
@@ -25,6 +25,8 @@ pub const COLUMNS: [&str; 15] = [
     "owd_up_us",
     "owd_down_us",
     "copies",
+    "injected_copies",
+    "corrupted",
 ];
 
 /// Writes rows; the header with the first.
@@ -56,6 +58,8 @@ impl<W: Write> ProbeWriter<W> {
         self.micros(probe.owd_up)?;
         self.micros(probe.owd_down)?;
         self.number(u64::from(probe.copies))?;
+        self.number(u64::from(probe.injected_copies))?;
+        self.writer.write_field(probe.corrupted.map_or("", |who| name_of(CORRUPTIONS, who)))?;
         self.writer.write_record(None::<&[u8]>)?;
         Ok(())
     }
@@ -169,16 +173,15 @@ impl<R: Read> ProbeReader<R> {
             interval: self.micros(3)?.ok_or_else(|| self.cell_error(3))?,
             size: self.number(4)? as u32,
             outcome: value_of(OUTCOMES, self.cell(5)).ok_or_else(|| self.cell_error(5))?,
-            cause: match self.cell(6) {
-                b"" => None,
-                cell => Some(value_of(CAUSES, cell).ok_or_else(|| self.cell_error(6))?),
-            },
+            cause: self.name(6, CAUSES)?,
             rtt: self.micros(7)?,
             hold: self.micros(9)?,
             server: self.micros(10)?,
             owd_up: self.micros(12)?,
             owd_down: self.micros(13)?,
             copies: self.number(14)? as u32,
+            injected_copies: self.number(15)? as u32,
+            corrupted: self.name(16, CORRUPTIONS)?,
         })
     }
 
@@ -195,6 +198,14 @@ impl<R: Read> ProbeReader<R> {
         match self.cell(column) {
             b"" => Ok(None),
             cell => parse_micros(cell).map(Some).ok_or_else(|| self.cell_error(column)),
+        }
+    }
+
+    /// One of the names that the column may hold, or none.
+    fn name<T: Copy>(&self, column: usize, names: &[(T, &str)]) -> Result<Option<T>, RowError> {
+        match self.cell(column) {
+            b"" => Ok(None),
+            cell => value_of(names, cell).map(Some).ok_or_else(|| self.cell_error(column)),
         }
     }
 
@@ -280,11 +291,14 @@ const CAUSES: &[(Cause, &str)] = &[
     (Cause::Unknown, "unknown"),
 ];
 
+const CORRUPTIONS: &[(Corruption, &str)] =
+    &[(Corruption::Injected, "injected"), (Corruption::Network, "network")];
+
 fn name_of<T: PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
     names.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
 }
 
-fn value_of<T: Copy>(names: &[(T, &'static str)], name: &[u8]) -> Option<T> {
+fn value_of<T: Copy>(names: &[(T, &str)], name: &[u8]) -> Option<T> {
     names.iter().find(|(_, known)| known.as_bytes() == name).map(|(value, _)| *value)
 }
 
@@ -302,13 +316,13 @@ mod tests {
         (
             (any::<u64>(), whole(), time(), whole(), any::<u32>(), outcome, cause),
             (time(), time(), time(), time(), time()),
-            any::<u32>(),
+            (any::<u32>(), any::<u32>(), proptest::option::of(0..CORRUPTIONS.len())),
         )
             .prop_map(
                 |(
                     (seq, due, sent, interval, size, outcome, cause),
                     (rtt, hold, server, owd_up, owd_down),
-                    copies,
+                    (copies, injected_copies, corrupted),
                 )| {
                     Resolved {
                         seq,
@@ -322,6 +336,8 @@ mod tests {
                         owd_up,
                         owd_down,
                         copies,
+                        injected_copies,
+                        corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
                         cause: cause.map(|index| CAUSES[index].0),
                     }
@@ -365,7 +381,7 @@ mod tests {
     #[test]
     fn a_bad_cell_in_the_middle_is_named() {
         let text = format!(
-            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1\n0,0.000,,1.000,64,ok,,,,,,,,,1\n",
+            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,\n",
             COLUMNS.join(",")
         );
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();

@@ -116,6 +116,11 @@ pub struct Summary {
     pub loss_runs: LossRuns,
     /// Replies beyond the first, to probes whose story was not over.
     pub duplicates: u64,
+    /// Of these, sent on purpose by the server.
+    pub injected_duplicates: u64,
+    /// Replies whose payload was changed, by the network and on purpose.
+    pub corrupted: u64,
+    pub injected_corrupted: u64,
     /// By the NextExp rule of RFC 4737.
     pub reordered: u64,
     pub reordered_share: Option<f64>,

@@ -13,6 +13,8 @@ pub struct Fates {
     next: u64,
     /// Different probes that arrived and were counted.
     arrived: u64,
+    /// Bit k: the probe `next - 1 - k` was counted. It saves most replies 32 looks into the ring.
+    recent: u64,
 }
 
 const SEEN_TWICE: u8 = 8;
@@ -25,6 +27,7 @@ impl Fates {
             oldest: first_seq,
             next: first_seq,
             arrived: 0,
+            recent: 0,
         }
     }
 
@@ -54,6 +57,8 @@ impl Fates {
         let known = self.ring[index];
         if Fate::from_nibble(known) == Fate::NotSeen && fate != Fate::DroppedUp {
             self.arrived += 1;
+            let age = self.next - 1 - seq;
+            self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
         self.ring[index] = known & SEEN_TWICE | fate as u8;
     }
@@ -75,6 +80,13 @@ impl Fates {
 
     /// Bit k: the probe `seq - 1 - k` was counted.
     pub fn window(&self, seq: u64) -> u32 {
+        match self.next.checked_sub(seq) {
+            Some(age @ 0..=32) => (self.recent >> age) as u32,
+            _ => self.old_window(seq),
+        }
+    }
+
+    fn old_window(&self, seq: u64) -> u32 {
         let mut window = 0;
         for k in 0..u64::from(u32::BITS).min(seq) {
             let counted = match Fate::from_nibble(self.nibble(seq - 1 - k)) {
@@ -102,6 +114,7 @@ impl Fates {
             self.ring[index] = Fate::NotSeen as u8;
         }
         self.oldest = self.oldest.max(kept_from);
+        self.recent = self.recent.checked_shl((next - self.next).min(64) as u32).unwrap_or(0);
         self.next = next;
     }
 
@@ -164,12 +177,15 @@ mod tests {
             for (step, fate) in steps {
                 let seq = (newest + step).saturating_sub(20);
                 let known = fates.arrive(seq);
-                if known.is_some() {
+                if known == Some(Fate::NotSeen) {
                     newest = newest.max(seq);
                     let fate = Fate::from_nibble(fate);
                     fates.set(seq, fate);
                     oracle.insert(seq, fate);
                 }
+            }
+            for seq in newest.saturating_sub(20).max(5)..=newest + 1 {
+                prop_assert_eq!(fates.window(seq), fates.old_window(seq), "seq {}", seq);
             }
             for seq in newest.saturating_sub(63).max(5)..=newest {
                 prop_assert_eq!(Fate::from_nibble(fates.nibble(seq)), oracle.get(&seq).copied().unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use super::fates::Fates;
 use super::held::{Reply as HeldReply, ReplyKind};
-use super::sessions::Session;
+use super::sessions::{Opening, Session};
 use super::{Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
@@ -77,11 +77,12 @@ impl Server {
             return deny(DenyReason::TooSmall, MIN_SIZE);
         }
         let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
-        let known = self.sessions.of_nonce(nonce).map(|session| session.token);
+        let opening = Opening { nonce, remote: path.remote, size: open.size };
+        let known = self.sessions.opened_by(&opening).map(|session| session.token);
         if known.is_none() && self.sessions.is_full() {
             return deny(DenyReason::Full, self.sessions.len() as u32);
         }
-        let token = known.unwrap_or_else(|| self.start_session(now, open, wanted));
+        let token = known.unwrap_or_else(|| self.start_session(now, opening, open, wanted));
         Opened::Accepted(self.accept(token))
     }
 
@@ -95,7 +96,13 @@ impl Server {
         if allowed { Ok(Some(impairment)) } else { Err(NotAllowed) }
     }
 
-    fn start_session(&mut self, now: Instant, open: &Open, wanted: Option<Impairment>) -> Token {
+    fn start_session(
+        &mut self,
+        now: Instant,
+        opening: Opening,
+        open: &Open,
+        wanted: Option<Impairment>,
+    ) -> Token {
         self.counters.opened += 1;
         let seed = self.session_seed(self.counters.opened);
         let random = self.cookies.token(self.counters.opened);
@@ -107,8 +114,7 @@ impl Server {
         };
         let session = self.sessions.insert(random, |token| Session {
             token,
-            nonce: open.nonce,
-            size: open.size,
+            opening,
             remember,
             seed,
             pipeline,
@@ -124,9 +130,9 @@ impl Server {
         let session = self.sessions.get(token).expect("a session just found or started");
         let notice = session.own.as_ref().unwrap_or(&self.notice);
         Accept {
-            nonce: session.nonce,
+            nonce: session.opening.nonce,
             token,
-            size: session.size,
+            size: session.opening.size,
             max_size: self.settings.max_size,
             remember: session.remember,
             seed: session.seed,
@@ -147,9 +153,9 @@ impl Server {
     ) -> Option<usize> {
         let Some(session) = self.sessions.get_mut(probe.token) else {
             self.counters.forgotten += 1;
-            return Some(Forgotten { token: probe.token, seq: probe.seq }.emit(buffer));
+            return Some(Forgotten { token: probe.token, seq: Some(probe.seq) }.emit(buffer));
         };
-        if length != session.size as usize || session.fates.arrive(probe.seq).is_none() {
+        if length != session.opening.size as usize || session.fates.arrive(probe.seq).is_none() {
             self.counters.malformed += 1;
             return None;
         }
@@ -211,7 +217,7 @@ impl Server {
         let overflows = self.counters.overflows;
         let Some(session) = self.sessions.get_mut(ask.token) else {
             self.counters.forgotten += 1;
-            return Some(Forgotten { token: ask.token, seq: ask.first }.emit(buffer));
+            return Some(Forgotten { token: ask.token, seq: None }.emit(buffer));
         };
         session.last_seen = now;
         Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))

@@ -1,6 +1,7 @@
 //! The native sessions, found by token: a slab whose index is part of the token.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use super::Notice;
 use super::fates::Fates;
@@ -9,11 +10,19 @@ use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Nonce, Token};
 
+/// What tells one client's opening from another's. A nonce alone would not do: whoever learned it
+/// would be given the session of its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Opening {
+    pub nonce: Nonce,
+    pub remote: SocketAddr,
+    pub size: u32,
+}
+
 /// One client's measurement.
 pub struct Session {
     pub token: Token,
-    pub nonce: Nonce,
-    pub size: u32,
+    pub opening: Opening,
     pub remember: u32,
     pub seed: Seed,
     pub pipeline: Pipeline,
@@ -28,7 +37,7 @@ pub struct Session {
 pub struct Sessions {
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
-    by_nonce: HashMap<Nonce, u32>,
+    by_opening: HashMap<Opening, u32>,
     capacity: usize,
 }
 
@@ -38,11 +47,11 @@ const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 impl Sessions {
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.min(1 << INDEX_BITS);
-        Self { slots: Vec::new(), free: Vec::new(), by_nonce: HashMap::new(), capacity }
+        Self { slots: Vec::new(), free: Vec::new(), by_opening: HashMap::new(), capacity }
     }
 
     pub fn len(&self) -> usize {
-        self.by_nonce.len()
+        self.by_opening.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -64,8 +73,8 @@ impl Sessions {
     }
 
     /// The session that this opening already got: its accept was lost, or it was asked twice.
-    pub fn of_nonce(&self, nonce: Nonce) -> Option<&Session> {
-        let index = *self.by_nonce.get(&nonce)? as usize;
+    pub fn opened_by(&self, opening: &Opening) -> Option<&Session> {
+        let index = *self.by_opening.get(opening)? as usize;
         self.slots[index].as_ref()
     }
 
@@ -76,7 +85,7 @@ impl Sessions {
             self.slots.len() as u32 - 1
         });
         let session = build(Token(random.0 & !INDEX_MASK | u64::from(index)));
-        self.by_nonce.insert(session.nonce, index);
+        self.by_opening.insert(session.opening, index);
         self.slots[index as usize].insert(session)
     }
 
@@ -103,7 +112,7 @@ impl Sessions {
 
     fn remove_at(&mut self, index: usize) {
         if let Some(session) = self.slots[index].take() {
-            self.by_nonce.remove(&session.nonce);
+            self.by_opening.remove(&session.opening);
             self.free.push(index as u32);
         }
     }

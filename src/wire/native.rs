@@ -124,7 +124,8 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::Forgotten => Forgotten::parse(datagram).map(Message::Forgotten),
         Kind::Ask => Ask::parse(datagram).map(Message::Ask),
         Kind::Tell => Tell::parse(datagram).map(Message::Tell),
-        Kind::Stop => Some(Message::Stop(Token(id))),
+        // As long as its answer.
+        Kind::Stop => (datagram.len() > BODY).then_some(Message::Stop(Token(id))),
         Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
         Kind::Close => Some(Message::Close(Token(id))),
     };

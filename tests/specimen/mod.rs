@@ -1,7 +1,7 @@
 //! Runs that never were, for pictures: a configuration and its probes, the same for the same seed.
 
 use udpecho::probe::{Cause, Outcome, Resolved};
-use udpecho::record::{Config, Environment, Run, SCHEMA, Server, Stamps, Summary};
+use udpecho::record::{Config, Environment, Fold, Run, SCHEMA, Server, Stamps, Summary};
 use udpecho::rng::{Draws, Seed, Stream};
 use udpecho::time::Duration;
 
@@ -87,7 +87,8 @@ impl Specimen {
             owd_up: None,
             owd_down: None,
             copies: u32::from(replied),
-            arrival: replied.then_some(seq),
+            injected_copies: 0,
+            corrupted: None,
         }
     }
 }
@@ -132,51 +133,11 @@ fn run(count: u64, interval: f64) -> Run {
     }
 }
 
-/// A summary that agrees with the probes, for what the picture shows of it.
+/// The figures of the probes.
 pub fn summary(specimen: &Specimen) -> Summary {
-    let mut rtts: Vec<f64> = Vec::new();
-    let (mut sent, mut late, mut lost, mut send_errors) = (0, 0, 0, 0);
-    for probe in specimen.probes() {
-        sent += u64::from(probe.outcome != Outcome::SendError);
-        match probe.outcome {
-            Outcome::Ok => rtts.push(probe.rtt.unwrap().as_micros_f64()),
-            Outcome::Late => late += 1,
-            Outcome::Lost => lost += 1,
-            Outcome::SendError => send_errors += 1,
-        }
-    }
-    rtts.sort_by(f64::total_cmp);
-    let ok = rtts.len() as u64;
-    let rank = |share: f64| rtts[((share * ok as f64).ceil() as usize).max(1) - 1];
-    let mean = rtts.iter().sum::<f64>() / ok.max(1) as f64;
-    let squares: f64 = rtts.iter().map(|rtt| (rtt - mean).powi(2)).sum();
-    Summary {
-        duration_us: specimen.interval * specimen.count as f64 * 1e6,
-        sent,
-        ok,
-        late,
-        lost,
-        send_errors,
-        loss_share: (sent > 0).then(|| (sent - ok) as f64 / sent as f64),
-        loss_interval: Some([0.0552, 0.1744]),
-        causes: Default::default(),
-        duplicates: 0,
-        reordered: 0,
-        rtt_us: (ok > 0).then(|| udpecho::record::Distribution {
-            min: rtts[0],
-            mean,
-            p50: rank(0.5),
-            p90: rank(0.9),
-            p99: rank(0.99),
-            p999: rank(0.999),
-            max: rtts[rtts.len() - 1],
-            stddev: (ok > 1).then(|| (squares / (ok - 1) as f64).sqrt()),
-            n: ok,
-        }),
-        net_rtt_us: None,
-        schedule_error_us: None,
-        missed: 0,
-    }
+    let mut fold = Fold::new();
+    specimen.probes().for_each(|probe| fold.push(&probe, |_| {}));
+    fold.summary()
 }
 
 /// The classic server on a path of its own: held 0.1 to 500 ms, one in ten unanswered.

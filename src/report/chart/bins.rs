@@ -97,8 +97,8 @@ impl Bin {
 }
 
 impl Bins {
-    pub fn of(digest: &Digest, end: f64) -> Self {
-        let (width, columns) = (digest.columns.width(), digest.columns.all());
+    pub fn of(digest: &Digest, columns: &[Column], end: f64) -> Self {
+        let width = digest.columns.width();
         let least = (end / MOST).max(PROBES * end / digest.sent().max(1) as f64);
         let whole = |step: &f64| *step >= least * (1.0 - 1e-9) && step % width as f64 == 0.0;
         let step = match digest.abscissa {

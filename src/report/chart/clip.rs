@@ -4,7 +4,7 @@ use super::axis::Axis;
 use super::frame::{Frame, SMALL, hand};
 use super::quantity;
 use super::sheet::{Layer, Shape};
-use crate::report::digest::{Column, Digest};
+use crate::report::digest::Column;
 use crate::report::figures::Figures;
 use crate::report::font;
 
@@ -37,9 +37,8 @@ pub fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
 const SAME: f64 = 0.002;
 
 /// The axis of the RTTs.
-pub fn axis(digest: &Digest, figures: &Figures) -> Axis {
+pub fn axis(columns: &[Column], figures: &Figures) -> Axis {
     const NARROW: f64 = 0.15;
-    let columns = digest.columns.all();
     let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
     let Some(slowest) = slowest.map(|rtt| rtt as f64) else { return Axis::blank("RTT") };
     let (low, high) = match &figures.rtt {

@@ -108,7 +108,7 @@ fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[Miss], marks: &[Mark]) 
 
 /// Too many for a mark each: how large a share of a column's probes, a small bar in the lane.
 fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[Miss], view: &View) {
-    let columns = view.digest.columns.all();
+    let columns = &view.columns;
     let width = view.digest.columns.width() as f64;
     let share = |column: &Column, miss: Miss| {
         let all = column.sent + u64::from(column.misses[Miss::NotSent as usize]);

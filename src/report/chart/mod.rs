@@ -20,15 +20,16 @@ mod sheet;
 mod strip;
 mod theme;
 
-pub use theme::{Colours, Theme};
+pub use theme::Theme;
 
 use self::axis::Axis;
 use self::bins::Bins;
 use self::frame::Frame;
 use self::seconds::Slots;
 use self::sheet::Sheet;
+use self::theme::Colours;
 use crate::record::Run;
-use crate::report::digest::{Abscissa, Digest};
+use crate::report::digest::{Abscissa, Column, Digest};
 use crate::report::figures::Figures;
 
 const WIDTH: f64 = 1600.0;
@@ -64,6 +65,7 @@ struct View<'a> {
     run: &'a Run,
     digest: &'a Digest,
     figures: &'a Figures,
+    columns: Vec<Column>,
     bins: Bins,
     /// Of panels A and B.
     probes: Axis,
@@ -88,15 +90,17 @@ impl<'a> View<'a> {
             Abscissa::Time => Axis::elapsed(end),
             Abscissa::Seq => Axis::numbers(digest.end),
         };
+        let columns = digest.columns.all();
         Self {
             run,
             digest,
             figures,
-            bins: Bins::of(digest, end),
+            bins: Bins::of(digest, &columns, end),
             probes,
             seconds: Axis::elapsed(span),
             slots: Slots::of(&digest.seconds),
-            rtt: clip::axis(digest, figures),
+            rtt: clip::axis(&columns, figures),
+            columns,
         }
     }
 

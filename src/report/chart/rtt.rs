@@ -23,10 +23,10 @@ const HEAVY: f64 = 0.3;
 
 pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
     let frame = wide(rows, &view.probes, view.rtt.clone());
-    let columns = view.digest.columns.all();
+    let columns = &view.columns;
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
-        frame.heading(layer, "A RTT per probe", &legend(layer, view, &columns));
+        frame.heading(layer, "A RTT per probe", &legend(layer, view, columns));
         if view.digest.rtt.count() == 0 {
             frame.empty(layer, "no reply in time");
         }
@@ -41,8 +41,8 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
             sheet.layer("late-replies", |layer| late_dots(layer, &frame, points));
         }
         None => {
-            sheet.layer("replies", |layer| density(layer, &frame, view, &columns));
-            sheet.layer("late-replies", |layer| late_cells(layer, &frame, view, &columns));
+            sheet.layer("replies", |layer| density(layer, &frame, view, columns));
+            sheet.layer("late-replies", |layer| late_cells(layer, &frame, view, columns));
         }
     }
     sheet.layer("rtt-lines", |layer| {
@@ -52,9 +52,9 @@ pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
             }
         }
         steps(layer, &frame, &view.bins, |q| q.p50, 1.0, 2.0);
-        interval(layer, &frame, view, &columns);
+        interval(layer, &frame, view, columns);
         quantiles(layer, &frame, view);
-        clip::draw(layer, &frame, &clip::above(&columns, frame.y.high()));
+        clip::draw(layer, &frame, &clip::above(columns, frame.y.high()));
         knee(layer, &frame, view);
         events(layer, &frame, view);
     });

@@ -108,7 +108,11 @@ fn mean(rtt: Option<&Distribution>) -> Cell {
 
 fn network(view: &View) -> Cell {
     let value = view.figures.net.as_ref().map(|net| quantity::time(net.p50 * 1e3));
-    let note = if value.is_some() { "without server time" } else { "server does not say" };
+    let note = match (&value, &view.figures.rtt) {
+        (Some(_), _) => "without server time",
+        (None, Some(_)) => "server does not say",
+        (None, None) => "",
+    };
     Cell { share: 1.1, ..Cell::new("network RTT p50", value.unwrap_or_else(unknown), note) }
 }
 

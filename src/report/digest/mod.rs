@@ -219,7 +219,8 @@ mod tests {
             owd_up: None,
             owd_down: None,
             copies: 1,
-            arrival: None,
+            injected_copies: 0,
+            corrupted: None,
         }
     }
 

@@ -119,18 +119,25 @@ impl Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forgotten {
     pub token: Token,
-    pub seq: u64,
+    /// The probe that is answered; none if it was a question about probes, which says nothing of
+    /// where they went. On the wire a number that no probe has, all ones.
+    pub seq: Option<u64>,
 }
 
 impl Forgotten {
+    const NO_PROBE: u64 = u64::MAX;
+
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         emit_prefix(buffer, Kind::Forgotten, 0, self.token.0);
-        put_u64(buffer, SEQ, self.seq);
+        put_u64(buffer, SEQ, self.seq.unwrap_or(Self::NO_PROBE));
         SEQ.end
     }
 
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
-        (datagram.len() >= SEQ.end).then(|| Self { token: Token(id(datagram)), seq: get_u64(datagram, SEQ) })
+        (datagram.len() >= SEQ.end).then(|| {
+            let seq = get_u64(datagram, SEQ);
+            Self { token: Token(id(datagram)), seq: (seq != Self::NO_PROBE).then_some(seq) }
+        })
     }
 }
 
@@ -160,10 +167,12 @@ mod tests {
             reply.emit(&mut buffer);
             prop_assert_eq!(decode(&buffer), Ok(Message::Reply(reply)));
             prop_assert_eq!(&buffer[MIN_SIZE as usize..], &payload[..]);
-            let forgotten = Forgotten { token: Token(token), seq };
-            let length = forgotten.emit(&mut buffer);
-            prop_assert_eq!(decode(&buffer[..length]), Ok(Message::Forgotten(forgotten)));
-            prop_assert!(length <= MIN_SIZE as usize);
+            for seq in [Some(seq).filter(|seq| *seq != u64::MAX), None] {
+                let forgotten = Forgotten { token: Token(token), seq };
+                let length = forgotten.emit(&mut buffer);
+                prop_assert_eq!(decode(&buffer[..length]), Ok(Message::Forgotten(forgotten)));
+                prop_assert!(length <= MIN_SIZE as usize);
+            }
         }
     }
 

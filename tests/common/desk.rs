@@ -1,0 +1,110 @@
+//! A server without a network: datagrams are handed to it one by one, at the time of one's choice.
+
+use std::net::SocketAddr;
+
+use udpecho::reflect::{Path, Server, Settings};
+use udpecho::time::{Duration, Instant};
+use udpecho::wire::native::{Accept, Cookie, Deny, Hello, Message, Nonce, Open, Probe, Token, decode};
+
+pub struct Desk {
+    pub server: Server,
+    pub now: Instant,
+    buffer: Vec<u8>,
+}
+
+/// What left the server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Instant,
+    pub to: SocketAddr,
+    pub datagram: Vec<u8>,
+}
+
+impl Desk {
+    pub fn new(settings: Settings) -> Self {
+        let now = Instant::from_nanos(1_000_000_000_000);
+        Self { server: Server::new(settings, [7; 32], now), now, buffer: vec![0; 65_536] }
+    }
+
+    /// The answer that leaves at once.
+    pub fn send(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+        self.buffer[..datagram.len()].copy_from_slice(datagram);
+        let path = Path { remote: from, local: None };
+        let length = self.server.handle(self.now, path, &mut self.buffer, datagram.len())?;
+        Some(self.buffer[..length].to_vec())
+    }
+
+    /// Lets so much time pass; what leaves meanwhile, each when it is due.
+    pub fn pass(&mut self, time: Duration) -> Vec<Sent> {
+        let end = self.now + time;
+        let mut sent = Vec::new();
+        while let Some(at) = self.server.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.server.handle_timeout(self.now);
+            while let Some((path, length)) = self.server.poll_transmit(self.now, &mut self.buffer) {
+                let datagram = self.buffer[..length].to_vec();
+                sent.push(Sent { at: self.now, to: path.remote, datagram });
+            }
+        }
+        self.now = end;
+        sent
+    }
+
+    pub fn cookie(&mut self, from: SocketAddr, nonce: u64) -> [u8; 16] {
+        let answer = self.send(from, &hello(nonce)).expect("a cookie");
+        let Ok(Message::Cookie(Cookie { cookie, .. })) = decode(&answer) else {
+            panic!("no cookie: {answer:?}")
+        };
+        cookie
+    }
+
+    /// Hello, cookie, open, accept.
+    pub fn open(&mut self, from: SocketAddr, nonce: u64, size: u32) -> Result<Token, Deny> {
+        let cookie = self.cookie(from, nonce);
+        self.open_with(from, nonce, size, cookie)
+    }
+
+    pub fn open_with(
+        &mut self,
+        from: SocketAddr,
+        nonce: u64,
+        size: u32,
+        cookie: [u8; 16],
+    ) -> Result<Token, Deny> {
+        let answer = self.send(from, &open(nonce, size, cookie)).expect("an answer");
+        match decode(&answer) {
+            Ok(Message::Accept(Accept { token, .. })) => Ok(token),
+            Ok(Message::Deny(deny)) => Err(deny),
+            other => panic!("neither accept nor deny: {other:?}"),
+        }
+    }
+}
+
+pub fn hello(nonce: u64) -> Vec<u8> {
+    emitted(|buffer| Hello { nonce: Nonce(nonce) }.emit(buffer))
+}
+
+pub fn open(nonce: u64, size: u32, cookie: [u8; 16]) -> Vec<u8> {
+    let nonce = Nonce(nonce);
+    let open = Open { nonce, cookie, size, remember: 64, idle_secs: 60, first_seq: 0, wants: "" };
+    emitted(|buffer| open.emit(buffer))
+}
+
+pub fn probe(token: Token, seq: u64, size: usize) -> Vec<u8> {
+    let mut datagram = vec![0; size];
+    Probe { token, seq, sent: Instant::ZERO }.emit(&mut datagram);
+    datagram
+}
+
+pub fn emitted(emit: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
+    let mut buffer = vec![0; 65_536];
+    let length = emit(&mut buffer);
+    buffer.truncate(length);
+    buffer
+}
+
+/// The `index`-th address of those that are public, or of those that are private.
+pub fn address(public: bool, index: u32) -> SocketAddr {
+    let network = if public { 0x0808_0000 } else { 0x0A00_0000 };
+    (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 1024 + (index & 0xFFF) as u16).into()
+}

@@ -1,0 +1,89 @@
+//! What several tests need: settings of the two machines, what a run told, a server at a desk, and
+//! the program as a process.
+#![allow(dead_code, reason = "each test uses its own part")]
+
+pub mod desk;
+pub mod process;
+
+use udpecho::impair::Impairment;
+use udpecho::probe::{Event, Language, Resolved, ServerInfo, Settings};
+use udpecho::reflect::{self, Injection};
+use udpecho::schedule::{Decay, Schedule};
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::time::Duration;
+use udpecho::units::{Interval, Probability};
+
+pub fn millis(millis: i64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub fn interval(length: Duration) -> Interval {
+    Interval::new(length).unwrap()
+}
+
+pub fn share(share: f64) -> Probability {
+    Probability::new(share).unwrap()
+}
+
+pub fn settings(count: u64, every: Duration) -> Settings {
+    Settings {
+        language: Language::Native,
+        size: 64,
+        schedule: Schedule::Fixed(interval(every)),
+        count: Some(count),
+        total: None,
+        deadline: None,
+        grace: Duration::from_secs(1),
+        wants: None,
+        stop_server: false,
+        seed: 1,
+    }
+}
+
+/// The decay of the contract: each interval 5 % shorter.
+pub fn decay(first: Duration, floor: Duration) -> Schedule {
+    Schedule::Decay(Decay::new(interval(first), share(0.05), interval(floor)))
+}
+
+pub fn clean() -> reflect::Settings {
+    injecting(Impairment::clean())
+}
+
+pub fn injecting(impairment: Impairment) -> reflect::Settings {
+    reflect::Settings { injection: Injection::Steady(impairment), ..reflect::Settings::default() }
+}
+
+/// Holds as by default, and answers not one probe.
+pub fn answers_nothing() -> Impairment {
+    Impairment { loss: "100%".parse().unwrap(), ..Impairment::classic() }
+}
+
+/// A path that takes so long each way, and nothing else.
+pub fn simulation(server: reflect::Settings, one_way: Duration) -> Simulation {
+    Simulation::new(server, Conditions::ideal(one_way), Conditions::ideal(one_way), 7)
+}
+
+/// One client against such a server over such a path: what it told.
+pub fn events_of(server: reflect::Settings, one_way: Duration, client: Settings) -> Vec<Event> {
+    let mut simulation = simulation(server, one_way);
+    simulation.add_client(client);
+    simulation.run(Duration::from_secs(3600));
+    simulation.take_events(0)
+}
+
+pub fn resolved(events: &[Event]) -> Vec<Resolved> {
+    let rows = events.iter().filter_map(|event| match event {
+        Event::Resolved(resolved) => Some(*resolved),
+        _ => None,
+    });
+    rows.collect()
+}
+
+/// What the server said of itself.
+pub fn server_info(events: &[Event]) -> ServerInfo {
+    let info = events.iter().find_map(|event| match event {
+        Event::Opened { server, .. } => server.clone(),
+        _ => None,
+    });
+    info.expect("an opening that told of the server")
+}

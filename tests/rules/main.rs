@@ -1,0 +1,13 @@
+//! The rules of the design, each in virtual time or at a desk, each by a test that fails if it is
+//! broken.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod abuse;
+mod injection;
+mod opening;
+mod restart;
+mod text_client;
+mod text_server;
+mod timing;

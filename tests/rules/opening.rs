@@ -1,0 +1,149 @@
+//! The opening: stateless until the client has shown that it receives, and the reasons for which
+//! there is none.
+
+use std::net::SocketAddr;
+
+use udpecho::probe::{Event, Failure, Settings};
+use udpecho::reflect;
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::time::Duration;
+use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Nonce};
+
+use crate::common::desk::{Desk, address, hello, open};
+use crate::common::{clean, events_of, millis, settings, simulation};
+
+const ONE_WAY: Duration = Duration::from_millis(20);
+
+fn failure(events: &[Event]) -> &Failure {
+    match events {
+        [Event::Failed(failure), Event::Finished] => failure,
+        other => panic!("not just a failure: {other:?}"),
+    }
+}
+
+fn failure_over(up: Conditions, size: u32) -> Failure {
+    let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 1);
+    simulation.add_client(Settings { size, ..settings(5, millis(100)) });
+    simulation.run(Duration::from_secs(60));
+    failure(&simulation.take_events(0)).clone()
+}
+
+#[test]
+fn a_hundred_thousand_hellos_leave_nothing_behind() {
+    let mut desk = Desk::new(clean());
+    for index in 0..100_000 {
+        assert!(desk.send(address(true, index), &hello(u64::from(index))).is_some());
+    }
+    let counters = desk.server.counters();
+    assert_eq!((counters.sessions, counters.opened, counters.text_clients, counters.held), (0, 0, 0, 0));
+    assert_eq!(desk.server.poll_timeout(), None);
+}
+
+#[test]
+fn a_session_is_opened_for_nobody_but_the_address_that_got_the_cookie() {
+    let mut desk = Desk::new(clean());
+    let client = address(true, 1);
+    let cookie = desk.cookie(client, 5);
+    let bad = |nonce| Err(Deny { nonce: Nonce(nonce), reason: DenyReason::BadCookie, limit: 0 });
+    let other_port = SocketAddr::new(client.ip(), client.port() + 1);
+    for (from, nonce, cookie) in
+        [(address(true, 5000), 5, cookie), (other_port, 5, cookie), (client, 6, cookie), (client, 5, [0; 16])]
+    {
+        assert_eq!(desk.open_with(from, nonce, 64, cookie), bad(nonce));
+    }
+    assert_eq!(desk.server.counters().sessions, 0);
+    let token = desk.open_with(client, 5, 64, cookie).unwrap();
+    // Asked again, as after a lost accept: the same session.
+    assert_eq!(desk.open_with(client, 5, 64, cookie), Ok(token));
+    assert_eq!(desk.server.counters().sessions, 1);
+    // A cookie ages.
+    desk.pass(Duration::from_secs(40));
+    assert_eq!(desk.open_with(client, 5, 64, cookie), bad(5));
+}
+
+#[test]
+fn an_opening_shorter_than_its_size_opens_nothing() {
+    let mut desk = Desk::new(clean());
+    let cookie = desk.cookie(address(true, 1), 5);
+    let datagram = open(5, 1400, cookie);
+    assert_eq!(desk.send(address(true, 1), &datagram[..1399]), None);
+    assert_eq!((desk.server.counters().sessions, desk.server.counters().malformed), (0, 1));
+}
+
+#[test]
+fn a_full_server_says_so() {
+    let mut desk = Desk::new(reflect::Settings { max_sessions: 2, ..clean() });
+    for index in 0..2 {
+        assert!(desk.open(address(true, index), u64::from(index), 64).is_ok());
+    }
+    let full = Deny { nonce: Nonce(9), reason: DenyReason::Full, limit: 2 };
+    assert_eq!(desk.open(address(true, 9), 9, 64), Err(full));
+    // Silence frees the place, after the idle minute that the others asked for.
+    desk.pass(Duration::from_secs(70));
+    assert_eq!(desk.server.counters().expired, 2);
+    assert!(desk.open(address(true, 9), 9, 64).is_ok());
+
+    let events =
+        events_of(reflect::Settings { max_sessions: 0, ..clean() }, ONE_WAY, settings(5, millis(100)));
+    assert_eq!(failure(&events), &Failure::Full { sessions: 0 });
+}
+
+#[test]
+fn a_session_that_is_closed_frees_its_place() {
+    let mut simulation = simulation(reflect::Settings { max_sessions: 1, ..clean() }, ONE_WAY);
+    simulation.add_client(settings(3, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    // The close is still under way when the client is done.
+    let client = simulation.add_client(Settings { seed: 2, ..settings(3, millis(100)) });
+    simulation.run(Duration::from_secs(60));
+    assert!(matches!(simulation.take_events(client)[0], Event::Opened { .. }));
+}
+
+#[test]
+fn a_size_too_large_or_too_small_is_refused_with_the_limit() {
+    let server = || reflect::Settings { max_size: 1000, ..clean() };
+    let client = |size| Settings { size, ..settings(5, millis(100)) };
+    assert_eq!(failure(&events_of(server(), ONE_WAY, client(1001))), &Failure::TooLarge { limit: 1000 });
+    assert!(matches!(events_of(server(), ONE_WAY, client(1000))[0], Event::Opened { .. }));
+    let mut desk = Desk::new(clean());
+    let small = Deny { nonce: Nonce(1), reason: DenyReason::TooSmall, limit: MIN_SIZE };
+    assert_eq!(desk.open(address(true, 1), 1, MIN_SIZE - 1), Err(small));
+}
+
+#[test]
+fn a_size_that_the_path_does_not_carry_is_told_apart_from_silence() {
+    let ideal = || Conditions::ideal(ONE_WAY);
+    assert_eq!(
+        failure_over(Conditions { longest_passed: 1400, ..ideal() }, 1401),
+        Failure::SizeLost { size: 1401 }
+    );
+    assert_eq!(
+        failure_over(Conditions { longest: 1400, ..ideal() }, 1401),
+        Failure::SizeNotSent { size: 1401 }
+    );
+    let everything = vec![(Duration::ZERO, Duration::from_secs(60))];
+    // Tries at 0, 0.2, 0.6, 1.4 and 2.4 s, the last given a second.
+    assert_eq!(
+        failure_over(Conditions { outages: everything, ..ideal() }, 64),
+        Failure::Silent { tries: 5, after: millis(3400) }
+    );
+}
+
+#[test]
+fn that_nobody_listens_is_told_as_soon_as_it_is_heard() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.restart_server(Duration::ZERO, Duration::from_secs(60), clean());
+    simulation.add_client(settings(5, millis(100)));
+    simulation.run(ONE_WAY);
+    assert_eq!(failure(&simulation.take_events(0)), &Failure::Unreachable);
+}
+
+#[test]
+fn an_opening_survives_losses() {
+    // The first two seconds are lost in both directions.
+    let path = Conditions { outages: vec![(Duration::ZERO, millis(1000))], ..Conditions::ideal(ONE_WAY) };
+    let mut simulation = Simulation::new(clean(), path.clone(), path, 1);
+    simulation.add_client(settings(5, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    assert!(matches!(simulation.take_events(0)[0], Event::Opened { .. }));
+}

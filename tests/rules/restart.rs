@@ -1,0 +1,170 @@
+//! A server that is killed and started again, and one that a client stops.
+
+use proptest::prelude::*;
+use udpecho::impair::Impairment;
+use udpecho::probe::{Cause, Event, Language, Outcome, Resolved, Settings};
+use udpecho::reflect;
+use udpecho::sim::{Conditions, Ledger, Simulation};
+use udpecho::time::Duration;
+
+use crate::common::{clean, injecting, millis, resolved, settings, share, simulation};
+
+const ONE_WAY: Duration = Duration::from_millis(20);
+
+/// What the tests below hold of every row: its story, told honestly.
+fn check(row: &Resolved, ledger: &Ledger) {
+    let story = ledger.story(row.seq).expect("a story for each probe");
+    let rtt = story.replies.first().map(|at| *at - story.sent.unwrap());
+    assert_eq!(row.rtt, rtt, "seq {}", row.seq);
+    let arrived = !story.reached_server.is_empty();
+    match row.cause {
+        None => assert!(matches!(row.outcome, Outcome::Ok | Outcome::Late), "{row:?}"),
+        Some(Cause::Up) => assert!(!arrived, "it did reach a server: {row:?}"),
+        Some(Cause::Down) => assert!(story.replies_sent > 0, "no reply was lost: {row:?}"),
+        // It was there, and no reply left; but that a copy may have met the other server.
+        Some(Cause::InjectedDown | Cause::Refused) => {
+            let copies = story.reached_server.len();
+            assert!(arrived && (story.replies_sent == 0 || copies > 1), "{row:?} {story:?}")
+        }
+        Some(Cause::Unknown) => {}
+        Some(cause) => panic!("nothing here does {cause:?}"),
+    }
+}
+
+#[test]
+fn a_restarted_server_is_found_again_and_the_run_goes_on() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.restart_server(millis(2_000), millis(3_000), clean());
+    simulation.add_client(settings(60, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    let start = Simulation::START;
+    let told: Vec<&Event> = events
+        .iter()
+        .filter(|e| matches!(e, Event::Unreachable { .. } | Event::Forgotten { .. } | Event::Reopened { .. }))
+        .collect();
+    // Probes leave at 80 ms and every 100 ms after: at 1980 ms to nobody, at 2980 ms to a stranger.
+    let opened_again = start + millis(2_980) + ONE_WAY * 6;
+    assert_eq!(
+        told,
+        [
+            &Event::Unreachable { at: start + millis(2_000) },
+            &Event::Forgotten { at: start + millis(3_020) },
+            &Event::Reopened { at: opened_again, first_seq: 31 },
+        ]
+    );
+    let rows = resolved(&events);
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..60).collect::<Vec<_>>());
+    for row in &rows {
+        check(row, simulation.ledger(0));
+        let expected = match row.seq {
+            19..29 => (Outcome::Lost, Some(Cause::Unknown)),
+            29..31 => (Outcome::Lost, Some(Cause::Refused)),
+            _ => (Outcome::Ok, None),
+        };
+        assert_eq!((row.outcome, row.cause), expected, "seq {}", row.seq);
+        assert_eq!(row.copies, u32::from(row.outcome == Outcome::Ok));
+    }
+}
+
+#[test]
+fn what_a_restarted_server_held_is_nobodys_fault() {
+    // Killed while all replies are held, and back before the tail is over.
+    let mut simulation = simulation(reflect::Settings::default(), ONE_WAY);
+    simulation.restart_server(millis(1_120), millis(1_200), reflect::Settings::default());
+    simulation.add_client(settings(20, millis(50)));
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    assert_eq!(rows.len(), 20);
+    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    let held = |row: &&Resolved| simulation.ledger(0).story(row.seq).unwrap().replies_sent == 0;
+    let causes: Vec<Option<Cause>> = rows.iter().filter(held).map(|row| row.cause).collect();
+    assert!(causes.len() > 2 && causes.contains(&Some(Cause::Unknown)), "{causes:?}");
+    assert!(!causes.contains(&Some(Cause::Refused)), "a new server refused what it never saw: {causes:?}");
+}
+
+#[test]
+fn a_server_that_is_gone_for_good_does_not_keep_the_client_waiting_for_ever() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.restart_server(millis(1_000), Duration::from_secs(3600), clean());
+    simulation.add_client(settings(20, millis(100)));
+    simulation.run(Duration::from_secs(10));
+    let rows = resolved(&simulation.take_events(0));
+    assert_eq!(rows.len(), 20);
+    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    assert!(rows[10..].iter().all(|row| row.cause == Some(Cause::Unknown)));
+}
+
+#[test]
+fn a_server_stops_for_a_client_only_if_it_allows_that() {
+    for language in [Language::Native, Language::Text] {
+        for allow_stop in [false, true] {
+            // The first two seconds after the run nothing passes down: the client asks again.
+            let down = Conditions { outages: vec![(millis(480), millis(900))], ..Conditions::ideal(ONE_WAY) };
+            let server = reflect::Settings { allow_stop, ..clean() };
+            let mut simulation = Simulation::new(server, Conditions::ideal(ONE_WAY), down, 1);
+            simulation.add_client(Settings { language, stop_server: true, ..settings(4, millis(100)) });
+            simulation.run(Duration::from_secs(60));
+            let events = simulation.take_events(0);
+            assert!(resolved(&events).iter().all(|row| row.outcome == Outcome::Ok));
+            let answers: Vec<bool> = events
+                .iter()
+                .filter_map(|event| match event {
+                    Event::StopAnswered { obeyed } => Some(*obeyed),
+                    _ => None,
+                })
+                .collect();
+            let expected = match (language, allow_stop) {
+                (_, true) => vec![true],
+                (Language::Native, false) => vec![false],
+                // The dialect has no word for no.
+                (Language::Text, false) => vec![],
+            };
+            assert_eq!(answers, expected, "{language:?}, allowed {allow_stop}");
+            assert_eq!(simulation.server().unwrap().stop_asked(), allow_stop);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_not_told_to_stops_no_server() {
+    let mut simulation = simulation(reflect::Settings { allow_stop: true, ..clean() }, ONE_WAY);
+    simulation.add_client(settings(4, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    assert!(!simulation.server().unwrap().stop_asked());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the path does and whenever the server is restarted: every probe has one row, and no
+    /// row claims what did not happen.
+    #[test]
+    fn no_restart_makes_a_row_lie(
+        seed: u64, gone in 0_i64..3000, away in 0_i64..1500, count in 1_u64..60, interval in 1_i64..80,
+        deadline in proptest::option::of(1_i64..400),
+        losses in [0.0..0.3, 0.0..0.3], duplicates in [0.0..0.2, 0.0..0.2],
+        shortest in [0_i64..40, 0_i64..40], spread in [0_i64..200, 0_i64..200], injects: bool,
+    ) {
+        let path = |way: usize| Conditions {
+            loss: share(losses[way]),
+            duplicates: share(duplicates[way]),
+            longest_delay: millis(shortest[way] + spread[way]),
+            ..Conditions::ideal(millis(shortest[way]))
+        };
+        let impairment = if injects { Impairment::classic() } else { Impairment::clean() };
+        let mut simulation = Simulation::new(injecting(impairment.clone()), path(0), path(1), seed);
+        simulation.restart_server(millis(gone), millis(gone + away), injecting(impairment));
+        let deadline = deadline.map(millis);
+        simulation.add_client(Settings { deadline, seed, ..settings(count, millis(interval)) });
+        simulation.run(Duration::from_secs(120));
+        let events = simulation.take_events(0);
+        let rows = resolved(&events);
+        if matches!(events.first(), Some(Event::Failed(_))) {
+            prop_assert!(rows.is_empty());
+            return Ok(());
+        }
+        prop_assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+        rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    }
+}

@@ -1,0 +1,189 @@
+//! When probes are due, when a reply is late, and to which second it all belongs.
+
+use udpecho::probe::{Event, Outcome, Resolved, Settings};
+use udpecho::record::{Fold, SecondWriter};
+use udpecho::reflect;
+use udpecho::schedule::Schedule;
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::stats::Second;
+use udpecho::time::Duration;
+
+use crate::common::{clean, decay, events_of, interval, millis, resolved, settings, simulation};
+
+fn outcomes(rows: &[Resolved]) -> Vec<Outcome> {
+    rows.iter().map(|row| row.outcome).collect()
+}
+
+#[test]
+fn a_late_reply_counts_for_its_own_probe_once_and_as_late() {
+    // A reply takes two and a half intervals: three probes are always under way.
+    let mut simulation = simulation(clean(), millis(125));
+    simulation.add_client(settings(40, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    assert_eq!(outcomes(&rows), [Outcome::Late; 40]);
+    assert!(rows.iter().all(|row| row.rtt == Some(millis(250)) && row.copies == 1 && row.cause.is_none()));
+    let mut fold = Fold::new();
+    rows.iter().for_each(|row| fold.push(row, |_| {}));
+    let summary = fold.summary();
+    assert_eq!((summary.sent, summary.ok, summary.late, summary.lost), (40, 0, 40, 0));
+    assert_eq!((summary.loss_share, summary.rtt_us, summary.duplicates), (Some(1.0), None, 0));
+}
+
+#[test]
+fn the_deadline_is_the_interval_unless_another_is_given() {
+    let nanosecond = Duration::from_nanos(1);
+    for (interval, deadline, one_way, expected) in [
+        (millis(100), None, millis(50), Outcome::Ok),
+        (millis(100), None, millis(50) + nanosecond, Outcome::Late),
+        (millis(100), Some(millis(200)), millis(100), Outcome::Ok),
+        (millis(100), Some(millis(200)), millis(100) + nanosecond, Outcome::Late),
+        (millis(500), Some(millis(80)), millis(50), Outcome::Late),
+    ] {
+        let client = Settings { deadline, ..settings(5, interval) };
+        let rows = resolved(&events_of(clean(), one_way, client));
+        assert_eq!(outcomes(&rows), [expected; 5], "{interval} {deadline:?} {one_way}");
+    }
+}
+
+#[test]
+fn with_decay_each_interval_is_0_95_of_the_one_before_and_the_deadline_with_it() {
+    let client = Settings { schedule: decay(millis(100), millis(1)), ..settings(60, millis(1)) };
+    let rows = resolved(&events_of(clean(), millis(20), client));
+    let mut due = 0.0;
+    for (seq, row) in rows.iter().enumerate() {
+        let expected = 100e6 * 0.95_f64.powi(seq as i32);
+        assert!((row.interval.as_nanos() as f64 - expected).abs() <= 0.5, "interval of seq {seq}");
+        assert!((row.due.as_nanos() as f64 - due).abs() <= seq as f64, "due time of seq {seq}");
+        assert_eq!(row.sent, Some(row.due));
+        // 0.95^17 of 100 ms is above the RTT of 40 ms, 0.95^18 below.
+        assert_eq!(row.outcome, if seq <= 17 { Outcome::Ok } else { Outcome::Late }, "seq {seq}");
+        due += expected;
+    }
+}
+
+#[test]
+fn the_floor_of_the_interval_is_kept_and_told_once() {
+    let client = Settings { schedule: decay(millis(100), millis(50)), ..settings(40, millis(1)) };
+    let events = events_of(clean(), millis(20), client);
+    let told: Vec<(u64, Duration)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::AtFloor { seq, interval } => Some((*seq, *interval)),
+            _ => None,
+        })
+        .collect();
+    // 0.95^13 is the last power above a half.
+    assert_eq!(told, [(14, millis(50))]);
+    let rows = resolved(&events);
+    assert!(rows[..14].iter().all(|row| row.interval > millis(50)));
+    assert!(rows[14..].iter().all(|row| row.interval == millis(50)));
+    assert!(rows.iter().all(|row| row.outcome == Outcome::Ok));
+}
+
+#[test]
+fn time_zero_is_the_due_time_of_the_first_probe_after_calibration() {
+    let events = events_of(clean(), millis(20), settings(3, millis(500)));
+    assert!(events.contains(&Event::Started { zero: Simulation::START + millis(80) }));
+    let due: Vec<Duration> = resolved(&events).iter().map(|row| row.due).collect();
+    assert_eq!(due, [Duration::ZERO, millis(500), millis(1000)]);
+}
+
+fn table(rows: &[Resolved]) -> Vec<Second> {
+    let mut fold = Fold::new();
+    let mut table = Vec::new();
+    rows.iter().for_each(|row| fold.push(row, |second| table.push(*second)));
+    table.extend(fold.last_second());
+    table
+}
+
+#[test]
+fn the_table_has_a_row_for_every_second_those_without_a_probe_included() {
+    let client = Settings { size: 1000, ..settings(4, millis(2500)) };
+    let table = table(&resolved(&events_of(clean(), millis(10), client)));
+    let mut csv = Vec::new();
+    let mut writer = SecondWriter::new(&mut csv).unwrap();
+    table.iter().for_each(|second| writer.write(second).unwrap());
+    writer.flush().unwrap();
+    drop(writer);
+    // Sent at 0, 2.5, 5 and 7.5 s; 1000 bytes there and back are 16,000 bits.
+    let full = "1,1,0,0,16000,20000.000,20000.000,20000.000,20000.000";
+    let empty = "0,0,0,0,0,,,,";
+    let rows = [full, empty, full, empty, empty, full, empty, full];
+    let rows: Vec<String> = (1..).zip(rows).map(|(second, row)| format!("{second},{row}\n")).collect();
+    let text = String::from_utf8(csv).unwrap();
+    assert_eq!(text.split_once('\n').unwrap().1, rows.concat());
+}
+
+#[test]
+fn a_probe_belongs_to_the_second_of_its_sending_however_late_its_reply() {
+    // Sent at 0.9 s of second 1, answered in second 3; one at exactly 1 s belongs to second 2.
+    let client = Settings { deadline: Some(millis(700)), ..settings(3, millis(900)) };
+    let rows = resolved(&events_of(clean(), millis(600), client));
+    let counts: Vec<[u64; 4]> =
+        table(&rows).iter().map(|row| [row.second, row.sent, row.late, row.ok]).collect();
+    assert_eq!(counts, [[1, 2, 2, 0], [2, 1, 1, 0]]);
+    let rows = resolved(&events_of(clean(), millis(1), settings(5, millis(500))));
+    let counts: Vec<[u64; 2]> = table(&rows).iter().map(|row| [row.second, row.sent]).collect();
+    assert_eq!(counts, [[1, 2], [2, 2], [3, 1]]);
+}
+
+#[test]
+fn throughput_and_delay_are_of_replies_on_time_only() {
+    // Out for a while on the way down: the second second has losses, and no reply on time.
+    let outage = (millis(1000), millis(2200));
+    let down = Conditions { outages: vec![outage], ..Conditions::ideal(millis(50)) };
+    let mut simulation = Simulation::new(clean(), Conditions::ideal(millis(50)), down, 1);
+    simulation.add_client(Settings { size: 500, ..settings(30, millis(100)) });
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    let table = table(&rows);
+    assert_eq!(table.len(), 3);
+    for (second, row) in (1..).zip(&table) {
+        let on_time = rows.iter().filter(|row| row.second() == second && row.outcome == Outcome::Ok).count();
+        assert_eq!((row.ok, row.sent), (on_time as u64, 10));
+        assert_eq!(row.throughput_bps(), on_time as u64 * 500 * 8 * 2);
+        assert_eq!(row.delay.map(|delay| delay.mean), (on_time > 0).then_some(millis(100)));
+    }
+    assert_eq!((table[1].ok, table[1].lost), (0, 10));
+}
+
+#[test]
+fn a_run_that_is_stopped_awaits_its_tail_and_is_complete() {
+    let mut simulation = simulation(reflect::Settings::default(), millis(20));
+    let deadline = Some(Duration::from_secs(1));
+    simulation.add_client(Settings { count: None, deadline, ..settings(1, millis(100)) });
+    simulation.stop_client_at(millis(2_030), 0);
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    let rows = resolved(&events);
+    // The first left at 80 ms, the last at 1980 ms.
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+    for row in &rows {
+        // Held by the server when the stop came, but answered, so not lost.
+        let answered = !simulation.ledger(0).story(row.seq).unwrap().replies.is_empty();
+        assert_eq!(row.outcome == Outcome::Ok, answered, "seq {}", row.seq);
+    }
+    assert!(rows[19].sent.unwrap() + rows[19].rtt.unwrap_or_default() > millis(2_030) - millis(80));
+    assert_eq!(events.last(), Some(&Event::Finished));
+}
+
+#[test]
+fn a_run_that_is_stopped_before_it_began_ends_without_a_probe() {
+    let mut simulation = simulation(clean(), millis(500));
+    simulation.add_client(settings(10, millis(100)));
+    simulation.stop_client_at(millis(700), 0);
+    simulation.run(Duration::from_secs(60));
+    assert_eq!(simulation.take_events(0), [Event::Finished]);
+}
+
+#[test]
+fn a_run_ends_after_its_total_time_too() {
+    let client = Settings {
+        count: None,
+        total: Some(Duration::from_secs(1)),
+        schedule: Schedule::Fixed(interval(millis(300))),
+        ..settings(1, millis(1))
+    };
+    assert_eq!(resolved(&events_of(clean(), millis(20), client)).len(), 4);
+}
