@@ -5,6 +5,7 @@
 //! grow with the run; [`chart::svg`] draws it; [`png::rasterise`] turns the drawing into pixels.
 
 pub mod chart;
+pub mod compare;
 mod digest;
 mod figures;
 mod font;

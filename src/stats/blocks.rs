@@ -1,9 +1,8 @@
 //! A run cut into blocks of neighbours, to tell how much a probe's fate resembles that of the next.
 //!
 //! Losses come in bursts and delays in waves, so a thousand probes tell less than a thousand
-//! strangers would. How much less shows in how far the blocks differ from each other (batch means:
-//! Law and Kelton, "Simulation Modeling and Analysis", section 9.5.3; the ratio is the design effect
-//! of Kish, "Survey Sampling", 1965). Memory does not grow with the run: when there are too many
+//! strangers would. How much less shows in how far the blocks differ from each other and
+//! follow one another; the ratio is the design effect of Kish, "Survey Sampling", 1965. Memory does not grow with the run: when there are too many
 //! blocks, neighbours are joined.
 
 use std::collections::BTreeMap;
@@ -49,12 +48,8 @@ impl<B: Join> Blocks<B> {
         self.blocks.last_mut().expect("one was pushed")
     }
 
-    /// Blocks long enough to differ by more than chance between neighbours, and enough of them to
-    /// tell: of n items about as many as each has items.
-    pub fn long(&self) -> Vec<B> {
-        let items = self.blocks.len().saturating_sub(1) as u64 * self.length + self.filled;
-        let length = (items as f64).sqrt();
-        joined(&self.blocks, ((length / self.length as f64).round() as usize).max(1))
+    pub fn all(&self) -> &[B] {
+        &self.blocks
     }
 }
 
@@ -129,26 +124,16 @@ impl Mean {
     pub fn value(self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
-
-    /// The variance of the mean of these blocks, by how they differ.
-    pub fn spread(blocks: &[Self]) -> Spread {
-        let mut all = Self::default();
-        blocks.iter().for_each(|block| all.join(block));
-        let mean = all.value().unwrap_or(0.0);
-        let squares: f64 = blocks.iter().map(|block| (block.sum - mean * block.n as f64).powi(2)).sum();
-        Spread::new(squares, all.n as f64, blocks.len(), 0.0)
-    }
 }
 
-/// How uncertain a figure of a run is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How a figure of a run scatters from block to block.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
-    /// Its variance, by how the blocks differ.
-    pub between: f64,
-    /// What that would be if no probe knew of any other.
-    pub within: f64,
-    /// What `between` rests on.
-    pub freedom: f64,
+    /// The covariances of blocks so far apart, in the scale of the figure's variance.
+    covariances: Vec<f64>,
+    /// The figure's variance if no probe knew of any other.
+    within: f64,
+    blocks: f64,
 }
 
 impl Spread {
@@ -158,30 +143,69 @@ impl Spread {
         blocks.iter().for_each(|block| all.join(block));
         let (hits, trials) = (all.0 as f64, all.1.max(1) as f64);
         let share = hits / trials;
-        let squares: f64 = blocks.iter().map(|(h, n)| (*h as f64 - share * *n as f64).powi(2)).sum();
-        Self::new(squares, trials, blocks.len(), share * (1.0 - share) / trials)
+        let apart: Vec<f64> = blocks.iter().map(|(h, n)| (*h as f64 - share * *n as f64) / trials).collect();
+        Self::new(&apart, share * (1.0 - share) / trials)
     }
 
-    fn new(squares: f64, trials: f64, blocks: usize, within: f64) -> Self {
-        let blocks = blocks.max(2) as f64;
-        Self {
-            between: squares / trials.max(1.0).powi(2) * blocks / (blocks - 1.0),
-            within,
-            freedom: blocks - 1.0,
+    /// Of the mean.
+    pub fn of_mean(blocks: &[Mean]) -> Self {
+        let mut all = Mean::default();
+        blocks.iter().for_each(|block| all.join(block));
+        let (mean, n) = (all.value().unwrap_or(0.0), all.n.max(1) as f64);
+        let apart: Vec<f64> = blocks.iter().map(|block| (block.sum - mean * block.n as f64) / n).collect();
+        Self::new(&apart, 0.0)
+    }
+
+    fn new(apart: &[f64], within: f64) -> Self {
+        let covariance = |lag: usize| apart.iter().zip(&apart[lag..]).map(|(a, b)| a * b).sum();
+        let lags = (apart.len() / 4).max(1).min(apart.len());
+        Self { covariances: (0..lags).map(covariance).collect(), within, blocks: apart.len().max(2) as f64 }
+    }
+}
+
+/// The variance of the difference of a figure between two runs, and how many independent squares it
+/// rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scatter {
+    pub variance: f64,
+    pub freedom: f64,
+}
+
+impl Scatter {
+    /// Covariances count up to the distance at which they are lost in noise (Geyer, "Practical Markov
+    /// chain Monte Carlo", 1992: the initial monotone sequence). What they lack because each run is
+    /// held against its own mean is put back.
+    pub fn of(spreads: [&Spread; 2]) -> Self {
+        let [a, b] = spreads;
+        let covariance = |lag| Some(a.covariances.get(lag)? + b.covariances.get(lag)?);
+        let alone = covariance(0).unwrap_or(0.0);
+        let (mut sum, mut lags, mut least) = (0.0, 0, f64::INFINITY);
+        while let (Some(even), Some(odd)) = (covariance(lags), covariance(lags + 1)) {
+            least = (even + odd).min(least);
+            if least <= 0.0 {
+                break;
+            }
+            sum += least;
+            lags += 2;
         }
+        let variance = if lags == 0 { alone } else { 2.0 * sum - alone };
+        let blocks = (a.blocks + b.blocks) / 2.0;
+        let reach = lags.saturating_sub(1) as f64;
+        let lacking = (2.0 * reach + 1.0) / blocks - reach * (reach + 1.0) / blocks.powi(2);
+        Self { variance: variance / (1.0 - lacking), freedom: (2.0 * blocks / (2.0 * reach + 1.0)).max(1.0) }
     }
 }
 
 /// How many probes of two runs tell as much as one stranger would, at the least 1. That it is itself
 /// a guess from few blocks is allowed for.
-pub fn design_effect(spreads: [Spread; 2], level: Level) -> f64 {
-    let [a, b] = spreads;
-    let within = a.within + b.within;
+pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
+    let within = spreads[0].within + spreads[1].within;
     if within <= 0.0 {
         return 1.0;
     }
-    let uncertain = level.t(a.freedom + b.freedom) / level.z();
-    ((a.between + b.between) / within * uncertain.powi(2)).max(1.0)
+    let scatter = Scatter::of(spreads);
+    let uncertain = level.t(scatter.freedom) / level.z();
+    (scatter.variance / within * uncertain.powi(2)).max(1.0)
 }
 
 #[cfg(test)]
@@ -201,12 +225,10 @@ mod tests {
     fn blocks_hold_every_item_once_and_are_never_many() {
         for n in [0, 1, 10, 63, 64, 65, 100, 1000, 10_000, 100_000] {
             let blocks = blocks((0..n).map(|k| k % 3 == 0));
-            let long = blocks.long();
-            assert!(blocks.blocks.len() <= MOST && (n < 64 || blocks.blocks.len() > MOST / 2), "{n}");
-            assert_eq!(long.iter().map(|block| block.1).sum::<u64>(), n);
-            assert_eq!(long.iter().map(|block| block.0).sum::<u64>(), n.div_ceil(3));
-            let expected = (n as f64).sqrt().min(MOST as f64);
-            assert!((long.len() as f64) < expected * 1.5 + 1.0 && long.len() as f64 >= expected / 2.0, "{n}");
+            let all = blocks.all();
+            assert!(all.len() <= MOST && (n < 64 || all.len() > MOST / 2), "{n}");
+            assert_eq!(all.iter().map(|block| block.1).sum::<u64>(), n);
+            assert_eq!(all.iter().map(|block| block.0).sum::<u64>(), n.div_ceil(3));
         }
     }
 
@@ -223,27 +245,45 @@ mod tests {
         assert_eq!(counts.at_most(Duration::from_nanos(5)), (2, 3));
     }
 
-    /// Two blocks with 1 and 3 hits of 10: the share is 0.2, the squares 1 + 1, over 20^2, times two.
+    /// Four blocks of ten with 1, 1, 3, 3 hits: the share is 0.2, each block is 1 of 40 from it. The
+    /// squares add up to 4 / 1600, and 1 / 4 of what there is lacks.
     #[test]
     fn spread_by_hand() {
-        let spread = Spread::of_share(&[(1, 10), (3, 10)]);
-        assert!((spread.between - 0.01).abs() < 1e-12 && (spread.within - 0.008).abs() < 1e-12);
-        let mean = Mean::spread(&[Mean { n: 10, sum: 1.0 }, Mean { n: 10, sum: 3.0 }]);
-        assert_eq!((mean.between, mean.freedom), (spread.between, 1.0));
+        let spread = Spread::of_share(&[(1, 10), (1, 10), (3, 10), (3, 10)]);
+        assert_eq!(spread.covariances.len(), 1);
+        assert!((spread.covariances[0] - 4.0 / 1600.0).abs() < 1e-12);
+        assert!((spread.within - 0.2 * 0.8 / 40.0).abs() < 1e-12);
+        let none = Spread::of_share(&[(0, 10); 4]);
+        let scatter = Scatter::of([&spread, &none]);
+        assert!((scatter.variance - 4.0 / 1600.0 / 0.75).abs() < 1e-12);
+        assert_eq!(scatter.freedom, 8.0);
+        let mean = |sum| Mean { n: 10, sum };
+        let means = Spread::of_mean(&[mean(1.0), mean(1.0), mean(3.0), mean(3.0)]);
+        assert_eq!(means.covariances, spread.covariances);
+        assert_eq!(design_effect([&none, &none], Level::P95), 1.0);
     }
 
-    /// Every fate repeated eight times over tells an eighth.
+    /// The mean design effect of pairs of runs in which a draw holds for so many probes.
+    fn effect(n: u64, repeat: u64) -> f64 {
+        let stream = Stream::new(5, "repeat");
+        let run = |salt: u64| {
+            let hits = (0..n).map(|k| stream.unit(k / repeat + (salt << 40)) < 0.3);
+            Spread::of_share(blocks(hits).all())
+        };
+        let pairs = 40;
+        (0..pairs).map(|k| design_effect([&run(2 * k), &run(2 * k + 1)], Level::P95)).sum::<f64>()
+            / pairs as f64
+    }
+
+    /// Every fate repeated so often tells so much less, whether that is within a block or beyond; the
+    /// allowance for guessing makes it a little more, and chance alone makes little of it.
     #[test]
     fn the_design_effect_of_repetition_is_its_length() {
-        let stream = Stream::new(5, "repeat");
-        let effect = |repeat: u64| {
-            let run = |salt: u64| {
-                Spread::of_share(&blocks((0..40_000).map(|k| stream.unit(k / repeat + salt) < 0.1)).long())
-            };
-            design_effect([run(0), run(1 << 40)], Level::P95)
-        };
-        let (alone, eight) = (effect(1), effect(8));
-        assert!((1.0..1.4).contains(&alone), "{alone}");
-        assert!((5.5..11.0).contains(&eight), "{eight}");
+        for n in [300, 1000, 20_000] {
+            for repeat in [1, 8, 20] {
+                let (effect, true_effect) = (effect(n, repeat), repeat as f64);
+                assert!((true_effect * 0.95..true_effect * 2.0).contains(&effect), "{n}, {repeat}: {effect}");
+            }
+        }
     }
 }

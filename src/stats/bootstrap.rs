@@ -125,7 +125,8 @@ mod tests {
         for (rank, n) in [(1, 1), (1, 10), (10, 10), (5, 9), (36, 40)] {
             let stream = Stream::new(1, "place");
             let draws = 20_000;
-            let places: Vec<u64> = (0..draws).map(|k| resampled_place(rank, n, 1.0, &mut stream.at(k))).collect();
+            let places: Vec<u64> =
+                (0..draws).map(|k| resampled_place(rank, n, 1.0, &mut stream.at(k))).collect();
             for place in 0..n {
                 let got = places.iter().filter(|p| **p <= place).count() as f64 / draws as f64;
                 let exact = binomial_tail(n, rank, (place + 1) as f64 / n as f64);

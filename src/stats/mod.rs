@@ -29,7 +29,7 @@ mod schedule_error;
 mod seconds;
 
 pub use arrival::ArrivalOrder;
-pub use blocks::{Blocks, Counts, Join, Mean, Spread, design_effect};
+pub use blocks::{Blocks, Counts, Join, Mean, Scatter, Spread, design_effect};
 pub use bootstrap::{Shift, quantile_shift};
 pub use bursts::{Bursts, GMIN};
 pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};

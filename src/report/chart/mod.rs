@@ -13,6 +13,7 @@ mod frame;
 mod header;
 mod histogram;
 mod loss;
+mod overlay;
 mod quantity;
 mod rtt;
 mod seconds;
@@ -20,6 +21,7 @@ mod sheet;
 mod strip;
 mod theme;
 
+pub use overlay::overlay;
 pub use theme::Theme;
 
 use self::axis::Axis;

@@ -1,0 +1,111 @@
+//! Panel B: each figure's difference from the first run with its interval, as a share of the first
+//! run's value, so that all share one axis.
+
+use plotters::style::Color;
+
+use super::super::axis::{Axis, nice};
+use super::super::frame::{Frame, Key, SMALL, hand};
+use super::super::quantity::plain;
+use super::super::sheet::{Layer, Shape};
+use super::super::{RIGHT, Rows};
+use super::Overlaid;
+use crate::report::compare::{Change, Changes, Figure, Verdict, name};
+
+const LEFT: f64 = 944.0;
+/// Where the verdicts stand.
+const VERDICTS: f64 = 96.0;
+/// The axis reaches no further than three times the first run's value to either side.
+const FURTHEST: f64 = 2.0;
+
+/// A line for each run in a row for each figure.
+pub fn height(changes: &[Changes]) -> f64 {
+    let rows: usize = figures(changes).len();
+    rows as f64 * (16.0 * changes.len() as f64 + 12.0) + 16.0
+}
+
+fn figures(changes: &[Changes]) -> Vec<Figure> {
+    let mut figures: Vec<Figure> = Vec::new();
+    for change in changes.iter().flat_map(|changes| &changes.0) {
+        if change.figure != Figure::Throughput && !figures.contains(&change.figure) {
+            figures.push(change.figure);
+        }
+    }
+    figures
+}
+
+pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: f64, (top, bottom): Rows) {
+    let colours = layer.colours();
+    let right = RIGHT - VERDICTS;
+    let frame = Frame { left: LEFT, right, top, bottom, x: axis(changes), y: Axis::blank("") };
+    frame.ground(layer);
+    frame.foot(layer);
+    let band = [frame.at(-margin, 1.0), frame.at(margin, 0.0)];
+    layer.rect(band[0], band[1], &colours.band.mix(0.25));
+    layer.line(&[frame.at(0.0, 0.0), frame.at(0.0, 1.0)], &colours.text, 1.2);
+    let legend = [Key::Patch(colours.band.mix(0.25), format!("±{} %: the margin", plain(margin * 100.0)))];
+    frame.heading(layer, "B Difference from A", &legend);
+    let figures = figures(changes);
+    let row = (bottom - top) / figures.len().max(1) as f64;
+    for (k, figure) in figures.iter().enumerate() {
+        let middle = top + (k as f64 + 0.5) * row;
+        layer.text(&name(*figure), (LEFT - 8.0, middle + 4.5), hand(13.0, colours.text).right());
+        let theirs = runs.iter().skip(1).zip(changes);
+        let found = theirs.filter_map(|(run, all)| Some((run, all.0.iter().find(|c| c.figure == *figure)?)));
+        let found: Vec<_> = found.collect();
+        let step = ((row - 8.0) / found.len().max(1) as f64).min(22.0);
+        for (j, (run, change)) in found.iter().enumerate() {
+            let y = middle + (j as f64 - (found.len() - 1) as f64 / 2.0) * step;
+            whisker(layer, &frame, run, change, y);
+        }
+    }
+}
+
+fn axis(changes: &[Changes]) -> Axis {
+    let ends = changes.iter().flat_map(|changes| &changes.0).filter_map(relative);
+    let furthest = ends.map(|(_, low, high)| high.max(-low)).fold(0.1, f64::max).min(FURTHEST);
+    let step = nice(furthest / 3.5);
+    let last = (furthest / step - 1e-9).ceil() as i32;
+    let label = |k: i32| match f64::from(k) * step * 100.0 {
+        zero if zero == 0.0 => "0".to_owned(),
+        percent => format!("{}{} %", if percent > 0.0 { "+" } else { "−" }, plain(percent.abs())),
+    };
+    let ticks = (-last..=last).map(|k| (f64::from(k) * step, label(k))).collect();
+    Axis::between(-f64::from(last) * step, f64::from(last) * step, ticks)
+        .titled("Difference and its interval, as a share of A's value")
+}
+
+/// The difference and its interval as shares of what it was; none of nothing.
+fn relative(change: &Change) -> Option<(f64, f64, f64)> {
+    let before = change.before.filter(|before| *before > 0.0)?;
+    let (low, high) = change.interval?;
+    Some((change.relative()?, low / before, high / before))
+}
+
+fn whisker(layer: &mut Layer, frame: &Frame, run: &Overlaid, change: &Change, y: f64) {
+    let colours = layer.colours();
+    let sure = matches!(change.verdict, Verdict::Worse | Verdict::Better);
+    let colour = if sure { colours.text } else { colours.muted };
+    let said = verdict(change);
+    layer.text(said, (frame.right + 10.0, y + 4.0), hand(SMALL, colour));
+    let Some((estimate, low, high)) = relative(change) else { return };
+    let beyond = frame.x.high();
+    layer.line(&[(frame.at_x(low), y), (frame.at_x(high), y)], &run.colour, 2.0);
+    if high > beyond {
+        layer.mark(Shape::Up, (frame.right - 7.0, y), 5.0, &run.colour);
+    }
+    if (-beyond..=beyond).contains(&estimate) {
+        layer.mark(run.shape, (frame.at_x(estimate), y), 5.0, &run.colour);
+    }
+}
+
+fn verdict(change: &Change) -> &'static str {
+    match change.verdict {
+        Verdict::Worse => "worse",
+        Verdict::Better => "better",
+        Verdict::Small => "small",
+        Verdict::Same => "same",
+        Verdict::Noise => "noise",
+        Verdict::TooFew { .. } => "too few",
+        Verdict::Untested => "",
+    }
+}
