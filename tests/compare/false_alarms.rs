@@ -1,13 +1,14 @@
 //! Two runs over the same unchanged path: at most one comparison in twenty may call anything changed.
 
 use udpecho::impair::Impairment;
+use udpecho::probe::Settings;
 use udpecho::reflect;
 use udpecho::report::compare::{Changes, Sample, Verdict};
 use udpecho::rng::Seed;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 
-use crate::common::{injecting, millis, resolved, settings, share};
+use crate::common::{injecting, interval, millis, resolved, settings, share};
 use crate::paths::{STEADY, WAVES, differences, sample};
 
 const PAIRS: u64 = 200;
@@ -41,7 +42,7 @@ fn a_path_of_waves_and_bursts_raises_few() {
 fn a_simulated_network_raises_few() {
     let pair = |k: u64| differences(simulated(2 * k), simulated(2 * k + 1));
     let figures = pair(0).0.len();
-    assert_eq!(figures, 11, "loss, not injected, 3 RTT, 3 network, jitter, reordering, throughput");
+    assert_eq!(figures, 12, "loss, not injected, mean, 3 RTT, 3 network, jitter, reordering, throughput");
     let alarms = alarms(pair);
     println!("simulated network: {alarms} of {PAIRS}");
     assert!(alarms <= ALLOWED, "{alarms}");
@@ -57,7 +58,8 @@ fn simulated(seed: Seed) -> Sample {
     let impairment = Impairment { loss: "5%".parse().unwrap(), ..Impairment::classic() };
     let server = reflect::Settings { impair_seed: Some(seed), ..injecting(impairment) };
     let mut simulation = Simulation::new(server, conditions.clone(), conditions, seed);
-    simulation.add_client(settings(300, millis(100)));
+    let deadline = Some(interval(Duration::from_secs(1)));
+    simulation.add_client(Settings { deadline, ..settings(400, millis(100)) });
     simulation.run(Duration::from_secs(3600));
     sample(resolved(&simulation.take_events(0)))
 }

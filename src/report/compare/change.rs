@@ -5,7 +5,7 @@
 //! (Bonferroni), widened by how much neighbouring probes resemble each other. So what lies within
 //! chance is called a change in no more than one comparison of twenty, however many figures there are.
 
-use super::sample::{Delays, Sample, Shares};
+use super::sample::{Average, Delays, Sample, Shares};
 use crate::rng::Seed;
 use crate::stats::{Confidence, Level, Quantiles, Scatter, design_effect, quantile_shift};
 use crate::time::Duration;
@@ -13,7 +13,7 @@ use crate::time::Duration;
 /// The same runs give the same intervals.
 const SEED: Seed = 1;
 
-/// A mean of fewer distances is no mean to rely on.
+/// A mean of fewer is none to rely on.
 const FEW: u64 = 20;
 
 /// What is compared. All but `Throughput` are better when they are less.
@@ -23,6 +23,8 @@ pub enum Figure {
     Loss,
     /// The same without what was dropped on purpose.
     Uninjected,
+    /// The mean RTT. It needs fewer probes than a percentile to tell a gross change.
+    Mean,
     /// A percentile of the RTT.
     Rtt(f64),
     /// The same without the time at the server.
@@ -54,6 +56,20 @@ pub enum Verdict {
     Untested,
 }
 
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::Small => "small",
+            Self::Same => "same",
+            Self::Noise => "noise",
+            Self::TooFew { .. } => "too few",
+            Self::Untested => "",
+        }
+    }
+}
+
 /// Shares are fractions, times nanoseconds, rates bits a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
@@ -78,8 +94,10 @@ impl Change {
 
     /// Whether a path that did this has got worse: by loss or by delay.
     pub fn is_regression(&self) -> bool {
-        let counts =
-            matches!(self.figure, Figure::Loss | Figure::Uninjected | Figure::Rtt(_) | Figure::Net(_));
+        let counts = match self.figure {
+            Figure::Loss | Figure::Uninjected | Figure::Mean | Figure::Rtt(_) | Figure::Net(_) => true,
+            Figure::Jitter | Figure::Reordering | Figure::Throughput => false,
+        };
         counts && self.verdict == Verdict::Worse
     }
 }
@@ -120,7 +138,7 @@ impl Pair<'_> {
         let injected = either(|sample| sample.uninjected.trials() < sample.missed.trials());
         let net = either(Sample::waits_at_the_server);
         let reordered = either(|sample| sample.reordered.hits() > 0);
-        let fixed = [Some(Figure::Loss), injected.then_some(Figure::Uninjected)];
+        let fixed = [Some(Figure::Loss), injected.then_some(Figure::Uninjected), Some(Figure::Mean)];
         let rtts = PERCENTILES.map(|p| Some(Figure::Rtt(p)));
         let nets = PERCENTILES.map(|p| net.then_some(Figure::Net(p)));
         let rest = [Some(Figure::Jitter), reordered.then_some(Figure::Reordering), Some(Figure::Throughput)];
@@ -135,7 +153,8 @@ impl Pair<'_> {
             Figure::Reordering => of_shares(figure, &before.reordered, &after.reordered, level),
             Figure::Rtt(p) => of_delays(figure, p, &before.rtt, &after.rtt, level),
             Figure::Net(p) => of_delays(figure, p, &before.net, &after.net, level),
-            Figure::Jitter => self.jitter(level),
+            Figure::Mean => of_averages(figure, &before.mean, &after.mean, level),
+            Figure::Jitter => of_averages(figure, &before.jitter, &after.jitter, level),
             Figure::Throughput => Change {
                 figure,
                 before: before.throughput(),
@@ -145,17 +164,16 @@ impl Pair<'_> {
             },
         }
     }
+}
 
-    fn jitter(&self, level: Level) -> Change {
-        let (before, after) = (&self.before.jitter, &self.after.jitter);
-        let mut change = untold(Figure::Jitter, before.mean().value(), after.mean().value(), FEW);
-        if let (Some(difference), true) = (change.difference(), before.mean().n.min(after.mean().n) >= FEW) {
-            let scatter = Scatter::of([&before.spread(), &after.spread()]);
-            let half = level.t(scatter.freedom) * scatter.variance.sqrt();
-            change.interval = Some((difference - half, difference + half));
-        }
-        change
+fn of_averages(figure: Figure, before: &Average, after: &Average, level: Level) -> Change {
+    let mut change = untold(figure, before.mean().value(), after.mean().value(), FEW);
+    if let (Some(difference), true) = (change.difference(), before.mean().n.min(after.mean().n) >= FEW) {
+        let scatter = Scatter::of([&before.spread(), &after.spread()]);
+        let half = level.t(scatter.freedom) * scatter.variance.sqrt();
+        change.interval = Some((difference - half, difference + half));
     }
+    change
 }
 
 fn of_shares(figure: Figure, before: &Shares, after: &Shares, level: Level) -> Change {

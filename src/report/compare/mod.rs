@@ -9,4 +9,4 @@ mod table;
 
 pub use change::{Change, Changes, Figure, Verdict, changes};
 pub use sample::Sample;
-pub use table::{letter, name, regression, table};
+pub use table::{factor, letter, name, regression, table};

@@ -18,7 +18,10 @@ pub struct Sample {
     pub(super) reordered: Shares,
     pub(super) rtt: Delays,
     pub(super) net: Delays,
-    pub(super) jitter: Jitter,
+    pub(super) mean: Average,
+    /// The distance of the RTTs of neighbours, where both were answered in time.
+    pub(super) jitter: Average,
+    previous: Option<Duration>,
     arrivals: ArrivalOrder<u64>,
     reordering: Reordering,
     bits: u64,
@@ -36,7 +39,9 @@ impl Sample {
             reordered: Shares::default(),
             rtt: Delays::default(),
             net: Delays::default(),
-            jitter: Jitter::default(),
+            mean: Average::default(),
+            jitter: Average::default(),
+            previous: None,
             arrivals: ArrivalOrder::new(),
             reordering: Reordering::new(),
             bits: 0,
@@ -48,7 +53,10 @@ impl Sample {
         self.digest.push(probe);
         self.end = self.end.max(probe.due + probe.interval);
         let on_time = probe.rtt.filter(|_| probe.outcome == Outcome::Ok);
-        self.jitter.record(on_time);
+        let previous = std::mem::replace(&mut self.previous, on_time);
+        if let (Some(rtt), Some(previous)) = (on_time, previous) {
+            self.jitter.record((rtt - previous).abs());
+        }
         let Some(sent) = probe.sent else { return };
         self.missed.record(on_time.is_none());
         if !matches!(probe.cause, Some(Cause::InjectedUp | Cause::InjectedDown)) {
@@ -63,6 +71,7 @@ impl Sample {
         if let Some(rtt) = on_time {
             self.bits += u64::from(probe.size) * 16;
             self.rtt.record(rtt);
+            self.mean.record(rtt);
             probe.net_rtt().into_iter().for_each(|net| self.net.record(net));
         }
     }
@@ -140,22 +149,17 @@ impl Delays {
     }
 }
 
-/// The mean distance of the RTTs of neighbours, where both were answered in time.
 #[derive(Default)]
-pub(super) struct Jitter {
-    previous: Option<Duration>,
+pub(super) struct Average {
     all: Mean,
     blocks: Blocks<Mean>,
 }
 
-impl Jitter {
-    fn record(&mut self, rtt: Option<Duration>) {
-        let previous = std::mem::replace(&mut self.previous, rtt);
-        if let (Some(rtt), Some(previous)) = (rtt, previous) {
-            let distance = (rtt - previous).abs().as_nanos() as f64;
-            self.all.record(distance);
-            self.blocks.next_item().record(distance);
-        }
+impl Average {
+    fn record(&mut self, time: Duration) {
+        let nanos = time.as_nanos() as f64;
+        self.all.record(nanos);
+        self.blocks.next_item().record(nanos);
     }
 
     pub fn mean(&self) -> Mean {

@@ -63,15 +63,7 @@ fn row(change: &Change) -> String {
     let interval = change.interval.map_or(String::new(), |(low, high)| {
         format!("{} to {}", bare(change.figure, low), bare(change.figure, high))
     });
-    let verdict = match change.verdict {
-        Verdict::Worse => "worse",
-        Verdict::Better => "better",
-        Verdict::Small => "small",
-        Verdict::Same => "same",
-        Verdict::Noise => "noise",
-        Verdict::TooFew { .. } => "too few",
-        Verdict::Untested => "",
-    };
+    let verdict = change.verdict.word();
     let line = format!(
         "{:<13} {:>11} {:>11} {difference:>12} {interval:>20}  {verdict}",
         name(change.figure),
@@ -98,13 +90,14 @@ fn words(letter: char, changes: &Changes, margin: f64) -> Vec<String> {
     say("noise", &with(|v| *v == Verdict::Noise), " (zero lies within the interval)");
     let small = format!(" (a change of less than {})", percent(margin));
     say("too small to matter", &with(|v| *v == Verdict::Small), &small);
-    let few = with(|v| matches!(v, Verdict::TooFew { .. }));
-    let needed = few.iter().filter_map(|change| match change.verdict {
-        Verdict::TooFew { needed } => Some(needed),
+    let few = changes.0.iter().filter_map(|change| match change.verdict {
+        Verdict::TooFew { needed } => Some(format!("{} ({needed})", name(change.figure))),
         _ => None,
     });
-    let needed = format!(" ({} replies in each run would tell)", needed.max().unwrap_or(0));
-    say("too few probes", &few, &needed);
+    let few: Vec<String> = few.collect();
+    if !few.is_empty() {
+        said.push(format!("too few replies, and how many each run would need: {}", few.join(", ")));
+    }
     let changed = |verdict, title: &str| {
         let all = changes.0.iter().filter(move |change| change.verdict == verdict);
         all.map(|change| format!("{letter} is {title}: {}", from_to(change))).collect::<Vec<_>>()
@@ -125,8 +118,9 @@ fn from_to(change: &Change) -> String {
     format!("{} {} instead of {}{relative}", name(change.figure), value(change.after), value(change.before))
 }
 
-fn factor(relative: f64) -> String {
+pub fn factor(relative: f64) -> String {
     match relative {
+        r if r.abs() < 0.005 => "±0 %".to_owned(),
         r if r >= 1.0 => format!("{:.1} times as much", r + 1.0),
         r => format!("{:+.0} %", r * 100.0),
     }
@@ -189,6 +183,7 @@ pub fn name(figure: Figure) -> String {
     match figure {
         Figure::Loss => "loss".to_owned(),
         Figure::Uninjected => "not injected".to_owned(),
+        Figure::Mean => "RTT mean".to_owned(),
         Figure::Rtt(p) => format!("RTT p{}", p * 100.0),
         Figure::Net(p) => format!("network p{}", p * 100.0),
         Figure::Jitter => "jitter".to_owned(),
@@ -202,7 +197,7 @@ pub fn amount(figure: Figure, value: f64) -> String {
     match figure {
         Figure::Loss | Figure::Uninjected | Figure::Reordering => percent(value),
         Figure::Throughput => bit_rate(value),
-        Figure::Rtt(_) | Figure::Net(_) | Figure::Jitter => milliseconds(time(value)),
+        Figure::Mean | Figure::Rtt(_) | Figure::Net(_) | Figure::Jitter => milliseconds(time(value)),
     }
 }
 

@@ -9,8 +9,8 @@ use super::Overlaid;
 use crate::record::Distribution;
 
 const WIDTH: f64 = 640.0;
-/// The shares of the replies at which a line bears its run's mark.
-const MARKS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
+/// How often a line bears its run's mark.
+const MARKS: usize = 5;
 
 pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
     let y = Axis::shares().titled("Share of probes sent");
@@ -22,8 +22,10 @@ pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
     if runs.iter().all(|run| run.sample.digest.rtt.count() == 0) {
         frame.empty(layer, "no reply in time");
     }
-    for run in runs {
-        curve(layer, &frame, run);
+    for (k, run) in runs.iter().enumerate() {
+        // Where curves lie over each other their marks must not.
+        let phase = (k as f64 + 0.5) / runs.len() as f64;
+        curve(layer, &frame, run, phase);
     }
 }
 
@@ -39,7 +41,8 @@ fn axis(runs: &[Overlaid]) -> Axis {
 }
 
 /// A staircase with at most a step for each half pixel.
-fn curve(layer: &mut Layer, frame: &Frame, run: &Overlaid) {
+fn curve(layer: &mut Layer, frame: &Frame, run: &Overlaid, phase: f64) {
+    let shares: Vec<f64> = (0..MARKS).map(|mark| (mark as f64 + phase) / MARKS as f64).collect();
     let tally = &run.sample.digest.rtt;
     let (sent, replies) = (run.sample.digest.sent() as f64, tally.count() as f64);
     let mut line = vec![(frame.left, frame.bottom)];
@@ -47,7 +50,7 @@ fn curve(layer: &mut Layer, frame: &Frame, run: &Overlaid) {
     for (value, count) in tally.values() {
         let x = (frame.at_x(value as f64) * 2.0).round() / 2.0;
         let passed = |share: &&f64| below < **share * replies && **share * replies <= below + count as f64;
-        marks.extend(MARKS.iter().filter(passed).map(|share| (x, frame.at_y(share * replies / sent))));
+        marks.extend(shares.iter().filter(passed).map(|share| (x, frame.at_y(share * replies / sent))));
         below += count as f64;
         let (last, y) = (line[line.len() - 1], frame.at_y(below / sent));
         if x > last.0 {

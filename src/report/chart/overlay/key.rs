@@ -53,7 +53,8 @@ fn row(layer: &mut Layer, run: &Overlaid, base: f64) {
 
 fn described(run: &Overlaid) -> String {
     let config = &run.sample.run.config;
-    let interval = quantity::time(config.interval_us * 1e3);
+    let unit = quantity::time_unit(config.interval_us * 1e3);
+    let interval = format!("{} {}", quantity::plain(config.interval_us * 1e3 / unit.size), unit.name);
     let name = run.sample.name.trim_end_matches('/');
     format!("{name} · {} · i={interval} · {} B", config.address, quantity::count(config.size.into()))
 }
