@@ -8,7 +8,7 @@ use udpecho::rng::Seed;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 
-use crate::common::{injecting, interval, millis, resolved, settings, share};
+use crate::common::{injecting, millis, resolved, settings, share};
 use crate::paths::{STEADY, WAVES, differences, sample};
 
 const PAIRS: u64 = 200;
@@ -58,7 +58,7 @@ fn simulated(seed: Seed) -> Sample {
     let impairment = Impairment { loss: "5%".parse().unwrap(), ..Impairment::classic() };
     let server = reflect::Settings { impair_seed: Some(seed), ..injecting(impairment) };
     let mut simulation = Simulation::new(server, conditions.clone(), conditions, seed);
-    let deadline = Some(interval(Duration::from_secs(1)));
+    let deadline = Some(Duration::from_secs(1));
     simulation.add_client(Settings { deadline, ..settings(400, millis(100)) });
     simulation.run(Duration::from_secs(3600));
     sample(resolved(&simulation.take_events(0)))
