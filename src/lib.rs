@@ -18,6 +18,34 @@
 //! | [`cli`] | arguments, one file a command, what people see; nobody sees it |
 //!
 //! All but `net` and `cli` is pure: `now` and randomness are arguments, deadlines are return values.
+//! So a whole run, server and network included, is a function:
+//!
+//! ```
+//! use udpecho::probe::{Event, Language, Outcome, Settings};
+//! use udpecho::schedule::Schedule;
+//! use udpecho::sim::{Conditions, Simulation};
+//! use udpecho::time::Duration;
+//!
+//! let path = Conditions::ideal(Duration::from_millis(10));
+//! let mut network = Simulation::new(udpecho::reflect::Settings::default(), path.clone(), path, 7);
+//! let client = network.add_client(Settings {
+//!     language: Language::Native,
+//!     size: 512,
+//!     schedule: Schedule::Fixed("0.5".parse()?),
+//!     count: Some(100),
+//!     total: None,
+//!     deadline: None,
+//!     grace: Duration::from_secs(1),
+//!     wants: None,
+//!     stop_server: false,
+//!     seed: 1,
+//! });
+//! network.run(Duration::from_secs(60));
+//! let lost = |event: &Event| matches!(event, Event::Resolved(probe) if probe.outcome == Outcome::Lost);
+//! let losses = network.take_events(client).iter().filter(|event| lost(event)).count();
+//! assert!((2..=20).contains(&losses), "about one in ten: {losses}");
+//! # Ok::<(), udpecho::units::UnitError>(())
+//! ```
 
 pub mod cli;
 pub mod impair;

@@ -19,7 +19,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
     ("stats", &[]),
     ("record", &["probe", "stats"]),
-    ("report", &["probe", "stats", "record"]),
+    ("report", &["impair", "probe", "stats", "record"]),
     ("net", &["reflect", "probe"]),
 ];
 

@@ -1,6 +1,6 @@
 //! What is written about the program is held to the program.
 //!
-//! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page anew.
+//! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page and the sample's picture anew.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use udpecho::cli;
+use udpecho::record::{Fold, Folder};
+use udpecho::report::{Digest, Theme, chart, png};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -31,25 +33,36 @@ fn every_command_of_the_readme_is_understood() {
     let commands = commands();
     assert!(commands.len() >= 8, "the README shows {} commands", commands.len());
     for command in commands {
-        let words = command.split([' ', '|', '>', '&']).take_while(|word| !word.is_empty() && *word != "#");
-        let words: Vec<OsString> = words.map(OsString::from).collect();
-        if let Err(error) = cli::parse(words) {
+        if let Err(error) = cli::parse(words(&command)) {
             panic!("{command}: {error}");
         }
     }
 }
 
+/// As a shell splits them: quotes keep spaces.
+fn words(command: &str) -> Vec<OsString> {
+    let mut words = Vec::new();
+    for (index, part) in command.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(part.into());
+        } else {
+            words.extend(part.split_whitespace().map(OsString::from));
+        }
+    }
+    words
+}
+
 #[test]
 fn every_option_that_the_readme_names_exists() {
-    let mut known = BTreeSet::from(["--release".to_owned(), "--help".to_owned(), "--version".to_owned()]);
+    // Of cargo, and of every command.
+    let mut known = BTreeSet::from(["--release", "--locked", "--open", "--help"].map(str::to_owned));
     for command in cli::command().get_subcommands() {
         known.extend(command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")));
     }
     let readme = readme();
     let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let unknown: BTreeSet<&str> =
-        words.filter(|word| word.starts_with("--") && word.len() > 3 && !known.contains(*word)).collect();
-    let unknown: Vec<_> = unknown.into_iter().filter(|word| !word.trim_matches('-').is_empty()).collect();
+    let named = words.filter(|word| word.starts_with("--") && !word.trim_matches('-').is_empty());
+    let unknown: BTreeSet<&str> = named.filter(|word| !known.contains(*word)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
@@ -65,6 +78,30 @@ fn the_man_page_is_that_of_the_command_line() {
         kept == page,
         "contrib/udpecho.1 is not that of today: UPDATE_DOCUMENTS=1 cargo test --test documents"
     );
+}
+
+/// The sample is read by today's reader, its figures are those of its rows, and its picture is the
+/// one that would be drawn today.
+#[test]
+fn the_sample_run_is_of_todays_form() {
+    let folder = Folder::open(&file("results/sample")).expect("results/sample");
+    let mut run = folder.read_run().expect("its run.json");
+    let mut digest = Digest::new(&run);
+    let mut fold = Fold::new();
+    for row in folder.probe_reader().expect("its probes.csv") {
+        let probe = row.expect("a row");
+        digest.push(&probe);
+        fold.push(&probe, |_| {});
+    }
+    assert_eq!(run.summary.as_ref(), Some(&fold.summary()));
+    run.summary = Some(fold.summary());
+    let picture = png::rasterise(&chart::svg(&run, &digest, Theme::Light)).expect("a picture");
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(folder.file("report.png"), &picture).expect("the picture");
+    }
+    let kept = fs::read(folder.file("report.png")).expect("its report.png");
+    assert!(kept == picture, "results/sample/report.png is not as it would be drawn today");
+    assert!(folder.file("seconds.csv").is_file());
 }
 
 /// One page: the program's, and a section for each of its commands.

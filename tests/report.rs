@@ -152,7 +152,8 @@ fn the_key_figures_are_the_runs() {
     let shows = |text: String| assert!(texts.iter().any(|(shown, _)| *shown == text), "no '{text}'");
     shows(format!("{} / {}", summary.sent, summary.ok));
     shows(format!("{:.1} %", summary.loss_share.unwrap() * 100.0));
-    shows("95 % CI 5.5–17.4 %".to_owned());
+    let [low, high] = summary.loss_interval.unwrap();
+    shows(format!("95 % CI {:.1}–{:.1} %", low * 100.0, high * 100.0));
     for micros in [rtt.p50, rtt.p90, rtt.p99, rtt.max] {
         shows(format!("{:.1} ms", micros / 1e3));
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::units::{ByteSize, Interval, Probability, UnitError};
+use crate::time::Duration;
+use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -51,7 +52,7 @@ pub enum TextFrom {
 #[derive(Debug, Args)]
 pub struct Serve {
     /// UDP port to listen on
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
     pub port: u16,
     /// Address to listen on [default: all of this host]
     #[arg(short, long, value_name = "ADDRESS")]
@@ -79,6 +80,15 @@ pub struct Serve {
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
+    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
+    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
+    pub max_held: ByteSize,
+    /// When told to end, still send what is held for so long
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub drain: Duration,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 65_536)]
+    pub max_sessions: usize,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -133,10 +143,10 @@ pub struct Ping {
     #[arg(long, value_name = "HOST")]
     pub ip: Option<String>,
     /// The server's port [default: 8080]
-    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
     pub port: Option<u16>,
     /// Number of probes [default: until interrupted]
-    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
+    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
     pub count: Option<u64>,
     /// Time from one probe to the next, in seconds, or as in 500ms, 20us
     #[arg(short, long, value_name = "TIME", default_value = "1", allow_negative_numbers = true)]
@@ -166,10 +176,10 @@ pub struct Ping {
     #[arg(short = 'I', long, value_name = "ADDRESS")]
     pub source: Option<IpAddr>,
     /// Differentiated services code point, 0 to 63
-    #[arg(short = 'Q', long, value_name = "DSCP", value_parser = clap::value_parser!(u8).range(..64))]
+    #[arg(short = 'Q', long, value_name = "DSCP", allow_negative_numbers = true, value_parser = number::<u8>(0, 63, "46"))]
     pub dscp: Option<u8>,
     /// Time to live of what is sent
-    #[arg(short = 't', long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(short = 't', long, value_name = "HOPS", allow_negative_numbers = true, value_parser = number::<u8>(1, 255, "64"))]
     pub ttl: Option<u8>,
     /// Whether routers may fragment: do forbids it, dont allows it
     #[arg(short = 'M', value_name = "do|dont")]
@@ -244,14 +254,20 @@ pub struct Compare {
     pub fail_regression: bool,
 }
 
-fn port(text: &str) -> Result<u16, UnitError> {
-    let port = text.parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| UnitError::new("a port is a number from 1 to 65535", "8080"))
-}
-
-fn count(text: &str) -> Result<u64, UnitError> {
-    let count = text.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| UnitError::new("it is a whole number from 1 on", "100"))
+/// Reads a whole number between two bounds.
+fn number<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<T, UnitError> + Clone {
+    move |text| {
+        let value = text.parse().ok().filter(|value| (least..=most).contains(value));
+        value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| {
+            let bounds =
+                if most == u64::MAX { format!("from {least} on") } else { format!("{least} to {most}") };
+            UnitError::new(format!("it is no whole number {bounds}"), example)
+        })
+    }
 }
 
 fn decay(text: &str) -> Result<Probability, UnitError> {

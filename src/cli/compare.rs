@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::args::Compare;
 use super::exit::Exit;
 use super::output::Output;
-use super::printer::Printer;
+use super::printer::{Printer, remark};
 use super::report::say_where;
 use crate::record::Folder;
 use crate::report::compare::{Changes, Sample, changes, letter, regression, table};
@@ -68,12 +68,11 @@ fn read(path: &Path, notes: &mut Vec<String>) -> anyhow::Result<Sample> {
 }
 
 /// Names each regression on stderr, as the reason of the exit code.
-#[allow(clippy::print_stderr, reason = "it tells why the command failed")]
 fn verdict(changes: &[Changes]) -> Exit {
     let mut exit = Exit::Success;
     for (k, changes) in changes.iter().enumerate() {
         for change in changes.regressions() {
-            eprintln!("udpecho: regression: {}", regression(letter(k + 1), change));
+            remark(format_args!("udpecho: regression: {}", regression(letter(k + 1), change)));
             exit = Exit::Failed;
         }
     }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use super::printer::remark;
+
 /// What the program's exit code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -26,14 +28,12 @@ impl From<Exit> for ExitCode {
 }
 
 /// Says what went wrong, in one line on stderr.
-#[allow(clippy::print_stderr, reason = "this is where errors are shown")]
 pub fn complain(error: &anyhow::Error, exit: Exit) -> Exit {
-    eprintln!("udpecho: {error:#}");
+    remark(format_args!("udpecho: {error:#}"));
     exit
 }
 
 /// Help and version as clap has them; an error in one line that names the argument.
-#[allow(clippy::print_stderr, reason = "this is where errors are shown")]
 pub fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -45,7 +45,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return if error.use_stderr() { Exit::Error } else { Exit::Success }.into();
     }
-    eprintln!("udpecho: {}", one_line(&error.to_string()));
+    remark(format_args!("udpecho: {}", one_line(&error.to_string())));
     Exit::Error.into()
 }
 

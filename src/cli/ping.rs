@@ -6,13 +6,13 @@ mod screen;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use anyhow::{Context, anyhow};
 
 use super::args::Ping;
 use super::embedded::Embedded;
-use super::exit::Exit;
+use super::exit::{self, Exit};
 use super::printer::Printer;
 use super::recorder::Recorder;
 use super::{report as report_command, signals};
@@ -34,12 +34,13 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
     let settings = plan.settings(&peer)?;
     let folder = open_folder(arguments, &peer.host, clock.now())?;
-    let mut recorder = Recorder::new(folder)?;
+    let mut recorder = Recorder::new(folder);
     let engine = match ClientEngine::connect(peer.address, settings.clone(), &plan.outgoing, clock) {
         Ok(engine) => engine,
         Err(error) => {
             recorder.discard();
-            return Err(anyhow!(error).context(format!("cannot send to {}", peer.address)));
+            let from = plan.outgoing.source.map_or(String::new(), |source| format!(" from {source}"));
+            return Err(anyhow!(error).context(format!("cannot send to {}{from}", peer.address)));
         }
     };
     let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
@@ -55,9 +56,19 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
 
     let observations = start(engine, &control)?;
     let ended = watch(&observations, &mut run, &mut recorder, &mut screen, &interim);
-    if let Ended::Failed(failure) = ended {
-        recorder.discard();
-        return Err(plan::explain(&failure, &peer));
+    match ended {
+        Ended::Over => {}
+        Ended::Failed(failure) => {
+            recorder.discard();
+            return Err(plan::explain(&failure, &peer));
+        }
+        Ended::NotBegun => {
+            recorder.discard();
+            return Ok(exit::complain(
+                &anyhow!("stopped before {} had answered", peer.address),
+                Exit::NoReply,
+            ));
+        }
     }
     if run.started.is_empty() {
         recorder.discard();
@@ -85,6 +96,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
 enum Ended {
     Over,
     Failed(Failure),
+    /// Stopped before the first probe.
+    NotBegun,
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
@@ -110,18 +123,29 @@ fn watch(
     interim: &AtomicBool,
 ) -> Ended {
     const FLUSH: Duration = Duration::from_millis(500);
-    let mut zero = Instant::ZERO;
+    let mut begun = None;
     let mut next_flush = Instant::ZERO;
-    for observation in observations {
+    loop {
+        let zero = begun.unwrap_or(Instant::ZERO);
+        let observation = match observations.recv_timeout(FLUSH.to_std()) {
+            Ok(observation) => observation,
+            // Between two probes that are far apart there may be no tick for long.
+            Err(RecvTimeoutError::Timeout) => {
+                recorder.flush();
+                answer(interim, screen, recorder);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         match observation {
             Observation::Event(event, ttl) => {
                 match &event {
                     Event::Failed(failure) => return Ended::Failed(failure.clone()),
                     Event::Opened { server, .. } => run.server = server.as_ref().map(plan::recorded_server),
                     Event::Started { zero: at } => {
-                        zero = *at;
-                        run.started = plan::rfc3339(zero);
-                        recorder.write_run(run);
+                        begun = Some(*at);
+                        run.started = plan::rfc3339(*at);
+                        recorder.begin(run);
                     }
                     Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
                     _ => {}
@@ -140,14 +164,19 @@ fn watch(
                     recorder.flush();
                     next_flush = now + FLUSH;
                 }
-                if interim.swap(false, Ordering::AcqRel) {
-                    screen.interim(&recorder.fold().summary());
-                }
+                answer(interim, screen, recorder);
                 screen.tick(now);
             }
         }
     }
-    Ended::Over
+    if begun.is_some() { Ended::Over } else { Ended::NotBegun }
+}
+
+/// Prints the interim line if it was asked for.
+fn answer(interim: &AtomicBool, screen: &Screen, recorder: &Recorder) {
+    if interim.swap(false, Ordering::AcqRel) {
+        screen.interim(&recorder.fold().summary());
+    }
 }
 
 fn open_folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<Folder>> {

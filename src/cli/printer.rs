@@ -1,8 +1,14 @@
 //! Lines for people: written by a thread of its own, so that a slow terminal holds nothing up.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+
+/// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
+pub fn remark(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Prints lines to stdout in order. When nobody reads any more it says so once, and prints no more.
 pub struct Printer {

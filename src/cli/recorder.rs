@@ -12,6 +12,8 @@ use crate::record::{Fold, Folder, ProbeWriter, Run, SECONDS, SecondWriter};
 use crate::stats::Second;
 
 pub struct Recorder {
+    /// Where the files are to be, until the run begins.
+    folder: Option<Folder>,
     files: Option<Files>,
     failure: Option<anyhow::Error>,
     fold: Fold,
@@ -30,14 +32,25 @@ impl Recorder {
     const SECONDS_KEPT: usize = 31;
 
     /// Without a folder figures are kept and nothing is written.
-    pub fn new(folder: Option<Folder>) -> anyhow::Result<Self> {
-        let files = folder.map(Files::create).transpose()?;
-        Ok(Self { files, failure: None, fold: Fold::new(), seconds: Vec::new() })
+    pub fn new(folder: Option<Folder>) -> Self {
+        Self { folder, files: None, failure: None, fold: Fold::new(), seconds: Vec::new() }
+    }
+
+    /// The run begins: now there are files, and not before.
+    pub fn begin(&mut self, run: &Run) {
+        let Some(folder) = self.folder.take() else { return };
+        match Files::create(folder) {
+            Ok(files) => self.files = Some(files),
+            Err(error) => self.failure = Some(error),
+        }
+        self.write_run(run);
+        // A run that is killed early has its header at least.
+        self.flush();
     }
 
     /// Takes the next probe; passes on each second that it completes.
     pub fn row(&mut self, probe: &Resolved, mut completed: impl FnMut(&Second)) {
-        let Self { files, failure, fold, seconds } = self;
+        let Self { files, failure, fold, seconds, .. } = self;
         let mut result = files.as_mut().map_or(Ok(()), |files| files.probes.write(probe));
         fold.push(probe, |second| {
             keep(seconds, second);
@@ -59,7 +72,7 @@ impl Recorder {
         }
     }
 
-    pub fn write_run(&mut self, run: &Run) {
+    fn write_run(&mut self, run: &Run) {
         let Self { files, failure, .. } = self;
         if let Some(Err(error)) = files.as_ref().map(|files| files.folder.write_run(run)) {
             fail(files, failure, error);
@@ -88,16 +101,17 @@ impl Recorder {
         (self.seconds, written)
     }
 
-    /// The run did not begin: nothing half-written is left.
+    /// The run did not begin: nothing is left of it.
     pub fn discard(self) {
-        if let Some(files) = self.files {
-            files.folder.discard();
+        if let Some(folder) = self.folder {
+            folder.discard();
         }
     }
 }
 
 impl Files {
     fn create(folder: Folder) -> anyhow::Result<Self> {
+        folder.clear();
         let probes = folder.probe_writer()?;
         let seconds = SecondWriter::new(folder.stream(SECONDS)?).context("cannot write the seconds")?;
         Ok(Self { folder, probes, seconds })

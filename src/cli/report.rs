@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::args::Report;
 use super::exit::Exit;
-use super::printer::Printer;
+use super::printer::{Printer, remark};
 use crate::record::{Fold, Folder, PICTURE, Run};
 use crate::report::{self, Detail, Digest, Theme, chart, png};
 use crate::stats::Second;
@@ -43,9 +43,8 @@ pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
 }
 
 /// On stderr, as it is no result.
-#[allow(clippy::print_stderr, reason = "it tells where the result is")]
 pub fn say_where(picture: &Path) {
-    eprintln!("{}", picture.display());
+    remark(picture.display());
 }
 
 /// A run, read whole.
@@ -53,12 +52,15 @@ struct Drawn {
     run: Run,
     digest: Digest,
     seconds: Vec<Second>,
+    /// The run was ended in order, and not killed.
+    complete: bool,
     truncated: bool,
 }
 
 impl Drawn {
     fn read(folder: &Folder) -> anyhow::Result<Self> {
         let mut run = folder.read_run()?;
+        let complete = run.summary.is_some();
         let mut digest = Digest::new(&run);
         let mut fold = Fold::new();
         let mut seconds = Vec::new();
@@ -71,7 +73,7 @@ impl Drawn {
         run.clock = fold.clock();
         run.summary = Some(fold.summary());
         seconds.extend(fold.last_second());
-        Ok(Self { run, digest, seconds, truncated: rows.truncated() })
+        Ok(Self { run, digest, seconds, complete, truncated: rows.truncated() })
     }
 
     fn picture(&self, theme: Theme) -> anyhow::Result<Vec<u8>> {
@@ -80,6 +82,9 @@ impl Drawn {
 
     fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
+        if !self.complete {
+            printer.line("note: the run was not ended in order; this is what it had written by then");
+        }
         if self.truncated {
             printer.line("note: the last row of probes.csv was cut short and is left out");
         }

@@ -33,7 +33,8 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
             printer.line("any client may stop it");
         }
     }
-    let counters = engine.run(&control, |_| {}).context("the server's socket failed")?;
+    engine.run(&control, |_| {}).context("the server's socket failed")?;
+    let counters = engine.drain(&control, arguments.drain);
     if !arguments.quiet {
         for line in totals(&counters) {
             printer.line(line);
@@ -60,6 +61,8 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Private => reflect::TextFrom::Private,
             TextFrom::Any => reflect::TextFrom::Any,
         },
+        max_sessions: arguments.max_sessions,
+        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
         ..Settings::default()
     })
 }

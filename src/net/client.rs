@@ -44,11 +44,27 @@ impl<F: FnMut(Observation)> Observer for F {
 
 pub struct ClientEngine {
     clock: Clock,
+    endpoint: Endpoint,
     sockets: Vec<Socket>,
     client: Client,
     inbox: Batch,
     outbox: Vec<u8>,
     wall_lead: Duration,
+}
+
+/// How a socket is made.
+struct Endpoint {
+    source: SocketAddr,
+    remote: SocketAddr,
+    options: Options,
+}
+
+impl Endpoint {
+    fn open(&self) -> io::Result<Socket> {
+        let socket = Socket::bind(self.source, &self.options)?;
+        socket.connect(self.remote)?;
+        Ok(socket)
+    }
 }
 
 impl ClientEngine {
@@ -80,14 +96,12 @@ impl ClientEngine {
         let any: IpAddr =
             if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let source = SocketAddr::new(outgoing.source.unwrap_or(any), 0);
-        let open = |_| {
-            let socket = Socket::bind(source, &options)?;
-            socket.connect(remote)?;
-            Ok(socket)
-        };
-        let sockets = (0..Client::lanes(&settings)).map(open).collect::<io::Result<Vec<_>>>()?;
+        let endpoint = Endpoint { source, remote, options };
+        let sockets =
+            (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let longest = (settings.size as usize).max(2048);
         Ok(Self {
+            endpoint,
             sockets,
             client: Client::new(settings, clock.now()),
             inbox: Batch::new(Self::BATCH, longest),
@@ -207,6 +221,9 @@ impl ClientEngine {
     /// A pending ICMP error is reported instead of sending; then the datagram is still to be sent.
     fn send_one(&mut self, transmit: &Transmit) -> io::Result<()> {
         const TRIES: u32 = 3;
+        if transmit.renew {
+            self.sockets[transmit.lane] = self.endpoint.open()?;
+        }
         let datagram = &self.outbox[..transmit.length];
         let mut result = self.sockets[transmit.lane].send_one(datagram);
         for _ in 1..TRIES {

@@ -91,6 +91,19 @@ impl ServerEngine {
         Ok(self.server.counters())
     }
 
+    /// Sends what is held when its time comes, for so long at most; nothing new is answered. What is
+    /// then left is in the counters.
+    pub fn drain(&mut self, control: &Control, longest: Duration) -> Counters {
+        const SLICE: Duration = Duration::from_millis(50);
+        let end = self.clock.now() + longest;
+        loop {
+            self.release();
+            let next = self.server.next_release().filter(|at| *at <= end);
+            let Some(next) = next.filter(|_| !control.abort_asked()) else { return self.server.counters() };
+            std::thread::sleep((next - self.clock.now()).min(SLICE).to_std());
+        }
+    }
+
     /// Handles one batch of what has arrived; false if nothing has.
     fn receive(&mut self) -> io::Result<bool> {
         let socket = &mut self.socket[0];

@@ -1,12 +1,10 @@
 //! The text dialect's client: its replies carry no number, so each probe in flight has a socket of
 //! its own.
 //!
-//! A lane is such a socket, calibrated by itself. It carries one probe at a time and is free again
-//! when the reply came or when none is expected any more; of those that are free the one whose probe
-//! is the oldest is taken, so that copies of its reply have had the time to come. So no reply is
-//! credited to another probe, although nothing in it says which probe it answers.
-
-use std::collections::BTreeSet;
+//! A lane is such a socket, calibrated by itself. It carries one probe at a time. When the reply has
+//! come it is free again, but rests until its copies have had the time to come. When no reply is
+//! expected any more one may come still, so the lane gets another socket and is calibrated anew. So
+//! no reply is credited to another probe, although nothing in it says which probe it answers.
 
 use super::retry::Retry;
 use crate::time::Instant;
@@ -16,9 +14,6 @@ use crate::wire::text::{CALIBRATED, EXIT, STOPPING, emit_calibrate};
 pub struct Lanes {
     size: u32,
     lanes: Vec<Lane>,
-    /// Free lanes, each with the last probe it carried, the oldest first.
-    free: BTreeSet<(Option<u64>, usize)>,
-    uncalibrated: usize,
 }
 
 #[derive(Debug)]
@@ -27,6 +22,17 @@ struct Lane {
     /// The last probe it carried.
     seq: Option<u64>,
     busy: bool,
+    /// Until then copies of the last reply may come.
+    rests_until: Instant,
+    /// What is sent next leaves by another socket.
+    renew: bool,
+}
+
+/// A lane to send by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub lane: usize,
+    pub renew: bool,
 }
 
 /// What a datagram of a text server was.
@@ -43,12 +49,11 @@ impl Lanes {
     const TRIES: u32 = 5;
 
     pub fn new(size: u32, count: usize, now: Instant) -> Self {
-        let lane = |_| Lane { calibration: Some(Retry::new(now)), seq: None, busy: false };
-        Self { size, lanes: (0..count).map(lane).collect(), free: BTreeSet::new(), uncalibrated: count }
+        Self { size, lanes: std::iter::repeat_with(|| Lane::new(now)).take(count).collect() }
     }
 
     pub fn is_calibrated(&self) -> bool {
-        self.uncalibrated == 0
+        self.calibrations().next().is_none()
     }
 
     /// How often and since when the most patient lane has asked, if it is to be given up.
@@ -62,54 +67,76 @@ impl Lanes {
         self.calibrations().map(Retry::next).min()
     }
 
-    /// The next calibration to send: its lane and its length.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(usize, usize)> {
+    /// The next calibration to send, and its length.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Taken, usize)> {
         let due = |lane: &Lane| lane.calibration.as_ref().is_some_and(|retry| retry.is_due(now));
         let index = self.lanes.iter().position(due)?;
-        self.lanes[index].calibration.as_mut()?.tried(now);
-        Some((index, emit_calibrate(self.size, buffer)))
+        let lane = &mut self.lanes[index];
+        lane.calibration.as_mut()?.tried(now);
+        Some((lane.leave(index), emit_calibrate(self.size, buffer)))
     }
 
     pub fn handle(&mut self, lane: usize, datagram: &[u8]) -> Heard {
-        let Some(state) = self.lanes.get_mut(lane) else { return Heard::Junk };
+        let Some(lane) = self.lanes.get_mut(lane) else { return Heard::Junk };
         if datagram == STOPPING {
             Heard::Stopping
         } else if datagram == CALIBRATED {
-            if state.calibration.take().is_some() {
-                self.uncalibrated -= 1;
-                self.free.insert((state.seq, lane));
-            }
+            lane.calibration = None;
             Heard::Calibrated
         } else {
-            let Some(seq) = state.seq else { return Heard::Junk };
-            self.release(lane);
+            let Some(seq) = lane.seq else { return Heard::Junk };
+            lane.busy = false;
             Heard::Reply(seq)
         }
     }
 
-    /// A lane for this probe, if one is free.
-    pub fn take(&mut self, seq: u64) -> Option<usize> {
-        let (_, index) = self.free.pop_first()?;
-        self.lanes[index].seq = Some(seq);
-        self.lanes[index].busy = true;
-        Some(index)
+    /// A lane for this probe, if one is free: one that rests no longer and is calibrated, if possible.
+    /// Replies to the probe may come until `settles`.
+    pub fn take(&mut self, seq: u64, now: Instant, settles: Instant) -> Option<Taken> {
+        let free = self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.busy);
+        let merit = |lane: &Lane| (now < lane.rests_until, lane.calibration.is_some(), lane.seq);
+        let (index, lane) = free.min_by_key(|(_, lane)| merit(lane))?;
+        lane.seq = Some(seq);
+        lane.busy = true;
+        lane.rests_until = settles;
+        Some(lane.leave(index))
+    }
+
+    /// A lane that the server knows.
+    pub fn calibrated(&self) -> usize {
+        self.lanes.iter().position(|lane| lane.calibration.is_none()).unwrap_or(0)
     }
 
     /// No reply to this probe is expected any more.
-    pub fn give_up(&mut self, seq: u64) {
-        if let Some(index) = self.lanes.iter().position(|lane| lane.busy && lane.seq == Some(seq)) {
-            self.release(index);
+    pub fn give_up(&mut self, seq: u64, now: Instant) {
+        if let Some(lane) = self.carrier(seq) {
+            *lane = Lane { renew: true, ..Lane::new(now) };
         }
     }
 
-    fn release(&mut self, index: usize) {
-        if std::mem::take(&mut self.lanes[index].busy) {
-            self.free.insert((self.lanes[index].seq, index));
+    /// This probe did not leave.
+    pub fn release(&mut self, seq: u64) {
+        if let Some(lane) = self.carrier(seq) {
+            lane.busy = false;
         }
+    }
+
+    fn carrier(&mut self, seq: u64) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.busy && lane.seq == Some(seq))
     }
 
     fn calibrations(&self) -> impl Iterator<Item = &Retry> {
         self.lanes.iter().filter_map(|lane| lane.calibration.as_ref())
+    }
+}
+
+impl Lane {
+    fn new(now: Instant) -> Self {
+        Self { calibration: Some(Retry::new(now)), seq: None, busy: false, rests_until: now, renew: false }
+    }
+
+    fn leave(&mut self, index: usize) -> Taken {
+        Taken { lane: index, renew: std::mem::take(&mut self.renew) }
     }
 }
 

@@ -5,6 +5,7 @@
 //! to call `handle_timeout` next, `poll_event` tells what happened. A new dialect is a file here
 //! and an arm of `Dialect`.
 
+mod blame;
 mod event;
 mod flight;
 mod lanes;
@@ -13,79 +14,23 @@ mod opening;
 mod outcome;
 mod plan;
 mod retry;
+mod settings;
 mod truth;
 
 use std::collections::VecDeque;
 
 pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Corruption, Outcome, Resolved};
+pub use settings::{Counters, Language, Settings, Transmit};
 
-use crate::impair::Impairment;
-use crate::rng::Seed;
-use crate::schedule::Schedule;
 use crate::time::{Duration, Instant};
-use crate::wire::native::Fate;
 
+use blame::Blame;
 use flight::{Arrival, Flight, Patience, ServerTimes};
-use lanes::{Heard, Lanes};
+use lanes::{Heard, Lanes, Taken};
 use native::Native;
 use plan::{Plan, Planned};
 use retry::Retry;
-
-/// Which language is spoken with the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    Native,
-    Text,
-}
-
-/// What a run is asked to do.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub language: Language,
-    /// UDP payload of every probe.
-    pub size: u32,
-    pub schedule: Schedule,
-    /// Without one it goes on until it is stopped.
-    pub count: Option<u64>,
-    /// No probe is sent later than this after time zero.
-    pub total: Option<Duration>,
-    /// How long after it was sent a reply is in time; none: until the next probe is due.
-    pub deadline: Option<Duration>,
-    /// How long beyond every known reason a reply is waited for, so that it can be called late.
-    pub grace: Duration,
-    /// What the server is asked to inject into this session, if it lets clients choose.
-    pub wants: Option<Impairment>,
-    /// Ask the server to stop at the end.
-    pub stop_server: bool,
-    /// Where nonces and payloads come from; from the operating system's random source.
-    pub seed: Seed,
-}
-
-/// A datagram to send, in the caller's buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// Which of the client's sockets it leaves by; the native protocol needs one only.
-    pub lane: usize,
-    pub length: usize,
-    /// The probe that it is, if it is one.
-    pub seq: Option<u64>,
-}
-
-/// Datagrams that were none of ours, and others that came too late to matter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Not understood, or not from the session.
-    pub junk: u64,
-    /// A reply to a probe that was never sent, or not at that time.
-    pub forged: u64,
-    /// Further replies to probes whose story was over.
-    pub copies_after_close: u64,
-    /// Only replies to probes that had been given up.
-    pub stragglers: u64,
-    /// ICMP messages that nobody listens.
-    pub unreachable: u64,
-}
 
 /// One run against one server.
 #[derive(Debug)]
@@ -179,7 +124,7 @@ impl Client {
 
     /// The next datagram to send now, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let control = |length| Transmit { lane: 0, length, seq: None };
+        let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
         match &mut self.phase {
             Phase::Opening => self.transmit_opening(now, buffer),
             Phase::Running => self
@@ -191,10 +136,12 @@ impl Client {
                     return None;
                 }
                 retry.tried(now);
-                Some(control(match &self.dialect {
-                    Dialect::Native(native) => native.emit_stop(buffer),
-                    Dialect::Text(_) => lanes::emit_exit(buffer),
-                }))
+                Some(match &self.dialect {
+                    Dialect::Native(native) => control(native.emit_stop(buffer)),
+                    Dialect::Text(lanes) => {
+                        Transmit { lane: lanes.calibrated(), ..control(lanes::emit_exit(buffer)) }
+                    }
+                })
             }
             Phase::Closing => {
                 self.finish();
@@ -212,7 +159,7 @@ impl Client {
         if let Some(seq) = transmit.seq {
             self.flight.fail(seq);
             if let Dialect::Text(lanes) = &mut self.dialect {
-                lanes.give_up(seq);
+                lanes.release(seq);
             }
             self.events.push_back(Event::NotSent { seq, why });
         } else if matches!(self.phase, Phase::Opening) {
@@ -317,21 +264,22 @@ impl Client {
         self.note_floor(&planned);
         let length = self.settings.size as usize;
         let seq = planned.seq;
-        let lane = match &mut self.dialect {
+        let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
+        let settles = self.flight.last_settles();
+        match &mut self.dialect {
             Dialect::Native(native) => {
                 native.emit_probe(seq, now, &mut buffer[..length]);
-                0
+                Some(transmit)
             }
             Dialect::Text(lanes) => {
-                let Some(lane) = lanes.take(seq) else {
-                    self.send_failed(&Transmit { lane: 0, length, seq: Some(seq) }, SendError::NoLane);
+                let Some(Taken { lane, renew }) = lanes.take(seq, now, settles) else {
+                    self.send_failed(&transmit, SendError::NoLane);
                     return self.transmit_probe(now, buffer);
                 };
                 lanes::fill(seq, &mut buffer[..length]);
-                lane
+                Some(Transmit { lane, renew, ..transmit })
             }
-        };
-        Some(Transmit { lane, length, seq: Some(seq) })
+        }
     }
 
     fn note_floor(&mut self, planned: &Planned) {
@@ -344,11 +292,11 @@ impl Client {
         match &mut self.dialect {
             Dialect::Native(native) => {
                 let length = native.opening.as_mut()?.poll_transmit(now, buffer)?;
-                Some(Transmit { lane: 0, length, seq: None })
+                Some(Transmit { lane: 0, renew: false, length, seq: None })
             }
             Dialect::Text(lanes) => {
-                let (lane, length) = lanes.poll_transmit(now, buffer)?;
-                Some(Transmit { lane, length, seq: None })
+                let (Taken { lane, renew }, length) = lanes.poll_transmit(now, buffer)?;
+                Some(Transmit { lane, renew, length, seq: None })
             }
         }
     }
@@ -403,8 +351,10 @@ impl Client {
                 clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
             };
             let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
-            if let Dialect::Text(lanes) = &mut self.dialect {
-                lanes.give_up(resolved.seq);
+            if let Dialect::Text(lanes) = &mut self.dialect
+                && !self.plan.is_finished()
+            {
+                lanes.give_up(resolved.seq, now);
             }
             self.events.push_back(Event::Resolved(resolved));
         }
@@ -475,37 +425,4 @@ fn lanes_needed(settings: &Settings) -> usize {
     let longest_wait =
         settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
     (longest_wait.as_nanos() / shortest + 2).clamp(1, Client::LANES_MOST) as usize
-}
-
-/// Finds the cause of a loss in what is known about it.
-struct Blame<'a> {
-    own_overflows: &'a mut u64,
-    dialect: &'a mut Dialect,
-    clean: bool,
-}
-
-impl Blame<'_> {
-    fn cause(&mut self, fate: Option<Fate>, seen_in_window: bool) -> Cause {
-        match fate {
-            Some(Fate::DroppedUp) => Cause::InjectedUp,
-            Some(Fate::DroppedDown) => Cause::InjectedDown,
-            Some(Fate::Refused) => Cause::Refused,
-            Some(Fate::NotSeen) => {
-                let server_overflowed = match self.dialect {
-                    Dialect::Native(native) => native.take_overflow(),
-                    Dialect::Text(_) => false,
-                };
-                if server_overflowed { Cause::ServerOverflow } else { Cause::Up }
-            }
-            Some(Fate::Answered) => {
-                let overflowed = *self.own_overflows > 0;
-                *self.own_overflows = self.own_overflows.saturating_sub(1);
-                if overflowed { Cause::ClientOverflow } else { Cause::Down }
-            }
-            Some(Fate::SendFailed) => Cause::Down,
-            // It arrived, nothing is withheld here, and no reply came.
-            None if seen_in_window && self.clean => Cause::Down,
-            Some(Fate::Held | Fate::Forgotten) | None => Cause::Unknown,
-        }
-    }
 }

@@ -19,6 +19,9 @@ pub struct Fold {
     causes: BTreeMap<Cause, u64>,
     duration: Duration,
     size: u32,
+    /// The first interval, and whether a later one was shorter.
+    first_interval: Option<Duration>,
+    shrinks: bool,
     rtt: Quantiles,
     net_rtt: Quantiles,
     due_rtt: Quantiles,
@@ -53,6 +56,8 @@ impl Fold {
     /// Takes the next row; passes on each second that it completes.
     pub fn push(&mut self, probe: &Resolved, mut second: impl FnMut(&Second)) {
         self.size = probe.size;
+        let first = *self.first_interval.get_or_insert(probe.interval);
+        self.shrinks |= probe.interval < first;
         self.push_outcome(probe);
         if let (Some(sent), Some(rtt)) = (probe.sent, probe.rtt) {
             self.push_arrival(probe, sent, rtt);
@@ -74,8 +79,7 @@ impl Fold {
             self.bursts.record(lost);
             self.gilbert.record(lost);
             self.schedule.record(sent - probe.due, probe.interval);
-            // A reply after the deadline still tells a delay: the deadline shrinks with the interval.
-            self.knee.record(probe.interval, probe.rtt);
+            self.knee.record(probe.interval, on_time);
         }
         let fate = match (probe.outcome, on_time) {
             (_, Some(rtt)) => Fate::OnTime { rtt },
@@ -197,8 +201,9 @@ impl Fold {
         }
     }
 
+    /// Only of a run whose interval shrinks.
     fn knee(&self) -> Option<Knee> {
-        let knee = self.knee.knee()?;
+        let knee = self.knee.knee().filter(|_| self.shrinks)?;
         let bits = f64::from(self.size) * 16.0;
         Some(Knee {
             interval_us: knee.interval.as_micros_f64(),

@@ -16,8 +16,8 @@ pub const PICTURE: &str = "report.png";
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// It was made for this run.
-    is_new: bool,
+    /// The folders that were made for this run, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 /// What is wrong with a folder; says what would work where something would.
@@ -29,6 +29,8 @@ pub enum FolderError {
     HoldsARun(PathBuf),
     #[error("{0} holds no run: there is no {RUN} in it")]
     HoldsNoRun(PathBuf),
+    #[error("cannot write to {path}; give -o another place")]
+    NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot {operation} {path}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is of schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
@@ -41,29 +43,30 @@ pub enum FolderError {
 
 impl Folder {
     /// Makes the folder and makes sure that files can be written there. A run that is there already
-    /// is replaced only if `force`.
+    /// is accepted only if `force`, and stays until `clear`.
     pub fn create(path: &Path, force: bool) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned(), is_new: !path.exists() };
         if path.exists() && !path.is_dir() {
             return Err(FolderError::NotAFolder(path.to_owned()));
         }
-        fs::create_dir_all(path).map_err(|source| folder.error("make the folder", path, source))?;
-        if !force && folder.file(RUN).exists() {
-            return Err(FolderError::HoldsARun(path.to_owned()));
-        }
-        let trial = folder.file(".trial");
-        File::create(&trial).map_err(|source| folder.error("write to", path, source))?;
-        let _ = fs::remove_file(trial);
-        folder.remove_files();
+        let missing =
+            path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let folder = Self { path: path.to_owned(), made: missing.map(Path::to_owned).collect() };
+        folder.check(force).inspect_err(|_| folder.discard())?;
         Ok(folder)
     }
 
-    /// Leaves nothing of a run that did not begin.
+    /// A run begins: what is left of another one goes.
+    pub fn clear(&self) {
+        for name in [RUN, PROBES, SECONDS, PICTURE] {
+            let _ = fs::remove_file(self.file(name));
+        }
+    }
+
+    /// The run did not begin: all is as it was before.
     pub fn discard(&self) {
-        self.remove_files();
-        if self.is_new {
+        for folder in &self.made {
             // Only if it is empty.
-            let _ = fs::remove_dir(&self.path);
+            let _ = fs::remove_dir(folder);
         }
     }
 
@@ -78,7 +81,7 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         // The record itself may be named instead of its folder.
         let path = if path.is_file() && path.ends_with(RUN) { path.parent().unwrap_or(path) } else { path };
-        let folder = Self { path: path.to_owned(), is_new: false };
+        let folder = Self { path: path.to_owned(), made: Vec::new() };
         if folder.file(RUN).is_file() { Ok(folder) } else { Err(FolderError::HoldsNoRun(path.to_owned())) }
     }
 
@@ -143,10 +146,15 @@ impl Folder {
         FolderError::Rows { path: self.file(PROBES), source }
     }
 
-    fn remove_files(&self) {
-        for name in [RUN, PROBES, SECONDS, PICTURE] {
-            let _ = fs::remove_file(self.file(name));
+    fn check(&self, force: bool) -> Result<(), FolderError> {
+        let trial = self.file(".trial");
+        let written = fs::create_dir_all(&self.path).and_then(|()| File::create(&trial));
+        written.map_err(|source| FolderError::NotWritable { path: self.path.clone(), source })?;
+        let _ = fs::remove_file(trial);
+        if !force && self.file(RUN).exists() {
+            return Err(FolderError::HoldsARun(self.path.clone()));
         }
+        Ok(())
     }
 
     fn error(&self, operation: &'static str, path: &Path, source: io::Error) -> FolderError {

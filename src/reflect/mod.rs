@@ -25,7 +25,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
 
 use cookies::Cookies;
-use held::{HeldReplies, Reply};
+use held::{Held, HeldReplies};
 use sessions::Sessions;
 use text::TextClients;
 
@@ -190,6 +190,11 @@ impl Server {
         [self.held.next_due(), sweep].into_iter().flatten().min()
     }
 
+    /// When the next held answer is due.
+    pub fn next_release(&self) -> Option<Instant> {
+        self.held.next_due()
+    }
+
     /// Forgets who has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.next_sweep {
@@ -229,13 +234,16 @@ impl Server {
 
     /// The seed of the next session's fates.
     fn session_seed(&self, opened: u64) -> Seed {
-        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened))
+        // Short enough to be typed again.
+        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened) >> 32)
     }
 
-    /// Holds a reply until it is due; one that finds no room is refused.
-    fn hold(&mut self, due: Instant, reply: Reply, payload: &[u8]) -> bool {
-        let room = self.held.push(due, reply, payload);
-        if !room {
+    /// Holds a reply until it is due; false if there is no room for it, so that it is refused.
+    fn hold(&mut self, held: Held) -> bool {
+        let room = self.held.has_room(held.datagram.len());
+        if room {
+            self.held.push(held);
+        } else {
             self.counters.refused += 1;
         }
         room

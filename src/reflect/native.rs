@@ -1,7 +1,7 @@
 //! The native protocol's server: cookies, sessions, probes, the truth.
 
 use super::fates::Fates;
-use super::held::{Reply as HeldReply, ReplyKind};
+use super::held::{Held, HeldKind};
 use super::sessions::{Opening, Session};
 use super::{Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
@@ -179,10 +179,16 @@ impl Server {
             return Some(length);
         }
         session.fates.set(probe.seq, Fate::Held);
-        let kind = ReplyKind::Native { token: probe.token, seq: probe.seq, sent: probe.sent, corrupted };
-        let (hold, extra_copies) = (fate.hold, fate.extra_copies);
-        let reply = HeldReply { path, received: now, hold, kind, extra_copies, is_copy: false };
-        if !self.hold(now + hold, reply, &buffer[..length]) {
+        let held = Held {
+            path,
+            received: now,
+            hold: fate.hold,
+            kind: HeldKind::Native { corrupted },
+            extra_copies: fate.extra_copies,
+            is_copy: false,
+            datagram: buffer[..length].into(),
+        };
+        if !self.hold(held) {
             self.set_fate(probe.token, probe.seq, Fate::Refused);
         }
         None
@@ -190,17 +196,21 @@ impl Server {
 
     /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
     pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
-        let (held, length) = self.held.pop_due(now, buffer)?;
-        if let ReplyKind::Native { token, seq, sent, corrupted } = held.kind {
-            self.set_fate(token, seq, Fate::Answered);
+        let held = self.held.pop_due(now)?;
+        let length = held.datagram.len();
+        buffer[..length].copy_from_slice(&held.datagram);
+        if let (HeldKind::Native { corrupted }, Ok(Message::Probe(probe))) =
+            (held.kind, decode(&held.datagram))
+        {
+            self.set_fate(probe.token, probe.seq, Fate::Answered);
             // The session may be closed by now; the reply still tells its own times.
-            let session = self.sessions.get(token);
+            let session = self.sessions.get(probe.token);
             let reply = Reply {
                 residence: now - held.received,
                 hold: held.hold,
                 corrupted,
                 copy: held.is_copy,
-                ..reply_to(session, Probe { token, seq, sent }, held.received)
+                ..reply_to(session, probe, held.received)
             };
             reply.emit(buffer);
         }

@@ -1,6 +1,6 @@
 //! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
 
-use super::held::{Reply, ReplyKind};
+use super::held::{Held, HeldKind};
 use super::{Path, Server};
 use crate::impair::Fate;
 use crate::time::{Duration, Instant};
@@ -36,15 +36,15 @@ impl Server {
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             return Some(length);
         }
-        let reply = Reply {
+        self.hold(Held {
             path,
             received: now,
             hold: fate.hold,
-            kind: ReplyKind::Verbatim,
+            kind: HeldKind::Verbatim,
             extra_copies: fate.extra_copies,
             is_copy: false,
-        };
-        self.hold(now + fate.hold, reply, &buffer[..length]);
+            datagram: buffer[..length].into(),
+        });
         None
     }
 }

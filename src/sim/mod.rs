@@ -20,6 +20,7 @@ use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
 const BUFFER: usize = 65_536;
+const FIRST_PORT: u16 = 10_000;
 
 /// One server, its clients, and the paths between them.
 pub struct Simulation {
@@ -38,6 +39,9 @@ pub struct Simulation {
 /// A client, its two links and what it told.
 struct Host {
     client: Client,
+    /// The ports of the client's lanes.
+    ports: Vec<u16>,
+    next_port: u16,
     up: Link,
     down: Link,
     wake: Option<Instant>,
@@ -54,8 +58,8 @@ struct Scheduled {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    ToServer { host: usize, lane: usize, datagram: Vec<u8> },
-    ToClient { host: usize, lane: usize, datagram: Vec<u8> },
+    ToServer { host: usize, port: u16, datagram: Vec<u8> },
+    ToClient { host: usize, port: u16, datagram: Vec<u8> },
     WakeServer,
     WakeClient(usize),
     Stop(usize),
@@ -89,8 +93,11 @@ impl Simulation {
     pub fn add_client(&mut self, settings: probe::Settings) -> usize {
         let index = self.hosts.len();
         let stream = |name: &str| Stream::new(self.seed, &format!("{name} {index}"));
+        let next_port = FIRST_PORT + Client::lanes(&settings) as u16;
         self.hosts.push(Host {
             client: Client::new(settings, self.now),
+            ports: (FIRST_PORT..next_port).collect(),
+            next_port,
             up: Link::new(self.up.clone(), stream("up")),
             down: Link::new(self.down.clone(), stream("down")),
             wake: None,
@@ -153,8 +160,12 @@ impl Simulation {
 
     fn happen(&mut self, what: What) {
         match what {
-            What::ToServer { host, lane, datagram } => self.deliver_to_server(host, lane, &datagram),
-            What::ToClient { host, lane, datagram } => {
+            What::ToServer { host, port, datagram } => self.deliver_to_server(host, port, &datagram),
+            What::ToClient { host, port, datagram } => {
+                // Nobody is at a port that the client has given up.
+                let Some(lane) = self.hosts[host].ports.iter().position(|known| *known == port) else {
+                    return;
+                };
                 let ledger = &mut self.hosts[host].ledger;
                 ledger.reply_delivered(&datagram, self.now);
                 self.hosts[host].client.handle(self.now, lane, &datagram);
@@ -184,7 +195,7 @@ impl Simulation {
         }
     }
 
-    fn deliver_to_server(&mut self, host: usize, lane: usize, datagram: &[u8]) {
+    fn deliver_to_server(&mut self, host: usize, port: u16, datagram: &[u8]) {
         let Some(server) = &mut self.server else {
             // Nobody listens: the client's host hears so, one network delay later or not at all.
             self.hosts[host].client.unreachable(self.now);
@@ -193,7 +204,7 @@ impl Simulation {
         };
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         self.buffer[..datagram.len()].copy_from_slice(datagram);
-        let path = Path { remote: address(host, lane), local: None };
+        let path = Path { remote: address(host, port), local: None };
         if let Some(length) = server.handle(self.now, path, &mut self.buffer, datagram.len()) {
             self.send_down(path, length);
         }
@@ -232,11 +243,16 @@ impl Simulation {
                     host.client.send_failed(&transmit, SendError::TooLong);
                     continue;
                 }
+                if transmit.renew {
+                    host.ports[transmit.lane] = host.next_port;
+                    host.next_port = host.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+                }
+                let port = host.ports[transmit.lane];
                 let datagram = &buffer[..transmit.length];
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {
                     let datagram = datagram.to_vec();
-                    let what = What::ToServer { host: index, lane: transmit.lane, datagram };
+                    let what = What::ToServer { host: index, port, datagram };
                     self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
                     self.scheduled += 1;
                 }
@@ -263,12 +279,12 @@ impl Simulation {
     }
 
     fn send_down(&mut self, path: Path, length: usize) {
-        let (index, lane) = host_at(path.remote);
+        let (index, port) = host_at(path.remote);
         let datagram = &self.buffer[..length];
         let host = &mut self.hosts[index];
         host.ledger.reply_sent(datagram);
         for delay in host.down.pass(self.now, datagram) {
-            let what = What::ToClient { host: index, lane, datagram: datagram.to_vec() };
+            let what = What::ToClient { host: index, port, datagram: datagram.to_vec() };
             self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
             self.scheduled += 1;
         }
@@ -286,14 +302,14 @@ fn secret(seed: Seed, which: u64) -> [u8; 32] {
     secret
 }
 
-/// A host's address tells its number, the port its lane.
-fn address(host: usize, lane: usize) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + host as u32)), 10_000 + lane as u16)
+/// A host's address tells its number.
+fn address(host: usize, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0A00_0000 + host as u32)), port)
 }
 
-fn host_at(address: SocketAddr) -> (usize, usize) {
+fn host_at(address: SocketAddr) -> (usize, u16) {
     let IpAddr::V4(ip) = address.ip() else { unreachable!("hosts have IPv4 addresses") };
-    ((ip.to_bits() - 0x0A00_0000) as usize, usize::from(address.port() - 10_000))
+    ((ip.to_bits() - 0x0A00_0000) as usize, address.port())
 }
 
 impl PartialEq for Restart {

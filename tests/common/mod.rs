@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub mod desk;
+pub mod files;
 pub mod process;
 
 use udpecho::impair::Impairment;

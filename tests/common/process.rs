@@ -1,1 +1,200 @@
-//! The program as a process.
+//! The program as a process: started, watched line by line, signalled, never left behind.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// What takes longer hangs; nothing here is fast or slow by this measure.
+const BOUND: Duration = Duration::from_secs(60);
+
+pub fn udpecho() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_udpecho"))
+}
+
+/// The program in this folder, with these words.
+pub fn command(folder: &Path, words: &str) -> Command {
+    let mut command = udpecho();
+    command.current_dir(folder).args(words.split_whitespace());
+    command
+}
+
+pub fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg("-u").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script));
+    command
+}
+
+/// A UDP port that nobody has.
+pub fn free_port() -> u16 {
+    UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running program. Whatever happens to the test, it is ended.
+pub struct Process {
+    name: String,
+    pid: u32,
+    stdout: Lines,
+    stderr: Lines,
+    ended: Receiver<ExitStatus>,
+    is_over: bool,
+}
+
+/// What is read of a stream, line by line.
+struct Lines {
+    coming: Receiver<String>,
+    read: Vec<String>,
+}
+
+/// What a program left when it had ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: Vec<String>,
+    pub stderr: Vec<String>,
+}
+
+impl Process {
+    pub fn spawn(mut command: Command) -> Self {
+        let name = format!("{command:?}");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!(
+                "{} is needed by this test and cannot be started: {error}",
+                command.get_program().display()
+            )
+        });
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        let pid = child.id();
+        let (status, ended) = channel();
+        thread::spawn(move || status.send(child.wait().unwrap()));
+        Self { name, pid, stdout, stderr, ended, is_over: false }
+    }
+
+    /// Waits for a line with this text.
+    pub fn line_with(&mut self, text: &str) -> String {
+        self.stdout.with(text, &self.name)
+    }
+
+    /// Waits for such a line on stderr.
+    pub fn remark_with(&mut self, text: &str) -> String {
+        self.stderr.with(text, &self.name)
+    }
+
+    /// Sends a signal by its name, as in `INT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.pid)).status().unwrap();
+        assert!(sent.success(), "no {name} for {}", self.name);
+    }
+
+    /// Interrupts it again and again, as somebody who has lost patience.
+    pub fn interrupt_until_it_ends(mut self) -> Finished {
+        loop {
+            self.signal("INT");
+            if let Ok(status) = self.ended.recv_timeout(Duration::from_millis(100)) {
+                return self.finished(status);
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Finished {
+        let status = self.ended.recv_timeout(BOUND).unwrap_or_else(|_| panic!("{} does not end", self.name));
+        self.finished(status)
+    }
+
+    fn finished(&mut self, status: ExitStatus) -> Finished {
+        self.is_over = true;
+        Finished { code: status.code(), stdout: self.stdout.rest(), stderr: self.stderr.rest() }
+    }
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let (line, coming) = channel();
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        thread::spawn(move || lines.for_each(|text| drop(line.send(text))));
+        Self { coming, read: Vec::new() }
+    }
+
+    fn with(&mut self, text: &str, name: &str) -> String {
+        loop {
+            let next = self.coming.recv_timeout(BOUND);
+            let line = next.unwrap_or_else(|_| panic!("no line with '{text}' from {name}: {:#?}", self.read));
+            self.read.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// All lines, up to the end of the stream.
+    fn rest(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.read);
+        lines.extend(self.coming.iter());
+        lines
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.signal("KILL");
+            let _ = self.ended.recv_timeout(BOUND);
+        }
+    }
+}
+
+pub fn run(command: Command) -> Finished {
+    Process::spawn(command).finish()
+}
+
+/// A running `udpecho serve`, ready to be measured.
+pub struct Serve {
+    pub process: Process,
+    pub port: u16,
+}
+
+impl Serve {
+    pub fn start(options: &str) -> Self {
+        Self::at(free_port(), options)
+    }
+
+    pub fn at(port: u16, options: &str) -> Self {
+        let mut command = udpecho();
+        command.args(["serve", "-p", &port.to_string()]).args(options.split_whitespace());
+        let mut process = Process::spawn(command);
+        process.line_with("injects");
+        Self { process, port }
+    }
+}
+
+impl Finished {
+    pub fn has_line(&self, text: &str) -> bool {
+        self.stdout.iter().any(|line| line.contains(text))
+    }
+
+    /// The last line of a measurement, which is ping's.
+    pub fn assert_summed_up(&self) -> &Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        assert!(self.has_line("packets transmitted"), "{self:#?}");
+        assert!(
+            self.stdout.last().is_some_and(|line| line.starts_with("rtt min/avg/max/mdev = ")),
+            "{self:#?}"
+        );
+        self
+    }
+}
+
+/// The names in a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = entries.map(|name| OsStr::to_string_lossy(&name).into_owned()).collect();
+    names.sort();
+    names
+}

@@ -84,6 +84,25 @@ fn what_a_restarted_server_held_is_nobodys_fault() {
 }
 
 #[test]
+fn what_a_restarted_server_refused_stays_refused_when_its_neighbours_are_asked_for() {
+    let up = Conditions { loss: share(0.3), ..Conditions::ideal(ONE_WAY) };
+    let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 1);
+    simulation.restart_server(millis(2_000), millis(2_100), clean());
+    simulation.add_client(Settings { deadline: Some(millis(100)), ..settings(2000, millis(1)) });
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    // Nothing is lost on the way down: who reached a clean server and got no reply was refused.
+    let refused = |row: &&Resolved| {
+        let story = simulation.ledger(0).story(row.seq).unwrap();
+        !story.reached_server.is_empty() && story.replies_sent == 0
+    };
+    let count = rows.iter().filter(refused).count();
+    assert!(count > 20, "{count} refused of {}", rows.len());
+    assert!(rows.iter().filter(refused).all(|row| row.cause == Some(Cause::Refused)));
+}
+
+#[test]
 fn a_server_that_is_gone_for_good_does_not_keep_the_client_waiting_for_ever() {
     let mut simulation = simulation(clean(), ONE_WAY);
     simulation.restart_server(millis(1_000), Duration::from_secs(3600), clean());

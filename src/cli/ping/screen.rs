@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on: a line a probe, or a line a second when there are many.
 
 use super::plan::Peer;
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Printer, remark};
 use crate::probe::{Event, SendError};
 use crate::record::{self, Summary};
 use crate::report::{self, milliseconds};
@@ -55,10 +55,9 @@ impl Screen {
                 match server {
                     Some(server) if server.is_clean() => self.line("the server injects nothing"),
                     Some(server) => {
-                        self.line(format!(
-                            "the server injects, {}",
-                            report::injection(&server.injects, Some(server.seed))
-                        ));
+                        let injects = report::injection(&server.injects, Some(server.seed));
+                        let line = format!("the server injects, {injects}");
+                        report::wrapped(&line, 79).into_iter().for_each(|line| self.line(line));
                     }
                     None => self.line(
                         "text dialect: the server does not say what it injects, nor where losses happen",
@@ -109,9 +108,8 @@ impl Screen {
         }
     }
 
-    #[allow(clippy::print_stderr, reason = "an interim line is no result")]
     pub fn interim(&self, summary: &Summary) {
-        eprintln!("{}", report::interim(summary));
+        remark(report::interim(summary));
     }
 
     fn notice(&self, text: impl Into<String>) {

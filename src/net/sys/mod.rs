@@ -200,12 +200,12 @@ impl Socket {
     }
 }
 
-/// Waits until a datagram is there, a request comes, or the time is over.
+/// Waits until a datagram is there, a request comes, or the time is over; it may be for less.
 pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<()> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
         Some(Socket::Linux(_)) => linux::wait(sockets, control, timeout),
-        _ => portable::wait(sockets, control, timeout),
+        _ => portable::wait(sockets, timeout),
     }
 }
 

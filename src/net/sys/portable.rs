@@ -1,19 +1,22 @@
 //! The standard library's sockets: one datagram a call, stamped by whoever receives it.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use super::{Batch, Control};
+use super::Batch;
 use crate::reflect::Path;
 use crate::time::Duration;
 
 pub struct Socket {
     socket: UdpSocket,
+    /// An error that showed while waiting: the system tells it once, and it is `receive` that reports it.
+    pending: Cell<Option<io::Error>>,
 }
 
 impl Socket {
     pub fn new(socket: socket2::Socket) -> io::Result<Self> {
-        Ok(Self { socket: socket.into() })
+        Ok(Self { socket: socket.into(), pending: Cell::new(None) })
     }
 
     pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
@@ -25,6 +28,9 @@ impl Socket {
     }
 
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+        if let Some(error) = self.pending.take() {
+            return Err(error);
+        }
         while !batch.is_full() {
             match self.socket.recv_from(batch.spare()) {
                 Ok((length, remote)) => batch.commit(Path { remote, local: None }, length),
@@ -51,34 +57,36 @@ impl Socket {
         self.socket.send(datagram).map(drop)
     }
 
-    /// Whether a datagram is there, or comes within the time.
-    fn wait_readable(&self, timeout: Duration) -> io::Result<bool> {
+    /// Waits until a datagram is there, or about so long.
+    fn wait_readable(&self, timeout: Duration) -> io::Result<()> {
         self.socket.set_nonblocking(false)?;
         self.socket.set_read_timeout(Some(timeout.to_std()))?;
         let peeked = self.socket.peek_from(&mut [0; 1]);
         self.socket.set_nonblocking(true)?;
-        // An error is for the next receive to report.
-        Ok(
-            !matches!(&peeked, Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)),
-        )
+        if let Err(error) = peeked
+            && !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+        {
+            self.pending.set(Some(error));
+        }
+        Ok(())
     }
 }
 
-/// There is no waiting for two things at once here, so requests and further sockets are looked at
-/// every so often.
-pub fn wait(sockets: &[super::Socket], control: &Control, timeout: Option<Duration>) -> io::Result<()> {
+/// Waits for a while, at most until the time is over: whoever waits looks at the clock and at what
+/// is asked of him, and waits again. There is no waiting for two things at once here.
+pub fn wait(sockets: &[super::Socket], timeout: Option<Duration>) -> io::Result<()> {
     const SLICE: Duration = Duration::from_millis(2);
-    let mut left = timeout.unwrap_or(Duration::MAX);
-    while left > Duration::ZERO && !control.stop_asked() {
-        let slice = left.min(SLICE);
-        for socket in sockets {
-            #[allow(irrefutable_let_patterns, reason = "refutable on Linux")]
-            let super::Socket::Portable(socket) = socket else { continue };
-            if socket.wait_readable(slice.max(Duration::from_micros(1)) / sockets.len() as i64)? {
-                return Ok(());
-            }
+    /// A read's timeout may be so late: the system counts it in ticks of its own.
+    const TICKS: Duration = Duration::from_millis(20);
+    /// Close to the end nothing but short sleeps is punctual; with many sockets each costs a look.
+    const NAP: Duration = Duration::from_micros(50);
+    let left = timeout.unwrap_or(Duration::MAX);
+    match sockets {
+        #[allow(unreachable_patterns, reason = "reachable on Linux")]
+        [super::Socket::Portable(socket)] if left > TICKS => socket.wait_readable(SLICE),
+        _ => {
+            std::thread::sleep(left.min(NAP * sockets.len() as i64).to_std());
+            Ok(())
         }
-        left -= slice;
     }
-    Ok(())
 }

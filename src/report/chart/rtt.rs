@@ -305,12 +305,14 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
 }
 
 fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
-    let Some(knee) = view.digest.knee else { return };
+    let Some(knee) = view.run.summary.as_ref().and_then(|summary| summary.knee) else { return };
+    let reached = |column: &Column| column.interval.is_some_and(|ns| ns as f64 <= knee.interval_us * 1e3);
+    let Some(column) = view.digest.columns.all().iter().position(reached) else { return };
     let colours = layer.colours();
-    let x = frame.at_x(knee.x as f64);
+    let x = frame.at_x((column as u64 * view.digest.columns.width()) as f64);
     layer.dashes((x, frame.top), (x, frame.bottom), &colours.median, 1.6);
-    let interval = quantity::time(knee.interval.as_nanos() as f64);
-    let text = format!("knee: probe {}, every {interval}, {}", knee.seq, quantity::rate(knee.rate));
+    let interval = quantity::time(knee.interval_us * 1e3);
+    let text = format!("knee: every {interval}, {}", quantity::rate(knee.throughput_bps));
     let width = font::width(&text, 13.0, true);
     let left = if x + 8.0 + width < frame.right { x + 8.0 } else { x - 8.0 - width };
     let base = frame.top + 48.0;

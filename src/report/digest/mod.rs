@@ -5,13 +5,11 @@
 //! only the [`Columns`] remain: the run cut into 400 to 2048 equal parts, each with a histogram.
 
 mod columns;
-mod knee;
 mod miss;
 mod seconds;
 mod tally;
 
 pub use columns::{Column, Columns};
-pub use knee::Knee;
 pub use miss::Miss;
 pub use seconds::{Seconds, Slot};
 pub use tally::Tally;
@@ -19,7 +17,6 @@ pub use tally::Tally;
 use crate::probe::{Outcome, Resolved};
 use crate::record::Run;
 use crate::time::Duration;
-use knee::KneeFinder;
 
 /// Replies drawn one by one; more of them become a density.
 const POINTS: usize = 5_000;
@@ -71,9 +68,6 @@ pub struct Digest {
     pub end: u64,
     /// When the last probe's story ended, at the least: the end of its interval or its reply.
     pub last: u64,
-    /// The interval at which a decaying run leaves its plateau.
-    pub knee: Option<Knee>,
-    finder: Option<KneeFinder>,
     delta_sum: f64,
     deltas: u64,
     previous: Option<(u64, u64)>,
@@ -96,8 +90,6 @@ impl Digest {
             marks: Some(Vec::new()),
             end: 0,
             last: 0,
-            knee: None,
-            finder: run.config.decay.map(|_| KneeFinder::default()),
             delta_sum: 0.0,
             deltas: 0,
             previous: None,
@@ -120,11 +112,6 @@ impl Digest {
         }
         if let (Outcome::Ok, Some(rtt)) = (probe.outcome, rtt) {
             self.answered(probe, rtt, x);
-        }
-        if let Some(finder) = &mut self.finder
-            && self.knee.is_none()
-        {
-            self.knee = finder.push(probe, x);
         }
     }
 
@@ -237,8 +224,6 @@ mod tests {
                 marks: Some(Vec::new()),
                 end: 0,
                 last: 0,
-                knee: None,
-                finder: None,
                 delta_sum: 0.0,
                 deltas: 0,
                 previous: None,

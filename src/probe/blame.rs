@@ -1,0 +1,38 @@
+//! The cause of a loss, from what is known about it; what nobody can tell stays unknown.
+
+use super::Dialect;
+use super::outcome::Cause;
+use crate::wire::native::Fate;
+
+/// Finds the cause of a loss in what is known about it.
+pub struct Blame<'a> {
+    pub own_overflows: &'a mut u64,
+    pub dialect: &'a mut Dialect,
+    pub clean: bool,
+}
+
+impl Blame<'_> {
+    pub fn cause(&mut self, fate: Option<Fate>, seen_in_window: bool) -> Cause {
+        match fate {
+            Some(Fate::DroppedUp) => Cause::InjectedUp,
+            Some(Fate::DroppedDown) => Cause::InjectedDown,
+            Some(Fate::Refused) => Cause::Refused,
+            Some(Fate::NotSeen) => {
+                let server_overflowed = match self.dialect {
+                    Dialect::Native(native) => native.take_overflow(),
+                    Dialect::Text(_) => false,
+                };
+                if server_overflowed { Cause::ServerOverflow } else { Cause::Up }
+            }
+            Some(Fate::Answered) => {
+                let overflowed = *self.own_overflows > 0;
+                *self.own_overflows = self.own_overflows.saturating_sub(1);
+                if overflowed { Cause::ClientOverflow } else { Cause::Down }
+            }
+            Some(Fate::SendFailed) => Cause::Down,
+            // It arrived, nothing is withheld here, and no reply came.
+            None if seen_in_window && self.clean => Cause::Down,
+            Some(Fate::Held | Fate::Forgotten) | None => Cause::Unknown,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a client is told to do, and what it counts besides its probes.
+
+use crate::impair::Impairment;
+use crate::rng::Seed;
+use crate::schedule::Schedule;
+use crate::time::Duration;
+
+/// Which language is spoken with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    Native,
+    Text,
+}
+
+/// What a run is asked to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub language: Language,
+    /// UDP payload of every probe.
+    pub size: u32,
+    pub schedule: Schedule,
+    /// Without one it goes on until it is stopped.
+    pub count: Option<u64>,
+    /// No probe is sent later than this after time zero.
+    pub total: Option<Duration>,
+    /// How long after it was sent a reply is in time; none: until the next probe is due.
+    pub deadline: Option<Duration>,
+    /// How long beyond every known reason a reply is waited for, so that it can be called late.
+    pub grace: Duration,
+    /// What the server is asked to inject into this session, if it lets clients choose.
+    pub wants: Option<Impairment>,
+    /// Ask the server to stop at the end.
+    pub stop_server: bool,
+    /// Where nonces and payloads come from; from the operating system's random source.
+    pub seed: Seed,
+}
+
+/// A datagram to send, in the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Which of the client's sockets it leaves by; the native protocol needs one only.
+    pub lane: usize,
+    /// From here on that lane is another socket: nothing that comes to the one before is of interest.
+    pub renew: bool,
+    pub length: usize,
+    /// The probe that it is, if it is one.
+    pub seq: Option<u64>,
+}
+
+/// Datagrams that were none of ours, and others that came too late to matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Not understood, or not from the session.
+    pub junk: u64,
+    /// A reply to a probe that was never sent, or not at that time.
+    pub forged: u64,
+    /// Further replies to probes whose story was over.
+    pub copies_after_close: u64,
+    /// Only replies to probes that had been given up.
+    pub stragglers: u64,
+    /// ICMP messages that nobody listens.
+    pub unreachable: u64,
+}

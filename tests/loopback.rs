@@ -1,0 +1,410 @@
+//! A few real runs over loopback. Deadlines are so long that a slow machine changes no outcome, and
+//! what is injected follows from its seed.
+
+mod common;
+
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use udpecho::impair::{Impairment, Pipeline};
+use udpecho::probe::{Cause, Outcome};
+use udpecho::record::PROBES;
+use udpecho::time::{self, Instant};
+use udpecho::wire::native::{Message, decode};
+use udpecho::wire::text::CALIBRATED;
+
+use common::files::Record;
+use common::process::{Finished, Process, Serve, command, names, python, run};
+
+/// A folder to measure in.
+struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    fn ping(&self, words: &str) -> Process {
+        Process::spawn(command(self.folder.path(), &format!("ping -o run {words}")))
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    fn record(&self) -> Record {
+        Record::complete(&self.run())
+    }
+}
+
+/// Passes everything on between one client and a server, and tells the length of each probe.
+fn observer(server: u16) -> (u16, Receiver<usize>) {
+    let [outside, inside] = [0, 0].map(|port| UdpSocket::bind(("127.0.0.1", port)).unwrap());
+    inside.connect(("127.0.0.1", server)).unwrap();
+    let port = outside.local_addr().unwrap().port();
+    let (length, lengths) = channel();
+    let (back_out, back_in) = (outside.try_clone().unwrap(), inside.try_clone().unwrap());
+    thread::spawn(move || {
+        let mut buffer = [0; 65_536];
+        let mut client = None;
+        while let Ok((read, from)) = outside.recv_from(&mut buffer) {
+            if let Ok(Message::Probe(_)) = decode(&buffer[..read]) {
+                let _ = length.send(read);
+            }
+            inside.send(&buffer[..read]).unwrap();
+            if client.replace(from).is_none() {
+                let (back_out, back_in) = (back_out.try_clone().unwrap(), back_in.try_clone().unwrap());
+                thread::spawn(move || {
+                    let mut buffer = [0; 65_536];
+                    while let Ok(read) = back_in.recv(&mut buffer) {
+                        let _ = back_out.send_to(&buffer[..read], from);
+                    }
+                });
+            }
+        }
+    });
+    (port, lengths)
+}
+
+/// The numbers of the probes that a server with the classic injection leaves unanswered.
+fn withheld(seed: u64, count: u64) -> Vec<u64> {
+    let mut fates = Pipeline::new(&Impairment::classic(), seed);
+    (0..count).filter(|seq| fates.fate(Instant::ZERO, *seq, 512).dropped.is_some()).collect()
+}
+
+fn the_main_job(io: &str) {
+    let serve = Serve::start(io);
+    let (port, lengths) = observer(serve.port);
+    let bench = Bench::new();
+    let finished = bench.ping(&format!("-ip 127.0.0.1 -p {port} -n 20 -i 0.02 -W 2 -s 512 {io}")).finish();
+    finished.assert_summed_up();
+    let header = format!("PING 127.0.0.1 (127.0.0.1) 512(540) bytes of data. UDP port {port}");
+    assert_eq!(finished.stdout[0], header);
+    assert!(finished.stdout[1].starts_with("the server injects, on purpose: "), "{finished:#?}");
+    assert_eq!(finished.stderr, ["run/report.png"]);
+    assert_eq!(lengths.try_iter().collect::<Vec<_>>(), [512; 20]);
+
+    let record = bench.record();
+    assert_eq!(record.rows.len(), 20);
+    let server = record.run.server.as_ref().unwrap();
+    assert_eq!(server.injects, Impairment::classic().to_string());
+    assert_eq!(record.lost_by(Cause::InjectedDown), withheld(server.seed, 20));
+    assert_eq!(record.count(Outcome::Lost), record.lost_by(Cause::InjectedDown).len() as u64);
+    for row in &record.rows {
+        assert_eq!(row.due, time::Duration::from_millis(20) * row.seq as i64);
+        // The hold is within the time at the server, and that within the RTT.
+        if let (Some(rtt), Some(server), Some(hold)) = (row.rtt, row.server, row.hold) {
+            assert!(hold <= server && server <= rtt, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn the_main_job_works() {
+    the_main_job("");
+}
+
+#[test]
+fn the_main_job_works_with_the_standard_library_alone() {
+    the_main_job("--io portable");
+}
+
+#[test]
+fn with_decay_each_interval_is_shorter_down_to_the_floor_which_is_told() {
+    let serve = Serve::start("--clean");
+    let bench = Bench::new();
+    let words = format!("-ip 127.0.0.1 -p {} -n 40 -i 0.03 -W 10 --decay --min-interval 10ms", serve.port);
+    let finished = bench.ping(&words).finish();
+    finished.assert_summed_up();
+    assert!(finished.has_line("from seq=22 on the interval stays at its floor, 10ms"), "{finished:#?}");
+    let record = bench.record();
+    for row in &record.rows {
+        let expected = (30e6 * 0.95_f64.powi(row.seq as i32)).max(10e6);
+        assert!((row.interval.as_nanos() as f64 - expected).abs() <= 0.5, "{row:?}");
+    }
+    assert_eq!(record.count(Outcome::Ok), 40);
+}
+
+#[test]
+fn a_clean_loopback_loses_nothing() {
+    for host in ["127.0.0.1", "::1"] {
+        let serve = Serve::start("--clean");
+        let bench = Bench::new();
+        let words = format!("-ip {host} -p {} -n 300 -i 0.002 -W 10 -s 1400", serve.port);
+        let finished = bench.ping(&words).finish();
+        finished.assert_summed_up();
+        let record = bench.record();
+        assert_eq!((record.count(Outcome::Ok), record.rows.len()), (300, 300));
+        assert_eq!(record.run.server.unwrap().injects, "clean");
+        assert!(finished.has_line("the server injects nothing"));
+        serve.process.signal("TERM");
+        let totals = serve.process.finish();
+        assert_eq!(totals.code, Some(0));
+        assert!(totals.has_line("300 probes"), "{totals:?}");
+    }
+}
+
+#[test]
+fn several_clients_at_once_have_each_their_own_size_and_losses() {
+    let serve = Serve::start("");
+    let clients = [("127.0.0.1", 64), ("127.0.0.1", 1400), ("::1", 9000), ("localhost", 300)];
+    let runs: Vec<(Bench, Process, u32)> = clients
+        .iter()
+        .map(|(host, size)| {
+            let bench = Bench::new();
+            let ping = bench.ping(&format!("-ip {host} -p {} -n 30 -i 0.01 -W 2 -s {size}", serve.port));
+            (bench, ping, *size)
+        })
+        .collect();
+    let mut seeds = Vec::new();
+    for (bench, ping, size) in runs {
+        ping.finish().assert_summed_up();
+        let record = bench.record();
+        assert_eq!((record.run.config.size, record.rows.len()), (size, 30));
+        let seed = record.run.server.as_ref().unwrap().seed;
+        assert_eq!(record.lost_by(Cause::InjectedDown), withheld(seed, 30));
+        assert!(!seeds.contains(&seed), "two clients share a seed");
+        seeds.push(seed);
+    }
+}
+
+#[test]
+fn without_a_host_a_server_is_started_inside() {
+    let bench = Bench::new();
+    let finished = run(command(bench.folder.path(), "ping -n 20 -i 0.01 -W 1"));
+    finished.assert_summed_up();
+    assert!(finished.has_line("no host given: measuring a server started here"), "{finished:#?}");
+    assert!(finished.has_line("the server injects, on purpose: "), "{finished:#?}");
+    let [folder] = &names(&bench.folder.path().join("results"))[..] else { panic!("not one run") };
+    assert!(folder.ends_with("-localhost"), "{folder}");
+    assert_eq!(finished.stderr, [format!("results/{folder}/report.png")]);
+    let record = Record::complete(&bench.folder.path().join("results").join(folder));
+    assert!(record.run.config.embedded);
+}
+
+#[test]
+fn a_students_client_in_python_is_served() {
+    let serve = Serve::start("--allow-stop --impair-seed 3");
+    let mut client = python("student_client.py");
+    client.args([&serve.port.to_string(), "512", "10", "2", "exit"]);
+    let finished = run(client);
+    assert!(finished.code == Some(0) && finished.stderr.is_empty(), "{finished:#?}");
+    // A probe is unanswered only if it is so by the seed: no reply takes two seconds.
+    let lost = format!("lost {} of 10", withheld(3, 10).len());
+    assert_eq!(finished.stdout, ["Buffer Size Calibrated at Server.", &lost, "Stopping the Server."]);
+    let totals = serve.process.finish();
+    assert_eq!(totals.code, Some(0));
+    assert!(totals.has_line("10 text packets"), "{totals:?}");
+}
+
+fn text_against_a_students_server(io: &str) {
+    let mut server = Process::spawn(python("student_server.py"));
+    let port: u16 = server.line_with("port ").split(' ').nth(1).unwrap().parse().unwrap();
+    let bench = Bench::new();
+    let words = format!("-ip 127.0.0.1 -p {port} --text -n 12 -i 0.05 -W 1.5 -s 100 --stop-server {io}");
+    let finished = bench.ping(&words).finish();
+    finished.assert_summed_up();
+    assert!(finished.has_line("text dialect: the server does not say what it injects"), "{finished:#?}");
+    assert!(finished.has_line("the server stops"), "{finished:#?}");
+    let record = bench.record();
+    assert_eq!(record.lost_by(Cause::Unknown), [2, 5, 8, 11]);
+    assert_eq!((record.count(Outcome::Ok), record.run.server), (8, None));
+    let server = server.finish();
+    assert!(server.code == Some(0) && server.has_line("12 packets"), "{server:?}");
+}
+
+#[test]
+fn a_students_server_in_python_is_measured() {
+    text_against_a_students_server("");
+}
+
+#[test]
+fn a_students_server_in_python_is_measured_with_the_standard_library_alone() {
+    text_against_a_students_server("--io portable");
+}
+
+#[test]
+fn whoever_says_anything_else_gets_it_back() {
+    for options in ["--clean", "--clean --io portable"] {
+        let serve = Serve::start(options);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.connect(("127.0.0.1", serve.port)).unwrap();
+        for datagram in [&b"hello"[..], b"", b"exit", &[0xFF; 60_000]] {
+            socket.send(datagram).unwrap();
+            let mut buffer = [0; 65_536];
+            let length = socket.recv(&mut buffer).expect("an echo");
+            assert_eq!(&buffer[..length], datagram);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_the_run_in_good_order() {
+    for io in ["", "--io portable"] {
+        let serve = Serve::start("--clean");
+        for signal in ["INT", "TERM", "HUP"] {
+            let bench = Bench::new();
+            let mut ping = bench.ping(&format!("-ip 127.0.0.1 -p {} -i 0.02 -W 10 {io}", serve.port));
+            ping.line_with("udp_seq=5");
+            ping.signal(signal);
+            ping.finish().assert_summed_up();
+            let record = bench.record();
+            assert!(record.rows.len() > 5 && record.count(Outcome::Ok) == record.rows.len() as u64);
+        }
+        // So it ends a server too, with its totals.
+        serve.process.signal("INT");
+        let totals = serve.process.finish();
+        assert!(totals.code == Some(0) && totals.has_line("received"), "{totals:?}");
+    }
+}
+
+#[test]
+fn quit_prints_an_interim_line_and_a_second_interrupt_leaves_at_once() {
+    // It calibrates whoever asks and answers nothing else: the tail would be a minute long.
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, client)) = server.recv_from(&mut buffer) {
+            if buffer[..length].starts_with(b"C ") {
+                server.send_to(CALIBRATED, client).unwrap();
+            }
+        }
+    });
+    let bench = Bench::new();
+    let mut ping = bench.ping(&format!("-ip 127.0.0.1 -p {port} --text -i 60"));
+    ping.line_with("text dialect");
+    ping.signal("QUIT");
+    ping.remark_with("nothing sent");
+    let finished = ping.interrupt_until_it_ends();
+    assert_eq!(finished.code, Some(130), "{finished:#?}");
+    reported(&bench);
+}
+
+/// `report` on a run that was not ended in order.
+fn reported(bench: &Bench) -> Finished {
+    let finished = run(command(bench.folder.path(), "report run"));
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert!(finished.has_line("note: the run was not ended in order"), "{finished:#?}");
+    assert!(bench.run().join("report.png").is_file());
+    finished
+}
+
+/// Waits until so many rows are on the disk.
+fn await_rows(folder: &Path, count: usize) {
+    for _ in 0..1500 {
+        let text = std::fs::read_to_string(folder.join(PROBES)).unwrap_or_default();
+        if text.lines().count() > count {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("not {count} rows on the disk after half a minute");
+}
+
+#[test]
+fn a_killed_run_can_be_read_and_reported() {
+    let serve = Serve::start("--clean");
+    let bench = Bench::new();
+    let ping = bench.ping(&format!("-ip 127.0.0.1 -p {} -i 0.02 -W 10", serve.port));
+    await_rows(&bench.run(), 20);
+    ping.signal("KILL");
+    assert_eq!(ping.finish().code, None);
+    let record = Record::read(&bench.run());
+    assert!(record.rows.len() >= 20 && record.run.summary.is_none());
+    let finished = reported(&bench);
+    assert!(finished.has_line(&format!("{} packets transmitted", record.rows.len())), "{finished:#?}");
+}
+
+#[test]
+fn a_row_is_on_the_disk_long_before_the_next_probe_of_a_slow_run() {
+    let serve = Serve::start("--clean");
+    let bench = Bench::new();
+    let ping = bench.ping(&format!("-ip 127.0.0.1 -p {} -i 600", serve.port));
+    await_rows(&bench.run(), 1);
+    ping.signal("INT");
+    ping.finish().assert_summed_up();
+    bench.record();
+}
+
+#[test]
+fn a_server_that_is_killed_and_started_again_is_found_and_the_record_says_when() {
+    let serve = Serve::start("--clean");
+    let port = serve.port;
+    let bench = Bench::new();
+    let mut ping = bench.ping(&format!("-ip 127.0.0.1 -p {port} -i 0.05 -W 2"));
+    ping.line_with("udp_seq=5");
+    serve.process.signal("KILL");
+    serve.process.finish();
+    ping.line_with("nobody listens there any more");
+    let _again = Serve::at(port, "--clean");
+    ping.line_with("the server has forgotten us");
+    let reopened = ping.line_with("open again from seq=");
+    let first: u64 = reopened.rsplit('=').next().unwrap().trim_end_matches(" on").parse().unwrap();
+    ping.line_with(&format!("udp_seq={}", first + 5));
+    ping.signal("INT");
+    ping.finish().assert_summed_up();
+
+    let record = bench.record();
+    let events: Vec<&str> = record.run.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(events, ["unreachable", "forgotten", "reopened"]);
+    let at = |index: usize| record.run.events[index].at_us;
+    let due = |seq: u64| record.rows[seq as usize].due.as_micros_f64();
+    assert!(
+        due(5) < at(0) && at(0) < at(1) && at(1) < at(2) && at(2) <= due(first + 1),
+        "{:?}",
+        record.run.events
+    );
+    for row in &record.rows {
+        // Before and after all is well; in between nobody knows, or the new server refused it.
+        let alive = row.seq <= 5 || row.seq >= first;
+        assert_eq!(row.outcome, if alive { Outcome::Ok } else { row.outcome }, "{row:?}");
+        assert!(matches!(row.cause, None | Some(Cause::Unknown | Cause::Refused)), "{row:?}");
+    }
+    assert!(record.count(Outcome::Lost) > 0);
+}
+
+#[test]
+fn a_client_stops_a_server_that_allows_it_and_no_other() {
+    for (options, says) in [
+        ("--clean --allow-stop", "the server stops"),
+        ("--clean", "the server does not let itself be stopped"),
+    ] {
+        let serve = Serve::start(options);
+        let bench = Bench::new();
+        let words = format!("-ip 127.0.0.1 -p {} -n 2 -i 0.01 -W 10 --stop-server", serve.port);
+        let finished = bench.ping(&words).finish();
+        finished.assert_summed_up();
+        assert!(finished.has_line(says), "{finished:#?}");
+        if options.contains("--allow-stop") {
+            assert_eq!(serve.process.finish().code, Some(0));
+        } else {
+            bench
+                .ping(&format!("-ip 127.0.0.1 -p {} -n 1 -W 10 --force", serve.port))
+                .finish()
+                .assert_summed_up();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_ended_still_sends_what_it_holds() {
+    let serve = Serve::start("--clean --delay constant:400ms");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(b"hold me", ("127.0.0.1", serve.port)).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    serve.process.signal("TERM");
+    let mut buffer = [0; 64];
+    let length = socket.recv(&mut buffer).expect("the reply that was held");
+    assert_eq!(&buffer[..length], b"hold me");
+    let finished = serve.process.finish();
+    assert!(finished.code == Some(0) && finished.has_line("received 1 datagrams, sent 1"), "{finished:#?}");
+}
