@@ -224,12 +224,33 @@ pub struct Report {
     /// Folders of recorded runs
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Where to write the picture; - is standard output [default: report.png in the folder]
+    /// Where to write the report; - is standard output [default: report.png in the folder]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Dark background
+    /// A picture, a drawing, or a page with tables [default: what FILE ends with, else png]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Dark background; a page is otherwise light or dark as its reader prefers
     #[arg(long)]
     pub dark: bool,
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Png,
+    Svg,
+    Html,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Html => "html",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use super::args::Compare;
+use super::args::{Compare, Format};
 use super::exit::Exit;
 use super::output::Output;
 use super::printer::{Printer, remark};
@@ -15,7 +15,7 @@ use crate::report::{Theme, chart, png};
 
 pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     let output = Output::new_file(&arguments.output, arguments.force)?;
-    let format = Format::of(&output)?;
+    let format = format(&output)?;
     let mut notes = Vec::new();
     let samples = arguments.runs.iter().map(|path| read(path, &mut notes));
     let samples = samples.collect::<anyhow::Result<Vec<Sample>>>()?;
@@ -29,8 +29,8 @@ pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
     let svg = chart::overlay(&samples, &changes, margin, theme);
     output.write(&match format {
-        Format::Svg => svg.into_bytes(),
         Format::Png => png::rasterise(&svg)?,
+        _ => svg.into_bytes(),
     })?;
     if let Output::File(path) = &output {
         say_where(path);
@@ -38,18 +38,12 @@ pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     Ok(if arguments.fail_regression { verdict(&changes) } else { Exit::Success })
 }
 
-enum Format {
-    Png,
-    Svg,
-}
-
-impl Format {
-    fn of(output: &Output) -> anyhow::Result<Self> {
-        match output.ending().as_deref() {
-            Some("svg") => Ok(Self::Svg),
-            Some("png") | None => Ok(Self::Png),
-            Some(other) => bail!("a picture is .png or .svg, not .{other}; for example -o compare.png"),
-        }
+/// A comparison has no page.
+fn format(output: &Output) -> anyhow::Result<Format> {
+    match output.ending().as_deref() {
+        Some("svg") => Ok(Format::Svg),
+        Some("png") | None => Ok(Format::Png),
+        Some(other) => bail!("a picture is .png or .svg, not .{other}; for example -o compare.png"),
     }
 }
 
