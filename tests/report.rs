@@ -2,7 +2,7 @@
 
 mod specimen;
 
-use resvg::usvg;
+use specimen::drawing::{self, texts};
 use specimen::{Fate, Specimen, classic, exponential, path, summary};
 use udpecho::probe::Cause;
 use udpecho::report::{Digest, Theme, chart, png};
@@ -93,32 +93,6 @@ fn marks(svg: &str, name: &str) -> usize {
     layer(svg, name).lines().filter(|line| line.starts_with('<')).count()
 }
 
-/// The texts of a picture, as the rasteriser lays them out.
-fn texts(svg: &str) -> Vec<(String, usvg::Rect)> {
-    fn collect(group: &usvg::Group, found: &mut Vec<(String, usvg::Rect)>) {
-        for node in group.children() {
-            match node {
-                usvg::Node::Group(group) => collect(group, found),
-                usvg::Node::Text(text) => {
-                    let content = text.chunks().iter().map(|chunk| chunk.text()).collect();
-                    found.push((content, node.abs_bounding_box()));
-                }
-                _ => {}
-            }
-        }
-    }
-    let mut fonts = usvg::fontdb::Database::new();
-    for name in ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"] {
-        let file = format!("{}/src/report/font/{name}", env!("CARGO_MANIFEST_DIR"));
-        fonts.load_font_data(std::fs::read(file).expect("the font is in the tree"));
-    }
-    let options = usvg::Options { fontdb: fonts.into(), ..usvg::Options::default() };
-    let tree = usvg::Tree::from_str(svg, &options).expect("well-formed");
-    let mut found = Vec::new();
-    collect(tree.root(), &mut found);
-    found
-}
-
 #[test]
 fn no_picture_has_a_number_that_is_none() {
     for (name, specimen) in specimens() {
@@ -138,23 +112,9 @@ fn texts_keep_clear_of_each_other_and_of_the_edges() {
         let svg = draw(&specimen);
         let texts = texts(&svg);
         assert!(texts.len() > 40, "{name}: only {} texts", texts.len());
-        let height: f32 = svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
-        for (k, (text, a)) in texts.iter().enumerate() {
-            if a.left() < 0.0 || a.top() < 0.0 || a.right() > 1600.0 || a.bottom() > height {
-                faults.push(format!("{name}: '{text}' is cut: {a:?}"));
-            }
-            for (other, b) in texts[k + 1..].iter().filter(|(_, b)| overlap(a, b)) {
-                faults.push(format!("{name}: '{text}' {a:?} lies over '{other}' {b:?}"));
-            }
-        }
+        faults.extend(drawing::faults(&svg).into_iter().map(|fault| format!("{name}: {fault}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-/// A box reaches from the font's ascent to its descent; no letter here fills the upper sixth of it.
-fn overlap(a: &usvg::Rect, b: &usvg::Rect) -> bool {
-    let top = |r: &usvg::Rect| r.top() + r.height() / 6.0;
-    a.left() < b.right() && b.left() < a.right() && top(a) < b.bottom() && top(b) < a.bottom()
 }
 
 #[test]

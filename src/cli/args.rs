@@ -12,7 +12,7 @@ use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 at least one reply; 1 no reply; 2 usage, name, socket or file error;\n\
-                        130 second interrupt."
+                        3 a comparison failed; 130 second interrupt."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -29,6 +29,8 @@ pub enum Command {
     Profiles,
     /// Draw a recorded run again, and print its summary
     Report(Report),
+    /// Tell what changed between recorded runs, and what is noise
+    Compare(Compare),
 }
 
 /// How datagrams are moved.
@@ -222,12 +224,55 @@ pub struct Report {
     /// Folders of recorded runs
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Where to write the picture; - is standard output [default: report.png in the folder]
+    /// Where to write the report; - is standard output [default: report.png in the folder]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// A picture, a drawing, or a page with tables [default: what FILE ends with, else png]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Dark background; a page is otherwise light or dark as its reader prefers
+    #[arg(long)]
+    pub dark: bool,
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Png,
+    Svg,
+    Html,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Html => "html",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Folders of recorded runs; each is held against the first
+    #[arg(value_name = "RUN", required = true, num_args = 2..=8)]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the picture, as .png or .svg; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "compare.png")]
+    pub output: PathBuf,
+    /// Replace the picture if it is there already
+    #[arg(long)]
+    pub force: bool,
     /// Dark background
     #[arg(long)]
     pub dark: bool,
+    /// Least change that matters, as a share of the first run's value
+    #[arg(long, value_name = "SHARE", default_value = "5%")]
+    pub margin: Probability,
+    /// Exit with 3 if loss or RTT is worse, surely and by the margin
+    #[arg(long)]
+    pub fail_regression: bool,
 }
 
 /// Reads a whole number between two bounds.

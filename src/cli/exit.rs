@@ -15,6 +15,8 @@ pub enum Exit {
     NoReply = 1,
     /// Usage, name, socket or file.
     Error = 2,
+    /// A comparison asked for failed.
+    Failed = 3,
     /// A second interrupt.
     Interrupted = 130,
 }

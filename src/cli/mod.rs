@@ -1,9 +1,11 @@
 //! The command line: arguments, one file a command, what people see. The only room that prints.
 
 mod args;
+mod compare;
 mod embedded;
 mod exit;
 mod impair;
+mod output;
 mod ping;
 mod printer;
 mod profiles;
@@ -36,6 +38,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ping(arguments) => ping::run(&arguments, argv),
         Command::Profiles => profiles::run(),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     };
     outcome.unwrap_or_else(|error| exit::complain(&error, Exit::Error)).into()
 }

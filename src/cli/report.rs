@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use super::args::Report;
+use super::args::{Format, Report};
 use super::exit::Exit;
+use super::output::Output;
 use super::printer::{Printer, remark};
 use crate::record::{Fold, Folder, PICTURE, Run};
 use crate::report::{self, Detail, Digest, Theme, chart, png};
@@ -14,31 +15,42 @@ use crate::stats::Second;
 pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
     if arguments.output.is_some() && arguments.runs.len() > 1 {
-        bail!("-o names one picture, and {} runs are given", arguments.runs.len());
+        bail!("-o names one report, and {} runs are given", arguments.runs.len());
     }
+    let output = arguments.output.as_deref().map(Output::named);
+    let format = arguments.format.unwrap_or_else(|| by_ending(output.as_ref()));
     for path in &arguments.runs {
         let folder = Folder::open(path)?;
         let drawn = Drawn::read(&folder)?;
-        let to_stdout = arguments.output.as_deref() == Some(Path::new("-"));
-        let picture = drawn.picture(theme)?;
-        match &arguments.output {
-            Some(_) if to_stdout => write_stdout(&picture)?,
-            Some(file) => {
-                std::fs::write(file, &picture).with_context(|| format!("cannot write {}", file.display()))?;
+        let report = drawn.report(format, theme)?;
+        let written = match &output {
+            Some(Output::Stdout) => {
+                Output::Stdout.write(&report)?;
+                continue;
             }
-            None => drop(folder.write(PICTURE, &picture)?),
-        }
-        if !to_stdout {
-            drawn.print()?;
-            say_where(&arguments.output.clone().unwrap_or_else(|| folder.file(PICTURE)));
-        }
+            Some(Output::File(file)) => {
+                Output::File(file.clone()).write(&report)?;
+                file.clone()
+            }
+            None => folder.write(&format!("report.{}", format.name()), &report)?,
+        };
+        drawn.print()?;
+        say_where(&written);
     }
     Ok(Exit::Success)
 }
 
+fn by_ending(output: Option<&Output>) -> Format {
+    match output.and_then(Output::ending).as_deref() {
+        Some("svg") => Format::Svg,
+        Some("html" | "htm") => Format::Html,
+        _ => Format::Png,
+    }
+}
+
 /// Draws the picture of a run into its folder.
 pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
-    let picture = Drawn::read(folder)?.picture(theme)?;
+    let picture = Drawn::read(folder)?.report(Format::Png, theme)?;
     Ok(folder.write(PICTURE, &picture)?)
 }
 
@@ -76,8 +88,13 @@ impl Drawn {
         Ok(Self { run, digest, seconds, complete, truncated: rows.truncated() })
     }
 
-    fn picture(&self, theme: Theme) -> anyhow::Result<Vec<u8>> {
-        Ok(png::rasterise(&chart::svg(&self.run, &self.digest, theme))?)
+    fn report(&self, format: Format, theme: Theme) -> anyhow::Result<Vec<u8>> {
+        let (run, digest) = (&self.run, &self.digest);
+        Ok(match format {
+            Format::Png => png::rasterise(&chart::svg(run, digest, theme))?,
+            Format::Svg => chart::svg(run, digest, theme).into_bytes(),
+            Format::Html => report::html(run, digest, theme).into_bytes(),
+        })
     }
 
     fn print(&self) -> anyhow::Result<()> {
@@ -93,15 +110,5 @@ impl Drawn {
             lines.into_iter().for_each(|line| printer.line(line));
         }
         Ok(())
-    }
-}
-
-fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write;
-    match std::io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
     }
 }

@@ -5,9 +5,11 @@
 //! grow with the run; [`chart::svg`] draws it; [`png::rasterise`] turns the drawing into pixels.
 
 pub mod chart;
+pub mod compare;
 mod digest;
 mod figures;
 mod font;
+mod html;
 mod injection;
 mod lines;
 pub mod png;
@@ -16,6 +18,7 @@ mod summary;
 
 pub use chart::Theme;
 pub use digest::Digest;
+pub use html::html;
 pub use injection::injection;
 pub use lines::{Reply, header, not_sent, overdue, reply};
 pub use quantity::{bit_rate, milliseconds, percent, wrapped};

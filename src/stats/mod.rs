@@ -5,10 +5,12 @@
 //! counts as a loss, and when, is the caller's decision.
 
 mod arrival;
+mod blocks;
 mod bootstrap;
 mod buckets;
 mod bursts;
 mod clock_offset;
+mod confidence;
 mod duplication;
 mod gilbert;
 mod hull;
@@ -27,9 +29,11 @@ mod schedule_error;
 mod seconds;
 
 pub use arrival::ArrivalOrder;
+pub use blocks::{Blocks, Counts, Join, Mean, Scatter, Spread, design_effect};
 pub use bootstrap::{Shift, quantile_shift};
 pub use bursts::{Bursts, GMIN};
 pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
+pub use confidence::{Confidence, Level};
 pub use duplication::Duplication;
 pub use gilbert::Gilbert;
 pub use ipdv::Ipdv;

@@ -1,5 +1,7 @@
 //! A share of trials: its confidence interval, and whether two shares differ.
 
+use super::confidence::Confidence;
+
 /// The two-sided 95 % point of the normal distribution.
 pub const Z95: f64 = 1.959_963_984_540_054;
 
@@ -44,26 +46,35 @@ impl Proportion {
 
     /// The interval of Wilson for `z` standard deviations.
     pub fn wilson_at(self, z: f64) -> Option<Bounds> {
-        let share = self.value()?;
-        let n = self.trials as f64;
-        let z2 = z * z;
-        let centre = share + z2 / (2.0 * n);
-        let half = z * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-        let scale = 1.0 + z2 / n;
-        // At the ends one bound is the share itself; rounding would leave a hair beside it.
-        let low = if self.hits == 0 { 0.0 } else { (centre - half) / scale };
-        let high = if self.hits == self.trials { 1.0 } else { (centre + half) / scale };
-        Some(Bounds { low, high })
+        Some(wilson(self.value()?, self.trials as f64, z))
     }
 
     pub fn minus(self, other: Self) -> Option<Difference> {
-        let (a, b) = (self.value()?, other.value()?);
-        let (near_a, near_b) = (self.wilson()?, other.wilson()?);
-        let estimate = a - b;
-        let low = estimate - (a - near_a.low).hypot(near_b.high - b);
-        let high = estimate + (near_a.high - a).hypot(b - near_b.low);
-        Some(Difference { estimate, bounds: Bounds { low, high }, p_value: p_value(self, other) })
+        let bounds = self.minus_within(other, Confidence::P95)?;
+        Some(Difference { estimate: self.value()? - other.value()?, bounds, p_value: p_value(self, other) })
     }
+
+    /// The interval of the difference for any confidence, by the same method.
+    pub fn minus_within(self, other: Self, confidence: Confidence) -> Option<Bounds> {
+        let (a, b) = (self.value()?, other.value()?);
+        let z = confidence.level.z();
+        let near = |share, trials| wilson(share, trials as f64 / confidence.design, z);
+        let (near_a, near_b) = (near(a, self.trials), near(b, other.trials));
+        let low = a - b - (a - near_a.low).hypot(near_b.high - b);
+        let high = a - b + (near_a.high - a).hypot(b - near_b.low);
+        Some(Bounds { low, high })
+    }
+}
+
+fn wilson(share: f64, n: f64, z: f64) -> Bounds {
+    let z2 = z * z;
+    let centre = share + z2 / (2.0 * n);
+    let half = z * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z2 / n;
+    // At the ends one bound is the share itself; rounding would leave a hair beside it.
+    let low = if share == 0.0 { 0.0 } else { (centre - half) / scale };
+    let high = if share == 1.0 { 1.0 } else { (centre + half) / scale };
+    Bounds { low, high }
 }
 
 fn p_value(a: Proportion, b: Proportion) -> f64 {
@@ -81,7 +92,7 @@ fn p_value(a: Proportion, b: Proportion) -> f64 {
 
 /// The complementary error function of x >= 0, to 1.2e-7 of its value (Press et al., "Numerical
 /// Recipes", section 6.2: a Chebyshev fit).
-fn erfc(x: f64) -> f64 {
+pub(super) fn erfc(x: f64) -> f64 {
     const FIT: [f64; 10] = [
         -1.265_512_23,
         1.000_023_68,

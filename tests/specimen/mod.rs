@@ -1,5 +1,7 @@
 //! Runs that never were, for pictures: a configuration and its probes, the same for the same seed.
 
+pub mod drawing;
+
 use udpecho::probe::{Cause, Outcome, Resolved};
 use udpecho::record::{Config, Environment, Fold, Run, SCHEMA, Server, Stamps, Summary};
 use udpecho::rng::{Draws, Seed, Stream};

@@ -27,6 +27,11 @@ impl Axis {
         Self { low: 0.0, high: 1.0, log: false, ticks: Vec::new(), title: title.to_owned() }
     }
 
+    /// Linear, with its ticks.
+    pub fn between(low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
+        Self { low, high, log: false, ticks, title: String::new() }
+    }
+
     pub fn low(&self) -> f64 {
         self.low
     }

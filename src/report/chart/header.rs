@@ -38,7 +38,7 @@ pub fn draw(layer: &mut Layer, view: &View) {
     let title = font::fit(&title(view.run), BIG, true, room);
     layer.text(&title, (MARGIN, 50.0), hand(BIG, colours.text).bold());
     layer.text(&version, (right, 50.0), hand(LINE, colours.muted).right());
-    let parameters = font::fit(&parameters(view), LINE, false, ROOM);
+    let parameters = font::fit(&parameters(view.run, view.figures.duration), LINE, false, ROOM);
     layer.text(&parameters, (MARGIN, 80.0), hand(LINE, colours.muted));
     let server = font::fit(&server(view.run), LINE, false, ROOM);
     let base = if beside(view) { 80.0 } else { 104.0 };
@@ -47,12 +47,14 @@ pub fn draw(layer: &mut Layer, view: &View) {
 
 /// Whether the server's line has room beside the parameters.
 fn beside(view: &View) -> bool {
-    let both = font::width(&parameters(view), LINE, false) + font::width(&server(view.run), LINE, false);
+    let both = font::width(&parameters(view.run, view.figures.duration), LINE, false)
+        + font::width(&server(view.run), LINE, false);
     both + 40.0 <= ROOM
 }
 
-fn parameters(view: &View) -> String {
-    let config = &view.run.config;
+/// What was asked, when, and how long it took; `duration` in nanoseconds.
+pub fn parameters(run: &Run, duration: f64) -> String {
+    let config = &run.config;
     let mut parts = vec![
         config.count.map_or("n until interrupted".to_owned(), |n| format!("n={}", quantity::count(n))),
         schedule(config),
@@ -69,8 +71,8 @@ fn parameters(view: &View) -> String {
     parts.extend(config.dscp.filter(|dscp| *dscp > 0).map(|dscp| format!("dscp={dscp}")));
     parts.extend((config.dialect != "native").then(|| format!("{} dialect", config.dialect)));
     parts.extend(config.embedded.then(|| "server in the same process".to_owned()));
-    parts.push(format!("started {}", view.run.started));
-    parts.push(format!("duration {}", quantity::span(view.figures.duration)));
+    parts.push(format!("started {}", run.started));
+    parts.push(format!("duration {}", quantity::span(duration)));
     parts.join(" · ")
 }
 

@@ -13,6 +13,7 @@ mod frame;
 mod header;
 mod histogram;
 mod loss;
+mod overlay;
 mod quantity;
 mod rtt;
 mod seconds;
@@ -20,13 +21,16 @@ mod sheet;
 mod strip;
 mod theme;
 
+pub use header::{parameters, title};
+pub use overlay::overlay;
+pub use quantity::count;
 pub use theme::Theme;
 
 use self::axis::Axis;
 use self::bins::Bins;
 use self::frame::Frame;
 use self::seconds::Slots;
-use self::sheet::Sheet;
+use self::sheet::{FINE, Sheet};
 use self::theme::Colours;
 use crate::record::Run;
 use crate::report::digest::{Abscissa, Column, Digest};
@@ -40,6 +44,11 @@ const RIGHT: f64 = 1496.0;
 
 /// Draws the run. `digest` has taken all its probes.
 pub fn svg(run: &Run, digest: &Digest, theme: Theme) -> String {
+    drawing(run, digest, theme).svg
+}
+
+/// The same, with what is needed to find out what is drawn at a place.
+pub fn drawing(run: &Run, digest: &Digest, theme: Theme) -> Drawing {
     let figures = Figures::of(run, digest);
     let view = View::new(run, digest, &figures);
     let plan = Plan::new(&view);
@@ -57,7 +66,54 @@ pub fn svg(run: &Run, digest: &Digest, theme: Theme) -> String {
     sheet.layer("distribution", |layer| cdf::draw(layer, &view, plan.distribution));
     sheet.layer("histogram", |layer| histogram::draw(layer, &view, plan.distribution));
     sheet.layer("footer", |layer| footer::draw(layer, &view, plan.footer));
-    sheet.finish(&header::title(run))
+    let panel = |rows: Rows, x: &Axis, y: (f64, f64)| Panel::new(rows, (x.low(), x.high()), y);
+    Drawing {
+        svg: sheet.finish(&header::title(run)),
+        rtt: panel(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
+        loss: panel(plan.loss, &view.probes, (0.0, 1.0)),
+        throughput: panel(plan.throughput, &view.seconds, (0.0, 1.0)),
+        delay: panel(plan.delay, &view.seconds, (0.0, 1.0)),
+        top: plan.strip.1,
+        bottom: plan.footer,
+    }
+}
+
+/// A picture and where its panels lie.
+pub struct Drawing {
+    pub svg: String,
+    pub rtt: Panel,
+    pub loss: Panel,
+    pub throughput: Panel,
+    pub delay: Panel,
+    /// Where the key figures end and where the footer begins, in pixels.
+    top: f64,
+    bottom: f64,
+}
+
+/// A panel in the drawing's own units, and the ends of its axes: nanoseconds or numbers of probes.
+pub struct Panel {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+    pub x: (f64, f64),
+    pub y: (f64, f64),
+}
+
+impl Drawing {
+    /// Left, top, width and height of the charts alone, in the drawing's own units.
+    pub fn charts(&self) -> [f64; 4] {
+        const GAP: f64 = 12.0;
+        let (top, bottom) = (self.top + GAP, self.bottom - GAP);
+        [0.0, top, WIDTH, bottom - top].map(|pixels| pixels * FINE)
+    }
+}
+
+impl Panel {
+    fn new((top, bottom): Rows, x: (f64, f64), y: (f64, f64)) -> Self {
+        let [left, right, top, bottom] = [LEFT, RIGHT, top, bottom].map(|pixels| pixels * FINE);
+        Self { left, right, top, bottom, x, y }
+    }
 }
 
 /// What the panels share.

@@ -16,7 +16,7 @@ use super::Colours;
 use crate::report::font;
 
 /// Units in a pixel.
-const FINE: f64 = 10.0;
+pub const FINE: f64 = 10.0;
 /// plotters divides the size of a font by this on the way to SVG.
 const FONT_FACTOR: f64 = 1.24;
 /// plotters centres a text by half an `ex`, and `ex` is half the size of the font.
@@ -189,9 +189,11 @@ fn done<E: std::fmt::Debug>(result: Result<(), E>) {
     result.expect("a string takes all that is written");
 }
 
-/// XML has no place for control characters, whatever a host was called.
+/// XML has no place for control characters, nor a reader for marks that turn text around, whatever
+/// a host was called.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || c as u32 >= 0xFFFE { '?' } else { c }).collect()
+    let turns = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) || c as u32 >= 0xFFFE { '?' } else { c }).collect()
 }
 
 fn escape(text: &str) -> String {

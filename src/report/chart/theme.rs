@@ -77,6 +77,26 @@ impl Theme {
 }
 
 impl Colours {
+    /// Every colour that a drawing may have, in one order for all themes.
+    pub fn all(&self) -> [RGBColor; 12] {
+        let Self {
+            page,
+            panel,
+            grid,
+            text,
+            muted,
+            reply,
+            band,
+            median,
+            p50,
+            p99,
+            clipped,
+            loss,
+            interval: _,
+        } = *self;
+        [page, panel, grid, text, muted, reply, band, median, p50, p99, clipped, loss]
+    }
+
     /// By who is to blame: the path up, the path down, a buffer or a limit, the injection.
     pub const fn miss(&self, miss: Miss) -> RGBColor {
         match miss {

@@ -38,10 +38,14 @@ impl Slot {
         (self.replies > 0).then(|| self.rtt_sum / self.replies as f64)
     }
 
+    /// Those not answered in time, of those that left.
+    pub fn missed(&self) -> u64 {
+        self.misses.iter().sum::<u64>() - self.misses[Miss::NotSent as usize]
+    }
+
     /// The share of what left that was lost or late.
     pub fn loss(&self) -> Option<f64> {
-        let missed = self.misses.iter().sum::<u64>() - self.misses[Miss::NotSent as usize];
-        (self.sent > 0).then(|| missed as f64 / self.sent as f64)
+        (self.sent > 0).then(|| self.missed() as f64 / self.sent as f64)
     }
 
     /// A single second's ranges are its values.

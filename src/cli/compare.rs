@@ -1,0 +1,74 @@
+//! `udpecho compare`: recorded runs against the first of them, in a table and a picture.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::args::{Compare, Format};
+use super::exit::Exit;
+use super::output::Output;
+use super::printer::{Printer, remark};
+use super::report::say_where;
+use crate::record::Folder;
+use crate::report::compare::{Changes, Sample, changes, letter, regression, table};
+use crate::report::{Theme, chart, png};
+
+pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
+    let output = Output::new_file(&arguments.output, arguments.force)?;
+    let format = format(&output)?;
+    let mut notes = Vec::new();
+    let samples = arguments.runs.iter().map(|path| read(path, &mut notes));
+    let samples = samples.collect::<anyhow::Result<Vec<Sample>>>()?;
+    let margin = arguments.margin.get();
+    let changes = changes(&samples, margin);
+    if output != Output::Stdout {
+        let printer = Printer::start(|| {})?;
+        notes.into_iter().for_each(|note| printer.line(note));
+        table(&samples, &changes, margin).into_iter().for_each(|line| printer.line(line));
+    }
+    let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
+    let svg = chart::overlay(&samples, &changes, margin, theme);
+    output.write(&match format {
+        Format::Png => png::rasterise(&svg)?,
+        _ => svg.into_bytes(),
+    })?;
+    if let Output::File(path) = &output {
+        say_where(path);
+    }
+    Ok(if arguments.fail_regression { verdict(&changes) } else { Exit::Success })
+}
+
+/// A comparison has no page.
+fn format(output: &Output) -> anyhow::Result<Format> {
+    match output.ending().as_deref() {
+        Some("svg") => Ok(Format::Svg),
+        Some("png") | None => Ok(Format::Png),
+        Some(other) => bail!("a picture is .png or .svg, not .{other}; for example -o compare.png"),
+    }
+}
+
+fn read(path: &Path, notes: &mut Vec<String>) -> anyhow::Result<Sample> {
+    let folder = Folder::open(path)?;
+    let mut sample = Sample::new(path.display().to_string(), folder.read_run()?);
+    let mut rows = folder.probe_reader()?;
+    for row in rows.by_ref() {
+        sample.push(&row.map_err(|error| folder.row_error(error))?);
+    }
+    if rows.truncated() {
+        let file = folder.path().display();
+        notes.push(format!("note: the last row of probes.csv in {file} was cut short and is left out"));
+    }
+    Ok(sample.finish())
+}
+
+/// Names each regression on stderr, as the reason of the exit code.
+fn verdict(changes: &[Changes]) -> Exit {
+    let mut exit = Exit::Success;
+    for (k, changes) in changes.iter().enumerate() {
+        for change in changes.regressions() {
+            remark(format_args!("udpecho: regression: {}", regression(letter(k + 1), change)));
+            exit = Exit::Failed;
+        }
+    }
+    exit
+}

@@ -1,0 +1,68 @@
+//! A file that a command writes as a whole: standard output, or a place that is checked before the work.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Output {
+    /// `-` is standard output.
+    pub fn named(path: &Path) -> Self {
+        if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
+    }
+
+    /// The same, but a file that is there already is replaced only if `force`.
+    pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Self> {
+        if !force && path != Path::new("-") && path.exists() {
+            bail!("{} exists; give -o another name, or --force to replace it", path.display());
+        }
+        Ok(Self::named(path))
+    }
+
+    /// What the name ends with, in small letters.
+    pub fn ending(&self) -> Option<String> {
+        match self {
+            Self::Stdout => None,
+            Self::File(path) => path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase),
+        }
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Stdout => write_stdout(bytes),
+            Self::File(path) => {
+                write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+            }
+        }
+    }
+}
+
+/// Writes a file beside its place, then into it. A device or a pipe is written to, not replaced.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return fs::write(path, bytes);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+/// A closed pipe ends quietly.
+fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
+}

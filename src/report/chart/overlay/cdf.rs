@@ -1,0 +1,68 @@
+//! Panel A: which share of the probes each run answered within a time; a lost probe counts as infinity.
+
+use super::super::axis::Axis;
+use super::super::frame::{Frame, Key};
+use super::super::quantity;
+use super::super::sheet::Layer;
+use super::super::{LEFT, Rows};
+use super::Overlaid;
+use crate::record::Distribution;
+
+const WIDTH: f64 = 640.0;
+/// How often a line bears its run's mark.
+const MARKS: usize = 5;
+
+pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
+    let y = Axis::shares().titled("Share of probes sent");
+    let frame = Frame { left: LEFT, right: LEFT + WIDTH, top, bottom, x: axis(runs), y };
+    frame.ground(layer);
+    frame.foot(layer);
+    let legend = [Key::Words("RTT; a curve ends at the share answered in time".to_owned())];
+    frame.heading(layer, "A CDF (lost counts as ∞)", &legend);
+    if runs.iter().all(|run| run.sample.digest.rtt.count() == 0) {
+        frame.empty(layer, "no reply in time");
+    }
+    for (k, run) in runs.iter().enumerate() {
+        // Where curves lie over each other their marks must not.
+        let phase = (k as f64 + 0.5) / runs.len() as f64;
+        curve(layer, &frame, run, phase);
+    }
+}
+
+fn axis(runs: &[Overlaid]) -> Axis {
+    let all: Vec<Distribution> = runs.iter().filter_map(|run| run.sample.digest.rtt.distribution()).collect();
+    let Some(first) = all.first() else { return Axis::blank("RTT") };
+    let least = all.iter().map(|d| d.min).fold(f64::INFINITY, f64::min);
+    let most = all.iter().map(|d| d.max).fold(0.0, f64::max);
+    let unit = quantity::time_unit(first.p50 * 1e3);
+    // A nanosecond is the least there is.
+    Axis::logarithmic((least * 1e3).max(1.0), (most * 1e3).max(2.0), unit)
+        .titled(format!("RTT ({}, log)", unit.name))
+}
+
+/// A staircase with at most a step for each half pixel.
+fn curve(layer: &mut Layer, frame: &Frame, run: &Overlaid, phase: f64) {
+    let shares: Vec<f64> = (0..MARKS).map(|mark| (mark as f64 + phase) / MARKS as f64).collect();
+    let tally = &run.sample.digest.rtt;
+    let (sent, replies) = (run.sample.digest.sent() as f64, tally.count() as f64);
+    let mut line = vec![(frame.left, frame.bottom)];
+    let (mut below, mut marks) = (0.0, Vec::new());
+    for (value, count) in tally.values() {
+        let x = (frame.at_x(value as f64) * 2.0).round() / 2.0;
+        let passed = |share: &&f64| below < **share * replies && **share * replies <= below + count as f64;
+        marks.extend(shares.iter().filter(passed).map(|share| (x, frame.at_y(share * replies / sent))));
+        below += count as f64;
+        let (last, y) = (line[line.len() - 1], frame.at_y(below / sent));
+        if x > last.0 {
+            line.extend([(x, last.1), (x, y)]);
+        } else {
+            let end = line.len() - 1;
+            line[end].1 = y;
+        }
+    }
+    if replies > 0.0 {
+        line.push((frame.right, line[line.len() - 1].1));
+        layer.line(&line, &run.colour, 2.0);
+    }
+    marks.into_iter().for_each(|at| layer.mark(run.shape, at, 5.0, &run.colour));
+}

@@ -1,0 +1,79 @@
+//! Which line is which run, and the key figures of each.
+
+use super::super::frame::hand;
+use super::super::quantity::{self, percent};
+use super::super::sheet::Layer;
+use super::super::{MARGIN, Rows};
+use super::Overlaid;
+use crate::report::digest::Tally;
+use crate::report::font;
+
+const ROW: f64 = 27.0;
+const SIZE: f64 = 15.0;
+
+/// The columns of figures and where they end.
+const ENDS: [(&str, f64); 7] = [
+    ("sent", 1000.0),
+    ("loss", 1085.0),
+    ("p50", 1170.0),
+    ("p90", 1255.0),
+    ("p99", 1340.0),
+    ("network p50", 1445.0),
+    ("jitter", 1552.0),
+];
+
+pub fn height(runs: usize) -> f64 {
+    24.0 + ROW * runs as f64
+}
+
+pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, _): Rows) {
+    let colours = layer.colours();
+    layer.text("udpecho compare", (MARGIN, top - 16.0), hand(26.0, colours.text).bold());
+    for (name, end) in &ENDS {
+        layer.text(name, (*end, top + 14.0), hand(13.0, colours.muted).right());
+    }
+    for (k, run) in runs.iter().enumerate() {
+        row(layer, run, top + 38.0 + k as f64 * ROW);
+    }
+}
+
+fn row(layer: &mut Layer, run: &Overlaid, base: f64) {
+    const NAME: f64 = MARGIN + 66.0;
+    let colours = layer.colours();
+    let line = base - 5.0;
+    layer.line(&[(MARGIN, line), (MARGIN + 36.0, line)], &run.colour, 2.4);
+    layer.mark(run.shape, (MARGIN + 18.0, line), 5.0, &run.colour);
+    layer.text(&run.letter.to_string(), (MARGIN + 46.0, base), hand(SIZE, colours.text).bold());
+    let room = ENDS[0].1 - 70.0 - NAME;
+    layer.text(&font::fit(&described(run), SIZE, false, room), (NAME, base), hand(SIZE, colours.text));
+    for ((_, end), value) in ENDS.iter().zip(values(run)) {
+        layer.text(&value, (*end, base), hand(SIZE, colours.text).right());
+    }
+}
+
+fn described(run: &Overlaid) -> String {
+    let config = &run.sample.run.config;
+    let unit = quantity::time_unit(config.interval_us * 1e3);
+    let interval = format!("{} {}", quantity::plain(config.interval_us * 1e3 / unit.size), unit.name);
+    let name = run.sample.name.trim_end_matches('/');
+    format!("{name} · {} · i={interval} · {} B", config.address, quantity::count(config.size.into()))
+}
+
+fn values(run: &Overlaid) -> Vec<String> {
+    let digest = &run.sample.digest;
+    let at = |tally: &Tally, share: f64| {
+        let value = tally.distribution().map(|d| match share {
+            0.5 => d.p50,
+            0.9 => d.p90,
+            _ => d.p99,
+        });
+        value.map_or("–".to_owned(), |micros| quantity::time(micros * 1e3))
+    };
+    let sent = digest.sent();
+    let loss = (sent > 0).then(|| percent(1.0 - digest.rtt.count() as f64 / sent as f64));
+    let mut values = vec![quantity::count(sent), loss.unwrap_or("–".to_owned())];
+    values.extend([0.5, 0.9, 0.99].map(|share| at(&digest.rtt, share)));
+    values.push(at(&digest.net, 0.5));
+    values.push(digest.mean_delta().map_or("–".to_owned(), quantity::time));
+    values
+}

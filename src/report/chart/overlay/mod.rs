@@ -1,0 +1,109 @@
+//! The picture of a comparison: the runs' key figures, their distributions over one another, their
+//! differences with intervals, and their seconds over one another.
+//!
+//! A run has a colour, and a mark of its own on its lines, so that colour is never the only carrier.
+
+mod cdf;
+mod differences;
+mod key;
+mod seconds;
+
+use plotters::style::RGBColor;
+
+use super::sheet::{Layer, Shape, Sheet};
+use super::{Colours, MARGIN, Rows, Theme, WIDTH};
+use crate::report::compare::{Changes, Sample, letter};
+use crate::report::font;
+
+/// Draws the runs; `changes` are those of all but the first.
+pub fn overlay(samples: &[Sample], changes: &[Changes], margin: f64, theme: Theme) -> String {
+    let plan = Plan::new(samples, changes);
+    let mut sheet = Sheet::new(WIDTH, plan.height, theme.colours());
+    let theirs: Vec<Overlaid> = samples.iter().enumerate().map(|(k, s)| Overlaid::new(k, s, theme)).collect();
+    sheet.layer("page", |layer| {
+        let page = layer.colours().page;
+        layer.rect((0.0, 0.0), (WIDTH, plan.height), &page);
+    });
+    sheet.layer("key", |layer| key::draw(layer, &theirs, plan.key));
+    sheet.layer("distribution", |layer| cdf::draw(layer, &theirs, plan.distribution));
+    sheet.layer("differences", |layer| {
+        differences::draw(layer, &theirs, changes, margin, plan.distribution);
+    });
+    sheet.layer("throughput", |layer| seconds::throughput(layer, &theirs, plan.throughput));
+    sheet.layer("delay", |layer| seconds::delay(layer, &theirs, plan.delay));
+    sheet.layer("footer", |layer| footer(layer, plan.footer));
+    sheet.finish("udpecho compare")
+}
+
+/// A run and how it is told from the others.
+struct Overlaid<'a> {
+    letter: char,
+    sample: &'a Sample,
+    colour: RGBColor,
+    shape: Shape,
+}
+
+impl<'a> Overlaid<'a> {
+    fn new(index: usize, sample: &'a Sample, theme: Theme) -> Self {
+        let (colour, shape) = look(index, theme.colours());
+        Self { letter: letter(index), sample, colour, shape }
+    }
+}
+
+/// The first is the one that the others are held against: it is black on white, or white on black.
+fn look(index: usize, colours: Colours) -> (RGBColor, Shape) {
+    let looks = [
+        (colours.median, Shape::Dot),
+        (colours.loss, Shape::Square),
+        (colours.reply, Shape::Up),
+        (colours.p50, Shape::HollowDiamond),
+        (colours.p99, Shape::Down),
+        (colours.clipped, Shape::Cross),
+        (colours.band, Shape::Ring),
+        (colours.muted, Shape::Plus),
+    ];
+    looks[index % looks.len()]
+}
+
+struct Plan {
+    key: Rows,
+    distribution: Rows,
+    throughput: Rows,
+    delay: Rows,
+    footer: f64,
+    height: f64,
+}
+
+impl Plan {
+    fn new(samples: &[Sample], changes: &[Changes]) -> Self {
+        let mut y = 60.0;
+        let mut rows = |space: f64, height: f64| {
+            y += space;
+            let top = y;
+            y += height;
+            (top, y)
+        };
+        let key = rows(0.0, key::height(samples.len()));
+        let distribution = rows(56.0, differences::height(changes).max(340.0));
+        let throughput = rows(94.0, 190.0);
+        let delay = rows(44.0, 190.0);
+        let footer = delay.1 + 66.0;
+        Self { key, distribution, throughput, delay, footer, height: footer + 48.0 }
+    }
+}
+
+fn footer(layer: &mut Layer, top: f64) {
+    use super::frame::{SMALL, hand};
+    let lines = [
+        "Loss: of the probes sent, all not answered in time, late ones included. Percentiles: nearest rank, \
+         of the replies in time. Network: RTT without all the time at the server. Jitter: mean distance of \
+         the RTTs of neighbours.",
+        "Intervals: 95 % for all of them together (loss: Newcombe; percentiles: bootstrap; jitter: batch \
+         means), widened where neighbouring probes resemble each other.",
+    ];
+    for (k, line) in lines.iter().enumerate() {
+        let line = font::fit(line, SMALL, false, WIDTH - 2.0 * MARGIN);
+        let colour = layer.colours().muted;
+        layer.text(&line, (MARGIN, top + k as f64 * 18.0), hand(SMALL, colour));
+    }
+}

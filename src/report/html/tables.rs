@@ -1,0 +1,185 @@
+//! The figures as text: the few that are asked for first, then all, the causes, the seconds.
+
+use std::fmt::Write as _;
+
+use super::escape::escape;
+use crate::record::{Distribution, Run, Summary};
+use crate::report::digest::{Digest, Miss, Slot};
+use crate::report::figures::Figures;
+use crate::report::quantity::{bit_rate, milliseconds, percent};
+use crate::time::Duration;
+
+/// The strip of key figures.
+pub fn figures(run: &Run, digest: &Digest) -> String {
+    let figures = Figures::of(run, digest);
+    let interval =
+        figures.loss_interval.map(|[low, high]| format!("95 %: {} to {}", percent(low), percent(high)));
+    let rtt = |pick: fn(&Distribution) -> f64| figures.rtt.as_ref().map_or(unknown(), |d| micros(pick(d)));
+    let net = figures.net.as_ref().map_or(unknown(), |net| micros(net.p50));
+    let jitter = digest.mean_delta().map_or(unknown(), |nanos| micros(nanos / 1e3));
+    let late = format!("{} late", count(figures.late));
+    let answered = format!("{} / {}", count(figures.sent), count(figures.ok));
+    let cells = [
+        ("sent / in time", answered, late, false),
+        (
+            "loss",
+            figures.loss.map_or(unknown(), percent),
+            interval.unwrap_or_default(),
+            figures.loss.is_some_and(|loss| loss > 0.0),
+        ),
+        ("RTT p50", rtt(|d| d.p50), String::new(), false),
+        ("RTT p90", rtt(|d| d.p90), String::new(), false),
+        ("RTT p99", rtt(|d| d.p99), few(figures.rtt.as_ref()), false),
+        ("RTT max", rtt(|d| d.max), String::new(), false),
+        ("RTT mean", rtt(|d| d.mean), String::new(), false),
+        ("network RTT p50", net, "without the server's time".to_owned(), false),
+        ("jitter", jitter, "mean |ΔRTT|".to_owned(), false),
+    ];
+    let mut html = "<dl class=\"figures\">\n".to_owned();
+    for (name, value, note, alarming) in cells {
+        let class = if alarming { " class=\"alarm\"" } else { "" };
+        let _ = writeln!(
+            html,
+            "<div><dt>{}</dt><dd{class}>{}</dd><dd class=\"note\">{}</dd></div>",
+            escape(name),
+            escape(&value),
+            escape(&note)
+        );
+    }
+    html + "</dl>\n"
+}
+
+/// Of few replies the 99th percentile is the maximum.
+fn few(rtt: Option<&Distribution>) -> String {
+    rtt.filter(|rtt| rtt.n < 100).map_or(String::new(), |rtt| format!("n={}: the maximum", rtt.n))
+}
+
+/// Every figure of the run.
+pub fn summary(run: &Run) -> String {
+    let Some(summary) = &run.summary else { return String::new() };
+    let delays = [
+        ("RTT", &summary.rtt_us),
+        ("network RTT", &summary.net_rtt_us),
+        ("RTT from due time", &summary.due_rtt_us),
+        ("sent late by", &summary.schedule_error_us),
+    ];
+    let head = ["", "n", "min", "mean", "p50", "p90", "p99", "p99.9", "max", "σ"];
+    let rows = delays.iter().filter_map(|(name, delays)| Some(delay_row(name, delays.as_ref()?)));
+    let delays = table(&head, rows.collect());
+    let counts = table(&["", ""], counts(summary));
+    format!("<section>\n<h2>Summary</h2>\n{counts}{delays}</section>\n")
+}
+
+fn delay_row(name: &str, delays: &Distribution) -> Vec<String> {
+    let mut row = vec![name.to_owned(), count(delays.n)];
+    let values = [delays.min, delays.mean, delays.p50, delays.p90, delays.p99, delays.p999, delays.max];
+    row.extend(values.map(micros));
+    row.push(delays.stddev.map_or(unknown(), micros));
+    row
+}
+
+fn counts(summary: &Summary) -> Vec<Vec<String>> {
+    let runs = &summary.loss_runs;
+    let outage = runs.longest_outage.map(|outage| {
+        let (length, from) = (micros(outage.length_us), outage.from_us / 1e6);
+        format!("{length} from {from:.3} s on, {} probes", count(outage.probes))
+    });
+    let maybe = |value: Option<f64>| value.map_or(unknown(), micros);
+    let rows: Vec<(&str, String)> = vec![
+        ("sent", count(summary.sent)),
+        ("answered in time", count(summary.ok)),
+        ("late", count(summary.late)),
+        ("lost", count(summary.lost)),
+        ("not sent", count(summary.send_errors)),
+        (
+            "duplicates",
+            format!("{}, {} on purpose", count(summary.duplicates), count(summary.injected_duplicates)),
+        ),
+        (
+            "corrupted",
+            format!("{}, and {} on purpose", count(summary.corrupted), count(summary.injected_corrupted)),
+        ),
+        ("reordered", reordered(summary)),
+        ("runs of losses", format!("{}, the longest of {} probes", count(runs.count), count(runs.longest))),
+        ("longest outage", outage.unwrap_or("none".to_owned())),
+        ("jitter (RFC 3550)", maybe(summary.rtp_jitter_us)),
+        ("PDV (RFC 5481): p99.9 above min", maybe(summary.pdv_us)),
+        ("sent more than an interval late", count(summary.missed)),
+    ];
+    rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect()
+}
+
+fn reordered(summary: &Summary) -> String {
+    match summary.reordered_share {
+        Some(share) if summary.reordered > 0 => format!("{} ({})", count(summary.reordered), percent(share)),
+        _ => count(summary.reordered),
+    }
+}
+
+/// Where the probes went that were not answered in time.
+pub fn causes(digest: &Digest) -> String {
+    let sent = digest.sent().max(1) as f64;
+    let row = |miss: Miss| {
+        let lost = digest.misses[miss as usize];
+        let share = if miss == Miss::NotSent { unknown() } else { percent(lost as f64 / sent) };
+        vec![miss.name().to_owned(), count(lost), share]
+    };
+    let some = Miss::ALL.into_iter().filter(|miss| digest.misses[*miss as usize] > 0);
+    let rows: Vec<Vec<String>> = some.map(row).collect();
+    if rows.is_empty() {
+        return "<section>\n<h2>Causes of loss</h2>\n<p>Every probe was answered in time.</p>\n</section>\n"
+            .to_owned();
+    }
+    let table = table(&["cause", "probes", "of those sent"], rows);
+    format!("<section>\n<h2>Causes of loss</h2>\n{table}</section>\n")
+}
+
+/// A row a second, or several where the run is long.
+pub fn seconds(digest: &Digest) -> String {
+    let (width, span) = (digest.seconds.width(), digest.seconds.span());
+    let row = |(k, slot): (usize, &Slot)| {
+        let first = k as u64 * width + 1;
+        let last = (first + width - 1).min(span);
+        let name = if width == 1 { count(first) } else { format!("{}–{}", count(first), count(last)) };
+        let rate = slot.bits as f64 / (last - first + 1) as f64;
+        let delay = slot.delay().map_or(unknown(), |nanos| micros(nanos / 1e3));
+        vec![name, count(slot.sent), count(slot.replies), count(slot.missed()), bit_rate(rate), delay]
+    };
+    let rows: Vec<Vec<String>> = digest.seconds.all().iter().enumerate().map(row).collect();
+    let open = if rows.len() <= 30 { " open" } else { "" };
+    let steps = if width == 1 { String::new() } else { format!(", {width} s a row") };
+    let table = table(&["second", "sent", "in time", "not in time", "throughput", "mean delay"], rows);
+    format!(
+        "<section>\n<details{open}><summary><h2>Per second{steps}</h2></summary>\n{table}</details>\n</section>\n"
+    )
+}
+
+/// The first column names its row.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut html = "<div class=\"scroll\"><table>\n".to_owned();
+    if head.iter().any(|name| !name.is_empty()) {
+        let cells: String =
+            head.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+        let _ = writeln!(html, "<thead><tr>{cells}</tr></thead>");
+    }
+    html += "<tbody>\n";
+    for row in rows {
+        let (name, values) = row.split_first().expect("a row has a name");
+        let cells: String = values.iter().map(|value| format!("<td>{}</td>", escape(value))).collect();
+        let _ = writeln!(html, "<tr><th scope=\"row\">{}</th>{cells}</tr>", escape(name));
+    }
+    html + "</tbody>\n</table></div>\n"
+}
+
+fn micros(micros: f64) -> String {
+    milliseconds(Duration::from_nanos((micros * 1e3).round() as i64))
+}
+
+/// A whole number with thousands apart.
+fn count(n: u64) -> String {
+    crate::report::chart::count(n)
+}
+
+fn unknown() -> String {
+    "–".to_owned()
+}

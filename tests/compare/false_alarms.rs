@@ -1,0 +1,65 @@
+//! Two runs over the same unchanged path: at most one comparison in twenty may call anything changed.
+
+use udpecho::impair::Impairment;
+use udpecho::probe::Settings;
+use udpecho::reflect;
+use udpecho::report::compare::{Changes, Sample, Verdict};
+use udpecho::rng::Seed;
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::time::Duration;
+
+use crate::common::{injecting, millis, resolved, settings, share};
+use crate::paths::{STEADY, WAVES, differences, sample};
+
+const PAIRS: u64 = 200;
+const ALLOWED: usize = PAIRS as usize / 20;
+
+fn alarms(pair: impl Fn(u64) -> Changes) -> usize {
+    let alarm = |changes: Changes| {
+        changes.0.iter().any(|change| matches!(change.verdict, Verdict::Worse | Verdict::Better))
+    };
+    (0..PAIRS).filter(|k| alarm(pair(*k))).count()
+}
+
+#[test]
+fn a_path_of_independent_fates_raises_few() {
+    let alarms = alarms(|k| differences(STEADY.sample(2 * k, 600), STEADY.sample(2 * k + 1, 600)));
+    println!("independent fates: {alarms} of {PAIRS}");
+    assert!(alarms <= ALLOWED, "{alarms}");
+}
+
+/// As if each probe told something of its own, a comparison in seven would cry wolf here.
+#[test]
+fn a_path_of_waves_and_bursts_raises_few() {
+    let alarms = alarms(|k| differences(WAVES.sample(2 * k, 600), WAVES.sample(2 * k + 1, 600)));
+    println!("waves and bursts: {alarms} of {PAIRS}");
+    assert!(alarms <= ALLOWED, "{alarms}");
+}
+
+/// The real client and server in virtual time: loss, reordering and duplicates both ways, and a server
+/// that holds and withholds, so that every figure is compared.
+#[test]
+fn a_simulated_network_raises_few() {
+    let pair = |k: u64| differences(simulated(2 * k), simulated(2 * k + 1));
+    let figures = pair(0).0.len();
+    assert_eq!(figures, 12, "loss, not injected, mean, 3 RTT, 3 network, jitter, reordering, throughput");
+    let alarms = alarms(pair);
+    println!("simulated network: {alarms} of {PAIRS}");
+    assert!(alarms <= ALLOWED, "{alarms}");
+}
+
+fn simulated(seed: Seed) -> Sample {
+    let conditions = Conditions {
+        longest_delay: millis(30),
+        loss: share(0.02),
+        duplicates: share(0.01),
+        ..Conditions::ideal(millis(5))
+    };
+    let impairment = Impairment { loss: "5%".parse().unwrap(), ..Impairment::classic() };
+    let server = reflect::Settings { impair_seed: Some(seed), ..injecting(impairment) };
+    let mut simulation = Simulation::new(server, conditions.clone(), conditions, seed);
+    let deadline = Some(Duration::from_secs(1));
+    simulation.add_client(Settings { deadline, ..settings(400, millis(100)) });
+    simulation.run(Duration::from_secs(3600));
+    sample(resolved(&simulation.take_events(0)))
+}
