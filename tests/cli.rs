@@ -234,13 +234,13 @@ fn no_color_is_obeyed_on_a_terminal() {
 fn a_closed_pipe_ends_the_run_quietly_and_its_record_is_whole() {
     let serve = Serve::start("--clean");
     let folder = TempDir::new().unwrap();
-    let ping = format!("ping -ip 127.0.0.1 -p {} -i 0.01 -W 10 -o run", serve.port);
+    let ping = format!("ping -ip 127.0.0.1 -p {} -n 3000 -i 0.01 -W 10 -o run", serve.port);
     let closed = || std::io::pipe().unwrap().1;
-    // Without a count it would go on for ever.
     let output = command(folder.path(), &ping).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "run/report.png\n");
-    Record::complete(&folder.path().join("run"));
+    let record = Record::complete(&folder.path().join("run"));
+    assert!(record.rows.len() < 3000, "it went on to its end");
     // Nobody reads stderr either, as in `2>&1 | head -1`.
     for words in [format!("{ping} --force"), "report run".into(), "ping --help".into()] {
         let status = command(folder.path(), &words).stdout(closed()).stderr(closed()).status().unwrap();

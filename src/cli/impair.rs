@@ -25,8 +25,11 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     ];
     for (key, value) in parts {
         if let Some(value) = value {
-            let set = impairment.set(key, value, &read);
-            set.map_err(|error| anyhow!("'{value}' for '--{key}': {error}"))?;
+            impairment.set(key, value, &read).map_err(|error| {
+                let error = error.to_string();
+                let why = error.strip_prefix(&format!("{key}: ")).unwrap_or(&error);
+                anyhow!("'{value}' for '--{key}': {why}")
+            })?;
         }
     }
     Ok(Injection::Steady(impairment))
