@@ -11,6 +11,8 @@ pub const RUN: &str = "run.json";
 pub const PROBES: &str = "probes.csv";
 pub const SECONDS: &str = "seconds.csv";
 pub const PICTURE: &str = "report.png";
+/// The other forms of the report, where somebody asked for them.
+const REPORTS: [&str; 2] = ["report.svg", "report.html"];
 
 /// A folder that holds a run, or is about to.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl Folder {
 
     /// A run begins: what is left of another one goes.
     pub fn clear(&self) {
-        for name in [RUN, PROBES, SECONDS, PICTURE] {
+        for name in [RUN, PROBES, SECONDS, PICTURE].into_iter().chain(REPORTS) {
             let _ = fs::remove_file(self.file(name));
         }
     }

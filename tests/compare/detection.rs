@@ -12,9 +12,7 @@ fn found(figure: Figure, count: u64, before: Path, after: Path) -> u64 {
         let changes = differences(before.sample(2 * k, count), after.sample(2 * k + 1, count));
         change(&changes, figure).is_regression()
     };
-    let found = (0..PAIRS).filter(is_found).count() as u64;
-    println!("{figure:?} of {count} probes: {found} of {PAIRS}");
-    found
+    (0..PAIRS).filter(is_found).count() as u64
 }
 
 fn change(changes: &Changes, figure: Figure) -> &Change {
@@ -94,7 +92,6 @@ fn the_table_fits_80_columns_and_says_what_changed() {
     let samples = [STEADY.sample(1, 2000), after.sample(2, 2000), STEADY.sample(3, 2000)];
     let changes = changes(&samples, MARGIN);
     let lines = table(&samples, &changes, MARGIN);
-    println!("{}", lines.join("\n"));
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", lines.join("\n"));
     let text = lines.join("\n");
     for said in [

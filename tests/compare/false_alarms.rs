@@ -24,7 +24,6 @@ fn alarms(pair: impl Fn(u64) -> Changes) -> usize {
 #[test]
 fn a_path_of_independent_fates_raises_few() {
     let alarms = alarms(|k| differences(STEADY.sample(2 * k, 600), STEADY.sample(2 * k + 1, 600)));
-    println!("independent fates: {alarms} of {PAIRS}");
     assert!(alarms <= ALLOWED, "{alarms}");
 }
 
@@ -32,7 +31,6 @@ fn a_path_of_independent_fates_raises_few() {
 #[test]
 fn a_path_of_waves_and_bursts_raises_few() {
     let alarms = alarms(|k| differences(WAVES.sample(2 * k, 600), WAVES.sample(2 * k + 1, 600)));
-    println!("waves and bursts: {alarms} of {PAIRS}");
     assert!(alarms <= ALLOWED, "{alarms}");
 }
 
@@ -44,7 +42,6 @@ fn a_simulated_network_raises_few() {
     let figures = pair(0).0.len();
     assert_eq!(figures, 12, "loss, not injected, mean, 3 RTT, 3 network, jitter, reordering, throughput");
     let alarms = alarms(pair);
-    println!("simulated network: {alarms} of {PAIRS}");
     assert!(alarms <= ALLOWED, "{alarms}");
 }
 

@@ -21,7 +21,8 @@ use crate::record::Run;
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Nothing is fetched, whatever a name in the run may have smuggled in.
-const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// Light or dark as the reader prefers, or dark for everybody.
 pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
@@ -37,7 +38,7 @@ pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
     put(format_args!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", asked(run, digest)));
     put(format_args!("{}", tables::figures(run, digest)));
     put(format_args!(
-        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at a probe or a second, or tap it.</p>\n"
+        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at a probe or a second, or tap it; where the charts are wider than the screen, swipe.</p>\n"
     ));
     put(format_args!("<div class=\"scroll\"><div id=\"chart\">\n{}", cropped(&drawing)));
     put(format_args!("<div id=\"line\" hidden></div><div id=\"tip\" role=\"status\" hidden></div>\n"));
@@ -58,12 +59,11 @@ pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
 fn asked(run: &Run, digest: &Digest) -> String {
     let duration = Figures::of(run, digest).duration;
     let server = run.server.as_ref();
-    let injects =
-        server.map_or("is unknown".to_owned(), |server| injection(&server.injects, Some(server.seed)));
+    let injects = server.map_or("unknown".to_owned(), |server| injection(&server.injects, Some(server.seed)));
     format!(
-        "<p>{}</p>\n<p>The server injects: {}</p>\n",
+        "<p>{}</p>\n<p>Injected by the server: {}</p>\n",
         escape(&chart::parameters(run, duration)),
-        escape(&injects)
+        escape(injects.strip_prefix("on purpose: ").unwrap_or(&injects))
     )
 }
 

@@ -6,14 +6,14 @@ use super::escape::escape;
 use crate::record::{Distribution, Run, Summary};
 use crate::report::digest::{Digest, Miss, Slot};
 use crate::report::figures::Figures;
-use crate::report::quantity::{bit_rate, milliseconds, percent};
+use crate::report::quantity::{bit_rate, milliseconds, percent, percent_bare};
 use crate::time::Duration;
 
 /// The strip of key figures.
 pub fn figures(run: &Run, digest: &Digest) -> String {
     let figures = Figures::of(run, digest);
     let interval =
-        figures.loss_interval.map(|[low, high]| format!("95 %: {} to {}", percent(low), percent(high)));
+        figures.loss_interval.map(|[low, high]| format!("95 %: {} to {}", percent_bare(low), percent(high)));
     let rtt = |pick: fn(&Distribution) -> f64| figures.rtt.as_ref().map_or(unknown(), |d| micros(pick(d)));
     let net = figures.net.as_ref().map_or(unknown(), |net| micros(net.p50));
     let jitter = digest.mean_delta().map_or(unknown(), |nanos| micros(nanos / 1e3));
@@ -126,11 +126,11 @@ pub fn causes(digest: &Digest) -> String {
     };
     let some = Miss::ALL.into_iter().filter(|miss| digest.misses[*miss as usize] > 0);
     let rows: Vec<Vec<String>> = some.map(row).collect();
-    if rows.is_empty() {
-        return "<section>\n<h2>Causes of loss</h2>\n<p>Every probe was answered in time.</p>\n</section>\n"
-            .to_owned();
-    }
-    let table = table(&["cause", "probes", "of those sent"], rows);
+    let table = match digest.sent() {
+        _ if !rows.is_empty() => table(&["cause", "probes", "of those sent"], rows),
+        0 => "<p>No probe was sent.</p>\n".to_owned(),
+        _ => "<p>Every probe was answered in time.</p>\n".to_owned(),
+    };
     format!("<section>\n<h2>Causes of loss</h2>\n{table}</section>\n")
 }
 
