@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
@@ -12,7 +12,7 @@ use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 at least one reply; 1 no reply; 2 usage, name, socket or file error;\n\
-                        3 a comparison failed; 130 second interrupt."
+                        3 a --fail threshold was not kept; 130 second interrupt."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -135,6 +135,7 @@ pub struct Impair {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("written").args(["output", "csv"]).multiple(true))]
 pub struct Ping {
     /// Server to measure, as HOST or HOST:PORT; an IPv6 address with a port in brackets
     #[arg(value_name = "HOST", conflicts_with = "ip")]
@@ -196,10 +197,10 @@ pub struct Ping {
     /// Folder to write to [default: results/START-HOST]
     #[arg(short, long, value_name = "DIR", conflicts_with = "no_record")]
     pub output: Option<PathBuf>,
-    /// Replace a run that is in the folder already
-    #[arg(long, requires = "output")]
+    /// Replace what is there already: a run in the folder, the file of --csv
+    #[arg(long, requires = "written")]
     pub force: bool,
-    /// Write no files
+    /// Write no folder
     #[arg(long)]
     pub no_record: bool,
     /// Print the header and the summary only
@@ -208,8 +209,47 @@ pub struct Ping {
     /// Print all statistics
     #[arg(short, long)]
     pub verbose: bool,
+    #[command(flatten)]
+    pub export: Export,
+    #[command(flatten)]
+    pub fail: Fail,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+/// What programs read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For programs")]
+pub struct Export {
+    /// Print one JSON object at the end, what run.json holds, and no lines for people; with -v those
+    /// go to stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Print instead a JSON object a line as things happen: start, probe, interval (a second), note,
+    /// end
+    #[arg(long)]
+    pub json_stream: bool,
+    /// Write the rows of probes.csv to this file too; - prints them instead of lines for people
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+/// Thresholds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Thresholds: exit code 3 if one is not kept")]
+pub struct Fail {
+    /// Fail if a larger share is not answered in time
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub fail_loss: Option<Probability>,
+    /// Fail if the 99th percentile of the RTT is longer
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fail_p99: Option<Interval>,
+    /// Fail if the jitter (RFC 3550) at the end is longer
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fail_jitter: Option<Interval>,
+    /// Fail if a larger share of the replies came out of order (RFC 4737)
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub fail_reorder: Option<Probability>,
 }
 
 /// What is to be done with a datagram that is longer than a link carries.
@@ -227,6 +267,9 @@ pub struct Report {
     /// Where to write the report; - is standard output [default: report.png in the folder]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace the file that -o names, if it is there already
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// A picture, a drawing, or a page with tables [default: what FILE ends with, else png]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,

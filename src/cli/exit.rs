@@ -15,7 +15,7 @@ pub enum Exit {
     NoReply = 1,
     /// Usage, name, socket or file.
     Error = 2,
-    /// A comparison asked for failed.
+    /// A threshold was not kept, or a comparison asked for failed.
     Failed = 3,
     /// A second interrupt.
     Interrupted = 130,
@@ -31,6 +31,11 @@ impl From<Exit> for ExitCode {
 pub fn complain(error: &anyhow::Error, exit: Exit) -> Exit {
     remark(format_args!("udpecho: {error:#}"));
     exit
+}
+
+/// Says which threshold was not kept, in one line on stderr.
+pub fn complain_of_threshold(breach: &str) {
+    remark(format_args!("udpecho: failed: {breach}"));
 }
 
 /// Help and version as clap has them; an error in one line that names the argument.

@@ -19,9 +19,9 @@ impl Output {
         if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 
-    /// The same, but a file that is there already is replaced only if `force`.
+    /// The same, but a file that is there already is replaced only if `force`; a device is no such file.
     pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Self> {
-        if !force && path != Path::new("-") && path.exists() {
+        if !force && path != Path::new("-") && path.is_file() {
             bail!("{} exists; give -o another name, or --force to replace it", path.display());
         }
         Ok(Self::named(path))

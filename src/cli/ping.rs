@@ -1,28 +1,33 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
+mod notes;
+mod places;
 mod plan;
 mod screen;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use anyhow::{Context, anyhow};
 
-use super::args::Ping;
+use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
-use super::printer::Printer;
-use super::recorder::Recorder;
+use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation};
 use crate::probe::{Event, Failure};
-use crate::record::{Folder, Run};
-use crate::report::{self, Detail};
+use crate::record::{self, Run};
+use crate::report::{self, Detail, Thresholds};
 use crate::time::{Duration, Instant};
+use notes::Notes;
+use places::Places;
 use plan::{Plan, Server};
 use screen::Screen;
+
+/// How long a reader that has stopped reading is waited for at a second interrupt.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let plan = Plan::new(arguments)?;
@@ -33,8 +38,10 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
     let settings = plan.settings(&peer)?;
-    let folder = open_folder(arguments, &peer.host, clock.now())?;
-    let mut recorder = Recorder::new(folder);
+    let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    let stop = Arc::clone(&control);
+    let places = Places::open(arguments, &peer.host, clock.now(), move || stop.stop())?;
+    let Places { mut recorder, lines, data } = places;
     let engine = match ClientEngine::connect(peer.address, settings.clone(), &plan.outgoing, clock) {
         Ok(engine) => engine,
         Err(error) => {
@@ -45,18 +52,21 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
 
-    let control = Arc::new(Control::new().context("cannot make a pipe")?);
     let interim = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
-    let stop = Arc::clone(&control);
-    let printer = Printer::start(move || stop.stop())?;
-    let mut screen = Screen::new(printer, &peer, settings.size, arguments.quiet);
+    let mut screen = Screen::new(lines, &peer, settings.size, arguments.quiet);
 
     let observations = start(engine, &control)?;
-    let ended = watch(&observations, &mut run, &mut recorder, &mut screen, &interim);
-    match ended {
+    let mut watch = Watch {
+        run: &mut run,
+        recorder: &mut recorder,
+        screen: &mut screen,
+        interim: &interim,
+        written_out: true,
+    };
+    match watch.until_the_end(&observations) {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
@@ -70,26 +80,49 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
             ));
         }
     }
-    if run.started.is_empty() {
-        recorder.discard();
-        return Err(anyhow!("ended before the first probe"));
-    }
     if control.abort_asked() {
         recorder.flush();
+        screen.leave(LAST_WORDS);
+        data.into_iter().for_each(|data| data.leave(LAST_WORDS));
         return Ok(Exit::Interrupted);
     }
     let summary = recorder.fold().summary();
     run.clock = recorder.fold().clock();
     run.summary = Some(summary.clone());
-    let (seconds, written) = recorder.finish(&run);
+    let Finished { seconds, folder, mut failures } = recorder.finish(&run);
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
     report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
-    drop(screen);
-    if let Some(folder) = written? {
-        let picture = report_command::draw(&folder, report::Theme::Light)?;
-        report_command::say_where(&picture);
+    let told = data.is_none() || arguments.verbose;
+    failures.extend(screen.finish().err());
+    failures.extend(data.and_then(|data| places::finish(data).err()));
+    if let Some(folder) = folder {
+        match report_command::draw(&folder, report::Theme::Light) {
+            Ok(picture) if told => report_command::say_where(&picture),
+            drawn => failures.extend(drawn.err()),
+        }
     }
-    Ok(if summary.ok + summary.late > 0 { Exit::Success } else { Exit::NoReply })
+    let breaches = thresholds(&arguments.fail).breaches(&summary);
+    for breach in &breaches {
+        exit::complain_of_threshold(breach);
+    }
+    for failure in &failures {
+        exit::complain(failure, Exit::Error);
+    }
+    Ok(match () {
+        () if !failures.is_empty() => Exit::Error,
+        () if !breaches.is_empty() => Exit::Failed,
+        () if summary.ok + summary.late == 0 => Exit::NoReply,
+        () => Exit::Success,
+    })
+}
+
+fn thresholds(fail: &Fail) -> Thresholds {
+    Thresholds {
+        loss: fail.fail_loss,
+        p99: fail.fail_p99,
+        jitter: fail.fail_jitter,
+        reordering: fail.fail_reorder,
+    }
 }
 
 /// How the engine's work ended.
@@ -115,90 +148,90 @@ fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Rec
     Ok(receiver)
 }
 
-fn watch(
-    observations: &Receiver<Observation>,
-    run: &mut Run,
-    recorder: &mut Recorder,
-    screen: &mut Screen,
-    interim: &AtomicBool,
-) -> Ended {
+/// Follows a run: into the record, onto the screen.
+struct Watch<'a> {
+    run: &'a mut Run,
+    recorder: &'a mut Recorder,
+    screen: &'a mut Screen,
+    interim: &'a AtomicBool,
+    /// Nothing waits in a buffer.
+    written_out: bool,
+}
+
+impl Watch<'_> {
+    /// Rows are written out this often.
     const FLUSH: Duration = Duration::from_millis(500);
-    let mut begun = None;
-    let mut next_flush = Instant::ZERO;
-    loop {
-        let zero = begun.unwrap_or(Instant::ZERO);
-        let observation = match observations.recv_timeout(FLUSH.to_std()) {
-            Ok(observation) => observation,
-            // Between two probes that are far apart there may be no tick for long.
-            Err(RecvTimeoutError::Timeout) => {
-                recorder.flush();
-                answer(interim, screen, recorder);
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        match observation {
-            Observation::Event(event, ttl) => {
-                match &event {
-                    Event::Failed(failure) => return Ended::Failed(failure.clone()),
-                    Event::Opened { server, .. } => run.server = server.as_ref().map(plan::recorded_server),
-                    Event::Started { zero: at } => {
-                        begun = Some(*at);
-                        run.started = plan::rfc3339(*at);
-                        recorder.begin(run);
+    /// And when nothing has happened for so long: there may be no tick between probes far apart.
+    const IDLE: Duration = Duration::from_millis(50);
+
+    fn until_the_end(&mut self, observations: &Receiver<Observation>) -> Ended {
+        let mut notes = Notes::default();
+        let mut next_flush = Instant::ZERO;
+        while let Some(observation) = self.next(observations) {
+            match observation {
+                Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
+                Observation::Event(event, ttl) => {
+                    self.event(&event);
+                    notes.of(&event).into_iter().for_each(|note| self.note(note));
+                    self.screen.event(&event, ttl);
+                }
+                Observation::ClockStep { at, by } => {
+                    self.note(notes.clock_step(at, by));
+                    self.screen.clock_step(by);
+                }
+                Observation::Tick { now, .. } => {
+                    if now >= next_flush {
+                        self.recorder.flush();
+                        next_flush = now + Self::FLUSH;
                     }
-                    Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
-                    _ => {}
+                    self.answer();
+                    self.screen.tick(now);
                 }
-                if let Some(event) = screen::recorded_event(&event, zero) {
-                    plan::note(run, event);
-                }
-                screen.event(&event, ttl);
             }
-            Observation::ClockStep { at, by } => {
-                plan::note(run, screen::clock_step(at - zero, by));
-                screen.clock_step(by);
-            }
-            Observation::Tick { now, .. } => {
-                if now >= next_flush {
-                    recorder.flush();
-                    next_flush = now + FLUSH;
+        }
+        if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
+    }
+
+    fn next(&mut self, observations: &Receiver<Observation>) -> Option<Observation> {
+        loop {
+            let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
+            match observations.recv_timeout(patience.to_std()) {
+                Ok(observation) => {
+                    self.written_out = false;
+                    return Some(observation);
                 }
-                answer(interim, screen, recorder);
-                screen.tick(now);
+                Err(RecvTimeoutError::Timeout) => {
+                    self.recorder.flush();
+                    self.written_out = true;
+                    self.answer();
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
-    if begun.is_some() { Ended::Over } else { Ended::NotBegun }
-}
 
-/// Prints the interim line if it was asked for.
-fn answer(interim: &AtomicBool, screen: &Screen, recorder: &Recorder) {
-    if interim.swap(false, Ordering::AcqRel) {
-        screen.interim(&recorder.fold().summary());
+    fn event(&mut self, event: &Event) {
+        let Self { run, recorder, screen, .. } = self;
+        match event {
+            Event::Opened { server: Some(server), .. } => plan::note_server(run, server),
+            Event::Started { zero } => {
+                run.started = plan::rfc3339(*zero);
+                recorder.start(run);
+            }
+            Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
+            _ => {}
+        }
     }
-}
 
-fn open_folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<Folder>> {
-    if arguments.no_record {
-        return Ok(None);
+    fn note(&mut self, note: record::Event) {
+        self.recorder.note(&note);
+        plan::note(self.run, note);
     }
-    let folder = match &arguments.output {
-        Some(path) => Folder::create(path, arguments.force)?,
-        None => Folder::create_new(
-            &default_parent(),
-            &format!("{}-{}", plan::compact_time(now), file_name(host)),
-        )?,
-    };
-    Ok(Some(folder))
-}
 
-fn default_parent() -> PathBuf {
-    Path::new("results").to_owned()
-}
-
-/// The host with what no file name should have replaced.
-fn file_name(host: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    host.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+    /// Prints the interim line if it was asked for.
+    fn answer(&self) {
+        if self.interim.swap(false, Ordering::AcqRel) {
+            self.screen.interim(&self.recorder.fold().summary());
+        }
+    }
 }

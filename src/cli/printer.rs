@@ -1,51 +1,124 @@
-//! Lines for people: written by a thread of its own, so that a slow terminal holds nothing up.
+//! What goes to the standard streams: written by a thread of its own, so that a slow terminal or a
+//! slow reader holds nothing up.
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
 pub fn remark(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Prints lines to stdout in order. When nobody reads any more it says so once, and prints no more.
+/// Prints to a standard stream, in order.
 pub struct Printer {
-    lines: Option<Sender<String>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    chunks: Sender<Chunk>,
+    printed: Receiver<io::Result<()>>,
+}
+
+enum Chunk {
+    Bytes(Vec<u8>),
+    /// What comes behind it is not printed.
+    End,
 }
 
 impl Printer {
-    /// `on_closed` is called when stdout turns out to be closed.
+    /// Prints to stdout. `on_closed` is called when nobody reads it any more: nothing is printed then.
     pub fn start(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let (lines, printed) = channel::<String>();
-        let thread = std::thread::Builder::new().name("printer".into()).spawn(move || {
-            let mut out = io::stdout().lock();
-            for line in printed {
-                if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-                    on_closed();
-                    return;
-                }
-            }
+        Self::to(io::stdout(), on_closed)
+    }
+
+    /// Prints to stderr.
+    pub fn stderr() -> io::Result<Self> {
+        Self::to(io::stderr(), || {})
+    }
+
+    /// Prints nothing.
+    pub fn silent() -> Self {
+        Self { thread: None }
+    }
+
+    fn to(out: impl Write + Send + 'static, on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (chunks, to_print) = channel();
+        let (tell, printed) = channel();
+        std::thread::Builder::new().name("printer".into()).spawn(move || {
+            let _ = tell.send(print(&to_print, out, on_closed));
         })?;
-        Ok(Self { lines: Some(lines), thread: Some(thread) })
+        Ok(Self { thread: Some(Thread { chunks, printed }) })
     }
 
     pub fn line(&self, line: impl Into<String>) {
-        if let Some(lines) = &self.lines {
+        if let Some(thread) = &self.thread {
+            let mut line = line.into();
+            line.push('\n');
             // Its thread is gone when nobody reads.
-            let _ = lines.send(line.into());
+            let _ = thread.chunks.send(Chunk::Bytes(line.into_bytes()));
         }
+    }
+
+    /// For what is no line.
+    pub fn writer(&self) -> impl Write + 'static {
+        Chunks(self.thread.as_ref().map(|thread| thread.chunks.clone()))
+    }
+
+    /// Everything is printed by then. A reader that left is no error, a full disk is.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.end().map_or(Ok(()), |printed| printed.recv().unwrap_or(Ok(())))
+    }
+
+    /// As `finish`, but waits no longer than this for a reader that has stopped reading.
+    pub fn leave(mut self, patience: Duration) {
+        if let Some(printed) = self.end() {
+            let _ = printed.recv_timeout(patience.to_std());
+        }
+    }
+
+    fn end(&mut self) -> Option<Receiver<io::Result<()>>> {
+        let thread = self.thread.take()?;
+        let _ = thread.chunks.send(Chunk::End);
+        Some(thread.printed)
     }
 }
 
 impl Drop for Printer {
     /// Everything is printed before the printer is gone.
     fn drop(&mut self) {
-        self.lines = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(printed) = self.end() {
+            let _ = printed.recv();
         }
+    }
+}
+
+fn print(chunks: &Receiver<Chunk>, mut out: impl Write, on_closed: impl FnOnce()) -> io::Result<()> {
+    while let Ok(Chunk::Bytes(bytes)) = chunks.recv() {
+        match out.write_all(&bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                on_closed();
+                return Ok(());
+            }
+            printed => printed?,
+        }
+    }
+    Ok(())
+}
+
+struct Chunks(Option<Sender<Chunk>>);
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(chunks) = &self.0 {
+            let _ = chunks.send(Chunk::Bytes(bytes.to_vec()));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::args::{Format, Report};
 use super::exit::Exit;
@@ -17,7 +17,8 @@ pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
     if arguments.output.is_some() && arguments.runs.len() > 1 {
         bail!("-o names one report, and {} runs are given", arguments.runs.len());
     }
-    let output = arguments.output.as_deref().map(Output::named);
+    let output =
+        arguments.output.as_deref().map(|path| Output::new_file(path, arguments.force)).transpose()?;
     let format = arguments.format.unwrap_or_else(|| by_ending(output.as_ref()));
     for path in &arguments.runs {
         let folder = Folder::open(path)?;
@@ -64,28 +65,32 @@ struct Drawn {
     run: Run,
     digest: Digest,
     seconds: Vec<Second>,
-    /// The run was ended in order, and not killed.
-    complete: bool,
+    /// The last row of the probes was cut short.
     truncated: bool,
+    /// How many probes the record counted, if the run was ended in order, and not killed.
+    recorded: Option<u64>,
 }
 
 impl Drawn {
     fn read(folder: &Folder) -> anyhow::Result<Self> {
         let mut run = folder.read_run()?;
-        let complete = run.summary.is_some();
         let mut digest = Digest::new(&run);
         let mut fold = Fold::new();
         let mut seconds = Vec::new();
-        let mut rows = folder.probe_reader()?;
-        for row in rows.by_ref() {
-            let probe = row.map_err(|error| folder.row_error(error))?;
-            digest.push(&probe);
-            fold.push(&probe, |second| seconds.push(*second));
-        }
+        let truncated = folder.each_probe(|probe| {
+            digest.push(probe);
+            fold.push(probe, |second| {
+                // One more than the table shows tells that there are too many for it.
+                if seconds.len() <= report::SECONDS_IN_TABLE {
+                    seconds.push(*second);
+                }
+            });
+        })?;
+        let recorded = run.summary.as_ref().map(|summary| summary.sent + summary.send_errors);
         run.clock = fold.clock();
         run.summary = Some(fold.summary());
         seconds.extend(fold.last_second());
-        Ok(Self { run, digest, seconds, complete, truncated: rows.truncated() })
+        Ok(Self { run, digest, seconds, truncated, recorded })
     }
 
     fn report(&self, format: Format, theme: Theme) -> anyhow::Result<Vec<u8>> {
@@ -99,16 +104,30 @@ impl Drawn {
 
     fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
-        if !self.complete {
-            printer.line("note: the run was not ended in order; this is what it had written by then");
-        }
-        if self.truncated {
-            printer.line("note: the last row of probes.csv was cut short and is left out");
-        }
+        self.notes().into_iter().for_each(|note| printer.line(format!("note: {note}")));
         if let Some(summary) = &self.run.summary {
             let lines = report::summary(&self.run, summary, &self.seconds, Detail::All);
             lines.into_iter().for_each(|line| printer.line(line));
         }
-        Ok(())
+        printer.finish().context("cannot write to standard output")
+    }
+
+    /// What is missing of the run.
+    fn notes(&self) -> Vec<String> {
+        let rows = self.run.summary.as_ref().map_or(0, |summary| summary.sent + summary.send_errors);
+        let mut notes = Vec::new();
+        if self.truncated {
+            notes.push("the last row of probes.csv was cut short and is left out".to_owned());
+        }
+        match self.recorded {
+            None => {
+                notes.push("the run was not ended in order; this is what it had written by then".to_owned())
+            }
+            Some(recorded) if recorded != rows => {
+                notes.push(format!("probes.csv holds {rows} of the run's {recorded} probes"));
+            }
+            Some(_) => {}
+        }
+        notes
     }
 }

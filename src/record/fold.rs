@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::run::{Clock, Distribution, Knee, LossRuns, Outage, Summary};
+use super::run::{Clock, Distribution, Knee, LengthCount, LossRuns, Outage, Summary};
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::stats::{
-    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, LossPattern,
-    Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
+    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, Lengths,
+    LossPattern, Offset, Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
 };
 use crate::time::Duration;
 
@@ -24,6 +24,10 @@ pub struct Fold {
     shrinks: bool,
     rtt: Quantiles,
     net_rtt: Quantiles,
+    hold: Quantiles,
+    server_own: Quantiles,
+    owd_up: Option<Quantiles>,
+    owd_down: Option<Quantiles>,
     due_rtt: Quantiles,
     ipdv: Ipdv,
     arrivals: ArrivalOrder<Arrived>,
@@ -71,6 +75,7 @@ impl Fold {
             if let Some(due) = probe.due_rtt() {
                 self.due_rtt.record(due);
             }
+            self.push_server(probe);
         }
         self.ipdv.record(on_time);
         if let Some(sent) = probe.sent {
@@ -108,14 +113,24 @@ impl Fold {
             causes: self.causes.clone(),
             loss_runs: self.loss_runs(),
             duplicates: self.duplication.duplicates(),
+            duplicate_share: self.duplication.rate(),
+            replicated_share: self.duplication.replicated(),
             injected_duplicates: self.injected_duplicates,
             corrupted: self.corrupted,
             injected_corrupted: self.injected_corrupted,
             reordered: reordering.reordered(),
             reordered_share: reordering.ratio(),
             reordering_extent: reordering.max_extent(),
+            reordering_extent_mean: reordering.mean_extent(),
+            reordering_1_share: reordering.n_reordering(1),
+            reordering_3_share: reordering.n_reordering(3),
             rtt_us: distribution(&self.rtt),
+            rtt_median_us: self.rtt.median().map(Duration::as_micros_f64),
             net_rtt_us: distribution(&self.net_rtt),
+            hold_us: distribution(&self.hold),
+            server_own_us: distribution(&self.server_own),
+            owd_up_us: self.one_way(self.owd_up.as_ref(), |offset| -offset),
+            owd_down_us: self.one_way(self.owd_down.as_ref(), |offset| offset),
             due_rtt_us: distribution(&self.due_rtt),
             ipdv_us: distribution(self.ipdv.values()),
             pdv_us: Pdv::of(&self.rtt).headline().map(Duration::as_micros_f64),
@@ -129,11 +144,14 @@ impl Fold {
 
     /// What the stamps of both ends tell of their clocks.
     pub fn clock(&self) -> Option<Clock> {
-        let offset = self.clock.constant().or_else(|| self.clock.halfway())?;
+        let offset = self.offset()?;
+        let skew = self.clock.skew();
         Some(Clock {
             offset_us: offset.estimate.as_micros_f64(),
             bound_us: offset.bound.as_micros_f64(),
-            skew_ppm: self.clock.skew().map(|skew| skew.ppm),
+            skew_ppm: skew.map(|skew| skew.ppm),
+            skew_bound_ppm: skew.map(|skew| skew.bound_ppm),
+            steps: self.clock.steps(),
         })
     }
 
@@ -163,6 +181,18 @@ impl Fold {
         self.duration = self.duration.max(end);
     }
 
+    /// Where the time of a reply went, as far as the server says.
+    fn push_server(&mut self, probe: &Resolved) {
+        if let (Some(hold), Some(server)) = (probe.hold, probe.server) {
+            self.hold.record(hold);
+            self.server_own.record(server - hold);
+        }
+        if let (Some(up), Some(down)) = (probe.owd_up, probe.owd_down) {
+            self.owd_up.get_or_insert_with(|| Quantiles::around(up)).record(up);
+            self.owd_down.get_or_insert_with(|| Quantiles::around(down)).record(down);
+        }
+    }
+
     /// A reply counts for the order of arrival even when it was late.
     fn push_arrival(&mut self, probe: &Resolved, sent: Duration, rtt: Duration) {
         self.arrivals.record(sent, sent + rtt, Arrived { seq: probe.seq, rtt });
@@ -171,7 +201,10 @@ impl Fold {
             self.jitter.record(arrived.rtt);
         }
         if let (Some(up), Some(down)) = (probe.owd_up, probe.owd_down) {
-            self.clock.record(Exchange { sent, received: sent + rtt, up, down });
+            let step = self.clock.record(Exchange { sent, received: sent + rtt, up, down });
+            if step.is_some() {
+                (self.owd_up, self.owd_down) = (None, None);
+            }
         }
     }
 
@@ -185,6 +218,20 @@ impl Fold {
         (jitter, reordering)
     }
 
+    fn offset(&self) -> Option<Offset> {
+        self.clock.constant().or_else(|| self.clock.halfway())
+    }
+
+    /// Stamps of two clocks, moved by their offset.
+    fn one_way(
+        &self,
+        stamps: Option<&Quantiles>,
+        shift: impl Fn(Duration) -> Duration,
+    ) -> Option<Distribution> {
+        let offset = self.offset()?.estimate;
+        shifted(stamps?, shift(offset))
+    }
+
     fn loss_runs(&self) -> LossRuns {
         LossRuns {
             count: self.losses.periods(),
@@ -194,8 +241,13 @@ impl Fold {
                 length_us: outage.length().as_micros_f64(),
                 probes: outage.probes,
             }),
+            lengths: length_counts(self.losses.lengths()),
+            distances: length_counts(self.losses.distances()),
             gilbert_p: self.gilbert.p(),
             gilbert_r: self.gilbert.r(),
+            gilbert_losses: self.gilbert.losses(),
+            bursts: self.bursts.bursts(),
+            burst_length_mean: self.bursts.mean_burst(),
             burst_density: self.bursts.burst_density(),
             gap_density: self.bursts.gap_density(),
         }
@@ -216,16 +268,32 @@ impl Fold {
 
 /// None of no values.
 fn distribution(values: &Quantiles) -> Option<Distribution> {
-    let at = |p| values.at(p).map(Duration::as_micros_f64);
+    shifted(values, Duration::ZERO)
+}
+
+/// As if so much had been added to each value. Added before it becomes a floating-point number:
+/// stamps of two clocks may lie decades apart.
+fn shifted(values: &Quantiles, by: Duration) -> Option<Distribution> {
+    let micros = |value: Duration| (value + by).as_micros_f64();
+    let at = |p| values.at(p).map(micros);
     Some(Distribution {
-        min: values.min()?.as_micros_f64(),
-        mean: values.moments().mean()?.as_micros_f64(),
+        min: micros(values.min()?),
+        mean: micros(values.moments().mean()?),
         p50: at(0.5)?,
         p90: at(0.9)?,
         p99: at(0.99)?,
         p999: at(0.999)?,
-        max: values.max()?.as_micros_f64(),
+        max: micros(values.max()?),
         stddev: values.moments().stddev().map(Duration::as_micros_f64),
         n: values.n(),
     })
+}
+
+fn length_counts(lengths: &Lengths) -> Vec<LengthCount> {
+    let count = |(range, count): (std::ops::RangeInclusive<u64>, u64)| LengthCount {
+        from: *range.start(),
+        to: *range.end(),
+        count,
+    };
+    lengths.iter().map(count).collect()
 }

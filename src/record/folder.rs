@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
 use super::probes::{ProbeReader, ProbeWriter, RowError};
 use super::run::{Run, SCHEMA};
+use crate::probe::Resolved;
 
 pub const RUN: &str = "run.json";
 pub const PROBES: &str = "probes.csv";
@@ -108,8 +110,8 @@ impl Folder {
     }
 
     pub fn write_run(&self, run: &Run) -> Result<(), FolderError> {
-        let mut json = serde_json::to_vec_pretty(run).expect("a run has no map with odd keys");
-        json.push(b'\n');
+        let mut json = Vec::new();
+        run.write(&mut json).expect("a run has no map with odd keys");
         self.write(RUN, &json).map(drop)
     }
 
@@ -142,6 +144,29 @@ impl Folder {
         let path = self.file(PROBES);
         let file = File::open(&path).map_err(|source| self.error("read", &path, source))?;
         ProbeReader::new(BufReader::with_capacity(1 << 18, file)).map_err(|source| self.row_error(source))
+    }
+
+    /// Passes on every row; says whether the last was cut short and left out. A thread of its own
+    /// reads ahead, so that reading and what is made of the rows share two processors.
+    pub fn each_probe(&self, mut take: impl FnMut(&Resolved)) -> Result<bool, FolderError> {
+        const BATCH: usize = 1024;
+        const AHEAD: usize = 8;
+        let mut reader = self.probe_reader()?;
+        let (batches, read) = sync_channel::<Vec<Resolved>>(AHEAD);
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                loop {
+                    let batch = reader.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
+                    // Nobody takes rows any more only if taking them panicked.
+                    if batch.is_empty() || batches.send(batch).is_err() {
+                        return Ok(reader.truncated());
+                    }
+                }
+            });
+            read.iter().flatten().for_each(|probe| take(&probe));
+            let outcome = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            outcome.map_err(|source| self.row_error(source))
+        })
     }
 
     pub fn row_error(&self, source: RowError) -> FolderError {

@@ -2,17 +2,22 @@
 //!
 //! Everything shown about a run derives from `run.json` and `probes.csv` alone.
 
+mod cell;
+mod events;
 mod fold;
 mod folder;
+mod fuse;
 mod probes;
+mod rows;
 mod run;
 mod seconds;
 
+pub use events::EventWriter;
 pub use fold::Fold;
 pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use run::{
-    Clock, Config, Distribution, Environment, Event, Knee, LossRuns, Outage, Run, SCHEMA, Server, Stamps,
-    Summary,
+    Clock, Config, Distribution, Environment, Event, Knee, LengthCount, LossRuns, Outage, Run, SCHEMA,
+    Server, Stamps, Summary,
 };
 pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};

@@ -6,6 +6,8 @@
 
 use std::io::{self, Read, Write};
 
+use super::cell::Cell;
+use super::rows::Rows;
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
@@ -29,66 +31,46 @@ pub const COLUMNS: [&str; 17] = [
     "corrupted",
 ];
 
-/// Writes rows; the header with the first.
+/// The cells of a probe's row, in the order of `COLUMNS`.
+pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
+    [
+        Cell::Count(probe.seq),
+        Cell::Time(probe.due),
+        Cell::time(probe.sent),
+        Cell::Time(probe.interval),
+        Cell::Count(u64::from(probe.size)),
+        Cell::name(name_of(OUTCOMES, probe.outcome)),
+        Cell::name(probe.cause.and_then(|cause| name_of(CAUSES, cause))),
+        Cell::time(probe.rtt),
+        Cell::time(probe.due_rtt()),
+        Cell::time(probe.hold),
+        Cell::time(probe.server),
+        Cell::time(probe.net_rtt()),
+        Cell::time(probe.owd_up),
+        Cell::time(probe.owd_down),
+        Cell::Count(u64::from(probe.copies)),
+        Cell::Count(u64::from(probe.injected_copies)),
+        Cell::name(probe.corrupted.and_then(|who| name_of(CORRUPTIONS, who))),
+    ]
+}
+
+/// Writes rows below a header; after an error nothing more.
 pub struct ProbeWriter<W: Write> {
-    writer: csv::Writer<W>,
-    cell: Vec<u8>,
+    rows: Rows<W>,
 }
 
 impl<W: Write> ProbeWriter<W> {
     pub fn new(writer: W) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(writer);
-        writer.write_record(COLUMNS)?;
-        Ok(Self { writer, cell: Vec::new() })
+        Ok(Self { rows: Rows::new(writer, &COLUMNS)? })
     }
 
     pub fn write(&mut self, probe: &Resolved) -> io::Result<()> {
-        self.number(probe.seq)?;
-        self.micros(Some(probe.due))?;
-        self.micros(probe.sent)?;
-        self.micros(Some(probe.interval))?;
-        self.number(u64::from(probe.size))?;
-        self.writer.write_field(name_of(OUTCOMES, probe.outcome))?;
-        self.writer.write_field(probe.cause.map_or("", |cause| name_of(CAUSES, cause)))?;
-        self.micros(probe.rtt)?;
-        self.micros(probe.due_rtt())?;
-        self.micros(probe.hold)?;
-        self.micros(probe.server)?;
-        self.micros(probe.net_rtt())?;
-        self.micros(probe.owd_up)?;
-        self.micros(probe.owd_down)?;
-        self.number(u64::from(probe.copies))?;
-        self.number(u64::from(probe.injected_copies))?;
-        self.writer.write_field(probe.corrupted.map_or("", |who| name_of(CORRUPTIONS, who)))?;
-        self.writer.write_record(None::<&[u8]>)?;
-        Ok(())
+        self.rows.write(&cells(probe))
     }
 
     pub fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.rows.flush()
     }
-
-    fn number(&mut self, value: u64) -> io::Result<()> {
-        self.cell.clear();
-        write!(self.cell, "{value}")?;
-        Ok(self.writer.write_field(&self.cell)?)
-    }
-
-    fn micros(&mut self, value: Option<Duration>) -> io::Result<()> {
-        self.cell.clear();
-        if let Some(value) = value {
-            put_micros(value, &mut self.cell)?;
-        }
-        Ok(self.writer.write_field(&self.cell)?)
-    }
-}
-
-/// Writes a duration as microseconds with three decimals.
-pub fn put_micros(value: Duration, out: &mut impl Write) -> io::Result<()> {
-    let nanos = value.as_nanos();
-    let sign = if nanos < 0 { "-" } else { "" };
-    let nanos = nanos.unsigned_abs();
-    write!(out, "{sign}{}.{:03}", nanos / 1000, nanos % 1000)
 }
 
 /// Why rows could not be read.
@@ -102,7 +84,8 @@ pub enum RowError {
     Io(#[from] io::Error),
 }
 
-/// Reads rows. A last row that was cut short, as after a kill, ends the reading with a note.
+/// Reads rows. A last row that was cut short, as after a kill or on a full disk, ends the reading
+/// with a note.
 pub struct ProbeReader<R: Read> {
     reader: csv::Reader<LastByte<R>>,
     record: csv::ByteRecord,
@@ -117,24 +100,41 @@ pub struct ProbeReader<R: Read> {
 impl<R: Read> ProbeReader<R> {
     pub fn new(reader: R) -> Result<Self, RowError> {
         let reader = LastByte { inner: reader, last: b'\n' };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-        let header = reader.byte_headers().map_err(io_error)?.clone();
-        let mut places = [0; COLUMNS.len()];
-        for (place, column) in places.iter_mut().zip(COLUMNS) {
-            let found = header.iter().position(|name| name == column.as_bytes());
-            *place = found.ok_or(RowError::NoColumn(column))?;
-        }
-        let width = header.len();
+        let reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
         let mut reader = Self {
             reader,
             record: csv::ByteRecord::new(),
-            ahead: Some(csv::ByteRecord::new()),
-            places,
-            width,
+            ahead: None,
+            places: [0; COLUMNS.len()],
+            width: 0,
             truncated: false,
         };
-        reader.read_ahead()?;
+        reader.read_header()?;
         Ok(reader)
+    }
+
+    fn read_header(&mut self) -> Result<(), RowError> {
+        let header = self.reader.byte_headers().map_err(io_error)?.clone();
+        self.width = header.len();
+        self.ahead = Some(csv::ByteRecord::new());
+        self.read_ahead()?;
+        if self.is_cut_header(&header) {
+            self.truncated = true;
+            return Ok(());
+        }
+        for (place, column) in self.places.iter_mut().zip(COLUMNS) {
+            let found = header.iter().position(|name| name == column.as_bytes());
+            *place = found.ok_or(RowError::NoColumn(column))?;
+        }
+        Ok(())
+    }
+
+    /// The file ends within a header of ours, or holds nothing at all.
+    fn is_cut_header(&self, header: &csv::ByteRecord) -> bool {
+        let whole = header.len().saturating_sub(1);
+        let ours = header.iter().zip(COLUMNS).take(whole).all(|(name, column)| name == column.as_bytes());
+        let ends_here = self.ahead.is_none() && self.reader.get_ref().last != b'\n';
+        header.is_empty() || ours && ends_here
     }
 
     /// Whether the last row was cut short and left out.
@@ -294,8 +294,8 @@ const CAUSES: &[(Cause, &str)] = &[
 const CORRUPTIONS: &[(Corruption, &str)] =
     &[(Corruption::Injected, "injected"), (Corruption::Network, "network")];
 
-fn name_of<T: PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
-    names.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
+fn name_of<T: PartialEq>(names: &[(T, &'static str)], value: T) -> Option<&'static str> {
+    names.iter().find(|(known, _)| *known == value).map(|(_, name)| *name)
 }
 
 fn value_of<T: Copy>(names: &[(T, &str)], name: &[u8]) -> Option<T> {
@@ -368,13 +368,12 @@ mod tests {
         #[test]
         fn a_cut_file_is_read_up_to_its_last_whole_row(rows in proptest::collection::vec(row(), 1..10), cut in 0.0..1.0) {
             let bytes = written(&rows);
-            let header = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-            let end = header + ((bytes.len() - header) as f64 * cut) as usize;
-            let whole = bytes[header..end].iter().filter(|byte| **byte == b'\n').count();
+            let end = (bytes.len() as f64 * cut) as usize;
+            let lines = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
             let mut reader = ProbeReader::new(&bytes[..end]).unwrap();
             let read: Vec<Resolved> = reader.by_ref().map(Result::unwrap).collect();
-            prop_assert_eq!(&read[..], &rows[..whole]);
-            prop_assert_eq!(reader.truncated(), bytes[end - 1] != b'\n');
+            prop_assert_eq!(&read[..], &rows[..lines.saturating_sub(1)]);
+            prop_assert_eq!(reader.truncated(), bytes[..end].last() != Some(&b'\n'));
         }
     }
 

@@ -3,6 +3,7 @@
 //! A value that is not known is `null`. Times are microseconds with up to three decimals.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,14 @@ pub struct Run {
     pub events: Vec<Event>,
     /// Absent while the run goes on, and when it was killed.
     pub summary: Option<Summary>,
+}
+
+impl Run {
+    /// The whole of `run.json`.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut out, self)?;
+        out.write_all(b"\n")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,7 +94,12 @@ pub struct Stamps {
 pub struct Clock {
     pub offset_us: f64,
     pub bound_us: f64,
+    /// How fast the server's clock gains on the client's, within plus or minus the bound.
     pub skew_ppm: Option<f64>,
+    pub skew_bound_ppm: Option<f64>,
+    /// How often one of the clocks was set or bent; all of the above is from the last time on.
+    #[serde(default)]
+    pub steps: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,7 +111,7 @@ pub struct Event {
 }
 
 /// What a run came to. Everything here follows from the rows of `probes.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// From time zero to the end of the last probe's story.
     pub duration_us: f64,
@@ -116,7 +130,11 @@ pub struct Summary {
     pub loss_runs: LossRuns,
     /// Replies beyond the first, to probes whose story was not over.
     pub duplicates: u64,
-    /// Of these, sent on purpose by the server.
+    /// Replies beyond the first, for each probe that was answered (RFC 5560).
+    pub duplicate_share: Option<f64>,
+    /// The share of the answered probes that were answered more than once (RFC 5560).
+    pub replicated_share: Option<f64>,
+    /// Of the duplicates, sent on purpose by the server.
     pub injected_duplicates: u64,
     /// Replies whose payload was changed, by the network and on purpose.
     pub corrupted: u64,
@@ -124,11 +142,26 @@ pub struct Summary {
     /// By the NextExp rule of RFC 4737.
     pub reordered: u64,
     pub reordered_share: Option<f64>,
+    /// By how many arrivals the worst came too late, and the mean (RFC 4737).
     pub reordering_extent: Option<u64>,
+    pub reordering_extent_mean: Option<f64>,
+    /// The shares that came behind 1 and behind 3 sent later (n-reordering).
+    pub reordering_1_share: Option<f64>,
+    pub reordering_3_share: Option<f64>,
     /// Of replies on time, as are all the delays below.
     pub rtt_us: Option<Distribution>,
+    /// Of an even number the mean of the middle two, which the 50th percentile is not.
+    pub rtt_median_us: Option<f64>,
     /// Without the time spent at the server.
     pub net_rtt_us: Option<Distribution>,
+    /// How long the server held replies on purpose.
+    pub hold_us: Option<Distribution>,
+    /// What the server took besides.
+    pub server_own_us: Option<Distribution>,
+    /// One way, with the offset of the run's `clock` taken off: no truer than its bound. From the
+    /// last step of a clock on.
+    pub owd_up_us: Option<Distribution>,
+    pub owd_down_us: Option<Distribution>,
     /// From when the probe was due: free of coordinated omission.
     pub due_rtt_us: Option<Distribution>,
     /// Differences of consecutive RTTs (RFC 3393), signed.
@@ -154,12 +187,33 @@ pub struct LossRuns {
     pub longest: u64,
     /// The longest in time: from the first probe lost until the probe after the last one lost.
     pub longest_outage: Option<Outage>,
-    /// The simple Gilbert model: the chance to fall into loss, and to get out of it.
+    /// How often each length of a run occurred.
+    #[serde(default)]
+    pub lengths: Vec<LengthCount>,
+    /// How often each distance from one lost probe to the next occurred.
+    #[serde(default)]
+    pub distances: Vec<LengthCount>,
+    /// The simple Gilbert model: the chance to fall into loss, and to get out of it, resting on so
+    /// many losses.
     pub gilbert_p: Option<f64>,
     pub gilbert_r: Option<f64>,
-    /// Share of losses within bursts and within gaps (RFC 3611, Gmin 16).
+    #[serde(default)]
+    pub gilbert_losses: u64,
+    /// Bursts (RFC 3611, Gmin 16), and their mean length in probes.
+    #[serde(default)]
+    pub bursts: u64,
+    pub burst_length_mean: Option<f64>,
+    /// Share of losses within bursts and within gaps.
     pub burst_density: Option<f64>,
     pub gap_density: Option<f64>,
+}
+
+/// Of lengths from one number to another, both included, so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LengthCount {
+    pub from: u64,
+    pub to: u64,
+    pub count: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::probes::put_micros;
+use super::cell::Cell;
+use super::rows::Rows;
 use crate::stats::{Delay, Second};
 use crate::time::Duration;
 
@@ -19,35 +20,38 @@ pub const COLUMNS: [&str; 10] = [
     "delay_max_us",
 ];
 
+/// The cells of a second's row, in the order of `COLUMNS`.
+pub fn cells(second: &Second) -> [Cell; COLUMNS.len()] {
+    let delay = |figure: fn(&Delay) -> Duration| Cell::time(second.delay.as_ref().map(figure));
+    [
+        Cell::Count(second.second),
+        Cell::Count(second.sent),
+        Cell::Count(second.ok),
+        Cell::Count(second.late),
+        Cell::Count(second.lost),
+        Cell::Count(second.throughput_bps()),
+        delay(|delay| delay.mean),
+        delay(|delay| delay.p50),
+        delay(|delay| delay.p99),
+        delay(|delay| delay.max),
+    ]
+}
+
+/// Writes rows below a header; after an error nothing more.
 pub struct SecondWriter<W: Write> {
-    writer: csv::Writer<W>,
+    rows: Rows<W>,
 }
 
 impl<W: Write> SecondWriter<W> {
     pub fn new(writer: W) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(writer);
-        writer.write_record(COLUMNS)?;
-        Ok(Self { writer })
+        Ok(Self { rows: Rows::new(writer, &COLUMNS)? })
     }
 
     pub fn write(&mut self, second: &Second) -> io::Result<()> {
-        let counts =
-            [second.second, second.sent, second.ok, second.late, second.lost, second.throughput_bps()];
-        for count in counts {
-            self.writer.write_field(count.to_string())?;
-        }
-        let delays: [fn(&Delay) -> Duration; 4] = [|d| d.mean, |d| d.p50, |d| d.p99, |d| d.max];
-        for delay in delays {
-            let mut cell = Vec::new();
-            if let Some(delays) = &second.delay {
-                put_micros(delay(delays), &mut cell)?;
-            }
-            self.writer.write_field(cell)?;
-        }
-        Ok(self.writer.write_record(None::<&[u8]>)?)
+        self.rows.write(&cells(second))
     }
 
     pub fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.rows.flush()
     }
 }

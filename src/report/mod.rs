@@ -15,6 +15,7 @@ mod lines;
 pub mod png;
 mod quantity;
 mod summary;
+mod thresholds;
 
 pub use chart::Theme;
 pub use digest::Digest;
@@ -23,4 +24,5 @@ pub use injection::injection;
 pub use lines::{Reply, header, not_sent, overdue, reply};
 pub use quantity::{bit_rate, milliseconds, percent, wrapped};
 
-pub use summary::{Detail, interim, second_line, summary};
+pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
+pub use thresholds::Thresholds;

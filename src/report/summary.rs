@@ -2,9 +2,12 @@
 
 use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare, wrapped};
 use crate::probe::Cause;
-use crate::record::{Distribution, Run, Summary};
+use crate::record::{Distribution, Outage, Run, Summary};
 use crate::stats::Second;
 use crate::time::Duration;
+
+/// A run of more seconds is shown without its table.
+pub const SECONDS_IN_TABLE: usize = 30;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,16 +27,42 @@ pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail)
     lines.push(String::new());
     lines.push(format!("--- {} ping statistics ---", run.config.host));
     lines.push(counts(summary));
+    lines.extend(ours(run, summary, detail).iter().flat_map(|line| folded(line)));
+    lines.extend(summary.rtt_us.as_ref().map(last_line));
+    lines
+}
+
+fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
+    let mut lines = Vec::new();
+    let all = detail == Detail::All;
     lines.extend(losses(summary));
+    lines.extend(summary.loss_runs.longest_outage.and_then(outage));
+    if all {
+        lines.extend(loss_runs(summary));
+    }
     lines.extend(delays(summary, detail));
+    if all {
+        lines.extend(one_way(run, summary));
+        lines.extend(variation(summary));
+    }
+    lines.extend(jitter(summary));
     lines.extend(order(summary, detail));
-    lines.extend(schedule(summary, detail));
-    if detail == Detail::All {
-        lines.extend(clock(run));
+    lines.extend(corruption(summary));
+    lines.extend(schedule(summary));
+    if all {
+        lines.push(stamps(run));
     }
     lines.extend(knee(summary));
-    lines.extend(advice(summary).into_iter().map(|advice| format!("note: {advice}")));
-    lines.extend(summary.rtt_us.as_ref().map(last_line));
+    lines.extend(advice(run, summary).into_iter().map(|advice| format!("note: {advice}")));
+    lines
+}
+
+/// A line that is too long for a terminal, in several.
+fn folded(line: &str) -> Vec<String> {
+    const WIDTH: usize = 80;
+    const INDENT: &str = "   ";
+    let mut lines = wrapped(line, WIDTH - INDENT.len());
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
     lines
 }
 
@@ -61,38 +90,56 @@ fn counts(summary: &Summary) -> String {
     )
 }
 
-fn losses(summary: &Summary) -> Vec<String> {
-    let mut lines = Vec::new();
-    let (Some(share), Some([low, high])) = (summary.loss_share, summary.loss_interval) else { return lines };
-    let missing = summary.late + summary.lost;
+fn losses(summary: &Summary) -> Option<String> {
+    let (share, [low, high]) = (summary.loss_share?, summary.loss_interval?);
     let mut line = format!(
         "not on time {} (95 % interval {} to {} %)",
         percent(share),
         percent_bare(low),
         percent_bare(high)
     );
-    if missing > 0 {
-        let mut parts: Vec<String> = summary
-            .causes
-            .iter()
-            .map(|(cause, count)| format!("{count} {}", cause_in_words(*cause)))
-            .collect();
-        if summary.late > 0 {
-            parts.push(format!("{} late", summary.late));
-        }
+    let mut parts: Vec<String> =
+        summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause_in_words(*cause))).collect();
+    if summary.late > 0 {
+        parts.push(format!("{} late", summary.late));
+    }
+    if !parts.is_empty() {
         line += ": ";
         line += &parts.join(", ");
     }
-    const WIDTH: usize = 76;
-    let mut wrapped = wrapped(&line, WIDTH).into_iter();
-    lines.extend(wrapped.next());
-    lines.extend(wrapped.map(|line| format!("   {line}")));
-    if let Some(outage) = summary.loss_runs.longest_outage.filter(|outage| outage.probes > 1) {
-        lines.push(format!(
+    Some(line)
+}
+
+/// One probe alone is no outage.
+fn outage(outage: Outage) -> Option<String> {
+    (outage.probes > 1).then(|| {
+        format!(
             "longest outage {} from {:.3} s on, {} probes",
             milliseconds(micros(outage.length_us)),
             outage.from_us / 1e6,
             outage.probes
+        )
+    })
+}
+
+fn loss_runs(summary: &Summary) -> Vec<String> {
+    let runs = &summary.loss_runs;
+    let mut lines = Vec::new();
+    if runs.count > 0 {
+        lines.push(format!(
+            "{} runs of losses (RFC 3357), the longest of {} probes",
+            runs.count, runs.longest
+        ));
+    }
+    if let (Some(p), Some(r)) = (runs.gilbert_p, runs.gilbert_r) {
+        lines.push(format!("Gilbert p {} r {}, from {} losses", percent(p), percent(r), runs.gilbert_losses));
+    }
+    if let (Some(density), Some(length)) = (runs.burst_density, runs.burst_length_mean) {
+        let gaps = runs.gap_density.map_or(String::new(), |gaps| format!(", gaps {} lost", percent(gaps)));
+        lines.push(format!(
+            "{} bursts (RFC 3611), {length:.1} probes long on average, {} lost{gaps}",
+            runs.bursts,
+            percent(density)
         ));
     }
     lines
@@ -118,33 +165,60 @@ fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
     if let Some(net) = summary.net_rtt_us.as_ref().filter(|net| net.mean < rtt.mean) {
         lines.push(format!("{} (without the time at the server)", percentiles("net", net, detail)));
     }
-    if detail == Detail::All {
-        lines.extend(summary.due_rtt_us.as_ref().map(|due| percentiles("from due time", due, detail)));
-        lines.extend(summary.ipdv_us.as_ref().map(|ipdv| {
-            format!(
-                "ipdv (RFC 3393) min/p50/p99/max = {}/{}/{}/{} ms",
-                ms(ipdv.min),
-                ms(ipdv.p50),
-                ms(ipdv.p99),
-                ms(ipdv.max)
-            )
-        }));
-        lines.extend(
-            summary
-                .pdv_us
-                .map(|pdv| format!("pdv (RFC 5481) p99.9 above the minimum {}", milliseconds(micros(pdv)))),
-        );
-        if summary.percentile_resolution > 0.0 {
-            lines.push(format!(
-                "percentiles are within {} of their value",
-                percent(summary.percentile_resolution)
-            ));
-        }
+    if detail == Detail::Usual {
+        return lines;
     }
-    lines.extend(
-        summary.rtp_jitter_us.map(|jitter| format!("jitter (RFC 3550) {}", milliseconds(micros(jitter)))),
-    );
+    lines.extend(summary.rtt_median_us.map(|median| format!("rtt median {}", milliseconds(micros(median)))));
+    let more = [
+        ("held on purpose", &summary.hold_us),
+        ("taken by the server itself", &summary.server_own_us),
+        ("rtt from due time", &summary.due_rtt_us),
+    ];
+    lines.extend(more.iter().filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, detail))));
+    if summary.percentile_resolution > 0.0 {
+        lines.push(format!(
+            "percentiles are within {} of their value",
+            percent(summary.percentile_resolution)
+        ));
+    }
     lines
+}
+
+/// Never without what the clocks allow to be said.
+fn one_way(run: &Run, summary: &Summary) -> Vec<String> {
+    let Some(clock) = &run.clock else { return Vec::new() };
+    let ways = [("one way up", &summary.owd_up_us), ("one way down", &summary.owd_down_us)];
+    let mut lines: Vec<String> = ways
+        .iter()
+        .filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, Detail::All)))
+        .collect();
+    let mut line =
+        format!("server's clock ahead by offset {} +- {} ms", ms(clock.offset_us), ms(clock.bound_us));
+    if let (Some(skew), Some(bound)) = (clock.skew_ppm, clock.skew_bound_ppm) {
+        line += &format!(", gaining {skew:.1} +- {bound:.1} ppm");
+    }
+    lines.push(line);
+    lines
+}
+
+fn variation(summary: &Summary) -> Vec<String> {
+    let ipdv = summary.ipdv_us.as_ref().map(|ipdv| {
+        format!(
+            "ipdv (RFC 3393) min/p50/p99/max = {}/{}/{}/{} ms",
+            ms(ipdv.min),
+            ms(ipdv.p50),
+            ms(ipdv.p99),
+            ms(ipdv.max)
+        )
+    });
+    let pdv = summary
+        .pdv_us
+        .map(|pdv| format!("pdv (RFC 5481) p99.9 above the minimum {}", milliseconds(micros(pdv))));
+    ipdv.into_iter().chain(pdv).collect()
+}
+
+fn jitter(summary: &Summary) -> Option<String> {
+    summary.rtp_jitter_us.map(|jitter| format!("jitter (RFC 3550) {}", milliseconds(micros(jitter))))
 }
 
 fn percentiles(name: &str, values: &Distribution, detail: Detail) -> String {
@@ -164,50 +238,57 @@ fn percentiles(name: &str, values: &Distribution, detail: Detail) -> String {
     line
 }
 
-fn order(summary: &Summary, detail: Detail) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(share) = summary.reordered_share.filter(|_| summary.reordered > 0) {
-        let extent = summary.reordering_extent.unwrap_or(0);
-        lines.push(format!(
-            "{} reordered ({}), by {extent} places at most",
-            summary.reordered,
-            percent(share)
-        ));
-    }
-    if detail == Detail::All && summary.loss_runs.count > 0 {
-        let runs = &summary.loss_runs;
-        let mut line = format!("{} runs of losses, the longest of {} probes", runs.count, runs.longest);
-        if let (Some(p), Some(r)) = (runs.gilbert_p, runs.gilbert_r) {
-            line += &format!(
-                "; Gilbert p {} r {} from {} losses",
-                percent(p),
-                percent(r),
-                summary.late + summary.lost
-            );
+/// Of the replies: without any there is nothing to say.
+fn order(summary: &Summary, detail: Detail) -> Option<String> {
+    let share = summary.reordered_share?;
+    let mut line = match summary.reordering_extent {
+        None => "none reordered".to_owned(),
+        Some(extent) => {
+            format!("{} reordered ({}), by {extent} places at most", summary.reordered, percent(share))
         }
-        lines.push(line);
+    };
+    if let (Detail::All, Some(mean)) = (detail, summary.reordering_extent_mean) {
+        line += &format!(", {mean:.1} on average");
+        let deep = [(1, summary.reordering_1_share), (3, summary.reordering_3_share)];
+        for (n, share) in deep {
+            line += &share.map_or(String::new(), |share| format!(", {n}-reordered {}", percent(share)));
+        }
     }
-    lines
+    line += &match (summary.duplicates, summary.injected_duplicates) {
+        (0, _) => ", no duplicates".to_owned(),
+        (duplicates, 0) => format!(", {duplicates} duplicates"),
+        (duplicates, injected) => format!(", {duplicates} duplicates, {injected} of them on purpose"),
+    };
+    Some(line)
 }
 
-fn schedule(summary: &Summary, detail: Detail) -> Vec<String> {
-    let Some(error) = &summary.schedule_error_us else { return Vec::new() };
-    if detail == Detail::Usual && summary.missed == 0 && error.p99 < 1000.0 {
-        return Vec::new();
-    }
-    vec![format!(
-        "sent late by p50/p99/max = {}/{}/{} ms, {} missed by more than an interval",
+fn corruption(summary: &Summary) -> Option<String> {
+    (summary.corrupted + summary.injected_corrupted > 0).then(|| {
+        format!(
+            "payloads changed: {} by the network, {} on purpose",
+            summary.corrupted, summary.injected_corrupted
+        )
+    })
+}
+
+fn schedule(summary: &Summary) -> Option<String> {
+    let error = summary.schedule_error_us.as_ref()?;
+    Some(format!(
+        "schedule error p50/p99/max = {}/{}/{} ms, {} missed",
         ms(error.p50),
         ms(error.p99),
         ms(error.max),
         summary.missed
-    )]
+    ))
 }
 
-fn clock(run: &Run) -> Vec<String> {
-    let Some(clock) = &run.clock else { return Vec::new() };
-    let offset = format!("{} +- {} ms", ms(clock.offset_us), ms(clock.bound_us));
-    vec![format!("server's clock ahead by offset {offset}")]
+fn stamps(run: &Run) -> String {
+    let stamps = &run.stamps;
+    let server = stamps.server.as_deref().unwrap_or("nobody");
+    format!(
+        "stamped by: {} when sending, {} when receiving, {server} at the server",
+        stamps.client_send, stamps.client_receive
+    )
 }
 
 fn knee(summary: &Summary) -> Vec<String> {
@@ -225,7 +306,7 @@ fn knee(summary: &Summary) -> Vec<String> {
 }
 
 /// When the measurement itself is doubtful, and what would help.
-fn advice(summary: &Summary) -> Vec<String> {
+fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     let mut advice = Vec::new();
     if let Some(error) = &summary.schedule_error_us
         && error.p99 >= 1000.0
@@ -240,6 +321,16 @@ fn advice(summary: &Summary) -> Vec<String> {
     }
     if summary.causes.contains_key(&Cause::ClientOverflow) {
         advice.push("this host dropped replies; a lower rate would not".to_owned());
+    }
+    if summary.causes.contains_key(&Cause::ServerOverflow) {
+        advice.push("the server's host dropped probes; a lower rate would not".to_owned());
+    }
+    if summary.corrupted > 0 {
+        advice.push("payloads came back changed: something on the path is broken".to_owned());
+    }
+    if let Some(clock) = run.clock.as_ref().filter(|clock| clock.steps > 0) {
+        advice
+            .push(format!("a clock was set {} times; one-way delays are from the last time on", clock.steps));
     }
     advice
 }
@@ -272,8 +363,7 @@ pub fn second_line(second: &Second) -> String {
 
 /// The seconds as a table, if they fit a screen.
 fn seconds_table(seconds: &[Second]) -> Option<Vec<String>> {
-    const MOST: usize = 30;
-    if seconds.is_empty() || seconds.len() > MOST {
+    if seconds.is_empty() || seconds.len() > SECONDS_IN_TABLE {
         return None;
     }
     let mut lines = vec!["second   sent     ok   late   lost    throughput   mean delay".to_owned()];
@@ -299,4 +389,200 @@ fn micros(us: f64) -> Duration {
 
 fn ms(us: f64) -> String {
     milliseconds_bare(micros(us))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::record::{Clock, Knee, LossRuns};
+
+    fn run() -> Run {
+        let run = serde_json::json!({
+            "schema": 1, "udpecho": "0", "argv": [], "started": "",
+            "environment": { "os": "", "kernel": null, "arch": "", "cpus": 1 },
+            "config": {
+                "host": "host", "address": "192.0.2.1:8080", "dialect": "native", "embedded": false,
+                "count": 100, "interval_us": 10_000.0, "size": 512, "dont_fragment": false,
+            },
+            "server": null, "clock": null, "events": [], "summary": null,
+            "stamps": { "client_send": "program", "client_receive": "kernel", "server": "kernel" },
+        });
+        serde_json::from_value(run).unwrap()
+    }
+
+    /// In milliseconds.
+    fn spread(min: f64, p50: f64, p99: f64, max: f64, n: u64) -> Option<Distribution> {
+        let [min, p50, p90, p99, max] = [min, p50, (p50 + p99) / 2.0, p99, max].map(|ms| ms * 1e3);
+        Some(Distribution { min, mean: p50, p50, p90, p99, p999: max, max, stddev: Some(1234.0), n })
+    }
+
+    /// A good path, measured well.
+    fn good() -> Summary {
+        Summary {
+            duration_us: 1_000_000.0,
+            sent: 100,
+            ok: 100,
+            loss_share: Some(0.0),
+            loss_interval: Some([0.0, 0.037]),
+            duplicate_share: Some(0.0),
+            reordered_share: Some(0.0),
+            rtt_us: spread(9.0, 10.0, 20.0, 21.0, 100),
+            net_rtt_us: spread(8.0, 9.5, 19.0, 20.0, 100),
+            rtp_jitter_us: Some(1500.0),
+            schedule_error_us: spread(0.0, 0.01, 0.05, 0.1, 100),
+            ..Summary::default()
+        }
+    }
+
+    /// With one of everything that can go wrong.
+    fn bad() -> Summary {
+        Summary {
+            sent: 100,
+            ok: 60,
+            late: 10,
+            lost: 30,
+            send_errors: 2,
+            loss_share: Some(0.4),
+            loss_interval: Some([0.309, 0.498]),
+            causes: BTreeMap::from([(Cause::Up, 10), (Cause::InjectedDown, 19), (Cause::ClientOverflow, 1)]),
+            loss_runs: LossRuns {
+                count: 12,
+                longest: 9,
+                longest_outage: Some(Outage { from_us: 2_500_000.0, length_us: 90_000.0, probes: 9 }),
+                gilbert_p: Some(0.1),
+                gilbert_r: Some(0.5),
+                gilbert_losses: 40,
+                bursts: 3,
+                burst_length_mean: Some(8.5),
+                burst_density: Some(0.8),
+                gap_density: Some(0.02),
+                ..LossRuns::default()
+            },
+            duplicates: 5,
+            injected_duplicates: 2,
+            corrupted: 1,
+            injected_corrupted: 3,
+            reordered: 7,
+            reordered_share: Some(0.1),
+            reordering_extent: Some(4),
+            reordering_extent_mean: Some(2.25),
+            reordering_1_share: Some(0.08),
+            reordering_3_share: Some(0.01),
+            rtt_median_us: Some(10_050.0),
+            hold_us: spread(1.0, 2.0, 3.0, 3.5, 60),
+            server_own_us: spread(0.01, 0.02, 0.03, 0.04, 60),
+            owd_up_us: spread(4.0, 5.0, 6.0, 7.0, 60),
+            owd_down_us: spread(-0.5, 5.0, 6.0, 7.0, 60),
+            due_rtt_us: spread(9.0, 11.0, 30.0, 31.0, 60),
+            ipdv_us: spread(-4.0, 0.0, 4.0, 5.0, 60),
+            pdv_us: Some(12_000.0),
+            schedule_error_us: spread(0.0, 0.5, 2.0, 30.0, 100),
+            missed: 3,
+            knee: Some(Knee { interval_us: 800.0, throughput_bps: 1e7, by_loss: true, by_rtt: false }),
+            ..good()
+        }
+    }
+
+    fn lines(summary: &Summary, detail: Detail) -> Vec<String> {
+        let clock = Clock {
+            offset_us: 3_000.0,
+            bound_us: 500.0,
+            skew_ppm: Some(1.5),
+            skew_bound_ppm: Some(0.25),
+            steps: 1,
+        };
+        let run = Run { clock: Some(clock).filter(|_| summary.late > 0), ..run() };
+        super::summary(&run, summary, &[], detail)
+    }
+
+    #[test]
+    fn a_good_run_is_told_in_a_few_lines() {
+        assert_eq!(
+            lines(&good(), Detail::Usual),
+            [
+                "",
+                "--- host ping statistics ---",
+                "100 packets transmitted, 100 received, 0% packet loss, time 1000ms",
+                "not on time 0 % (95 % interval 0 to 3.7 %)",
+                "rtt p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
+                "net p50/p90/p99/max = 9.50/14.2/19.0/20.0 ms (without the time at the server)",
+                "jitter (RFC 3550) 1.50 ms",
+                "none reordered, no duplicates",
+                "schedule error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_run_says_what_went_wrong_and_what_would_help() {
+        let said = lines(&bad(), Detail::Usual).join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "100 packets transmitted, 60 received, +5 duplicates, +2 errors, 40% packet loss",
+            "not on time 40 % (95 % interval 30.9 to 49.8 %): 10 lost by the network on the way up",
+            "19 withheld on purpose by the server, 1 lost in this host's full buffer, 10 late",
+            "longest outage 90.0 ms from 2.500 s on, 9 probes",
+            "7 reordered (10 %), by 4 places at most, 5 duplicates, 2 of them on purpose",
+            "payloads changed: 1 by the network, 3 on purpose",
+            "schedule error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
+            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
+            "note: sends were late by 2.00 ms at p99; a longer interval would be kept better",
+            "note: this host dropped replies; a lower rate would not",
+            "note: payloads came back changed",
+            "note: a clock was set once",
+        ] {
+            assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+        assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms"));
+    }
+
+    #[test]
+    fn all_is_said_when_asked() {
+        let said = lines(&bad(), Detail::All).join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "12 runs of losses (RFC 3357), the longest of 9 probes",
+            "Gilbert p 10 % r 50 %, from 40 losses",
+            "3 bursts (RFC 3611), 8.5 probes long on average, 80 % lost, gaps 2 % lost",
+            "rtt median 10.1 ms",
+            "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms, n=60: p99 is the maximum",
+            "taken by the server itself p50/p90/p99/max",
+            "rtt from due time p50/p90/p99/max",
+            "one way up p50/p90/p99/max = 5.00/5.50/6.00/7.00 ms",
+            "one way down p50",
+            "server's clock ahead by offset 3.00 +- 0.500 ms, gaining 1.5 +- 0.2 ppm",
+            "ipdv (RFC 3393) min/p50/p99/max = -4.00/0.000/4.00/5.00 ms",
+            "pdv (RFC 5481) p99.9 above the minimum 12.0 ms",
+            "by 4 places at most, 2.2 on average, 1-reordered 8 %, 3-reordered 1 %",
+            "stamped by: program when sending, kernel when receiving, kernel at the server",
+        ] {
+            assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_of_80_columns_is_enough() {
+        for summary in [good(), bad(), Summary::default()] {
+            for detail in [Detail::Usual, Detail::All] {
+                // But for ping's own line.
+                for line in lines(&summary, detail).iter().filter(|line| !line.contains("transmitted")) {
+                    assert!(line.chars().count() <= 80, "{line}");
+                }
+            }
+        }
+    }
+
+    /// Nothing was sent, or nothing came back: nothing is made up.
+    #[test]
+    fn what_is_not_known_is_not_said() {
+        assert_eq!(
+            lines(&Summary::default(), Detail::Usual),
+            [
+                "",
+                "--- host ping statistics ---",
+                "0 packets transmitted, 0 received, 0% packet loss, time 0ms"
+            ]
+        );
+    }
 }

@@ -101,7 +101,6 @@ impl<'a> Plan<'a> {
     pub fn record(&self, peer: &Peer, settings: &Settings, argv: Vec<String>, kernel_stamps: bool) -> Run {
         let arguments = self.arguments;
         let micros = |time: Duration| time.as_micros_f64();
-        let stamp = |kernel| if kernel { "kernel" } else { "program" }.to_owned();
         Run {
             schema: SCHEMA,
             udpecho: env!("CARGO_PKG_VERSION").to_owned(),
@@ -185,8 +184,18 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
     }
 }
 
-pub fn recorded_server(server: &ServerInfo) -> record::Server {
-    record::Server { injects: server.injects.clone(), seed: server.seed, max_size: server.max_size }
+/// Adds what the server said of itself.
+pub fn note_server(run: &mut Run, server: &ServerInfo) {
+    run.stamps.server = Some(stamp(server.kernel_stamps));
+    run.server = Some(record::Server {
+        injects: server.injects.clone(),
+        seed: server.seed,
+        max_size: server.max_size,
+    });
+}
+
+fn stamp(by_kernel: bool) -> String {
+    if by_kernel { "kernel" } else { "program" }.to_owned()
 }
 
 /// Adds an event to the record, up to a number that no reader wants more of.

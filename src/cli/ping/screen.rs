@@ -1,9 +1,11 @@
 //! What a person sees while a run goes on: a line a probe, or a line a second when there are many.
 
+use super::notes::in_words;
+use super::places;
 use super::plan::Peer;
 use crate::cli::printer::{Printer, remark};
-use crate::probe::{Event, SendError};
-use crate::record::{self, Summary};
+use crate::probe::Event;
+use crate::record::Summary;
 use crate::report::{self, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
@@ -112,6 +114,16 @@ impl Screen {
         remark(report::interim(summary));
     }
 
+    /// Everything is printed by then.
+    pub fn finish(self) -> anyhow::Result<()> {
+        places::finish(self.printer)
+    }
+
+    /// Prints what it can at once.
+    pub fn leave(self, patience: Duration) {
+        self.printer.leave(patience);
+    }
+
     fn notice(&self, text: impl Into<String>) {
         if !self.quiet {
             self.line(text);
@@ -129,30 +141,5 @@ impl Screen {
             return;
         }
         self.line(line());
-    }
-}
-
-/// An event as the record keeps it, if it is one of those.
-pub fn recorded_event(event: &Event, zero: Instant) -> Option<record::Event> {
-    let (at, kind, text) = match event {
-        Event::Forgotten { at } => {
-            (*at - zero, "forgotten", "the server does not know the session".to_owned())
-        }
-        Event::Reopened { at, first_seq } => (*at - zero, "reopened", format!("from seq {first_seq} on")),
-        Event::Unreachable { at } => (*at - zero, "unreachable", "ICMP: nobody listens".to_owned()),
-        _ => return None,
-    };
-    Some(record::Event { at_us: at.as_micros_f64(), kind: kind.to_owned(), text })
-}
-
-pub fn clock_step(at: Duration, by: Duration) -> record::Event {
-    record::Event { at_us: at.as_micros_f64(), kind: "clock_step".to_owned(), text: format!("by {by}") }
-}
-
-fn in_words(why: &SendError) -> String {
-    match why {
-        SendError::TooLong => "it is too long for the path".to_owned(),
-        SendError::NoLane => "the text dialect has no socket free".to_owned(),
-        SendError::Other(why) => why.clone(),
     }
 }

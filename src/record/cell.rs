@@ -1,0 +1,76 @@
+//! One value of a row, as CSV has it and as JSON has it: the two say the same by construction.
+
+use std::io::{self, Write};
+
+use crate::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    Count(u64),
+    Time(Duration),
+    /// One of a fixed set of names, none of which needs quoting.
+    Name(&'static str),
+    /// Not known: an empty cell, `null`.
+    Missing,
+}
+
+impl Cell {
+    pub fn time(value: Option<Duration>) -> Self {
+        value.map_or(Self::Missing, Self::Time)
+    }
+
+    pub fn name(name: Option<&'static str>) -> Self {
+        name.map_or(Self::Missing, Self::Name)
+    }
+
+    pub fn put_csv(self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Count(count) => write!(out, "{count}"),
+            Self::Time(time) => put_micros(time, out),
+            Self::Name(name) => out.write_all(name.as_bytes()),
+            Self::Missing => Ok(()),
+        }
+    }
+
+    pub fn put_json(self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Name(name) => write!(out, "\"{name}\""),
+            Self::Missing => out.write_all(b"null"),
+            Self::Count(_) | Self::Time(_) => self.put_csv(out),
+        }
+    }
+}
+
+/// Writes a duration as microseconds with three decimals.
+fn put_micros(value: Duration, out: &mut impl Write) -> io::Result<()> {
+    let nanos = value.as_nanos();
+    let sign = if nanos < 0 { "-" } else { "" };
+    let nanos = nanos.unsigned_abs();
+    write!(out, "{sign}{}.{:03}", nanos / 1000, nanos % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_forms_say_the_same() {
+        let micros = |nanos| Cell::Time(Duration::from_nanos(nanos));
+        for (cell, csv, json) in [
+            (Cell::Count(u64::MAX), "18446744073709551615", "18446744073709551615"),
+            (micros(1_234_567), "1234.567", "1234.567"),
+            (micros(-45), "-0.045", "-0.045"),
+            (micros(0), "0.000", "0.000"),
+            (Cell::Name("lost"), "lost", "\"lost\""),
+            (Cell::Missing, "", "null"),
+        ] {
+            let text = |put: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
+                let mut out = Vec::new();
+                put(&mut out).unwrap();
+                String::from_utf8(out).unwrap()
+            };
+            assert_eq!(text(&|out| cell.put_csv(out)), csv);
+            assert_eq!(text(&|out| cell.put_json(out)), json);
+        }
+    }
+}

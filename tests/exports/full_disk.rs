@@ -1,0 +1,137 @@
+//! A disk that is full before the run is over: the measurement goes on, and the end tells.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use udpecho::probe::Resolved;
+use udpecho::record::{EventWriter, Folder, ProbeReader, ProbeWriter};
+
+use crate::common::process::{Process, run, udpecho};
+use crate::made::{Made, Scenario};
+
+/// Takes so many bytes. Later there is room again.
+struct Disk {
+    taken: Vec<u8>,
+    room: Rc<Cell<usize>>,
+}
+
+impl Write for &mut Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fits = bytes.len().min(self.room.get().saturating_sub(self.taken.len()));
+        self.taken.extend(&bytes[..fits]);
+        if fits == 0 && !bytes.is_empty() {
+            self.room.set(usize::MAX);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is tried after the error, what is on the disk is the beginning of the file.
+    #[test]
+    fn what_fits_is_the_beginning_of_the_file(scenario in Scenario::any(), part in 0.0..1.0) {
+        let Some(made) = scenario.make() else { return Ok(()) };
+        let room = ((made.probes.len() - 1) as f64 * part) as usize;
+        let mut disk = Disk { taken: Vec::new(), room: Rc::new(Cell::new(room)) };
+        let failed = write_rows(&mut disk, &made.rows).is_err();
+        prop_assert!(failed);
+        prop_assert_eq!(&disk.taken[..], &made.probes[..room]);
+        let read: Vec<Resolved> = ProbeReader::new(&disk.taken[..]).unwrap().map(Result::unwrap).collect();
+        prop_assert_eq!(&read[..], &made.rows[..read.len()]);
+
+        let mut whole = Vec::new();
+        write_events(&mut whole, &made).unwrap();
+        let room = ((whole.len() - 1) as f64 * part) as usize;
+        let mut disk = Disk { taken: Vec::new(), room: Rc::new(Cell::new(room)) };
+        prop_assert!(write_events(&mut disk, &made).is_err());
+        prop_assert_eq!(&disk.taken[..], &whole[..room]);
+    }
+}
+
+/// Goes on after an error, as a caller that does not look would.
+fn write_rows(disk: &mut Disk, rows: &[Resolved]) -> io::Result<()> {
+    let mut writer = ProbeWriter::new(disk)?;
+    let mut result = Ok(());
+    for row in rows {
+        result = result.and(writer.write(row));
+    }
+    result.and(writer.flush())
+}
+
+fn write_events(out: impl Write, made: &Made) -> io::Result<()> {
+    let mut writer = EventWriter::new(out);
+    let mut result = writer.start(&made.run);
+    for row in &made.rows {
+        result = result.and(writer.probe(row)).and(writer.flush());
+    }
+    result.and(writer.end(&made.run)).and(writer.flush())
+}
+
+#[test]
+fn rows_that_do_not_fit_end_no_measurement() {
+    let mut command = udpecho();
+    command.args(["ping", "-n", "5", "-i", "0.02", "-W", "2", "--no-record", "--csv", "/dev/full"]);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.has_line("5 packets transmitted"), "{finished:#?}");
+    assert_eq!(
+        finished.stderr,
+        ["udpecho: /dev/full is not complete: No space left on device (os error 28)"]
+    );
+}
+
+#[test]
+fn neither_do_lines_nor_objects_on_a_full_disk() {
+    for options in [&[][..], &["--json"], &["--json-stream"], &["--csv", "-"]] {
+        let place = TempDir::new().unwrap();
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = udpecho();
+        command.args(["ping", "-n", "5", "-i", "0.02", "-W", "2", "-o", "run"]).args(options);
+        let output = command.current_dir(&place).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {output:#?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("udpecho: cannot write to standard output: No space left"), "{stderr}");
+        let summary = Folder::open(&place.path().join("run")).unwrap().read_run().unwrap().summary;
+        assert_eq!(summary.expect("a complete record").sent, 5, "{options:?}");
+    }
+}
+
+/// The shell bounds the size of a file; what would be longer is refused as on a full disk.
+#[test]
+fn a_record_that_does_not_fit_is_read_as_far_as_it_goes() {
+    let place = TempDir::new().unwrap();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 24; exec {} ping -n 400 -i 0.002 -W 1 -q -o run",
+        env!("CARGO_BIN_EXE_udpecho")
+    );
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).current_dir(&place);
+    let finished = Process::spawn(command).finish();
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.has_line("400 packets transmitted"), "{finished:#?}");
+    let complaint = finished.stderr.join("\n");
+    assert!(complaint.starts_with("udpecho: the record in run is not complete: "), "{complaint}");
+
+    let folder = Folder::open(&place.path().join("run")).unwrap();
+    let kept = folder.read_run().unwrap();
+    assert_eq!(kept.summary.expect("the figures fit").sent, 400);
+    assert_eq!(kept.events.last().map(|event| event.kind.as_str()), Some("not_recorded"));
+
+    let mut command = udpecho();
+    command.args(["report", "run"]).current_dir(&place);
+    let report = run(command);
+    assert_eq!(report.code, Some(0), "{report:#?}");
+    assert!(report.has_line("note: the last row of probes.csv was cut short"), "{report:#?}");
+    assert!(report.has_line("of the run's 400 probes"), "{report:#?}");
+}
