@@ -28,7 +28,10 @@ pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail)
     lines.push(format!("--- {} ping statistics ---", run.config.host));
     lines.push(counts(summary));
     lines.extend(ours(run, summary, detail).iter().flat_map(|line| folded(line)));
-    lines.extend(summary.rtt_us.as_ref().map(last_line));
+    lines.extend(match &summary.rtt_us {
+        Some(rtt) => Some(last_line(rtt)),
+        None => (summary.sent > 0).then(|| "no reply came on time".to_owned()),
+    });
     lines
 }
 
@@ -48,12 +51,12 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     lines.extend(jitter(summary));
     lines.extend(order(summary, detail));
     lines.extend(corruption(summary));
-    lines.extend(schedule(summary));
     if all {
         lines.push(stamps(run));
     }
     lines.extend(knee(summary));
     lines.extend(advice(run, summary).into_iter().map(|advice| format!("note: {advice}")));
+    lines.extend(schedule(summary));
     lines
 }
 
@@ -161,7 +164,8 @@ fn cause_in_words(cause: Cause) -> &'static str {
 fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(rtt) = &summary.rtt_us else { return lines };
-    lines.push(percentiles("rtt", rtt, detail));
+    let few = if rtt.n < 100 { format!(", n={}: p99 is the maximum", rtt.n) } else { String::new() };
+    lines.push(percentiles("rtt", rtt, detail) + &few);
     if let Some(net) = summary.net_rtt_us.as_ref().filter(|net| net.mean < rtt.mean) {
         lines.push(format!("{} (without the time at the server)", percentiles("net", net, detail)));
     }
@@ -232,9 +236,6 @@ fn percentiles(name: &str, values: &Distribution, detail: Detail) -> String {
     if detail == Detail::All && values.n >= 1000 {
         line += &format!(", p99.9 = {} ms", ms(values.p999));
     }
-    if values.n < 100 {
-        line += &format!(", n={}: p99 is the maximum", values.n);
-    }
     line
 }
 
@@ -271,10 +272,12 @@ fn corruption(summary: &Summary) -> Option<String> {
     })
 }
 
+/// How well the schedule was kept. `jc --ping` knows Linux's ping by the word `time` in one of the two
+/// lines before the last, so this one stands there and has it.
 fn schedule(summary: &Summary) -> Option<String> {
     let error = summary.schedule_error_us.as_ref()?;
     Some(format!(
-        "schedule error p50/p99/max = {}/{}/{} ms, {} missed",
+        "send time error p50/p99/max = {}/{}/{} ms, {} missed",
         ms(error.p50),
         ms(error.p99),
         ms(error.max),
@@ -329,8 +332,8 @@ fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         advice.push("payloads came back changed: something on the path is broken".to_owned());
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.steps > 0) {
-        advice
-            .push(format!("a clock was set {} times; one-way delays are from the last time on", clock.steps));
+        let times = if clock.steps == 1 { "once".to_owned() } else { format!("{} times", clock.steps) };
+        advice.push(format!("a clock was set {times}; one-way delays are from then on"));
     }
     advice
 }
@@ -510,7 +513,7 @@ mod tests {
                 "net p50/p90/p99/max = 9.50/14.2/19.0/20.0 ms (without the time at the server)",
                 "jitter (RFC 3550) 1.50 ms",
                 "none reordered, no duplicates",
-                "schedule error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "send time error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
                 "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
             ]
         );
@@ -526,12 +529,12 @@ mod tests {
             "longest outage 90.0 ms from 2.500 s on, 9 probes",
             "7 reordered (10 %), by 4 places at most, 5 duplicates, 2 of them on purpose",
             "payloads changed: 1 by the network, 3 on purpose",
-            "schedule error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
+            "send time error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
             "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
             "note: sends were late by 2.00 ms at p99; a longer interval would be kept better",
             "note: this host dropped replies; a lower rate would not",
             "note: payloads came back changed",
-            "note: a clock was set once",
+            "note: a clock was set once; one-way",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
@@ -546,7 +549,7 @@ mod tests {
             "Gilbert p 10 % r 50 %, from 40 losses",
             "3 bursts (RFC 3611), 8.5 probes long on average, 80 % lost, gaps 2 % lost",
             "rtt median 10.1 ms",
-            "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms, n=60: p99 is the maximum",
+            "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms",
             "taken by the server itself p50/p90/p99/max",
             "rtt from due time p50/p90/p99/max",
             "one way up p50/p90/p99/max = 5.00/5.50/6.00/7.00 ms",
@@ -569,6 +572,18 @@ mod tests {
                 for line in lines(&summary, detail).iter().filter(|line| !line.contains("transmitted")) {
                     assert!(line.chars().count() <= 80, "{line}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn programs_that_read_linux_ping_know_it() {
+        let lost = Summary { rtt_us: None, net_rtt_us: None, ok: 0, ..bad() };
+        for summary in [good(), bad(), lost] {
+            for detail in [Detail::Usual, Detail::All] {
+                let lines = lines(&summary, detail);
+                let last = &lines[lines.len() - 3..lines.len() - 1];
+                assert!(last.iter().any(|line| line.contains(" time ")), "{last:?}");
             }
         }
     }
