@@ -136,6 +136,10 @@ proptest! {
         prop_assert_eq!(copies + counters.copies_after_close, delivered as u64);
         prop_assert_eq!((counters.junk, counters.forged, counters.stragglers), (0, 0, 0));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_same_seed_gives_the_same_events(scenario in scenario()) {
