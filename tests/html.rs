@@ -81,7 +81,6 @@ fn the_data_are_the_runs() {
 
 #[test]
 fn a_long_run_makes_no_larger_page() {
-    let short = page(&mut Specimen::new(36_000, 0.1, path(3_600.0)), Theme::Light);
     let long = page(&mut Specimen::new(300_000, 0.1, path(30_000.0)), Theme::Light);
     assert!(long.len() < 3 << 20, "{}", long.len());
     let data = data(&long);
