@@ -81,7 +81,6 @@ fn the_data_are_the_runs() {
 
 #[test]
 fn a_long_run_makes_no_larger_page() {
-    let short = page(&mut Specimen::new(36_000, 0.1, path(3_600.0)), Theme::Light);
     let long = page(&mut Specimen::new(300_000, 0.1, path(30_000.0)), Theme::Light);
     assert!(long.len() < 3 << 20, "{}", long.len());
     let data = data(&long);
@@ -112,9 +111,11 @@ fn the_page_is_light_or_dark_as_its_reader_prefers_or_always_dark() {
     assert!(light.contains("@media (prefers-color-scheme: dark)"));
     assert!(!dark.contains("@media (prefers-color-scheme"));
     // Every colour of the light drawing that is not that of the dark one is replaced.
-    for colour in light.split("fill=\"#").skip(1).map(|rest| &rest[..6]) {
-        let known = ["E69F00", "CC79A7", "D55E00", "009E73"];
-        let rule = format!("#chart [fill=\"#{colour}\"]");
-        assert!(known.contains(&colour) || dark.contains(&rule), "{colour}");
+    for kind in ["fill", "stroke"] {
+        for colour in light.split(&format!(" {kind}=\"#")).skip(1).map(|rest| &rest[..6]) {
+            let same = ["E69F00", "CC79A7", "D55E00", "009E73"];
+            let rule = format!("#chart [{kind}=\"#{colour}\"]");
+            assert!(same.contains(&colour) || dark.contains(&rule), "{kind} {colour}");
+        }
     }
 }
