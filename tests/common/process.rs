@@ -88,14 +88,19 @@ impl Process {
 
     /// Sends a signal by its name, as in `INT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.pid)).status().unwrap();
-        assert!(sent.success(), "no {name} for {}", self.name);
+        assert!(self.try_signal(name), "no {name} for {}", self.name);
+    }
+
+    fn try_signal(&self, name: &str) -> bool {
+        let kill = format!("kill -{name} {}", self.pid);
+        Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
     }
 
     /// Interrupts it again and again, as somebody who has lost patience.
     pub fn interrupt_until_it_ends(mut self) -> Finished {
         loop {
-            self.signal("INT");
+            // It may end between two of them.
+            self.try_signal("INT");
             if let Ok(status) = self.ended.recv_timeout(Duration::from_millis(100)) {
                 return self.finished(status);
             }
@@ -143,8 +148,8 @@ impl Lines {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.signal("KILL");
+        if !self.is_over && self.ended.try_recv().is_err() {
+            self.try_signal("KILL");
             let _ = self.ended.recv_timeout(BOUND);
         }
     }

@@ -146,6 +146,22 @@ fn a_server_stops_for_a_client_only_if_it_allows_that() {
 }
 
 #[test]
+fn a_text_client_asks_for_the_stop_by_a_socket_that_the_server_knows() {
+    // The first reply is lost, and at 1190 ms the calibration of the socket that replaces its own.
+    let down = Conditions { outages: vec![(millis(50), millis(70))], ..Conditions::ideal(ONE_WAY) };
+    let up = Conditions { outages: vec![(millis(1180), millis(1200))], ..Conditions::ideal(ONE_WAY) };
+    let server = reflect::Settings { allow_stop: true, ..clean() };
+    let mut simulation = Simulation::new(server, up, down, 1);
+    let language = Language::Text;
+    simulation.add_client(Settings { language, stop_server: true, ..settings(9, millis(150)) });
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    let lost = resolved(&events).iter().filter(|row| row.outcome == Outcome::Lost).count();
+    assert_eq!(lost, 1);
+    assert!(events.contains(&Event::StopAnswered { obeyed: true }));
+}
+
+#[test]
 fn a_client_that_is_not_told_to_stops_no_server() {
     let mut simulation = simulation(reflect::Settings { allow_stop: true, ..clean() }, ONE_WAY);
     simulation.add_client(settings(4, millis(100)));
