@@ -111,9 +111,11 @@ fn the_page_is_light_or_dark_as_its_reader_prefers_or_always_dark() {
     assert!(light.contains("@media (prefers-color-scheme: dark)"));
     assert!(!dark.contains("@media (prefers-color-scheme"));
     // Every colour of the light drawing that is not that of the dark one is replaced.
-    for colour in light.split("fill=\"#").skip(1).map(|rest| &rest[..6]) {
-        let known = ["E69F00", "CC79A7", "D55E00", "009E73"];
-        let rule = format!("#chart [fill=\"#{colour}\"]");
-        assert!(known.contains(&colour) || dark.contains(&rule), "{colour}");
+    for kind in ["fill", "stroke"] {
+        for colour in light.split(&format!(" {kind}=\"#")).skip(1).map(|rest| &rest[..6]) {
+            let same = ["E69F00", "CC79A7", "D55E00", "009E73"];
+            let rule = format!("#chart [{kind}=\"#{colour}\"]");
+            assert!(same.contains(&colour) || dark.contains(&rule), "{kind} {colour}");
+        }
     }
 }

@@ -48,6 +48,10 @@ fn the_other_way_round_it_is_better() {
     for figure in [Figure::Loss, Figure::Rtt(0.5)] {
         assert_eq!(change(&changes, figure).verdict, Verdict::Better);
     }
+    for change in &changes.0 {
+        let Some((low, high)) = change.interval else { continue };
+        assert!((low..=high).contains(&change.difference().unwrap()), "{change:?}");
+    }
 }
 
 /// A tenth of a per cent of the delay is nothing to anybody, however sure.

@@ -27,7 +27,7 @@ fn a_path_of_independent_fates_raises_few() {
     assert!(alarms <= ALLOWED, "{alarms}");
 }
 
-/// As if each probe told something of its own, a comparison in seven would cry wolf here.
+/// If each probe were taken to tell something of its own, every other comparison would cry wolf here.
 #[test]
 fn a_path_of_waves_and_bursts_raises_few() {
     let alarms = alarms(|k| differences(WAVES.sample(2 * k, 600), WAVES.sample(2 * k + 1, 600)));
