@@ -421,8 +421,7 @@ impl Client {
 
 /// One lane for each probe that may be waiting at once.
 fn lanes_needed(settings: &Settings) -> usize {
-    let shortest = settings.schedule.shortest_interval().as_nanos().max(1);
     let longest_wait =
         settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
-    (longest_wait.as_nanos() / shortest + 2).clamp(1, Client::LANES_MOST) as usize
+    (settings.schedule.most_within(longest_wait) + 1).clamp(1, Client::LANES_MOST) as usize
 }
