@@ -5,6 +5,7 @@ mod compare;
 mod embedded;
 mod exit;
 mod impair;
+mod live;
 mod output;
 mod ping;
 mod printer;

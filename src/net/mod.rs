@@ -4,12 +4,14 @@
 mod client;
 mod clock;
 mod control;
+mod http;
 mod server;
 mod sys;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing};
 pub use clock::Clock;
 pub use control::Control;
+pub use http::{Answer, HttpServer, Site};
 pub use server::{Bind, ServerEngine};
 pub use sys::{Backend, kernel_release};
 
