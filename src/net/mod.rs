@@ -7,13 +7,15 @@ mod control;
 mod http;
 mod server;
 mod sys;
+mod workers;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing};
 pub use clock::Clock;
 pub use control::Control;
 pub use http::{Answer, HttpServer, Site};
-pub use server::{Bind, ServerEngine};
-pub use sys::{Backend, kernel_release};
+pub use server::{Bind, ServerEngine, Serving};
+pub use sys::{Backend, Batch, Options, Socket, kernel_release};
+pub use workers::Workers;
 
 /// Random bytes of the operating system.
 pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
