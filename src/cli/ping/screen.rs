@@ -95,7 +95,6 @@ impl Screen {
             self.show_dots();
             self.printer.text("\n".to_owned());
         }
-        self.printer.status(String::new());
     }
 
     /// It was heard of now.
