@@ -128,6 +128,8 @@ pub struct Server {
     counters: Counters,
     stop_asked: bool,
     next_sweep: Instant,
+    /// For how long the datagram at hand has waited to be handled.
+    waited: Duration,
 }
 
 impl Server {
@@ -150,11 +152,28 @@ impl Server {
             counters: Counters::default(),
             stop_asked: false,
             next_sweep: Instant::ZERO,
+            waited: Duration::ZERO,
             notice: Notice::of(&settings.injection.notice()),
             started: now,
             cookies,
             settings,
         }
+    }
+
+    /// As `handle`, for a datagram that has waited in the socket since `received`: that is time spent
+    /// at the server, and counts towards its hold.
+    pub fn handle_stamped(
+        &mut self,
+        received: Instant,
+        now: Instant,
+        path: Path,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        self.waited = now - received;
+        let answer = self.handle(now, path, buffer, length);
+        self.waited = Duration::ZERO;
+        answer
     }
 
     /// Takes the datagram in `buffer[..length]`, received at `now`; the buffer is at least `ROOM` long.

@@ -175,13 +175,14 @@ impl Server {
         let corrupted = fate.corrupted.is_some();
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             session.fates.set(probe.seq, Fate::Answered);
-            Reply { corrupted, ..reply_to(Some(session), probe, now) }.emit(buffer);
+            let residence = self.waited;
+            Reply { corrupted, residence, ..reply_to(Some(session), probe, now - residence) }.emit(buffer);
             return Some(length);
         }
         session.fates.set(probe.seq, Fate::Held);
         let held = Held {
             path,
-            received: now,
+            received: now - self.waited,
             hold: fate.hold,
             kind: HeldKind::Native { corrupted },
             extra_copies: fate.extra_copies,

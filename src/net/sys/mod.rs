@@ -42,7 +42,7 @@ pub struct Options {
     pub local_address: bool,
     /// Bytes of receive buffer; the system may allow less.
     pub receive_buffer: Option<usize>,
-    /// Receive trains whole, where they came as such.
+    /// Send trains as one, and receive whole what came as such.
     pub trains: bool,
     /// Share the port with other sockets that do so: each sender always meets the same one.
     pub share_port: bool,
@@ -109,15 +109,14 @@ impl Socket {
         }
     }
 
-    /// Sends the letters of a batch, each along its path, and clears them; tells of each datagram
+    /// Sends the letters of a batch to addresses of its family, each along its path; tells of each
     /// that failed.
-    pub fn send(&mut self, batch: &mut Batch, failed: impl FnMut(Path, &io::Error)) {
+    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, &io::Error)) {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send(batch, failed),
             Self::Portable(socket) => socket.send(batch, failed),
         }
-        batch.clear_letters();
     }
 
     /// Sends one datagram to the connected address.
