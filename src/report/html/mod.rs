@@ -110,7 +110,9 @@ fn footer(run: &Run) -> String {
     format!(
         "<footer>\n<p>RTT: of the first reply to each probe, where it came within the deadline. Percentiles: \
          nearest rank, of those. Loss: of the probes sent, all not answered in time, late ones included, \
-         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server.</p>\n\
+         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server. Jitter: mean \
+         distance of the RTTs of neighbours by number. Throughput: replies in time, times their size, both \
+         ways; it and the mean delay by the second of sending. CDF: lost counts as ∞.</p>\n\
          <p>udpecho {}. Command: <code>{}</code></p>\n</footer>\n",
         escape(&run.udpecho),
         escape(&run.argv.join(" "))
