@@ -7,30 +7,28 @@ use super::clip::backing;
 use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape};
-use super::{LEFT, Rows, View};
+use super::{Area, View};
 use crate::report::digest::Tally;
 use crate::report::font;
 
-const WIDTH: f64 = 640.0;
-
-pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
+pub fn draw(layer: &mut Layer, view: &View, area: Area) {
     let (x, y) = (axis(view), Axis::shares().titled("Share of probes sent"));
-    let frame = Frame { left: LEFT, right: LEFT + WIDTH, top, bottom, x, y };
+    let frame = area.frame(x, y);
     let colours = layer.colours();
-    frame.ground(layer);
+    frame.ground_titled(layer, frame.left - 62.0);
     frame.foot(layer);
-    let mut legend = loss_line(layer, &frame, view);
-    legend.extend([Key::Line(colours.reply.to_rgba(), "RTT".to_owned())]);
+    let mut legend = vec![Key::Line(colours.reply.to_rgba(), "RTT".to_owned())];
     if view.digest.net.count() > 0 {
-        legend.push(Key::Line(colours.p50.to_rgba(), "network RTT".to_owned()));
+        legend.push(Key::Thin(colours.p50.to_rgba(), "network RTT".to_owned()));
     }
-    frame.heading(layer, "E CDF (lost counts as ∞)", &legend);
+    frame.heading(layer, "E CDF", &legend);
     if view.digest.rtt.count() == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
-    curve(layer, &frame, view, &view.digest.net, colours.p50, 1.6);
-    curve(layer, &frame, view, &view.digest.rtt, colours.reply, 2.2);
+    // The thinner above the thicker: both are seen where they are one.
+    curve(layer, &frame, view, &view.digest.rtt, colours.reply, 3.0);
+    curve(layer, &frame, view, &view.digest.net, colours.p50, 1.4);
     quantiles(layer, &frame, view);
 }
 
@@ -42,7 +40,7 @@ fn axis(view: &View) -> Axis {
     let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((1e6, 1e9));
     let (low, high) = (ends.0.max(1.0), ends.1.max(2.0));
     let unit = quantity::time_unit(median);
-    Axis::logarithmic(low, high, unit).titled(format!("RTT ({}, log)", unit.name))
+    Axis::logarithmic(low, high, unit, 9).titled(format!("RTT ({}, log)", unit.name))
 }
 
 /// A staircase with at most a step for each half pixel.
@@ -69,36 +67,68 @@ fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: R
     layer.line(&line, &colour, width);
 }
 
-/// The height that the curve ends at, and its entry in the legend.
-fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Vec<Key> {
-    let Some(loss) = view.figures.loss.filter(|loss| *loss > 0.0) else { return Vec::new() };
-    let colour = layer.colours().loss;
-    let y = frame.at_y(1.0 - loss);
-    layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
-    vec![Key::Dashes(colour.to_rgba(), format!("{} lost or late", percent(loss)))]
-}
-
-/// Dots at p50, p90 and p99 of the replies, with labels that keep their distance.
+/// Dots at p50, p90 and p99 of the replies, and the height that the curve ends at, with labels that
+/// keep their distance: under the curve while it has room there, else over its end.
 fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
-    const APART: f64 = 16.0;
+    const APART: f64 = 17.0;
+    /// A curve that ends lower has no room for labels under it.
+    const LOW: f64 = 0.25;
     let Some(rtt) = &view.figures.rtt else { return };
     let colours = layer.colours();
     let answered = 1.0 - view.figures.loss.unwrap_or_default();
+    let low = answered < LOW;
     let dots = [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)]
         .map(|(name, micros, share)| (name, micros, frame.at(micros * 1e3, share * answered)));
-    let mut bases = dots.map(|(.., at)| at.1 + 16.0);
-    for k in 1..bases.len() {
-        bases[k] = bases[k].max(bases[k - 1] + APART);
+    let end = frame.at_y(answered);
+    let high = [4.0, 3.0, 2.0].map(|k| end - k * APART);
+    if low {
+        for ((.., at), base) in dots.iter().zip(high) {
+            layer.line(&[*at, (at.0, base - 4.0)], &colours.muted, 1.0);
+        }
     }
-    let sunk = (bases[2] - (frame.bottom - 6.0)).max(0.0);
-    for ((name, micros, at), base) in dots.into_iter().zip(bases) {
-        layer.mark(Shape::Dot, at, 4.5, &colours.p99);
+    dots.iter().for_each(|(.., at)| layer.mark(Shape::Dot, *at, 4.5, &colours.p99));
+    let leaders = if low { &dots.map(|(.., at)| at.0)[..] } else { &[] };
+    let mut least = loss(layer, frame, view, leaders).map_or(0.0, |base| base + APART);
+    for ((name, micros, at), high) in dots.into_iter().zip(high) {
         let text = format!("{name} {}", quantity::time(micros * 1e3));
         let width = font::width(&text, SMALL, false);
-        let left = if at.0 + 10.0 + width < frame.right - 4.0 { at.0 + 10.0 } else { at.0 - 10.0 - width };
-        // Where the lowest would leave the frame, all are lifted: they keep their distance.
-        let base = base - if at.1 > frame.bottom - 3.0 * APART { sunk } else { 0.0 };
+        let (before, behind) = (at.0 - 10.0 - width, at.0 + 10.0);
+        // Over the curve the names stand before their lines, for those of slower ones are behind.
+        let turned = behind + width > frame.right - 4.0 || (low && before > frame.left);
+        let (left, base) = match turned {
+            _ if low => (if turned { before } else { behind }, high),
+            true => (before, (at.1 - 6.0).max(frame.top + 15.0).max(least)),
+            false => (behind, (at.1 + 16.0).max(least)),
+        };
+        least = base + APART;
         backing(layer, (left, base), &text, SMALL);
         layer.text(&text, (left, base), hand(SMALL, colours.text));
     }
+}
+
+/// The height that the curve ends at, where it is not all: over it, or under it where the frame ends.
+/// Its label stands at the left unless something is there; the base line of one that is in the way of
+/// others at the right.
+fn loss(layer: &mut Layer, frame: &Frame, view: &View, leaders: &[f64]) -> Option<f64> {
+    let loss = view.figures.loss.filter(|loss| *loss > 0.0)?;
+    let colours = layer.colours();
+    let end = frame.at_y(1.0 - loss);
+    layer.dashes((frame.left, end), (frame.right, end), &colours.loss, 1.4);
+    let text = format!("{} lost or late", percent(loss));
+    let width = font::width(&text, SMALL, true);
+    let (first, last) = (frame.left + 8.0, frame.right - 8.0 - width);
+    let above = end - frame.top > 20.0;
+    let free = if above {
+        leaders.iter().all(|x| *x > first + width + 4.0)
+    } else {
+        [&view.digest.rtt, &view.digest.net].iter().all(|tally| {
+            let passed = tally.values().filter(|(value, _)| frame.at_x(*value as f64) < first + width + 4.0);
+            frame.at_y(passed.map(|(_, count)| count).sum::<u64>() as f64 / view.digest.sent() as f64)
+                > end + 22.0
+        })
+    };
+    let at = (if free { first } else { last }, if above { end - 6.0 } else { end + 15.0 });
+    backing(layer, at, &text, SMALL);
+    layer.text(&text, at, hand(SMALL, colours.text).bold());
+    (!free && !above).then_some(at.1)
 }

@@ -2,25 +2,24 @@
 
 use super::axis::{Axis, nice};
 use super::clip;
-use super::frame::{Frame, SMALL, hand};
+use super::frame::{SMALL, hand};
 use super::quantity::{self, plain};
 use super::sheet::Layer;
-use super::{RIGHT, Rows, View};
+use super::{Area, View};
 
-const WIDTH: f64 = 610.0;
 const BARS: f64 = 36.0;
 /// Bars from zero on would be few where the spread is less than this part of the values.
 const NARROW: f64 = 0.5;
 
-pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
+pub fn draw(layer: &mut Layer, view: &View, area: Area) {
     let bars = Bars::of(view);
     let most = bars.counts.iter().copied().max().unwrap_or_default().max(bars.beyond);
     let (x, y) = (bars.axis(), Axis::log_counts(most).titled("Replies (log)"));
-    let frame = Frame { left: RIGHT - WIDTH, right: RIGHT, top, bottom, x, y };
+    let frame = area.frame(x, y);
     let colours = layer.colours();
-    frame.ground_titled(layer, RIGHT - WIDTH - 66.0);
+    frame.ground_titled(layer, frame.left - 58.0);
     frame.foot(layer);
-    frame.heading(layer, "F Histogram (log counts)", &[]);
+    frame.heading(layer, "F Histogram", &[]);
     if view.digest.rtt.count() == 0 {
         frame.empty(layer, "no reply in time");
         return;
@@ -81,11 +80,11 @@ impl Bars {
             0 => format!("RTT ({})", unit.name),
             _ => {
                 let high = plain(self.high() / unit.size);
-                format!("RTT ({}); last bar: everything from {high} {} on", unit.name, unit.name)
+                format!("RTT ({}); last bar: {high} and more", unit.name)
             }
         };
         let tail = if self.beyond > 0 { 2.5 } else { 0.0 };
-        let ticked = Axis::linear(self.low, self.high(), 8.0, unit);
+        let ticked = Axis::linear(self.low, self.high(), 6.0, unit);
         ticked.cut(self.low, self.high()).reaching(self.high() + tail * self.step).titled(title)
     }
 }
