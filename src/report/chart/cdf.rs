@@ -17,9 +17,10 @@ pub fn draw(layer: &mut Layer, view: &View, area: Area) {
     let colours = layer.colours();
     frame.ground_titled(layer, frame.left - 62.0);
     frame.foot(layer);
-    let mut legend = vec![Key::Line(colours.reply.to_rgba(), "RTT".to_owned())];
+    let mut legend: Vec<Key> = loss_line(layer, &frame, view).into_iter().collect();
+    legend.push(Key::Line(colours.reply.to_rgba(), "RTT".to_owned()));
     if view.digest.net.count() > 0 {
-        legend.push(Key::Thin(colours.p50.to_rgba(), "network RTT".to_owned()));
+        legend.push(Key::Thin(colours.p50.to_rgba(), "network".to_owned()));
     }
     frame.heading(layer, "E CDF", &legend);
     if view.digest.rtt.count() == 0 {
@@ -67,8 +68,17 @@ fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: R
     layer.line(&line, &colour, width);
 }
 
-/// Dots at p50, p90 and p99 of the replies, and the height that the curve ends at, with labels that
-/// keep their distance: under the curve while it has room there, else over its end.
+/// The height that the curve ends at, and its entry in the legend.
+fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Option<Key> {
+    let loss = view.figures.loss.filter(|loss| *loss > 0.0)?;
+    let colour = layer.colours().loss;
+    let y = frame.at_y(1.0 - loss);
+    layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
+    Some(Key::Dashes(colour.to_rgba(), format!("loss {}", percent(loss))))
+}
+
+/// Dots at p50, p90 and p99 of the replies, with labels that keep their distance: under the curve
+/// while it has room there, else over its end.
 fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     const APART: f64 = 17.0;
     /// A curve that ends lower has no room for labels under it.
@@ -76,59 +86,28 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     let Some(rtt) = &view.figures.rtt else { return };
     let colours = layer.colours();
     let answered = 1.0 - view.figures.loss.unwrap_or_default();
-    let low = answered < LOW;
     let dots = [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)]
         .map(|(name, micros, share)| (name, micros, frame.at(micros * 1e3, share * answered)));
-    let end = frame.at_y(answered);
-    let high = [4.0, 3.0, 2.0].map(|k| end - k * APART);
+    let low = answered < LOW;
+    let over = [3.0, 2.0, 1.0].map(|k| frame.at_y(answered) - k * APART + 5.0);
     if low {
-        for ((.., at), base) in dots.iter().zip(high) {
+        for ((.., at), base) in dots.iter().zip(over) {
             layer.line(&[*at, (at.0, base - 4.0)], &colours.muted, 1.0);
         }
     }
     dots.iter().for_each(|(.., at)| layer.mark(Shape::Dot, *at, 4.5, &colours.p99));
-    let leaders = if low { &dots.map(|(.., at)| at.0)[..] } else { &[] };
-    let mut least = loss(layer, frame, view, leaders).map_or(0.0, |base| base + APART);
-    for ((name, micros, at), high) in dots.into_iter().zip(high) {
+    let mut least = frame.top + 15.0;
+    for ((name, micros, at), over) in dots.into_iter().zip(over) {
         let text = format!("{name} {}", quantity::time(micros * 1e3));
         let width = font::width(&text, SMALL, false);
         let (before, behind) = (at.0 - 10.0 - width, at.0 + 10.0);
         // Over the curve the names stand before their lines, for those of slower ones are behind.
         let turned = behind + width > frame.right - 4.0 || (low && before > frame.left);
-        let (left, base) = match turned {
-            _ if low => (if turned { before } else { behind }, high),
-            true => (before, (at.1 - 6.0).max(frame.top + 15.0).max(least)),
-            false => (behind, (at.1 + 16.0).max(least)),
-        };
+        let left = if turned { before } else { behind };
+        let beside = if turned { at.1 - 6.0 } else { at.1 + 16.0 };
+        let base = if low { over } else { beside.max(least) };
         least = base + APART;
         backing(layer, (left, base), &text, SMALL);
         layer.text(&text, (left, base), hand(SMALL, colours.text));
     }
-}
-
-/// The height that the curve ends at, where it is not all: over it, or under it where the frame ends.
-/// Its label stands at the left unless something is there; the base line of one that is in the way of
-/// others at the right.
-fn loss(layer: &mut Layer, frame: &Frame, view: &View, leaders: &[f64]) -> Option<f64> {
-    let loss = view.figures.loss.filter(|loss| *loss > 0.0)?;
-    let colours = layer.colours();
-    let end = frame.at_y(1.0 - loss);
-    layer.dashes((frame.left, end), (frame.right, end), &colours.loss, 1.4);
-    let text = format!("{} lost or late", percent(loss));
-    let width = font::width(&text, SMALL, true);
-    let (first, last) = (frame.left + 8.0, frame.right - 8.0 - width);
-    let above = end - frame.top > 20.0;
-    let free = if above {
-        leaders.iter().all(|x| *x > first + width + 4.0)
-    } else {
-        [&view.digest.rtt, &view.digest.net].iter().all(|tally| {
-            let passed = tally.values().filter(|(value, _)| frame.at_x(*value as f64) < first + width + 4.0);
-            frame.at_y(passed.map(|(_, count)| count).sum::<u64>() as f64 / view.digest.sent() as f64)
-                > end + 22.0
-        })
-    };
-    let at = (if free { first } else { last }, if above { end - 6.0 } else { end + 15.0 });
-    backing(layer, at, &text, SMALL);
-    layer.text(&text, at, hand(SMALL, colours.text).bold());
-    (!free && !above).then_some(at.1)
 }

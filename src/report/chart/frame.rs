@@ -95,6 +95,7 @@ pub enum Key {
     Mark(Shape, RGBAColor, String),
     Line(RGBAColor, String),
     Thin(RGBAColor, String),
+    Dashes(RGBAColor, String),
     Patch(RGBAColor, String),
     Words(String),
 }
@@ -105,6 +106,7 @@ impl Key {
             Self::Mark(_, _, text)
             | Self::Line(_, text)
             | Self::Thin(_, text)
+            | Self::Dashes(_, text)
             | Self::Patch(_, text)
             | Self::Words(text) => text,
         }
@@ -113,7 +115,7 @@ impl Key {
     fn glyph_width(&self) -> f64 {
         match self {
             Self::Mark(..) => 16.0,
-            Self::Line(..) | Self::Thin(..) => 30.0,
+            Self::Line(..) | Self::Thin(..) | Self::Dashes(..) => 30.0,
             Self::Patch(..) => 22.0,
             Self::Words(_) => 0.0,
         }
@@ -125,6 +127,7 @@ impl Key {
             Self::Mark(shape, colour, _) => layer.mark(*shape, (x + 6.0, y), 4.5, colour),
             Self::Line(colour, _) => layer.line(&[(x, y), (x + 24.0, y)], colour, 2.2),
             Self::Thin(colour, _) => layer.line(&[(x, y), (x + 24.0, y)], colour, 1.2),
+            Self::Dashes(colour, _) => layer.dashes((x, y), (x + 26.0, y), colour, 1.6),
             Self::Patch(colour, _) => layer.rect((x, y - 6.0), (x + 16.0, y + 6.0), colour),
             Self::Words(_) => {}
         }

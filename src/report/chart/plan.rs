@@ -63,14 +63,14 @@ impl Plan {
         let loss = (bottom - loss::height(view), bottom);
         let rtt = (strip.1 + HEADING + 6.0, loss.0 - HEADING);
         let lower = |left, right| Area { left, right, top: LOWER.0, bottom: LOWER.1 };
-        let seconds = lower(LEFT, 678.0);
+        let seconds = lower(LEFT, 654.0);
         Self {
             strip,
             rtt: Area::wide(rtt),
             loss: Area::wide(loss),
             throughput: Area { bottom: seconds.top + HALF, ..seconds },
             delay: Area { top: seconds.bottom - HALF, ..seconds },
-            cdf: lower(778.0, 1134.0),
+            cdf: lower(754.0, 1134.0),
             histogram: lower(1216.0, WIDTH - MARGIN),
             footer: LOWER.1 + FOOT + 6.0,
         }
