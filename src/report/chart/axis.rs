@@ -40,6 +40,10 @@ impl Axis {
         self.high
     }
 
+    pub fn is_log(&self) -> bool {
+        self.log
+    }
+
     /// The same axis with another end; its ticks stay.
     pub fn reaching(self, high: f64) -> Self {
         Self { high, ..self }

@@ -11,9 +11,8 @@ use super::{Area, View};
 use crate::report::digest::Tally;
 use crate::report::font;
 
-pub fn draw(layer: &mut Layer, view: &View, area: Area) {
-    let (x, y) = (axis(view), Axis::shares().titled("Share of probes sent"));
-    let frame = area.frame(x, y);
+pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
+    let frame = area.frame(x.clone(), Axis::shares().titled("Share of probes sent"));
     let colours = layer.colours();
     frame.ground_titled(layer, frame.left - 62.0);
     frame.foot(layer);
@@ -33,7 +32,8 @@ pub fn draw(layer: &mut Layer, view: &View, area: Area) {
     quantiles(layer, &frame, view);
 }
 
-fn axis(view: &View) -> Axis {
+/// Of the times.
+pub fn axis(view: &View) -> Axis {
     let (rtt, net) = (view.digest.rtt.distribution(), view.digest.net.distribution());
     let Some(median) = rtt.as_ref().map(|rtt| rtt.p50 * 1e3) else { return Axis::blank("RTT") };
     let ends = [rtt, net].into_iter().flatten().map(|d| (d.min * 1e3, d.max * 1e3));

@@ -30,6 +30,7 @@ pub use theme::Theme;
 
 use self::axis::Axis;
 use self::bins::Bins;
+use self::histogram::Bars;
 use self::plan::{Area, HEIGHT, Plan, WIDTH};
 use self::seconds::Slots;
 use self::sheet::{FINE, Sheet};
@@ -59,16 +60,19 @@ pub fn drawing(run: &Run, digest: &Digest, theme: Theme) -> Drawing {
     loss::draw(&mut sheet, &view, plan.loss);
     sheet.layer("throughput", |layer| seconds::throughput(layer, &view, plan.throughput));
     sheet.layer("delay", |layer| seconds::delay(layer, &view, plan.delay));
-    sheet.layer("distribution", |layer| cdf::draw(layer, &view, plan.cdf));
-    sheet.layer("histogram", |layer| histogram::draw(layer, &view, plan.histogram));
+    let (times, bars) = (cdf::axis(&view), Bars::of(&view));
+    sheet.layer("distribution", |layer| cdf::draw(layer, &view, &times, plan.cdf));
+    sheet.layer("histogram", |layer| histogram::draw(layer, &view, &bars, plan.histogram));
     sheet.layer("footer", |layer| footer::draw(layer, &view, plan.footer));
-    let panel = |area: Area, x: &Axis, y: (f64, f64)| Panel::new(area, (x.low(), x.high()), y);
     Drawing {
         svg: sheet.finish(&header::title(run)),
-        rtt: panel(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
-        loss: panel(plan.loss, &view.probes, (0.0, 1.0)),
-        throughput: panel(plan.throughput, &view.seconds, (0.0, 1.0)),
-        delay: panel(plan.delay, &view.seconds, (0.0, 1.0)),
+        rtt: Panel::new(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
+        loss: Panel::new(plan.loss, &view.probes, (0.0, 1.0)),
+        throughput: Panel::new(plan.throughput, &view.seconds, (0.0, 1.0)),
+        delay: Panel::new(plan.delay, &view.seconds, (0.0, 1.0)),
+        cdf: Panel::new(plan.cdf, &times, (0.0, 1.0)),
+        histogram: Panel::new(plan.histogram, &bars.axis(), (0.0, 1.0)),
+        bars: bars.all().collect(),
         top: plan.strip.1,
         bottom: plan.footer,
     }
@@ -81,6 +85,10 @@ pub struct Drawing {
     pub loss: Panel,
     pub throughput: Panel,
     pub delay: Panel,
+    pub cdf: Panel,
+    pub histogram: Panel,
+    /// Of the histogram: from and to, in nanoseconds, and how many; the last may have no end.
+    pub bars: Vec<(f64, Option<f64>, u64)>,
     /// Where the key figures end and where the footer begins, in pixels.
     top: f64,
     bottom: f64,
@@ -94,6 +102,8 @@ pub struct Panel {
     pub bottom: f64,
     pub x: (f64, f64),
     pub y: (f64, f64),
+    /// Whether the horizontal axis is logarithmic.
+    pub log: bool,
 }
 
 impl Drawing {
@@ -106,10 +116,10 @@ impl Drawing {
 }
 
 impl Panel {
-    fn new(area: Area, x: (f64, f64), y: (f64, f64)) -> Self {
+    fn new(area: Area, x: &Axis, y: (f64, f64)) -> Self {
         let Area { left, right, top, bottom } = area;
         let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels * FINE);
-        Self { left, right, top, bottom, x, y }
+        Self { left, right, top, bottom, x: (x.low(), x.high()), y, log: x.is_log() }
     }
 }
 

@@ -38,7 +38,7 @@ pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
     put(format_args!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", asked(run, digest)));
     put(format_args!("{}", tables::figures(run, digest)));
     put(format_args!(
-        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at a probe or a second, or tap it; where the charts are wider than the screen, swipe.</p>\n"
+        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at the charts, or tap them, for their values; where the charts are wider than the screen, swipe.</p>\n"
     ));
     put(format_args!("<div class=\"scroll\"><div id=\"chart\">\n{}", cropped(&drawing)));
     put(format_args!("<div id=\"line\" hidden></div><div id=\"tip\" role=\"status\" hidden></div>\n"));
