@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant as Real;
 
 use udpecho::impair::Impairment;
-use udpecho::net::{Backend, Bind, Clock, Control, ServerEngine};
+use udpecho::net::{Bind, Clock, Control, ServerEngine, Serving};
 use udpecho::reflect::{Injection, Server, Settings};
 use udpecho::stats::Quantiles;
 use udpecho::time::Instant;
@@ -30,7 +30,7 @@ fn main() {
     let clock = Clock::start();
     let server = Server::new(settings, [1; 32], clock.now());
     let at = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let mut engine = ServerEngine::bind(at, Backend::Native, server, clock).unwrap();
+    let mut engine = ServerEngine::bind(at, Serving::default(), server, clock).unwrap();
     let address = engine.local_addr().unwrap();
     let control = Arc::new(Control::new().unwrap());
     let stop = Arc::clone(&control);

@@ -1,6 +1,7 @@
 //! What can be typed. What it means is each command's own affair.
 
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -89,6 +90,15 @@ pub struct Serve {
     /// Sessions at once
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub max_sessions: usize,
+    /// Threads that answer, each with its share of the clients, of the sessions and of what is held
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub threads: NonZero<usize>,
+    /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
+    #[arg(long)]
+    pub busy_poll: bool,
+    /// Have the kernel stamp what arrives, so that waiting in the socket counts as the server's time
+    #[arg(long)]
+    pub stamps: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,

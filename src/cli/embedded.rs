@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 
-use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
+use crate::net::{Backend, Bind, Clock, Control, ServerEngine, Serving, random_bytes};
 use crate::reflect::{Server, Settings};
 
 /// The same server as `serve` starts; it ends with this value.
@@ -20,8 +20,9 @@ impl Embedded {
     pub fn start(backend: Backend, clock: Clock) -> anyhow::Result<Self> {
         let server = Server::new(Settings::default(), random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let mut engine = ServerEngine::bind(anywhere, backend, server, clock)
-            .context("cannot start a server on loopback")?;
+        let mut engine =
+            ServerEngine::bind(anywhere, Serving { backend, ..Serving::default() }, server, clock)
+                .context("cannot start a server on loopback")?;
         let address = engine.local_addr()?;
         let control = Arc::new(Control::new().context("cannot make a pipe")?);
         let seen = Arc::clone(&control);

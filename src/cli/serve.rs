@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::impair::injection;
 use super::printer::Printer;
 use super::signals;
-use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
+use crate::net::{Backend, Bind, Clock, Control, Serving, Workers, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 
@@ -19,28 +19,35 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let injects = in_words(&settings);
     let bind = bind(arguments);
     let clock = Clock::start();
-    let secret = random_bytes().context("no randomness from the operating system")?;
-    let server = Server::new(settings, secret, clock.now());
-    let mut engine =
-        ServerEngine::bind(bind, backend(arguments.io), server, clock).with_context(|| refusal(arguments))?;
+    let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
+    let mut workers = Workers::bind(arguments.threads, bind, serving(arguments), clock, make)
+        .with_context(|| refusal(arguments))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
     if !arguments.quiet {
-        printer.line(format!("udpecho serves {}", place(engine.local_addr()?)));
+        printer.line(format!("udpecho serves {}", place(workers.local_addr()?)));
         printer.line(format!("injects {injects}"));
         if arguments.allow_stop {
             printer.line("any client may stop it");
         }
     }
-    engine.run(&control, |_| {}).context("the server's socket failed")?;
-    let counters = engine.drain(&control, arguments.drain);
+    let counters = workers.run(&control, arguments.drain).context("the server's socket failed")?;
     if !arguments.quiet {
         for line in totals(&counters) {
             printer.line(line);
         }
     }
     Ok(Exit::Success)
+}
+
+fn serving(arguments: &Serve) -> Serving {
+    Serving {
+        backend: backend(arguments.io),
+        busy_poll: arguments.busy_poll,
+        stamps: arguments.stamps,
+        share_port: false,
+    }
 }
 
 pub fn backend(io: Io) -> Backend {
@@ -61,8 +68,9 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Private => reflect::TextFrom::Private,
             TextFrom::Any => reflect::TextFrom::Any,
         },
-        max_sessions: arguments.max_sessions,
-        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
+        max_sessions: arguments.max_sessions / arguments.threads,
+        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX) / arguments.threads,
+        kernel_stamps: arguments.stamps,
         ..Settings::default()
     })
 }

@@ -92,6 +92,9 @@ impl ClientEngine {
             dont_fragment: outgoing.dont_fragment,
             local_address: false,
             receive_buffer: Some(Self::RECEIVE_BUFFER),
+            stamps: true,
+            hops: true,
+            ..Options::default()
         };
         let any: IpAddr =
             if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -144,14 +147,16 @@ impl ClientEngine {
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
                 next_tick = now + Self::TICK;
             }
-            self.wait(control)?;
+            if self.wait(control)? {
+                control.clear();
+            }
         }
         Ok(())
     }
 
     /// Waits for a datagram, a request, or the next deadline. Before a probe is due it looks at the
     /// clock instead of sleeping: a wake-up takes longer than the precision that is wanted.
-    fn wait(&self, control: &Control) -> io::Result<()> {
+    fn wait(&self, control: &Control) -> io::Result<bool> {
         let now = self.clock.now();
         let Some(timeout) = self.client.poll_timeout(now).map(|at| at - now) else {
             return sys::wait(&self.sockets, control, None);
@@ -162,7 +167,7 @@ impl ClientEngine {
                 while self.client.next_due().is_some_and(|due| self.clock.now() < due) {
                     std::hint::spin_loop();
                 }
-                Ok(())
+                Ok(false)
             }
             Some(left) => sys::wait(&self.sockets, control, Some(timeout.min(left - Self::SPIN))),
             None => sys::wait(&self.sockets, control, Some(timeout)),
@@ -198,11 +203,13 @@ impl ClientEngine {
             observer.observe(Observation::ClockStep { at: now, by: step });
         }
         for index in 0..self.inbox.len() {
-            let slot = *self.inbox.slot(index);
+            let arrival = *self.inbox.arrival(index);
             // Kernel stamps are of the time of day; across a step they mean nothing.
-            let stamp = slot.stamp.filter(|_| !stepped).map_or(now, |stamp| (stamp - lead).min(now));
-            self.client.handle(stamp, lane, self.inbox.datagram(index));
-            self.pass_on(observer, slot.ttl);
+            let stamp = arrival.stamp.filter(|_| !stepped).map_or(now, |stamp| (stamp - lead).min(now));
+            for place in self.inbox.datagrams(index) {
+                self.client.handle(stamp, lane, self.inbox.bytes(place));
+            }
+            self.pass_on(observer, arrival.ttl);
         }
     }
 

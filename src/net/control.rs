@@ -3,7 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Shared by an engine and whoever controls it. A request wakes the engine from its wait.
+/// Shared by engines and whoever controls them. A request wakes each engine from its wait.
 #[derive(Debug)]
 pub struct Control {
     stop: AtomicBool,
@@ -43,7 +43,7 @@ impl Control {
         &self.woken
     }
 
-    /// Takes a wake-up that `pipe` showed.
+    /// Takes a wake-up that `pipe` showed; until then it wakes whoever waits.
     pub(super) fn clear(&self) {
         let _ = (&self.woken).read(&mut [0; 16]);
     }

@@ -6,12 +6,14 @@ mod clock;
 mod control;
 mod server;
 mod sys;
+mod workers;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing};
 pub use clock::Clock;
 pub use control::Control;
-pub use server::{Bind, ServerEngine};
-pub use sys::{Backend, kernel_release};
+pub use server::{Bind, ServerEngine, Serving};
+pub use sys::{Backend, Batch, Options, Socket, kernel_release};
+pub use workers::Workers;
 
 /// Random bytes of the operating system.
 pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {

@@ -19,9 +19,22 @@ pub enum Bind {
     At(SocketAddr),
 }
 
+/// How a server moves its datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    pub backend: Backend,
+    /// Look for datagrams without pause instead of sleeping: a core for a few microseconds.
+    pub busy_poll: bool,
+    /// Other servers share the port; the system gives each client to one of them.
+    pub share_port: bool,
+    /// The kernel stamps what is received, so that waiting in the socket counts as the server's time.
+    pub stamps: bool,
+}
+
 /// A server on a socket.
 pub struct ServerEngine {
     clock: Clock,
+    serving: Serving,
     socket: [Socket; 1],
     server: Server,
     inbox: Batch,
@@ -33,13 +46,17 @@ impl ServerEngine {
     const LONGEST: usize = 65_536;
     const RECEIVE_BUFFER: usize = 4 << 20;
 
-    pub fn bind(bind: Bind, backend: Backend, server: Server, clock: Clock) -> io::Result<Self> {
+    pub fn bind(bind: Bind, serving: Serving, server: Server, clock: Clock) -> io::Result<Self> {
         let open = |address: SocketAddr, dual_stack| {
             let options = Options {
-                backend,
+                backend: serving.backend,
                 dual_stack,
                 local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
+                trains: true,
+                share_port: serving.share_port,
+                busy_poll: serving.busy_poll,
+                stamps: serving.stamps,
                 ..Options::default()
             };
             Socket::bind(address, &options)
@@ -57,6 +74,7 @@ impl ServerEngine {
         };
         Ok(Self {
             clock,
+            serving,
             socket: [socket],
             server,
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
@@ -75,7 +93,7 @@ impl ServerEngine {
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
         while !control.stop_asked() && !self.server.stop_asked() {
-            let received = self.receive()?;
+            let more = self.receive()?;
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -83,7 +101,7 @@ impl ServerEngine {
                 watch(&self.server.counters());
                 next_watch = now + WATCH;
             }
-            if !received {
+            if !more && !self.serving.busy_poll {
                 let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
                 sys::wait(&self.socket, control, timeout)?;
             }
@@ -104,40 +122,58 @@ impl ServerEngine {
         }
     }
 
-    /// Handles one batch of what has arrived; false if nothing has.
+    /// Handles one batch of what has arrived; whether there is likely to be more.
     fn receive(&mut self) -> io::Result<bool> {
-        let socket = &mut self.socket[0];
-        match socket.receive(&mut self.inbox) {
+        let Self { socket: [socket], server, inbox, outbox, clock, .. } = self;
+        match socket.receive(inbox) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             // An ICMP error of some client, or a passing shortage: the next datagram is another matter.
             Err(_) => return Ok(true),
         }
-        let now = self.clock.now();
-        for index in 0..self.inbox.len() {
-            let slot = *self.inbox.slot(index);
-            let answer = self.server.handle(now, slot.path, self.inbox.buffer_mut(index), slot.length);
-            self.inbox.set_answer(index, answer);
+        let now = clock.now();
+        for index in 0..inbox.len() {
+            let path = inbox.arrival(index).path;
+            for place in inbox.datagrams(index) {
+                let length = place.len();
+                let room = inbox.room(index, &place);
+                if room.len() >= Server::ROOM {
+                    if let Some(answer) = server.handle(now, path, room, length) {
+                        inbox.post(path, place.start..place.start + answer);
+                    }
+                    continue;
+                }
+                // A short one in a train: its answer may need more room than it had.
+                if outbox.is_full() {
+                    socket.send(outbox, |path, _| server.send_failed(path));
+                }
+                outbox.spare()[..length].copy_from_slice(&room[..length]);
+                if let Some(answer) = server.handle(now, path, outbox.spare(), length) {
+                    outbox.commit(path, answer);
+                }
+            }
         }
-        self.server.set_overflows(socket.overflows());
-        socket.send(&self.inbox, |path, _| self.server.send_failed(path));
-        Ok(true)
+        server.set_overflows(socket.overflows());
+        socket.send(inbox, |path, _| server.send_failed(path));
+        if outbox.has_letters() {
+            socket.send(outbox, |path, _| server.send_failed(path));
+        }
+        Ok(inbox.was_filled())
     }
 
     /// Sends what was held and is due.
     fn release(&mut self) {
         loop {
-            self.outbox.clear();
             let now = self.clock.now();
             while !self.outbox.is_full()
                 && let Some((path, length)) = self.server.poll_transmit(now, self.outbox.spare())
             {
                 self.outbox.commit(path, length);
             }
-            if self.outbox.len() == 0 {
+            if !self.outbox.has_letters() {
                 return;
             }
-            self.socket[0].send(&self.outbox, |path, _| self.server.send_failed(path));
+            self.socket[0].send(&mut self.outbox, |path, _| self.server.send_failed(path));
         }
     }
 }

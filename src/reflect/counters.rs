@@ -40,3 +40,31 @@ impl Counters {
         self.sent_bytes += length as u64;
     }
 }
+
+/// What several servers did in all.
+impl std::iter::Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            received: a.received + b.received,
+            received_bytes: a.received_bytes + b.received_bytes,
+            sent: a.sent + b.sent,
+            sent_bytes: a.sent_bytes + b.sent_bytes,
+            probes: a.probes + b.probes,
+            text_packets: a.text_packets + b.text_packets,
+            plain_packets: a.plain_packets + b.plain_packets,
+            dropped: a.dropped + b.dropped,
+            refused: a.refused + b.refused,
+            malformed: a.malformed + b.malformed,
+            ignored: a.ignored + b.ignored,
+            forgotten: a.forgotten + b.forgotten,
+            opened: a.opened + b.opened,
+            expired: a.expired + b.expired,
+            send_errors: a.send_errors + b.send_errors,
+            overflows: a.overflows + b.overflows,
+            sessions: a.sessions + b.sessions,
+            text_clients: a.text_clients + b.text_clients,
+            held: a.held + b.held,
+            held_bytes: a.held_bytes + b.held_bytes,
+        })
+    }
+}

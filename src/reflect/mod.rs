@@ -132,6 +132,9 @@ pub struct Server {
 
 impl Server {
     const SWEEP: Duration = Duration::from_secs(1);
+    /// The least room that `handle` needs. No answer is longer than its datagram but those of the text
+    /// dialect, which are shorter than this.
+    pub const ROOM: usize = 48;
 
     /// The secret, from the operating system's random source, is behind every cookie, token and
     /// seed of this server.
@@ -154,8 +157,8 @@ impl Server {
         }
     }
 
-    /// Takes the datagram in `buffer[..length]`, received at `now`. If an answer leaves at once, it
-    /// is written over it and its length returned.
+    /// Takes the datagram in `buffer[..length]`, received at `now`; the buffer is at least `ROOM` long.
+    /// If an answer leaves at once, it is written over it and its length returned.
     pub fn handle(&mut self, now: Instant, path: Path, buffer: &mut [u8], length: usize) -> Option<usize> {
         self.counters.received += 1;
         self.counters.received_bytes += length as u64;

@@ -5,23 +5,28 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
 use libc::{c_int, c_void};
 
-use super::{Batch, Control, Options, Slot};
+use super::batch::{Arrival, Batch, Letter};
+use super::{Control, Options};
 use crate::reflect::Path;
 use crate::time::{Duration, Instant};
 
 /// The sum of all that can be enabled at once: a stamp (timespec), the drop counter (u32), the time
-/// to live and the traffic class (int each), an IPv6 packet info (20 bytes).
-const CONTROL: usize = space(16) + space(4) + space(4) + space(4) + space(20);
+/// to live, the traffic class and the length of a train's datagrams (int each), an IPv6 packet info
+/// (20 bytes).
+const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20);
 
 const fn space(payload: usize) -> usize {
     // SAFETY: CMSG_SPACE only computes.
     unsafe { libc::CMSG_SPACE(payload as u32) as usize }
 }
+
+const BUSY_POLL_US: c_int = 50;
 
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
@@ -29,22 +34,28 @@ struct ControlBuffer([u8; CONTROL]);
 
 pub struct Socket {
     socket: socket2::Socket,
-    /// The reply leaves from the address that its probe came to.
-    local_address: bool,
+    options: Options,
     ipv6: bool,
     overflows: u64,
     /// The drop counter is 32 bits wide.
     last_overflow: u32,
+    /// How many headers the next call offers: to fill them in takes time.
+    offer: usize,
+    /// Trains of longer datagrams have been refused: they do not fit the path.
+    longest_in_train: usize,
     headers: Headers,
 }
 
 /// What the kernel reads and writes, kept from call to call. Every pointer in it is set anew before
 /// each call.
+#[derive(Default)]
 struct Headers {
     messages: Vec<libc::mmsghdr>,
     vectors: Vec<libc::iovec>,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<ControlBuffer>,
+    /// The letter that each message is of.
+    letters: Vec<usize>,
 }
 
 // SAFETY: the pointers inside `Headers` are only followed during a call of its owner, which sets
@@ -52,32 +63,38 @@ struct Headers {
 unsafe impl Send for Headers {}
 
 impl Headers {
-    fn resize(&mut self, count: usize) {
-        if self.messages.len() < count {
-            // SAFETY: all-zero is a valid value of these plain C structures.
-            unsafe {
-                self.messages.resize(count, zeroed());
-                self.vectors.resize(count, zeroed());
-                self.names.resize(count, zeroed());
+    fn resize(&mut self, messages: usize, vectors: usize) {
+        // SAFETY: all-zero is a valid value of these plain C structures.
+        unsafe {
+            if self.messages.len() < messages {
+                self.messages.resize(messages, zeroed());
+                self.names.resize(messages, zeroed());
+                self.controls.resize(messages, ControlBuffer([0; CONTROL]));
             }
-            self.controls.resize(count, ControlBuffer([0; CONTROL]));
+            if self.vectors.len() < vectors {
+                self.vectors.resize(vectors, zeroed());
+            }
         }
     }
 }
 
 impl Socket {
+    const OFFER_LEAST: usize = 8;
+
     pub fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
         let fd = socket.as_raw_fd();
-        set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+        if options.stamps {
+            set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        }
         let ipv6 = address.is_ipv6();
-        if ipv6 {
-            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
-            if options.dual_stack {
+        if options.hops {
+            if ipv6 {
+                set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
+            }
+            if !ipv6 || options.dual_stack {
                 set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
             }
-        } else {
-            set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
         }
         if options.local_address {
             let (level, name) = if ipv6 {
@@ -95,15 +112,23 @@ impl Socket {
             };
             set_option(fd, level, name, value)?;
         }
-        let headers =
-            Headers { messages: Vec::new(), vectors: Vec::new(), names: Vec::new(), controls: Vec::new() };
+        if options.trains {
+            // A kernel older than 5.0 knows no trains; then they arrive as single datagrams.
+            let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
+        }
+        if options.busy_poll {
+            // Needs a privilege on some kernels, and a device that can be polled.
+            let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, BUSY_POLL_US);
+        }
         Ok(Self {
             socket,
-            local_address: options.local_address,
+            options: *options,
             ipv6,
             overflows: 0,
             last_overflow: 0,
-            headers,
+            offer: Self::OFFER_LEAST,
+            longest_in_train: usize::MAX,
+            headers: Headers::default(),
         })
     }
 
@@ -113,6 +138,10 @@ impl Socket {
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))
+    }
+
+    pub fn has_stamps(&self) -> bool {
+        self.options.stamps
     }
 
     pub fn overflows(&self) -> u64 {
@@ -128,10 +157,10 @@ impl Socket {
     }
 
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
-        let capacity = batch.slots.len();
-        self.headers.resize(capacity);
-        let Headers { messages, vectors, names, controls } = &mut self.headers;
-        for (index, buffer) in batch.bytes.chunks_exact_mut(batch.stride).take(capacity).enumerate() {
+        let offer = self.offer.min(batch.capacity());
+        self.headers.resize(offer, offer);
+        let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
+        for (index, buffer) in batch.buffers().take(offer).enumerate() {
             vectors[index] = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
             let header = &mut messages[index].msg_hdr;
             header.msg_name = ptr::from_mut(&mut names[index]).cast();
@@ -142,28 +171,30 @@ impl Socket {
             header.msg_controllen = CONTROL as _;
             header.msg_flags = 0;
         }
-        // SAFETY: each of the `capacity` headers was just pointed at live buffers of the lengths
-        // given, which nothing else touches during the call.
+        // SAFETY: each of the `offer` headers was just pointed at live buffers of the lengths given,
+        // which nothing else touches during the call.
         let received = unsafe {
             libc::recvmmsg(
                 self.socket.as_raw_fd(),
                 messages.as_mut_ptr(),
-                capacity as u32,
+                offer as u32,
                 libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
         };
         if received < 0 {
+            self.offer = Self::OFFER_LEAST;
             return Err(io::Error::last_os_error());
         }
-        for index in 0..received as usize {
+        let received = received as usize;
+        for index in 0..received {
             let message = &self.headers.messages[index];
             let ancillary = read_control(&message.msg_hdr);
-            let remote = read_address(&self.headers.names[index]);
-            batch.slots[index] = Slot {
-                path: Path { remote, local: ancillary.local },
-                length: message.msg_len as usize,
-                leaves: false,
+            let length = message.msg_len as usize;
+            batch.arrivals[index] = Arrival {
+                path: Path { remote: read_address(&self.headers.names[index]), local: ancillary.local },
+                length,
+                segment: ancillary.segment.unwrap_or(length),
                 stamp: ancillary.stamp,
                 ttl: ancillary.ttl,
             };
@@ -172,15 +203,26 @@ impl Socket {
                 self.last_overflow = count;
             }
         }
-        batch.used = received as usize;
+        batch.arrived = received;
+        batch.filled = received == offer;
+        self.offer = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
+        self.offer = self.offer.min(batch.capacity());
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, io::Error)) {
-        let paths: Vec<Path> = self.prepare(batch);
+    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, &io::Error)) {
+        let mut next = 0;
+        while next < batch.letters.len() {
+            next = self.send_from(next, batch, &mut failed);
+        }
+    }
+
+    /// Sends the letters from this one on, until a train is refused; returns which are left.
+    fn send_from(&mut self, first: usize, batch: &Batch, failed: &mut impl FnMut(Path, &io::Error)) -> usize {
+        let count = self.prepare(first, batch);
         let mut start = 0;
-        while start < paths.len() {
-            let messages = &mut self.headers.messages[start..paths.len()];
+        while start < count {
+            let messages = &mut self.headers.messages[start..count];
             // SAFETY: `prepare` pointed these headers at the batch's buffers, which live and do not
             // change while `batch` is borrowed.
             let sent = unsafe {
@@ -196,45 +238,70 @@ impl Socket {
                 continue;
             }
             let error = io::Error::last_os_error();
+            let index = self.headers.letters[start];
+            let letter = &batch.letters[index];
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
                 io::ErrorKind::WouldBlock => wait_writable(self.socket.as_raw_fd()),
+                _ if letter.segments > 1 && letter.segment <= self.longest_in_train => {
+                    // Too long for the path, or the device cannot: its datagrams leave one by one.
+                    self.longest_in_train = letter.segment - 1;
+                    return index;
+                }
                 _ => {
-                    failed(paths[start], error);
+                    failed(letter.path, &error);
                     start += 1;
                 }
             }
         }
+        batch.letters.len()
     }
 
-    /// Points headers at all that is to be sent; returns their paths.
-    fn prepare(&mut self, batch: &Batch) -> Vec<Path> {
-        self.headers.resize(batch.len());
-        let mut paths = Vec::with_capacity(batch.len());
-        for index in 0..batch.len() {
-            if !batch.slot(index).leaves {
-                continue;
+    /// Points headers at the letters from this one on; returns how many messages they are.
+    fn prepare(&mut self, first: usize, batch: &Batch) -> usize {
+        let letters = &batch.letters[first..];
+        let most = letters.iter().map(|letter| letter.segments).sum::<usize>();
+        self.headers.resize(most, most);
+        self.headers.letters.clear();
+        let mut vector = 0;
+        for (index, letter) in (first..).zip(letters) {
+            let segments = letter.segments;
+            if segments > 1 && letter.segment <= self.longest_in_train {
+                let start = vector;
+                for place in batch.pieces_of(index) {
+                    self.point(vector, batch.bytes(place.clone()));
+                    vector += 1;
+                }
+                self.address(index, letter, start..vector, Some(letter.segment as u16));
+            } else {
+                for place in batch.segments_of(index) {
+                    self.point(vector, batch.bytes(place));
+                    vector += 1;
+                    self.address(index, letter, vector - 1..vector, None);
+                }
             }
-            let datagram = batch.datagram(index);
-            let at = paths.len();
-            let path = batch.slot(index).path;
-            let Headers { messages, vectors, names, controls } = &mut self.headers;
-            vectors[at] =
-                libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() };
-            let header = &mut messages[at].msg_hdr;
-            header.msg_namelen = write_address(path.remote, &mut names[at]);
-            header.msg_name = ptr::from_mut(&mut names[at]).cast();
-            header.msg_iov = &raw mut vectors[at];
-            header.msg_iovlen = 1;
-            header.msg_flags = 0;
-            header.msg_control = ptr::null_mut();
-            header.msg_controllen = 0;
-            if let (true, Some(local)) = (self.local_address, path.local) {
-                write_source(local, self.ipv6, header, &mut controls[at]);
-            }
-            paths.push(path);
         }
-        paths
+        self.headers.letters.len()
+    }
+
+    fn point(&mut self, vector: usize, bytes: &[u8]) {
+        self.headers.vectors[vector] =
+            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    }
+
+    /// Adds a message made of these vectors.
+    fn address(&mut self, index: usize, letter: &Letter, vectors: Range<usize>, segment: Option<u16>) {
+        let Headers { messages, vectors: all, names, controls, letters } = &mut self.headers;
+        let at = letters.len();
+        letters.push(index);
+        let header = &mut messages[at].msg_hdr;
+        header.msg_namelen = write_address(letter.path.remote, &mut names[at]);
+        header.msg_name = ptr::from_mut(&mut names[at]).cast();
+        header.msg_iov = &raw mut all[vectors.start];
+        header.msg_iovlen = vectors.len() as _;
+        header.msg_flags = 0;
+        let local = letter.path.local.filter(|_| self.options.local_address);
+        write_control(local, self.ipv6, segment, header, &mut controls[at]);
     }
 }
 
@@ -245,6 +312,7 @@ struct Ancillary {
     ttl: Option<u8>,
     local: Option<IpAddr>,
     overflow: Option<u32>,
+    segment: Option<usize>,
 }
 
 fn read_control(header: &libc::msghdr) -> Ancillary {
@@ -272,6 +340,9 @@ fn read_control(header: &libc::msghdr) -> Ancillary {
                 let info: libc::in6_pktinfo = read_payload(message);
                 ancillary.local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
             }
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                ancillary.segment = usize::try_from(read_payload::<c_int>(message)).ok();
+            }
             _ => {}
         }
         // SAFETY: as above.
@@ -286,42 +357,62 @@ fn read_payload<T: Copy>(message: *const libc::cmsghdr) -> T {
     unsafe { libc::CMSG_DATA(message).cast::<T>().read_unaligned() }
 }
 
-/// Has the datagram leave from this address.
-fn write_source(local: IpAddr, ipv6: bool, header: &mut libc::msghdr, control: &mut ControlBuffer) {
+/// Has the message leave from this address, and as a train of datagrams of this length.
+fn write_control(
+    local: Option<IpAddr>,
+    ipv6: bool,
+    segment: Option<u16>,
+    header: &mut libc::msghdr,
+    control: &mut ControlBuffer,
+) {
+    if local.is_none() && segment.is_none() {
+        header.msg_control = ptr::null_mut();
+        header.msg_controllen = 0;
+        return;
+    }
     header.msg_control = ptr::from_mut(control).cast();
     header.msg_controllen = CONTROL as _;
-    // SAFETY: the control buffer is aligned, zeroed here, and has room for either packet info; the
-    // length is then cut to what was written.
+    *control = ControlBuffer([0; CONTROL]);
+    let mut used = 0;
+    // SAFETY: the control buffer is aligned, was zeroed, and has room for a packet info and a length;
+    // the header's length is then cut to what was written.
     unsafe {
-        *control = ControlBuffer([0; CONTROL]);
-        let message = libc::CMSG_FIRSTHDR(header);
-        if ipv6 {
-            let address = match local {
-                IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-                IpAddr::V6(ip) => ip,
-            };
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
-                ipi6_ifindex: 0,
-            };
-            put_payload(message, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
-            header.msg_controllen = space(size_of::<libc::in6_pktinfo>()) as _;
-        } else if let IpAddr::V4(ip) = local {
-            let source = libc::in_addr { s_addr: ip.to_bits().to_be() };
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: source,
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            put_payload(message, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
-            header.msg_controllen = space(size_of::<libc::in_pktinfo>()) as _;
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        match local {
+            Some(local) if ipv6 => {
+                let address = match local {
+                    IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                    IpAddr::V6(ip) => ip,
+                };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
+                    ipi6_ifindex: 0,
+                };
+                used += put_payload(message, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+                message = libc::CMSG_NXTHDR(header, message);
+            }
+            Some(IpAddr::V4(ip)) => {
+                let source = libc::in_addr { s_addr: ip.to_bits().to_be() };
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: source,
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                used += put_payload(message, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+                message = libc::CMSG_NXTHDR(header, message);
+            }
+            _ => {}
+        }
+        if let Some(segment) = segment {
+            used += put_payload(message, libc::SOL_UDP, libc::UDP_SEGMENT, &segment);
         }
     }
+    header.msg_controllen = used as _;
 }
 
 /// # Safety
-/// `message` points at a control message header with room for the payload.
-unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int, payload: &T) {
+/// `message` points at a control message header with room for the payload. Returns the room taken.
+unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int, payload: &T) -> usize {
     // SAFETY: by this function's contract.
     unsafe {
         (*message).cmsg_level = level;
@@ -329,6 +420,7 @@ unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int,
         (*message).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as _;
         libc::CMSG_DATA(message).cast::<T>().write_unaligned(ptr::from_ref(payload).read());
     }
+    space(size_of::<T>())
 }
 
 fn read_address(storage: &libc::sockaddr_storage) -> SocketAddr {
@@ -383,7 +475,7 @@ fn write_address(address: SocketAddr, storage: &mut libc::sockaddr_storage) -> u
     }
 }
 
-pub fn wait(sockets: &[super::Socket], control: &Control, timeout: Option<Duration>) -> io::Result<()> {
+pub fn wait(sockets: &[super::Socket], control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
     let watch = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let mut watched: Vec<libc::pollfd> = Vec::with_capacity(sockets.len() + 1);
     watched.push(watch(control.pipe().as_raw_fd()));
@@ -393,10 +485,7 @@ pub fn wait(sockets: &[super::Socket], control: &Control, timeout: Option<Durati
         }
     }
     poll(&mut watched, timeout)?;
-    if watched[0].revents != 0 {
-        control.clear();
-    }
-    Ok(())
+    Ok(watched[0].revents != 0)
 }
 
 pub fn sharpen_timers() {

@@ -4,16 +4,19 @@
 //! with the standard library alone, for other systems; on Linux it can be asked for, and the tests
 //! run against it too.
 
+mod batch;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+pub use batch::{Arrival, Batch};
 
 use super::control::Control;
 use crate::reflect::Path;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 
 /// How datagrams are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,81 +42,16 @@ pub struct Options {
     pub local_address: bool,
     /// Bytes of receive buffer; the system may allow less.
     pub receive_buffer: Option<usize>,
-}
-
-/// Datagrams in their buffers, received or to be sent.
-pub struct Batch {
-    slots: Vec<Slot>,
-    bytes: Vec<u8>,
-    stride: usize,
-    used: usize,
-}
-
-/// What is known of a datagram besides its bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Slot {
-    pub path: Path,
-    pub length: usize,
-    /// Whether it is to be sent.
-    pub leaves: bool,
-    /// When the kernel received it, in ns of the time of day.
-    pub stamp: Option<Instant>,
-    pub ttl: Option<u8>,
-}
-
-impl Batch {
-    pub fn new(capacity: usize, longest: usize) -> Self {
-        // Buffers a power of two apart would share the same few lines of the processor's cache.
-        let stride = longest.next_multiple_of(64) + 64;
-        let nowhere = Path { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
-        let slot = Slot { path: nowhere, length: 0, leaves: false, stamp: None, ttl: None };
-        Self { slots: vec![slot; capacity], bytes: vec![0; stride * capacity], stride, used: 0 }
-    }
-
-    pub fn len(&self) -> usize {
-        self.used
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.used == self.slots.len()
-    }
-
-    pub fn clear(&mut self) {
-        self.used = 0;
-    }
-
-    pub fn slot(&self, index: usize) -> &Slot {
-        &self.slots[index]
-    }
-
-    pub fn datagram(&self, index: usize) -> &[u8] {
-        &self.buffer(index)[..self.slots[index].length]
-    }
-
-    pub fn buffer(&self, index: usize) -> &[u8] {
-        &self.bytes[index * self.stride..][..self.stride]
-    }
-
-    pub fn buffer_mut(&mut self, index: usize) -> &mut [u8] {
-        &mut self.bytes[index * self.stride..][..self.stride]
-    }
-
-    /// Turns a received datagram into the answer that is written over it, if there is one.
-    pub fn set_answer(&mut self, index: usize, answer: Option<usize>) {
-        let slot = &mut self.slots[index];
-        slot.leaves = answer.is_some();
-        slot.length = answer.unwrap_or(0);
-    }
-
-    /// Room for one more datagram to send, which `commit` then adds.
-    pub fn spare(&mut self) -> &mut [u8] {
-        self.buffer_mut(self.used)
-    }
-
-    pub fn commit(&mut self, path: Path, length: usize) {
-        self.slots[self.used] = Slot { path, length, leaves: true, stamp: None, ttl: None };
-        self.used += 1;
-    }
+    /// Receive trains whole, where they came as such.
+    pub trains: bool,
+    /// Share the port with other sockets that do so: each sender always meets the same one.
+    pub share_port: bool,
+    /// Have the kernel look at the device before it sleeps, where it can.
+    pub busy_poll: bool,
+    /// Stamp in the kernel what is received.
+    pub stamps: bool,
+    /// Tell the time to live of what is received.
+    pub hops: bool,
 }
 
 /// A UDP socket that never blocks.
@@ -156,14 +94,14 @@ impl Socket {
     pub fn has_stamps(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Linux(_) => true,
+            Self::Linux(socket) => socket.has_stamps(),
             Self::Portable(_) => false,
         }
     }
 
     /// Fills the batch with what has arrived; `WouldBlock` if nothing has.
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
-        batch.clear();
+        batch.arrived = 0;
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.receive(batch),
@@ -171,14 +109,15 @@ impl Socket {
         }
     }
 
-    /// Sends the datagrams of a batch that are to leave, each along its path; tells of each that
-    /// failed.
-    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, io::Error)) {
+    /// Sends the letters of a batch, each along its path, and clears them; tells of each datagram
+    /// that failed.
+    pub fn send(&mut self, batch: &mut Batch, failed: impl FnMut(Path, &io::Error)) {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send(batch, failed),
             Self::Portable(socket) => socket.send(batch, failed),
         }
+        batch.clear_letters();
     }
 
     /// Sends one datagram to the connected address.
@@ -201,11 +140,12 @@ impl Socket {
 }
 
 /// Waits until a datagram is there, a request comes, or the time is over; it may be for less.
-pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<()> {
+/// Whether it was a request, which stays until `Control::clear`.
+pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
         Some(Socket::Linux(_)) => linux::wait(sockets, control, timeout),
-        _ => portable::wait(sockets, timeout),
+        _ => portable::wait(sockets, timeout).map(|()| false),
     }
 }
 
@@ -237,6 +177,8 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
     if let Some(class) = options.traffic_class {
         if address.is_ipv4() { socket.set_tos_v4(class)? } else { set_traffic_class_v6(&socket, class)? }
     }
+    #[cfg(unix)]
+    socket.set_reuse_port(options.share_port)?;
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket)

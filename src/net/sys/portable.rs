@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use super::Batch;
+use super::{Arrival, Batch};
 use crate::reflect::Path;
 use crate::time::Duration;
 
@@ -31,24 +31,30 @@ impl Socket {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
-        while !batch.is_full() {
-            match self.socket.recv_from(batch.spare()) {
-                Ok((length, remote)) => batch.commit(Path { remote, local: None }, length),
-                Err(_) if batch.len() > 0 => break,
+        let Self { socket, .. } = self;
+        let mut arrivals = Vec::new();
+        for buffer in batch.buffers() {
+            match socket.recv_from(buffer) {
+                Ok((length, remote)) => {
+                    let path = Path { remote, local: None };
+                    arrivals.push(Arrival { path, length, segment: length, stamp: None, ttl: None });
+                }
+                Err(_) if !arrivals.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
+        batch.arrived = arrivals.len();
+        batch.filled = arrivals.len() == batch.capacity();
+        batch.arrivals[..arrivals.len()].copy_from_slice(&arrivals);
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, io::Error)) {
-        for index in 0..batch.len() {
-            let slot = batch.slot(index);
-            let path = slot.path;
-            if slot.leaves
-                && let Err(error) = self.socket.send_to(batch.datagram(index), path.remote)
-            {
-                failed(path, error);
+    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, &io::Error)) {
+        for (index, letter) in batch.letters.iter().enumerate() {
+            for place in batch.segments_of(index) {
+                if let Err(error) = self.socket.send_to(batch.bytes(place), letter.path.remote) {
+                    failed(letter.path, &error);
+                }
             }
         }
     }

@@ -1,0 +1,101 @@
+//! The servers that are measured: processes of their own, pinned to core 1, ended when dropped.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub const SERVER_CORE: usize = 1;
+
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    pub fn start_c_loop(binary: &Path) -> Self {
+        let port = free_port();
+        Self::start(Command::new(binary).arg(port.to_string()), port)
+    }
+
+    pub fn start_udpecho(arguments: &[&str]) -> Self {
+        let port = free_port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_udpecho"));
+        Self::start(command.args(["serve", "-q", "-p", &port.to_string()]).args(arguments), port)
+    }
+
+    fn start(command: &mut Command, port: u16) -> Self {
+        let child = pinned(command, SERVER_CORE).spawn().expect("the server starts");
+        let server = Self { child, address: (Ipv4Addr::LOCALHOST, port).into() };
+        server.await_answer();
+        server
+    }
+
+    fn await_answer(&self) {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+        for _ in 0..250 {
+            let _ = socket.send_to(b"ready?", self.address);
+            if socket.recv(&mut [0; 16]).is_ok() {
+                return;
+            }
+        }
+        panic!("no server at {}", self.address);
+    }
+
+    /// Nanoseconds that its threads have been on a core.
+    pub fn cpu_nanos(&self) -> u64 {
+        cpu_nanos(self.child.id())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn cpu_nanos(process: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok())
+        .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+/// The command, on one core only.
+pub fn pinned(command: &Command, core: usize) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+    pinned.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    pinned
+}
+
+pub fn pin_this_thread_to(core: usize) {
+    let process = std::process::id().to_string();
+    let done = Command::new("taskset")
+        .args(["-p", "-c", &core.to_string(), &process])
+        .stdout(Stdio::null())
+        .status();
+    assert!(done.is_ok_and(|status| status.success()), "taskset is needed to pin the load");
+}
+
+/// None if there is no compiler.
+pub fn build_c_loop() -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/echo/echo.c");
+    let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join("echo-c");
+    let built = Command::new("cc").args(["-O2", "-o"]).arg(&binary).arg(source).status();
+    match built {
+        Ok(status) => {
+            assert!(status.success(), "the C loop does not compile");
+            Some(binary)
+        }
+        Err(_) => None,
+    }
+}
+
+pub fn free_port() -> u16 {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    socket.local_addr().expect("its address").port()
+}

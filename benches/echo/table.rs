@@ -1,0 +1,119 @@
+//! The results as a Markdown table, medians with their spread, and ratios to the C loop.
+
+use std::fmt::Write as _;
+
+use super::load::{Load, Measured};
+use super::peers::Peer;
+
+#[derive(Default)]
+pub struct Table {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    size: usize,
+    sources: usize,
+    trains: bool,
+    cells: Vec<(&'static str, Vec<Measured>)>,
+}
+
+/// The middle one, and the least and the greatest.
+#[derive(Clone, Copy)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Spread {
+    pub fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Self { median: values[values.len() / 2], least: values[0], most: values[values.len() - 1] }
+    }
+
+    /// In thousands.
+    pub fn in_thousands(&self) -> String {
+        format!("{:.0} ({:.0}-{:.0})", self.median / 1e3, self.least / 1e3, self.most / 1e3)
+    }
+}
+
+impl Table {
+    pub fn add(&mut self, name: &'static str, load: &Load, measured: Measured) {
+        let same = |row: &Row| (row.size, row.sources, row.trains) == (load.size, load.sources, load.trains);
+        let index = self.rows.iter().position(same).unwrap_or_else(|| {
+            let Load { size, sources, trains, .. } = *load;
+            self.rows.push(Row { size, sources, trains, cells: Vec::new() });
+            self.rows.len() - 1
+        });
+        let cells = &mut self.rows[index].cells;
+        match cells.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, all)) => all.push(measured),
+            None => cells.push((name, vec![measured])),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the report bears its date")]
+    pub fn write(&self, peers: &[Peer]) {
+        let now = jiff::Zoned::now();
+        let mut text = format!(
+            "# The server's engine, {}\n\n`cargo bench --bench echo` on {}. The server on core 1, the load on core 0, \
+             in turn; thousands of echoes a second, median of {} (least-most), and nanoseconds of the server's core \
+             for each echo.\n\n",
+            now.strftime("%Y-%m-%d"),
+            machine(),
+            super::ROUNDS
+        );
+        text += "| bytes | sources | | C loop | plain | native | text |\n|--:|--:|:--|--:|--:|--:|--:|\n";
+        for row in &self.rows {
+            let _ = write!(
+                text,
+                "| {} | {} | {} |",
+                row.size,
+                row.sources,
+                if row.trains { "trains" } else { "" }
+            );
+            let base = row.rate("C loop");
+            for name in ["C loop", "plain", "native", "text"] {
+                let cell = row.rate(name).map(|rate| {
+                    let ratio =
+                        base.map_or(String::new(), |base| format!(" **{:.2}**", rate.median / base.median));
+                    let ratio = if name == "C loop" { String::new() } else { ratio };
+                    format!("{}{ratio}, {:.0} ns", rate.in_thousands(), row.nanos(name))
+                });
+                let _ = write!(text, " {} |", cell.unwrap_or_default());
+            }
+            text += "\n";
+        }
+        text += "\n";
+        for peer in peers {
+            let _ = writeln!(text, "- {peer}");
+        }
+        let path = format!("{}/results/{}-server.md", env!("CARGO_MANIFEST_DIR"), now.strftime("%Y-%m-%d"));
+        std::fs::write(&path, &text).expect("the results are written");
+        println!("{text}\nwritten to {path}");
+    }
+}
+
+impl Row {
+    fn rate(&self, name: &str) -> Option<Spread> {
+        let (_, all) = self.cells.iter().find(|(known, _)| *known == name)?;
+        Some(Spread::of(all.iter().map(|measured| measured.per_second)))
+    }
+
+    fn nanos(&self, name: &str) -> f64 {
+        let (_, all) = self.cells.iter().find(|(known, _)| *known == name).expect("a cell that has a rate");
+        Spread::of(all.iter().map(|measured| measured.server_nanos)).median
+    }
+}
+
+/// What it ran on.
+pub fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count().max(cores);
+    let kernel = udpecho::net::kernel_release().unwrap_or_default();
+    format!("{cores} cores ({}), Linux {kernel}", model.trim_start_matches(['\t', ' ', ':']))
+}
