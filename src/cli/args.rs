@@ -201,6 +201,12 @@ pub struct Ping {
     /// Whether routers may fragment: do forbids it, dont allows it
     #[arg(short = 'M', value_name = "do|dont")]
     pub fragment: Option<Fragment>,
+    /// Find the largest payload that the path carries in one piece, each way, print it, and end
+    #[arg(long, conflicts_with_all = [
+        "count", "interval", "size", "decay", "poisson", "deadline", "total", "text", "impair", "stop_server",
+        "output", "no_record", "csv", "json", "json_stream",
+    ])]
+    pub find_size: bool,
     /// Speak the text dialect, to servers that know nothing else
     #[arg(long)]
     pub text: bool,

@@ -12,6 +12,7 @@ mod lanes;
 mod native;
 mod opening;
 mod outcome;
+mod path_size;
 mod plan;
 mod retry;
 mod settings;
@@ -21,6 +22,7 @@ use std::collections::VecDeque;
 
 pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Corruption, Outcome, Resolved};
+pub use path_size::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Language, Settings, Transmit};
 
 use crate::time::{Duration, Instant};

@@ -4,6 +4,8 @@
 
 pub mod desk;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod process;
 
 use udpecho::impair::Impairment;
