@@ -131,6 +131,7 @@ fn run(probes: u64) -> Run {
             interval_us: INTERVAL.as_micros_f64(),
             decay: None,
             min_interval_us: None,
+            poisson_seed: None,
             size: SIZE,
             deadline_us: Some(30_000.0),
             total_us: None,

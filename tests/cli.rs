@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use assert_cmd::assert::OutputAssertExt;
 use tempfile::TempDir;
 
+use udpecho::record::Folder;
+
 use common::files::Record;
 use common::process::{Finished, Process, Serve, command, free_port, names, run, udpecho};
 
@@ -48,6 +50,10 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
         ("-p 70000", &["'70000'", "--port", "1 to 65535", "for example 8080"]),
         ("-W 0", &["--deadline", "longer than zero", "for example"]),
         ("--decay=100%", &["--decay", "less than 100%", "for example 5%"]),
+        ("--poisson --decay", &["--poisson", "--decay", "cannot be used with"]),
+        ("--poisson-seed 1", &["--poisson"]),
+        ("-i 10ms --poisson --min-interval 10ms", &["-i 10ms", "--min-interval 10ms", "for example -i 10ms"]),
+        ("--find-size -n 3", &["--find-size", "--count", "cannot be used with"]),
         ("-Q 64", &["--dscp", "0 to 63", "for example"]),
         ("-t 0", &["--ttl", "1 to 255", "for example"]),
         ("-ip 127.0.0.2", &["--ip", "multiple times"]),
@@ -205,6 +211,23 @@ fn quiet_prints_the_ends_and_verbose_prints_all() {
     }
     // A result is on stdout; where the picture is, on stderr, and nothing else.
     assert!(usual.stderr[0].ends_with("report.png") && usual.stderr.len() == 1, "{usual:?}");
+}
+
+#[test]
+fn a_seed_gives_random_intervals_again() {
+    let serve = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let due = |more: &str, name: &str| {
+        let words = format!("ping -ip 127.0.0.1:{} -n 30 -i 3ms -q -o {name} {more}", serve.port);
+        run(command(folder.path(), &words)).assert_summed_up();
+        let folder = Folder::open(&folder.path().join(name)).unwrap();
+        let seed = folder.read_run().unwrap().config.poisson_seed.unwrap();
+        let rows = folder.probe_reader().unwrap().map(Result::unwrap);
+        (seed, rows.map(|row| (row.due, row.interval)).collect::<Vec<_>>())
+    };
+    let (seed, first) = due("--poisson", "first");
+    assert_eq!(due(&format!("--poisson --poisson-seed {seed}"), "second"), (seed, first.clone()));
+    assert_ne!(due("--poisson", "third").1, first);
 }
 
 #[test]

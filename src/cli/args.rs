@@ -168,10 +168,16 @@ pub struct Ping {
     /// Make each interval this much shorter than the one before
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
     pub decay: Option<Probability>,
-    /// No interval gets shorter than this by --decay
-    #[arg(long, value_name = "TIME", default_value = "100us")]
-    pub min_interval: Interval,
-    /// Time after which a reply is late [default: the interval]
+    /// Make intervals random, with -i as their mean: what recurs on the path cannot hide between probes
+    #[arg(long, conflicts_with = "decay")]
+    pub poisson: bool,
+    /// Seed of the random intervals, to have them again [default: another each time; run.json has it]
+    #[arg(long, value_name = "SEED", requires = "poisson")]
+    pub poisson_seed: Option<u64>,
+    /// No interval gets shorter than this by --decay or --poisson [default: 100us; with --poisson a tenth of -i at most]
+    #[arg(long, value_name = "TIME")]
+    pub min_interval: Option<Interval>,
+    /// Time after which a reply is late [default: the interval, until the next probe is due]
     #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
     pub deadline: Option<Interval>,
     /// Send no probe after this time
@@ -195,6 +201,12 @@ pub struct Ping {
     /// Whether routers may fragment: do forbids it, dont allows it
     #[arg(short = 'M', value_name = "do|dont")]
     pub fragment: Option<Fragment>,
+    /// Find the largest payload that the path carries in one piece, each way, print it, and end
+    #[arg(long, conflicts_with_all = [
+        "count", "interval", "size", "decay", "poisson", "deadline", "total", "text", "impair", "stop_server",
+        "output", "no_record", "csv", "json", "json_stream",
+    ])]
+    pub find_size: bool,
     /// Speak the text dialect, to servers that know nothing else
     #[arg(long)]
     pub text: bool,

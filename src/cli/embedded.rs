@@ -18,7 +18,8 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn start(backend: Backend, clock: Clock) -> anyhow::Result<Self> {
-        let server = Server::new(Settings::default(), random_bytes().context("no randomness")?, clock.now());
+        let settings = Settings { whole_answers: backend.forbids_fragments(), ..Settings::default() };
+        let server = Server::new(settings, random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut engine =
             ServerEngine::bind(anywhere, Serving { backend, ..Serving::default() }, server, clock)

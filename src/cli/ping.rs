@@ -4,6 +4,7 @@ mod notes;
 mod places;
 mod plan;
 mod screen;
+mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,9 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Server::At { .. } => None,
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
+    if arguments.find_size {
+        return size::run(&peer, &plan.outgoing);
+    }
     let settings = plan.settings(&peer)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     let stop = Arc::clone(&control);
@@ -70,7 +74,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(plan::explain(&failure, &peer));
+            return Err(size::explain(&failure, &peer, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();

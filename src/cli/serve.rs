@@ -71,7 +71,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         max_sessions: arguments.max_sessions / arguments.threads,
         max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX) / arguments.threads,
         kernel_stamps: arguments.stamps,
-        ..Settings::default()
+        whole_answers: backend(arguments.io).forbids_fragments(),
     })
 }
 

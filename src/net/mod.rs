@@ -4,6 +4,7 @@
 mod client;
 mod clock;
 mod control;
+mod finder;
 mod server;
 mod sys;
 mod workers;
@@ -11,6 +12,7 @@ mod workers;
 pub use client::{ClientEngine, Observation, Observer, Outgoing};
 pub use clock::Clock;
 pub use control::Control;
+pub use finder::find_size;
 pub use server::{Bind, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, kernel_release};
 pub use workers::Workers;

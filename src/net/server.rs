@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket};
-use crate::reflect::{Counters, Server};
+use crate::reflect::{Counters, Path, Server, stays_whole};
 use crate::time::Duration;
 
 /// Where to listen.
@@ -158,7 +158,12 @@ impl ServerEngine {
                 let room = inbox.room(index, &place);
                 if room.len() >= Server::ROOM {
                     if let Some(answer) = server.handle_stamped(received, now, path, room, length) {
-                        inbox.post(path, place.start..place.start + answer);
+                        let place = place.start..place.start + answer;
+                        if stays_whole(inbox.bytes(place.clone())) {
+                            send_whole(socket, inbox.bytes(place), path, outbox, server);
+                        } else {
+                            inbox.post(path, place);
+                        }
                     }
                     continue;
                 }
@@ -203,4 +208,17 @@ impl ServerEngine {
             outbox.clear_letters();
         }
     }
+}
+
+/// Sends a datagram by itself, in one piece or not at all.
+fn send_whole(socket: &mut Socket, datagram: &[u8], path: Path, outbox: &mut Batch, server: &mut Server) {
+    if outbox.has_letters() {
+        socket.send(outbox, |path, _| server.send_failed(path));
+    }
+    outbox.spare()[..datagram.len()].copy_from_slice(datagram);
+    outbox.commit(path, datagram.len());
+    // A system where this cannot be said is known to those who look at the answer.
+    let _ = socket.set_whole(true);
+    socket.send(outbox, |path, _| server.send_failed(path));
+    let _ = socket.set_whole(false);
 }

@@ -12,6 +12,7 @@ mod lanes;
 mod native;
 mod opening;
 mod outcome;
+mod path_size;
 mod plan;
 mod retry;
 mod settings;
@@ -21,6 +22,7 @@ use std::collections::VecDeque;
 
 pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Corruption, Outcome, Resolved};
+pub use path_size::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Language, Settings, Transmit};
 
 use crate::time::{Duration, Instant};
@@ -421,8 +423,7 @@ impl Client {
 
 /// One lane for each probe that may be waiting at once.
 fn lanes_needed(settings: &Settings) -> usize {
-    let shortest = settings.schedule.shortest_interval().as_nanos().max(1);
     let longest_wait =
         settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
-    (longest_wait.as_nanos() / shortest + 2).clamp(1, Client::LANES_MOST) as usize
+    (settings.schedule.most_within(longest_wait) + 1).clamp(1, Client::LANES_MOST) as usize
 }

@@ -224,8 +224,7 @@ impl Client {
 
 fn wishes(settings: &Settings) -> Wishes {
     let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
-    let horizon = (wait + Native::REMEMBER_MARGIN).as_nanos();
-    let probes = horizon / settings.schedule.shortest_interval().as_nanos().max(1);
+    let probes = settings.schedule.most_within(wait + Native::REMEMBER_MARGIN);
     Wishes {
         injection: settings.wants.as_ref().map_or(String::new(), ToString::to_string),
         size: settings.size,

@@ -19,9 +19,10 @@ pub struct Fold {
     causes: BTreeMap<Cause, u64>,
     duration: Duration,
     size: u32,
-    /// The first interval, and whether a later one was shorter.
-    first_interval: Option<Duration>,
+    /// The last interval, and whether any was shorter or longer than the one before.
+    interval: Option<Duration>,
     shrinks: bool,
+    grows: bool,
     rtt: Quantiles,
     net_rtt: Quantiles,
     hold: Quantiles,
@@ -60,8 +61,9 @@ impl Fold {
     /// Takes the next row; passes on each second that it completes.
     pub fn push(&mut self, probe: &Resolved, mut second: impl FnMut(&Second)) {
         self.size = probe.size;
-        let first = *self.first_interval.get_or_insert(probe.interval);
-        self.shrinks |= probe.interval < first;
+        let before = self.interval.replace(probe.interval).unwrap_or(probe.interval);
+        self.shrinks |= probe.interval < before;
+        self.grows |= probe.interval > before;
         self.push_outcome(probe);
         if let (Some(sent), Some(rtt)) = (probe.sent, probe.rtt) {
             self.push_arrival(probe, sent, rtt);
@@ -253,9 +255,9 @@ impl Fold {
         }
     }
 
-    /// Only of a run whose interval shrinks.
+    /// Only of a run whose interval shrinks and never grows.
     fn knee(&self) -> Option<Knee> {
-        let knee = self.knee.knee().filter(|_| self.shrinks)?;
+        let knee = self.knee.knee().filter(|_| self.shrinks && !self.grows)?;
         let bits = f64::from(self.size) * 16.0;
         Some(Knee {
             interval_us: knee.interval.as_micros_f64(),

@@ -63,6 +63,9 @@ pub struct Config {
     /// The share by which each interval is shorter than the one before.
     pub decay: Option<f64>,
     pub min_interval_us: Option<f64>,
+    /// Intervals are random, with `interval_us` as their mean; this seed gives them again.
+    #[serde(default)]
+    pub poisson_seed: Option<u64>,
     pub size: u32,
     /// Absent when a probe's deadline is its interval.
     pub deadline_us: Option<f64>,

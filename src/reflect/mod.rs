@@ -19,6 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 pub use counters::Counters;
 pub use text::TextFrom;
 
+pub use crate::wire::native::stays_whole;
+
 use crate::impair::{Impairment, Pipeline, Scenario};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
@@ -82,6 +84,9 @@ pub struct Settings {
     pub max_held_bytes: usize,
     /// Whether datagrams are stamped by the kernel; told to clients.
     pub kernel_stamps: bool,
+    /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
+    /// clients.
+    pub whole_answers: bool,
 }
 
 impl Default for Settings {
@@ -96,6 +101,7 @@ impl Default for Settings {
             max_sessions: 65_536,
             max_held_bytes: 512 << 20,
             kernel_stamps: false,
+            whole_answers: false,
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
-    Accept, Ask, Cookie, Deny, DenyReason, Fate, Forgotten, Hello, MIN_SIZE, Message, Open, Probe, Reply,
-    Tell, Token, decode, emit_stopped,
+    Accept, Ask, Cookie, Deny, DenyReason, Fate, Fits, Forgotten, Hello, MIN_SIZE, Message, Open, Probe,
+    Reply, Tell, Token, decode, emit_stopped,
 };
 
 /// No client is remembered for longer than this without a probe.
@@ -50,6 +50,16 @@ impl Server {
                 self.sessions.remove(token);
                 None
             }
+            Message::Fit(fit) => {
+                let fits = Fits {
+                    nonce: fit.nonce,
+                    number: fit.number,
+                    received: length as u32,
+                    max_size: self.settings.max_size,
+                    whole: self.settings.whole_answers,
+                };
+                Some(fits.emit(fit.answer, buffer))
+            }
             // What only a server sends is never answered, so two servers cannot keep each other busy.
             Message::Cookie(_)
             | Message::Accept(_)
@@ -57,7 +67,8 @@ impl Server {
             | Message::Reply(_)
             | Message::Forgotten(_)
             | Message::Tell(_)
-            | Message::Stopped(..) => {
+            | Message::Stopped(..)
+            | Message::Fits(_) => {
                 self.counters.malformed += 1;
                 None
             }

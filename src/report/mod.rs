@@ -22,7 +22,7 @@ pub use digest::Digest;
 pub use html::html;
 pub use injection::injection;
 pub use lines::{Reply, header, not_sent, overdue, reply};
-pub use quantity::{bit_rate, milliseconds, percent, wrapped};
+pub use quantity::{bit_rate, bytes_on_the_wire, milliseconds, percent, wrapped};
 
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;

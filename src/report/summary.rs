@@ -319,7 +319,9 @@ fn advice(run: &Run, summary: &Summary) -> Vec<String> {
             ms(error.p99)
         ));
     }
-    if summary.late * 2 > summary.sent {
+    if summary.late > 0 && run.config.poisson_seed.is_some() && run.config.deadline_us.is_none() {
+        advice.push("each random interval was its probe's deadline; -W gives them all the same".to_owned());
+    } else if summary.late * 2 > summary.sent {
         advice.push("most replies came after the deadline; a larger -W would count them".to_owned());
     }
     if summary.causes.contains_key(&Cause::ClientOverflow) {
@@ -539,6 +541,14 @@ mod tests {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
         assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms"));
+    }
+
+    #[test]
+    fn late_replies_of_random_intervals_are_explained() {
+        let mut run = run();
+        run.config.poisson_seed = Some(1);
+        let said = super::summary(&run, &bad(), &[], Detail::Usual).join(" ");
+        assert!(said.contains("each random interval was its probe's deadline"), "{said}");
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! from time zero. A new kind is a file here and an arm of `Schedule`.
 
 mod decay;
+mod poisson;
 
 pub use decay::Decay;
+pub use poisson::Poisson;
 
 use crate::time::Duration;
 use crate::units::Interval;
@@ -15,6 +17,7 @@ use crate::units::Interval;
 pub enum Schedule {
     Fixed(Interval),
     Decay(Decay),
+    Poisson(Poisson),
 }
 
 impl Schedule {
@@ -23,13 +26,14 @@ impl Schedule {
         match self {
             Self::Fixed(interval) => interval.get(),
             Self::Decay(decay) => decay.next_interval(),
+            Self::Poisson(poisson) => poisson.next_interval(),
         }
     }
 
     /// Whether the last interval was the shortest allowed and the plan asked for a shorter one.
     pub fn at_floor(&self) -> bool {
         match self {
-            Self::Fixed(_) => false,
+            Self::Fixed(_) | Self::Poisson(_) => false,
             Self::Decay(decay) => decay.at_floor(),
         }
     }
@@ -39,14 +43,17 @@ impl Schedule {
         match self {
             Self::Fixed(interval) => interval.get(),
             Self::Decay(decay) => decay.longest_interval(),
+            Self::Poisson(poisson) => poisson.longest_interval(),
         }
     }
 
-    /// The shortest interval that can come.
-    pub fn shortest_interval(&self) -> Duration {
+    /// No more probes than this are due within a span of this length.
+    pub fn most_within(&self, span: Duration) -> i64 {
+        let every = |interval: Duration| span.as_nanos() / interval.as_nanos().max(1) + 1;
         match self {
-            Self::Fixed(interval) => interval.get(),
-            Self::Decay(decay) => decay.floor(),
+            Self::Fixed(interval) => every(interval.get()),
+            Self::Decay(decay) => every(decay.floor()),
+            Self::Poisson(poisson) => poisson.most_within(span),
         }
     }
 }

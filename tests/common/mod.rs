@@ -4,12 +4,14 @@
 
 pub mod desk;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod process;
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Event, Language, Resolved, ServerInfo, Settings};
 use udpecho::reflect::{self, Injection};
-use udpecho::schedule::{Decay, Schedule};
+use udpecho::schedule::{Decay, Poisson, Schedule};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 use udpecho::units::{Interval, Probability};
@@ -44,6 +46,10 @@ pub fn settings(count: u64, every: Duration) -> Settings {
 /// The decay of the contract: each interval 5 % shorter.
 pub fn decay(first: Duration, floor: Duration) -> Schedule {
     Schedule::Decay(Decay::new(interval(first), share(0.05), interval(floor)))
+}
+
+pub fn poisson(mean: Duration, seed: u64) -> Schedule {
+    Schedule::Poisson(Poisson::new(interval(mean), interval(Duration::from_micros(1)), seed).unwrap())
 }
 
 pub fn clean() -> reflect::Settings {

@@ -8,7 +8,9 @@ use udpecho::sim::{Conditions, Simulation};
 use udpecho::stats::Second;
 use udpecho::time::Duration;
 
-use crate::common::{clean, decay, events_of, interval, millis, resolved, settings, simulation};
+use crate::common::{
+    clean, decay, events_of, interval, millis, poisson, resolved, settings, share, simulation,
+};
 
 fn outcomes(rows: &[Resolved]) -> Vec<Outcome> {
     rows.iter().map(|row| row.outcome).collect()
@@ -60,6 +62,37 @@ fn with_decay_each_interval_is_0_95_of_the_one_before_and_the_deadline_with_it()
         assert_eq!(row.outcome, if seq <= 17 { Outcome::Ok } else { Outcome::Late }, "seq {seq}");
         due += expected;
     }
+}
+
+#[test]
+fn at_random_each_deadline_is_the_probes_own_interval() {
+    let client = Settings { schedule: poisson(millis(100), 1), ..settings(500, millis(1)) };
+    let rows = resolved(&events_of(clean(), millis(20), client));
+    let mut due = Duration::ZERO;
+    for row in &rows {
+        assert_eq!((row.due, row.sent), (due, Some(due)));
+        let expected = if row.interval >= millis(40) { Outcome::Ok } else { Outcome::Late };
+        assert_eq!(row.outcome, expected, "{row:?}");
+        due += row.interval;
+    }
+    let on_time = rows.iter().filter(|row| row.outcome == Outcome::Ok).count();
+    // exp(-0.4) of 500 are 335; four standard deviations are 42.
+    assert!((293..=377).contains(&on_time), "{on_time}");
+}
+
+#[test]
+fn when_probes_are_due_depends_on_the_seed_and_never_on_the_path() {
+    let due = |seed: u64, one_way: Duration, loss: f64| {
+        let path = Conditions { loss: share(loss), ..Conditions::ideal(one_way) };
+        let mut simulation = Simulation::new(clean(), path.clone(), path, 5);
+        simulation.add_client(Settings { schedule: poisson(millis(10), seed), ..settings(300, millis(1)) });
+        simulation.run(Duration::from_secs(300));
+        let rows = resolved(&simulation.take_events(0));
+        rows.iter().map(|row| (row.due, row.sent)).collect::<Vec<_>>()
+    };
+    let fast = due(1, millis(1), 0.0);
+    assert_eq!(due(1, millis(400), 0.2), fast);
+    assert_ne!(due(2, millis(1), 0.0), fast);
 }
 
 #[test]

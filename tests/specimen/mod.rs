@@ -111,6 +111,7 @@ fn run(count: u64, interval: f64) -> Run {
             interval_us: interval * 1e6,
             decay: None,
             min_interval_us: None,
+            poisson_seed: None,
             size: 512,
             deadline_us: None,
             total_us: None,

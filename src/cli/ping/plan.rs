@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::cli::args::{Fragment, Ping};
 use crate::cli::impair::wanted;
@@ -12,18 +12,24 @@ use crate::net::{Outgoing, kernel_release, random_bytes};
 use crate::probe::{Failure, Language, ServerInfo, Settings};
 use crate::record::{self, Config, Environment, Run, SCHEMA, Stamps};
 use crate::report::milliseconds;
-use crate::schedule::{Decay, Schedule};
+use crate::rng::Seed;
+use crate::schedule::{Decay, Poisson, Schedule};
 use crate::time::{Duration, Instant};
+use crate::units::Interval;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
 
 /// A reply is waited for this much longer than there is a known reason for.
 const GRACE: Duration = Duration::from_secs(1);
+/// Unless another is given, no interval is shorter.
+const MIN_INTERVAL: Duration = Duration::from_micros(100);
 
 pub struct Plan<'a> {
     arguments: &'a Ping,
     pub server: Server,
     family: Family,
     pub outgoing: Outgoing,
+    /// Of random intervals, where they are asked for.
+    poisson_seed: Option<Seed>,
 }
 
 /// Which server is measured.
@@ -48,9 +54,12 @@ impl<'a> Plan<'a> {
             None if arguments.port.is_some() => bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080"),
             None => Server::Embedded,
         };
+        // Short enough to be typed again.
+        let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
         Ok(Self {
             arguments,
             server,
+            poisson_seed: arguments.poisson_seed.or(drawn.map(Seed::from)),
             family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
             outgoing: Outgoing {
                 backend: backend(arguments.io),
@@ -78,15 +87,10 @@ impl<'a> Plan<'a> {
     pub fn settings(&self, peer: &Peer) -> anyhow::Result<Settings> {
         let arguments = self.arguments;
         let language = if arguments.text { Language::Text } else { Language::Native };
-        let every = arguments.interval;
-        let schedule = match arguments.decay {
-            Some(share) => Schedule::Decay(Decay::new(every, share, arguments.min_interval)),
-            None => Schedule::Fixed(every),
-        };
         Ok(Settings {
             language,
             size: size(arguments.size.get(), language, peer.address)?,
-            schedule,
+            schedule: self.schedule()?,
             count: arguments.count,
             total: arguments.total.map(|total| total.get()),
             deadline: arguments.deadline.map(|deadline| deadline.get()),
@@ -95,6 +99,30 @@ impl<'a> Plan<'a> {
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
         })
+    }
+
+    fn schedule(&self) -> anyhow::Result<Schedule> {
+        let Ping { interval, decay, .. } = *self.arguments;
+        let floor = self.min_interval();
+        Ok(match (decay, self.poisson_seed) {
+            (Some(share), _) => Schedule::Decay(Decay::new(interval, share, floor)),
+            (None, Some(seed)) => {
+                let poisson = Poisson::new(interval, floor, seed);
+                Schedule::Poisson(
+                    poisson
+                        .with_context(|| format!("-i {interval} --min-interval {floor} with --poisson"))?,
+                )
+            }
+            (None, None) => Schedule::Fixed(interval),
+        })
+    }
+
+    /// Of random intervals most must be free to be as short as they happen to be.
+    fn min_interval(&self) -> Interval {
+        let tenth = Duration::from_nanos(self.arguments.interval.get().as_nanos() / 10);
+        let floor = if self.poisson_seed.is_some() { tenth.min(MIN_INTERVAL) } else { MIN_INTERVAL };
+        let usual = Interval::new(floor).unwrap_or(self.arguments.interval);
+        self.arguments.min_interval.unwrap_or(usual)
     }
 
     /// The record of a run that is about to begin.
@@ -115,7 +143,9 @@ impl<'a> Plan<'a> {
                 count: settings.count,
                 interval_us: micros(arguments.interval.get()),
                 decay: arguments.decay.map(f64::from),
-                min_interval_us: arguments.decay.map(|_| micros(arguments.min_interval.get())),
+                min_interval_us: (arguments.decay.is_some() || arguments.poisson)
+                    .then(|| micros(self.min_interval().get())),
+                poisson_seed: self.poisson_seed,
                 size: settings.size,
                 deadline_us: settings.deadline.map(micros),
                 total_us: settings.total.map(micros),

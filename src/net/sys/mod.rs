@@ -28,6 +28,13 @@ pub enum Backend {
     Portable,
 }
 
+impl Backend {
+    /// Whether its sockets can send datagrams that nobody may fragment.
+    pub fn forbids_fragments(self) -> bool {
+        cfg!(target_os = "linux") && self == Self::Native
+    }
+}
+
 /// What a socket is to be like.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -125,6 +132,15 @@ impl Socket {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send_one(datagram),
             Self::Portable(socket) => socket.send_one(datagram),
+        }
+    }
+
+    /// From now on what it sends may be fragmented, or not. A backend that cannot forbid it allows it.
+    pub fn set_whole(&self, whole: bool) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.set_whole(whole),
+            Self::Portable(_) => Ok(()),
         }
     }
 

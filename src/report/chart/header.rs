@@ -82,9 +82,10 @@ pub fn parameters(run: &Run, duration: f64) -> String {
 
 fn schedule(config: &Config) -> String {
     let interval = short(config.interval_us);
-    match config.decay {
-        None => format!("i={interval} fixed"),
-        Some(decay) => {
+    match (config.decay, config.poisson_seed) {
+        (None, None) => format!("i={interval} fixed"),
+        (None, Some(seed)) => format!("i={interval} on average, at random (Poisson, seed {seed})"),
+        (Some(decay), _) => {
             let floor = config.min_interval_us.map(|floor| format!(" to {}", short(floor)));
             let share = quantity::plain(decay * 100.0);
             format!("i={interval} shrinking by {share} % a probe{}", floor.unwrap_or_default())

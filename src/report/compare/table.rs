@@ -40,9 +40,10 @@ pub fn regression(letter: char, change: &Change) -> String {
 
 fn heading(letter: char, sample: &Sample) -> Vec<String> {
     let (config, digest) = (&sample.run.config, &sample.digest);
-    let every = match config.decay {
-        None => format!("every {}", interval(config)),
-        Some(decay) => format!("from {} on, each {} shorter", interval(config), percent(decay)),
+    let every = match (config.decay, config.poisson_seed) {
+        (None, None) => format!("every {}", interval(config)),
+        (None, Some(_)) => format!("at random every {} on average", interval(config)),
+        (Some(decay), _) => format!("from {} on, each {} shorter", interval(config), percent(decay)),
     };
     let asked = format!("{} probes of {} B to {}, {every}", digest.sent(), config.size, config.address);
     vec![format!("{letter}  {}", sample.name), format!("   {asked}"), format!("   {}", sample.run.started)]
@@ -146,6 +147,7 @@ fn asked_otherwise(letter: char, a: &Config, b: &Config) -> Vec<String> {
         ("address", a.address != b.address),
         ("interval", a.interval_us != b.interval_us),
         ("decay", a.decay != b.decay),
+        ("schedule", a.poisson_seed.is_some() != b.poisson_seed.is_some()),
         ("size", a.size != b.size),
         ("deadline", a.deadline_us != b.deadline_us),
         ("dialect", a.dialect != b.dialect),
