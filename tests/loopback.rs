@@ -408,3 +408,22 @@ fn a_server_that_is_ended_still_sends_what_it_holds() {
     let finished = serve.process.finish();
     assert!(finished.code == Some(0) && finished.has_line("received 1 datagrams, sent 1"), "{finished:#?}");
 }
+
+/// The first server holds its answer until the second listens where the question came from.
+#[test]
+fn two_servers_do_not_go_on_echoing_to_each_other() {
+    let first = Serve::start("--delay constant:2s --loss 0%");
+    let forger = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let port = forger.local_addr().unwrap().port();
+    forger.send_to(b"hello", ("127.0.0.1", first.port)).unwrap();
+    drop(forger);
+    let second = Serve::at(port, "--clean");
+    thread::sleep(Duration::from_millis(2500));
+    for (server, line) in
+        [(first, "received 1 datagrams, sent 1:"), (second, "received 1 datagrams, sent 0:")]
+    {
+        server.process.signal("TERM");
+        let finished = server.process.finish();
+        assert!(finished.has_line(line), "{finished:#?}");
+    }
+}

@@ -77,6 +77,9 @@ pub struct Serve {
     /// Whose text clients are answered: the text dialect's replies are longer than its requests
     #[arg(long, value_name = "WHO", default_value = "private")]
     pub text_from: TextFrom,
+    /// Answer services' ports too: those below 1024, and those of mDNS, SSDP, SIP and their like
+    #[arg(long)]
+    pub allow_low_ports: bool,
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,

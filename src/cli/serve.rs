@@ -61,6 +61,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Private => reflect::TextFrom::Private,
             TextFrom::Any => reflect::TextFrom::Any,
         },
+        allow_low_ports: arguments.allow_low_ports,
         max_sessions: arguments.max_sessions,
         max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
         ..Settings::default()
@@ -111,6 +112,7 @@ fn totals(counters: &Counters) -> Vec<String> {
         (counters.dropped, "dropped on purpose"),
         (counters.refused, "refused by a limit"),
         (counters.malformed, "malformed"),
+        (counters.ignored, "of other servers and services ignored"),
         (counters.forgotten, "of unknown sessions"),
         (counters.overflows, "lost in a full socket buffer"),
         (counters.send_errors, "could not be sent"),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Backend, Batch, Options, Socket};
-use crate::reflect::{Counters, Server};
+use crate::reflect::{ANSWER_HOPS, Counters, Server};
 use crate::time::Duration;
 
 /// Where to listen.
@@ -33,11 +33,12 @@ impl ServerEngine {
     const LONGEST: usize = 65_536;
     const RECEIVE_BUFFER: usize = 4 << 20;
 
-    pub fn bind(bind: Bind, backend: Backend, server: Server, clock: Clock) -> io::Result<Self> {
+    pub fn bind(bind: Bind, backend: Backend, mut server: Server, clock: Clock) -> io::Result<Self> {
         let open = |address: SocketAddr, dual_stack| {
             let options = Options {
                 backend,
                 dual_stack,
+                ttl: Some(u32::from(ANSWER_HOPS)),
                 local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
                 ..Options::default()
@@ -55,6 +56,7 @@ impl ServerEngine {
                 socket => socket?,
             },
         };
+        server.set_own_port(socket.local_addr()?.port());
         Ok(Self {
             clock,
             socket: [socket],
@@ -116,7 +118,8 @@ impl ServerEngine {
         let now = self.clock.now();
         for index in 0..self.inbox.len() {
             let slot = *self.inbox.slot(index);
-            let answer = self.server.handle(now, slot.path, self.inbox.buffer_mut(index), slot.length);
+            let answer =
+                self.server.handle(now, slot.path, slot.ttl, self.inbox.buffer_mut(index), slot.length);
             self.inbox.set_answer(index, answer);
         }
         self.server.set_overflows(socket.overflows());

@@ -17,7 +17,7 @@ pub struct Counters {
     pub refused: u64,
     /// Native messages that could not be read, or that no client sends.
     pub malformed: u64,
-    /// Datagrams that are never answered: from port 0.
+    /// Datagrams that are never answered: of other servers, of services, from no host's address.
     pub ignored: u64,
     /// Probes of unknown sessions.
     pub forgotten: u64,

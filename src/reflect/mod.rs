@@ -8,15 +8,18 @@
 mod cookies;
 mod counters;
 mod fates;
+mod guard;
 mod held;
 mod native;
 mod plain;
 mod sessions;
+mod strangers;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
 
 pub use counters::Counters;
+pub use guard::ANSWER_HOPS;
 pub use text::TextFrom;
 
 use crate::impair::{Impairment, Pipeline, Scenario};
@@ -25,8 +28,10 @@ use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
 
 use cookies::Cookies;
+use guard::Guard;
 use held::{Held, HeldReplies};
 use sessions::Sessions;
+use strangers::Strangers;
 use text::TextClients;
 
 /// Where a datagram came from and which of the server's addresses it came to.
@@ -76,6 +81,8 @@ pub struct Settings {
     pub allow_stop: bool,
     /// Who gets the text dialect's longer replies.
     pub text_from: TextFrom,
+    /// Whether services' ports are answered, from which no client sends.
+    pub allow_low_ports: bool,
     /// Sessions at once.
     pub max_sessions: usize,
     /// Bytes of replies held at once.
@@ -93,6 +100,7 @@ impl Default for Settings {
             max_size: wire::MAX_SIZE_V6,
             allow_stop: false,
             text_from: TextFrom::Private,
+            allow_low_ports: false,
             max_sessions: 65_536,
             max_held_bytes: 512 << 20,
             kernel_stamps: false,
@@ -119,9 +127,11 @@ pub struct Server {
     /// What it injects, as clients are told it.
     notice: Notice,
     started: Instant,
+    guard: Guard,
     cookies: Cookies,
     sessions: Sessions,
     text: TextClients,
+    strangers: Strangers,
     plain: Pipeline,
     plain_seen: u64,
     held: HeldReplies,
@@ -141,6 +151,8 @@ impl Server {
         Self {
             plain: settings.injection.pipeline(now, seed),
             plain_seen: 0,
+            guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
+            strangers: Strangers::new(cookies.derive("strangers", 0)),
             sessions: Sessions::new(settings.max_sessions),
             text: TextClients::new(settings.max_sessions),
             held: HeldReplies::new(settings.max_held_bytes),
@@ -154,12 +166,25 @@ impl Server {
         }
     }
 
-    /// Takes the datagram in `buffer[..length]`, received at `now`. If an answer leaves at once, it
-    /// is written over it and its length returned.
-    pub fn handle(&mut self, now: Instant, path: Path, buffer: &mut [u8], length: usize) -> Option<usize> {
+    /// The port that its socket listens on: nobody is answered there.
+    pub fn set_own_port(&mut self, port: u16) {
+        self.guard.own_port = Some(port);
+    }
+
+    /// Takes the datagram in `buffer[..length]`, received at `now` with so many hops left, where the
+    /// system tells. If an answer leaves at once, it is written over it and its length returned.
+    /// Every answer is to be sent with `ANSWER_HOPS`.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        path: Path,
+        hops: Option<u8>,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
         self.counters.received += 1;
         self.counters.received_bytes += length as u64;
-        if path.remote.port() == 0 {
+        if !self.guard.admits(&path, hops, &buffer[..length]) {
             self.counters.ignored += 1;
             return None;
         }
@@ -168,7 +193,7 @@ impl Server {
         } else if self.text_speaks(path.remote, &buffer[..length]) {
             self.handle_text(now, path, buffer, length)
         } else {
-            self.handle_plain(now, path, buffer, length)
+            self.handle_plain(now, path, hops, buffer, length)
         };
         if let Some(length) = answer {
             self.counters.count_sent(length);

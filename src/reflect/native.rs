@@ -160,7 +160,11 @@ impl Server {
             return None;
         }
         session.last_seen = now;
-        let fate = session.pipeline.fate(now, probe.seq, length);
+        let mut fate = session.pipeline.fate(now, probe.seq, length);
+        if path.remote != session.opening.remote {
+            // Whoever holds the token may write any address into a probe; only this one is proven.
+            fate.extra_copies = 0;
+        }
         if let Some(direction) = fate.dropped {
             let dropped = match direction {
                 Direction::Up => Fate::DroppedUp,

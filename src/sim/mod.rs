@@ -21,6 +21,8 @@ use crate::time::{Duration, Instant};
 
 const BUFFER: usize = 65_536;
 const FIRST_PORT: u16 = 10_000;
+/// What clients' datagrams have left when they arrive.
+const HOPS: Option<u8> = Some(60);
 
 /// One server, its clients, and the paths between them.
 pub struct Simulation {
@@ -205,7 +207,7 @@ impl Simulation {
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: address(host, port), local: None };
-        if let Some(length) = server.handle(self.now, path, &mut self.buffer, datagram.len()) {
+        if let Some(length) = server.handle(self.now, path, HOPS, &mut self.buffer, datagram.len()) {
             self.send_down(path, length);
         }
         self.serve_server();

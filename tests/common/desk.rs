@@ -28,9 +28,14 @@ impl Desk {
 
     /// The answer that leaves at once.
     pub fn send(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+        self.send_with_hops(from, Some(60), datagram)
+    }
+
+    /// The answer to a datagram that arrives with so many hops left.
+    pub fn send_with_hops(&mut self, from: SocketAddr, hops: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: from, local: None };
-        let length = self.server.handle(self.now, path, &mut self.buffer, datagram.len())?;
+        let length = self.server.handle(self.now, path, hops, &mut self.buffer, datagram.len())?;
         Some(self.buffer[..length].to_vec())
     }
 
@@ -106,5 +111,5 @@ pub fn emitted(emit: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
 /// The `index`-th address of those that are public, or of those that are private.
 pub fn address(public: bool, index: u32) -> SocketAddr {
     let network = if public { 0x0808_0000 } else { 0x0A00_0000 };
-    (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 1024 + (index & 0xFFF) as u16).into()
+    (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 40_000 + (index & 0xFFF) as u16).into()
 }
