@@ -83,20 +83,49 @@ pub struct Serve {
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
-    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
-    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
-    pub max_held: ByteSize,
     /// When told to end, still send what is held for so long
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub drain: Duration,
-    /// Sessions at once
-    #[arg(long, value_name = "N", default_value_t = 65_536)]
-    pub max_sessions: usize,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+/// What a server gives at most. The totals at its end tell what was refused.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
+    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
+    pub max_held: ByteSize,
+    /// Remember in so many bytes what became of probes; when they are used up, less far back
+    #[arg(long, value_name = "BYTES", default_value = "256Mi")]
+    pub max_fates: ByteSize,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    pub max_sessions: usize,
+    /// Sessions at once of one source: an IPv4 address, or a /64 network of IPv6
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_source_sessions: usize,
+    /// Text clients at once
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_text_clients: usize,
+    /// Probes a second of one session; clients are told, and which probes were refused [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub session_rate: Option<u32>,
+    /// Datagrams a second of one source that has no session: openings, text, plain echo
+    #[arg(long, value_name = "N", default_value_t = 20_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub source_rate: u32,
+    /// The same, of all sources together
+    #[arg(long, value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub stranger_rate: u32,
+    /// Datagrams a second of all clients, those of sessions included [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub max_rate: Option<u32>,
 }
 
 /// What to inject. Each part replaces that of the profile.

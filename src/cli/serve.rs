@@ -13,6 +13,7 @@ use super::signals;
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
+use crate::units::ByteSize;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
@@ -51,6 +52,7 @@ pub fn backend(io: Io) -> Backend {
 }
 
 fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    let limits = &arguments.limits;
     Ok(Settings {
         injection: injection(&arguments.impair)?,
         client_impair: arguments.client_impair,
@@ -62,10 +64,21 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Any => reflect::TextFrom::Any,
         },
         allow_low_ports: arguments.allow_low_ports,
-        max_sessions: arguments.max_sessions,
-        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
+        max_sessions: limits.max_sessions,
+        max_source_sessions: limits.max_source_sessions,
+        max_text_clients: limits.max_text_clients,
+        max_held_bytes: bytes(limits.max_held),
+        max_fates_bytes: bytes(limits.max_fates),
+        session_rate: limits.session_rate,
+        source_rate: Some(limits.source_rate),
+        stranger_rate: Some(limits.stranger_rate),
+        max_rate: limits.max_rate,
         ..Settings::default()
     })
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.get()).unwrap_or(usize::MAX)
 }
 
 fn in_words(settings: &Settings) -> String {
@@ -111,6 +124,9 @@ fn totals(counters: &Counters) -> Vec<String> {
     let odd = [
         (counters.dropped, "dropped on purpose"),
         (counters.refused, "refused by a limit"),
+        (counters.strangers_refused, "refused by a limit before a session was open"),
+        (counters.sessions_denied, "sessions denied for want of room"),
+        (counters.text_denied, "text clients denied for want of room"),
         (counters.malformed, "malformed"),
         (counters.ignored, "of other servers and services ignored"),
         (counters.forgotten, "of unknown sessions"),

@@ -42,6 +42,8 @@ pub struct ServerInfo {
     pub max_size: u32,
     pub longest_hold: Duration,
     pub kernel_stamps: bool,
+    /// Probes a second that the server answers to one session, if it sets a limit.
+    pub session_rate: Option<u32>,
 }
 
 impl ServerInfo {

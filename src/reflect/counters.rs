@@ -1,6 +1,6 @@
 //! What a server has seen and done since it started.
 
-/// Totals; `sessions`, `text_clients`, `held` and `held_bytes` are of the moment.
+/// Totals; `sessions`, `text_clients`, `held`, `held_bytes` and `fates_bytes` are of the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     pub received: u64,
@@ -13,8 +13,15 @@ pub struct Counters {
     pub plain_packets: u64,
     /// Dropped on purpose, on the way up or as a reply withheld.
     pub dropped: u64,
-    /// Not answered because of a limit.
+    /// Probes and text packets not answered because of a limit; clients of sessions are told which.
     pub refused: u64,
+    /// Datagrams outside a session, not answered because of a limit.
+    pub strangers_refused: u64,
+    /// Sessions and text clients for which there was no room.
+    pub sessions_denied: u64,
+    pub text_denied: u64,
+    /// Cookies given; none is kept.
+    pub cookies: u64,
     /// Native messages that could not be read, or that no client sends.
     pub malformed: u64,
     /// Datagrams that are never answered: of other servers, of services, from no host's address.
@@ -32,6 +39,7 @@ pub struct Counters {
     pub text_clients: u64,
     pub held: u64,
     pub held_bytes: u64,
+    pub fates_bytes: u64,
 }
 
 impl Counters {

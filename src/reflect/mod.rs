@@ -10,6 +10,7 @@ mod counters;
 mod fates;
 mod guard;
 mod held;
+mod limits;
 mod native;
 mod plain;
 mod sessions;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use counters::Counters;
 pub use guard::ANSWER_HOPS;
+pub use limits::PerSecond;
 pub use text::TextFrom;
 
 use crate::impair::{Impairment, Pipeline, Scenario};
@@ -30,7 +32,8 @@ use crate::wire::native as wire;
 use cookies::Cookies;
 use guard::Guard;
 use held::{Held, HeldReplies};
-use sessions::Sessions;
+use limits::{Meter, Sources};
+use sessions::{Caps, Sessions};
 use strangers::Strangers;
 use text::TextClients;
 
@@ -83,8 +86,19 @@ pub struct Settings {
     pub text_from: TextFrom,
     /// Whether services' ports are answered, from which no client sends.
     pub allow_low_ports: bool,
-    /// Sessions at once.
+    /// Sessions at once, of all and of one source.
     pub max_sessions: usize,
+    pub max_source_sessions: usize,
+    /// Text clients at once.
+    pub max_text_clients: usize,
+    /// Bytes to remember what became of probes.
+    pub max_fates_bytes: usize,
+    /// Probes a second of one session; told to clients.
+    pub session_rate: PerSecond,
+    /// Datagrams a second of one source outside a session, of all such sources, and of all clients.
+    pub source_rate: PerSecond,
+    pub stranger_rate: PerSecond,
+    pub max_rate: PerSecond,
     /// Bytes of replies held at once.
     pub max_held_bytes: usize,
     /// Whether datagrams are stamped by the kernel; told to clients.
@@ -101,7 +115,14 @@ impl Default for Settings {
             allow_stop: false,
             text_from: TextFrom::Private,
             allow_low_ports: false,
-            max_sessions: 65_536,
+            max_sessions: 16_384,
+            max_source_sessions: 4096,
+            max_text_clients: 4096,
+            max_fates_bytes: 256 << 20,
+            session_rate: None,
+            source_rate: Some(20_000),
+            stranger_rate: Some(200_000),
+            max_rate: None,
             max_held_bytes: 512 << 20,
             kernel_stamps: false,
         }
@@ -132,6 +153,10 @@ pub struct Server {
     sessions: Sessions,
     text: TextClients,
     strangers: Strangers,
+    /// What was let through: of each source and of all outside sessions, and of everybody.
+    sources: Sources,
+    outside: Meter,
+    all: Meter,
     plain: Pipeline,
     plain_seen: u64,
     held: HeldReplies,
@@ -153,8 +178,15 @@ impl Server {
             plain_seen: 0,
             guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
             strangers: Strangers::new(cookies.derive("strangers", 0)),
-            sessions: Sessions::new(settings.max_sessions),
-            text: TextClients::new(settings.max_sessions),
+            sources: Sources::new(cookies.derive("sources", 0)),
+            outside: Meter::default(),
+            all: Meter::default(),
+            sessions: Sessions::new(Caps {
+                sessions: settings.max_sessions,
+                of_one_source: settings.max_source_sessions,
+                fates: settings.max_fates_bytes,
+            }),
+            text: TextClients::new(settings.max_text_clients),
             held: HeldReplies::new(settings.max_held_bytes),
             counters: Counters::default(),
             stop_asked: false,
@@ -190,6 +222,8 @@ impl Server {
         }
         let answer = if wire::is_native(&buffer[..length]) {
             self.handle_native(now, path, buffer, length)
+        } else if !self.admits_stranger(now, path) {
+            None
         } else if self.text_speaks(path.remote, &buffer[..length]) {
             self.handle_text(now, path, buffer, length)
         } else {
@@ -249,12 +283,23 @@ impl Server {
             text_clients: self.text.len() as u64,
             held: self.held.len() as u64,
             held_bytes: self.held.bytes() as u64,
+            fates_bytes: self.sessions.fates_bytes() as u64,
             ..self.counters
         }
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether the limits let through what belongs to no session.
+    fn admits_stranger(&mut self, now: Instant, path: Path) -> bool {
+        let Settings { source_rate, stranger_rate, max_rate, .. } = self.settings;
+        let admitted = self.sources.admits(now, path.remote.ip(), source_rate)
+            && self.outside.admits(now, stranger_rate)
+            && self.all.admits(now, max_rate);
+        self.counters.strangers_refused += u64::from(!admitted);
+        admitted
     }
 
     /// The seed of the next session's fates.

@@ -69,6 +69,16 @@ impl Desk {
         self.open_with(from, nonce, size, cookie)
     }
 
+    /// A session that is to remember so many probes.
+    pub fn open_remembering(&mut self, from: SocketAddr, nonce: u64, remember: u32) -> Token {
+        let cookie = self.cookie(from, nonce);
+        let nonce = Nonce(nonce);
+        let open = Open { nonce, cookie, size: 64, remember, idle_secs: 60, first_seq: 0, wants: "" };
+        let answer = self.send(from, &emitted(|buffer| open.emit(buffer))).expect("an answer");
+        let Ok(Message::Accept(accept)) = decode(&answer) else { panic!("no accept: {answer:?}") };
+        accept.token
+    }
+
     pub fn open_with(
         &mut self,
         from: SocketAddr,
