@@ -25,6 +25,8 @@ pub enum Command {
     Serve(Serve),
     /// Measure the path to a server; without a host, to one started here
     Ping(Ping),
+    /// Make a key for serve and ping --key-file
+    Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     Profiles,
     /// Draw a recorded run again, and print its summary
@@ -80,6 +82,10 @@ pub struct Serve {
     /// Answer services' ports too: those below 1024, and those of mDNS, SSDP, SIP and their like
     #[arg(long)]
     pub allow_low_ports: bool,
+    /// File with a key, as udpecho keygen writes it: only clients that have it are answered [default: the
+    /// key in UDPECHO_KEY, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
@@ -93,6 +99,13 @@ pub struct Serve {
     pub quiet: bool,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// File to write, readable by its owner only; none that is there is replaced [default: print it]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What a server gives at most. The totals at its end tell what was refused.
@@ -220,6 +233,10 @@ pub struct Ping {
     /// Speak the text dialect, to servers that know nothing else
     #[arg(long)]
     pub text: bool,
+    /// File with the server's key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if there
+    /// is one]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub key_file: Option<PathBuf>,
     /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair
     #[arg(long, value_name = "SPEC", conflicts_with = "text")]
     pub impair: Option<String>,

@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
 use super::impair::injection;
+use super::key;
 use super::printer::Printer;
 use super::signals;
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, random_bytes};
@@ -18,6 +19,7 @@ use crate::units::ByteSize;
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
     let injects = in_words(&settings);
+    let keyed = settings.key.is_some();
     let bind = bind(arguments);
     let clock = Clock::start();
     let secret = random_bytes().context("no randomness from the operating system")?;
@@ -30,6 +32,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet {
         printer.line(format!("udpecho serves {}", place(engine.local_addr()?)));
         printer.line(format!("injects {injects}"));
+        if keyed {
+            printer.line("answers nobody without the key");
+        }
         if arguments.allow_stop {
             printer.line("any client may stop it");
         }
@@ -65,6 +70,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         },
         allow_low_ports: arguments.allow_low_ports,
         max_sessions: limits.max_sessions,
+        key: key::find(arguments.key_file.as_deref())?,
         max_source_sessions: limits.max_source_sessions,
         max_text_clients: limits.max_text_clients,
         max_held_bytes: bytes(limits.max_held),
@@ -129,6 +135,8 @@ fn totals(counters: &Counters) -> Vec<String> {
         (counters.text_denied, "text clients denied for want of room"),
         (counters.malformed, "malformed"),
         (counters.ignored, "of other servers and services ignored"),
+        (counters.unauthentic, "without the key"),
+        (counters.replayed, "replayed"),
         (counters.forgotten, "of unknown sessions"),
         (counters.overflows, "lost in a full socket buffer"),
         (counters.send_errors, "could not be sent"),

@@ -62,6 +62,18 @@ pub enum SendError {
     Other(String),
 }
 
+impl Failure {
+    /// As the user counts sizes: with so many bytes more than the message has.
+    pub(super) fn with_tag(self, tag: u32) -> Self {
+        match self {
+            Self::SizeLost { size } => Self::SizeLost { size: size + tag },
+            Self::TooLarge { limit } => Self::TooLarge { limit: limit + tag },
+            Self::TooSmall { limit } => Self::TooSmall { limit: limit + tag },
+            other => other,
+        }
+    }
+}
+
 /// Why a run could not begin. The caller adds which server it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

@@ -117,13 +117,23 @@ impl Client {
     pub fn handle(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
         self.last_heard = self.last_heard.max(received);
         match self.dialect {
-            Dialect::Native(_) => self.handle_native(received, datagram),
+            Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
         }
     }
 
     /// The next datagram to send now, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.poll_message(now, buffer)?;
+        let Some(key) = &self.settings.key else { return Some(transmit) };
+        let length = match &self.dialect {
+            Dialect::Native(native) if transmit.seq.is_some() => native.seal_probe(buffer, transmit.length),
+            _ => key.seal(buffer, transmit.length),
+        };
+        Some(Transmit { length, ..transmit })
+    }
+
+    fn poll_message(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
         match &mut self.phase {
             Phase::Opening => self.transmit_opening(now, buffer),
@@ -262,7 +272,7 @@ impl Client {
         let planned = self.plan.take(now)?;
         self.flight.launch(&planned, now);
         self.note_floor(&planned);
-        let length = self.settings.size as usize;
+        let length = self.settings.message_size() as usize;
         let seq = planned.seq;
         let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
         let settles = self.flight.last_settles();
@@ -323,7 +333,7 @@ impl Client {
             }
         };
         if let Some(failure) = failure {
-            self.fail(failure);
+            self.fail(failure.with_tag(self.settings.tag()));
         }
     }
 

@@ -20,6 +20,9 @@ pub struct Counters {
     /// Sessions and text clients for which there was no room.
     pub sessions_denied: u64,
     pub text_denied: u64,
+    /// Datagrams not sealed with the server's key, and sealed ones that came again.
+    pub unauthentic: u64,
+    pub replayed: u64,
     /// Cookies given; none is kept.
     pub cookies: u64,
     /// Native messages that could not be read, or that no client sends.

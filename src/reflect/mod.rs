@@ -28,6 +28,7 @@ use crate::impair::{Impairment, Pipeline, Scenario};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
+use crate::wire::seal::{Key, TAG};
 
 use cookies::Cookies;
 use guard::Guard;
@@ -103,6 +104,8 @@ pub struct Settings {
     pub max_held_bytes: usize,
     /// Whether datagrams are stamped by the kernel; told to clients.
     pub kernel_stamps: bool,
+    /// With a key, nobody is answered but those who have it.
+    pub key: Option<Key>,
 }
 
 impl Default for Settings {
@@ -125,6 +128,7 @@ impl Default for Settings {
             max_rate: None,
             max_held_bytes: 512 << 20,
             kernel_stamps: false,
+            key: None,
         }
     }
 }
@@ -220,7 +224,10 @@ impl Server {
             self.counters.ignored += 1;
             return None;
         }
-        let answer = if wire::is_native(&buffer[..length]) {
+        let answer = if let Some(key) = &self.settings.key {
+            let key = key.clone();
+            self.handle_sealed(now, path, &key, buffer, length)
+        } else if wire::is_native(&buffer[..length]) {
             self.handle_native(now, path, buffer, length)
         } else if !self.admits_stranger(now, path) {
             None
@@ -237,7 +244,10 @@ impl Server {
 
     /// The next held answer that is due by `now`, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
-        let (path, length) = self.release(now, buffer)?;
+        let (path, mut length) = self.release(now, buffer)?;
+        if let Some(key) = &self.settings.key {
+            length = key.seal(buffer, length);
+        }
         self.counters.count_sent(length);
         Some((path, length))
     }
@@ -290,6 +300,30 @@ impl Server {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// A sealed datagram is a native message; whatever else comes meets with silence.
+    fn handle_sealed(
+        &mut self,
+        now: Instant,
+        path: Path,
+        key: &Key,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        let Some((asked, rest)) = key.open(&buffer[..length]) else {
+            self.counters.unauthentic += 1;
+            return None;
+        };
+        let answered = self.handle_native(now, path, buffer, asked)?;
+        let same_rest = answered == asked && wire::keeps_payload(&buffer[..answered]);
+        Some(if same_rest { rest.seal(buffer, answered) } else { key.seal(buffer, answered) })
+    }
+
+    /// The largest message that fits the largest datagram.
+    fn largest_message(&self) -> u32 {
+        let tag = if self.settings.key.is_some() { TAG as u32 } else { 0 };
+        self.settings.max_size.saturating_sub(tag)
     }
 
     /// Whether the limits let through what belongs to no session.

@@ -75,8 +75,8 @@ impl Server {
         if !self.cookies.check(now, path.remote, nonce, &open.cookie) {
             return deny(DenyReason::BadCookie, 0);
         }
-        if open.size > self.settings.max_size {
-            return deny(DenyReason::TooLarge, self.settings.max_size);
+        if open.size > self.largest_message() {
+            return deny(DenyReason::TooLarge, self.largest_message());
         }
         if open.size < MIN_SIZE {
             return deny(DenyReason::TooSmall, MIN_SIZE);
@@ -121,6 +121,7 @@ impl Server {
         let session = self.sessions.insert(random, |token| Session {
             token,
             opening,
+            remote: opening.remote,
             remember,
             seed,
             pipeline,
@@ -141,7 +142,7 @@ impl Server {
             nonce: session.opening.nonce,
             token,
             size: session.opening.size,
-            max_size: self.settings.max_size,
+            max_size: self.largest_message(),
             remember: session.remember,
             seed: session.seed,
             overflows: self.counters.overflows,
@@ -164,11 +165,18 @@ impl Server {
             let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
             return self.forgotten(now, path, forgotten, buffer);
         };
-        if length != size as usize || self.sessions.arrive(probe.token, probe.seq).is_none() {
+        let known = if length == size as usize { self.sessions.arrive(probe.token, probe.seq) } else { None };
+        let Some(known) = known else {
             self.counters.malformed += 1;
+            return None;
+        };
+        if known != Fate::NotSeen && self.settings.key.is_some() {
+            // The network's copy and an eavesdropper's replay look the same.
+            self.counters.replayed += 1;
             return None;
         }
         let session = self.sessions.get_mut(probe.token).expect("the session just asked");
+        session.remote = path.remote;
         session.last_seen = now;
         session.used = true;
         if !session.meter.admits(now, self.settings.session_rate)
@@ -262,6 +270,11 @@ impl Server {
         let Some(session) = self.sessions.get_mut(ask.token) else {
             return self.forgotten(now, path, Forgotten { token: ask.token, seq: None }, buffer);
         };
+        if self.settings.key.is_some() && session.remote != path.remote {
+            // Whoever moves sends a new probe from there; this is somebody else's copy.
+            self.counters.replayed += 1;
+            return None;
+        }
         session.last_seen = now;
         Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))
     }

@@ -24,6 +24,8 @@ pub struct Opening {
 pub struct Session {
     pub token: Token,
     pub opening: Opening,
+    /// Where its newest probe came from.
+    pub remote: SocketAddr,
     pub remember: u32,
     pub seed: Seed,
     pub pipeline: Pipeline,

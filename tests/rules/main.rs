@@ -6,6 +6,7 @@ mod common;
 
 mod abuse;
 mod injection;
+mod keys;
 mod limits;
 mod loops;
 mod opening;

@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail};
 
 use crate::cli::args::{Fragment, Ping};
 use crate::cli::impair::wanted;
+use crate::cli::key;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
 use crate::net::{Outgoing, kernel_release, random_bytes};
@@ -15,6 +16,7 @@ use crate::report::milliseconds;
 use crate::schedule::{Decay, Schedule};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
+use crate::wire::seal::{Key, TAG};
 
 /// A reply is waited for this much longer than there is a known reason for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -24,6 +26,7 @@ pub struct Plan<'a> {
     pub server: Server,
     family: Family,
     pub outgoing: Outgoing,
+    pub key: Option<Key>,
 }
 
 /// Which server is measured.
@@ -48,9 +51,12 @@ impl<'a> Plan<'a> {
             None if arguments.port.is_some() => bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080"),
             None => Server::Embedded,
         };
+        // The text dialect has no room for a tag.
+        let key = if arguments.text { None } else { key::find(arguments.key_file.as_deref())? };
         Ok(Self {
             arguments,
             server,
+            key,
             family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
             outgoing: Outgoing {
                 backend: backend(arguments.io),
@@ -85,7 +91,7 @@ impl<'a> Plan<'a> {
         };
         Ok(Settings {
             language,
-            size: size(arguments.size.get(), language, peer.address)?,
+            size: size(arguments.size.get(), language, self.key.is_some(), peer.address)?,
             schedule,
             count: arguments.count,
             total: arguments.total.map(|total| total.get()),
@@ -94,6 +100,7 @@ impl<'a> Plan<'a> {
             wants: arguments.impair.as_deref().map(wanted).transpose()?,
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
+            key: self.key.clone(),
         })
     }
 
@@ -133,8 +140,9 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn size(bytes: u64, language: Language, address: SocketAddr) -> anyhow::Result<u32> {
+fn size(bytes: u64, language: Language, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
     let (smallest, why) = match language {
+        Language::Native if keyed => (MIN_SIZE + TAG as u32, "a reply's header and tag need them"),
         Language::Native => (MIN_SIZE, "a reply's header needs them; --text takes less"),
         Language::Text => (1, "there must be something to send"),
     };
@@ -162,7 +170,7 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         ),
         Failure::Silent { tries, after } => anyhow!(
             "no answer from {ip} port {port} after {tries} tries in {}: is a server on port {port}, does it speak \
-             our language (if not: --text), and does the path let UDP pass?",
+             our language (if not: --text), has it our key or none, and does the path let UDP pass?",
             milliseconds(*after)
         ),
         Failure::SizeLost { size } => anyhow!(
