@@ -186,7 +186,7 @@ impl Client {
         self.counters.unreachable += 1;
         if matches!(self.phase, Phase::Opening) {
             self.fail(Failure::Unreachable);
-        } else if std::mem::take(&mut self.reachable) {
+        } else if !self.is_done() && std::mem::take(&mut self.reachable) {
             self.events.push_back(Event::Unreachable { at: now });
         }
     }
@@ -424,6 +424,9 @@ impl Client {
     }
 
     fn finish(&mut self) {
+        if let Dialect::Native(native) = &mut self.dialect {
+            native.opening = None;
+        }
         self.phase = Phase::Done;
         self.events.push_back(Event::Finished);
     }
