@@ -42,6 +42,7 @@ fn whatever_goes_wrong_a_run_ends_and_its_counts_add_up() {
     });
 }
 
+#[allow(clippy::print_stderr, reason = "how to have it again")]
 fn scenario_by_name(number: u64) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scenario(number))) {
         eprintln!("again with: FAULT={number} cargo test --test faults");
