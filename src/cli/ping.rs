@@ -34,7 +34,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let plan = Plan::new(arguments)?;
     let clock = Clock::start();
     let embedded = match &plan.server {
-        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, clock)?),
+        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, plan.key.clone(), clock)?),
         Server::At { .. } => None,
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket};
-use crate::reflect::{Counters, Path, Server, stays_whole};
+use crate::reflect::{ANSWER_HOPS, Counters, Path, Server, stays_whole};
 use crate::time::Duration;
 
 /// Where to listen.
@@ -49,12 +49,14 @@ impl ServerEngine {
     /// No datagram waits longer in a socket that is looked at all the time.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-    pub fn bind(bind: Bind, serving: Serving, server: Server, clock: Clock) -> io::Result<Self> {
+    pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
         let open = |address: SocketAddr, dual_stack| {
             let options = Options {
                 backend: serving.backend,
                 dual_stack,
-                local_address: false,
+                ttl: Some(u32::from(ANSWER_HOPS)),
+                hops: true,
+                local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
                 trains: true,
                 share_port: serving.share_port,
@@ -80,6 +82,7 @@ impl ServerEngine {
                 Err(_) => vec![any_v4(port)?],
             },
         };
+        server.set_own_port(sockets[0].local_addr()?.port());
         Ok(Self {
             clock,
             serving,
@@ -147,7 +150,7 @@ impl ServerEngine {
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.len() {
-            let Arrival { path, stamp, .. } = *inbox.arrival(index);
+            let Arrival { path, stamp, ttl, .. } = *inbox.arrival(index);
             // A stamp is of the time of day; one from before a step of it is of no use.
             let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));
             let waited =
@@ -157,7 +160,7 @@ impl ServerEngine {
                 let length = place.len();
                 let room = inbox.room(index, &place);
                 if room.len() >= Server::ROOM {
-                    if let Some(answer) = server.handle_stamped(received, now, path, room, length) {
+                    if let Some(answer) = server.handle_stamped(received, now, path, ttl, room, length) {
                         let place = place.start..place.start + answer;
                         if stays_whole(inbox.bytes(place.clone())) {
                             send_whole(socket, inbox.bytes(place), path, outbox, server);
@@ -173,7 +176,8 @@ impl ServerEngine {
                     outbox.clear_letters();
                 }
                 outbox.spare()[..length].copy_from_slice(&room[..length]);
-                if let Some(answer) = server.handle_stamped(received, now, path, outbox.spare(), length) {
+                if let Some(answer) = server.handle_stamped(received, now, path, ttl, outbox.spare(), length)
+                {
                     outbox.commit(path, answer);
                 }
             }
@@ -214,11 +218,13 @@ impl ServerEngine {
 fn send_whole(socket: &mut Socket, datagram: &[u8], path: Path, outbox: &mut Batch, server: &mut Server) {
     if outbox.has_letters() {
         socket.send(outbox, |path, _| server.send_failed(path));
+        outbox.clear_letters();
     }
     outbox.spare()[..datagram.len()].copy_from_slice(datagram);
     outbox.commit(path, datagram.len());
     // A system where this cannot be said is known to those who look at the answer.
     let _ = socket.set_whole(true);
     socket.send(outbox, |path, _| server.send_failed(path));
+    outbox.clear_letters();
     let _ = socket.set_whole(false);
 }

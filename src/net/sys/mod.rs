@@ -187,7 +187,15 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
         let _ = socket.set_send_buffer_size(bytes);
     }
     if let Some(ttl) = options.ttl {
-        if address.is_ipv4() { socket.set_ttl_v4(ttl)? } else { socket.set_unicast_hops_v6(ttl)? }
+        if address.is_ipv4() {
+            socket.set_ttl_v4(ttl)?
+        } else {
+            socket.set_unicast_hops_v6(ttl)?
+        }
+        if options.dual_stack {
+            // Some systems have no such option on these sockets.
+            let _ = socket.set_ttl_v4(ttl);
+        }
     }
     if let Some(class) = options.traffic_class {
         if address.is_ipv4() { socket.set_tos_v4(class)? } else { set_traffic_class_v6(&socket, class)? }
