@@ -1,6 +1,6 @@
 //! What can be typed. What it means is each command's own affair.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -280,6 +280,19 @@ pub struct Ping {
     /// Print all statistics
     #[arg(short, long)]
     pub verbose: bool,
+    /// Print the time before each probe's line, in seconds since 1970
+    #[arg(short = 'D', long)]
+    pub timestamps: bool,
+    /// Say so when a probe has no answer yet and the next one leaves
+    #[arg(short = 'O', long)]
+    pub outstanding: bool,
+    /// Print a dot for each probe, erased when it is answered, instead of lines
+    #[arg(short = 'f', long)]
+    pub flood: bool,
+    /// Serve a page that shows the run as it goes, with /metrics for Prometheus and /api/run.json; a port
+    /// alone is one of this host only
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
     #[command(flatten)]
     pub export: Export,
     #[command(flatten)]
@@ -403,6 +416,14 @@ fn number<T: TryFrom<u64>>(
             UnitError::new(format!("it is no whole number {bounds}"), example)
         })
     }
+}
+
+/// Without an address only this host may look.
+fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
+    let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    here.or(text.parse().ok())
+        .ok_or_else(|| UnitError::new("it is no address with a port, and no port", "127.0.0.1:8081"))
 }
 
 fn decay(text: &str) -> Result<Probability, UnitError> {

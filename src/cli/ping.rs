@@ -1,6 +1,8 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
+mod dots;
 mod notes;
+mod outstanding;
 mod places;
 mod plan;
 mod screen;
@@ -15,6 +17,7 @@ use anyhow::{Context, anyhow};
 use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
+use super::live::{About, PingPage};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation};
@@ -25,7 +28,7 @@ use crate::time::{Duration, Instant};
 use notes::Notes;
 use places::Places;
 use plan::{Plan, Server};
-use screen::Screen;
+use screen::{Look, Screen};
 
 /// How long a reader that has stopped reading is waited for at a second interrupt.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -60,13 +63,24 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
-    let mut screen = Screen::new(lines, &peer, settings.size, arguments.quiet);
+    let mut screen = Screen::new(lines, &peer, About::of(&run.config), Look::of(arguments));
+
+    let page = arguments.http.map(|address| PingPage::start(address, &run, clock)).transpose();
+    let mut page = match page {
+        Ok(page) => page,
+        Err(error) => {
+            recorder.discard();
+            return Err(error);
+        }
+    };
 
     let observations = start(engine, &control)?;
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,
         screen: &mut screen,
+        page: &mut page,
+        clock,
         interim: &interim,
         written_out: true,
     };
@@ -90,9 +104,13 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         data.into_iter().for_each(|data| data.leave(LAST_WORDS));
         return Ok(Exit::Interrupted);
     }
+    screen.end();
     let summary = recorder.fold().summary();
     run.clock = recorder.fold().clock();
     run.summary = Some(summary.clone());
+    if let Some(page) = page {
+        page.finish(&run);
+    }
     let Finished { seconds, folder, mut failures } = recorder.finish(&run);
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
     report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
@@ -157,6 +175,8 @@ struct Watch<'a> {
     run: &'a mut Run,
     recorder: &'a mut Recorder,
     screen: &'a mut Screen,
+    page: &'a mut Option<PingPage>,
+    clock: Clock,
     interim: &'a AtomicBool,
     /// Nothing waits in a buffer.
     written_out: bool,
@@ -177,19 +197,19 @@ impl Watch<'_> {
                 Observation::Event(event, ttl) => {
                     self.event(&event);
                     notes.of(&event).into_iter().for_each(|note| self.note(note));
-                    self.screen.event(&event, ttl);
+                    self.screen.event(&event, ttl, self.clock.now());
                 }
                 Observation::ClockStep { at, by } => {
                     self.note(notes.clock_step(at, by));
                     self.screen.clock_step(by);
                 }
-                Observation::Tick { now, .. } => {
+                Observation::Tick { now, in_flight } => {
                     if now >= next_flush {
                         self.recorder.flush();
                         next_flush = now + Self::FLUSH;
                     }
                     self.answer();
-                    self.screen.tick(now);
+                    self.tick(now, Some(in_flight));
                 }
             }
         }
@@ -208,21 +228,37 @@ impl Watch<'_> {
                     self.recorder.flush();
                     self.written_out = true;
                     self.answer();
+                    self.tick(self.clock.now(), None);
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
 
+    fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
+        self.screen.tick(now, in_engine);
+        if let Some(page) = self.page {
+            page.tick(now, in_engine, self.run, self.recorder.fold());
+        }
+    }
+
     fn event(&mut self, event: &Event) {
-        let Self { run, recorder, screen, .. } = self;
+        let Self { run, recorder, screen, page, .. } = self;
+        if let Some(page) = page {
+            page.event(event);
+        }
         match event {
             Event::Opened { server: Some(server), .. } => plan::note_server(run, server),
             Event::Started { zero } => {
                 run.started = plan::rfc3339(*zero);
                 recorder.start(run);
             }
-            Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
+            Event::Resolved(probe) => recorder.row(probe, |second| {
+                screen.second(second);
+                if let Some(page) = page {
+                    page.second(second);
+                }
+            }),
             _ => {}
         }
     }
