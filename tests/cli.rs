@@ -53,6 +53,7 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
         ("--poisson --decay", &["--poisson", "--decay", "cannot be used with"]),
         ("--poisson-seed 1", &["--poisson"]),
         ("-i 10ms --poisson --min-interval 10ms", &["-i 10ms", "--min-interval 10ms", "for example -i 10ms"]),
+        ("--find-size -n 3", &["--find-size", "--count", "cannot be used with"]),
         ("-Q 64", &["--dscp", "0 to 63", "for example"]),
         ("-t 0", &["--ttl", "1 to 255", "for example"]),
         ("-ip 127.0.0.2", &["--ip", "multiple times"]),

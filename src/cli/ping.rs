@@ -6,6 +6,7 @@ mod outstanding;
 mod places;
 mod plan;
 mod screen;
+mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,10 +37,13 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let plan = Plan::new(arguments)?;
     let clock = Clock::start();
     let embedded = match &plan.server {
-        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, clock)?),
+        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, plan.key.clone(), clock)?),
         Server::At { .. } => None,
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
+    if arguments.find_size {
+        return size::run(&peer, &plan.outgoing);
+    }
     let settings = plan.settings(&peer)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     let stop = Arc::clone(&control);
@@ -97,7 +101,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(plan::explain(&failure, &peer));
+            return Err(size::explain(&failure, &peer, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();

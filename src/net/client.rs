@@ -53,37 +53,16 @@ pub struct ClientEngine {
 }
 
 /// How a socket is made.
-struct Endpoint {
+pub(super) struct Endpoint {
     source: SocketAddr,
     remote: SocketAddr,
     options: Options,
 }
 
 impl Endpoint {
-    fn open(&self) -> io::Result<Socket> {
-        let socket = Socket::bind(self.source, &self.options)?;
-        socket.connect(self.remote)?;
-        Ok(socket)
-    }
-}
-
-impl ClientEngine {
-    pub const TICK: Duration = Duration::from_millis(100);
-    /// A wait ends this much before a probe is due; the rest is spent looking at the clock.
-    const SPIN: Duration = Duration::from_micros(60);
-    /// A change of the time of day by more than this between two datagrams is a step, not a drift.
-    const STEP: Duration = Duration::from_millis(1);
-    const BATCH: usize = 64;
-    /// Taken from a socket before other things are looked after.
-    const BATCHES: usize = 4;
     const RECEIVE_BUFFER: usize = 4 << 20;
 
-    pub fn connect(
-        remote: SocketAddr,
-        settings: Settings,
-        outgoing: &Outgoing,
-        clock: Clock,
-    ) -> io::Result<Self> {
+    pub(super) fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
         let options = Options {
             backend: outgoing.backend,
             dual_stack: false,
@@ -99,7 +78,33 @@ impl ClientEngine {
         let any: IpAddr =
             if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let source = SocketAddr::new(outgoing.source.unwrap_or(any), 0);
-        let endpoint = Endpoint { source, remote, options };
+        Self { source, remote, options }
+    }
+
+    pub(super) fn open(&self) -> io::Result<Socket> {
+        let socket = Socket::bind(self.source, &self.options)?;
+        socket.connect(self.remote)?;
+        Ok(socket)
+    }
+}
+
+impl ClientEngine {
+    pub const TICK: Duration = Duration::from_millis(100);
+    /// A wait ends this much before a probe is due; the rest is spent looking at the clock.
+    const SPIN: Duration = Duration::from_micros(60);
+    /// A change of the time of day by more than this between two datagrams is a step, not a drift.
+    const STEP: Duration = Duration::from_millis(1);
+    const BATCH: usize = 64;
+    /// Taken from a socket before other things are looked after.
+    const BATCHES: usize = 4;
+
+    pub fn connect(
+        remote: SocketAddr,
+        settings: Settings,
+        outgoing: &Outgoing,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        let endpoint = Endpoint::new(remote, outgoing);
         let sockets =
             (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let longest = (settings.size as usize).max(2048);
@@ -252,7 +257,7 @@ impl ClientEngine {
     }
 }
 
-fn is_too_long(code: i32) -> bool {
+pub(super) fn is_too_long(code: i32) -> bool {
     #[cfg(unix)]
     return code == libc::EMSGSIZE;
     #[cfg(not(unix))]

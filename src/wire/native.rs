@@ -18,11 +18,13 @@
 //!     Stop (token)               ------------>
 //!                                <------------  Stopped (token, obeyed or not)
 //!     Close (token)              ------------>            the session is freed, no answer
+//!     Fit (nonce, lengths)       ------------>            without a session: does it come through?
+//!                                <------------  Fits (nonce, length), in one piece
 //! ```
 //!
 //! Every message begins alike. Whoever answers never sends more bytes than it was sent: `Hello`
 //! and `Ask` are padded to the length of their answers, `Open` and `Accept` to the size that is
-//! being calibrated, and a reply is as long as its probe.
+//! being calibrated, a reply is as long as its probe, and a `Fits` at most as long as its `Fit`.
 //!
 //! ```text
 //!  0               1               2               3
@@ -38,10 +40,12 @@
 mod fields;
 mod opening;
 mod probing;
+mod sizing;
 mod truth;
 
 pub use opening::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
 pub use probing::{Forgotten, Probe, Reply};
+pub use sizing::{Fit, Fits};
 pub use truth::{Ask, Fate, Tell, fates_that_fit};
 
 use fields::{U64, get_u64, put_u64};
@@ -84,6 +88,8 @@ pub enum Message<'a> {
     Stop(Token),
     Stopped(Token, bool),
     Close(Token),
+    Fit(Fit),
+    Fits(Fits),
 }
 
 /// Why bytes that begin like a native message are none.
@@ -100,6 +106,11 @@ pub enum DecodeError {
 /// Whether the bytes claim to be a native message, of whatever version.
 pub fn is_native(datagram: &[u8]) -> bool {
     datagram.starts_with(&MAGIC)
+}
+
+/// Whether this is a reply with the payload of its probe, unchanged.
+pub fn keeps_payload(message: &[u8]) -> bool {
+    matches!(decode(message), Ok(Message::Reply(Reply { corrupted: false, .. })))
 }
 
 /// Decodes a datagram for which `is_native` holds.
@@ -128,8 +139,15 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::Stop => (datagram.len() > BODY).then_some(Message::Stop(Token(id))),
         Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
         Kind::Close => Some(Message::Close(Token(id))),
+        Kind::Fit => Fit::parse(datagram).map(Message::Fit),
+        Kind::Fits => Fits::parse(datagram).map(Message::Fits),
     };
     message.ok_or(DecodeError::Malformed)
+}
+
+/// Whether the datagram shows by its length what the path carries: in pieces it would show nothing.
+pub fn stays_whole(datagram: &[u8]) -> bool {
+    is_native(datagram) && datagram.get(KIND) == Some(&(Kind::Fits as u8))
 }
 
 /// Writes a `Stop`, as long as its answer.
@@ -166,10 +184,12 @@ enum Kind {
     Stop = 11,
     Stopped = 12,
     Close = 13,
+    Fit = 14,
+    Fits = 15,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Hello,
         Self::Cookie,
         Self::Open,
@@ -183,6 +203,8 @@ impl Kind {
         Self::Stop,
         Self::Stopped,
         Self::Close,
+        Self::Fit,
+        Self::Fits,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -235,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(kind in 0_u8..16, rest in proptest::collection::vec(any::<u8>(), 0..700)) {
+        fn arbitrary_bytes_never_panic(kind in 0_u8..18, rest in proptest::collection::vec(any::<u8>(), 0..700)) {
             let _ = decode(&rest);
             let mut bytes = MAGIC.to_vec();
             bytes.extend([VERSION << 4, kind]);

@@ -4,6 +4,8 @@
 
 pub mod desk;
 pub mod files;
+#[cfg(target_os = "linux")]
+pub mod namespaces;
 pub mod process;
 
 use udpecho::impair::Impairment;
@@ -38,6 +40,7 @@ pub fn settings(count: u64, every: Duration) -> Settings {
         wants: None,
         stop_server: false,
         seed: 1,
+        key: None,
     }
 }
 

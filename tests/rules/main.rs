@@ -6,6 +6,9 @@ mod common;
 
 mod abuse;
 mod injection;
+mod keys;
+mod limits;
+mod loops;
 mod opening;
 mod restart;
 mod text_client;

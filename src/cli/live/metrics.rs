@@ -83,6 +83,11 @@ pub fn of_server(counters: &Counters) -> String {
     for (reason, count) in [
         ("injected", counters.dropped),
         ("limit", counters.refused),
+        ("stranger_limit", counters.strangers_refused),
+        ("no_room", counters.sessions_denied + counters.text_denied),
+        ("unauthentic", counters.unauthentic),
+        ("replayed", counters.replayed),
+        ("ignored", counters.ignored),
         ("malformed", counters.malformed),
         ("unknown_session", counters.forgotten),
         ("overflow", counters.overflows),

@@ -104,32 +104,49 @@ impl Socket {
             };
             set_option(fd, level, name, 1)?;
         }
-        if options.dont_fragment {
-            let (level, name, value) = if ipv6 {
-                (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO)
-            } else {
-                (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
-            };
-            set_option(fd, level, name, value)?;
-        }
         if options.trains {
             // A kernel older than 5.0 knows no trains; then they arrive as single datagrams.
             let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
+        }
+        if let Some(bytes) = options.receive_buffer {
+            // Beyond the system's limit, for those who may.
+            let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+            let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes);
+            let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes);
         }
         if options.busy_poll {
             // Needs a privilege on some kernels, and a device that can be polled.
             let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, BUSY_POLL_US);
         }
-        Ok(Self {
+        let socket = Self {
             socket,
             options: *options,
             ipv6,
             overflows: 0,
             last_overflow: 0,
             offer: Self::OFFER_LEAST,
-            longest_in_train: usize::MAX,
+            longest_in_train: if options.trains { usize::MAX } else { 0 },
             headers: Headers::default(),
-        })
+        };
+        if options.dont_fragment {
+            socket.set_whole(true)?;
+        }
+        Ok(socket)
+    }
+
+    /// `false` is what the system does by default: it fragments what is longer than the path is known
+    /// to carry.
+    pub fn set_whole(&self, whole: bool) -> io::Result<()> {
+        let fd = self.socket.as_raw_fd();
+        if self.ipv6 {
+            let value = if whole { libc::IPV6_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_WANT };
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, value)?;
+        }
+        if !self.ipv6 || self.options.dual_stack {
+            let value = if whole { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_WANT };
+            set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)?;
+        }
+        Ok(())
     }
 
     pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
@@ -265,6 +282,9 @@ impl Socket {
         self.headers.letters.clear();
         let mut vector = 0;
         for (index, letter) in (first..).zip(letters) {
+            if letter.path.remote.is_ipv6() != self.ipv6 && !self.options.dual_stack {
+                continue;
+            }
             let segments = letter.segments;
             if segments > 1 && letter.segment <= self.longest_in_train {
                 let start = vector;

@@ -285,6 +285,7 @@ mod tests {
             wants: None,
             stop_server: false,
             seed: 1,
+            key: None,
         });
         network.run(Duration::from_secs(3600));
         let mut live = Live::new(About {

@@ -1,0 +1,87 @@
+//! The edge of the search for the largest payload: one socket, one datagram at a time.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::client::{Endpoint, Outgoing, is_too_long};
+use super::clock::Clock;
+use super::control::Control;
+use super::sys::{self, Batch, Socket};
+use crate::probe::{Failure, PathSize, SizeFinder};
+use crate::rng::Seed;
+
+/// Searches until it has found out, or until it is told to stop: then there is no result. `most` is
+/// the largest size of interest.
+pub fn find_size(
+    remote: SocketAddr,
+    most: u32,
+    seed: Seed,
+    outgoing: &Outgoing,
+    control: &Control,
+) -> io::Result<Option<Result<PathSize, Failure>>> {
+    let clock = Clock::start();
+    let socket = Endpoint::new(remote, &Outgoing { dont_fragment: true, ..*outgoing }).open()?;
+    let finder = SizeFinder::new(most, seed, clock.now());
+    let mut search = Search { clock, socket: [socket], finder, inbox: Batch::new(1, most as usize) };
+    while !control.stop_asked() {
+        if let Some(outcome) = search.finder.outcome() {
+            return Ok(Some(outcome.clone()));
+        }
+        search.step(control)?;
+    }
+    Ok(None)
+}
+
+struct Search {
+    clock: Clock,
+    socket: [Socket; 1],
+    finder: SizeFinder,
+    inbox: Batch,
+}
+
+impl Search {
+    fn step(&mut self, control: &Control) -> io::Result<()> {
+        self.receive();
+        self.finder.handle_timeout(self.clock.now());
+        self.send()?;
+        match self.finder.poll_timeout() {
+            Some(at) => sys::wait(&self.socket, control, Some(at - self.clock.now())).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn receive(&mut self) {
+        loop {
+            match self.socket[0].receive(&mut self.inbox) {
+                Ok(()) => {
+                    for place in self.inbox.datagrams(0) {
+                        self.finder.handle(self.clock.now(), self.inbox.bytes(place));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.finder.unreachable(),
+                // A router said that a datagram was too long: the next one is refused at once.
+                Err(error) if error.raw_os_error().is_some_and(is_too_long) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 65_536];
+        while let Some(sizing) = self.finder.poll_transmit(self.clock.now(), &mut buffer) {
+            let [socket] = &self.socket;
+            socket.set_whole(sizing.whole)?;
+            let datagram = &buffer[..sizing.length];
+            // An error that the system had kept from before is told once, instead of sending.
+            match socket.send_one(datagram).or_else(|_| socket.send_one(datagram)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.finder.unreachable(),
+                Err(error) if error.raw_os_error().is_some_and(is_too_long) => {
+                    self.finder.too_long(self.clock.now());
+                }
+                Err(error) => self.finder.send_failed(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+}

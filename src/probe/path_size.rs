@@ -1,0 +1,248 @@
+//! Finds the largest payload that a path carries in one piece, each way by itself. Deterministic; no
+//! clock, no socket, as `Client`.
+//!
+//! Up: a datagram of the length under test, a short answer. Down: an answer of that length. An answer
+//! is never longer than its question, so to look beyond what fits on the way up the question may be
+//! fragmented, if the path lets fragments pass.
+
+mod search;
+
+use super::event::Failure;
+use crate::rng::{Seed, Stream};
+use crate::time::{Duration, Instant};
+use crate::wire::native::{Fit, MIN_SIZE, Message, Nonce, decode};
+
+use search::Search;
+
+/// What a path carries, in bytes of UDP payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathSize {
+    pub up: u32,
+    pub down: Down,
+}
+
+/// The way down can be looked at through what comes up only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    Exactly(u32),
+    /// No longer question reaches the server, in one piece or in several.
+    AtLeast(u32),
+    /// The server cannot forbid that its answers are fragmented.
+    Unknown,
+}
+
+impl PathSize {
+    /// The largest that is known to pass both ways.
+    pub fn both_ways(&self) -> u32 {
+        match self.down {
+            Down::Exactly(down) | Down::AtLeast(down) => self.up.min(down),
+            Down::Unknown => self.up,
+        }
+    }
+}
+
+/// A datagram to send, in the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizing {
+    pub length: usize,
+    /// It must not be fragmented.
+    pub whole: bool,
+}
+
+#[derive(Debug)]
+pub struct SizeFinder {
+    nonce: Nonce,
+    /// The largest size worth knowing; the server may lower it.
+    most: u32,
+    step: Step,
+    trial: Trial,
+    trials: u32,
+    began: Instant,
+    /// After so long without an answer there is none.
+    patience: Duration,
+    whole_answers: bool,
+    up: u32,
+    outcome: Option<Result<PathSize, Failure>>,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// Is anybody there?
+    Reach,
+    Up(Search),
+    /// Up to what passes on the way up.
+    Down(Search),
+    /// Does a longer question come through in pieces?
+    Fragments,
+    Beyond(Search),
+}
+
+/// One length, tried a few times.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    number: u32,
+    question: u32,
+    answer: u32,
+    whole: bool,
+    tries: u32,
+    first_sent: Instant,
+    next: Instant,
+}
+
+impl SizeFinder {
+    /// The smallest length tried: that of the smallest probe.
+    const LEAST: u32 = MIN_SIZE;
+    const TRIES: u32 = 3;
+    const TRIES_TO_REACH: u32 = 5;
+    const SHORTEST_PATIENCE: Duration = Duration::from_millis(200);
+    const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
+
+    pub fn new(most: u32, seed: Seed, now: Instant) -> Self {
+        let nonce = Nonce(rand::Rng::next_u64(&mut Stream::new(seed, "size nonce").at(0)));
+        Self {
+            nonce,
+            most,
+            step: Step::Reach,
+            trial: Trial::new(0, Self::LEAST, Self::LEAST, true, now),
+            trials: 0,
+            began: now,
+            patience: Self::LONGEST_PATIENCE / 2,
+            whole_answers: false,
+            up: 0,
+            outcome: None,
+        }
+    }
+
+    /// What was found, at the end.
+    pub fn outcome(&self) -> Option<&Result<PathSize, Failure>> {
+        self.outcome.as_ref()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.outcome.is_none().then_some(self.trial.next)
+    }
+
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Sizing> {
+        if self.outcome.is_some() || now < self.trial.next || self.is_exhausted() {
+            return None;
+        }
+        let trial = &mut self.trial;
+        if trial.tries == 0 {
+            trial.first_sent = now;
+        }
+        trial.tries += 1;
+        trial.next = now + self.patience;
+        let fit = Fit { nonce: self.nonce, number: trial.number, answer: trial.answer };
+        let length = fit.emit(buffer, trial.question as usize);
+        Some(Sizing { length, whole: trial.whole })
+    }
+
+    /// The datagram did not leave: this host knows that it is too long.
+    pub fn too_long(&mut self, now: Instant) {
+        self.conclude(false, now);
+    }
+
+    /// It did not leave for another reason.
+    pub fn send_failed(&mut self, why: String) {
+        self.outcome.get_or_insert(Err(Failure::Socket { why }));
+    }
+
+    /// An ICMP message said that nobody listens at the server's port.
+    pub fn unreachable(&mut self) {
+        self.outcome.get_or_insert(Err(Failure::Unreachable));
+    }
+
+    pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
+        let Ok(Message::Fits(fits)) = decode(datagram) else { return };
+        if fits.nonce != self.nonce || fits.number != self.trial.number || self.outcome.is_some() {
+            return;
+        }
+        // Whoever cut it short on the way did not let it pass.
+        if fits.received != self.trial.question || datagram.len() != self.trial.answer as usize {
+            return;
+        }
+        // From the first of several tries on: rather too long than too short.
+        let waited = (now - self.trial.first_sent) * 3;
+        self.patience = waited.clamp(Self::SHORTEST_PATIENCE, Self::LONGEST_PATIENCE);
+        if matches!(self.step, Step::Reach) {
+            self.most = self.most.min(fits.max_size).max(Self::LEAST);
+            self.whole_answers = fits.whole;
+        }
+        self.conclude(true, now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.outcome.is_none() && self.is_exhausted() && now >= self.trial.next {
+            self.conclude(false, now);
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        let tries = if matches!(self.step, Step::Reach) { Self::TRIES_TO_REACH } else { Self::TRIES };
+        self.trial.tries >= tries
+    }
+
+    /// The trial is over: what is to be tried next?
+    fn conclude(&mut self, passed: bool, now: Instant) {
+        match &mut self.step {
+            Step::Reach if !passed => {
+                let after = now - self.began;
+                self.outcome = Some(Err(Failure::Silent { tries: self.trial.tries, after }));
+                return;
+            }
+            Step::Reach => self.step = Step::Up(Search::new(Self::LEAST, self.most, self.most)),
+            Step::Fragments if !passed => return self.finish(Down::AtLeast(self.up)),
+            Step::Fragments => self.step = Step::Beyond(Search::new(self.up, self.most, self.up + 1)),
+            Step::Up(search) | Step::Down(search) | Step::Beyond(search) => search.tell(passed),
+        }
+        self.next_trial(now);
+    }
+
+    fn next_trial(&mut self, now: Instant) {
+        let (question, answer, whole) = match &self.step {
+            Step::Reach => return,
+            Step::Up(search) => match search.next() {
+                Some(size) => (size, Self::LEAST, true),
+                None => return self.begin_down(search.passes(), now),
+            },
+            Step::Down(search) => match search.next() {
+                Some(size) => (size, size, true),
+                None => return self.end_down(search.passes(), now),
+            },
+            Step::Fragments => (self.up + 1, Self::LEAST, false),
+            Step::Beyond(search) => match search.next() {
+                Some(size) => (size, size, false),
+                None => return self.finish(Down::Exactly(search.passes())),
+            },
+        };
+        self.trials += 1;
+        self.trial = Trial::new(self.trials, question, answer, whole, now);
+    }
+
+    fn begin_down(&mut self, up: u32, now: Instant) {
+        self.up = up;
+        if !self.whole_answers {
+            return self.finish(Down::Unknown);
+        }
+        self.step = Step::Down(Search::new(Self::LEAST, up, up));
+        self.next_trial(now);
+    }
+
+    fn end_down(&mut self, down: u32, now: Instant) {
+        if down < self.up || self.up == self.most {
+            return self.finish(Down::Exactly(down));
+        }
+        self.step = Step::Fragments;
+        self.next_trial(now);
+    }
+
+    fn finish(&mut self, down: Down) {
+        self.outcome = Some(Ok(PathSize { up: self.up, down }));
+    }
+}
+
+impl Trial {
+    fn new(number: u32, question: u32, answer: u32, whole: bool, now: Instant) -> Self {
+        Self { number, question, answer, whole, tries: 0, first_sent: now, next: now }
+    }
+}

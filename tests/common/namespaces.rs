@@ -1,0 +1,98 @@
+//! Hosts of their own on this machine: network namespaces, joined by virtual wires.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::process::{Process, command};
+
+/// Namespaces that end with this value.
+pub struct Network {
+    /// Interfaces of the same machine share their names' space.
+    id: String,
+    hosts: Vec<String>,
+}
+
+impl Network {
+    /// Namespaces with these names. None where the system does not let us make them: that is said on
+    /// the terminal, where no test runner hides it.
+    pub fn of(hosts: &[&str]) -> Option<Self> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let id = format!("u{:x}n{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let mut network = Self { id, hosts: Vec::new() };
+        for host in hosts {
+            let name = format!("{}{host}", network.id);
+            if let Err(why) = ip(&format!("netns add {name}")) {
+                let line = format!("\nNOT TESTED in network namespaces (they need root and ip): {why}\n");
+                let _ = std::io::stderr().write_all(line.as_bytes());
+                return None;
+            }
+            network.hosts.push((*host).to_owned());
+            network.ip(host, "link set lo up");
+        }
+        Some(network)
+    }
+
+    /// A wire between two hosts: each end with its address (and prefix length) and its MTU.
+    pub fn wire(&self, ends: [(&str, &[&str], u32); 2]) {
+        let name = |k: usize| format!("{}{}{}", self.id, ends[k].0, ends[1 - k].0);
+        let (one, other) = (name(0), name(1));
+        ip(&format!("link add {one} type veth peer name {other}")).unwrap();
+        for (k, (host, addresses, mtu)) in ends.iter().enumerate() {
+            ip(&format!("link set {} netns {}", name(k), self.name(host))).unwrap();
+            for address in *addresses {
+                let nodad = if address.contains(':') { "nodad" } else { "" };
+                self.ip(host, &format!("addr add {address} dev {} {nodad}", name(k)));
+            }
+            self.ip(host, &format!("link set {} mtu {mtu} up", name(k)));
+        }
+    }
+
+    /// Runs an `ip` command in a host.
+    pub fn ip(&self, host: &str, words: &str) {
+        ip(&format!("-n {} {words}", self.name(host))).unwrap();
+    }
+
+    /// Lets a host pass on what is not for it.
+    pub fn forward(&self, host: &str) {
+        let words = ["netns", "exec", &self.name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
+        assert!(Command::new("ip").args(words).status().unwrap().success());
+    }
+
+    /// The program with these words, in a host.
+    pub fn udpecho(&self, host: &str, folder: &Path, words: &str) -> Command {
+        let inner = command(folder, words);
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name(host)]).arg(inner.get_program()).args(inner.get_args());
+        command.current_dir(folder);
+        command
+    }
+
+    /// A server in a host, ready.
+    pub fn serve(&self, host: &str, folder: &Path, options: &str) -> Process {
+        let mut process = Process::spawn(self.udpecho(host, folder, &format!("serve {options}")));
+        process.line_with("injects");
+        process
+    }
+
+    /// The namespace of a host.
+    pub fn name(&self, host: &str) -> String {
+        format!("{}{host}", self.id)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for host in &self.hosts {
+            let _ = ip(&format!("netns del {}", self.name(host)));
+        }
+    }
+}
+
+fn ip(words: &str) -> Result<(), String> {
+    let output = Command::new("ip").args(words.split_whitespace()).output();
+    let output = output.map_err(|error| format!("ip: {error}"))?;
+    let said = || format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    if output.status.success() { Ok(()) } else { Err(said()) }
+}
