@@ -124,3 +124,44 @@ impl Worker {
         self.listed = Some(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_pass_whether_or_not_something_happens() {
+        let at = |millis| Instant::from_nanos(5_000_000_000) + Duration::from_millis(millis);
+        let mut service = Service::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
+        service.now.counters = Counters { probes: 3, dropped: 1, ..Counters::default() };
+        service.advance(at(999));
+        assert_eq!(service.snapshot().second, 0);
+        service.advance(at(1000));
+        service.now.counters.text_packets = 6;
+        service.advance(at(3500));
+        let now = service.snapshot();
+        assert_eq!((now.second, now.rate(), now.elapsed), (3, 0, Duration::from_millis(3500)));
+        assert_eq!(now.seconds, [4, 6, 0]);
+    }
+
+    #[test]
+    fn a_clients_rate_is_that_since_it_was_listed() {
+        let figures = |probes| ClientFigures {
+            remote: "192.0.2.1:1".parse().unwrap(),
+            dialect: "native",
+            size: Some(64),
+            probes,
+            missing: None,
+            dropped: None,
+            silent: Duration::ZERO,
+        };
+        let at = |secs| Instant::ZERO + Duration::from_secs(secs);
+        let mut worker = Worker::default();
+        worker.list(vec![figures(10)], at(1));
+        worker.list(vec![figures(50)], at(3));
+        assert_eq!(worker.clients[0].rate, 20.0);
+        // Another client of the same address: its rate shows at the next listing.
+        worker.list(vec![figures(5)], at(4));
+        assert_eq!(worker.clients[0].rate, 0.0);
+    }
+}

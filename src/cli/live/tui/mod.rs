@@ -111,3 +111,16 @@ fn show(
 fn end(control: &Control) {
     if control.stop_asked() { control.abort() } else { control.stop() }
 }
+
+#[cfg(test)]
+mod tests {
+    /// `UPDATE_DOCUMENTS=1` keeps what is drawn today; look at it before it is committed.
+    pub fn assert_drawn(name: &str, drawn: &str) {
+        let path = format!("{}/src/cli/live/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(&path, drawn).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(kept == drawn, "{name} is drawn otherwise today:\n{drawn}");
+    }
+}

@@ -261,6 +261,8 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::cli::live::status;
+    use crate::cli::live::tui::tests::assert_drawn;
     use crate::probe::{Event, Language, Settings};
     use crate::record::Fold;
     use crate::reflect;
@@ -317,16 +319,6 @@ mod tests {
         terminal.backend().to_string()
     }
 
-    /// `UPDATE_DOCUMENTS=1` keeps what is drawn today; look at it before it is committed.
-    fn assert_drawn(name: &str, drawn: &str) {
-        let path = format!("{}/src/cli/live/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-            std::fs::write(&path, drawn).unwrap();
-        }
-        let kept = std::fs::read_to_string(&path).unwrap();
-        assert!(kept == drawn, "{name} is drawn otherwise today:\n{drawn}");
-    }
-
     #[test]
     fn screens_are_exactly_these() {
         let few = seen(200, "200ms");
@@ -360,6 +352,10 @@ mod tests {
         assert_eq!(now.missed, lost);
         assert_eq!(now.on_time + now.missed, 200);
         assert_eq!(now.seconds.iter().map(|second| second.sent).sum::<u64>() + 5, 200);
+        assert_eq!(
+            status(&now),
+            "200 sent, 164 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
+        );
         assert!(now.missed_by(Miss::Up) > 0 && now.missed_by(Miss::Down) > 0 && now.late > 0);
     }
 

@@ -133,3 +133,65 @@ fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette)
     let table = Table::new(rows, widths).header(row(head.map(str::to_owned)).style(BOLD)).block(block);
     frame.render_widget(table, area);
 }
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::cli::live::tui::tests::assert_drawn;
+    use crate::reflect::{ClientFigures, Counters};
+    use crate::time::Duration;
+
+    fn client(remote: &str, rate: f64, missing: Option<f64>) -> Client {
+        let figures = ClientFigures {
+            remote: remote.parse().unwrap(),
+            dialect: if missing.is_some() { "native" } else { "text" },
+            size: missing.map(|_| 512),
+            probes: 1234,
+            missing,
+            dropped: missing.map(|_| 123),
+            silent: Duration::from_micros(12_345),
+        };
+        Client { figures, rate }
+    }
+
+    fn now() -> ServerNow {
+        ServerNow {
+            place: "UDP port 8080 of all addresses".to_owned(),
+            injects: "nothing".to_owned(),
+            elapsed: Duration::from_secs(75),
+            counters: Counters { sessions: 2, text_clients: 1, held: 7, dropped: 246, ..Counters::default() },
+            second: 75,
+            seconds: (0..75).map(|second| second * 3 % 50).collect(),
+            clients: vec![
+                client("192.0.2.1:40000", 10.0, Some(0.0125)),
+                client("[2001:db8::2]:50000", 500.0, Some(0.0)),
+                client("10.0.0.3:60000", 2.0, None),
+            ],
+        }
+    }
+
+    fn screen(now: &ServerNow, (width, height): (u16, u16)) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, now, "", &Palette::PLAIN)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn screens_are_exactly_these() {
+        assert_drawn("serve-80x24", &screen(&now(), (80, 24)));
+        assert_drawn("serve-20x5", &screen(&now(), (20, 5)));
+    }
+
+    #[test]
+    fn a_server_is_drawn_at_any_size() {
+        for width in [1, 2, 10, 59, 60, 61, 80, 300] {
+            for height in [1, 2, 5, 15, 16, 24, 35, 36, 100] {
+                screen(&now(), (width, height));
+                screen(&ServerNow::default(), (width, height));
+            }
+        }
+    }
+}
