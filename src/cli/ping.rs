@@ -10,7 +10,7 @@ mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use anyhow::{Context, anyhow};
 
@@ -20,7 +20,7 @@ use super::exit::{self, Exit};
 use super::live::{About, PingPage};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation};
+use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
 use crate::probe::{Event, Failure};
 use crate::record::{self, Run};
 use crate::report::{self, Detail, Thresholds};
@@ -156,18 +156,45 @@ enum Ended {
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
-fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Observation>> {
+fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Vec<Observation>>> {
     let (sender, receiver) = channel();
     let control = Arc::clone(control);
     std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
-            // The receiver lives until this sender is gone. A failing wait ends the run with what it has.
-            let mut observe = |observation| drop(sender.send(observation));
-            drop(engine.run(&control, &mut observe));
+            // A failing wait ends the run with what it has.
+            let mut observer = InChunks { sender, chunk: Vec::new() };
+            drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
     Ok(receiver)
+}
+
+/// Passes observations on in chunks: to wake the thread that takes them for each takes longer than
+/// what is measured.
+struct InChunks {
+    sender: Sender<Vec<Observation>>,
+    chunk: Vec<Observation>,
+}
+
+impl InChunks {
+    const MOST: usize = 1024;
+}
+
+impl Observer for InChunks {
+    fn observe(&mut self, observation: Observation) {
+        self.chunk.push(observation);
+        if self.chunk.len() >= Self::MOST {
+            self.idle();
+        }
+    }
+
+    fn idle(&mut self) {
+        if !self.chunk.is_empty() {
+            // The receiver lives until this sender is gone.
+            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        }
+    }
 }
 
 /// Follows a run: into the record, onto the screen.
@@ -188,41 +215,43 @@ impl Watch<'_> {
     /// And when nothing has happened for so long: there may be no tick between probes far apart.
     const IDLE: Duration = Duration::from_millis(50);
 
-    fn until_the_end(&mut self, observations: &Receiver<Observation>) -> Ended {
+    fn until_the_end(&mut self, observations: &Receiver<Vec<Observation>>) -> Ended {
         let mut notes = Notes::default();
         let mut next_flush = Instant::ZERO;
-        while let Some(observation) = self.next(observations) {
-            match observation {
-                Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
-                Observation::Event(event, ttl) => {
-                    self.event(&event);
-                    notes.of(&event).into_iter().for_each(|note| self.note(note));
-                    self.screen.event(&event, ttl, self.clock.now());
-                }
-                Observation::ClockStep { at, by } => {
-                    self.note(notes.clock_step(at, by));
-                    self.screen.clock_step(by);
-                }
-                Observation::Tick { now, in_flight } => {
-                    if now >= next_flush {
-                        self.recorder.flush();
-                        next_flush = now + Self::FLUSH;
+        while let Some(chunk) = self.next(observations) {
+            for observation in chunk {
+                match observation {
+                    Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
+                    Observation::Event(event, ttl) => {
+                        self.event(&event);
+                        notes.of(&event).into_iter().for_each(|note| self.note(note));
+                        self.screen.event(&event, ttl, self.clock.now());
                     }
-                    self.answer();
-                    self.tick(now, Some(in_flight));
+                    Observation::ClockStep { at, by } => {
+                        self.note(notes.clock_step(at, by));
+                        self.screen.clock_step(by);
+                    }
+                    Observation::Tick { now, in_flight } => {
+                        if now >= next_flush {
+                            self.recorder.flush();
+                            next_flush = now + Self::FLUSH;
+                        }
+                        self.answer();
+                        self.tick(now, Some(in_flight));
+                    }
                 }
             }
         }
         if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
     }
 
-    fn next(&mut self, observations: &Receiver<Observation>) -> Option<Observation> {
+    fn next(&mut self, observations: &Receiver<Vec<Observation>>) -> Option<Vec<Observation>> {
         loop {
             let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
             match observations.recv_timeout(patience.to_std()) {
-                Ok(observation) => {
+                Ok(chunk) => {
                     self.written_out = false;
-                    return Some(observation);
+                    return Some(chunk);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.recorder.flush();
