@@ -74,7 +74,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let observations = start(engine, &control)?;
+    let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,
@@ -156,14 +156,18 @@ enum Ended {
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
-fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Vec<Observation>>> {
+fn start(
+    mut engine: ClientEngine,
+    control: &Arc<Control>,
+    watched: bool,
+) -> anyhow::Result<Receiver<Vec<Observation>>> {
     let (sender, receiver) = channel();
     let control = Arc::clone(control);
     std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
             // A failing wait ends the run with what it has.
-            let mut observer = InChunks { sender, chunk: Vec::new() };
+            let mut observer = InChunks { sender, chunk: Vec::new(), watched };
             drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
@@ -175,6 +179,8 @@ fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Rec
 struct InChunks {
     sender: Sender<Vec<Observation>>,
     chunk: Vec<Observation>,
+    /// Somebody looks at each reply as it comes.
+    watched: bool,
 }
 
 impl InChunks {
@@ -183,6 +189,9 @@ impl InChunks {
 
 impl Observer for InChunks {
     fn observe(&mut self, observation: Observation) {
+        if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
+            return;
+        }
         self.chunk.push(observation);
         if self.chunk.len() >= Self::MOST {
             self.idle();

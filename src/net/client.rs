@@ -131,12 +131,16 @@ impl ClientEngine {
         let sockets =
             (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let longest = (settings.size as usize).max(2048);
+        let mut client = Client::new(settings, clock.now());
+        if endpoint.options.trains {
+            client.couple(sys::LONGEST_TRAIN);
+        }
         let longest_in = if endpoint.options.trains { 65_536 } else { longest };
         Ok(Self {
             outgoing: *outgoing,
             endpoint,
             sockets,
-            client: Client::new(settings, clock.now()),
+            client,
             alarm: Alarm::new(outgoing.timer),
             inbox: Batch::new(Self::BATCH, longest_in),
             outbox: Batch::new(Self::BATCH, longest),

@@ -12,7 +12,7 @@ mod portable;
 use std::io;
 use std::net::SocketAddr;
 
-pub use batch::{Arrival, Batch};
+pub use batch::{Arrival, Batch, LONGEST_TRAIN};
 
 use super::control::Control;
 use crate::time::Duration;
