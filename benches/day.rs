@@ -46,6 +46,7 @@ fn main() {
         wants: None,
         stop_server: false,
         seed: 1,
+        key: None,
     });
     let written = Counter::default();
     let mut probes = ProbeWriter::new(written.clone()).expect("a header");

@@ -31,6 +31,7 @@ fn run(impairment: Impairment) {
         wants: None,
         stop_server: false,
         seed: 1,
+        key: None,
     });
     simulation.forget_as_you_go();
     simulation.run(Duration::from_secs(60));

@@ -39,6 +39,7 @@
 //!     wants: None,
 //!     stop_server: false,
 //!     seed: 1,
+//!     key: None,
 //! });
 //! network.run(Duration::from_secs(60));
 //! let lost = |event: &Event| matches!(event, Event::Resolved(probe) if probe.outcome == Outcome::Lost);

@@ -72,6 +72,9 @@ fn the_data_are_the_runs() {
     assert_eq!(seconds.iter().map(|row| row[0].as_u64().unwrap()).sum::<u64>(), summary.sent);
     let bits: u64 = seconds.iter().map(|row| row[2].as_u64().unwrap()).sum();
     assert_eq!(bits, summary.ok * u64::from(specimen.run.config.size) * 16);
+    let answered = summary.ok as f64 / summary.sent as f64;
+    assert!((rows("shares").last().unwrap()[1].as_f64().unwrap() - answered).abs() < 1e-9);
+    assert_eq!(rows("bars").iter().map(|bar| bar[2].as_u64().unwrap()).sum::<u64>(), summary.ok);
     // The same seconds as text, and the causes.
     assert_eq!(page.matches("<th scope=\"row\">60</th>").count(), 1);
     for cause in ["network up", "network down", "unknown"] {
@@ -84,6 +87,7 @@ fn a_long_run_makes_no_larger_page() {
     let long = page(&mut Specimen::new(300_000, 0.1, path(30_000.0)), Theme::Light);
     assert!(long.len() < 3 << 20, "{}", long.len());
     let data = data(&long);
+    assert!(data["shares"].as_array().unwrap().len() < 4000);
     assert!(data["replies"].is_null() && data["losses"].is_null());
     let columns = data["columns"]["rows"].as_array().unwrap();
     assert_eq!(columns.iter().map(|row| row[0].as_u64().unwrap()).sum::<u64>(), 300_000);

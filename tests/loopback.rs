@@ -427,3 +427,57 @@ fn a_client_that_is_stopped_for_seconds_sends_no_burst_and_says_so() {
     let told = record.run.events.iter().find(|event| event.kind == "overslept").expect("an event");
     assert!(told.text.contains("were not sent: this host stood still"), "{told:?}");
 }
+
+/// The first server holds its answer until the second listens where the question came from.
+#[test]
+fn two_servers_do_not_go_on_echoing_to_each_other() {
+    let first = Serve::start("--delay constant:2s --loss 0%");
+    let forger = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let port = forger.local_addr().unwrap().port();
+    forger.send_to(b"hello", ("127.0.0.1", first.port)).unwrap();
+    drop(forger);
+    let second = Serve::at(port, "--clean");
+    thread::sleep(Duration::from_millis(2500));
+    for (server, line) in
+        [(first, "received 1 datagrams, sent 1:"), (second, "received 1 datagrams, sent 0:")]
+    {
+        server.process.signal("TERM");
+        let finished = server.process.finish();
+        assert!(finished.has_line(line), "{finished:#?}");
+    }
+}
+
+#[test]
+fn with_a_key_file_on_both_sides_it_is_measured_and_without_it_is_not() {
+    let bench = Bench::new();
+    let key = bench.folder.path().join("key");
+    let keygen = || run(command(bench.folder.path(), "keygen -o key"));
+    assert_eq!(keygen().code, Some(0));
+    let secret = std::fs::read_to_string(&key).unwrap();
+    assert_eq!((secret.len(), keygen().code), (65, Some(2)));
+    let serve = Serve::start(&format!("--clean --key-file {}", key.display()));
+    let port = serve.port;
+    bench
+        .ping(&format!("-ip 127.0.0.1 -p {port} -n 20 -i 0.01 -W 2 --key-file key"))
+        .finish()
+        .assert_summed_up();
+    assert_eq!(bench.record().count(Outcome::Ok), 20);
+    for name in names(&bench.run()) {
+        let bytes = std::fs::read(bench.run().join(name)).unwrap();
+        assert!(!bytes.windows(16).any(|window| window == &secret.as_bytes()[..16]));
+    }
+    let mut by_environment =
+        command(bench.folder.path(), &format!("ping -ip 127.0.0.1 -p {port} -n 2 -i 0.01 -W 2 --no-record"));
+    by_environment.env("UDPECHO_KEY", secret.trim());
+    assert_eq!(run(by_environment).code, Some(0));
+    let without =
+        run(command(bench.folder.path(), &format!("ping -ip 127.0.0.1 -p {port} -n 2 --no-record")));
+    assert_eq!(without.code, Some(2));
+    assert!(without.stderr[0].contains("key"), "{without:#?}");
+    std::fs::write(&key, "hunter2").unwrap();
+    let bad = run(command(bench.folder.path(), &format!("ping -ip 127.0.0.1 -p {port} -n 2 --key-file key")));
+    assert_eq!(bad.code, Some(2));
+    assert!(bad.stderr[0].contains("keygen") && !bad.stderr[0].contains("hunter2"), "{bad:#?}");
+    serve.process.signal("TERM");
+    assert!(serve.process.finish().has_line("without the key"));
+}

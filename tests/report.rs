@@ -5,7 +5,9 @@ mod specimen;
 use specimen::drawing::{self, texts};
 use specimen::{Fate, Specimen, classic, exponential, path, summary};
 use udpecho::probe::Cause;
+use udpecho::record::Event;
 use udpecho::report::{Digest, Theme, chart, png};
+use udpecho::rng::Draws;
 
 /// Runs that have broken pictures before: nothing, one, all alike, all lost, far out, very long.
 fn specimens() -> Vec<(&'static str, Specimen)> {
@@ -58,7 +60,58 @@ fn specimens() -> Vec<(&'static str, Specimen)> {
         ("decaying", Specimen::new(200, 0.5, classic(0.1)).decay(0.05)),
         ("decaying to the floor", Specimen::new(20_000, 0.5, path(12.0)).decay(0.05)),
         ("every cause", every_cause()),
+        ("every cause, decaying", every_cause().decay(0.05)),
+        ("a knee", knee()),
+        ("long names and many events", long_names()),
     ]
+    .into_iter()
+    .chain(sizes())
+    .collect()
+}
+
+/// A queue that fills once probes come faster than it empties.
+fn knee() -> Specimen {
+    let delay = |_: u64, at: f64, _: &mut _| Fate::answered(4e6 + (at - 9.0).max(0.0).powi(2) * 90e6, 0.0);
+    let mut specimen = Specimen::new(300, 0.2, delay).decay(0.02).deadline(1.0);
+    specimen.run.summary = Some(summary(&specimen));
+    specimen
+}
+
+fn long_names() -> Specimen {
+    let mut specimen = every_cause();
+    let run = &mut specimen.run;
+    run.config.host = "a-name-that-never-ends.".repeat(6) + "example.org";
+    run.argv = vec!["udpecho ping --with --many --words".repeat(12)];
+    run.server.as_mut().unwrap().injects = "delay=uniform:100us..500ms loss=10% ".repeat(8);
+    let event = |k: usize| Event {
+        at_us: 4.1e6 * k as f64,
+        kind: ["server restarted", "clock step"][k % 2].to_owned(),
+        text: String::new(),
+    };
+    run.events = (0..12).map(event).collect();
+    specimen
+}
+
+/// From ten probes to ten thousand, from no loss to nothing else; the million is a test of its own.
+fn sizes() -> impl Iterator<Item = (&'static str, Specimen)> {
+    let names = [
+        ["10 probes, no loss", "10 probes, 10 % lost", "10 probes, all lost"],
+        ["100 probes, no loss", "100 probes, 10 % lost", "100 probes, all lost"],
+        ["10000 probes, no loss", "10000 probes, 10 % lost", "10000 probes, all lost"],
+    ];
+    let counts = [(10, 1.0), (100, 0.5), (10_000, 0.01)];
+    counts.into_iter().zip(names).flat_map(|((count, interval), names)| {
+        let losses = [0.0, 0.1, 1.0].into_iter().zip(names);
+        losses.map(move |(loss, name)| (name, Specimen::new(count, interval, every(loss)).deadline(1.0)))
+    })
+}
+
+/// The classic server's delays; this share is lost, as evenly as can be.
+fn every(share: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
+    move |seq, at, draws| {
+        let lost = (seq as f64 * share + share).floor() > (seq as f64 * share).floor();
+        Fate { loss: lost.then_some(Cause::Down), ..classic(0.0)(seq, at, draws) }
+    }
 }
 
 fn every_cause() -> Specimen {
@@ -93,6 +146,42 @@ fn marks(svg: &str, name: &str) -> usize {
     layer(svg, name).lines().filter(|line| line.starts_with('<')).count()
 }
 
+/// To be looked at: `PICTURES` names a folder.
+fn keep(name: &str, png: &[u8]) {
+    if let Some(folder) = std::env::var_os("PICTURES") {
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+    }
+}
+
+/// A picture's width and height, as its first chunk has them.
+fn size(png: &[u8]) -> (u32, u32) {
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+#[test]
+fn every_picture_has_the_same_size() {
+    for (name, specimen) in specimens() {
+        let png = png::rasterise(&draw(&specimen)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n", "{name}");
+        assert_eq!(size(&png), (1600, 1200), "{name}");
+        keep(name, &png);
+    }
+}
+
+#[test]
+fn a_million_probes_have_the_same_size_and_nothing_cut() {
+    for loss in [0.0, 0.1, 1.0] {
+        let specimen = Specimen::new(1_000_000, 0.001, every(loss)).deadline(1.0);
+        let svg = draw(&specimen);
+        let faults = drawing::faults(&svg);
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        let png = png::rasterise(&svg).expect("a picture");
+        assert_eq!(size(&png), (1600, 1200));
+        keep(&format!("1000000 probes, {} % lost", loss * 100.0), &png);
+    }
+}
+
 #[test]
 fn no_picture_has_a_number_that_is_none() {
     for (name, specimen) in specimens() {
@@ -100,8 +189,6 @@ fn no_picture_has_a_number_that_is_none() {
         for word in ["NaN", "nan", ">inf", "\"inf", "-inf"] {
             assert!(!svg.contains(word), "{name}: {word}");
         }
-        let png = png::rasterise(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n", "{name}");
     }
 }
 
@@ -193,19 +280,19 @@ fn no_line_crosses_a_gap() {
         loss: (15.0..22.0).contains(&at).then_some(Cause::Down),
         ..Fate::answered(10e6 + exponential(draws, 3e6), 0.0)
     });
-    let svg = draw(&specimen);
-    // The panels are 1362 pixels wide from 134 on; a pixel has ten units.
-    let at = |seconds: f64| 1340.0 + seconds / 40.0 * 13_620.0;
-    let crosses = |name: &str, wide: &str| {
-        let lines = layer(&svg, name).lines().filter(|line| line.contains(wide));
+    let drawing = chart::drawing(&specimen.run, &digest(&specimen), Theme::Light);
+    let svg = &drawing.svg;
+    let crosses = |name: &str, wide: &str, panel: &chart::Panel| {
+        let at = |seconds: f64| panel.left + seconds / 40.0 * (panel.right - panel.left);
+        let lines = layer(svg, name).lines().filter(|line| line.contains(wide));
         lines.filter_map(|line| line.split("points=\"").nth(1)).any(|points| {
             let xs = points.trim_end_matches("\"/>").split_whitespace();
             let xs: Vec<f64> = xs.map(|point| point.split(',').next().unwrap().parse().unwrap()).collect();
             xs.windows(2).any(|pair| pair[0] < at(15.5) && pair[1] > at(21.5))
         })
     };
-    assert!(!crosses("rtt-lines", "stroke-width=\"20\""));
-    assert!(!crosses("delay", "stroke-width=\"20\""));
+    assert!(!crosses("rtt-lines", "stroke-width=\"20\"", &drawing.rtt));
+    assert!(!crosses("delay", "stroke-width=\"20\"", &drawing.delay));
     let seconds = digest(&specimen).seconds.all();
     assert!(seconds[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
 }

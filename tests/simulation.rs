@@ -9,6 +9,7 @@ use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation, Story};
 use udpecho::time::{Duration, Instant};
+use udpecho::wire::seal::Key;
 
 use common::{clean, decay, interval, resolved, server_info, settings, share};
 
@@ -41,13 +42,14 @@ struct Scenario {
     up: [f64; 4],
     down: [f64; 4],
     injects: bool,
+    keyed: bool,
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
     let path = || [0.0..0.2, 0.0..0.2, 0.0..40.0, 0.0..300.0];
     let plan = (any::<u64>(), 1_u64..120, 500_i64..300_000, any::<bool>(), proptest::option::of(1_i64..400));
-    (plan, path(), path(), any::<bool>()).prop_map(
-        |((seed, count, interval_us, decay, deadline_ms), up, down, injects)| Scenario {
+    (plan, path(), path(), any::<bool>(), any::<bool>()).prop_map(
+        |((seed, count, interval_us, decay, deadline_ms), up, down, injects, keyed)| Scenario {
             seed,
             count,
             interval_us,
@@ -56,6 +58,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             up,
             down,
             injects,
+            keyed,
         },
     )
 }
@@ -72,7 +75,9 @@ fn conditions([loss, duplicates, shortest_ms, spread_ms]: [f64; 4]) -> Condition
 }
 
 fn simulate(scenario: &Scenario) -> Simulation {
+    let key = scenario.keyed.then(|| Key::new(&[7; 32]));
     let server = if scenario.injects { reflect::Settings::default() } else { clean() };
+    let server = reflect::Settings { key: key.clone(), ..server };
     let every = Duration::from_micros(scenario.interval_us);
     let schedule = if scenario.decay {
         decay(every, Duration::from_micros(100))
@@ -84,6 +89,8 @@ fn simulate(scenario: &Scenario) -> Simulation {
         count: Some(scenario.count),
         deadline: scenario.deadline_ms.map(Duration::from_millis),
         seed: scenario.seed,
+        size: 128,
+        key,
         ..settings(0, Duration::from_secs(1))
     };
     let mut simulation =

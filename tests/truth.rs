@@ -23,6 +23,7 @@ fn client(count: u64, every: Duration) -> Settings {
         wants: None,
         stop_server: false,
         seed: 1,
+        key: None,
     }
 }
 

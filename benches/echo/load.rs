@@ -48,20 +48,20 @@ pub struct Measured {
     pub lost: u64,
 }
 
-const LENGTH: Duration = Duration::from_millis(400);
+const LENGTH: Duration = Duration::from_millis(250);
 const BATCH: usize = 64;
 
-struct Source {
-    path: Path,
-    token: Token,
-    seq: u64,
+pub struct Source {
+    pub path: Path,
+    pub token: Token,
+    pub seq: u64,
 }
 
-struct Client {
-    socket: Socket,
-    inbox: Batch,
-    outbox: Batch,
-    sources: Vec<Source>,
+pub struct Client {
+    pub socket: Socket,
+    pub inbox: Batch,
+    pub outbox: Batch,
+    pub sources: Vec<Source>,
     load: Load,
 }
 
@@ -85,7 +85,7 @@ pub fn run(server: &Server, load: &Load) -> Measured {
 }
 
 impl Client {
-    fn new(server: SocketAddr, load: Load) -> Self {
+    pub fn new(server: SocketAddr, load: Load) -> Self {
         let options = Options {
             local_address: true,
             receive_buffer: Some(8 << 20),
@@ -108,7 +108,7 @@ impl Client {
     }
 
     /// Has every source do what its dialect needs before its first datagram.
-    fn open(&mut self) {
+    pub fn open(&mut self) {
         let size = self.load.size;
         match self.load.dialect {
             Dialect::Plain => {}
@@ -167,7 +167,7 @@ impl Client {
                 let length = ask(source, index, self.outbox.spare());
                 self.outbox.commit(source.path, length);
             }
-            self.socket.send(&mut self.outbox, |_, error| panic!("{error}"));
+            self.send();
             std::thread::sleep(Duration::from_micros(200));
             while self.socket.receive(&mut self.inbox).is_ok() {
                 for arrival in 0..self.inbox.len() {
@@ -194,7 +194,7 @@ impl Client {
         for k in 0..self.load.window {
             self.next_from(k % self.sources.len());
         }
-        self.socket.send(&mut self.outbox, |_, error| panic!("{error}"));
+        self.send();
     }
 
     /// Writes the next datagram of a source; sends when there are enough of them.
@@ -210,8 +210,13 @@ impl Client {
         source.seq += 1;
         self.outbox.commit(source.path, self.load.size);
         if self.outbox.is_full() {
-            self.socket.send(&mut self.outbox, |_, error| panic!("{error}"));
+            self.send();
         }
+    }
+
+    pub fn send(&mut self) {
+        self.socket.send(&self.outbox, |_, error| panic!("{error}"));
+        self.outbox.clear_letters();
     }
 
     /// Answers each echo with the next datagram, for so long; returns the echoes, and what was lost.
@@ -245,7 +250,7 @@ impl Client {
                 }
             }
             if self.outbox.has_letters() {
-                self.socket.send(&mut self.outbox, |_, error| panic!("{error}"));
+                self.send();
             }
         }
     }

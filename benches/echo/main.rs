@@ -2,13 +2,17 @@
 //! in turn on the same pinned cores: the server on core 1, its load on core 0. Writes a dated
 //! table into `results/`.
 //!
-//! `cargo bench --bench echo`
+//! `cargo bench --bench echo -- [BYTES SOURCES [OPTION...]]`, with which only that load is put on, on a
+//! server with these options, and nothing is written; with one number, the injecting server only.
 #![allow(clippy::print_stdout, reason = "its result")]
 
+mod injection;
 mod load;
 mod peers;
 mod servers;
 mod table;
+
+use udpecho::time::Duration;
 
 use load::{Dialect, Load};
 use servers::Server;
@@ -17,13 +21,27 @@ use table::Table;
 const SIZES: [usize; 3] = [64, 512, 1400];
 const SOURCES: [usize; 3] = [1, 64, 4096];
 /// A B A B: so often each of them gets its turn.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
+const PEER_ROUNDS: usize = 3;
 
 fn main() {
     servers::pin_this_thread_to(0);
     let c_loop = servers::build_c_loop();
     let mut table = Table::default();
-    for (size, sources) in SIZES.into_iter().flat_map(|size| SOURCES.map(|sources| (size, sources))) {
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if numbers.len() == 1 {
+        return println!("{}", injecting());
+    }
+    let only = if let [size, sources, ..] = numbers[..] { Some((size, sources)) } else { None };
+    let options: Vec<String> =
+        std::env::args().skip(1).skip_while(|a| a.parse::<usize>().is_err()).skip(2).collect();
+    let options: Vec<&str> = ["--clean"]
+        .into_iter()
+        .chain(options.iter().map(String::as_str))
+        .filter(|a| *a != "--bench")
+        .collect();
+    let all = SIZES.into_iter().flat_map(|size| SOURCES.map(|sources| (size, sources)));
+    for (size, sources) in all.filter(|load| only.is_none_or(|only| only == *load)) {
         for _ in 0..ROUNDS {
             if let Some(c_loop) = &c_loop {
                 run(
@@ -33,7 +51,7 @@ fn main() {
                     Load::single(Dialect::Plain, size, sources),
                 );
             }
-            let server = Server::start_udpecho(&["--clean"]);
+            let server = Server::start_udpecho(&options);
             for (dialect, name) in
                 [(Dialect::Plain, "plain"), (Dialect::Native, "native"), (Dialect::Text, "text")]
             {
@@ -41,19 +59,32 @@ fn main() {
             }
         }
     }
-    for size in [64, 512, 1400] {
+    if only.is_some() {
+        return;
+    }
+    for size in SIZES {
         for _ in 0..ROUNDS {
             if let Some(c_loop) = &c_loop {
                 run(&mut table, &Server::start_c_loop(c_loop), "C loop", Load::trains(Dialect::Plain, size));
             }
-            let server = Server::start_udpecho(&["--clean"]);
+            let server = Server::start_udpecho(&options);
             for (dialect, name) in [(Dialect::Plain, "plain"), (Dialect::Native, "native")] {
                 run(&mut table, &server, name, Load::trains(dialect, size));
             }
         }
     }
-    let peers = peers::measure(ROUNDS);
-    table.write(&peers);
+    let peers = peers::measure(PEER_ROUNDS);
+    table.write(&peers, &injecting());
+}
+
+/// The account of a server that injects, under what it should bear and under twice what it can.
+fn injecting() -> String {
+    let mut text = format!("{}\n", injection::HEADER);
+    for rate in [100_000, 200_000] {
+        text += &format!("{}\n", injection::run(rate, Duration::from_secs(5)));
+    }
+    let (account, told) = injection::overload(500_000, Duration::from_secs(3));
+    text + &format!("{account}\n\nUnder the overload of the last row {told}.\n")
 }
 
 fn run(table: &mut Table, server: &Server, name: &'static str, load: Load) {

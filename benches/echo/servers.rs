@@ -1,34 +1,42 @@
 //! The servers that are measured: processes of their own, pinned to core 1, ended when dropped.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+pub const UDPECHO: &str = env!("CARGO_BIN_EXE_udpecho");
 pub const SERVER_CORE: usize = 1;
 
 pub struct Server {
     child: Child,
+    said: BufReader<ChildStdout>,
     pub address: SocketAddr,
 }
 
 impl Server {
     pub fn start_c_loop(binary: &Path) -> Self {
         let port = free_port();
-        Self::start(Command::new(binary).arg(port.to_string()), port)
+        let server = Self::start(Command::new(binary).arg(port.to_string()), port);
+        server.await_answer();
+        server
     }
 
     pub fn start_udpecho(arguments: &[&str]) -> Self {
         let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_udpecho"));
-        Self::start(command.args(["serve", "-q", "-p", &port.to_string()]).args(arguments), port)
+        let mut command = Command::new(UDPECHO);
+        let mut server = Self::start(command.args(["serve", "-p", &port.to_string()]).args(arguments), port);
+        let banner = server.said.read_line(&mut String::new());
+        assert!(banner.is_ok_and(|length| length > 0), "the server does not start");
+        server
     }
 
     fn start(command: &mut Command, port: u16) -> Self {
-        let child = pinned(command, SERVER_CORE).spawn().expect("the server starts");
-        let server = Self { child, address: (Ipv4Addr::LOCALHOST, port).into() };
-        server.await_answer();
-        server
+        let child = pinned(command, SERVER_CORE).stdout(Stdio::piped()).spawn();
+        let mut child = child.expect("the server starts");
+        let said = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, said, address: (Ipv4Addr::LOCALHOST, port).into() }
     }
 
     fn await_answer(&self) {
@@ -46,6 +54,15 @@ impl Server {
     /// Nanoseconds that its threads have been on a core.
     pub fn cpu_nanos(&self) -> u64 {
         cpu_nanos(self.child.id())
+    }
+
+    /// Ends it in good order and returns what it said.
+    pub fn stop(mut self) -> String {
+        let ended = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(ended.is_ok_and(|status| status.success()), "the server is there to be ended");
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).expect("what the server says is text");
+        said
     }
 }
 

@@ -54,12 +54,12 @@ impl Table {
     }
 
     #[allow(clippy::disallowed_methods, reason = "the report bears its date")]
-    pub fn write(&self, peers: &[Peer]) {
+    pub fn write(&self, peers: &[Peer], injecting: &str) {
         let now = jiff::Zoned::now();
         let mut text = format!(
             "# The server's engine, {}\n\n`cargo bench --bench echo` on {}. The server on core 1, the load on core 0, \
-             in turn; thousands of echoes a second, median of {} (least-most), and nanoseconds of the server's core \
-             for each echo.\n\n",
+             in turn; thousands of echoes a second, median of {} (least-most), **ratio** to the C loop, and \
+             nanoseconds of the server's core for each echo.\n\n",
             now.strftime("%Y-%m-%d"),
             machine(),
             super::ROUNDS
@@ -73,12 +73,9 @@ impl Table {
                 row.sources,
                 if row.trains { "trains" } else { "" }
             );
-            let base = row.rate("C loop");
             for name in ["C loop", "plain", "native", "text"] {
                 let cell = row.rate(name).map(|rate| {
-                    let ratio =
-                        base.map_or(String::new(), |base| format!(" **{:.2}**", rate.median / base.median));
-                    let ratio = if name == "C loop" { String::new() } else { ratio };
+                    let ratio = row.ratio(name).map_or(String::new(), |ratio| format!(" **{ratio:.2}**"));
                     format!("{}{ratio}, {:.0} ns", rate.in_thousands(), row.nanos(name))
                 });
                 let _ = write!(text, " {} |", cell.unwrap_or_default());
@@ -89,6 +86,11 @@ impl Table {
         for peer in peers {
             let _ = writeln!(text, "- {peer}");
         }
+        let _ = write!(
+            text,
+            "\n## While it injects\n\nThe default profile, 4096 sources, 64 bytes, one thread; the times are RTTs without \
+             what was held on purpose.\n\n{injecting}"
+        );
         let path = format!("{}/results/{}-server.md", env!("CARGO_MANIFEST_DIR"), now.strftime("%Y-%m-%d"));
         std::fs::write(&path, &text).expect("the results are written");
         println!("{text}\nwritten to {path}");
@@ -99,6 +101,13 @@ impl Row {
     fn rate(&self, name: &str) -> Option<Spread> {
         let (_, all) = self.cells.iter().find(|(known, _)| *known == name)?;
         Some(Spread::of(all.iter().map(|measured| measured.per_second)))
+    }
+
+    /// To the C loop: the median of the ratios of the rounds, whose turns are close in time.
+    fn ratio(&self, name: &str) -> Option<f64> {
+        let all = |name: &str| self.cells.iter().find(|(known, _)| *known == name).map(|(_, all)| all);
+        let (base, own) = (all("C loop").filter(|_| name != "C loop")?, all(name)?);
+        Some(Spread::of(base.iter().zip(own).map(|(base, own)| own.per_second / base.per_second)).median)
     }
 
     fn nanos(&self, name: &str) -> f64 {

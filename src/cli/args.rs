@@ -26,6 +26,8 @@ pub enum Command {
     Serve(Serve),
     /// Measure the path to a server; without a host, to one started here
     Ping(Ping),
+    /// Make a key for serve and ping --key-file
+    Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     Profiles,
     /// Draw a recorded run again, and print its summary
@@ -78,19 +80,22 @@ pub struct Serve {
     /// Whose text clients are answered: the text dialect's replies are longer than its requests
     #[arg(long, value_name = "WHO", default_value = "private")]
     pub text_from: TextFrom,
+    /// Answer services' ports too: those below 1024, and those of mDNS, SSDP, SIP and their like
+    #[arg(long)]
+    pub allow_low_ports: bool,
+    /// File with a key, as udpecho keygen writes it: only clients that have it are answered [default: the
+    /// key in UDPECHO_KEY, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Largest probe to agree to, in bytes of UDP payload
     #[arg(long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
-    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
-    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
-    pub max_held: ByteSize,
     /// When told to end, still send what is held for so long
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub drain: Duration,
-    /// Sessions at once
-    #[arg(long, value_name = "N", default_value_t = 65_536)]
-    pub max_sessions: usize,
-    /// Threads that answer, each with its share of the clients, of the sessions and of what is held
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Threads that answer, each with its share of the clients and of what is limited
     #[arg(long, value_name = "N", default_value = "1")]
     pub threads: NonZero<usize>,
     /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
@@ -104,6 +109,46 @@ pub struct Serve {
     pub quiet: bool,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// File to write, readable by its owner only; none that is there is replaced [default: print it]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a server gives at most. The totals at its end tell what was refused.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
+    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
+    pub max_held: ByteSize,
+    /// Remember in so many bytes what became of probes; when they are used up, less far back
+    #[arg(long, value_name = "BYTES", default_value = "256Mi")]
+    pub max_fates: ByteSize,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    pub max_sessions: usize,
+    /// Sessions at once of one source: an IPv4 address, or a /64 network of IPv6
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_source_sessions: usize,
+    /// Text clients at once
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_text_clients: usize,
+    /// Probes a second of one session; clients are told, and which probes were refused [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub session_rate: Option<u32>,
+    /// Datagrams a second of one source that has no session: openings, text, plain echo
+    #[arg(long, value_name = "N", default_value_t = 20_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub source_rate: u32,
+    /// The same, of all sources together
+    #[arg(long, value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub stranger_rate: u32,
+    /// Datagrams a second of all clients, those of sessions included [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub max_rate: Option<u32>,
 }
 
 /// What to inject. Each part replaces that of the profile.
@@ -210,6 +255,10 @@ pub struct Ping {
     /// Speak the text dialect, to servers that know nothing else
     #[arg(long)]
     pub text: bool,
+    /// File with the server's key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if there
+    /// is one]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub key_file: Option<PathBuf>,
     /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair
     #[arg(long, value_name = "SPEC", conflicts_with = "text")]
     pub impair: Option<String>,

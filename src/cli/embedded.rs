@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, Serving, random_bytes};
 use crate::reflect::{Server, Settings};
+use crate::wire::seal::Key;
 
 /// The same server as `serve` starts; it ends with this value.
 pub struct Embedded {
@@ -17,8 +18,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    pub fn start(backend: Backend, clock: Clock) -> anyhow::Result<Self> {
-        let settings = Settings { whole_answers: backend.forbids_fragments(), ..Settings::default() };
+    pub fn start(backend: Backend, key: Option<Key>, clock: Clock) -> anyhow::Result<Self> {
+        let settings = Settings { key, whole_answers: backend.forbids_fragments(), ..Settings::default() };
         let server = Server::new(settings, random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut engine =

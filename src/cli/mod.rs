@@ -5,6 +5,7 @@ mod compare;
 mod embedded;
 mod exit;
 mod impair;
+mod key;
 mod output;
 mod ping;
 mod printer;
@@ -36,6 +37,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match parsed.command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
+        Command::Keygen(arguments) => key::generate(&arguments),
         Command::Profiles => profiles::run(),
         Command::Report(arguments) => report::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

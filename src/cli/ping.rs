@@ -34,12 +34,12 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let plan = Plan::new(arguments)?;
     let clock = Clock::start();
     let embedded = match &plan.server {
-        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, clock)?),
+        Server::Embedded => Some(Embedded::start(plan.outgoing.backend, plan.key.clone(), clock)?),
         Server::At { .. } => None,
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
     if arguments.find_size {
-        return size::run(&peer, &plan.outgoing);
+        return size::run(&peer, &plan.outgoing, plan.key);
     }
     let settings = plan.settings(&peer)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
@@ -74,7 +74,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(size::explain(&failure, &peer, &plan.outgoing, &control));
+            return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();

@@ -8,15 +8,18 @@ use anyhow::Context;
 use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
 use super::impair::injection;
+use super::key;
 use super::printer::Printer;
 use super::signals;
 use crate::net::{Backend, Bind, Clock, Control, Serving, Workers, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
+use crate::units::ByteSize;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
     let injects = in_words(&settings);
+    let keyed = settings.key.is_some();
     let bind = bind(arguments);
     let clock = Clock::start();
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
@@ -28,6 +31,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet {
         printer.line(format!("udpecho serves {}", place(workers.local_addr()?)));
         printer.line(format!("injects {injects}"));
+        if keyed {
+            printer.line("answers nobody without the key");
+        }
         if arguments.allow_stop {
             printer.line("any client may stop it");
         }
@@ -58,6 +64,10 @@ pub fn backend(io: Io) -> Backend {
 }
 
 fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    let limits = &arguments.limits;
+    // Each thread has its share.
+    let threads = arguments.threads.get();
+    let rate = |rate: u32| rate.div_ceil(threads as u32);
     Ok(Settings {
         injection: injection(&arguments.impair)?,
         client_impair: arguments.client_impair,
@@ -68,11 +78,24 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
             TextFrom::Private => reflect::TextFrom::Private,
             TextFrom::Any => reflect::TextFrom::Any,
         },
-        max_sessions: arguments.max_sessions / arguments.threads,
-        max_held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX) / arguments.threads,
+        allow_low_ports: arguments.allow_low_ports,
+        key: key::find(arguments.key_file.as_deref())?,
+        max_sessions: limits.max_sessions.div_ceil(threads),
+        max_source_sessions: limits.max_source_sessions,
+        max_text_clients: limits.max_text_clients.div_ceil(threads),
+        max_held_bytes: bytes(limits.max_held) / threads,
+        max_fates_bytes: bytes(limits.max_fates) / threads,
+        session_rate: limits.session_rate,
+        source_rate: Some(limits.source_rate),
+        stranger_rate: Some(rate(limits.stranger_rate)),
+        max_rate: limits.max_rate.map(rate),
         kernel_stamps: arguments.stamps,
         whole_answers: backend(arguments.io).forbids_fragments(),
     })
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.get()).unwrap_or(usize::MAX)
 }
 
 fn in_words(settings: &Settings) -> String {
@@ -118,7 +141,13 @@ fn totals(counters: &Counters) -> Vec<String> {
     let odd = [
         (counters.dropped, "dropped on purpose"),
         (counters.refused, "refused by a limit"),
+        (counters.strangers_refused, "refused by a limit before a session was open"),
+        (counters.sessions_denied, "sessions denied for want of room"),
+        (counters.text_denied, "text clients denied for want of room"),
         (counters.malformed, "malformed"),
+        (counters.ignored, "of other servers and services ignored"),
+        (counters.unauthentic, "without the key"),
+        (counters.replayed, "replayed"),
         (counters.forgotten, "of unknown sessions"),
         (counters.overflows, "lost in a full socket buffer"),
         (counters.send_errors, "could not be sent"),

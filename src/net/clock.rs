@@ -23,23 +23,46 @@ impl Clock {
         Instant::from_nanos(self.anchor_wall) + Duration::from(self.anchor.elapsed())
     }
 
-    /// How far the time of day is ahead of this clock by now: zero but for what it was set by. Of
-    /// several readings the tightest counts: one that was interrupted is off by half the pause.
+    /// How far the time of day is ahead of this clock by now: zero but for what it was set by.
     pub fn wall_lead(&self) -> Duration {
-        const TIGHT: Duration = Duration::from_nanos(500);
         const TRIES: usize = 8;
-        let mut best = (Duration::MAX, Duration::ZERO);
-        for _ in 0..TRIES {
-            let before = self.now();
-            let wall = Instant::from_nanos(wall());
-            let width = self.now() - before;
-            best = best.min((width, wall - (before + width / 2)));
-            if width <= TIGHT {
-                break;
-            }
-        }
-        best.1
+        let read = || Reading { before: self.now(), wall: Instant::from_nanos(wall()), after: self.now() };
+        tightest(std::iter::repeat_with(read).take(TRIES)).map_or(Duration::ZERO, |reading| reading.lead())
     }
+}
+
+/// The time of day, and this clock before and after it was asked.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    before: Instant,
+    wall: Instant,
+    after: Instant,
+}
+
+impl Reading {
+    fn width(self) -> Duration {
+        self.after - self.before
+    }
+
+    /// As if the time of day was read in the middle: off by half the width at most.
+    fn lead(self) -> Duration {
+        self.wall - (self.before + self.width() / 2)
+    }
+}
+
+/// The reading that was interrupted least; the first that was not at all ends the search.
+fn tightest(readings: impl Iterator<Item = Reading>) -> Option<Reading> {
+    const TIGHT: Duration = Duration::from_nanos(500);
+    let mut best: Option<Reading> = None;
+    for reading in readings {
+        if best.is_none_or(|best| reading.width() < best.width()) {
+            best = Some(reading);
+        }
+        if reading.width() <= TIGHT {
+            break;
+        }
+    }
+    best
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the clock")]
@@ -48,4 +71,62 @@ fn wall() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clocks that differ by `LEAD`; the reading begins at `at` and takes a hundred nanoseconds, but
+    /// for two pauses: before and after the time of day is asked.
+    fn reading(at: i64, pauses: [i64; 2]) -> Reading {
+        let asked = at + 50 + pauses[0];
+        let [before, wall, after] = [at, asked + LEAD, asked + 50 + pauses[1]].map(Instant::from_nanos);
+        Reading { before, wall, after }
+    }
+
+    const LEAD: i64 = 7_000;
+    const PAUSE: i64 = 4_000_000;
+
+    fn lead(readings: impl IntoIterator<Item = Reading>) -> i64 {
+        tightest(readings.into_iter()).expect("a reading").lead().as_nanos()
+    }
+
+    /// One reading alone would be off by half the pause, as the last lines say.
+    #[test]
+    fn an_interrupted_reading_does_not_count() {
+        for pauses in [[PAUSE, 0], [0, PAUSE]] {
+            let interrupted = reading(0, pauses);
+            assert_eq!(lead([interrupted, reading(2 * PAUSE, [0, 0])]), LEAD);
+            let alone = lead([interrupted]) - LEAD;
+            assert_eq!(alone.abs(), PAUSE / 2);
+        }
+    }
+
+    #[test]
+    fn of_interrupted_readings_the_tightest_counts_whichever_it_is() {
+        let pauses = [[90_000, 0], [0, 2_000], [70_000, 70_000], [0, 1_000_000]];
+        for turn in 0..pauses.len() {
+            let mut pauses = pauses;
+            pauses.rotate_left(turn);
+            assert_eq!(lead(pauses.map(|pauses| reading(0, pauses))), LEAD - 1_000);
+        }
+    }
+
+    /// A clock is not asked more often than it takes.
+    #[test]
+    fn the_first_tight_reading_is_the_last() {
+        let mut asked = 0;
+        let read = || {
+            asked += 1;
+            reading(asked, [if asked < 3 { PAUSE } else { 0 }, 0])
+        };
+        let found = tightest(std::iter::repeat_with(read).take(8)).expect("a reading");
+        assert_eq!((found.lead().as_nanos(), asked), (LEAD, 3));
+    }
+
+    #[test]
+    fn no_reading_is_none() {
+        assert!(tightest(std::iter::empty()).is_none());
+    }
 }

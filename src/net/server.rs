@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::clock::Clock;
 use super::control::Control;
-use super::sys::{self, Backend, Batch, Options, Socket};
-use crate::reflect::{Counters, Path, Server, stays_whole};
+use super::sys::{self, Arrival, Backend, Batch, Options, Socket};
+use crate::reflect::{ANSWER_HOPS, Counters, Path, Server, stays_whole};
 use crate::time::Duration;
 
 /// Where to listen.
@@ -31,11 +31,12 @@ pub struct Serving {
     pub stamps: bool,
 }
 
-/// A server on a socket.
+/// A server on its sockets.
 pub struct ServerEngine {
     clock: Clock,
     serving: Serving,
-    socket: [Socket; 1],
+    /// One, or one for each family of addresses.
+    sockets: Vec<Socket>,
     server: Server,
     inbox: Batch,
     outbox: Batch,
@@ -45,12 +46,16 @@ impl ServerEngine {
     const BATCH: usize = 64;
     const LONGEST: usize = 65_536;
     const RECEIVE_BUFFER: usize = 4 << 20;
+    /// No datagram waits longer in a socket that is looked at all the time.
+    const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-    pub fn bind(bind: Bind, serving: Serving, server: Server, clock: Clock) -> io::Result<Self> {
+    pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
         let open = |address: SocketAddr, dual_stack| {
             let options = Options {
                 backend: serving.backend,
                 dual_stack,
+                ttl: Some(u32::from(ANSWER_HOPS)),
+                hops: true,
                 local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
                 trains: true,
@@ -62,20 +67,26 @@ impl ServerEngine {
             Socket::bind(address, &options)
         };
         let any_v4 = |port| open((Ipv4Addr::UNSPECIFIED, port).into(), false);
-        let socket = match bind {
-            Bind::At(address) => open(address, false)?,
-            Bind::AnyV4(port) => any_v4(port)?,
-            Bind::AnyV6(port) => open((Ipv6Addr::UNSPECIFIED, port).into(), false)?,
-            Bind::Any(port) => match open((Ipv6Addr::UNSPECIFIED, port).into(), true) {
+        let any_v6 = |port, dual_stack| open((Ipv6Addr::UNSPECIFIED, port).into(), dual_stack);
+        // One socket for both families is simpler to wait for, but slower.
+        let apart = serving.backend == Backend::Native;
+        let sockets = match bind {
+            Bind::At(address) => vec![open(address, false)?],
+            Bind::AnyV4(port) => vec![any_v4(port)?],
+            Bind::AnyV6(port) => vec![any_v6(port, false)?],
+            Bind::Any(port) => match any_v6(port, !apart) {
+                Ok(v6) if apart => vec![v6, any_v4(port)?],
+                Ok(both) => vec![both],
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                 // A host without IPv6.
-                Err(error) if error.kind() != io::ErrorKind::AddrInUse => any_v4(port)?,
-                socket => socket?,
+                Err(_) => vec![any_v4(port)?],
             },
         };
+        server.set_own_port(sockets[0].local_addr()?.port());
         Ok(Self {
             clock,
             serving,
-            socket: [socket],
+            sockets,
             server,
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
@@ -83,7 +94,7 @@ impl ServerEngine {
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket[0].local_addr()
+        self.sockets[0].local_addr()
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the
@@ -93,7 +104,7 @@ impl ServerEngine {
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
         while !control.stop_asked() && !self.server.stop_asked() {
-            let more = self.receive()?;
+            let more = self.receive();
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -103,7 +114,7 @@ impl ServerEngine {
             }
             if !more && !self.serving.busy_poll {
                 let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
-                sys::wait(&self.socket, control, timeout)?;
+                sys::wait(&self.sockets, control, timeout)?;
             }
         }
         Ok(self.server.counters())
@@ -122,23 +133,34 @@ impl ServerEngine {
         }
     }
 
-    /// Handles one batch of what has arrived; whether there is likely to be more.
-    fn receive(&mut self) -> io::Result<bool> {
-        let Self { socket: [socket], server, inbox, outbox, clock, .. } = self;
+    /// Handles a batch of what has arrived at each socket; whether there is likely to be more.
+    fn receive(&mut self) -> bool {
+        (0..self.sockets.len()).fold(false, |more, index| self.receive_at(index) | more)
+    }
+
+    fn receive_at(&mut self, index: usize) -> bool {
+        let Self { sockets, server, inbox, outbox, clock, serving } = self;
+        let socket = &mut sockets[index];
         match socket.receive(inbox) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // An ICMP error of some client, or a passing shortage: the next datagram is another matter.
-            Err(_) => return Ok(true),
+            Err(_) => return true,
         }
         let now = clock.now();
+        let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.len() {
-            let path = inbox.arrival(index).path;
+            let Arrival { path, stamp, ttl, .. } = *inbox.arrival(index);
+            // A stamp is of the time of day; one from before a step of it is of no use.
+            let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));
+            let waited =
+                if (Duration::ZERO..Self::LONGEST_WAIT).contains(&waited) { waited } else { Duration::ZERO };
+            let received = now - waited;
             for place in inbox.datagrams(index) {
                 let length = place.len();
                 let room = inbox.room(index, &place);
                 if room.len() >= Server::ROOM {
-                    if let Some(answer) = server.handle(now, path, room, length) {
+                    if let Some(answer) = server.handle_stamped(received, now, path, ttl, room, length) {
                         let place = place.start..place.start + answer;
                         if stays_whole(inbox.bytes(place.clone())) {
                             send_whole(socket, inbox.bytes(place), path, outbox, server);
@@ -151,34 +173,43 @@ impl ServerEngine {
                 // A short one in a train: its answer may need more room than it had.
                 if outbox.is_full() {
                     socket.send(outbox, |path, _| server.send_failed(path));
+                    outbox.clear_letters();
                 }
                 outbox.spare()[..length].copy_from_slice(&room[..length]);
-                if let Some(answer) = server.handle(now, path, outbox.spare(), length) {
+                if let Some(answer) = server.handle_stamped(received, now, path, ttl, outbox.spare(), length)
+                {
                     outbox.commit(path, answer);
                 }
             }
         }
-        server.set_overflows(socket.overflows());
-        socket.send(inbox, |path, _| server.send_failed(path));
-        if outbox.has_letters() {
-            socket.send(outbox, |path, _| server.send_failed(path));
+        let more = inbox.was_filled();
+        for batch in [inbox, outbox] {
+            if batch.has_letters() {
+                socket.send(batch, |path, _| server.send_failed(path));
+                batch.clear_letters();
+            }
         }
-        Ok(inbox.was_filled())
+        server.set_overflows(sockets.iter().map(Socket::overflows).sum());
+        more
     }
 
     /// Sends what was held and is due.
     fn release(&mut self) {
+        let Self { sockets, server, outbox, clock, .. } = self;
         loop {
-            let now = self.clock.now();
-            while !self.outbox.is_full()
-                && let Some((path, length)) = self.server.poll_transmit(now, self.outbox.spare())
+            let now = clock.now();
+            while !outbox.is_full()
+                && let Some((path, length)) = server.poll_transmit(now, outbox.spare())
             {
-                self.outbox.commit(path, length);
+                outbox.commit(path, length);
             }
-            if !self.outbox.has_letters() {
+            if !outbox.has_letters() {
                 return;
             }
-            self.socket[0].send(&mut self.outbox, |path, _| self.server.send_failed(path));
+            for socket in &mut *sockets {
+                socket.send(outbox, |path, _| server.send_failed(path));
+            }
+            outbox.clear_letters();
         }
     }
 }
@@ -187,11 +218,13 @@ impl ServerEngine {
 fn send_whole(socket: &mut Socket, datagram: &[u8], path: Path, outbox: &mut Batch, server: &mut Server) {
     if outbox.has_letters() {
         socket.send(outbox, |path, _| server.send_failed(path));
+        outbox.clear_letters();
     }
     outbox.spare()[..datagram.len()].copy_from_slice(datagram);
     outbox.commit(path, datagram.len());
     // A system where this cannot be said is known to those who look at the answer.
     let _ = socket.set_whole(true);
     socket.send(outbox, |path, _| server.send_failed(path));
+    outbox.clear_letters();
     let _ = socket.set_whole(false);
 }

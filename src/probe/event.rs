@@ -45,6 +45,8 @@ pub struct ServerInfo {
     pub max_size: u32,
     pub longest_hold: Duration,
     pub kernel_stamps: bool,
+    /// Probes a second that the server answers to one session, if it sets a limit.
+    pub session_rate: Option<u32>,
 }
 
 impl ServerInfo {
@@ -61,6 +63,18 @@ pub enum SendError {
     /// The text dialect allows one probe in flight on each socket, and none was free.
     NoLane,
     Other(String),
+}
+
+impl Failure {
+    /// As the user counts sizes: with so many bytes more than the message has.
+    pub(super) fn with_tag(self, tag: u32) -> Self {
+        match self {
+            Self::SizeLost { size } => Self::SizeLost { size: size + tag },
+            Self::TooLarge { limit } => Self::TooLarge { limit: limit + tag },
+            Self::TooSmall { limit } => Self::TooSmall { limit: limit + tag },
+            other => other,
+        }
+    }
 }
 
 /// Why a run could not begin. The caller adds which server it was.

@@ -131,13 +131,23 @@ impl Client {
     pub fn handle(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
         self.last_heard = self.last_heard.max(received);
         match self.dialect {
-            Dialect::Native(_) => self.handle_native(received, datagram),
+            Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
         }
     }
 
     /// The next datagram to send now, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.poll_message(now, buffer)?;
+        let Some(key) = &self.settings.key else { return Some(transmit) };
+        let length = match &self.dialect {
+            Dialect::Native(native) if transmit.seq.is_some() => native.seal_probe(buffer, transmit.length),
+            _ => key.seal(buffer, transmit.length),
+        };
+        Some(Transmit { length, ..transmit })
+    }
+
+    fn poll_message(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
         match &mut self.phase {
             Phase::Opening => self.transmit_opening(now, buffer),
@@ -190,7 +200,7 @@ impl Client {
         self.counters.unreachable += 1;
         if matches!(self.phase, Phase::Opening) {
             self.fail(Failure::Unreachable);
-        } else if std::mem::take(&mut self.reachable) {
+        } else if !self.is_done() && std::mem::take(&mut self.reachable) {
             self.events.push_back(Event::Unreachable { at: now });
         }
     }
@@ -274,7 +284,7 @@ impl Client {
 
     fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let planned = self.next_planned(now)?;
-        let length = self.settings.size as usize;
+        let length = self.settings.message_size() as usize;
         let seq = planned.seq;
         let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
         let settles = self.flight.last_settles();
@@ -358,7 +368,7 @@ impl Client {
             }
         };
         if let Some(failure) = failure {
-            self.fail(failure);
+            self.fail(failure.with_tag(self.settings.tag()));
         }
     }
 
@@ -450,6 +460,9 @@ impl Client {
     }
 
     fn finish(&mut self) {
+        if let Dialect::Native(native) = &mut self.dialect {
+            native.opening = None;
+        }
         self.phase = Phase::Done;
         self.events.push_back(Event::Finished);
     }

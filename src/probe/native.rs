@@ -4,12 +4,13 @@ use super::event::Event;
 use super::flight::{Flight, ServerTimes};
 use super::opening::{Opened, Opening, Wishes};
 use super::truth::Truth;
-use super::{Client, Corruption, Dialect, Phase, Settings};
+use super::{Client, Corruption, Dialect, Phase, ServerInfo, Settings};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
     Fate, Forgotten, MIN_SIZE, Message, Probe, Reply, Tell, Token, decode, emit_close, emit_stop,
 };
+use crate::wire::seal::{Key, Rest, TAG};
 
 #[derive(Debug)]
 pub struct Native {
@@ -26,6 +27,8 @@ pub struct Native {
     truth: Truth,
     /// What every probe carries behind its header.
     payload: Vec<u8>,
+    /// The hash of the payload, if there is a key.
+    rest: Option<Rest>,
     /// Drops of the server's sockets that have no probe to account for them yet.
     overflows: u64,
     overflows_seen: u64,
@@ -39,7 +42,7 @@ impl Native {
 
     pub fn new(settings: &Settings, now: Instant) -> Self {
         let wishes = wishes(settings);
-        let mut payload = vec![0; (settings.size.saturating_sub(MIN_SIZE)) as usize];
+        let mut payload = vec![0; settings.message_size().saturating_sub(MIN_SIZE) as usize];
         rand::Rng::fill_bytes(&mut Stream::new(settings.seed, "payload").at(0), &mut payload);
         Self {
             seed: settings.seed,
@@ -49,7 +52,11 @@ impl Native {
             token: None,
             old_token: None,
             first_seq: 0,
-            truth: Truth::new(settings.size),
+            truth: Truth::new(settings.message_size()),
+            rest: settings
+                .key
+                .as_ref()
+                .map(|key| key.rest(&[&[0; MIN_SIZE as usize], &payload[..]].concat())),
             payload,
             overflows: 0,
             overflows_seen: 0,
@@ -69,6 +76,22 @@ impl Native {
         buffer[MIN_SIZE as usize..].copy_from_slice(&self.payload);
         buffer[..MIN_SIZE as usize].fill(0);
         Probe { token, seq, sent: now }.emit(buffer);
+    }
+
+    /// Seals a probe that `emit_probe` wrote: its payload is that of all.
+    pub fn seal_probe(&self, buffer: &mut [u8], length: usize) -> usize {
+        self.rest.as_ref().map_or(length, |rest| rest.seal(buffer, length))
+    }
+
+    /// The length of the message in a datagram, if its tag is right. Most bear our own payload.
+    fn opens(&self, key: &Key, datagram: &[u8]) -> Option<usize> {
+        let message = &datagram[..datagram.len().checked_sub(TAG)?];
+        match &self.rest {
+            Some(rest) if message.get(MIN_SIZE as usize..) == Some(&self.payload[..]) => {
+                rest.opens(datagram).then_some(message.len())
+            }
+            _ => key.open(datagram).map(|(length, _)| length),
+        }
     }
 
     pub fn emit_stop(&self, buffer: &mut [u8]) -> usize {
@@ -111,7 +134,18 @@ impl Native {
 }
 
 impl Client {
-    pub(super) fn handle_native(&mut self, received: Instant, datagram: &[u8]) {
+    /// A datagram that was sealed by the other end, if there is a key.
+    pub(super) fn handle_datagram(&mut self, received: Instant, datagram: &[u8]) {
+        let (Some(key), Dialect::Native(native)) = (&self.settings.key, &self.dialect) else {
+            return self.handle_native(received, datagram);
+        };
+        match native.opens(key, datagram) {
+            Some(length) => self.handle_native(received, &datagram[..length]),
+            None => self.counters.unauthentic += 1,
+        }
+    }
+
+    fn handle_native(&mut self, received: Instant, datagram: &[u8]) {
         let Dialect::Native(native) = &mut self.dialect else { return };
         let Ok(message) = decode(datagram) else {
             self.counters.junk += 1;
@@ -137,7 +171,7 @@ impl Client {
                 if let Some(failure) = failure
                     && matches!(self.phase, Phase::Opening)
                 {
-                    self.fail(failure);
+                    self.fail(failure.with_tag(self.settings.tag()));
                 }
             }
             Message::Forgotten(forgotten) => self.handle_forgotten(received, forgotten),
@@ -151,7 +185,8 @@ impl Client {
         let Dialect::Native(native) = &mut self.dialect else { return };
         native.begin_session(&opened, self.plan.next_seq());
         self.flight.patience_mut().longest_hold = opened.server.longest_hold;
-        self.server = Some(opened.server);
+        let max_size = opened.server.max_size.saturating_add(self.settings.tag());
+        self.server = Some(ServerInfo { max_size, ..opened.server });
         if matches!(self.phase, Phase::Opening) {
             self.start(now);
         } else {
@@ -161,7 +196,7 @@ impl Client {
 
     fn handle_reply(&mut self, received: Instant, reply: &Reply, datagram: &[u8]) {
         let Dialect::Native(native) = &mut self.dialect else { return };
-        if !native.knows(reply.token) || datagram.len() != self.settings.size as usize {
+        if !native.knows(reply.token) || datagram.len() != self.settings.message_size() as usize {
             self.counters.junk += 1;
             return;
         }
@@ -227,7 +262,7 @@ fn wishes(settings: &Settings) -> Wishes {
     let probes = settings.schedule.most_within(wait + Native::REMEMBER_MARGIN);
     Wishes {
         injection: settings.wants.as_ref().map_or(String::new(), ToString::to_string),
-        size: settings.size,
+        size: settings.message_size(),
         remember: probes.clamp(Native::REMEMBER_LEAST, Native::REMEMBER_MOST) as u32,
         idle: settings.schedule.longest_interval() * 3 + wait + Duration::from_secs(60),
     }

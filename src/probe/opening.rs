@@ -95,6 +95,7 @@ impl Opening {
                 max_size: accept.max_size,
                 longest_hold: accept.longest_hold,
                 kernel_stamps: accept.kernel_stamps,
+                session_rate: (accept.session_rate > 0).then_some(accept.session_rate),
             },
         })
     }

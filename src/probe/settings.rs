@@ -4,6 +4,7 @@ use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::Duration;
+use crate::wire::seal::{Key, TAG};
 
 /// Which language is spoken with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,19 @@ pub struct Settings {
     pub stop_server: bool,
     /// Where nonces and payloads come from; from the operating system's random source.
     pub seed: Seed,
+    /// What the server shares; the native language only.
+    pub key: Option<Key>,
+}
+
+impl Settings {
+    /// The part of a probe that is not its tag.
+    pub(super) fn message_size(&self) -> u32 {
+        self.size.saturating_sub(self.tag())
+    }
+
+    pub(super) fn tag(&self) -> u32 {
+        if self.key.is_some() { TAG as u32 } else { 0 }
+    }
 }
 
 /// A datagram to send, in the caller's buffer.
@@ -58,6 +72,8 @@ pub struct Counters {
     pub copies_after_close: u64,
     /// Only replies to probes that had been given up.
     pub stragglers: u64,
+    /// Not sealed with our key.
+    pub unauthentic: u64,
     /// ICMP messages that nobody listens.
     pub unreachable: u64,
 }

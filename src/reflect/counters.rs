@@ -1,6 +1,6 @@
 //! What a server has seen and done since it started.
 
-/// Totals; `sessions`, `text_clients`, `held` and `held_bytes` are of the moment.
+/// Totals; `sessions`, `text_clients`, `held`, `held_bytes` and `fates_bytes` are of the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     pub received: u64,
@@ -13,11 +13,21 @@ pub struct Counters {
     pub plain_packets: u64,
     /// Dropped on purpose, on the way up or as a reply withheld.
     pub dropped: u64,
-    /// Not answered because of a limit.
+    /// Probes and text packets not answered because of a limit; clients of sessions are told which.
     pub refused: u64,
+    /// Datagrams outside a session, not answered because of a limit.
+    pub strangers_refused: u64,
+    /// Sessions and text clients for which there was no room.
+    pub sessions_denied: u64,
+    pub text_denied: u64,
+    /// Datagrams not sealed with the server's key, and sealed ones that came again.
+    pub unauthentic: u64,
+    pub replayed: u64,
+    /// Cookies given; none is kept.
+    pub cookies: u64,
     /// Native messages that could not be read, or that no client sends.
     pub malformed: u64,
-    /// Datagrams that are never answered: from port 0.
+    /// Datagrams that are never answered: of other servers, of services, from no host's address.
     pub ignored: u64,
     /// Probes of unknown sessions.
     pub forgotten: u64,
@@ -32,6 +42,7 @@ pub struct Counters {
     pub text_clients: u64,
     pub held: u64,
     pub held_bytes: u64,
+    pub fates_bytes: u64,
 }
 
 impl Counters {
@@ -54,6 +65,12 @@ impl std::iter::Sum for Counters {
             plain_packets: a.plain_packets + b.plain_packets,
             dropped: a.dropped + b.dropped,
             refused: a.refused + b.refused,
+            strangers_refused: a.strangers_refused + b.strangers_refused,
+            sessions_denied: a.sessions_denied + b.sessions_denied,
+            text_denied: a.text_denied + b.text_denied,
+            unauthentic: a.unauthentic + b.unauthentic,
+            replayed: a.replayed + b.replayed,
+            cookies: a.cookies + b.cookies,
             malformed: a.malformed + b.malformed,
             ignored: a.ignored + b.ignored,
             forgotten: a.forgotten + b.forgotten,
@@ -65,6 +82,7 @@ impl std::iter::Sum for Counters {
             text_clients: a.text_clients + b.text_clients,
             held: a.held + b.held,
             held_bytes: a.held_bytes + b.held_bytes,
+            fates_bytes: a.fates_bytes + b.fates_bytes,
         })
     }
 }

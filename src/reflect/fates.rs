@@ -20,6 +20,8 @@ pub struct Fates {
 const SEEN_TWICE: u8 = 8;
 
 impl Fates {
+    const LEAST: usize = 64;
+
     pub fn new(first_seq: u64, capacity: usize) -> Self {
         Self {
             ring: Vec::new(),
@@ -31,14 +33,19 @@ impl Fates {
         }
     }
 
-    /// Notes that the probe arrived. None if it is too old to be remembered; otherwise what was
-    /// known of it before.
-    pub fn arrive(&mut self, seq: u64) -> Option<Fate> {
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Notes that the probe arrived, with room for so many bytes more to remember it by. None if it
+    /// is too old to be remembered; otherwise what was known of it before.
+    pub fn arrive(&mut self, seq: u64, room: usize) -> Option<Fate> {
         if seq < self.oldest || seq == u64::MAX {
             return None;
         }
         if seq >= self.next {
-            self.advance(seq + 1);
+            self.advance(seq + 1, room);
         }
         let index = self.index(seq);
         let before = Fate::from_nibble(self.ring[index]);
@@ -103,10 +110,10 @@ impl Fates {
         seq as usize & (self.ring.len() - 1)
     }
 
-    fn advance(&mut self, next: u64) {
+    fn advance(&mut self, next: u64, room: usize) {
         let span = next.saturating_sub(self.oldest);
         if span > self.ring.len() as u64 && self.ring.len() < self.capacity {
-            self.grow(span);
+            self.grow(span, self.ring.len().saturating_add(room));
         }
         let kept_from = next.saturating_sub(self.ring.len() as u64);
         for seq in self.next.max(kept_from)..next {
@@ -118,11 +125,11 @@ impl Fates {
         self.next = next;
     }
 
-    fn grow(&mut self, span: u64) {
-        let length = span
-            .min(self.capacity as u64)
-            .next_power_of_two()
-            .clamp(64.min(self.capacity as u64), self.capacity as u64) as usize;
+    /// To what the span takes, as far as there is room; the first few are always remembered.
+    fn grow(&mut self, span: u64, room: usize) {
+        let wanted = span.min(self.capacity as u64).next_power_of_two() as usize;
+        let affordable = 1 << room.max(1).ilog2();
+        let length = wanted.min(affordable).max(self.ring.len()).max(Self::LEAST.min(self.capacity));
         let mut ring = vec![Fate::NotSeen as u8; length];
         if !self.ring.is_empty() {
             for seq in self.oldest.max(self.next.saturating_sub(length as u64))..self.next {
@@ -145,14 +152,14 @@ mod tests {
     fn counts_what_arrives_and_shows_the_last_32() {
         let mut fates = Fates::new(0, 64);
         for seq in [0, 1, 3] {
-            assert_eq!(fates.arrive(seq), Some(Fate::NotSeen));
+            assert_eq!(fates.arrive(seq, usize::MAX), Some(Fate::NotSeen));
             fates.set(seq, Fate::Answered);
         }
-        assert_eq!(fates.arrive(4), Some(Fate::NotSeen));
+        assert_eq!(fates.arrive(4, usize::MAX), Some(Fate::NotSeen));
         fates.set(4, Fate::DroppedUp);
         assert_eq!(fates.arrived(), 3);
         assert_eq!(fates.window(5), 0b11010);
-        assert_eq!(fates.arrive(3), Some(Fate::Answered));
+        assert_eq!(fates.arrive(3, usize::MAX), Some(Fate::Answered));
         assert_eq!(fates.nibble(3), Fate::Answered as u8 | SEEN_TWICE);
     }
 
@@ -163,7 +170,7 @@ mod tests {
         let mut fates = Fates::new(first, 64);
         fates.arrived = first;
         for seq in (first..first + 80).filter(|seq| seq % 4 != 1) {
-            assert_eq!(fates.arrive(seq), Some(Fate::NotSeen));
+            assert_eq!(fates.arrive(seq, usize::MAX), Some(Fate::NotSeen));
             fates.set(seq, Fate::Answered);
             assert_eq!(fates.window(seq), fates.old_window(seq), "seq {seq}");
         }
@@ -176,11 +183,11 @@ mod tests {
     #[test]
     fn what_came_before_the_session_is_not_known() {
         let mut fates = Fates::new(100, 64);
-        assert_eq!(fates.arrive(99), None);
+        assert_eq!(fates.arrive(99, usize::MAX), None);
         assert_eq!(fates.nibble(99), Fate::Forgotten as u8);
         assert_eq!(fates.nibble(100), Fate::NotSeen as u8);
-        assert_eq!(fates.arrive(u64::MAX), None);
-        assert_eq!(fates.arrive(u64::MAX - 1), Some(Fate::NotSeen));
+        assert_eq!(fates.arrive(u64::MAX, usize::MAX), None);
+        assert_eq!(fates.arrive(u64::MAX - 1, usize::MAX), Some(Fate::NotSeen));
         assert_eq!(fates.nibble(100), Fate::Forgotten as u8);
     }
 
@@ -193,7 +200,7 @@ mod tests {
             let mut newest = 5;
             for (step, fate) in steps {
                 let seq = (newest + step).saturating_sub(20);
-                let known = fates.arrive(seq);
+                let known = fates.arrive(seq, usize::MAX);
                 if known == Some(Fate::NotSeen) {
                     newest = newest.max(seq);
                     let fate = Fate::from_nibble(fate);
@@ -208,5 +215,16 @@ mod tests {
                 prop_assert_eq!(Fate::from_nibble(fates.nibble(seq)), oracle.get(&seq).copied().unwrap_or_default());
             }
         }
+    }
+
+    #[test]
+    fn without_room_it_remembers_less_far_back() {
+        let mut fates = Fates::new(0, 1 << 20);
+        for (seq, room, bytes) in [(0, 0, 64), (99, 0, 64), (100, 100, 128), (9_999, 1000, 1024)] {
+            assert_eq!(fates.arrive(seq, room), Some(Fate::NotSeen));
+            fates.set(seq, Fate::Answered);
+            assert_eq!((fates.bytes(), fates.nibble(seq)), (bytes, Fate::Answered as u8));
+        }
+        assert_eq!((fates.arrived(), fates.nibble(100)), (4, Fate::Forgotten as u8));
     }
 }

@@ -8,15 +8,20 @@
 mod cookies;
 mod counters;
 mod fates;
+mod guard;
 mod held;
+mod limits;
 mod native;
 mod plain;
 mod sessions;
+mod strangers;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
 
 pub use counters::Counters;
+pub use guard::ANSWER_HOPS;
+pub use limits::PerSecond;
 pub use text::TextFrom;
 
 pub use crate::wire::native::stays_whole;
@@ -25,10 +30,14 @@ use crate::impair::{Impairment, Pipeline, Scenario};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
+use crate::wire::seal::{Key, TAG};
 
 use cookies::Cookies;
+use guard::Guard;
 use held::{Held, HeldReplies};
-use sessions::Sessions;
+use limits::{Meter, Sources};
+use sessions::{Caps, Sessions};
+use strangers::Strangers;
 use text::TextClients;
 
 /// Where a datagram came from and which of the server's addresses it came to.
@@ -78,8 +87,21 @@ pub struct Settings {
     pub allow_stop: bool,
     /// Who gets the text dialect's longer replies.
     pub text_from: TextFrom,
-    /// Sessions at once.
+    /// Whether services' ports are answered, from which no client sends.
+    pub allow_low_ports: bool,
+    /// Sessions at once, of all and of one source.
     pub max_sessions: usize,
+    pub max_source_sessions: usize,
+    /// Text clients at once.
+    pub max_text_clients: usize,
+    /// Bytes to remember what became of probes.
+    pub max_fates_bytes: usize,
+    /// Probes a second of one session; told to clients.
+    pub session_rate: PerSecond,
+    /// Datagrams a second of one source outside a session, of all such sources, and of all clients.
+    pub source_rate: PerSecond,
+    pub stranger_rate: PerSecond,
+    pub max_rate: PerSecond,
     /// Bytes of replies held at once.
     pub max_held_bytes: usize,
     /// Whether datagrams are stamped by the kernel; told to clients.
@@ -87,6 +109,8 @@ pub struct Settings {
     /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
     /// clients.
     pub whole_answers: bool,
+    /// With a key, nobody is answered but those who have it.
+    pub key: Option<Key>,
 }
 
 impl Default for Settings {
@@ -98,10 +122,19 @@ impl Default for Settings {
             max_size: wire::MAX_SIZE_V6,
             allow_stop: false,
             text_from: TextFrom::Private,
-            max_sessions: 65_536,
+            allow_low_ports: false,
+            max_sessions: 16_384,
+            max_source_sessions: 4096,
+            max_text_clients: 4096,
+            max_fates_bytes: 256 << 20,
+            session_rate: None,
+            source_rate: Some(20_000),
+            stranger_rate: Some(200_000),
+            max_rate: None,
             max_held_bytes: 512 << 20,
             kernel_stamps: false,
             whole_answers: false,
+            key: None,
         }
     }
 }
@@ -125,15 +158,23 @@ pub struct Server {
     /// What it injects, as clients are told it.
     notice: Notice,
     started: Instant,
+    guard: Guard,
     cookies: Cookies,
     sessions: Sessions,
     text: TextClients,
+    strangers: Strangers,
+    /// What was let through: of each source and of all outside sessions, and of everybody.
+    sources: Sources,
+    outside: Meter,
+    all: Meter,
     plain: Pipeline,
     plain_seen: u64,
     held: HeldReplies,
     counters: Counters,
     stop_asked: bool,
     next_sweep: Instant,
+    /// For how long the datagram at hand has waited to be handled.
+    waited: Duration,
 }
 
 impl Server {
@@ -150,12 +191,22 @@ impl Server {
         Self {
             plain: settings.injection.pipeline(now, seed),
             plain_seen: 0,
-            sessions: Sessions::new(settings.max_sessions),
-            text: TextClients::new(settings.max_sessions),
+            guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
+            strangers: Strangers::new(cookies.derive("strangers", 0)),
+            sources: Sources::new(cookies.derive("sources", 0)),
+            outside: Meter::default(),
+            all: Meter::default(),
+            sessions: Sessions::new(Caps {
+                sessions: settings.max_sessions,
+                of_one_source: settings.max_source_sessions,
+                fates: settings.max_fates_bytes,
+            }),
+            text: TextClients::new(settings.max_text_clients),
             held: HeldReplies::new(settings.max_held_bytes),
             counters: Counters::default(),
             stop_asked: false,
             next_sweep: Instant::ZERO,
+            waited: Duration::ZERO,
             notice: Notice::of(&settings.injection.notice()),
             started: now,
             cookies,
@@ -163,21 +214,56 @@ impl Server {
         }
     }
 
-    /// Takes the datagram in `buffer[..length]`, received at `now`; the buffer is at least `ROOM` long.
-    /// If an answer leaves at once, it is written over it and its length returned.
-    pub fn handle(&mut self, now: Instant, path: Path, buffer: &mut [u8], length: usize) -> Option<usize> {
+    /// The port that its socket listens on: nobody is answered there.
+    pub fn set_own_port(&mut self, port: u16) {
+        self.guard.own_port = Some(port);
+    }
+
+    /// As `handle`, for a datagram that has waited in the socket since `received`: that is time spent
+    /// at the server, and counts towards its hold.
+    pub fn handle_stamped(
+        &mut self,
+        received: Instant,
+        now: Instant,
+        path: Path,
+        hops: Option<u8>,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        self.waited = now - received;
+        let answer = self.handle(now, path, hops, buffer, length);
+        self.waited = Duration::ZERO;
+        answer
+    }
+
+    /// Takes the datagram in `buffer[..length]`, received at `now` with so many hops left, where the
+    /// system tells; the buffer is at least `ROOM` long. If an answer leaves at once, it is written
+    /// over it and its length returned. Every answer is to be sent with `ANSWER_HOPS`.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        path: Path,
+        hops: Option<u8>,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
         self.counters.received += 1;
         self.counters.received_bytes += length as u64;
-        if path.remote.port() == 0 {
+        if !self.guard.admits(&path, hops, &buffer[..length]) {
             self.counters.ignored += 1;
             return None;
         }
-        let answer = if wire::is_native(&buffer[..length]) {
+        let answer = if let Some(key) = &self.settings.key {
+            let key = key.clone();
+            self.handle_sealed(now, path, &key, buffer, length)
+        } else if wire::is_native(&buffer[..length]) {
             self.handle_native(now, path, buffer, length)
+        } else if !self.admits_stranger(now, path) {
+            None
         } else if self.text_speaks(path.remote, &buffer[..length]) {
             self.handle_text(now, path, buffer, length)
         } else {
-            self.handle_plain(now, path, buffer, length)
+            self.handle_plain(now, path, hops, buffer, length)
         };
         if let Some(length) = answer {
             self.counters.count_sent(length);
@@ -187,7 +273,10 @@ impl Server {
 
     /// The next held answer that is due by `now`, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
-        let (path, length) = self.release(now, buffer)?;
+        let (path, mut length) = self.release(now, buffer)?;
+        if let Some(key) = &self.settings.key {
+            length = key.seal(buffer, length);
+        }
         self.counters.count_sent(length);
         Some((path, length))
     }
@@ -233,12 +322,47 @@ impl Server {
             text_clients: self.text.len() as u64,
             held: self.held.len() as u64,
             held_bytes: self.held.bytes() as u64,
+            fates_bytes: self.sessions.fates_bytes() as u64,
             ..self.counters
         }
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// A sealed datagram is a native message; whatever else comes meets with silence.
+    fn handle_sealed(
+        &mut self,
+        now: Instant,
+        path: Path,
+        key: &Key,
+        buffer: &mut [u8],
+        length: usize,
+    ) -> Option<usize> {
+        let Some((asked, rest)) = key.open(&buffer[..length]) else {
+            self.counters.unauthentic += 1;
+            return None;
+        };
+        let answered = self.handle_native(now, path, buffer, asked)?;
+        let same_rest = answered == asked && wire::keeps_payload(&buffer[..answered]);
+        Some(if same_rest { rest.seal(buffer, answered) } else { key.seal(buffer, answered) })
+    }
+
+    /// The largest message that fits the largest datagram.
+    fn largest_message(&self) -> u32 {
+        let tag = if self.settings.key.is_some() { TAG as u32 } else { 0 };
+        self.settings.max_size.saturating_sub(tag)
+    }
+
+    /// Whether the limits let through what belongs to no session.
+    fn admits_stranger(&mut self, now: Instant, path: Path) -> bool {
+        let Settings { source_rate, stranger_rate, max_rate, .. } = self.settings;
+        let admitted = self.sources.admits(now, path.remote.ip(), source_rate)
+            && self.outside.admits(now, stranger_rate)
+            && self.all.admits(now, max_rate);
+        self.counters.strangers_refused += u64::from(!admitted);
+        admitted
     }
 
     /// The seed of the next session's fates.

@@ -2,6 +2,7 @@
 
 use super::fates::Fates;
 use super::held::{Held, HeldKind};
+use super::limits::Meter;
 use super::sessions::{Opening, Session};
 use super::{Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
@@ -30,9 +31,15 @@ impl Server {
             self.counters.malformed += 1;
             return None;
         };
+        if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
+            && !self.admits_stranger(now, path)
+        {
+            return None;
+        }
         match message {
             Message::Probe(probe) => self.handle_probe(now, path, probe, buffer, length),
             Message::Hello(Hello { nonce }) => {
+                self.counters.cookies += 1;
                 let cookie = self.cookies.make(now, path.remote, nonce);
                 Some(Cookie { nonce, cookie }.emit(buffer))
             }
@@ -40,7 +47,7 @@ impl Server {
                 let answer = self.open(now, path, &open);
                 Some(answer.emit(buffer, length))
             }
-            Message::Ask(ask) => self.tell(now, &ask, buffer),
+            Message::Ask(ask) => self.tell(now, path, &ask, buffer),
             Message::Stop(token) => {
                 self.sessions.get_mut(token)?;
                 self.stop_asked |= self.settings.allow_stop;
@@ -81,8 +88,8 @@ impl Server {
         if !self.cookies.check(now, path.remote, nonce, &open.cookie) {
             return deny(DenyReason::BadCookie, 0);
         }
-        if open.size > self.settings.max_size {
-            return deny(DenyReason::TooLarge, self.settings.max_size);
+        if open.size > self.largest_message() {
+            return deny(DenyReason::TooLarge, self.largest_message());
         }
         if open.size < MIN_SIZE {
             return deny(DenyReason::TooSmall, MIN_SIZE);
@@ -90,7 +97,8 @@ impl Server {
         let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
         let opening = Opening { nonce, remote: path.remote, size: open.size };
         let known = self.sessions.opened_by(&opening).map(|session| session.token);
-        if known.is_none() && self.sessions.is_full() {
+        if known.is_none() && self.sessions.is_full(path.remote.ip()) {
+            self.counters.sessions_denied += 1;
             return deny(DenyReason::Full, self.sessions.len() as u32);
         }
         let token = known.unwrap_or_else(|| self.start_session(now, opening, open, wanted));
@@ -126,6 +134,7 @@ impl Server {
         let session = self.sessions.insert(random, |token| Session {
             token,
             opening,
+            remote: opening.remote,
             remember,
             seed,
             pipeline,
@@ -133,6 +142,8 @@ impl Server {
             fates: Fates::new(open.first_seq, remember as usize),
             last_seen: now,
             idle,
+            meter: Meter::default(),
+            used: false,
         });
         session.token
     }
@@ -144,13 +155,14 @@ impl Server {
             nonce: session.opening.nonce,
             token,
             size: session.opening.size,
-            max_size: self.settings.max_size,
+            max_size: self.largest_message(),
             remember: session.remember,
             seed: session.seed,
             overflows: self.counters.overflows,
             longest_hold: notice.longest_hold,
             injects: &notice.line,
             kernel_stamps: self.settings.kernel_stamps,
+            session_rate: self.settings.session_rate.unwrap_or(0),
         }
     }
 
@@ -162,16 +174,36 @@ impl Server {
         buffer: &mut [u8],
         length: usize,
     ) -> Option<usize> {
-        let Some(session) = self.sessions.get_mut(probe.token) else {
-            self.counters.forgotten += 1;
-            return Some(Forgotten { token: probe.token, seq: Some(probe.seq) }.emit(buffer));
+        let Some(size) = self.sessions.get(probe.token).map(|session| session.opening.size) else {
+            let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
+            return self.forgotten(now, path, forgotten, buffer);
         };
-        if length != session.opening.size as usize || session.fates.arrive(probe.seq).is_none() {
+        let known = if length == size as usize { self.sessions.arrive(probe.token, probe.seq) } else { None };
+        let Some(known) = known else {
             self.counters.malformed += 1;
             return None;
+        };
+        if known != Fate::NotSeen && self.settings.key.is_some() {
+            // The network's copy and an eavesdropper's replay look the same.
+            self.counters.replayed += 1;
+            return None;
         }
+        let session = self.sessions.get_mut(probe.token).expect("the session just asked");
+        session.remote = path.remote;
         session.last_seen = now;
-        let fate = session.pipeline.fate(now, probe.seq, length);
+        session.used = true;
+        if !session.meter.admits(now, self.settings.session_rate)
+            || !self.all.admits(now, self.settings.max_rate)
+        {
+            session.fates.set(probe.seq, Fate::Refused);
+            self.counters.refused += 1;
+            return None;
+        }
+        let mut fate = session.pipeline.fate(now, probe.seq, length);
+        if path.remote != session.opening.remote {
+            // Whoever holds the token may write any address into a probe; only this one is proven.
+            fate.extra_copies = 0;
+        }
         if let Some(direction) = fate.dropped {
             let dropped = match direction {
                 Direction::Up => Fate::DroppedUp,
@@ -186,13 +218,14 @@ impl Server {
         let corrupted = fate.corrupted.is_some();
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             session.fates.set(probe.seq, Fate::Answered);
-            Reply { corrupted, ..reply_to(Some(session), probe, now) }.emit(buffer);
+            let residence = self.waited;
+            Reply { corrupted, residence, ..reply_to(Some(session), probe, now - residence) }.emit(buffer);
             return Some(length);
         }
         session.fates.set(probe.seq, Fate::Held);
         let held = Held {
             path,
-            received: now,
+            received: now - self.waited,
             hold: fate.hold,
             kind: HeldKind::Native { corrupted },
             extra_copies: fate.extra_copies,
@@ -228,18 +261,34 @@ impl Server {
         Some((held.path, length))
     }
 
+    /// The answer to what belongs to no session.
+    fn forgotten(
+        &mut self,
+        now: Instant,
+        path: Path,
+        forgotten: Forgotten,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
+        self.counters.forgotten += 1;
+        self.admits_stranger(now, path).then(|| forgotten.emit(buffer))
+    }
+
     fn set_fate(&mut self, token: Token, seq: u64, fate: Fate) {
         if let Some(session) = self.sessions.get_mut(token) {
             session.fates.set(seq, fate);
         }
     }
 
-    fn tell(&mut self, now: Instant, ask: &Ask, buffer: &mut [u8]) -> Option<usize> {
+    fn tell(&mut self, now: Instant, path: Path, ask: &Ask, buffer: &mut [u8]) -> Option<usize> {
         let overflows = self.counters.overflows;
         let Some(session) = self.sessions.get_mut(ask.token) else {
-            self.counters.forgotten += 1;
-            return Some(Forgotten { token: ask.token, seq: None }.emit(buffer));
+            return self.forgotten(now, path, Forgotten { token: ask.token, seq: None }, buffer);
         };
+        if self.settings.key.is_some() && session.remote != path.remote {
+            // Whoever moves sends a new probe from there; this is somebody else's copy.
+            self.counters.replayed += 1;
+            return None;
+        }
         session.last_seen = now;
         Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))
     }

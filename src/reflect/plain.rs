@@ -10,12 +10,18 @@ impl Server {
         &mut self,
         now: Instant,
         path: Path,
+        hops: Option<u8>,
         buffer: &mut [u8],
         length: usize,
     ) -> Option<usize> {
+        if hops.is_none() && self.strangers.goes_in_circles(path.remote, &buffer[..length]) {
+            self.counters.ignored += 1;
+            return None;
+        }
         self.counters.plain_packets += 1;
-        let fate = self.plain.fate(now, self.plain_seen, length);
+        let mut fate = self.plain.fate(now, self.plain_seen, length);
         self.plain_seen += 1;
+        fate.extra_copies = self.strangers.copies(path.remote, &fate, length);
         self.answer_verbatim(now, path, fate, buffer, length)
     }
 

@@ -1,14 +1,15 @@
 //! The native sessions, found by token: a slab whose index is part of the token.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Notice;
 use super::fates::Fates;
+use super::limits::{Meter, network};
 use crate::impair::Pipeline;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{Nonce, Token};
+use crate::wire::native::{Fate, Nonce, Token};
 
 /// What tells one client's opening from another's. A nonce alone would not do: whoever learned it
 /// would be given the session of its owner.
@@ -23,6 +24,8 @@ pub struct Opening {
 pub struct Session {
     pub token: Token,
     pub opening: Opening,
+    /// Where its newest probe came from.
+    pub remote: SocketAddr,
     pub remember: u32,
     pub seed: Seed,
     pub pipeline: Pipeline,
@@ -31,23 +34,53 @@ pub struct Session {
     pub fates: Fates,
     pub last_seen: Instant,
     pub idle: Duration,
+    pub meter: Meter,
+    /// A probe has come.
+    pub used: bool,
 }
 
-/// All sessions, at most so many at once.
+impl Session {
+    /// A client's first probe follows its opening at once.
+    const UNUSED: Duration = Duration::from_secs(10);
+
+    fn is_silent(&self, now: Instant) -> bool {
+        let patience = if self.used { self.idle } else { self.idle.min(Self::UNUSED) };
+        now - self.last_seen > patience
+    }
+}
+
+/// How many sessions there may be, and what they may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    pub sessions: usize,
+    pub of_one_source: usize,
+    /// Bytes to remember what became of probes.
+    pub fates: usize,
+}
+
+/// All sessions, within their caps.
 pub struct Sessions {
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
     by_opening: HashMap<Opening, u32>,
-    capacity: usize,
+    by_source: HashMap<IpAddr, usize>,
+    fates_bytes: usize,
+    caps: Caps,
 }
 
 const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 
 impl Sessions {
-    pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.min(1 << INDEX_BITS);
-        Self { slots: Vec::new(), free: Vec::new(), by_opening: HashMap::new(), capacity }
+    pub fn new(caps: Caps) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_opening: HashMap::new(),
+            by_source: HashMap::new(),
+            fates_bytes: 0,
+            caps: Caps { sessions: caps.sessions.min(1 << INDEX_BITS), ..caps },
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -58,8 +91,26 @@ impl Sessions {
         self.len() == 0
     }
 
-    pub fn is_full(&self) -> bool {
-        self.len() >= self.capacity
+    /// Whether there is no room for one more of this source.
+    pub fn is_full(&self, source: IpAddr) -> bool {
+        let of_source = self.by_source.get(&network(source)).copied().unwrap_or(0);
+        self.len() >= self.caps.sessions || of_source >= self.caps.of_one_source
+    }
+
+    /// Bytes that remember what became of probes.
+    pub fn fates_bytes(&self) -> usize {
+        self.fates_bytes
+    }
+
+    /// Notes that this probe of an open session arrived; none if it is too old.
+    pub fn arrive(&mut self, token: Token, seq: u64) -> Option<Fate> {
+        let room = self.caps.fates.saturating_sub(self.fates_bytes);
+        let fates = &mut self.get_mut(token)?.fates;
+        let before = fates.bytes();
+        let known = fates.arrive(seq, room);
+        let grown = fates.bytes() - before;
+        self.fates_bytes += grown;
+        known
     }
 
     pub fn get(&self, token: Token) -> Option<&Session> {
@@ -86,6 +137,7 @@ impl Sessions {
         });
         let session = build(Token(random.0 & !INDEX_MASK | u64::from(index)));
         self.by_opening.insert(session.opening, index);
+        *self.by_source.entry(network(session.opening.remote.ip())).or_default() += 1;
         self.slots[index as usize].insert(session)
     }
 
@@ -100,9 +152,7 @@ impl Sessions {
     /// Drops the sessions that were silent for longer than they asked for; returns how many.
     pub fn expire(&mut self, now: Instant) -> u64 {
         let silent: Vec<usize> = (0..self.slots.len())
-            .filter(|&index| {
-                self.slots[index].as_ref().is_some_and(|session| now - session.last_seen > session.idle)
-            })
+            .filter(|&index| self.slots[index].as_ref().is_some_and(|session| session.is_silent(now)))
             .collect();
         for index in &silent {
             self.remove_at(*index);
@@ -113,7 +163,27 @@ impl Sessions {
     fn remove_at(&mut self, index: usize) {
         if let Some(session) = self.slots[index].take() {
             self.by_opening.remove(&session.opening);
+            let source = network(session.opening.remote.ip());
+            if let Some(count) = self.by_source.get_mut(&source) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_source.remove(&source);
+                }
+            }
+            self.fates_bytes -= session.fates.bytes();
             self.free.push(index as u32);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All sessions that there may be by default take less than 20 MB until they are used.
+    #[test]
+    fn a_session_is_small() {
+        let bytes = size_of::<Option<Session>>() + size_of::<(Opening, u32)>() * 2;
+        assert!(bytes <= 1200, "{bytes} bytes");
     }
 }

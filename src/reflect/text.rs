@@ -1,6 +1,6 @@
 //! The text dialect's server: an address that sent `C <size>` is a text client ever after.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Path, Server};
@@ -27,9 +27,13 @@ impl TextFrom {
     }
 }
 
-/// The addresses that calibrated, at most so many.
+/// The addresses that calibrated, at most so many. Anybody can make up such addresses, so one that
+/// only calibrated gives way to a new one when there is no room, and when there is none at all, those
+/// go first that have been silent for a while.
 pub struct TextClients {
     clients: HashMap<SocketAddr, TextClient>,
+    /// Those that calibrated, the oldest first; some have sent packets since, or are gone.
+    newcomers: VecDeque<SocketAddr>,
     capacity: usize,
 }
 
@@ -39,11 +43,18 @@ struct TextClient {
     last_seen: Instant,
 }
 
+impl TextClient {
+    fn is_new(&self) -> bool {
+        self.packets == 0
+    }
+}
+
 impl TextClients {
     const IDLE: Duration = Duration::from_secs(600);
+    const IDLE_WHEN_CROWDED: Duration = Duration::from_secs(10);
 
     pub fn new(capacity: usize) -> Self {
-        Self { clients: HashMap::new(), capacity }
+        Self { clients: HashMap::new(), newcomers: VecDeque::new(), capacity }
     }
 
     pub fn len(&self) -> usize {
@@ -56,23 +67,44 @@ impl TextClients {
 
     pub fn expire(&mut self, now: Instant) -> u64 {
         let before = self.clients.len();
-        self.clients.retain(|_, client| now - client.last_seen <= Self::IDLE);
+        let idle = if before < self.capacity { Self::IDLE } else { Self::IDLE_WHEN_CROWDED };
+        self.clients.retain(|_, client| now - client.last_seen <= idle);
+        let clients = &self.clients;
+        self.newcomers.retain(|address| clients.get(address).is_some_and(TextClient::is_new));
         (before - self.clients.len()) as u64
+    }
+
+    /// Makes room for one more if there is none; whether there is room now.
+    fn make_room(&mut self) -> bool {
+        while self.clients.len() >= self.capacity {
+            let Some(oldest) = self.newcomers.pop_front() else { return false };
+            if self.clients.get(&oldest).is_some_and(TextClient::is_new) {
+                self.clients.remove(&oldest);
+            }
+        }
+        true
+    }
+
+    fn insert(&mut self, address: SocketAddr, client: TextClient) {
+        self.clients.insert(address, client);
+        self.newcomers.push_back(address);
     }
 }
 
 impl Server {
     /// Whether this datagram is for the text dialect: its sender calibrated, or does so now.
-    pub(super) fn text_speaks(&self, remote: SocketAddr, datagram: &[u8]) -> bool {
+    pub(super) fn text_speaks(&mut self, remote: SocketAddr, datagram: &[u8]) -> bool {
         if self.text.is_empty() && datagram.first() != Some(&b'C') {
             return false;
         }
         if self.text.clients.contains_key(&remote) {
             return true;
         }
-        matches!(Request::parse(datagram), Request::Calibrate(_))
-            && self.settings.text_from.allows(remote.ip())
-            && self.text.len() < self.text.capacity
+        let wants = matches!(Request::parse(datagram), Request::Calibrate(_))
+            && self.settings.text_from.allows(remote.ip());
+        let has_room = wants && self.text.make_room();
+        self.counters.text_denied += u64::from(wants && !has_room);
+        has_room
     }
 
     pub(super) fn handle_text(
@@ -91,9 +123,7 @@ impl Server {
                         .settings
                         .injection
                         .pipeline(self.started, self.session_seed(self.counters.opened));
-                    self.text
-                        .clients
-                        .insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });
+                    self.text.insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });
                 }
                 Some(put(CALIBRATED, buffer))
             }

@@ -21,6 +21,8 @@ use crate::time::{Duration, Instant};
 
 const BUFFER: usize = 65_536;
 const FIRST_PORT: u16 = 10_000;
+/// What clients' datagrams have left when they arrive.
+const HOPS: Option<u8> = Some(60);
 
 /// One server, its clients, and the paths between them.
 pub struct Simulation {
@@ -28,6 +30,8 @@ pub struct Simulation {
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     server: Option<Server>,
+    /// How far its clock is ahead.
+    server_lead: Duration,
     server_wake: Option<Instant>,
     freeze: Option<Freeze>,
     hosts: Vec<Host>,
@@ -48,6 +52,8 @@ struct Freeze {
 /// A client, its two links and what it told.
 struct Host {
     client: Client,
+    /// How far its clock is ahead.
+    lead: Duration,
     /// The ports of the client's lanes.
     ports: Vec<u16>,
     next_port: u16,
@@ -85,6 +91,8 @@ enum What {
     WakeServer,
     WakeClient(usize),
     Stop(usize),
+    StepServer(Duration),
+    StepClient(usize, Duration),
     Kill,
     Restart(Box<Restart>),
 }
@@ -102,6 +110,7 @@ impl Simulation {
             queue: BinaryHeap::new(),
             scheduled: 0,
             server: Some(Server::new(settings, secret(seed, 0), Self::START)),
+            server_lead: Duration::ZERO,
             server_wake: None,
             freeze: None,
             hosts: Vec::new(),
@@ -119,6 +128,7 @@ impl Simulation {
         let next_port = FIRST_PORT + Client::lanes(&settings) as u16;
         self.hosts.push(Host {
             client: Client::new(settings, self.now),
+            lead: Duration::ZERO,
             ports: (FIRST_PORT..next_port).collect(),
             next_port,
             up: Link::new(self.up.clone(), stream("up")),
@@ -136,6 +146,29 @@ impl Simulation {
     /// The client's run is ended at this time, counted from the start.
     pub fn stop_client_at(&mut self, after: Duration, client: usize) {
         self.schedule(Self::START + after, What::Stop(client));
+    }
+
+    /// The server's clock jumps: ahead, as on a host that was suspended, or back.
+    pub fn step_server_clock(&mut self, after: Duration, by: Duration) {
+        self.schedule(Self::START + after, What::StepServer(by));
+    }
+
+    /// A client's clock jumps.
+    pub fn step_client_clock(&mut self, after: Duration, client: usize, by: Duration) {
+        self.schedule(Self::START + after, What::StepClient(client, by));
+    }
+
+    /// Somebody sends this to the first port of a client, as if from the server.
+    pub fn forge_to_client(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
+        let arrived = Self::START + after;
+        let what = What::ToClient { host: client, port: FIRST_PORT, arrived, datagram };
+        self.schedule(arrived, what);
+    }
+
+    /// Somebody sends this to the server, as if from the first port of a client.
+    pub fn forge_to_server(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
+        let what = What::ToServer { host: client, port: FIRST_PORT, datagram };
+        self.schedule(Self::START + after, what);
     }
 
     /// The server is gone from one time on, and another is there from another time on.
@@ -186,6 +219,18 @@ impl Simulation {
         goes_on
     }
 
+    /// Lets so much time pass, whether anybody is still measuring or not.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= end)
+            && let Some(Reverse(next)) = self.queue.pop()
+        {
+            self.now = self.now.max(next.at);
+            self.happen(next.what);
+        }
+        self.now = end;
+    }
+
     pub fn now(&self) -> Instant {
         self.now
     }
@@ -219,7 +264,7 @@ impl Simulation {
         let standing_still_until = match &what {
             What::ToServer { .. } | What::WakeServer => self.thaw(),
             What::ToClient { host, .. } | What::WakeClient(host) | What::Stop(host) => self.awakes(*host),
-            What::Kill | What::Restart(_) => None,
+            What::Kill | What::Restart(_) | What::StepServer(_) | What::StepClient(..) => None,
         };
         if let Some(end) = standing_still_until {
             // What waits in a socket is read before anything else is done.
@@ -236,7 +281,8 @@ impl Simulation {
                 };
                 let ledger = &mut self.hosts[host].ledger;
                 ledger.reply_delivered(&datagram, arrived);
-                self.hosts[host].client.handle(arrived, lane, &datagram);
+                let received = arrived + self.hosts[host].lead;
+                self.hosts[host].client.handle(received, lane, &datagram);
                 self.serve_client(host);
             }
             What::WakeServer => {
@@ -252,14 +298,26 @@ impl Simulation {
                 }
             }
             What::Stop(host) => {
-                self.hosts[host].client.stop(self.now);
+                let now = self.now + self.hosts[host].lead;
+                self.hosts[host].client.stop(now);
+                self.serve_client(host);
+            }
+            What::StepServer(by) => {
+                self.server_lead += by;
+                self.serve_server();
+            }
+            What::StepClient(host, by) => {
+                self.hosts[host].lead += by;
                 self.serve_client(host);
             }
             What::Kill => {
                 self.server = None;
                 self.server_wake = None;
             }
-            What::Restart(restart) => self.server = Some(Server::new(restart.0, restart.1, self.now)),
+            What::Restart(restart) => {
+                let now = self.now + self.server_lead;
+                self.server = Some(Server::new(restart.0, restart.1, now));
+            }
         }
     }
 
@@ -278,14 +336,17 @@ impl Simulation {
     fn deliver_to_server(&mut self, host: usize, port: u16, datagram: &[u8]) {
         let Some(server) = &mut self.server else {
             // Nobody listens: the client's host hears so, one network delay later or not at all.
-            self.hosts[host].client.unreachable(self.now);
+            let now = self.now + self.hosts[host].lead;
+            self.hosts[host].client.unreachable(now);
             self.serve_client(host);
             return;
         };
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: address(host, port), local: None };
-        if let Some(length) = server.handle(self.now, path, &mut self.buffer, datagram.len()) {
+        if let Some(length) =
+            server.handle(self.now + self.server_lead, path, HOPS, &mut self.buffer, datagram.len())
+        {
             self.send_down(path, length);
         }
         self.serve_server();
@@ -294,17 +355,18 @@ impl Simulation {
     /// Lets the server do what it is due to do, and finds out when to come again.
     fn serve_server(&mut self) {
         let Some(server) = &mut self.server else { return };
-        server.handle_timeout(self.now);
+        let now = self.now + self.server_lead;
+        server.handle_timeout(now);
         let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some((path, length)) =
-            self.server.as_mut().and_then(|s| s.poll_transmit(self.now, &mut buffer))
+        while let Some((path, length)) = self.server.as_mut().and_then(|s| s.poll_transmit(now, &mut buffer))
         {
             std::mem::swap(&mut self.buffer, &mut buffer);
             self.send_down(path, length);
             std::mem::swap(&mut self.buffer, &mut buffer);
         }
         self.buffer = buffer;
-        let wake = self.server.as_ref().and_then(|server| server.poll_timeout()).map(|at| at.max(self.now));
+        let wake = self.server.as_ref().and_then(|server| server.poll_timeout());
+        let wake = wake.map(|at| (at - self.server_lead).max(self.now));
         if wake != self.server_wake
             && let Some(at) = wake
         {
@@ -315,10 +377,11 @@ impl Simulation {
 
     fn serve_client(&mut self, index: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let now = self.now + self.hosts[index].lead;
         loop {
             let host = &mut self.hosts[index];
-            host.client.handle_timeout(self.now);
-            while let Some(transmit) = host.client.poll_transmit(self.now, &mut buffer) {
+            host.client.handle_timeout(now);
+            while let Some(transmit) = host.client.poll_transmit(now, &mut buffer) {
                 if transmit.length > host.up.conditions().longest {
                     host.client.send_failed(&transmit, SendError::TooLong);
                     continue;
@@ -343,12 +406,13 @@ impl Simulation {
                 }
             }
             // What was just sent or settled may leave more to do at this very moment.
-            if host.client.poll_timeout(self.now).is_none_or(|at| at > self.now) {
+            if host.client.poll_timeout(now).is_none_or(|at| at > now) {
                 break;
             }
         }
         self.buffer = buffer;
-        let wake = self.hosts[index].client.poll_timeout(self.now);
+        let lead = self.hosts[index].lead;
+        let wake = self.hosts[index].client.poll_timeout(now).map(|at| (at - lead).max(self.now));
         if wake != self.hosts[index].wake
             && let Some(at) = wake
         {

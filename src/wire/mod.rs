@@ -2,4 +2,5 @@
 //! never panic. One file a dialect.
 
 pub mod native;
+pub mod seal;
 pub mod text;

@@ -108,6 +108,11 @@ pub fn is_native(datagram: &[u8]) -> bool {
     datagram.starts_with(&MAGIC)
 }
 
+/// Whether this is a reply with the payload of its probe, unchanged.
+pub fn keeps_payload(message: &[u8]) -> bool {
+    matches!(decode(message), Ok(Message::Reply(Reply { corrupted: false, .. })))
+}
+
 /// Decodes a datagram for which `is_native` holds.
 pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
     if datagram.len() < BODY || !is_native(datagram) {

@@ -28,6 +28,10 @@ pub enum Request {
 impl Request {
     /// White space and NULs at the end do not count: terminals and C strings leave them there.
     pub fn parse(datagram: &[u8]) -> Self {
+        // Most datagrams are packets, and long.
+        if !matches!(datagram.first(), Some(b'C' | b'e')) {
+            return Self::Packet;
+        }
         let end = datagram
             .iter()
             .rposition(|byte| !byte.is_ascii_whitespace() && *byte != 0)

@@ -28,9 +28,14 @@ impl Desk {
 
     /// The answer that leaves at once.
     pub fn send(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
+        self.send_with_hops(from, Some(60), datagram)
+    }
+
+    /// The answer to a datagram that arrives with so many hops left.
+    pub fn send_with_hops(&mut self, from: SocketAddr, hops: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: from, local: None };
-        let length = self.server.handle(self.now, path, &mut self.buffer, datagram.len())?;
+        let length = self.server.handle(self.now, path, hops, &mut self.buffer, datagram.len())?;
         Some(self.buffer[..length].to_vec())
     }
 
@@ -62,6 +67,16 @@ impl Desk {
     pub fn open(&mut self, from: SocketAddr, nonce: u64, size: u32) -> Result<Token, Deny> {
         let cookie = self.cookie(from, nonce);
         self.open_with(from, nonce, size, cookie)
+    }
+
+    /// A session that is to remember so many probes.
+    pub fn open_remembering(&mut self, from: SocketAddr, nonce: u64, remember: u32) -> Token {
+        let cookie = self.cookie(from, nonce);
+        let nonce = Nonce(nonce);
+        let open = Open { nonce, cookie, size: 64, remember, idle_secs: 60, first_seq: 0, wants: "" };
+        let answer = self.send(from, &emitted(|buffer| open.emit(buffer))).expect("an answer");
+        let Ok(Message::Accept(accept)) = decode(&answer) else { panic!("no accept: {answer:?}") };
+        accept.token
     }
 
     pub fn open_with(
@@ -106,5 +121,5 @@ pub fn emitted(emit: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
 /// The `index`-th address of those that are public, or of those that are private.
 pub fn address(public: bool, index: u32) -> SocketAddr {
     let network = if public { 0x0808_0000 } else { 0x0A00_0000 };
-    (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 1024 + (index & 0xFFF) as u16).into()
+    (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 40_000 + (index & 0xFFF) as u16).into()
 }

@@ -40,6 +40,7 @@ pub fn settings(count: u64, every: Duration) -> Settings {
         wants: None,
         stop_server: false,
         seed: 1,
+        key: None,
     }
 }
 

@@ -171,7 +171,7 @@ fn many_clients_at_once_have_each_their_own_size_and_schedule() {
 fn text_and_plain_are_injected_like_the_rest() {
     const COUNT: usize = 5000;
     for greeting in [Some(&b"C 64"[..]), None] {
-        let mut desk = Desk::new(reflect::Settings::default());
+        let mut desk = Desk::new(reflect::Settings { source_rate: None, ..Default::default() });
         let client = address(false, 1);
         greeting.map(|greeting| desk.send(client, greeting).expect("calibration"));
         assert!((0..COUNT).all(|_| desk.send(client, b"a packet").is_none()), "a reply was not held");

@@ -203,3 +203,20 @@ proptest! {
         rows.iter().for_each(|row| check(row, simulation.ledger(0)));
     }
 }
+
+/// Its last words may meet a server that is gone.
+#[test]
+fn nothing_is_told_after_the_end() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.add_client(settings(5, millis(100)));
+    // The last reply is here at 620 ms, and the client says goodbye 200 ms later at the latest.
+    simulation.restart_server(millis(590), millis(5_000), clean());
+    simulation.run(Duration::from_secs(60));
+    simulation.pass(Duration::from_secs(10));
+    let events = simulation.take_events(0);
+    assert_eq!(
+        events.iter().position(|event| *event == Event::Finished),
+        Some(events.len() - 1),
+        "{events:?}"
+    );
+}

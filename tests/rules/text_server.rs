@@ -65,8 +65,9 @@ fn the_longer_replies_go_to_private_addresses_unless_any_is_asked_for() {
 
 #[test]
 fn a_full_server_echoes_to_further_text_clients() {
-    let mut desk = Desk::new(reflect::Settings { max_sessions: 1, ..clean() });
+    let mut desk = Desk::new(reflect::Settings { max_text_clients: 1, ..clean() });
     assert_eq!(desk.send(address(false, 1), b"C 512").as_deref(), Some(CALIBRATED));
+    desk.send(address(false, 1), b"packet");
     assert_eq!(desk.send(address(false, 2), b"C 512").as_deref(), Some(&b"C 512"[..]));
     assert_eq!(desk.send(address(false, 1), b"C 256").as_deref(), Some(CALIBRATED));
     assert_eq!(desk.server.counters().text_clients, 1);

@@ -4,39 +4,57 @@ use resvg::usvg;
 
 /// The texts of a picture, as the rasteriser lays them out.
 pub fn texts(svg: &str) -> Vec<(String, usvg::Rect)> {
-    fn collect(group: &usvg::Group, found: &mut Vec<(String, usvg::Rect)>) {
-        for node in group.children() {
-            match node {
-                usvg::Node::Group(group) => collect(group, found),
-                usvg::Node::Text(text) => {
-                    let content = text.chunks().iter().map(|chunk| chunk.text()).collect();
-                    found.push((content, node.abs_bounding_box()));
-                }
-                _ => {}
-            }
+    let mut found = Vec::new();
+    each(parse(svg).root(), &mut |node| {
+        found.extend(words(node).map(|words| (words, node.abs_bounding_box())))
+    });
+    found
+}
+
+fn words(node: &usvg::Node) -> Option<String> {
+    let usvg::Node::Text(text) = node else { return None };
+    Some(text.chunks().iter().map(|chunk| chunk.text()).collect())
+}
+
+/// All that is drawn, however deep.
+fn each(group: &usvg::Group, visit: &mut impl FnMut(&usvg::Node)) {
+    for node in group.children() {
+        match node {
+            usvg::Node::Group(group) => each(group, visit),
+            node => visit(node),
         }
     }
+}
+
+fn parse(svg: &str) -> usvg::Tree {
     let mut fonts = usvg::fontdb::Database::new();
     for name in ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"] {
         let file = format!("{}/src/report/font/{name}", env!("CARGO_MANIFEST_DIR"));
         fonts.load_font_data(std::fs::read(file).expect("the font is in the tree"));
     }
     let options = usvg::Options { fontdb: fonts.into(), ..usvg::Options::default() };
-    let tree = usvg::Tree::from_str(svg, &options).expect("well-formed");
-    let mut found = Vec::new();
-    collect(tree.root(), &mut found);
-    found
+    usvg::Tree::from_str(svg, &options).expect("well-formed")
 }
 
-/// Texts that are cut, and pairs that lie over each other.
+/// What is cut, and pairs of texts that lie over each other.
 pub fn faults(svg: &str) -> Vec<String> {
-    let texts = texts(svg);
-    let height: f32 = svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+    let tree = parse(svg);
+    // A tenth of a pixel is the drawing's unit.
+    let cut = |a: &usvg::Rect| {
+        a.left() < -0.1
+            || a.top() < -0.1
+            || a.right() > tree.size().width() + 0.1
+            || a.bottom() > tree.size().height() + 0.1
+    };
     let mut faults = Vec::new();
-    for (k, (text, a)) in texts.iter().enumerate() {
-        if a.left() < 0.0 || a.top() < 0.0 || a.right() > 1600.0 || a.bottom() > height {
-            faults.push(format!("'{text}' is cut: {a:?}"));
+    each(tree.root(), &mut |node| {
+        let a = node.abs_stroke_bounding_box();
+        if cut(&a) {
+            faults.push(format!("'{}' is cut: {a:?}", words(node).unwrap_or_default()));
         }
+    });
+    let texts = texts(svg);
+    for (k, (text, a)) in texts.iter().enumerate() {
         for (other, b) in texts[k + 1..].iter().filter(|(_, b)| overlap(a, b)) {
             faults.push(format!("'{text}' {a:?} lies over '{other}' {b:?}"));
         }

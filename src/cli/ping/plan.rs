@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::cli::args::{Fragment, Ping};
 use crate::cli::impair::wanted;
+use crate::cli::key;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
 use crate::net::{Outgoing, kernel_release, random_bytes};
@@ -17,6 +18,7 @@ use crate::schedule::{Decay, Poisson, Schedule};
 use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
+use crate::wire::seal::{Key, TAG};
 
 /// A reply is waited for this much longer than there is a known reason for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -30,6 +32,7 @@ pub struct Plan<'a> {
     pub outgoing: Outgoing,
     /// Of random intervals, where they are asked for.
     poisson_seed: Option<Seed>,
+    pub key: Option<Key>,
 }
 
 /// Which server is measured.
@@ -56,9 +59,12 @@ impl<'a> Plan<'a> {
         };
         // Short enough to be typed again.
         let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
+        // The text dialect has no room for a tag.
+        let key = if arguments.text { None } else { key::find(arguments.key_file.as_deref())? };
         Ok(Self {
             arguments,
             server,
+            key,
             poisson_seed: arguments.poisson_seed.or(drawn.map(Seed::from)),
             family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
             outgoing: Outgoing {
@@ -89,7 +95,7 @@ impl<'a> Plan<'a> {
         let language = if arguments.text { Language::Text } else { Language::Native };
         Ok(Settings {
             language,
-            size: size(arguments.size.get(), language, peer.address)?,
+            size: size(arguments.size.get(), language, self.key.is_some(), peer.address)?,
             schedule: self.schedule()?,
             count: arguments.count,
             total: arguments.total.map(|total| total.get()),
@@ -98,6 +104,7 @@ impl<'a> Plan<'a> {
             wants: arguments.impair.as_deref().map(wanted).transpose()?,
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
+            key: self.key.clone(),
         })
     }
 
@@ -163,8 +170,9 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn size(bytes: u64, language: Language, address: SocketAddr) -> anyhow::Result<u32> {
+fn size(bytes: u64, language: Language, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
     let (smallest, why) = match language {
+        Language::Native if keyed => (MIN_SIZE + TAG as u32, "a reply's header and tag need them"),
         Language::Native => (MIN_SIZE, "a reply's header needs them; --text takes less"),
         Language::Text => (1, "there must be something to send"),
     };
@@ -192,7 +200,7 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         ),
         Failure::Silent { tries, after } => anyhow!(
             "no answer from {ip} port {port} after {tries} tries in {}: is a server on port {port}, does it speak \
-             our language (if not: --text), and does the path let UDP pass?",
+             our language (if not: --text), has it our key or none, and does the path let UDP pass?",
             milliseconds(*after)
         ),
         Failure::SizeLost { size } => anyhow!(

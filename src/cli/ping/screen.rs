@@ -54,6 +54,11 @@ impl Screen {
                     self.line("no host given: measuring a server started here, inside this process");
                 }
                 self.line(report::header(&self.host, ip, port, self.size));
+                if let Some(rate) = server.as_ref().and_then(|server| server.session_rate) {
+                    self.line(format!(
+                        "the server answers {rate} probes a second at most and refuses the rest"
+                    ));
+                }
                 match server {
                     Some(server) if server.is_clean() => self.line("the server injects nothing"),
                     Some(server) => {

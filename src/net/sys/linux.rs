@@ -108,6 +108,12 @@ impl Socket {
             // A kernel older than 5.0 knows no trains; then they arrive as single datagrams.
             let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
         }
+        if let Some(bytes) = options.receive_buffer {
+            // Beyond the system's limit, for those who may.
+            let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+            let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes);
+            let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes);
+        }
         if options.busy_poll {
             // Needs a privilege on some kernels, and a device that can be polled.
             let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, BUSY_POLL_US);
@@ -119,7 +125,7 @@ impl Socket {
             overflows: 0,
             last_overflow: 0,
             offer: Self::OFFER_LEAST,
-            longest_in_train: usize::MAX,
+            longest_in_train: if options.trains { usize::MAX } else { 0 },
             headers: Headers::default(),
         };
         if options.dont_fragment {
@@ -276,6 +282,9 @@ impl Socket {
         self.headers.letters.clear();
         let mut vector = 0;
         for (index, letter) in (first..).zip(letters) {
+            if letter.path.remote.is_ipv6() != self.ipv6 && !self.options.dual_stack {
+                continue;
+            }
             let segments = letter.segments;
             if segments > 1 && letter.segment <= self.longest_in_train {
                 let start = vector;

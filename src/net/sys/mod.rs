@@ -49,7 +49,7 @@ pub struct Options {
     pub local_address: bool,
     /// Bytes of receive buffer; the system may allow less.
     pub receive_buffer: Option<usize>,
-    /// Receive trains whole, where they came as such.
+    /// Send trains as one, and receive whole what came as such.
     pub trains: bool,
     /// Share the port with other sockets that do so: each sender always meets the same one.
     pub share_port: bool,
@@ -116,15 +116,14 @@ impl Socket {
         }
     }
 
-    /// Sends the letters of a batch, each along its path, and clears them; tells of each datagram
+    /// Sends the letters of a batch to addresses of its family, each along its path; tells of each
     /// that failed.
-    pub fn send(&mut self, batch: &mut Batch, failed: impl FnMut(Path, &io::Error)) {
+    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, &io::Error)) {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send(batch, failed),
             Self::Portable(socket) => socket.send(batch, failed),
         }
-        batch.clear_letters();
     }
 
     /// Sends one datagram to the connected address.
@@ -188,7 +187,15 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
         let _ = socket.set_send_buffer_size(bytes);
     }
     if let Some(ttl) = options.ttl {
-        if address.is_ipv4() { socket.set_ttl_v4(ttl)? } else { socket.set_unicast_hops_v6(ttl)? }
+        if address.is_ipv4() {
+            socket.set_ttl_v4(ttl)?
+        } else {
+            socket.set_unicast_hops_v6(ttl)?
+        }
+        if options.dual_stack {
+            // Some systems have no such option on these sockets.
+            let _ = socket.set_ttl_v4(ttl);
+        }
     }
     if let Some(class) = options.traffic_class {
         if address.is_ipv4() { socket.set_tos_v4(class)? } else { set_traffic_class_v6(&socket, class)? }

@@ -40,6 +40,10 @@ impl Axis {
         self.high
     }
 
+    pub fn is_log(&self) -> bool {
+        self.log
+    }
+
     /// The same axis with another end; its ticks stay.
     pub fn reaching(self, high: f64) -> Self {
         Self { high, ..self }
@@ -82,10 +86,10 @@ impl Axis {
         Self::linear(low, high, steps, unit).titled(format!("{name} ({}{from})", unit.name))
     }
 
-    /// The time of the run, with the round steps of a clock.
-    pub fn elapsed(end: f64) -> Self {
+    /// The time of the run, with at most so many of the round steps of a clock.
+    pub fn elapsed(end: f64, steps: f64) -> Self {
         let unit = quantity::span_unit(end);
-        let step = CLOCK_STEPS.into_iter().find(|step| *step >= end / 11.0).unwrap_or(end / 10.0);
+        let step = CLOCK_STEPS.into_iter().find(|step| *step >= end / steps).unwrap_or(end / steps);
         let ticks = (0..=(end / step + 1e-9) as u64)
             .map(|k| (k as f64 * step, plain(k as f64 * step / unit.size)))
             .collect();
@@ -108,8 +112,9 @@ impl Axis {
         }
     }
 
-    /// From a round number at or below `low` to one at or above `high`, both above zero.
-    pub fn logarithmic(low: f64, high: f64, unit: Unit) -> Self {
+    /// From a round number at or below `low` to one at or above `high`, both above zero, with about
+    /// so many ticks at most.
+    pub fn logarithmic(low: f64, high: f64, unit: Unit, most: usize) -> Self {
         // One value alone is put in the middle.
         let (low, high) = if high < low * 1.01 { (low * 0.95, high * 1.05) } else { (low, high) };
         let marks = [1.0, 2.0, 5.0];
@@ -129,8 +134,11 @@ impl Axis {
             }
         }
         let shown = |v: &f64| (bottom..=top).contains(v);
-        let sparse = all.iter().filter(|v| shown(v)).count() > 14;
-        let ticks = all.iter().filter(|v| shown(v) && (!sparse || is_power(**v / unit.size)));
+        // Where 1, 2, 5 are too many there are powers of ten, or every second or third of them.
+        let decades = ((top / bottom).log10() / most as f64).ceil() as i32;
+        let sparse = all.iter().filter(|v| shown(v)).count() > most;
+        let kept = |v: &f64| !sparse || power(v / unit.size).is_some_and(|power| power % decades == 0);
+        let ticks = all.iter().filter(|v| shown(v) && kept(v));
         let ticks = ticks.map(|v| (*v, plain(*v / unit.size))).collect();
         Self { low: bottom, high: top, log: true, ticks, title: String::new() }
     }
@@ -138,7 +146,11 @@ impl Axis {
     /// Counts from one up, the first with room below it.
     pub fn log_counts(most: u64) -> Self {
         let decades = most.max(1).ilog10();
-        let marks: &[u64] = if decades < 2 { &[1, 2, 5] } else { &[1] };
+        let marks: &[u64] = match decades {
+            0 if most <= 5 => &[1, 2, 3, 4, 5],
+            0 | 1 => &[1, 2, 5],
+            _ => &[1],
+        };
         let all = (0..=decades).flat_map(|d| marks.iter().map(move |mark| mark * 10_u64.pow(d)));
         let ticks = all.filter(|n| *n <= most.max(1)).map(|n| (n as f64, quantity::count(n))).collect();
         Self { low: 0.5, high: most.max(1) as f64 * 1.6, log: true, ticks, title: String::new() }
@@ -158,9 +170,10 @@ pub fn nice(step: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-fn is_power(value: f64) -> bool {
+/// Of ten, if it is one.
+fn power(value: f64) -> Option<i32> {
     let power = value.log10();
-    (power - power.round()).abs() < 1e-9
+    ((power - power.round()).abs() < 1e-9).then(|| power.round() as i32)
 }
 
 const S: f64 = 1e9;
@@ -235,7 +248,7 @@ mod tests {
         assert_eq!(axis.high(), 70e6);
         assert_eq!(axis.ticks.last().unwrap().1, "70");
         assert_eq!(axis.place(35e6), 0.5);
-        let axis = Axis::logarithmic(0.31e6, 412e6, quantity::time_unit(412e6));
+        let axis = Axis::logarithmic(0.31e6, 412e6, quantity::time_unit(412e6), 14);
         assert_eq!((axis.low, axis.high), (0.2e6, 500e6));
         assert_eq!(axis.ticks[0].1, "0.2");
     }

@@ -7,34 +7,33 @@ use super::clip::backing;
 use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape};
-use super::{LEFT, Rows, View};
+use super::{Area, View};
 use crate::report::digest::Tally;
 use crate::report::font;
 
-const WIDTH: f64 = 640.0;
-
-pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
-    let (x, y) = (axis(view), Axis::shares().titled("Share of probes sent"));
-    let frame = Frame { left: LEFT, right: LEFT + WIDTH, top, bottom, x, y };
+pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
+    let frame = area.frame(x.clone(), Axis::shares().titled("Share of probes sent"));
     let colours = layer.colours();
-    frame.ground(layer);
+    frame.ground_titled(layer, frame.left - 62.0);
     frame.foot(layer);
-    let mut legend = loss_line(layer, &frame, view);
-    legend.extend([Key::Line(colours.reply.to_rgba(), "RTT".to_owned())]);
+    let mut legend: Vec<Key> = loss_line(layer, &frame, view).into_iter().collect();
+    legend.push(Key::Line(colours.reply.to_rgba(), "RTT".to_owned()));
     if view.digest.net.count() > 0 {
-        legend.push(Key::Line(colours.p50.to_rgba(), "network RTT".to_owned()));
+        legend.push(Key::Thin(colours.p50.to_rgba(), "network".to_owned()));
     }
-    frame.heading(layer, "E CDF (lost counts as ∞)", &legend);
+    frame.heading(layer, "E CDF", &legend);
     if view.digest.rtt.count() == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
-    curve(layer, &frame, view, &view.digest.net, colours.p50, 1.6);
-    curve(layer, &frame, view, &view.digest.rtt, colours.reply, 2.2);
+    // The thinner above the thicker: both are seen where they are one.
+    curve(layer, &frame, view, &view.digest.rtt, colours.reply, 3.0);
+    curve(layer, &frame, view, &view.digest.net, colours.p50, 1.4);
     quantiles(layer, &frame, view);
 }
 
-fn axis(view: &View) -> Axis {
+/// Of the times.
+pub fn axis(view: &View) -> Axis {
     let (rtt, net) = (view.digest.rtt.distribution(), view.digest.net.distribution());
     let Some(median) = rtt.as_ref().map(|rtt| rtt.p50 * 1e3) else { return Axis::blank("RTT") };
     let ends = [rtt, net].into_iter().flatten().map(|d| (d.min * 1e3, d.max * 1e3));
@@ -42,7 +41,7 @@ fn axis(view: &View) -> Axis {
     let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((1e6, 1e9));
     let (low, high) = (ends.0.max(1.0), ends.1.max(2.0));
     let unit = quantity::time_unit(median);
-    Axis::logarithmic(low, high, unit).titled(format!("RTT ({}, log)", unit.name))
+    Axis::logarithmic(low, high, unit, 9).titled(format!("RTT ({}, log)", unit.name))
 }
 
 /// A staircase with at most a step for each half pixel.
@@ -70,34 +69,44 @@ fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: R
 }
 
 /// The height that the curve ends at, and its entry in the legend.
-fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Vec<Key> {
-    let Some(loss) = view.figures.loss.filter(|loss| *loss > 0.0) else { return Vec::new() };
+fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Option<Key> {
+    let loss = view.figures.loss.filter(|loss| *loss > 0.0)?;
     let colour = layer.colours().loss;
     let y = frame.at_y(1.0 - loss);
     layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
-    vec![Key::Dashes(colour.to_rgba(), format!("{} lost or late", percent(loss)))]
+    Some(Key::Dashes(colour.to_rgba(), format!("loss {}", percent(loss))))
 }
 
-/// Dots at p50, p90 and p99 of the replies, with labels that keep their distance.
+/// Dots at p50, p90 and p99 of the replies, with labels that keep their distance: under the curve
+/// while it has room there, else over its end.
 fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
-    const APART: f64 = 16.0;
+    const APART: f64 = 17.0;
+    /// A curve that ends lower has no room for labels under it.
+    const LOW: f64 = 0.25;
     let Some(rtt) = &view.figures.rtt else { return };
     let colours = layer.colours();
     let answered = 1.0 - view.figures.loss.unwrap_or_default();
     let dots = [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)]
         .map(|(name, micros, share)| (name, micros, frame.at(micros * 1e3, share * answered)));
-    let mut bases = dots.map(|(.., at)| at.1 + 16.0);
-    for k in 1..bases.len() {
-        bases[k] = bases[k].max(bases[k - 1] + APART);
+    let low = answered < LOW;
+    let over = [3.0, 2.0, 1.0].map(|k| frame.at_y(answered) - k * APART + 5.0);
+    if low {
+        for ((.., at), base) in dots.iter().zip(over) {
+            layer.line(&[*at, (at.0, base - 4.0)], &colours.muted, 1.0);
+        }
     }
-    let sunk = (bases[2] - (frame.bottom - 6.0)).max(0.0);
-    for ((name, micros, at), base) in dots.into_iter().zip(bases) {
-        layer.mark(Shape::Dot, at, 4.5, &colours.p99);
+    dots.iter().for_each(|(.., at)| layer.mark(Shape::Dot, *at, 4.5, &colours.p99));
+    let mut least = frame.top + 15.0;
+    for ((name, micros, at), over) in dots.into_iter().zip(over) {
         let text = format!("{name} {}", quantity::time(micros * 1e3));
         let width = font::width(&text, SMALL, false);
-        let left = if at.0 + 10.0 + width < frame.right - 4.0 { at.0 + 10.0 } else { at.0 - 10.0 - width };
-        // Where the lowest would leave the frame, all are lifted: they keep their distance.
-        let base = base - if at.1 > frame.bottom - 3.0 * APART { sunk } else { 0.0 };
+        let (before, behind) = (at.0 - 10.0 - width, at.0 + 10.0);
+        // Over the curve the names stand before their lines, for those of slower ones are behind.
+        let turned = behind + width > frame.right - 4.0 || (low && before > frame.left);
+        let left = if turned { before } else { behind };
+        let beside = if turned { at.1 - 6.0 } else { at.1 + 16.0 };
+        let base = if low { over } else { beside.max(least) };
+        least = base + APART;
         backing(layer, (left, base), &text, SMALL);
         layer.text(&text, (left, base), hand(SMALL, colours.text));
     }

@@ -1,28 +1,27 @@
 //! The foot of the sheet: what the figures mean and where they come from.
 
+use super::View;
 use super::frame::{SMALL, hand};
+use super::plan::{MARGIN, WIDTH};
 use super::sheet::Layer;
-use super::{MARGIN, View, WIDTH};
 use crate::report::font;
-
-pub const HEIGHT: f64 = 66.0;
 
 pub fn draw(layer: &mut Layer, view: &View, top: f64) {
     let colours = layer.colours();
     let lines = [
-        "RTT: of the first reply to each probe, where it came within the deadline. Percentiles: nearest \
-         rank, of those. Loss: of the probes sent, all not answered in time, late ones included, with its \
-         95 % Wilson interval."
+        "RTT: of the first reply to each probe, if it came within the deadline. Percentiles: nearest rank, of \
+         those. Loss: share of the probes sent that were not answered in time, late ones included; 95 % Wilson \
+         interval."
             .to_owned(),
-        "Network RTT: RTT without all the time at the server. Jitter: mean distance of the RTTs of \
-         neighbours by number. Lanes of B: in the order of the path, as the server told what it saw and \
-         did."
+        "Network RTT: without all the time at the server. Jitter: mean |ΔRTT| of neighbours by number. B: \
+         lanes in the order of the path, as the server told. C: both ways; C, D: by the second of sending. E: \
+         lost counts as ∞."
             .to_owned(),
         source(view),
     ];
     for (k, line) in lines.iter().enumerate() {
         let line = font::fit(line, SMALL, false, WIDTH - 2.0 * MARGIN);
-        layer.text(&line, (MARGIN, top + 8.0 + k as f64 * 18.0), hand(SMALL, colours.muted));
+        layer.text(&line, (MARGIN, top + 8.0 + k as f64 * 17.0), hand(SMALL, colours.muted));
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use super::View;
 use super::frame::hand;
+use super::plan::{MARGIN, WIDTH};
 use super::quantity;
 use super::sheet::Layer;
-use super::{MARGIN, View, WIDTH};
 use crate::record::{Config, Run};
 use crate::report::font;
 
@@ -27,7 +28,7 @@ pub fn title(run: &Run) -> String {
 }
 
 pub fn height(view: &View) -> f64 {
-    if beside(view) { 84.0 } else { 108.0 }
+    if beside(view) { 88.0 } else { 108.0 }
 }
 
 pub fn draw(layer: &mut Layer, view: &View) {
@@ -36,13 +37,16 @@ pub fn draw(layer: &mut Layer, view: &View) {
     let version = format!("udpecho {}", view.run.udpecho);
     let room = ROOM - font::width(&version, LINE, false) - 24.0;
     let title = font::fit(&title(view.run), BIG, true, room);
-    layer.text(&title, (MARGIN, 50.0), hand(BIG, colours.text).bold());
-    layer.text(&version, (right, 50.0), hand(LINE, colours.muted).right());
+    layer.text(&title, (MARGIN, 44.0), hand(BIG, colours.text).bold());
+    layer.text(&version, (right, 44.0), hand(LINE, colours.muted).right());
     let parameters = font::fit(&parameters(view.run, view.figures.duration), LINE, false, ROOM);
-    layer.text(&parameters, (MARGIN, 80.0), hand(LINE, colours.muted));
+    layer.text(&parameters, (MARGIN, 70.0), hand(LINE, colours.muted));
     let server = font::fit(&server(view.run), LINE, false, ROOM);
-    let base = if beside(view) { 80.0 } else { 104.0 };
-    layer.text(&server, (right, base), hand(LINE, colours.text).right());
+    if beside(view) {
+        layer.text(&server, (right, 70.0), hand(LINE, colours.text).right());
+    } else {
+        layer.text(&server, (MARGIN, 92.0), hand(LINE, colours.text));
+    }
 }
 
 /// Whether the server's line has room beside the parameters.

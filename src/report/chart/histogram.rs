@@ -2,45 +2,43 @@
 
 use super::axis::{Axis, nice};
 use super::clip;
-use super::frame::{Frame, SMALL, hand};
+use super::frame::{SMALL, hand};
 use super::quantity::{self, plain};
 use super::sheet::Layer;
-use super::{RIGHT, Rows, View};
+use super::{Area, View};
 
-const WIDTH: f64 = 610.0;
 const BARS: f64 = 36.0;
 /// Bars from zero on would be few where the spread is less than this part of the values.
 const NARROW: f64 = 0.5;
 
-pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
-    let bars = Bars::of(view);
+pub fn draw(layer: &mut Layer, view: &View, bars: &Bars, area: Area) {
     let most = bars.counts.iter().copied().max().unwrap_or_default().max(bars.beyond);
     let (x, y) = (bars.axis(), Axis::log_counts(most).titled("Replies (log)"));
-    let frame = Frame { left: RIGHT - WIDTH, right: RIGHT, top, bottom, x, y };
+    let frame = area.frame(x, y);
     let colours = layer.colours();
-    frame.ground_titled(layer, RIGHT - WIDTH - 66.0);
+    frame.ground_titled(layer, frame.left - 58.0);
     frame.foot(layer);
-    frame.heading(layer, "F Histogram (log counts)", &[]);
+    frame.heading(layer, "F Histogram", &[]);
     if view.digest.rtt.count() == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
-    for (k, count) in bars.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let from = bars.low + k as f64 * bars.step;
-        let (left, right) = (frame.at_x(from), frame.at_x(from + bars.step));
-        layer.rect((left + 0.8, frame.at_y(*count as f64)), (right - 0.8, frame.bottom), &colours.reply);
-    }
-    if bars.beyond > 0 {
-        let from = frame.at_x(bars.high() + bars.step * 0.5);
-        let y = frame.at_y(bars.beyond as f64);
-        layer.rect((from, y), (frame.right, frame.bottom), &colours.clipped);
-        let text = quantity::count(bars.beyond);
-        layer.text(&text, ((from + frame.right) / 2.0, y - 5.0), hand(SMALL, colours.text).centre());
+    for (from, to, count) in bars.all().filter(|(.., count)| *count > 0) {
+        let y = frame.at_y(count as f64);
+        if let Some(to) = to {
+            let (left, right) = (frame.at_x(from), frame.at_x(to));
+            layer.rect((left + 0.8, y), (right - 0.8, frame.bottom), &colours.reply);
+        } else {
+            let left = frame.at_x(from + bars.step * 0.5);
+            layer.rect((left, y), (frame.right, frame.bottom), &colours.clipped);
+            let middle = (left + frame.right) / 2.0;
+            layer.text(&quantity::count(count), (middle, y - 5.0), hand(SMALL, colours.text).centre());
+        }
     }
 }
 
 /// Bars of one round width, and how many replies lie beyond the last.
-struct Bars {
+pub struct Bars {
     low: f64,
     step: f64,
     counts: Vec<u64>,
@@ -48,7 +46,7 @@ struct Bars {
 }
 
 impl Bars {
-    fn of(view: &View) -> Self {
+    pub fn of(view: &View) -> Self {
         let (low, high) = match view.digest.rtt.distribution() {
             Some(rtt) => clip::window(rtt.min * 1e3, rtt.p99 * 1e3, rtt.max * 1e3, NARROW),
             None => (0.0, 1.0),
@@ -72,7 +70,14 @@ impl Bars {
         self.low + self.counts.len() as f64 * self.step
     }
 
-    fn axis(&self) -> Axis {
+    /// From and to, and how many; what lies beyond the last has no end.
+    pub fn all(&self) -> impl Iterator<Item = (f64, Option<f64>, u64)> + '_ {
+        let from = |k: usize| self.low + k as f64 * self.step;
+        let bars = self.counts.iter().enumerate().map(move |(k, count)| (from(k), Some(from(k + 1)), *count));
+        bars.chain((self.beyond > 0).then(|| (self.high(), None, self.beyond)))
+    }
+
+    pub fn axis(&self) -> Axis {
         if self.counts.iter().sum::<u64>() + self.beyond == 0 {
             return Axis::blank("RTT");
         }
@@ -81,11 +86,11 @@ impl Bars {
             0 => format!("RTT ({})", unit.name),
             _ => {
                 let high = plain(self.high() / unit.size);
-                format!("RTT ({}); last bar: everything from {high} {} on", unit.name, unit.name)
+                format!("RTT ({}); last bar: {high} and more", unit.name)
             }
         };
         let tail = if self.beyond > 0 { 2.5 } else { 0.0 };
-        let ticked = Axis::linear(self.low, self.high(), 8.0, unit);
+        let ticked = Axis::linear(self.low, self.high(), 6.0, unit);
         ticked.cut(self.low, self.high()).reaching(self.high() + tail * self.step).titled(title)
     }
 }

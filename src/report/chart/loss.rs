@@ -7,25 +7,29 @@ use super::axis::{Axis, nice};
 use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape, Sheet};
-use super::{Rows, View, wide};
+use super::{Area, View};
 use crate::report::digest::{Column, Mark, Miss, Slot};
 
-const LANE: f64 = 20.0;
 const GAP: f64 = 8.0;
-const BARS: f64 = 64.0;
-/// More bars than this would be a fringe.
-const MOST: u64 = 300;
+const BARS: f64 = 54.0;
 
 pub fn height(view: &View) -> f64 {
-    lanes(view).len().max(1) as f64 * LANE + GAP + BARS
+    let lanes = lanes(view);
+    lanes.len().max(1) as f64 * pitch(&lanes) + GAP + BARS
 }
 
-pub fn draw(sheet: &mut Sheet, view: &View, (top, bottom): Rows) {
+/// How far apart the lanes are: many come closer.
+fn pitch(lanes: &[Miss]) -> f64 {
+    if lanes.len() <= 5 { 20.0 } else { 16.0 }
+}
+
+pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
     let lanes = lanes(view);
-    let field = wide((top, bottom - BARS - GAP), &view.probes, Axis::shares());
+    let middle = area.bottom - BARS - GAP;
+    let field = Area { bottom: middle, ..area }.frame(view.probes.clone(), Axis::shares());
     let share = Bar::all(view);
     let most = share.iter().filter_map(|bar| bar.worst).fold(0.0, f64::max);
-    let bars = wide((bottom - BARS, bottom), &view.probes, scale(most));
+    let bars = Area { top: area.bottom - BARS, ..area }.frame(view.probes.clone(), scale(most));
     sheet.layer("losses", |layer| {
         let colours = layer.colours();
         layer.rect((field.left, field.top), (field.right, field.bottom), &colours.panel);
@@ -42,7 +46,7 @@ pub fn draw(sheet: &mut Sheet, view: &View, (top, bottom): Rows) {
             layer.text(text, (field.left + 10.0, field.top + 15.0), hand(13.0, colours.muted));
         }
         for (k, miss) in lanes.iter().enumerate() {
-            label(layer, &field, field.top + (k as f64 + 0.5) * LANE, *miss, view);
+            label(layer, &field, field.top + (k as f64 + 0.5) * pitch(&lanes), *miss, view);
         }
         draw_bars(layer, &bars, &share);
     });
@@ -62,7 +66,7 @@ fn explanation(view: &View) -> String {
     } else {
         "lanes: share of the probes, the highest fills the lane"
     };
-    let bars = match view.slots.at_most(MOST) {
+    let bars = match &view.slots {
         _ if !view.by_second() && view.bins.all.len() == 1 => "the run".to_owned(),
         _ if !view.by_second() => format!("each {}", view.bins.step()),
         slots if slots.width == 1 => "each second".to_owned(),
@@ -90,8 +94,8 @@ const fn shape(miss: Miss) -> Shape {
 fn label(layer: &mut Layer, field: &Frame, y: f64, miss: Miss, view: &View) {
     let colours = layer.colours();
     layer.line(&[(field.left, y), (field.right, y)], &colours.grid, 1.0);
-    layer.mark(shape(miss), (field.left - 12.0, y), 4.5, &colours.miss(miss));
-    layer.text(miss.name(), (field.left - 22.0, y + 4.0), hand(SMALL, colours.text).right());
+    layer.mark(shape(miss), (field.left - 17.0, y), 4.5, &colours.miss(miss));
+    layer.text(miss.name(), (field.left - 27.0, y + 4.0), hand(SMALL, colours.text).right());
     let count = quantity::count(view.digest.misses[miss as usize]);
     layer.text(&count, (field.right + 8.0, y + 4.0), hand(SMALL, colours.text));
 }
@@ -100,7 +104,7 @@ fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[Miss], marks: &[Mark]) 
     let (radius, strength) = if marks.len() <= 600 { (5.0, 0.9) } else { (3.6, 0.5) };
     for mark in marks {
         let lane = lanes.iter().position(|miss| *miss == mark.miss).unwrap_or_default();
-        let at = (field.at_x(mark.x as f64), field.top + (lane as f64 + 0.5) * LANE);
+        let at = (field.at_x(mark.x as f64), field.top + (lane as f64 + 0.5) * pitch(lanes));
         let colour = layer.colours().miss(mark.miss).mix(strength);
         layer.mark(shape(mark.miss), at, radius, &colour);
     }
@@ -116,10 +120,10 @@ fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[Miss], view: &View) {
     };
     for (lane, miss) in lanes.iter().enumerate() {
         let most = columns.iter().map(|column| share(column, *miss)).fold(0.0, f64::max);
-        let floor = field.top + (lane as f64 + 1.0) * LANE - 1.0;
+        let floor = field.top + (lane as f64 + 1.0) * pitch(lanes) - 1.0;
         let colour = layer.colours().miss(*miss).mix(0.85);
         for (k, column) in columns.iter().enumerate() {
-            let height = share(column, *miss) / most * (LANE - 3.0);
+            let height = share(column, *miss) / most * (pitch(lanes) - 3.0);
             if height > 0.0 {
                 let (left, right) = (field.at_x(k as f64 * width), field.at_x((k + 1) as f64 * width));
                 layer.rect((left, floor - height.max(1.0)), (right.max(left + 1.0), floor), &colour);
@@ -140,7 +144,7 @@ struct Bar {
 impl Bar {
     fn all(view: &View) -> Vec<Self> {
         if view.by_second() {
-            let slots = view.slots.at_most(MOST);
+            let slots = &view.slots;
             let (width, crowded) = (slots.width as f64 * 1e9, slots.crowded());
             let bar = |(k, slot): (usize, &Slot)| {
                 let counts = slot.misses;

@@ -1,8 +1,9 @@
-//! The picture of a run: a [`Digest`] in, SVG out. Deterministic; every number in it is the run's.
+//! The picture of a run: a [`Digest`] in, SVG out, 1600 x 1200 pixels whatever the run. Deterministic;
+//! every number in it is the run's.
 //!
 //! From the top: what was asked, the key figures, the RTT of every probe (A), the probes that were
-//! not answered in time (B), throughput and mean delay by the second (C, D), the distribution
-//! (E, F), the definitions. One file a panel.
+//! not answered in time (B); then side by side throughput and mean delay by the second (C, D) and
+//! the distribution (E, F); the definitions. One file a panel, and one for where they lie.
 
 mod axis;
 mod bins;
@@ -14,6 +15,7 @@ mod header;
 mod histogram;
 mod loss;
 mod overlay;
+mod plan;
 mod quantity;
 mod rtt;
 mod seconds;
@@ -28,19 +30,14 @@ pub use theme::Theme;
 
 use self::axis::Axis;
 use self::bins::Bins;
-use self::frame::Frame;
+use self::histogram::Bars;
+use self::plan::{Area, HEIGHT, Plan, WIDTH};
 use self::seconds::Slots;
 use self::sheet::{FINE, Sheet};
 use self::theme::Colours;
 use crate::record::Run;
 use crate::report::digest::{Abscissa, Column, Digest};
 use crate::report::figures::Figures;
-
-const WIDTH: f64 = 1600.0;
-/// The page's margin; the panels' own leave room for their labels.
-const MARGIN: f64 = 48.0;
-const LEFT: f64 = 134.0;
-const RIGHT: f64 = 1496.0;
 
 /// Draws the run. `digest` has taken all its probes.
 pub fn svg(run: &Run, digest: &Digest, theme: Theme) -> String {
@@ -52,10 +49,10 @@ pub fn drawing(run: &Run, digest: &Digest, theme: Theme) -> Drawing {
     let figures = Figures::of(run, digest);
     let view = View::new(run, digest, &figures);
     let plan = Plan::new(&view);
-    let mut sheet = Sheet::new(WIDTH, plan.height, theme.colours());
+    let mut sheet = Sheet::new(WIDTH, HEIGHT, theme.colours());
     sheet.layer("page", |layer| {
         let page = layer.colours().page;
-        layer.rect((0.0, 0.0), (WIDTH, plan.height), &page);
+        layer.rect((0.0, 0.0), (WIDTH, HEIGHT), &page);
     });
     sheet.layer("header", |layer| header::draw(layer, &view));
     sheet.layer("figures", |layer| strip::draw(layer, &view, plan.strip));
@@ -63,16 +60,19 @@ pub fn drawing(run: &Run, digest: &Digest, theme: Theme) -> Drawing {
     loss::draw(&mut sheet, &view, plan.loss);
     sheet.layer("throughput", |layer| seconds::throughput(layer, &view, plan.throughput));
     sheet.layer("delay", |layer| seconds::delay(layer, &view, plan.delay));
-    sheet.layer("distribution", |layer| cdf::draw(layer, &view, plan.distribution));
-    sheet.layer("histogram", |layer| histogram::draw(layer, &view, plan.distribution));
+    let (times, bars) = (cdf::axis(&view), Bars::of(&view));
+    sheet.layer("distribution", |layer| cdf::draw(layer, &view, &times, plan.cdf));
+    sheet.layer("histogram", |layer| histogram::draw(layer, &view, &bars, plan.histogram));
     sheet.layer("footer", |layer| footer::draw(layer, &view, plan.footer));
-    let panel = |rows: Rows, x: &Axis, y: (f64, f64)| Panel::new(rows, (x.low(), x.high()), y);
     Drawing {
         svg: sheet.finish(&header::title(run)),
-        rtt: panel(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
-        loss: panel(plan.loss, &view.probes, (0.0, 1.0)),
-        throughput: panel(plan.throughput, &view.seconds, (0.0, 1.0)),
-        delay: panel(plan.delay, &view.seconds, (0.0, 1.0)),
+        rtt: Panel::new(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
+        loss: Panel::new(plan.loss, &view.probes, (0.0, 1.0)),
+        throughput: Panel::new(plan.throughput, &view.seconds, (0.0, 1.0)),
+        delay: Panel::new(plan.delay, &view.seconds, (0.0, 1.0)),
+        cdf: Panel::new(plan.cdf, &times, (0.0, 1.0)),
+        histogram: Panel::new(plan.histogram, &bars.axis(), (0.0, 1.0)),
+        bars: bars.all().collect(),
         top: plan.strip.1,
         bottom: plan.footer,
     }
@@ -85,6 +85,10 @@ pub struct Drawing {
     pub loss: Panel,
     pub throughput: Panel,
     pub delay: Panel,
+    pub cdf: Panel,
+    pub histogram: Panel,
+    /// Of the histogram: from and to, in nanoseconds, and how many; the last may have no end.
+    pub bars: Vec<(f64, Option<f64>, u64)>,
     /// Where the key figures end and where the footer begins, in pixels.
     top: f64,
     bottom: f64,
@@ -98,6 +102,8 @@ pub struct Panel {
     pub bottom: f64,
     pub x: (f64, f64),
     pub y: (f64, f64),
+    /// Whether the horizontal axis is logarithmic.
+    pub log: bool,
 }
 
 impl Drawing {
@@ -110,9 +116,10 @@ impl Drawing {
 }
 
 impl Panel {
-    fn new((top, bottom): Rows, x: (f64, f64), y: (f64, f64)) -> Self {
-        let [left, right, top, bottom] = [LEFT, RIGHT, top, bottom].map(|pixels| pixels * FINE);
-        Self { left, right, top, bottom, x, y }
+    fn new(area: Area, x: &Axis, y: (f64, f64)) -> Self {
+        let Area { left, right, top, bottom } = area;
+        let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels * FINE);
+        Self { left, right, top, bottom, x: (x.low(), x.high()), y, log: x.is_log() }
     }
 }
 
@@ -136,14 +143,14 @@ impl<'a> View<'a> {
     fn new(run: &'a Run, digest: &'a Digest, figures: &'a Figures) -> Self {
         let span = digest.seconds.span().max(1) as f64 * 1e9;
         let end = match digest.abscissa {
-            // Whole seconds, so that all four panels share one axis; a shorter run gets its own.
+            // Whole seconds, so that all four panels have one extent; a shorter run gets its own.
             Abscissa::Time if span >= WHOLE_SECONDS => span,
             Abscissa::Time if digest.end == 0 => span,
             Abscissa::Time => span.min(digest.end as f64),
             Abscissa::Seq => digest.end.max(1) as f64,
         };
         let probes = match digest.abscissa {
-            Abscissa::Time => Axis::elapsed(end),
+            Abscissa::Time => Axis::elapsed(end, 11.0),
             Abscissa::Seq => Axis::numbers(digest.end),
         };
         let columns = digest.columns.all();
@@ -153,7 +160,7 @@ impl<'a> View<'a> {
             figures,
             bins: Bins::of(digest, &columns, end),
             probes,
-            seconds: Axis::elapsed(span),
+            seconds: Axis::elapsed(span, 8.0),
             slots: Slots::of(&digest.seconds),
             rtt: clip::axis(&columns, figures),
             columns,
@@ -167,43 +174,3 @@ impl<'a> View<'a> {
 }
 
 const WHOLE_SECONDS: f64 = 5e9;
-
-/// Where each part lies: top and bottom.
-type Rows = (f64, f64);
-
-struct Plan {
-    strip: Rows,
-    rtt: Rows,
-    loss: Rows,
-    throughput: Rows,
-    delay: Rows,
-    distribution: Rows,
-    footer: f64,
-    height: f64,
-}
-
-impl Plan {
-    fn new(view: &View) -> Self {
-        let mut y = header::height(view);
-        let mut rows = |space: f64, height: f64| {
-            y += space;
-            let top = y;
-            y += height;
-            (top, y)
-        };
-        let strip = rows(14.0, 76.0);
-        let rtt = rows(48.0, 350.0);
-        let loss = rows(40.0, loss::height(view));
-        let throughput = rows(84.0, 140.0);
-        let delay = rows(40.0, 140.0);
-        let distribution = rows(88.0, 220.0);
-        let footer = distribution.1 + 66.0;
-        let height = footer + footer::HEIGHT;
-        Self { strip, rtt, loss, throughput, delay, distribution, footer, height }
-    }
-}
-
-/// A frame across the sheet.
-fn wide((top, bottom): Rows, x: &Axis, y: Axis) -> Frame {
-    Frame { left: LEFT, right: RIGHT, top, bottom, x: x.clone(), y }
-}

@@ -8,7 +8,7 @@ use super::clip::{self, backing};
 use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity;
 use super::sheet::{Layer, Shape, Sheet};
-use super::{Rows, View, wide};
+use super::{Area, View};
 use crate::report::digest::{Abscissa, Column, Point};
 use crate::report::font;
 
@@ -21,8 +21,8 @@ const OUTLINES: [(Edge, f64); 4] = [(|q| q.p10, 0.4), (|q| q.p25, 0.75), (|q| q.
 /// A bin that lost so many of its probes is tinted.
 const HEAVY: f64 = 0.3;
 
-pub fn draw(sheet: &mut Sheet, view: &View, rows: Rows) {
-    let frame = wide(rows, &view.probes, view.rtt.clone());
+pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
+    let frame = area.frame(view.probes.clone(), view.rtt.clone());
     let columns = &view.columns;
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
@@ -287,7 +287,7 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
     let Some(most) = points.iter().map(|(_, nanos)| *nanos).reduce(f64::max) else { return };
     let least = points.iter().map(|(_, nanos)| *nanos).fold(most, f64::min);
     let unit = quantity::time_unit(most);
-    let scale = Frame { y: Axis::logarithmic(least, most, unit), ..frame.clone() };
+    let scale = Frame { y: Axis::logarithmic(least, most, unit, 14), ..frame.clone() };
     let width = view.digest.columns.width() as f64;
     let colours = layer.colours();
     for pair in points.windows(2) {
@@ -301,7 +301,7 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
     }
     let middle = (frame.top + frame.bottom) / 2.0;
     let title = format!("Interval ({}, log)", unit.name);
-    layer.text(&title, (1582.0, middle), hand(14.0, colours.text).centre().upwards());
+    layer.text(&title, (frame.right + 88.0, middle), hand(14.0, colours.text).centre().upwards());
 }
 
 fn knee(layer: &mut Layer, frame: &Frame, view: &View) {

@@ -10,10 +10,12 @@ use super::clip::{self, Above};
 use super::frame::{Frame, Key};
 use super::quantity;
 use super::sheet::Layer;
-use super::{Rows, View, wide};
+use super::{Area, View};
 use crate::report::digest::{Seconds, Slot};
 
 const NANOS: f64 = 1e9;
+/// Of the vertical axes.
+const STEPS: f64 = 4.0;
 
 /// The run's seconds, joined by round numbers until each is wide enough to be seen.
 pub struct Slots {
@@ -26,7 +28,7 @@ pub struct Slots {
 
 impl Slots {
     /// More steps than this would be a fringe.
-    const MOST: u64 = 600;
+    const MOST: u64 = 300;
 
     pub fn of(seconds: &Seconds) -> Self {
         let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.all() };
@@ -69,7 +71,7 @@ struct Step {
     high: f64,
 }
 
-pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
+pub fn throughput(layer: &mut Layer, view: &View, area: Area) {
     let steps = steps(view, |slot, seconds| {
         let (low, high) = slot.bits_range.unwrap_or_default();
         let low = if (slot.busy as f64) < seconds { 0.0 } else { low };
@@ -77,12 +79,12 @@ pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
     });
     let most = steps.iter().map(|step| step.high.max(step.value)).fold(0.0, f64::max);
     let unit = quantity::rate_unit(most);
-    let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, 4.0, unit) } else { Axis::only_zero() };
+    let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, STEPS, unit) } else { Axis::only_zero() };
     let y = y.titled(format!("Rate ({})", unit.name));
-    let frame = wide(rows, &view.seconds, y);
+    let frame = area.frame(view.seconds.clone(), y);
     let colour = layer.colours().reply;
     frame.ground(layer);
-    let legend = legend(layer, view, "on-time replies × size × 16 bit, both ways, by the second of sending");
+    let legend = legend(layer, view, "replies in time × size × 16 bit");
     frame.heading(layer, "C Throughput per second", &legend);
     range(layer, &frame, view, &steps);
     if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
@@ -96,29 +98,28 @@ pub fn throughput(layer: &mut Layer, view: &View, rows: Rows) {
     }
 }
 
-pub fn delay(layer: &mut Layer, view: &View, rows: Rows) {
+pub fn delay(layer: &mut Layer, view: &View, area: Area) {
     let steps = steps(view, |slot, _| {
         let (low, high) = slot.delay_range?;
         Some((slot.delay()?, low, high))
     });
-    let frame = wide(rows, &view.seconds, delay_axis(&steps));
+    let frame = area.frame(view.seconds.clone(), delay_axis(&steps));
     let colour = layer.colours().reply;
     frame.ground(layer);
     frame.foot(layer);
-    let legend = legend(
-        layer,
-        view,
-        "mean RTT of on-time replies, by the second of sending; broken where there is none",
-    );
+    let legend = legend(layer, view, "mean RTT of the replies in time");
     frame.heading(layer, "D Mean delay per second", &legend);
     if steps.is_empty() {
         frame.empty(layer, "no reply in time");
     }
     range(layer, &frame, view, &steps);
-    for stretch in steps.chunk_by(|a, b| a.to == b.from) {
+    // What lies above the axis has a mark there, not a line along its edge.
+    let top = frame.y.high();
+    let shown = |step: &Step| step.value <= top;
+    for stretch in steps.chunk_by(|a, b| a.to == b.from && shown(a) && shown(b)).filter(|all| shown(&all[0]))
+    {
         layer.line(&outline(&frame, stretch), &colour, 2.0);
     }
-    let top = frame.y.high();
     let above = steps.iter().filter(|step| step.high > top).map(|step| Above {
         x: (step.from + step.to) / 2.0,
         value: step.high,
@@ -169,28 +170,27 @@ fn delay_axis(steps: &[Step]) -> Axis {
     means.sort_by(f64::total_cmp);
     let most = steps.iter().map(|step| step.high).fold(0.0, f64::max);
     let least = steps.iter().map(|step| step.low).fold(most, f64::min);
-    // Of few steps the 99th percentile is the greatest; twice the median is far enough then.
+    // Of few steps the 99th percentile is the greatest; some medians are far enough then, but of a
+    // handful none is an exception.
     let far = match means.len() {
         0 => return Axis::blank("Delay"),
-        1..100 => most.min(means[means.len() / 2] * 2.0),
+        1..30 => most,
+        30..100 => most.min(means[means.len() / 2] * 4.0),
         n => means[(n * 99).div_ceil(100) - 1],
     };
     let (low, high) = clip::window(least, far, most, NARROW);
-    Axis::times("Delay", low, high, 4.0)
+    Axis::times("Delay", low, high, STEPS)
 }
 
-/// What the panel shows, and how wide its steps are where they are no seconds.
+/// What the panel shows: of seconds, or of steps that join them.
 fn legend(layer: &Layer, view: &View, text: &str) -> Vec<Key> {
     if view.slots.width == 1 {
         return vec![Key::Words(text.to_owned())];
     }
     let colours = layer.colours();
-    let mut keys = vec![
-        Key::Words(format!("{text}; steps of {}", view.slots.step())),
-        Key::Line(colours.reply.to_rgba(), "mean".to_owned()),
-    ];
+    let mut keys = vec![Key::Line(colours.reply.to_rgba(), format!("mean of {}", view.slots.step()))];
     if ranged(view) {
-        keys.push(Key::Patch(colours.band.mix(0.45), "least to greatest second".to_owned()));
+        keys.push(Key::Patch(colours.band.mix(0.45), "least to greatest".to_owned()));
     }
     keys
 }

@@ -1,9 +1,10 @@
 //! The key figures, each in a box with its name and what it rests on.
 
+use super::View;
 use super::frame::{SMALL, hand};
+use super::plan::{MARGIN, Rows, WIDTH};
 use super::quantity::{self, percent};
 use super::sheet::Layer;
-use super::{MARGIN, Rows, View, WIDTH};
 use crate::record::Distribution;
 use crate::report::font;
 
@@ -41,11 +42,11 @@ fn draw_cell(layer: &mut Layer, cell: &Cell, (left, top): (f64, f64), (right, bo
     layer.rect((left, top), (right, bottom), &colours.grid);
     layer.rect((left + 1.0, top + 1.0), (right - 1.0, bottom - 1.0), &colours.panel);
     let (middle, room) = ((left + right) / 2.0, right - left - 12.0);
-    layer.text(cell.name, (middle, top + 20.0), hand(13.0, colours.muted).centre());
+    layer.text(cell.name, (middle, top + 19.0), hand(13.0, colours.muted).centre());
     let size = (room / font::width(&cell.value, 1.0, true)).min(VALUE);
     let colour = if cell.alarming { colours.loss } else { colours.text };
-    layer.text(&cell.value, (middle, top + 46.0), hand(size, colour).bold().centre());
-    layer.text(&cell.note, (middle, top + 66.0), hand(SMALL, colours.muted).centre());
+    layer.text(&cell.value, (middle, top + 43.0), hand(size, colour).bold().centre());
+    layer.text(&cell.note, (middle, top + 62.0), hand(SMALL, colours.muted).centre());
 }
 
 fn cells(view: &View) -> Vec<Cell> {

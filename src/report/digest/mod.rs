@@ -75,7 +75,10 @@ pub struct Digest {
 
 impl Digest {
     pub fn new(run: &Run) -> Self {
-        let abscissa = abscissa(run);
+        Self::over(abscissa(run))
+    }
+
+    fn over(abscissa: Abscissa) -> Self {
         Self {
             abscissa,
             columns: match abscissa {
@@ -212,24 +215,6 @@ mod tests {
     }
 
     impl Digest {
-        fn empty() -> Self {
-            Self {
-                abscissa: Abscissa::Time,
-                columns: Columns::of_time(),
-                seconds: Seconds::default(),
-                rtt: Tally::new(),
-                net: Tally::new(),
-                misses: [0; Miss::COUNT],
-                points: Some(Vec::new()),
-                marks: Some(Vec::new()),
-                end: 0,
-                last: 0,
-                delta_sum: 0.0,
-                deltas: 0,
-                previous: None,
-            }
-        }
-
         fn bytes(&self) -> usize {
             let points = self.points.as_ref().map_or(0, |points| points.capacity() * size_of::<Point>());
             let marks = self.marks.as_ref().map_or(0, |marks| marks.capacity() * size_of::<Mark>());
@@ -251,7 +236,7 @@ mod tests {
     /// Once every column has every bucket that the path uses, more probes cost nothing more.
     #[test]
     fn memory_does_not_grow_with_the_run() {
-        let mut digest = Digest::empty();
+        let mut digest = Digest::over(Abscissa::Time);
         push_many(&mut digest, 0, 1_000_000, 1.0);
         let full = 2048 * (size_of::<Column>() + 257 * size_of::<(u16, u32)>());
         let fixed = 2 * Columns::of_time().bytes();
@@ -261,7 +246,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_columns_and_seconds_are_joined() {
-        let mut digest = Digest::empty();
+        let mut digest = Digest::over(Abscissa::Time);
         push_many(&mut digest, 0, 20_000, 20.0);
         // Hours later: every column so far becomes a part of one.
         digest.push(&probe(20_000, 50_000.5, Ok(0.25)));
@@ -280,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_second_is_the_sum_of_its_probes() {
-        let mut digest = Digest::empty();
+        let mut digest = Digest::over(Abscissa::Time);
         digest.push(&probe(0, 0.1, Ok(0.010)));
         digest.push(&probe(1, 0.9, Ok(0.030)));
         digest.push(&probe(2, 3.0, Err(Cause::Up)));
@@ -294,7 +279,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_close_to_the_exact_ones() {
-        let mut digest = Digest::empty();
+        let mut digest = Digest::over(Abscissa::Time);
         push_many(&mut digest, 0, 3_000, 20.0);
         let points = digest.points.as_ref().expect("few enough to be kept");
         let mut exact: Vec<u64> = points.iter().map(|point| point.rtt).collect();
@@ -311,7 +296,7 @@ mod tests {
     /// METRICS: sample deviation of 10 and 20 is 7.0711; the mean distance of neighbours skips gaps.
     #[test]
     fn moments_and_distances() {
-        let mut digest = Digest::empty();
+        let mut digest = Digest::over(Abscissa::Time);
         digest.push(&probe(0, 0.0, Ok(0.010)));
         assert_eq!(digest.rtt.distribution().unwrap().stddev, None);
         digest.push(&probe(1, 0.1, Ok(0.020)));

@@ -1,6 +1,7 @@
-//! What the script looks up: the probes, or their columns where they are many, and the seconds.
+//! What the script looks up: the probes, or their columns where they are many, the seconds and the
+//! distribution.
 //!
-//! Whole numbers, nanoseconds and microseconds; what is not known is `null`. Never more than some
+//! Times are whole nanoseconds; what is not known is `null`. Never more than some
 //! thousand rows.
 
 use serde_json::{Value, json};
@@ -18,18 +19,22 @@ pub fn json(digest: &Digest, drawing: &Drawing) -> String {
             "loss": panel(&drawing.loss),
             "throughput": panel(&drawing.throughput),
             "delay": panel(&drawing.delay),
+            "cdf": panel(&drawing.cdf),
+            "histogram": panel(&drawing.histogram),
         },
         "replies": replies(digest),
         "losses": losses(digest),
         "columns": columns(digest),
         "seconds": seconds(digest),
+        "shares": shares(digest),
+        "bars": bars(drawing),
     });
     // Inside of a script nothing may look like its end.
     data.to_string().replace('<', "\\u003c")
 }
 
 fn panel(panel: &Panel) -> Value {
-    json!([panel.left, panel.right, panel.top, panel.bottom, panel.x, panel.y])
+    json!([panel.left, panel.right, panel.top, panel.bottom, panel.x, panel.y, panel.log])
 }
 
 /// Place, RTT, whether it was late.
@@ -71,4 +76,27 @@ fn seconds(digest: &Digest) -> Value {
     };
     let rows: Vec<Value> = digest.seconds.all().iter().enumerate().map(row).collect();
     json!({ "width": width, "rows": rows })
+}
+
+/// A time, and which share of the probes sent was answered within it.
+fn shares(digest: &Digest) -> Value {
+    /// Times closer than this are one place on the axis.
+    const APART: f64 = 1.004;
+    let mut rows: Vec<(u64, f64)> = Vec::new();
+    let mut below = 0;
+    for (value, count) in digest.rtt.values() {
+        below += count;
+        let share = below as f64 / digest.sent() as f64;
+        match rows.last_mut() {
+            Some(last) if (value as f64) < last.0 as f64 * APART => last.1 = share,
+            _ => rows.push((value, share)),
+        }
+    }
+    json!(rows)
+}
+
+/// From, to, how many.
+fn bars(drawing: &Drawing) -> Value {
+    let whole = |nanos: f64| nanos.round() as u64;
+    drawing.bars.iter().map(|(from, to, count)| json!([whole(*from), to.map(whole), count])).collect()
 }

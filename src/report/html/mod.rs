@@ -38,7 +38,7 @@ pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
     put(format_args!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", asked(run, digest)));
     put(format_args!("{}", tables::figures(run, digest)));
     put(format_args!(
-        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at a probe or a second, or tap it; where the charts are wider than the screen, swipe.</p>\n"
+        "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at the charts, or tap them, for their values; where the charts are wider than the screen, swipe.</p>\n"
     ));
     put(format_args!("<div class=\"scroll\"><div id=\"chart\">\n{}", cropped(&drawing)));
     put(format_args!("<div id=\"line\" hidden></div><div id=\"tip\" role=\"status\" hidden></div>\n"));
@@ -110,7 +110,9 @@ fn footer(run: &Run) -> String {
     format!(
         "<footer>\n<p>RTT: of the first reply to each probe, where it came within the deadline. Percentiles: \
          nearest rank, of those. Loss: of the probes sent, all not answered in time, late ones included, \
-         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server.</p>\n\
+         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server. Jitter: mean \
+         distance of the RTTs of neighbours by number. Throughput: replies in time, times their size, both \
+         ways; it and the mean delay by the second of sending. CDF: lost counts as ∞.</p>\n\
          <p>udpecho {}. Command: <code>{}</code></p>\n</footer>\n",
         escape(&run.udpecho),
         escape(&run.argv.join(" "))

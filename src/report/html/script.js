@@ -1,5 +1,5 @@
 "use strict";
-// Shows what is pointed at: the nearest probe in the upper panels, the second in the lower ones.
+// Shows what is pointed at: the nearest probe, the second, the share, the bar.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const chart = document.getElementById("chart");
@@ -71,6 +71,21 @@
     },
   };
   found.throughput = found.delay = found.second;
+  found.cdf = (panel, x) => {
+    if (!data.shares.length) return null;
+    const row = data.shares.findLast(([rtt]) => rtt <= x);
+    return { x, text: "within " + time(Math.round(x)) + "\n" + ((row ? row[1] : 0) * 100).toFixed(2) + " % answered" };
+  };
+  found.histogram = (panel, x) => {
+    const bar = data.bars.find(([from, to]) => x >= from && (to === null || x < to));
+    if (!bar) return null;
+    const [from, to, count] = bar;
+    return { x, text: (to === null ? time(from) + " and more" : time(from) + " to " + time(to)) + "\nreplies in time: " + count };
+  };
+
+  // Between a panel's values and its width from 0 to 1.
+  const valueAt = ([, , , , [x0, x1], , log], part) => log ? x0 * (x1 / x0) ** part : x0 + part * (x1 - x0);
+  const partAt = ([, , , , [x0, x1], , log], x) => log ? Math.log(x / x0) / Math.log(x1 / x0) : (x - x0) / (x1 - x0);
 
   const hide = () => { line.hidden = tip.hidden = true; };
   const show = (event) => {
@@ -80,10 +95,10 @@
     const hit = Object.entries(data.panels).find(([, [left, right, top, bottom]]) =>
       at.x >= left && at.x <= right && at.y >= top && at.y <= bottom);
     if (!hit) return hide();
-    const [name, panel] = hit, [left, right, top, bottom, [x0, x1]] = panel;
-    const result = found[name](panel, x0 + (at.x - left) / (right - left) * (x1 - x0), at);
+    const [name, panel] = hit, [left, right, top, bottom] = panel;
+    const result = found[name](panel, valueAt(panel, (at.x - left) / (right - left)), at);
     if (!result) return hide();
-    const x = (left + (result.x - x0) / (x1 - x0) * (right - left) - viewLeft) * scale;
+    const x = (left + partAt(panel, result.x) * (right - left) - viewLeft) * scale;
     line.style.left = x + "px";
     line.style.top = (top - viewTop) * scale + "px";
     line.style.height = (bottom - top) * scale + "px";

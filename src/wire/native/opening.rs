@@ -6,7 +6,7 @@
 //! Open     nonce | cookie (16) | size (4) | remember (4) | idle seconds (4) | first seq (8)
 //!          | padding to the size, or to the longest accept
 //! Accept   nonce | token (8) | size (4) | largest size (4) | remember (4) | seed (8)
-//!          | longest hold (8) | socket overflows (8) | length (2) and text of what is injected | padding to the open
+//!          | longest hold (8) | socket overflows (8) | probes a second (4) | length (2) and text of what is injected | padding to the open
 //! Deny     nonce | reason (1) | limit (4)
 //! ```
 
@@ -133,6 +133,8 @@ pub struct Accept<'a> {
     pub longest_hold: Duration,
     /// Datagrams that the server's sockets have dropped so far for want of room.
     pub overflows: u64,
+    /// Probes a second that it answers to this session; zero for no limit.
+    pub session_rate: u32,
     /// What it injects, in the form that `serve` takes.
     pub injects: &'a str,
     /// Whether it stamps what it receives in the kernel.
@@ -147,7 +149,8 @@ impl<'a> Accept<'a> {
     const SEED: U64 = Self::REMEMBER.end..Self::REMEMBER.end + 8;
     const LONGEST: U64 = Self::SEED.end..Self::SEED.end + 8;
     const OVERFLOWS: U64 = Self::LONGEST.end..Self::LONGEST.end + 8;
-    const INJECTS: usize = Self::OVERFLOWS.end;
+    const RATE: U32 = Self::OVERFLOWS.end..Self::OVERFLOWS.end + 4;
+    const INJECTS: usize = Self::RATE.end;
     const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
     const KERNEL_STAMPS: u8 = 1;
 
@@ -163,6 +166,7 @@ impl<'a> Accept<'a> {
         put_u64(buffer, Self::SEED, self.seed);
         put_u64(buffer, Self::LONGEST, self.longest_hold.as_nanos().max(0) as u64);
         put_u64(buffer, Self::OVERFLOWS, self.overflows);
+        put_u32(buffer, Self::RATE, self.session_rate);
         put_text(&mut buffer[Self::INJECTS..], self.injects);
         length
     }
@@ -181,6 +185,7 @@ impl<'a> Accept<'a> {
             seed: get_u64(datagram, Self::SEED),
             longest_hold: Duration::from_nanos(hold),
             overflows: get_u64(datagram, Self::OVERFLOWS),
+            session_rate: get_u32(datagram, Self::RATE),
             injects: get_text(&datagram[Self::INJECTS..])?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
         })
@@ -294,7 +299,7 @@ mod tests {
             prop_assert!(asked >= size as usize);
             let accept = Accept {
                 nonce, token: Token(token), size, max_size: limit, remember, seed,
-                longest_hold: Duration::from_nanos(hold), overflows: token, injects: &text, kernel_stamps,
+                longest_hold: Duration::from_nanos(hold), overflows: token, session_rate: remember, injects: &text, kernel_stamps,
             };
             let answered = accept.emit(&mut buffer, asked);
             prop_assert_eq!(answered, asked);

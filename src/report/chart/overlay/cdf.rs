@@ -2,9 +2,9 @@
 
 use super::super::axis::Axis;
 use super::super::frame::{Frame, Key};
+use super::super::plan::{LEFT, Rows};
 use super::super::quantity;
 use super::super::sheet::Layer;
-use super::super::{LEFT, Rows};
 use super::Overlaid;
 use crate::record::Distribution;
 
@@ -36,7 +36,7 @@ fn axis(runs: &[Overlaid]) -> Axis {
     let most = all.iter().map(|d| d.max).fold(0.0, f64::max);
     let unit = quantity::time_unit(first.p50 * 1e3);
     // A nanosecond is the least there is.
-    Axis::logarithmic((least * 1e3).max(1.0), (most * 1e3).max(2.0), unit)
+    Axis::logarithmic((least * 1e3).max(1.0), (most * 1e3).max(2.0), unit, 14)
         .titled(format!("RTT ({}, log)", unit.name))
 }
 

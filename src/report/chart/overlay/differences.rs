@@ -5,15 +5,15 @@ use plotters::style::{Color, RGBColor};
 
 use super::super::axis::Axis;
 use super::super::frame::{Frame, Key, SMALL, hand};
+use super::super::plan::{MARGIN, Rows, WIDTH};
 use super::super::quantity::plain;
 use super::super::sheet::Layer;
-use super::super::{RIGHT, Rows};
 use super::Overlaid;
 use crate::report::compare::{Change, Changes, Figure, Verdict, factor, name};
 
 const LEFT: f64 = 944.0;
 /// Where the verdicts stand.
-const VERDICTS: f64 = 150.0;
+const VERDICTS: f64 = 168.0;
 /// The axis reaches no further than this; beyond it there is an arrow.
 const FURTHEST: f64 = 2.0;
 /// Marks of the axis, to either side of zero.
@@ -37,7 +37,7 @@ fn figures(changes: &[Changes]) -> Vec<Figure> {
 
 pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: f64, (top, bottom): Rows) {
     let colours = layer.colours();
-    let right = RIGHT - VERDICTS;
+    let right = WIDTH - MARGIN - VERDICTS;
     let frame = Frame { left: LEFT, right, top, bottom, x: axis(changes), y: Axis::blank("") };
     frame.ground(layer);
     frame.foot(layer);

@@ -1,9 +1,9 @@
 //! Which line is which run, and the key figures of each.
 
 use super::super::frame::hand;
+use super::super::plan::{MARGIN, Rows};
 use super::super::quantity::{self, percent};
 use super::super::sheet::Layer;
-use super::super::{MARGIN, Rows};
 use super::Overlaid;
 use crate::report::digest::Tally;
 use crate::report::font;

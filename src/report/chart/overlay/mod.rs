@@ -10,8 +10,9 @@ mod seconds;
 
 use plotters::style::RGBColor;
 
+use super::plan::{Area, MARGIN, Rows, WIDTH};
 use super::sheet::{Layer, Shape, Sheet};
-use super::{Colours, MARGIN, Rows, Theme, WIDTH};
+use super::{Colours, Theme};
 use crate::report::compare::{Changes, Sample, letter};
 use crate::report::font;
 
@@ -90,6 +91,11 @@ impl Plan {
         let footer = delay.1 + 66.0;
         Self { key, distribution, throughput, delay, footer, height: footer + 48.0 }
     }
+}
+
+/// To the margin: nothing stands beside these panels.
+const fn across(rows: Rows) -> Area {
+    Area { right: WIDTH - MARGIN, ..Area::wide(rows) }
 }
 
 fn footer(layer: &mut Layer, top: f64) {

@@ -3,11 +3,11 @@
 use super::super::axis::Axis;
 use super::super::clip;
 use super::super::frame::{Frame, Key};
+use super::super::plan::Rows;
 use super::super::quantity;
 use super::super::seconds::Slots;
 use super::super::sheet::Layer;
-use super::super::{Rows, wide};
-use super::Overlaid;
+use super::{Overlaid, across};
 use crate::report::digest::Slot;
 
 const NANOS: f64 = 1e9;
@@ -26,7 +26,7 @@ pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let most = lines.iter().flatten().map(|step| step.value).fold(0.0, f64::max);
     let unit = quantity::rate_unit(most);
     let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, 4.0, unit) } else { Axis::only_zero() };
-    let frame = wide(rows, &elapsed(runs), y.titled(format!("Rate ({})", unit.name)));
+    let frame = across(rows).frame(elapsed(runs), y.titled(format!("Rate ({})", unit.name)));
     frame.ground(layer);
     let legend = legend(runs, "on-time replies × size × 16 bit, both ways, by the second of sending");
     frame.heading(layer, "C Throughput per second", &legend);
@@ -35,7 +35,7 @@ pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
 
 pub fn delay(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let lines = lines(runs, |slot, _| slot.delay());
-    let frame = wide(rows, &elapsed(runs), delay_axis(&lines));
+    let frame = across(rows).frame(elapsed(runs), delay_axis(&lines));
     frame.ground(layer);
     frame.foot(layer);
     let legend = legend(runs, "mean RTT of on-time replies; ends at the upper edge where it leaves the axis");
@@ -51,12 +51,12 @@ fn span(runs: &[Overlaid]) -> u64 {
 }
 
 fn elapsed(runs: &[Overlaid]) -> Axis {
-    Axis::elapsed(span(runs) as f64 * NANOS)
+    Axis::elapsed(span(runs) as f64 * NANOS, 11.0)
 }
 
 /// All runs in steps of about one width, whatever their lengths.
 fn slots(run: &Overlaid, span: u64) -> Slots {
-    const MOST: u64 = 400;
+    const MOST: u64 = 300;
     let seconds = &run.sample.digest.seconds;
     let part = seconds.span() as f64 / span as f64;
     Slots::of(seconds).at_most(((MOST as f64 * part).ceil() as u64).max(1))

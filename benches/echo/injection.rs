@@ -1,0 +1,194 @@
+//! The server while it injects: probes of many sources, sent when they are due whatever comes back,
+//! and the account of every one of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::Command;
+use std::time::Duration as Real;
+
+use udpecho::net::Clock;
+use udpecho::stats::Quantiles;
+use udpecho::time::Duration;
+use udpecho::wire::native::{Message, Probe, decode};
+
+use super::load::{Client, Dialect, Load};
+use super::servers::{Server, UDPECHO, pinned};
+
+const SIZE: usize = 64;
+const SOURCES: usize = 4096;
+const TAIL: Duration = Duration::from_millis(1_500);
+
+/// What became of the probes of one run.
+pub struct Account {
+    rate: u64,
+    achieved: f64,
+    sent: u64,
+    replies: u64,
+    /// What the server says it did with the others.
+    server: BTreeMap<String, u64>,
+    client_overflows: u64,
+    server_core: f64,
+    /// RTT without what was held on purpose.
+    extra: Quantiles,
+}
+
+impl Account {
+    fn unexplained(&self) -> i64 {
+        let named =
+            ["dropped on purpose", "refused by a limit", "lost in a full socket buffer", "could not be sent"];
+        let explained: u64 = named.iter().filter_map(|what| self.server.get(*what)).sum();
+        self.sent as i64 - (self.replies + explained + self.client_overflows) as i64
+    }
+
+    fn server(&self, what: &str) -> u64 {
+        self.server.get(what).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = |p| self.extra.at(p).map_or(f64::NAN, |extra| extra.as_micros_f64());
+        write!(
+            f,
+            "| {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % |",
+            self.rate,
+            self.achieved,
+            self.sent,
+            self.replies,
+            self.server("dropped on purpose"),
+            self.server("refused by a limit"),
+            self.server("lost in a full socket buffer"),
+            self.client_overflows,
+            self.unexplained(),
+            micros(0.5),
+            micros(0.99),
+            micros(0.999),
+            self.server_core * 100.0,
+        )
+    }
+}
+
+pub const HEADER: &str = "| probes/s | sent/s | sent | replies | injected | refused | server overflow | own overflow | \
+                          unexplained | p50 us | p99 us | p99.9 us | server core |\n\
+                          |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+
+/// The default profile under so many probes a second.
+pub fn run(rate: u64, length: Duration) -> Account {
+    let server = Server::start_udpecho(&[]);
+    let mut client = Client::new(server.address, Load::single(Dialect::Native, SIZE, SOURCES));
+    client.open();
+    let account = send(&server, &mut client, rate, length);
+    finish(server, account)
+}
+
+/// Twice what it can do, then a rate that it can; what a `ping` beside it made of that.
+pub fn overload(rate: u64, length: Duration) -> (Account, String) {
+    let server = Server::start_udpecho(&[]);
+    let mut client = Client::new(server.address, Load::single(Dialect::Native, SIZE, SOURCES));
+    client.open();
+    let folder = std::env::temp_dir().join(format!("udpecho-overload-{}", std::process::id()));
+    let mut ping = Command::new(UDPECHO);
+    let port = server.address.port().to_string();
+    ping.args(["ping", "-ip", "127.0.0.1", "-port", &port, "-i", "5ms", "-n", "1200", "-W", "1", "-q", "-o"])
+        .arg(&folder);
+    let mut ping = pinned(&ping, 0).spawn().expect("ping starts");
+    let mut account = send(&server, &mut client, rate, length);
+    let recovery = recovery(&server, &mut client, &mut account);
+    ping.wait().expect("ping ends");
+    let record = std::fs::read(folder.join("run.json")).expect("ping wrote its record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("a record");
+    let _ = std::fs::remove_dir_all(folder);
+    let count = |key: &str| record["summary"][key].as_u64().expect("a count");
+    account.sent += count("sent");
+    account.replies += count("ok") + count("late");
+    let told = format!(
+        "a `ping` of 200 probes a second beside it lost {} of {}, by cause: {}; {recovery}",
+        record["summary"]["lost"], record["summary"]["sent"], record["summary"]["causes"]
+    );
+    (finish(server, account), told)
+}
+
+/// What it is like in the second after the overload.
+fn recovery(server: &Server, client: &mut Client, account: &mut Account) -> String {
+    let after = send(server, client, 20_000, Duration::from_secs(1));
+    account.sent += after.sent;
+    account.replies += after.replies;
+    account.client_overflows += after.client_overflows;
+    let late = after.extra.at(0.99).map_or(f64::NAN, |late| late.as_micros_f64());
+    format!(
+        "in the second after the last of the overload's replies p99 of what is added to an RTT was {late:.0} us"
+    )
+}
+
+fn send(server: &Server, client: &mut Client, rate: u64, length: Duration) -> Account {
+    let clock = Clock::start();
+    let begin = clock.now();
+    let cpu = server.cpu_nanos();
+    let overflows = client.socket.overflows();
+    let total = (rate as i64 * length.as_nanos() / 1_000_000_000) as u64;
+    let (mut sent, mut replies, mut extra) = (0, 0, Quantiles::new());
+    let mut sending = None;
+    let mut cpu_used = 0;
+    loop {
+        let now = clock.now();
+        let due = ((now - begin).as_nanos() as u128 * u128::from(rate) / 1_000_000_000) as u64;
+        while sent < due.min(total) && !client.outbox.is_full() {
+            let source = &mut client.sources[sent as usize % SOURCES];
+            Probe { token: source.token, seq: source.seq, sent: now }
+                .emit(&mut client.outbox.spare()[..SIZE]);
+            source.seq += 1;
+            client.outbox.commit(source.path, SIZE);
+            sent += 1;
+        }
+        if client.outbox.has_letters() {
+            client.send();
+        }
+        while client.socket.receive(&mut client.inbox).is_ok() {
+            let now = clock.now();
+            for arrival in 0..client.inbox.len() {
+                for place in client.inbox.datagrams(arrival) {
+                    if let Ok(Message::Reply(reply)) = decode(client.inbox.bytes(place)) {
+                        replies += 1;
+                        extra.record(now - reply.sent - reply.hold);
+                    }
+                }
+            }
+            if !client.inbox.was_filled() {
+                break;
+            }
+        }
+        if sent == total && sending.is_none() {
+            sending = Some(now - begin);
+            cpu_used = server.cpu_nanos() - cpu;
+        }
+        if sending.is_some_and(|sending| now - begin > sending + TAIL) {
+            break;
+        }
+    }
+    let sending = sending.expect("the loop ends when all are sent");
+    let seconds = sending.as_nanos() as f64 / 1e9;
+    Account {
+        rate,
+        achieved: sent as f64 / seconds,
+        sent,
+        replies,
+        server: BTreeMap::new(),
+        client_overflows: client.socket.overflows() - overflows,
+        server_core: cpu_used as f64 / 1e9 / seconds,
+        extra,
+    }
+}
+
+/// Adds what the server says at its end.
+fn finish(server: Server, mut account: Account) -> Account {
+    std::thread::sleep(Real::from_millis(100));
+    let said = server.stop();
+    for part in said.split([',', '\n']) {
+        if let Some((count, what)) = part.trim().split_once(' ')
+            && let Ok(count) = count.parse()
+        {
+            account.server.insert(what.to_owned(), count);
+        }
+    }
+    account
+}

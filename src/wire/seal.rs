@@ -1,0 +1,173 @@
+//! Datagrams that only holders of a key can make: a native message and its tag.
+//!
+//! ```text
+//! +---------------------------------------------------------------+
+//! |     head: the first 56 bytes, or all of a shorter message     |
+//! +---------------------------------------------------------------+
+//! |        rest: the payload of a probe and of its reply          |
+//! +---------------------------------------------------------------+
+//! |       tag (16): HMAC-SHA-256 of the rest and the head,        |
+//! |                  in this order, cut short                     |
+//! |                                                               |
+//! |                                                               |
+//! +---------------------------------------------------------------+
+//! ```
+//!
+//! The rest comes first so that it need not be hashed again: all probes of a run have the same
+//! rest, and a reply has that of its probe. What order the two have is told by the length: the head
+//! is always the last that is hashed. A size agreed on includes the tag.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::native::MIN_SIZE;
+
+/// How much longer a datagram gets by being sealed.
+pub const TAG: usize = 16;
+const HEAD: usize = MIN_SIZE as usize;
+
+/// What both ends know and nobody else.
+#[derive(Clone)]
+pub struct Key {
+    keyed: Hmac<Sha256>,
+}
+
+/// The hash of a datagram's rest: what its tag needs besides the head.
+#[derive(Clone)]
+pub struct Rest(Hmac<Sha256>);
+
+/// Why a text is no key. It does not show the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key is 64 hexadecimal digits, as udpecho keygen prints them")]
+pub struct NoKey;
+
+impl Key {
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self { keyed: Hmac::new_from_slice(secret).expect("a key may have any length") }
+    }
+
+    pub fn parse(text: &str) -> Result<Self, NoKey> {
+        let digits = text.trim().as_bytes();
+        let mut secret = [0; 32];
+        if digits.len() != 2 * secret.len() {
+            return Err(NoKey);
+        }
+        for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
+            let value = |digit: u8| char::from(digit).to_digit(16).ok_or(NoKey);
+            *byte = (value(pair[0])? << 4 | value(pair[1])?) as u8;
+        }
+        Ok(Self::new(&secret))
+    }
+
+    /// The hash of what follows the head in this message.
+    pub fn rest(&self, message: &[u8]) -> Rest {
+        let mut keyed = self.keyed.clone();
+        keyed.update(message.get(HEAD..).unwrap_or_default());
+        Rest(keyed)
+    }
+
+    /// Puts the tag behind the message in `buffer[..length]`; returns the length of both.
+    pub fn seal(&self, buffer: &mut [u8], length: usize) -> usize {
+        self.rest(&buffer[..length]).seal(buffer, length)
+    }
+
+    /// The length of the message in this datagram, if its tag is right, and the hash of its rest.
+    pub fn open(&self, datagram: &[u8]) -> Option<(usize, Rest)> {
+        let length = datagram.len().checked_sub(TAG)?;
+        let rest = self.rest(&datagram[..length]);
+        rest.opens(datagram).then_some((length, rest))
+    }
+}
+
+impl Rest {
+    /// As `Key::seal`, for a message with this rest.
+    pub fn seal(&self, buffer: &mut [u8], length: usize) -> usize {
+        let tag = self.with_head(&buffer[..length]).finalize().into_bytes();
+        buffer[length..length + TAG].copy_from_slice(&tag[..TAG]);
+        length + TAG
+    }
+
+    /// Whether the tag of a datagram with this rest is right. It takes as long wherever it differs.
+    pub fn opens(&self, datagram: &[u8]) -> bool {
+        let Some((message, tag)) = datagram.split_last_chunk::<TAG>() else { return false };
+        self.with_head(message).verify_truncated_left(tag).is_ok()
+    }
+
+    fn with_head(&self, message: &[u8]) -> Hmac<Sha256> {
+        let mut keyed = self.0.clone();
+        keyed.update(&message[..message.len().min(HEAD)]);
+        keyed
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(secret)")
+    }
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rest(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn only_what_was_sealed_with_the_key_opens(
+            message in proptest::collection::vec(any::<u8>(), 0..300), flipped: prop::sample::Index, bit in 0_u8..8,
+        ) {
+            let (key, other) = (Key::new(&[7; 32]), Key::new(&[8; 32]));
+            let mut datagram = message.clone();
+            datagram.resize(message.len() + TAG, 0);
+            prop_assert_eq!(key.seal(&mut datagram, message.len()), datagram.len());
+            prop_assert_eq!(&datagram[..message.len()], &message[..]);
+            let (length, rest) = key.open(&datagram).expect("what was sealed");
+            prop_assert_eq!(length, message.len());
+            prop_assert!(rest.opens(&datagram));
+            prop_assert!(other.open(&datagram).is_none());
+            prop_assert!(key.open(&datagram[..datagram.len() - 1]).is_none());
+            datagram[flipped.index(message.len() + TAG)] ^= 1 << bit;
+            prop_assert!(key.open(&datagram).is_none());
+        }
+
+        #[test]
+        fn arbitrary_bytes_do_not_open(datagram in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Key::new(&[7; 32]).open(&datagram).is_none());
+        }
+    }
+
+    /// From Python: `hmac.new(bytes(range(32)), b'r' * 8 + b'h' * 56, 'sha256').digest()[:16]`.
+    #[test]
+    fn the_tag_is_hmac_sha_256_of_the_rest_and_the_head() {
+        let secret: [u8; 32] = std::array::from_fn(|index| index as u8);
+        let mut buffer = [vec![b'h'; 56], vec![b'r'; 8], vec![0; TAG]].concat();
+        assert_eq!(Key::new(&secret).seal(&mut buffer, 64), 80);
+        assert_eq!(
+            buffer[64..],
+            [0x54, 0xBD, 0xBC, 0x03, 0xCF, 0xEC, 0x59, 0x69, 0x53, 0x9B, 0xA9, 0xDE, 0x24, 0x52, 0xE3, 0x80]
+        );
+    }
+
+    #[test]
+    fn a_key_is_read_and_never_shown() {
+        let digits = "00".repeat(31) + "fF";
+        let key = Key::parse(&format!(" {digits}\n")).unwrap();
+        assert_eq!(format!("{key:?}"), "Key(secret)");
+        let mut secret = [0; 32];
+        secret[31] = 255;
+        let mut datagram = [0; 40];
+        let length = Key::new(&secret).seal(&mut datagram, 20);
+        assert!(key.open(&datagram[..length]).is_some());
+        for bad in ["", "00", &digits[1..], &"+0".repeat(32), &"xy".repeat(32), &format!("{digits}00")] {
+            assert_eq!(Key::parse(bad).unwrap_err(), NoKey);
+        }
+        assert!(!format!("{:?} {}", Key::parse("hunter2"), NoKey).contains("hunter2"));
+    }
+}

@@ -1,0 +1,297 @@
+//! What bytes become: datagrams for the decoders, timelines of datagrams for the two machines.
+#![allow(dead_code, reason = "each target uses its own part")]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use udpecho::impair::Impairment;
+use udpecho::probe::{Client, Event, Language, Outcome, SendError, Settings};
+use udpecho::reflect::{self, Injection, Path, Server};
+use udpecho::schedule::Schedule;
+use udpecho::time::{Duration, Instant};
+use udpecho::units::Interval;
+use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, Token};
+use udpecho::wire::seal::{Key, TAG};
+use udpecho::wire::text;
+
+const START: Instant = Instant::from_nanos(1_000_000_000_000);
+const BUFFER: usize = 4096;
+
+/// Everything that reads what others wrote.
+pub fn decoders(data: &[u8]) {
+    let _ = native::decode(data);
+    let _ = native::keeps_payload(data);
+    let _ = text::Request::parse(data);
+    let key = Key::new(&[7; 32]);
+    assert!(key.open(data).is_none());
+    let mut sealed = data.to_vec();
+    sealed.resize(data.len() + TAG, 0);
+    key.seal(&mut sealed, data.len());
+    assert_eq!(key.open(&sealed).map(|(length, _)| length), Some(data.len()));
+    if let Some((kind, rest)) = data.split_first() {
+        let message = [&[0xF5, 0x75, 0x10, *kind][..], rest].concat();
+        if let Ok(Message::Tell(tell)) = native::decode(&message) {
+            (0..tell.count).for_each(|offset| drop(tell.fate(offset)));
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = Key::parse(text);
+        if let Ok(impairment) = text.parse::<Impairment>() {
+            let again: Impairment = impairment.to_string().parse().expect("what is told is read back");
+            assert_eq!(again.to_string(), impairment.to_string());
+        }
+    }
+}
+
+/// Takes what it needs from the front of the bytes; zeros when there are no more.
+struct Script<'a>(&'a [u8]);
+
+impl<'a> Script<'a> {
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.take(4).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        let (front, rest) = self.0.split_at(count.min(self.0.len()));
+        self.0 = rest;
+        front
+    }
+
+    fn datagram(&mut self) -> Vec<u8> {
+        let length = usize::from(self.byte()) * 2;
+        self.take(length).to_vec()
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
+    let specs =
+        ["clean", "classic", "delay=uniform:1ms..90ms duplicate=100% corrupt=50%", "loss=50% duplicate=50%"];
+    reflect::Settings {
+        injection: Injection::Steady(specs[usize::from(choice & 3)].parse().expect("a specification")),
+        allow_stop: choice & 4 != 0,
+        client_impair: choice & 8 != 0,
+        max_sessions: 8,
+        max_text_clients: 8,
+        max_held_bytes: 10_000,
+        max_fates_bytes: 4096,
+        session_rate: (choice & 16 != 0).then_some(100),
+        key,
+        ..reflect::Settings::default()
+    }
+}
+
+/// A server and whoever sends to it: its caps hold, and no stranger is sent more than he sent.
+pub fn reflect(data: &[u8]) {
+    let mut script = Script(data);
+    let choice = script.byte();
+    let key = (choice & 32 != 0).then(|| Key::new(&[7; 32]));
+    let mut server = Server::new(server_settings(choice, key.clone()), [7; 32], START);
+    let mut now = START;
+    let mut buffer = vec![0; BUFFER];
+    let mut cookies: HashMap<SocketAddr, [u8; 16]> = HashMap::new();
+    let mut proven: Vec<SocketAddr> = Vec::new();
+    let mut tokens = vec![Token(7)];
+    let mut balance: HashMap<SocketAddr, i64> = HashMap::new();
+    while !script.is_over() {
+        let (act, who) = (script.byte(), script.byte());
+        // Public addresses: the text dialect's longer replies are for private ones.
+        let from = SocketAddr::from(([8, 8, 8, who & 3], 40_000 + u16::from(who >> 4)));
+        let token = tokens[usize::from(who) % tokens.len()];
+        let nonce = Nonce(u64::from(who));
+        let mut length = match act % 8 {
+            0 => {
+                now += Duration::from_micros(script.number() as i64);
+                server.handle_timeout(now);
+                while let Some((path, length)) = server.poll_transmit(now, &mut buffer) {
+                    *balance.entry(path.remote).or_default() -= length as i64;
+                }
+                let counters = server.counters();
+                assert!(counters.sessions <= 8 && counters.text_clients <= 8, "{counters:?}");
+                assert!(
+                    counters.held_bytes <= 10_000 && counters.fates_bytes <= 4096 + 8 * 64,
+                    "{counters:?}"
+                );
+                continue;
+            }
+            1 => Hello { nonce }.emit(&mut buffer),
+            2 => {
+                let cookie = cookies.get(&from).copied().unwrap_or_default();
+                let (size, remember) = (56 + u32::from(script.byte()), script.number() as u32);
+                let first_seq = script.number();
+                Open { nonce, cookie, size, remember, idle_secs: 1, first_seq, wants: "wifi" }
+                    .emit(&mut buffer)
+            }
+            3 | 4 => {
+                let (seq, size) = (script.number(), 56 + usize::from(script.byte()));
+                Probe { token, seq, sent: now }.emit(&mut buffer[..size]);
+                size
+            }
+            5 => {
+                let body = script.datagram();
+                let message = [&[0xF5, 0x75, 0x10, who & 15][..], &token.0.to_be_bytes(), &body].concat();
+                buffer[..message.len()].copy_from_slice(&message);
+                message.len()
+            }
+            6 => text::emit_calibrate(script.number() as u32, &mut buffer),
+            _ => {
+                let datagram = script.datagram();
+                buffer[..datagram.len()].copy_from_slice(&datagram);
+                datagram.len()
+            }
+        };
+        if let (Some(key), true) = (&key, act & 128 == 0) {
+            length = key.seal(&mut buffer, length);
+        }
+        let asked = native::is_native(&buffer[..length]);
+        *balance.entry(from).or_default() += length as i64;
+        let path = Path { remote: from, local: None };
+        let hops = (act & 64 == 0).then_some(60);
+        let Some(answered) = server.handle(now, path, hops, &mut buffer, length) else { continue };
+        assert!(!asked || answered <= length);
+        *balance.entry(from).or_default() -= answered as i64;
+        match native::decode(&buffer[..answered]) {
+            Ok(Message::Cookie(Cookie { cookie, .. })) => drop(cookies.insert(from, cookie)),
+            Ok(Message::Accept(Accept { token, .. })) => {
+                tokens.push(token);
+                proven.push(from);
+            }
+            _ => {}
+        }
+        let sum = balance[&from];
+        assert!(sum >= 0 || proven.contains(&from), "{from} was sent {} bytes more than it sent", -sum);
+    }
+}
+
+/// A client, a server that answers it when the script says so, and whatever else the script sends.
+pub fn probe(data: &[u8]) {
+    let mut script = Script(data);
+    let choice = script.byte();
+    let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
+    let language = if choice & 128 != 0 && key.is_none() { Language::Text } else { Language::Native };
+    let settings = Settings {
+        language,
+        size: 80 + u32::from(script.byte()),
+        schedule: Schedule::Fixed(
+            Interval::new(Duration::from_millis(1 + i64::from(script.byte()))).expect("valid"),
+        ),
+        count: Some(u64::from(script.byte()) + 1),
+        total: None,
+        deadline: None,
+        grace: Duration::from_millis(200),
+        wants: None,
+        stop_server: choice & 32 != 0,
+        seed: 1,
+        key: key.clone(),
+    };
+    let count = settings.count;
+    let lanes = Client::lanes(&settings);
+    let mut server = Server::new(server_settings(choice, key), [7; 32], START);
+    let mut client = Client::new(settings, START);
+    let mut now = START;
+    let mut buffer = vec![0; BUFFER];
+    let mut flying: Vec<(usize, Vec<u8>)> = Vec::new();
+    let mut rows = Rows::default();
+    while !script.is_over() && !client.is_done() {
+        let act = script.byte();
+        match act % 8 {
+            0 | 1 => now += Duration::from_micros(script.number() as i64 & 0xF_FFFF),
+            // To the next moment that matters.
+            2 => now = client.poll_timeout(now).map_or(now, |at| at.max(now)),
+            3 => client.handle(now, usize::from(act >> 3) % lanes, &script.datagram()),
+            // An answer of the server's, perhaps changed, perhaps one more time.
+            4 | 5 if !flying.is_empty() => {
+                let index = usize::from(script.byte()) % flying.len();
+                let (lane, mut datagram) = flying[index].clone();
+                if act & 8 != 0 && !datagram.is_empty() {
+                    let at = usize::from(script.byte()) % datagram.len();
+                    datagram[at] ^= script.byte();
+                }
+                if act & 16 == 0 {
+                    flying.swap_remove(index);
+                }
+                client.handle(now, lane, &datagram);
+            }
+            6 => client.unreachable(now),
+            7 if act & 248 == 0 => client.stop(now),
+            7 if act & 248 == 8 => server = Server::new(server_settings(act, None), [act; 32], now),
+            _ => client.set_own_overflows(u64::from(act)),
+        }
+        client.handle_timeout(now);
+        exchange(&mut client, &mut server, now, act & 32 != 0, &mut buffer, &mut flying);
+        rows.take(&mut client);
+    }
+    // Left alone it comes to its end.
+    client.stop(now);
+    for _ in 0..100_000 {
+        if client.is_done() {
+            break;
+        }
+        now = client.poll_timeout(now).expect("it waits for something").max(now);
+        client.handle_timeout(now);
+        while client.poll_transmit(now, &mut buffer).is_some() {}
+        rows.take(&mut client);
+    }
+    rows.take(&mut client);
+    assert!(client.is_done() && rows.finished, "it does not end");
+    assert!(rows.next <= count.unwrap_or(u64::MAX));
+}
+
+/// What the client sends goes to the server, or does not leave; what the server answers may fly for long.
+fn exchange(
+    client: &mut Client,
+    server: &mut Server,
+    now: Instant,
+    fails: bool,
+    buffer: &mut [u8],
+    flying: &mut Vec<(usize, Vec<u8>)>,
+) {
+    while let Some(transmit) = client.poll_transmit(now, buffer) {
+        if fails {
+            client.send_failed(&transmit, SendError::TooLong);
+            continue;
+        }
+        let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.lane as u16));
+        let path = Path { remote, local: None };
+        if let Some(length) = server.handle(now, path, Some(60), buffer, transmit.length) {
+            flying.push((transmit.lane, buffer[..length].to_vec()));
+        }
+    }
+    server.handle_timeout(now);
+    while let Some((path, length)) = server.poll_transmit(now, buffer) {
+        flying.push((usize::from(path.remote.port() - 40_000), buffer[..length].to_vec()));
+    }
+    let old = flying.len().saturating_sub(64);
+    flying.drain(..old);
+}
+
+/// What the client told: each probe once, in order.
+#[derive(Default)]
+struct Rows {
+    next: u64,
+    finished: bool,
+}
+
+impl Rows {
+    fn take(&mut self, client: &mut Client) {
+        while let Some(event) = client.poll_event() {
+            assert!(!self.finished, "{event:?} after the end");
+            match event {
+                Event::Resolved(row) => {
+                    assert_eq!(row.seq, self.next);
+                    assert_eq!(row.cause.is_some(), row.outcome == Outcome::Lost);
+                    self.next += 1;
+                }
+                Event::Finished => self.finished = true,
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Keys: who has none meets silence, and what was said once counts once.
+
+use std::net::SocketAddr;
+
+use udpecho::probe::{Cause, Event, Failure, Outcome, Settings};
+use udpecho::reflect;
+use udpecho::sim::{Conditions, Simulation};
+use udpecho::time::Duration;
+use udpecho::wire::native::{Accept, Ask, Cookie, MIN_SIZE, Message, Token, decode, emit_close};
+use udpecho::wire::seal::{Key, TAG};
+
+use crate::common::desk::{Desk, address, emitted, hello, open, probe};
+use crate::common::{clean, events_of, injecting, millis, resolved, server_info, settings, share};
+
+fn key(byte: u8) -> Key {
+    Key::new(&[byte; 32])
+}
+
+fn keyed() -> reflect::Settings {
+    reflect::Settings { key: Some(key(1)), ..clean() }
+}
+
+fn sealed(message: &[u8]) -> Vec<u8> {
+    let mut datagram = message.to_vec();
+    datagram.resize(message.len() + TAG, 0);
+    key(1).seal(&mut datagram, message.len());
+    datagram
+}
+
+/// The message in the answer to a sealed one.
+fn ask(desk: &mut Desk, from: SocketAddr, message: &[u8]) -> Option<Vec<u8>> {
+    let answer = desk.send(from, &sealed(message))?;
+    assert!(answer.len() <= message.len() + TAG);
+    let (length, _) = key(1).open(&answer).expect("a sealed answer");
+    Some(answer[..length].to_vec())
+}
+
+fn session(desk: &mut Desk, from: SocketAddr) -> Token {
+    let answer = ask(desk, from, &hello(1)).expect("a cookie");
+    let Ok(Message::Cookie(Cookie { cookie, .. })) = decode(&answer) else { panic!("{answer:?}") };
+    let answer = ask(desk, from, &open(1, 64, cookie)).expect("an accept");
+    let Ok(Message::Accept(Accept { token, .. })) = decode(&answer) else { panic!("{answer:?}") };
+    token
+}
+
+fn client(size: u32, key: Option<Key>) -> Settings {
+    Settings { size, key, ..settings(50, millis(100)) }
+}
+
+#[test]
+fn a_run_with_a_key_is_like_one_without() {
+    let without = events_of(clean(), millis(10), client(512 - TAG as u32, None));
+    let with = events_of(keyed(), millis(10), client(512, Some(key(1))));
+    let rows =
+        |events: &[Event]| resolved(events).iter().map(|row| (row.outcome, row.rtt)).collect::<Vec<_>>();
+    assert_eq!(rows(&with), rows(&without));
+    assert!(resolved(&with).iter().all(|row| row.size == 512 && row.corrupted.is_none()));
+    assert_eq!(server_info(&with).max_size, server_info(&without).max_size);
+}
+
+#[test]
+fn what_is_held_dropped_doubled_and_corrupted_on_purpose_is_told_with_a_key_too() {
+    let spec = "delay=uniform:1ms..50ms loss=10% duplicate=20% corrupt=20%";
+    let server = reflect::Settings { key: Some(key(1)), ..injecting(spec.parse().unwrap()) };
+    let rows = resolved(&events_of(server, millis(10), client(512, Some(key(1)))));
+    assert!(rows.iter().all(|row| matches!(row.cause, None | Some(Cause::InjectedDown))));
+    assert!(rows.iter().any(|row| row.injected_copies > 0) && rows.iter().any(|row| row.corrupted.is_some()));
+}
+
+#[test]
+fn a_wrong_key_or_none_meets_silence_and_a_counter() {
+    for (server, client_key) in [(Some(1), Some(2)), (Some(1), None), (None, Some(1))] {
+        let server = reflect::Settings { key: server.map(key), ..clean() };
+        let with_key = server.key.is_some();
+        let mut simulation =
+            Simulation::new(server, Conditions::ideal(millis(5)), Conditions::ideal(millis(5)), 1);
+        simulation.add_client(client(512, client_key.map(key)));
+        simulation.run(Duration::from_secs(60));
+        let events = simulation.take_events(0);
+        assert!(matches!(events[0], Event::Failed(Failure::Silent { .. })), "{events:?}");
+        let (server, client) = (simulation.server().unwrap().counters(), simulation.client(0).counters());
+        if with_key {
+            assert_eq!((server.unauthentic, server.sent), (5, 0));
+        } else {
+            assert_eq!(client.unauthentic, 5);
+        }
+    }
+}
+
+#[test]
+fn plain_and_text_meet_silence_where_there_is_a_key() {
+    let mut desk = Desk::new(keyed());
+    for datagram in [&b""[..], b"hello", b"C 512", b"exit", &hello(1), &[0; 65_507]] {
+        assert_eq!(desk.send(address(false, 1), datagram), None);
+    }
+    assert_eq!(desk.server.counters().unauthentic, 6);
+}
+
+#[test]
+fn what_comes_again_is_not_answered_again() {
+    let mut desk = Desk::new(keyed());
+    let (client, spy) = (address(true, 1), address(true, 2));
+    let token = session(&mut desk, client);
+    assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
+    for from in [client, spy] {
+        assert_eq!(ask(&mut desk, from, &probe(token, 0, 64)), None);
+    }
+    assert_eq!(desk.server.counters().replayed, 2);
+    // A question is answered where the newest probe came from.
+    let question = emitted(|buffer| Ask { token, question: 0, first: 0, count: 10 }.emit(buffer));
+    assert_eq!(ask(&mut desk, spy, &question), None);
+    assert!(ask(&mut desk, client, &question).is_some());
+    assert!(ask(&mut desk, spy, &probe(token, 1, 64)).is_some());
+    assert!(ask(&mut desk, spy, &question).is_some());
+    desk.send(spy, &sealed(&emitted(|buffer| emit_close(token, buffer))));
+    assert_eq!(desk.server.counters().sessions, 0);
+}
+
+#[test]
+fn nothing_that_was_changed_on_the_way_is_believed() {
+    let mut desk = Desk::new(keyed());
+    let token = session(&mut desk, address(true, 1));
+    let good = sealed(&probe(token, 0, 64));
+    for byte in 0..good.len() {
+        let mut bad = good.clone();
+        bad[byte] ^= 1;
+        assert_eq!(desk.send(address(true, 1), &bad), None);
+    }
+    assert_eq!(desk.server.counters().unauthentic, good.len() as u64);
+    assert!(desk.send(address(true, 1), &good).is_some());
+}
+
+#[test]
+fn the_networks_copies_are_answered_once() {
+    let path = || Conditions { duplicates: share(1.0), ..Conditions::ideal(millis(5)) };
+    let mut simulation = Simulation::new(keyed(), path(), Conditions::ideal(millis(5)), 1);
+    simulation.add_client(client(512, Some(key(1))));
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    assert!(rows.iter().all(|row| row.outcome == Outcome::Ok && row.copies == 1));
+    assert_eq!(simulation.server().unwrap().counters().replayed, 50);
+}
+
+#[test]
+fn sizes_are_those_of_the_datagram_with_its_tag() {
+    let least = MIN_SIZE + TAG as u32;
+    let failure = |server: reflect::Settings, size| {
+        events_of(server, millis(5), client(size, Some(key(1)))).into_iter().find_map(|event| match event {
+            Event::Failed(failure) => Some(failure),
+            _ => None,
+        })
+    };
+    assert_eq!(failure(keyed(), least), None);
+    assert_eq!(failure(keyed(), least - 1), Some(Failure::TooSmall { limit: least }));
+    let server = || reflect::Settings { max_size: 1000, ..keyed() };
+    assert_eq!(failure(server(), 1000), None);
+    assert_eq!(failure(server(), 1001), Some(Failure::TooLarge { limit: 1000 }));
+}
