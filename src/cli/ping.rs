@@ -19,7 +19,7 @@ use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation};
 use crate::probe::{Event, Failure};
-use crate::record::{self, Run};
+use crate::record::{self, ReceiveBuffer, Run};
 use crate::report::{self, Detail, Thresholds};
 use crate::time::{Duration, Instant};
 use notes::Notes;
@@ -55,6 +55,9 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
+    run.environment.receive_buffer = engine
+        .receive_buffer()
+        .map(|(bytes, asked)| ReceiveBuffer { bytes: bytes as u64, asked: asked as u64 });
 
     let interim = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&interim);
