@@ -22,7 +22,7 @@ use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
 use crate::probe::{Event, Failure};
-use crate::record::{self, Run};
+use crate::record::{self, ReceiveBuffer, Run};
 use crate::report::{self, Detail, Thresholds};
 use crate::time::{Duration, Instant};
 use notes::Notes;
@@ -42,7 +42,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
     if arguments.find_size {
-        return size::run(&peer, &plan.outgoing);
+        return size::run(&peer, &plan.outgoing, plan.key);
     }
     let settings = plan.settings(&peer)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
@@ -58,6 +58,9 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
+    run.environment.receive_buffer = engine
+        .receive_buffer()
+        .map(|(bytes, asked)| ReceiveBuffer { bytes: bytes as u64, asked: asked as u64 });
 
     let interim = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&interim);
@@ -88,7 +91,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(size::explain(&failure, &peer, &plan.outgoing, &control));
+            return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();

@@ -154,6 +154,11 @@ impl ClientEngine {
         self.sockets[0].local_addr()
     }
 
+    /// Bytes of receive buffer, given and asked for.
+    pub fn receive_buffer(&self) -> Option<(usize, usize)> {
+        Some((self.sockets[0].receive_buffer()?, Endpoint::RECEIVE_BUFFER))
+    }
+
     pub fn has_kernel_stamps(&self) -> bool {
         self.sockets[0].has_stamps()
     }

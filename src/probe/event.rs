@@ -16,6 +16,9 @@ pub enum Event {
     Overdue { seq: u64 },
     /// A probe did not leave.
     NotSent { seq: u64, why: SendError },
+    /// So many probes from this one on were not sent: the host stood still until that of them which
+    /// was due first was so late.
+    Overslept { first_seq: u64, probes: u64, late: Duration },
     /// From this probe on the interval is the shortest allowed.
     AtFloor { seq: u64, interval: Duration },
     /// A probe's story is over.

@@ -52,6 +52,15 @@ pub struct Client {
     own_overflows_seen: u64,
     /// A socket that drops a train counts one; it may have been so many datagrams.
     train: u64,
+    /// Probes in a row whose time went by unnoticed.
+    overslept: Option<Overslept>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Overslept {
+    first_seq: u64,
+    probes: u64,
+    late: Duration,
 }
 
 #[derive(Debug)]
@@ -77,6 +86,8 @@ impl Client {
     const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
     const STOP_TRIES: u32 = 4;
     const LANES_MOST: i64 = 64;
+    /// So many probes are given up before other things are looked after.
+    const GIVEN_UP_AT_ONCE: usize = 4096;
 
     pub fn new(settings: Settings, now: Instant) -> Self {
         let truth = match settings.language {
@@ -106,6 +117,7 @@ impl Client {
             own_overflows: 0,
             own_overflows_seen: 0,
             train: 1,
+            overslept: None,
             settings,
         }
     }
@@ -279,9 +291,7 @@ impl Client {
     }
 
     fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let planned = self.plan.take(now)?;
-        self.flight.launch(&planned, now);
-        self.note_floor(&planned);
+        let planned = self.next_planned(now)?;
         let length = self.settings.message_size() as usize;
         let seq = planned.seq;
         let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
@@ -299,6 +309,29 @@ impl Client {
                 lanes::fill(seq, &mut buffer[..length]);
                 Some(Transmit { lane, renew, ..transmit })
             }
+        }
+    }
+
+    /// The next probe that is to be sent; those overslept are accounted for, not sent.
+    fn next_planned(&mut self, now: Instant) -> Option<Planned> {
+        for _ in 0..Self::GIVEN_UP_AT_ONCE {
+            let planned = self.plan.take(now)?;
+            self.flight.launch(&planned, now);
+            self.note_floor(&planned);
+            if !planned.overslept {
+                self.tell_overslept();
+                return Some(planned);
+            }
+            self.flight.fail(planned.seq);
+            let begun = Overslept { first_seq: planned.seq, probes: 0, late: now - planned.due };
+            self.overslept.get_or_insert(begun).probes += 1;
+        }
+        None
+    }
+
+    fn tell_overslept(&mut self) {
+        if let Some(Overslept { first_seq, probes, late }) = self.overslept.take() {
+            self.events.push_back(Event::Overslept { first_seq, probes, late });
         }
     }
 
@@ -379,6 +412,7 @@ impl Client {
             self.events.push_back(Event::Resolved(resolved));
         }
         if self.plan.is_finished() && self.flight.is_empty() {
+            self.tell_overslept();
             self.phase =
                 if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
         }

@@ -31,7 +31,9 @@ impl Server {
             self.counters.malformed += 1;
             return None;
         };
-        if matches!(message, Message::Hello(_) | Message::Open(_)) && !self.admits_stranger(now, path) {
+        if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
+            && !self.admits_stranger(now, path)
+        {
             return None;
         }
         match message {

@@ -25,6 +25,13 @@ impl Notes {
                 let text = format!("from seq {seq} on the interval is {interval}");
                 self.waiting.push_back((*seq, "at_floor", text));
             }
+            probe::Event::Overslept { first_seq, probes, late } => {
+                let last = first_seq + probes - 1;
+                let text = format!(
+                    "seq {first_seq} to {last} were not sent: this host stood still, the first was {late} late"
+                );
+                self.waiting.push_back((*first_seq, "overslept", text));
+            }
             probe::Event::Resolved(probe) => return self.about(probe),
             probe::Event::Forgotten { at } => {
                 return vec![self.at(*at, "forgotten", "the server does not know the session".to_owned())];

@@ -288,5 +288,6 @@ fn environment() -> Environment {
         kernel: kernel_release(),
         arch: std::env::consts::ARCH.to_owned(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        receive_buffer: None,
     }
 }

@@ -139,6 +139,10 @@ impl Screen {
             Event::AtFloor { seq, interval } => {
                 self.notice(format!("from seq={seq} on the interval stays at its floor, {interval}"));
             }
+            Event::Overslept { first_seq, probes, late } => self.notice(format!(
+                "this host stood still for {}: {probes} probes from seq={first_seq} on were not sent",
+                milliseconds(*late)
+            )),
             Event::Forgotten { .. } => {
                 self.notice("the server has forgotten us, so it was restarted: opening again")
             }

@@ -161,6 +161,11 @@ impl Socket {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))
     }
 
+    /// The kernel reserves twice what was asked for, for its own bookkeeping.
+    pub fn receive_buffer(&self) -> Option<usize> {
+        self.socket.recv_buffer_size().ok().map(|bytes| bytes / 2)
+    }
+
     pub fn has_stamps(&self) -> bool {
         self.options.stamps
     }

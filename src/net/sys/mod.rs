@@ -96,6 +96,15 @@ impl Socket {
         }
     }
 
+    /// Bytes of receive buffer that the system gave, as it counts them, where it tells.
+    pub fn receive_buffer(&self) -> Option<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.receive_buffer(),
+            Self::Portable(_) => None,
+        }
+    }
+
     /// Whether what it receives bears the kernel's stamp.
     pub fn has_stamps(&self) -> bool {
         match self {
