@@ -1,6 +1,6 @@
 //! What a person sees while a run goes on: a line a probe, or a line a second when there are many.
 
-use super::notes::in_words;
+use super::notes::{self, in_words};
 use super::places;
 use super::plan::Peer;
 use crate::cli::printer::{Printer, remark};
@@ -90,6 +90,9 @@ impl Screen {
             Event::StopAnswered { obeyed: true } => self.notice("the server stops"),
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");
+            }
+            Event::Strays { counters, .. } => {
+                self.notice(format!("stray datagrams: {}", notes::strays(counters)))
             }
             Event::Started { .. } | Event::Resolved(_) | Event::Failed(_) | Event::Finished => {}
         }
