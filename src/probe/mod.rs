@@ -44,6 +44,9 @@ pub struct Client {
     phase: Phase,
     events: VecDeque<Event>,
     counters: Counters,
+    /// How many of the strays were told, and from when on more are.
+    strays_told: u64,
+    strays_next: Instant,
     server: Option<ServerInfo>,
     reachable: bool,
     last_heard: Instant,
@@ -111,6 +114,8 @@ impl Client {
             phase: Phase::Opening,
             events: VecDeque::new(),
             counters: Counters::default(),
+            strays_told: 0,
+            strays_next: now,
             server: None,
             reachable: true,
             last_heard: now,
@@ -136,6 +141,9 @@ impl Client {
         match self.dialect {
             Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
+        }
+        if received >= self.strays_next {
+            self.tell_strays(received);
         }
     }
 
@@ -467,7 +475,19 @@ impl Client {
         self.finish();
     }
 
+    fn tell_strays(&mut self, now: Instant) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        let strays = self.counters.strays();
+        // Before the first probe there is no time to tell it by; after the end nothing is told.
+        if strays > self.strays_told && !matches!(self.phase, Phase::Opening | Phase::Done) {
+            self.strays_told = strays;
+            self.strays_next = now + PAUSE;
+            self.events.push_back(Event::Strays { at: now, counters: self.counters });
+        }
+    }
+
     fn finish(&mut self) {
+        self.tell_strays(self.last_heard);
         if let Dialect::Native(native) = &mut self.dialect {
             native.opening = None;
         }

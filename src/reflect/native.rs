@@ -62,7 +62,7 @@ impl Server {
                     nonce: fit.nonce,
                     number: fit.number,
                     received: length as u32,
-                    max_size: self.settings.max_size,
+                    max_size: self.largest_message(),
                     whole: self.settings.whole_answers,
                 };
                 Some(fits.emit(fit.answer, buffer))
