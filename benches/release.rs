@@ -36,7 +36,8 @@ fn main() {
     let stop = Arc::clone(&control);
     let serving = thread::spawn(move || {
         let mut most_held = 0;
-        let counters = engine.run(&stop, |counters| most_held = most_held.max(counters.held)).unwrap();
+        let counters =
+            engine.run(&stop, |server, _| most_held = most_held.max(server.counters().held)).unwrap();
         (counters, most_held)
     });
 

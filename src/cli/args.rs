@@ -116,6 +116,13 @@ pub struct Serve {
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    /// Show the traffic and the clients on a full screen; ? there helps
+    #[arg(long)]
+    pub tui: bool,
+    /// Serve a page that shows the same, with /metrics for Prometheus; a port alone is one of this host
+    /// only
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
 }
@@ -305,6 +312,9 @@ pub struct Ping {
     /// Flood: print a dot for each probe, erased when it is answered, instead of lines
     #[arg(short = 'f', long)]
     pub flood: bool,
+    /// Show the run on a full screen as it goes: chart, losses, histogram, percentiles; ? there helps
+    #[arg(long, conflicts_with_all = ["flood", "json", "json_stream"])]
+    pub tui: bool,
     /// Serve a page that shows the run as it goes, with /metrics for Prometheus and /api/run.json; a port
     /// alone is one of this host only
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]

@@ -31,7 +31,7 @@ impl Embedded {
         // Its end, good or bad, shows in the measurement.
         let thread = std::thread::Builder::new()
             .name("server".into())
-            .spawn(move || drop(engine.run(&seen, |_| {})))
+            .spawn(move || drop(engine.run(&seen, |_, _| {})))
             .context("cannot start a thread")?;
         Ok(Self { address, control, thread: Some(thread) })
     }

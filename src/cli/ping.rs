@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow};
 use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
-use super::live::{About, PingPage};
+use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
@@ -76,6 +76,15 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
             return Err(error);
         }
     };
+    let desk = arguments.tui.then(|| Arc::new(PingDesk::new(About::of(&run.config))));
+    let shown = desk.as_ref().map(|desk| Tui::start(PingFace::new(Arc::clone(desk)), Arc::clone(&control)));
+    let full_screen = match shown.transpose() {
+        Ok(full_screen) => full_screen,
+        Err(error) => {
+            recorder.discard();
+            return Err(error);
+        }
+    };
 
     let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
     let mut watch = Watch {
@@ -83,11 +92,15 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         recorder: &mut recorder,
         screen: &mut screen,
         page: &mut page,
+        desk,
         clock,
         interim: &interim,
         written_out: true,
     };
-    match watch.until_the_end(&observations) {
+    let ended = watch.until_the_end(&observations);
+    // From here on the terminal is as it was.
+    drop(full_screen);
+    match ended {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
@@ -215,6 +228,8 @@ struct Watch<'a> {
     recorder: &'a mut Recorder,
     screen: &'a mut Screen,
     page: &'a mut Option<PingPage>,
+    /// What the full screen shows.
+    desk: Option<Arc<PingDesk>>,
     clock: Clock,
     interim: &'a AtomicBool,
     /// Nothing waits in a buffer.
@@ -281,10 +296,19 @@ impl Watch<'_> {
         if let Some(page) = self.page {
             page.tick(now, in_engine, self.run, self.recorder.fold());
         }
+        if let Some(desk) = &self.desk {
+            desk.live().tick(now, in_engine);
+            if desk.wants_report() {
+                self.report();
+            }
+        }
     }
 
     fn event(&mut self, event: &Event) {
-        let Self { run, recorder, screen, page, .. } = self;
+        let Self { run, recorder, screen, page, desk, .. } = self;
+        if let Some(desk) = desk {
+            desk.live().event(event);
+        }
         if let Some(page) = page {
             page.event(event);
         }
@@ -299,9 +323,30 @@ impl Watch<'_> {
                 if let Some(page) = page {
                     page.second(second);
                 }
+                if let Some(desk) = desk {
+                    desk.live().second(second);
+                }
             }),
             _ => {}
         }
+    }
+
+    /// Draws what is recorded so far, in a thread of its own: the run goes on meanwhile.
+    fn report(&mut self) {
+        let Some(desk) = self.desk.clone() else { return };
+        let Some(folder) = self.recorder.folder() else {
+            return desk.note("nothing is recorded, so there is nothing to draw".to_owned());
+        };
+        self.recorder.flush();
+        desk.note("drawing the report".to_owned());
+        let drawing = std::thread::Builder::new().name("report".into());
+        // Without a thread there is no report now, and one at the end.
+        let _ = drawing.spawn(move || {
+            desk.note(match report_command::draw(&folder, report::Theme::Light) {
+                Ok(picture) => format!("written: {}", picture.display()),
+                Err(error) => format!("no report: {error:#}"),
+            });
+        });
     }
 
     fn note(&mut self, note: record::Event) {

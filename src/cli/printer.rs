@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -26,6 +28,8 @@ pub struct Printer {
 
 struct Thread {
     chunks: Sender<Chunk>,
+    /// A status line is on its way: another would only queue up behind a terminal that stands still.
+    status_waits: Arc<AtomicBool>,
     printed: Receiver<io::Result<()>>,
 }
 
@@ -68,10 +72,12 @@ impl Printer {
     ) -> io::Result<Self> {
         let (chunks, to_print) = channel();
         let (tell, printed) = channel();
+        let status_waits = Arc::new(AtomicBool::new(false));
+        let shown = Arc::clone(&status_waits);
         std::thread::Builder::new().name("printer".into()).spawn(move || {
-            let _ = tell.send(print(&to_print, out, &status, on_closed));
+            let _ = tell.send(print(&to_print, out, &status, &shown, on_closed));
         })?;
-        Ok(Self { thread: Some(Thread { chunks, printed }) })
+        Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })
     }
 
     pub fn line(&self, line: impl Into<String>) {
@@ -92,7 +98,9 @@ impl Printer {
 
     /// Without one, and where there is no terminal, it says nothing.
     pub fn status(&self, text: String) {
-        if let Some(thread) = &self.thread {
+        if let Some(thread) = &self.thread
+            && !thread.status_waits.swap(true, Ordering::AcqRel)
+        {
             let _ = thread.chunks.send(Chunk::Status(text));
         }
     }
@@ -134,6 +142,7 @@ fn print(
     chunks: &Receiver<Chunk>,
     mut out: impl Write,
     status: &ProgressBar,
+    status_waits: &AtomicBool,
     on_closed: impl FnOnce(),
 ) -> io::Result<()> {
     let printed = loop {
@@ -144,7 +153,10 @@ fn print(
                     break printed;
                 }
             }
-            Ok(Chunk::Status(text)) => status.set_message(text),
+            Ok(Chunk::Status(text)) => {
+                status.set_message(text);
+                status_waits.store(false, Ordering::Release);
+            }
             Ok(Chunk::End) | Err(_) => break Ok(()),
         }
     };

@@ -74,6 +74,11 @@ impl Recorder {
         self.each(|sink| sink.flush());
     }
 
+    /// Where the run's files are, if it has a folder.
+    pub fn folder(&self) -> Option<Folder> {
+        self.places.iter().find_map(|place| place.sink.folder())
+    }
+
     pub fn fold(&self) -> &Fold {
         &self.fold
     }

@@ -1,5 +1,7 @@
 //! `udpecho serve`: the server on a socket, its banner and its totals.
 
+mod views;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,12 +11,14 @@ use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
 use super::impair::injection;
 use super::key;
+use super::live::Service;
 use super::printer::Printer;
 use super::signals;
 use crate::net::{Backend, Bind, Clock, Control, Serving, Workers, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 use crate::units::ByteSize;
+use views::Views;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
@@ -28,8 +32,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
-    if !arguments.quiet {
-        printer.line(format!("udpecho serves {}", place(workers.local_addr()?)));
+    let listens = place(workers.local_addr()?);
+    if !arguments.quiet && !arguments.tui {
+        printer.line(format!("udpecho serves {listens}"));
         printer.line(format!("injects {injects}"));
         if keyed {
             printer.line("answers nobody without the key");
@@ -38,7 +43,15 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
             printer.line("any client may stop it");
         }
     }
-    let counters = workers.run(&control, arguments.drain).context("the server's socket failed")?;
+    let service = Service::new(listens, injects, arguments.threads.get(), clock.now());
+    let views = Views::start(arguments, service, &printer, &control, clock)?;
+    let service = views.service();
+    // Quickly done, since the server waits.
+    let ran = workers.run(&control, arguments.drain, |worker, server, now| {
+        views::lock(&service).update(worker, server, now);
+    });
+    views.finish();
+    let counters = ran.context("the server's socket failed")?;
     if !arguments.quiet {
         for line in totals(&counters) {
             printer.line(line);

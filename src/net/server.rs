@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket};
 use crate::reflect::{ANSWER_HOPS, Counters, Path, Server, stays_whole};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +98,12 @@ impl ServerEngine {
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the
-    /// counters as often as something happens, at most once a `WATCH`.
-    pub fn run(&mut self, control: &Control, mut watch: impl FnMut(&Counters)) -> io::Result<Counters> {
+    /// server as often as something happens, at most once a `WATCH`.
+    pub fn run(
+        &mut self,
+        control: &Control,
+        mut watch: impl FnMut(&Server, Instant),
+    ) -> io::Result<Counters> {
         const WATCH: Duration = Duration::from_millis(200);
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
@@ -109,7 +113,7 @@ impl ServerEngine {
             let now = self.clock.now();
             self.server.handle_timeout(now);
             if now >= next_watch {
-                watch(&self.server.counters());
+                watch(&self.server, now);
                 next_watch = now + WATCH;
             }
             if !more && !self.serving.busy_poll {

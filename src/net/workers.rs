@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::control::Control;
 use super::server::{Bind, ServerEngine, Serving};
 use crate::reflect::{Counters, Server};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 pub struct Workers {
     engines: Vec<ServerEngine>,
@@ -34,17 +34,24 @@ impl Workers {
     }
 
     /// Runs all until one is told to stop, then sends what they hold for so long at most; returns
-    /// what they did in all.
-    pub fn run(&mut self, control: &Control, drain: Duration) -> io::Result<Counters> {
+    /// what they did in all. `watch` sees each with its number, as of `ServerEngine::run`.
+    pub fn run(
+        &mut self,
+        control: &Control,
+        drain: Duration,
+        watch: impl Fn(usize, &Server, Instant) + Sync,
+    ) -> io::Result<Counters> {
         std::thread::scope(|scope| {
-            let run = |engine: &mut ServerEngine| {
-                let ran = engine.run(control, |_| {});
+            let watch = &watch;
+            let run = move |number: usize, engine: &mut ServerEngine| {
+                let ran = engine.run(control, |server, now| watch(number, server, now));
                 // By a client, or by a failure: the others end with it.
                 control.stop();
                 ran.map(|_| engine.drain(control, drain))
             };
+            let engines = self.engines.iter_mut().enumerate();
             let threads: Vec<_> =
-                self.engines.iter_mut().map(|engine| scope.spawn(move || run(engine))).collect();
+                engines.map(|(number, engine)| scope.spawn(move || run(number, engine))).collect();
             let ended = threads.into_iter().map(|thread| thread.join().expect("a server does not panic"));
             ended.collect::<Vec<_>>().into_iter().sum()
         })

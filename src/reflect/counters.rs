@@ -1,7 +1,7 @@
 //! What a server has seen and done since it started.
 
 /// Totals; `sessions`, `text_clients`, `held`, `held_bytes` and `fates_bytes` are of the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
     pub received: u64,
     pub received_bytes: u64,

@@ -13,8 +13,29 @@ pub struct Fates {
     next: u64,
     /// Different probes that arrived and were counted.
     arrived: u64,
+    /// The first number expected.
+    first: u64,
+    tally: Tally,
     /// Bit k: the probe `next - 1 - k` was counted. It saves most replies 32 looks into the ring.
     recent: u64,
+}
+
+/// What became of a session's probes in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Numbers so far, those that never came included.
+    pub numbers: u64,
+    /// Different probes that came.
+    pub probes: u64,
+    /// On purpose.
+    pub dropped: u64,
+}
+
+impl Tally {
+    fn count(&mut self, before: Fate, fate: Fate) {
+        self.probes += u64::from(before == Fate::NotSeen);
+        self.dropped += u64::from(matches!(fate, Fate::DroppedUp | Fate::DroppedDown));
+    }
 }
 
 const SEEN_TWICE: u8 = 8;
@@ -28,6 +49,8 @@ impl Fates {
             capacity: capacity.next_power_of_two(),
             oldest: first_seq,
             next: first_seq,
+            first: first_seq,
+            tally: Tally::default(),
             arrived: 0,
             recent: 0,
         }
@@ -67,6 +90,7 @@ impl Fates {
             let age = self.next - 1 - seq;
             self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
+        self.tally.count(Fate::from_nibble(known), fate);
         self.ring[index] = known & SEEN_TWICE | fate as u8;
     }
 
@@ -79,6 +103,10 @@ impl Fates {
         } else {
             self.ring[self.index(seq)]
         }
+    }
+
+    pub fn tally(&self) -> Tally {
+        Tally { numbers: self.next - self.first, ..self.tally }
     }
 
     pub fn arrived(&self) -> u32 {

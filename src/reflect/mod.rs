@@ -5,6 +5,7 @@
 //! buffer (`Server::handle`); an answer that is held comes out when it is due (`poll_transmit`,
 //! `poll_timeout`). A new dialect is a file here and an arm in `Server::handle`.
 
+mod clients;
 mod cookies;
 mod counters;
 mod fates;
@@ -19,6 +20,7 @@ mod text;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use clients::ClientFigures;
 pub use counters::Counters;
 pub use guard::ANSWER_HOPS;
 pub use limits::PerSecond;

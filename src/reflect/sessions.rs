@@ -87,6 +87,10 @@ impl Sessions {
         self.by_opening.len()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use super::clients::{ClientFigures, canonical};
 use super::{Path, Server};
 use crate::impair::Pipeline;
 use crate::time::{Duration, Instant};
@@ -59,6 +60,18 @@ impl TextClients {
 
     pub fn len(&self) -> usize {
         self.clients.len()
+    }
+
+    pub fn figures(&self, now: Instant) -> impl Iterator<Item = ClientFigures> {
+        self.clients.iter().map(move |(remote, client)| ClientFigures {
+            remote: canonical(*remote),
+            dialect: "text",
+            size: None,
+            probes: client.packets,
+            missing: None,
+            dropped: None,
+            silent: now - client.last_seen,
+        })
     }
 
     pub fn is_empty(&self) -> bool {

@@ -5,6 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod eyes;
+mod full_screen;
 mod screen;
 mod terminal;
 mod web;

@@ -40,6 +40,11 @@ impl Bin {
         self.misses[miss as usize]
     }
 
+    /// Those of which something is known.
+    pub fn probes(&self) -> u32 {
+        self.answered + self.open + self.misses.iter().sum::<u32>()
+    }
+
     fn merge(&mut self, later: &Self) {
         self.answered += later.answered;
         self.total += later.total;

@@ -1,7 +1,8 @@
-//! A run as Prometheus reads it: base units, every series there from the start.
+//! A run, and a server, as Prometheus reads them: base units, every series there from the start.
 
 use super::Snapshot;
 use super::exposition::{Exposition, Kind};
+use crate::reflect::Counters;
 use crate::report::Miss;
 
 /// The causes of a loss, as `probes.csv` names them.
@@ -53,6 +54,53 @@ pub fn of_run(now: &Snapshot) -> String {
     page.sample("udpecho_rtt_seconds_bucket", &[("le", "+Inf")], now.ladder.count());
     page.sample("udpecho_rtt_seconds_sum", &[], now.ladder.total().as_secs_f64());
     page.sample("udpecho_rtt_seconds_count", &[], now.ladder.count());
+    build_info(&mut page);
+    page.finish()
+}
+
+pub fn of_server(counters: &Counters) -> String {
+    let mut page = Exposition::default();
+    let totals = [
+        ("udpecho_server_datagrams_received_total", "Datagrams received.", counters.received),
+        ("udpecho_server_received_bytes_total", "Bytes of UDP payload received.", counters.received_bytes),
+        ("udpecho_server_datagrams_sent_total", "Datagrams sent.", counters.sent),
+        ("udpecho_server_sent_bytes_total", "Bytes of UDP payload sent.", counters.sent_bytes),
+        ("udpecho_server_send_errors_total", "Answers that could not be sent.", counters.send_errors),
+        ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
+    ];
+    for (name, help, value) in totals {
+        page.single(name, Kind::Counter, help, value);
+    }
+    let probes = "udpecho_server_probes_total";
+    page.family(probes, Kind::Counter, "Probes handled, by dialect.");
+    for (dialect, count) in
+        [("native", counters.probes), ("text", counters.text_packets), ("plain", counters.plain_packets)]
+    {
+        page.sample(probes, &[("dialect", dialect)], count);
+    }
+    let dropped = "udpecho_server_dropped_total";
+    page.family(dropped, Kind::Counter, "Datagrams without an answer, by reason.");
+    for (reason, count) in [
+        ("injected", counters.dropped),
+        ("limit", counters.refused),
+        ("malformed", counters.malformed),
+        ("unknown_session", counters.forgotten),
+        ("overflow", counters.overflows),
+    ] {
+        page.sample(dropped, &[("reason", reason)], count);
+    }
+    let gauges = [
+        (
+            "udpecho_server_clients",
+            "Sessions and text clients now.",
+            counters.sessions + counters.text_clients,
+        ),
+        ("udpecho_server_held_replies", "Replies held now.", counters.held),
+        ("udpecho_server_held_bytes", "Bytes of the replies held now.", counters.held_bytes),
+    ];
+    for (name, help, value) in gauges {
+        page.single(name, Kind::Gauge, help, value);
+    }
     build_info(&mut page);
     page.finish()
 }

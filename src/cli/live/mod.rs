@@ -6,10 +6,15 @@ mod exposition;
 mod ladder;
 mod metrics;
 mod model;
+mod service;
 mod status;
+mod tui;
 mod web;
 
 pub use about::About;
+pub use bins::Bin;
 pub use model::{Live, Snapshot};
-pub use status::status;
-pub use web::PingPage;
+pub use service::Service;
+pub use status::{clock, server_line, status};
+pub use tui::{PingDesk, PingFace, ServeFace, Tui};
+pub use web::{PingPage, ServePage};

@@ -122,6 +122,17 @@ impl Live {
         }
     }
 
+    /// Begins again with the next probe; the run's own time goes on.
+    pub fn reset(&mut self) {
+        let fresh = Self::starting(self.now.about.clone(), self.launched);
+        let before = std::mem::replace(self, fresh);
+        self.now.injects = before.now.injects;
+        self.now.elapsed = before.now.elapsed;
+        self.zero = before.zero;
+        self.resolved = before.resolved;
+        self.paced = (before.paced.0, self.launched);
+    }
+
     pub fn now(&self) -> &Snapshot {
         &self.now
     }

@@ -1,6 +1,7 @@
 //! The line that stays under those of the probes.
 
 use super::Snapshot;
+use super::service::ServerNow;
 use crate::report::{milliseconds_bare, percent};
 use crate::time::Duration;
 
@@ -18,6 +19,20 @@ pub fn status(now: &Snapshot) -> String {
         (None, None) => {}
     }
     line
+}
+
+/// How a server does, in one line.
+pub fn server_line(now: &ServerNow) -> String {
+    let clients = now.clients_now();
+    let plural = if clients == 1 { "" } else { "s" };
+    let counters = &now.counters;
+    format!(
+        "{clients} client{plural}, {} probes a second, {} held, {} dropped on purpose, {} refused",
+        now.rate(),
+        counters.held,
+        counters.dropped,
+        counters.refused
+    )
 }
 
 /// `0:48`, `1:02:03`; a second that has begun counts.

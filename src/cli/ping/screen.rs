@@ -19,6 +19,8 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
     quiet: bool,
+    /// Something else is shown until the end.
+    hidden: bool,
     timestamps: bool,
     outstanding: bool,
     dots: bool,
@@ -33,11 +35,12 @@ impl Look {
         let terminal = on_a_terminal();
         Self {
             quiet: arguments.quiet,
+            hidden: arguments.tui,
             timestamps: arguments.timestamps,
             outstanding: arguments.outstanding,
             dots: arguments.flood && !arguments.quiet,
             terminal,
-            status: terminal && !arguments.quiet && !arguments.flood,
+            status: terminal && !arguments.quiet && !arguments.flood && !arguments.tui,
         }
     }
 }
@@ -92,11 +95,13 @@ impl Screen {
             self.show_dots();
             self.printer.text("\n".to_owned());
         }
-        self.printer.status(String::new());
     }
 
     /// It was heard of now.
     pub fn event(&mut self, event: &Event, ttl: Option<u8>, now: Instant) {
+        if self.look.hidden {
+            return;
+        }
         self.now = now;
         if self.look.status || self.look.dots || self.look.outstanding {
             self.live.event(event);
@@ -160,7 +165,7 @@ impl Screen {
     }
 
     pub fn second(&self, second: &Second) {
-        if self.crowded && !self.look.quiet {
+        if self.crowded && !self.look.quiet && !self.look.hidden {
             self.line(report::second_line(second));
         }
     }
@@ -174,6 +179,9 @@ impl Screen {
 
     /// Time has passed; so many probes are in the engine, if it said so.
     pub fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
+        if self.look.hidden {
+            return;
+        }
         self.now = now;
         if now - self.window >= Duration::from_secs(1) {
             self.window = now;
@@ -215,7 +223,7 @@ impl Screen {
     }
 
     fn notice(&mut self, text: impl Into<String>) {
-        if !self.look.quiet {
+        if !self.look.quiet && !self.look.hidden {
             if self.dots.interrupt() {
                 self.printer.text("\n".to_owned());
             }

@@ -2,8 +2,10 @@
 //! far, `/healthz`. All of one version is of one moment.
 
 mod ping;
+mod serve;
 
 pub use ping::PingPage;
+pub use serve::ServePage;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

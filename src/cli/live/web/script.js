@@ -145,6 +145,19 @@ const VIEWS = {
           [x.second, x.sent, x.ok, x.late, x.lost, rate(x.throughput_bps), ms(x.delay_mean_us)])) +
       table("What happened", ["at", "what", ""], state.events.map((e) => [ms(e.at_us), e.kind, e.text]));
   },
+  serve(state, width) {
+    const c = state.counters;
+    $("cards").innerHTML =
+      card("clients", c.sessions + c.text_clients) + card("probes a second", state.rate) + card("held", c.held) +
+      card("dropped on purpose", c.dropped) + card("refused", c.refused, c.refused, c.refused) +
+      card("received", c.received) + card("sent", c.sent) + card("full buffer", c.overflows, c.overflows, c.overflows);
+    $("charts").innerHTML = bars("probes", "Probes per second", "Of all dialects.", state.seconds, (v) => +v.toPrecision(3), width);
+    $("tables").innerHTML = table("Clients", ["client", "speaks", "size", "probes", "each second",
+      "lost on the way up", "dropped on purpose", "silent for"], state.clients.map((x) => [x.remote, x.dialect, x.size, x.probes, x.rate,
+      x.missing == null ? null : percent(x.missing), x.dropped, ms(x.silent_us)]));
+    $("record").href = "/api/server.json";
+    $("record").textContent = "/api/server.json";
+  },
 };
 
 let last = null;

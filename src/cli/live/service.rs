@@ -1,0 +1,126 @@
+//! A server as it is seen while it runs, all its workers together. Pure: `now` is an argument.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::reflect::{ClientFigures, Counters, Server};
+use crate::time::{Duration, Instant};
+
+/// A client, and how fast its probes come.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub figures: ClientFigures,
+    /// Probes a second.
+    pub rate: f64,
+}
+
+/// The state of a server at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct ServerNow {
+    /// Where it listens, and what it injects, in words.
+    pub place: String,
+    pub injects: String,
+    pub elapsed: Duration,
+    pub counters: Counters,
+    /// Whole seconds so far.
+    pub second: u64,
+    /// Probes and packets of all dialects, by the second; the newest ones.
+    pub seconds: VecDeque<u64>,
+    pub clients: Vec<Client>,
+}
+
+impl ServerNow {
+    pub fn clients_now(&self) -> u64 {
+        self.counters.sessions + self.counters.text_clients
+    }
+
+    /// Probes in the last whole second.
+    pub fn rate(&self) -> u64 {
+        self.seconds.back().copied().unwrap_or(0)
+    }
+
+    fn probes(&self) -> u64 {
+        self.counters.probes
+            + self.counters.text_packets
+            + self.counters.plain_packets
+            + self.counters.dropped
+    }
+}
+
+#[derive(Debug)]
+pub struct Service {
+    now: ServerNow,
+    began: Instant,
+    workers: Vec<Worker>,
+    next_second: Instant,
+    /// Probes by the end of the last second.
+    counted: u64,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    counters: Counters,
+    clients: Vec<Client>,
+    listed: Option<Instant>,
+}
+
+impl Service {
+    const SECOND: Duration = Duration::from_secs(1);
+    const SECONDS: usize = 600;
+    /// Clients in the table, for each worker.
+    const MOST: usize = 200;
+
+    pub fn new(place: String, injects: String, workers: usize, now: Instant) -> Self {
+        Self {
+            now: ServerNow { place, injects, ..ServerNow::default() },
+            began: now,
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+            next_second: now + Self::SECOND,
+            counted: 0,
+        }
+    }
+
+    /// A worker's server shows how it is.
+    pub fn update(&mut self, worker: usize, server: &Server, now: Instant) {
+        let worker = &mut self.workers[worker];
+        worker.counters = server.counters();
+        if worker.listed.is_none_or(|listed| now - listed >= Self::SECOND) {
+            worker.list(server.clients(now, Self::MOST), now);
+        }
+        self.now.counters = self.workers.iter().map(|worker| worker.counters).sum();
+        self.advance(now);
+    }
+
+    /// Time has passed.
+    pub fn advance(&mut self, now: Instant) {
+        self.now.elapsed = now - self.began;
+        while now >= self.next_second {
+            let probes = self.now.probes();
+            self.now.seconds.push_back(probes - self.counted);
+            self.now.second += 1;
+            self.counted = probes;
+            self.next_second += Self::SECOND;
+        }
+        let gone = self.now.seconds.len().saturating_sub(Self::SECONDS);
+        self.now.seconds.drain(..gone);
+    }
+
+    pub fn snapshot(&self) -> ServerNow {
+        let clients = self.workers.iter().flat_map(|worker| worker.clients.iter().cloned()).collect();
+        ServerNow { clients, ..self.now.clone() }
+    }
+}
+
+impl Worker {
+    fn list(&mut self, clients: Vec<ClientFigures>, now: Instant) {
+        let known = |client: &Client| (client.figures.remote, client.figures.probes);
+        let before: HashMap<SocketAddr, u64> = self.clients.iter().map(known).collect();
+        let seconds = self.listed.map_or(1.0, |listed| (now - listed).as_secs_f64());
+        let with_rate = |figures: ClientFigures| {
+            let before = before.get(&figures.remote).copied().unwrap_or(0).min(figures.probes);
+            Client { figures, rate: (figures.probes - before) as f64 / seconds }
+        };
+        self.clients = clients.into_iter().map(with_rate).collect();
+        self.listed = Some(now);
+    }
+}

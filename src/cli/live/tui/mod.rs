@@ -1,0 +1,113 @@
+//! The full screen: a thread of its own draws what a face shows, a few times a second, and passes on
+//! the keys. However it ends, the terminal is given back as it was.
+
+mod look;
+mod ping;
+mod rtt;
+mod serve;
+mod strip;
+
+pub use ping::{PingDesk, PingFace};
+pub use serve::ServeFace;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use anyhow::{Context, bail};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::{DefaultTerminal, Frame};
+
+use crate::cli::printer::on_a_terminal;
+use crate::net::Control;
+use crate::time::Duration;
+
+/// What a full screen shows.
+pub trait Face: Send + 'static {
+    fn draw(&mut self, frame: &mut Frame);
+
+    /// A key that is not one of all faces.
+    fn press(&mut self, key: char);
+}
+
+/// A full screen that is being shown.
+pub struct Tui {
+    over: Arc<AtomicBool>,
+    gone: Receiver<()>,
+}
+
+impl Tui {
+    /// Drawn anew this often.
+    const PERIOD: Duration = Duration::from_millis(100);
+    /// A terminal that takes nothing any more is waited for so long at the end.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    /// Whoever looks can end the work that this controls, as with signals.
+    pub fn start(face: impl Face, control: Arc<Control>) -> anyhow::Result<Self> {
+        if !on_a_terminal() {
+            bail!("--tui needs a terminal to draw on, and standard output is none");
+        }
+        // Its hook gives the terminal back if anything panics.
+        let terminal = ratatui::try_init().context("cannot draw on this terminal")?;
+        let over = Arc::new(AtomicBool::new(false));
+        let (leave, gone) = channel();
+        let until = Arc::clone(&over);
+        let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
+            let shown = show(terminal, face, &control, &until);
+            let _ = ratatui::try_restore();
+            if shown.is_err() {
+                // Nobody looks any more.
+                control.stop();
+            }
+            let _ = leave.send(());
+        });
+        if let Err(error) = started {
+            ratatui::restore();
+            return Err(error).context("cannot start a thread");
+        }
+        Ok(Self { over, gone })
+    }
+}
+
+impl Drop for Tui {
+    /// From then on the terminal is as it was.
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        if self.gone.recv_timeout(Self::PATIENCE.to_std()).is_err() {
+            let _ = ratatui::try_restore();
+        }
+    }
+}
+
+fn show(
+    mut terminal: DefaultTerminal,
+    mut face: impl Face,
+    control: &Control,
+    over: &AtomicBool,
+) -> io::Result<()> {
+    while !over.load(Ordering::Acquire) {
+        terminal.draw(|frame| face.draw(frame))?;
+        if !event::poll(Tui::PERIOD.to_std())? {
+            continue;
+        }
+        let Event::Key(key) = event::read()? else { continue };
+        if key.kind == KeyEventKind::Release {
+            continue;
+        }
+        match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => end(control),
+            KeyCode::Char('q') => end(control),
+            KeyCode::Char(key) => face.press(key),
+            // What closes the help in other programs.
+            KeyCode::Esc => face.press('\x1b'),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The first time in good order, the second at once.
+fn end(control: &Control) {
+    if control.stop_asked() { control.abort() } else { control.stop() }
+}

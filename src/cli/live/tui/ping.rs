@@ -1,0 +1,378 @@
+//! The full screen of a run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::look::{self, BOLD, Palette, columns, fitted, footer, heading, help, panel};
+use super::{Face, rtt, strip};
+use crate::cli::live::{About, Live, Snapshot, clock};
+use crate::report::{bit_rate, milliseconds, percent};
+
+/// What the one who measures and the one who looks share. Neither holds it for long.
+pub struct PingDesk {
+    live: Mutex<Live>,
+    report: AtomicBool,
+    note: Mutex<String>,
+}
+
+impl PingDesk {
+    pub fn new(about: About) -> Self {
+        Self {
+            live: Mutex::new(Live::new(about)),
+            report: AtomicBool::new(false),
+            note: Mutex::new(String::new()),
+        }
+    }
+
+    pub fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a report was asked for since the last time.
+    pub fn wants_report(&self) -> bool {
+        self.report.swap(false, Ordering::AcqRel)
+    }
+
+    /// Shown until the next key.
+    pub fn note(&self, text: String) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    fn noted(&self) -> String {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+pub struct PingFace {
+    desk: Arc<PingDesk>,
+    /// Shown instead of what is.
+    paused: Option<Box<Snapshot>>,
+    log: bool,
+    help: bool,
+    palette: Palette,
+}
+
+const KEYS: [(&str, &str); 6] =
+    [("q", "quit"), ("space", "pause"), ("l", "log"), ("r", "reset"), ("s", "save report"), ("?", "help")];
+const HELP: [&str; 11] = [
+    "q      end the run, with its summary; twice: at once",
+    "space  hold the display; the measurement goes on",
+    "l      logarithmic or linear times",
+    "r      begin the display anew; the record stays whole",
+    "s      draw report.png now, of what is recorded so far",
+    "?      close this",
+    "",
+    "Chart: a point a probe, or the mean of several, and",
+    "dots for the slowest. Broken where nothing came back.",
+    "Lost: not answered in time, late answers included.",
+    "Table and histogram: the answers that came in time.",
+];
+
+impl PingFace {
+    pub fn new(desk: Arc<PingDesk>) -> Self {
+        Self { desk, paused: None, log: false, help: false, palette: Palette::of_environment() }
+    }
+}
+
+impl Face for PingFace {
+    fn draw(&mut self, frame: &mut Frame) {
+        let now = self.paused.clone().unwrap_or_else(|| Box::new(self.desk.live().now().clone()));
+        let note = if self.paused.is_some() {
+            "held: space goes on; the measurement has not stopped".to_owned()
+        } else {
+            self.desk.noted()
+        };
+        draw(frame, &now, self.log, &note, &self.palette);
+        if self.help {
+            help(frame, &HELP);
+        }
+    }
+
+    fn press(&mut self, key: char) {
+        self.desk.note(String::new());
+        match key {
+            ' ' => {
+                let now = || Box::new(self.desk.live().now().clone());
+                self.paused = if self.paused.is_some() { None } else { Some(now()) };
+            }
+            'l' => self.log = !self.log,
+            'r' => {
+                self.paused = None;
+                self.desk.live().reset();
+            }
+            's' => self.desk.report.store(true, Ordering::Release),
+            '?' => self.help = !self.help,
+            '\x1b' => self.help = false,
+            _ => {}
+        }
+    }
+}
+
+fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Palette) {
+    let area = frame.area();
+    if area.width < 60 || area.height < 18 {
+        return small(frame, now);
+    }
+    let bottom = if area.height >= 36 { 12 } else { 8 };
+    let [head, chart, lost, below, keys] = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Fill(1),
+        Constraint::Length(strip::HEIGHT),
+        Constraint::Length(bottom),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    header(frame, head, now);
+    rtt::draw(frame, chart, now, log, palette);
+    strip::draw(frame, lost, now, palette);
+    let [table, histogram, throughput] =
+        Layout::horizontal([Constraint::Length(22), Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
+    percentiles(frame, table, now, palette);
+    spread(frame, histogram, now, log, palette);
+    seconds(frame, throughput, now, palette);
+    footer(frame, keys, &KEYS, note);
+}
+
+fn header(frame: &mut Frame, area: Rect, now: &Snapshot) {
+    let [first, second, third] = Layout::vertical([Constraint::Length(1); 3]).areas(area);
+    let about = &now.about;
+    let left = format!("udpecho ping {} ({})", about.host, about.address);
+    heading(frame, first, &left, &times(now));
+    let what = format!("{} bytes {}; {}", about.size, about.pace, injects(now));
+    frame.render_widget(Line::raw(fitted(&what, area.width)), second);
+    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.received(), now.in_flight());
+    let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost", percent(loss)));
+    counts += &loss;
+    for (count, what) in [
+        (now.late, "late"),
+        (now.duplicates, "duplicates"),
+        (now.reordered, "reordered"),
+        (now.not_sent, "not sent"),
+    ] {
+        if count > 0 {
+            counts += &format!(", {count} {what}");
+        }
+    }
+    frame.render_widget(Line::styled(fitted(&counts, area.width), BOLD), third);
+}
+
+fn injects(now: &Snapshot) -> &str {
+    if now.injects.is_empty() { "calibrating" } else { &now.injects }
+}
+
+fn times(now: &Snapshot) -> String {
+    match (now.elapsed, now.left()) {
+        (Some(elapsed), Some(left)) => format!("{} so far, {} left", clock(elapsed), clock(left)),
+        (Some(elapsed), None) => format!("{} so far", clock(elapsed)),
+        (None, _) => String::new(),
+    }
+}
+
+fn percentiles(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+    let block = panel(" in time ".to_owned(), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let moments = now.rtt.moments();
+    let mut rows = vec![
+        ("p50", now.rtt.at(0.5)),
+        ("p90", now.rtt.at(0.9)),
+        ("p99", now.rtt.at(0.99)),
+        ("p99.9", now.rtt.at(0.999)),
+        ("max", now.rtt.max()),
+        ("last", now.last_rtt),
+    ];
+    if inside.height > 6 {
+        rows.insert(0, ("min", now.rtt.min()));
+        rows.insert(1, ("mean", moments.mean()));
+        rows.push(("mdev", moments.stddev()));
+    }
+    for ((name, value), row) in rows.into_iter().zip(inside.rows()) {
+        let value = value.map_or("-".to_owned(), milliseconds);
+        let width = usize::from(inside.width).saturating_sub(2 + 6);
+        let spans = [Span::raw(format!(" {name:<6}")), Span::styled(format!("{value:>width$}"), BOLD)];
+        frame.render_widget(Line::from_iter(spans), row);
+    }
+}
+
+/// The histogram of all answers in time.
+fn spread(frame: &mut Frame, area: Rect, now: &Snapshot, log: bool, palette: &Palette) {
+    let scale = if log { "log" } else { "linear" };
+    let block = panel(format!(" histogram, {scale} "), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let [bars, ends] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
+    let (Some(min), Some(max)) = (now.rtt.min(), now.rtt.max()) else {
+        frame.render_widget(Line::raw("no answer in time yet").centered(), bars);
+        return;
+    };
+    let place = |ns: i64| if log { (ns.max(1) as f64).ln() } else { ns as f64 };
+    let (low, high) = (place(min.as_nanos()), place(max.as_nanos()));
+    let width = usize::from(bars.width);
+    let mut counts = vec![0; width];
+    let mut before = 0;
+    for step in now.rtt.cumulative() {
+        let share = if high > low { (place(step.value.as_nanos()) - low) / (high - low) } else { 0.5 };
+        counts[((share * width as f64) as usize).min(width - 1)] += step.count - before;
+        before = step.count;
+    }
+    columns(frame, bars, &counts, Style::new().fg(palette.reply));
+    look::ends(frame, ends, &milliseconds(min), &milliseconds(max));
+}
+
+fn seconds(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+    let last =
+        now.seconds.back().map_or(String::new(), |second| bit_rate(second.throughput_bps() as f64) + " ");
+    let block = panel(format!(" throughput {last}"), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let [bars, ends] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
+    let width = usize::from(bars.width);
+    let from = now.seconds.len().saturating_sub(width);
+    let mut rates = vec![0; width.saturating_sub(now.seconds.len())];
+    rates.extend(now.seconds.iter().skip(from).map(|second| second.throughput_bps()));
+    columns(frame, bars, &rates, Style::new().fg(palette.reply));
+    let most = rates.into_iter().max().unwrap_or(0);
+    look::ends(frame, ends, "a second each", &format!("top {}", bit_rate(most as f64)));
+}
+
+/// The figures alone, the ones one asks for first.
+fn small(frame: &mut Frame, now: &Snapshot) {
+    let delay = |p: f64| now.rtt.at(p).map_or("-".to_owned(), milliseconds);
+    let loss = now.loss().map_or("-".to_owned(), percent);
+    let lines = [
+        format!("{} {}", now.elapsed.map_or(String::new(), clock), now.about.host),
+        format!("{} sent", now.sent),
+        format!("{loss} lost"),
+        format!("p50 {}", delay(0.5)),
+        format!("p99 {}", delay(0.99)),
+    ];
+    frame.render_widget(Paragraph::new(lines.map(Line::from).to_vec()), frame.area());
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::probe::{Event, Language, Settings};
+    use crate::record::Fold;
+    use crate::reflect;
+    use crate::report::Miss;
+    use crate::schedule::Schedule;
+    use crate::sim::{Conditions, Simulation};
+    use crate::time::{Duration, Instant};
+
+    /// A run over a simulated network that loses, as it is seen when its last story is over.
+    fn seen(count: u64, every: &str) -> Snapshot {
+        let server = reflect::Settings { impair_seed: Some(3), ..reflect::Settings::default() };
+        let path = Conditions { loss: "5%".parse().unwrap(), ..Conditions::ideal(Duration::from_millis(5)) };
+        let mut network = Simulation::new(server, path.clone(), path, 7);
+        let client = network.add_client(Settings {
+            language: Language::Native,
+            size: 512,
+            schedule: Schedule::Fixed(every.parse().unwrap()),
+            count: Some(count),
+            total: None,
+            deadline: Some(Duration::from_millis(480)),
+            grace: Duration::from_secs(1),
+            wants: None,
+            stop_server: false,
+            seed: 1,
+        });
+        network.run(Duration::from_secs(3600));
+        let mut live = Live::new(About {
+            host: "example.net".to_owned(),
+            address: "192.0.2.1:8080".to_owned(),
+            size: 512,
+            pace: format!("every {every}"),
+            count: Some(count),
+            length: Some(Duration::from_secs(60)),
+        });
+        let (mut fold, mut zero) = (Fold::new(), Instant::ZERO);
+        for event in network.take_events(client) {
+            live.event(&event);
+            match &event {
+                Event::Started { zero: at } => zero = *at,
+                Event::Resolved(probe) => {
+                    fold.push(probe, |second| live.second(second));
+                    live.tick(zero + probe.due, Some(0));
+                }
+                _ => {}
+            }
+        }
+        live.now().clone()
+    }
+
+    fn screen(now: &Snapshot, log: bool, (width, height): (u16, u16)) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, now, log, "", &Palette::PLAIN)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    /// `UPDATE_DOCUMENTS=1` keeps what is drawn today; look at it before it is committed.
+    fn assert_drawn(name: &str, drawn: &str) {
+        let path = format!("{}/src/cli/live/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(&path, drawn).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(kept == drawn, "{name} is drawn otherwise today:\n{drawn}");
+    }
+
+    #[test]
+    fn screens_are_exactly_these() {
+        let few = seen(200, "200ms");
+        assert_drawn("80x24", &screen(&few, false, (80, 24)));
+        assert_drawn("120x40-log", &screen(&few, true, (120, 40)));
+        assert_drawn("20x5", &screen(&few, false, (20, 5)));
+        assert_drawn("80x24-many", &screen(&seen(20_000, "2ms"), false, (80, 24)));
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing_at_any_size() {
+        let nothing = Live::new(About::default());
+        let few = seen(30, "100ms");
+        for width in [1, 2, 10, 59, 60, 61, 80, 300] {
+            for height in [1, 2, 5, 17, 18, 24, 35, 36, 100] {
+                for now in [nothing.now(), &few] {
+                    screen(now, false, (width, height));
+                    screen(now, true, (width, height));
+                }
+            }
+        }
+        let blank = screen(nothing.now(), false, (80, 24));
+        assert!(!blank.contains(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{blank}");
+    }
+
+    #[test]
+    fn the_figures_are_those_of_the_run() {
+        let now = seen(200, "200ms");
+        assert_eq!((now.sent, now.in_flight()), (200, 0));
+        let lost: u64 = Miss::ALL.into_iter().map(|miss| now.missed_by(miss)).sum();
+        assert_eq!(now.missed, lost);
+        assert_eq!(now.on_time + now.missed, 200);
+        assert_eq!(now.seconds.iter().map(|second| second.sent).sum::<u64>() + 5, 200);
+        assert!(now.missed_by(Miss::Up) > 0 && now.missed_by(Miss::Down) > 0 && now.late > 0);
+    }
+
+    #[test]
+    fn a_reset_begins_with_the_next_probe() {
+        let mut live = Live::new(About::default());
+        let reply =
+            |seq| Event::Reply { seq, rtt: Duration::from_millis(1), hold: None, late_by: None, copy: 1 };
+        live.event(&Event::Started { zero: Instant::ZERO });
+        live.event(&reply(0));
+        live.event(&Event::Overdue { seq: 1 });
+        live.reset();
+        live.event(&reply(1));
+        live.event(&reply(2));
+        assert_eq!((live.now().sent, live.now().on_time, live.now().missed), (1, 1, 0));
+    }
+}

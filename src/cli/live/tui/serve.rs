@@ -1,0 +1,135 @@
+//! The full screen of a server.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Cell, Paragraph, Row, Table};
+
+use super::Face;
+use super::look::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
+use crate::cli::live::service::{Client, ServerNow, Service};
+use crate::cli::live::{clock, server_line};
+use crate::report::{milliseconds, percent};
+
+pub struct ServeFace {
+    service: Arc<Mutex<Service>>,
+    /// Shown instead of what is.
+    paused: Option<Box<ServerNow>>,
+    help: bool,
+    palette: Palette,
+}
+
+const KEYS: [(&str, &str); 3] = [("q", "stop the server"), ("space", "pause"), ("?", "help")];
+const HELP: [&str; 6] = [
+    "q      stop the server in good order; twice: at once",
+    "space  hold the display; the server goes on",
+    "?      close this",
+    "",
+    "lost up: numbers that never came, of those so far",
+    "dropped: on purpose, as the injection has it",
+];
+
+impl ServeFace {
+    pub fn new(service: Arc<Mutex<Service>>) -> Self {
+        Self { service, paused: None, help: false, palette: Palette::of_environment() }
+    }
+
+    fn now(&self) -> Box<ServerNow> {
+        Box::new(self.service.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
+    }
+}
+
+impl Face for ServeFace {
+    fn draw(&mut self, frame: &mut Frame) {
+        let now = self.paused.clone().unwrap_or_else(|| self.now());
+        let note = if self.paused.is_some() { "held: space goes on; the server has not stopped" } else { "" };
+        draw(frame, &now, note, &self.palette);
+        if self.help {
+            help(frame, &HELP);
+        }
+    }
+
+    fn press(&mut self, key: char) {
+        match key {
+            ' ' => self.paused = if self.paused.is_some() { None } else { Some(self.now()) },
+            '?' => self.help = !self.help,
+            '\x1b' => self.help = false,
+            _ => {}
+        }
+    }
+}
+
+fn draw(frame: &mut Frame, now: &ServerNow, note: &str, palette: &Palette) {
+    let area = frame.area();
+    if area.width < 60 || area.height < 16 {
+        let line = server_line(now);
+        let lines: Vec<Line> = line.split(", ").map(|part| Line::raw(part.to_owned())).collect();
+        return frame.render_widget(Paragraph::new(lines), area);
+    }
+    let [head, rates, table, keys] = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(if area.height >= 36 { 12 } else { 7 }),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    let [first, second, third] = Layout::vertical([Constraint::Length(1); 3]).areas(head);
+    let since = format!("{} so far", clock(now.elapsed));
+    heading(frame, first, &format!("udpecho serves {}", now.place), &since);
+    frame.render_widget(Line::raw(fitted(&format!("injects {}", now.injects), area.width)), second);
+    frame.render_widget(Line::styled(fitted(&server_line(now), area.width), BOLD), third);
+    seconds(frame, rates, now, palette);
+    clients(frame, table, &now.clients, palette);
+    footer(frame, keys, &KEYS, note);
+}
+
+fn seconds(frame: &mut Frame, area: Rect, now: &ServerNow, palette: &Palette) {
+    let block = panel(" probes a second ".to_owned(), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
+    let width = usize::from(bars.width);
+    let mut rates = vec![0; width.saturating_sub(now.seconds.len())];
+    rates.extend(now.seconds.iter().skip(now.seconds.len().saturating_sub(width)));
+    columns(frame, bars, &rates, Style::new().fg(palette.reply));
+    let most = rates.into_iter().max().unwrap_or(0);
+    ends(frame, axis, "a second each", &format!("top {most}"));
+}
+
+fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette) {
+    let block = panel(format!(" clients: {} ", clients.len()), palette);
+    if clients.is_empty() {
+        return frame.render_widget(Paragraph::new("nobody yet").centered().block(block), area);
+    }
+    let head = ["client", "speaks", "size", "probes", "each s", "lost up", "dropped", "silent"];
+    let widths = [0, 6, 5, 8, 6, 7, 7, 8].map(|width| match width {
+        0 => Constraint::Fill(1),
+        width => Constraint::Length(width),
+    });
+    let right = |text: String, column: usize| {
+        let line = Line::raw(text);
+        Cell::from(if column < 2 { line } else { line.right_aligned() })
+    };
+    let row = |cells: [String; 8]| Row::new(cells.into_iter().enumerate().map(|(k, text)| right(text, k)));
+    // The busiest first; the table is as long as the screen.
+    let mut busiest: Vec<&Client> = clients.iter().collect();
+    busiest.sort_by(|a, b| b.rate.total_cmp(&a.rate).then(a.figures.remote.cmp(&b.figures.remote)));
+    let rows = busiest.into_iter().map(|client| {
+        let figures = &client.figures;
+        row([
+            figures.remote.to_string(),
+            figures.dialect.to_owned(),
+            figures.size.map_or("-".to_owned(), |size| size.to_string()),
+            figures.probes.to_string(),
+            format!("{:.0}", client.rate),
+            figures.missing.map_or("-".to_owned(), percent),
+            figures.dropped.map_or("-".to_owned(), |dropped| dropped.to_string()),
+            milliseconds(figures.silent),
+        ])
+    });
+    let table = Table::new(rows, widths).header(row(head.map(str::to_owned)).style(BOLD)).block(block);
+    frame.render_widget(table, area);
+}

@@ -1,0 +1,84 @@
+//! The strip of losses under the chart: where each happened, and whether it was done on purpose.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::text::{Line, Span};
+
+use super::look::Palette;
+use super::rtt;
+use crate::cli::live::{Bin, Snapshot};
+use crate::report::Miss;
+
+/// A title and the lanes.
+pub const HEIGHT: u16 = 1 + LANES.len() as u16;
+
+/// Each lane with what is seen in it, the most telling first. Place and mark say what colour says.
+const LANES: [(&str, &[(Miss, char)]); 3] = [
+    ("up", &[(Miss::Up, '█'), (Miss::InjectedUp, '▒')]),
+    ("down", &[(Miss::Down, '█'), (Miss::InjectedDown, '▒')]),
+    (
+        "else",
+        &[
+            (Miss::ServerOverflow, 'B'),
+            (Miss::ClientOverflow, 'b'),
+            (Miss::Refused, 'R'),
+            (Miss::NotSent, 'x'),
+            (Miss::Late, 'L'),
+            (Miss::Unknown, '?'),
+        ],
+    ),
+];
+
+pub fn draw(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+    let [title, lanes] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let legend = "lost: █ network ▒ on purpose L late R refused B full buffer ? not known (yet)";
+    frame.render_widget(Line::styled(super::look::fitted(legend, area.width), palette.muted), title);
+    let bins: Vec<&Bin> = now.bins.last(rtt::bins(area)).map(|(_, bin)| bin).collect();
+    for ((name, kinds), row) in LANES.into_iter().zip(lanes.rows()) {
+        let margin = usize::from(rtt::MARGIN) - 1;
+        frame.render_widget(Line::raw(format!("{name:>margin$}│")), row);
+        let inside = Rect { x: row.x + rtt::MARGIN, width: row.width.saturating_sub(rtt::MARGIN), ..row };
+        let cells: Vec<Span> = bins
+            .rchunks(rtt::DOTS)
+            .rev()
+            .map(|bins| {
+                let (mark, colour) = mark(bins, kinds, palette).unwrap_or((' ', Color::Reset));
+                Span::styled(mark.to_string(), Style::new().fg(colour))
+            })
+            .collect();
+        frame.render_widget(Line::from(cells).right_aligned(), inside);
+    }
+}
+
+/// What befell most of these probes in this lane, and where they are several, how many of them.
+fn mark(bins: &[&Bin], kinds: &[(Miss, char)], palette: &Palette) -> Option<(char, Color)> {
+    let count = |miss: Miss| {
+        let open = |bin: &Bin| if miss == Miss::Unknown { bin.open } else { 0 };
+        bins.iter().map(|bin| bin.missed(miss) + open(bin)).sum::<u32>()
+    };
+    let (miss, mark) = kinds.iter().copied().rev().max_by_key(|(miss, _)| count(*miss))?;
+    let probes: u32 = bins.iter().map(|bin| bin.probes()).sum();
+    let share = f64::from(count(miss)) / f64::from(probes.max(1));
+    if share == 0.0 {
+        return None;
+    }
+    let (mark, colour) = match miss {
+        Miss::Up | Miss::Down => (graded(&NETWORK, share, probes), palette.network),
+        Miss::InjectedUp | Miss::InjectedDown => (graded(&ON_PURPOSE, share, probes), palette.on_purpose),
+        Miss::ServerOverflow | Miss::ClientOverflow | Miss::Refused => (mark, palette.buffer),
+        Miss::Late => (mark, palette.late),
+        Miss::NotSent | Miss::Unknown => (mark, palette.muted),
+    };
+    Some((mark, colour))
+}
+
+const NETWORK: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const ON_PURPOSE: [char; 2] = ['░', '▒'];
+
+/// Few probes are told one by one; of many a share is shown.
+fn graded<const N: usize>(marks: &[char; N], share: f64, probes: u32) -> char {
+    const FEW: u32 = rtt::DOTS as u32;
+    let grade = if probes <= FEW { N - 1 } else { (share * N as f64) as usize };
+    marks[grade.min(N - 1)]
+}

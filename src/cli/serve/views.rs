@@ -1,0 +1,99 @@
+//! What is seen of a running server: a line a second on a terminal when there is traffic, or a full
+//! screen; a page. A thread of its own shows it, and the server's own threads only count.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+
+use crate::cli::args::Serve;
+use crate::cli::live::{ServeFace, ServePage, Service, Tui, server_line};
+use crate::cli::printer::{Printer, on_a_terminal};
+use crate::net::{Clock, Control};
+use crate::time::Duration;
+
+pub struct Views {
+    service: Arc<Mutex<Service>>,
+    screen: Option<Tui>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Views {
+    const PERIOD: Duration = Duration::from_millis(250);
+
+    pub fn start(
+        arguments: &Serve,
+        service: Service,
+        printer: &Printer,
+        control: &Arc<Control>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let lines = on_a_terminal() && !arguments.quiet && !arguments.tui;
+        let now = service.snapshot();
+        let page = arguments.http.map(|at| ServePage::start(at, &now, clock)).transpose()?;
+        let service = Arc::new(Mutex::new(service));
+        let face = ServeFace::new(Arc::clone(&service));
+        let screen = arguments.tui.then(|| Tui::start(face, Arc::clone(control))).transpose()?;
+        let over = Arc::new(AtomicBool::new(false));
+        let shown = Shown {
+            service: Arc::clone(&service),
+            lines: lines.then(|| Box::new(printer.writer()) as Box<dyn Write + Send>),
+            page,
+            over: Arc::clone(&over),
+        };
+        let thread = std::thread::Builder::new().name("views".into()).spawn(move || shown.until_over(clock));
+        Ok(Self { service, screen, over, thread: Some(thread.context("cannot start a thread")?) })
+    }
+
+    /// Where the workers' servers show how they are.
+    pub fn service(&self) -> Arc<Mutex<Service>> {
+        Arc::clone(&self.service)
+    }
+
+    /// The last state is shown, and the terminal is as it was.
+    pub fn finish(mut self) {
+        drop(self.screen.take());
+        self.over.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Shown {
+    service: Arc<Mutex<Service>>,
+    lines: Option<Box<dyn Write + Send>>,
+    page: Option<ServePage>,
+    over: Arc<AtomicBool>,
+}
+
+impl Shown {
+    fn until_over(mut self, clock: Clock) {
+        let mut told = 0;
+        while !self.over.load(Ordering::Acquire) {
+            std::thread::sleep(Views::PERIOD.to_std());
+            let now = {
+                let mut service = lock(&self.service);
+                service.advance(clock.now());
+                service.snapshot()
+            };
+            let second_over = std::mem::replace(&mut told, now.second) < now.second;
+            if let Some(lines) = self.lines.as_mut().filter(|_| second_over && now.rate() > 0) {
+                let _ = lines.write_all(format!("{}\n", server_line(&now)).as_bytes());
+            }
+            if let Some(page) = &self.page {
+                page.show(&now);
+            }
+        }
+        if let Some(page) = self.page {
+            page.finish(&lock(&self.service).snapshot());
+        }
+    }
+}
+
+pub fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
+    service.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,176 @@
+//! The page in a real browser, the metrics in a real Prometheus. Both programs are large, so these
+//! are run when asked for: `cargo test --test live -- --ignored`, and fail if the programs are absent.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::process::{Process, Serve, command, free_port};
+use crate::web::{body, free_tcp_port, get};
+
+fn output(mut command: Command, input: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| {
+        let name = command.get_program().display();
+        panic!("{name} is needed by this test (Debian has a package of it) and cannot be started: {error}")
+    });
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn chromium(folder: &Path, size: &str, url: &str, what: &[&str]) -> Output {
+    let mut chromium = Command::new("chromium");
+    chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
+    chromium.args(["--hide-scrollbars", "--timeout=3000", &format!("--window-size={size}")]);
+    chromium.arg(format!("--user-data-dir={}", folder.display())).args(what).arg(url);
+    output(chromium, "")
+}
+
+/// The page's figures by their names.
+fn cards(dom: &str) -> BTreeMap<String, String> {
+    let part = |text: &str, name: &str| {
+        let (_, rest) = text.split_once(&format!("{name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    dom.split("<dd ").skip(1).map(|card| (part(card, "data-name"), part(card, "data-value"))).collect()
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
+    let folder = TempDir::new().unwrap();
+    let serve = Serve::start("--clean --loss nth:5 --delay uniform:1ms..30ms");
+    let port = free_tcp_port();
+    let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http {port}", serve.port);
+    let mut process = Process::spawn(command(folder.path(), &words));
+    process.remark_with("see http://");
+    let over = AtomicBool::new(false);
+    let (records, shown) = thread::scope(|scope| {
+        // Every version of the record, by its number.
+        let records = scope.spawn(|| {
+            let mut records: BTreeMap<u64, Value> = BTreeMap::new();
+            while !over.load(Ordering::Acquire) {
+                let answer = get(port, "/api/run.json");
+                let (_, tag) = answer.split_once("ETag: \"").unwrap();
+                let version = tag.split_once('"').unwrap().0.parse().unwrap();
+                records.insert(version, serde_json::from_str(body(&answer)).unwrap());
+                thread::sleep(Duration::from_millis(100));
+            }
+            records
+        });
+        thread::sleep(Duration::from_secs(2));
+        let url = format!("http://127.0.0.1:{port}/");
+        let shown = chromium(folder.path(), "1280,1400", &url, &["--dump-dom"]);
+        over.store(true, Ordering::Release);
+        (records.join().unwrap(), shown)
+    });
+    let (dom, log) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(!log.contains("CONSOLE"), "{log}");
+    let (_, version) = dom.split_once("data-version=\"").unwrap_or_else(|| panic!("no page: {dom}\n{log}"));
+    let version: u64 = version.split_once('"').unwrap().0.parse().unwrap();
+    let summary = &records.get(&version).unwrap_or_else(|| panic!("no record {version}"))["summary"];
+    let cards = cards(&dom);
+    for (card, value) in [
+        ("sent", &summary["sent"]),
+        ("in time", &summary["ok"]),
+        ("late", &summary["late"]),
+        ("lost", &summary["lost"]),
+        ("not in time", &summary["loss_share"]),
+        ("p50", &summary["rtt_us"]["p50"]),
+        ("p99", &summary["rtt_us"]["p99"]),
+        ("slowest", &summary["rtt_us"]["max"]),
+        ("jitter", &summary["rtp_jitter_us"]),
+        ("duplicates", &summary["duplicates"]),
+        ("reordered", &summary["reordered"]),
+    ] {
+        let shown: f64 = cards[card].parse().unwrap();
+        assert_eq!(Some(shown), value.as_f64(), "{card} of version {version}");
+    }
+    assert!(cards["sent"].parse::<u64>().unwrap() > 50 && cards["lost"].parse::<u64>().unwrap() > 5);
+    assert!(dom.contains("<polyline class=\"mean\"") && dom.contains("class=\"injected\""), "{dom}");
+    for (name, size) in [("desktop", "1280,1400"), ("phone", "390,1600")] {
+        let picture = folder.path().join(format!("{name}.png"));
+        let url = format!("http://127.0.0.1:{port}/");
+        chromium(folder.path(), size, &url, &[&format!("--screenshot={}", picture.display())]);
+        assert!(std::fs::metadata(&picture).is_ok_and(|picture| picture.len() > 20_000), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs Prometheus"]
+fn prometheus_reads_the_counters() {
+    let (folder, server) = (TempDir::new().unwrap(), free_port());
+    let [page, server_page, prometheus] = [0; 3].map(|_| free_tcp_port());
+    let words = format!("serve -p {server} --clean --loss nth:4 --http {server_page}");
+    let mut serving = Process::spawn(command(folder.path(), &words));
+    serving.remark_with("see http://");
+    let words = format!("ping 127.0.0.1:{server} -i 20ms -q --no-record --http {page}");
+    let mut pinging = Process::spawn(command(folder.path(), &words));
+    pinging.remark_with("see http://");
+    for port in [page, server_page] {
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "metrics"]);
+        let checked = output(promtool, body(&get(port, "/metrics")));
+        assert!(
+            checked.status.success() && checked.stderr.is_empty() && checked.stdout.is_empty(),
+            "{checked:?}"
+        );
+    }
+    let config = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs: [ {{ job_name: udpecho, static_configs: \
+         [ {{ targets: ['127.0.0.1:{page}', '127.0.0.1:{server_page}'] }} ] }} ]\n"
+    );
+    std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+    let mut scraper = Command::new("prometheus");
+    scraper.current_dir(folder.path()).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
+    scraper.arg(format!("--web.listen-address=127.0.0.1:{prometheus}"));
+    let mut scraping = Process::spawn(scraper);
+    scraping.remark_with("ready to receive web requests");
+    for (port, query) in [
+        (page, "udpecho_probes_sent_total"),
+        (page, "udpecho_probes_lost_total{cause=\"injected_down\"}"),
+        (page, "udpecho_rtt_seconds_count"),
+        (server_page, "udpecho_server_dropped_total{reason=\"injected\"}"),
+        (server_page, "udpecho_server_probes_total{dialect=\"native\"}"),
+    ] {
+        let before = now(port, query);
+        let read = eventually(|| queried(prometheus, query).filter(|read| *read > before));
+        assert!(read <= now(port, query), "{query}: {read} was never there");
+    }
+}
+
+/// The value that is served now.
+fn now(port: u16, query: &str) -> f64 {
+    let metrics = get(port, "/metrics");
+    let label = query.split_once('{').map_or("", |(_, label)| label);
+    let name = query.split('{').next().unwrap();
+    let mut lines = body(&metrics).lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.next().and_then(|line| line.rsplit_once(' ')).unwrap().1.parse().unwrap()
+}
+
+fn queried(prometheus: u16, query: &str) -> Option<f64> {
+    let query = query.replace('{', "%7B").replace('}', "%7D").replace('"', "%22").replace('=', "%3D");
+    let answer = get(prometheus, &format!("/api/v1/query?query={query}"));
+    // What is sent in chunks has their lengths around it.
+    let text = body(&answer);
+    let json = &text[text.find('{')?..=text.rfind('}')?];
+    let answer: Value = serde_json::from_str(json).ok()?;
+    answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+}
+
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..300 {
+        if let Some(found) = look() {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("Prometheus did not read it");
+}
