@@ -27,7 +27,7 @@ fn main() {
     let address = engine.local_addr().unwrap();
     let [stop_server, stop_client] = [0, 1].map(|_| Arc::new(Control::new().unwrap()));
     let stopping = Arc::clone(&stop_server);
-    let serving = thread::spawn(move || engine.run(&stopping, |_| {}).unwrap());
+    let serving = thread::spawn(move || engine.run(&stopping, |_, _| {}).unwrap());
     let stopping = Arc::clone(&stop_client);
     let measuring = thread::spawn(move || measure(address, &stopping, clock));
     thread::sleep(std::time::Duration::from_secs(1));

@@ -46,7 +46,7 @@ fn main() {
     let address = engine.local_addr().unwrap();
     let stop_server = Arc::new(Control::new().unwrap());
     let stopping = Arc::clone(&stop_server);
-    let serving = thread::spawn(move || engine.run(&stopping, |_| {}).unwrap());
+    let serving = thread::spawn(move || engine.run(&stopping, |_, _| {}).unwrap());
 
     let settings = Settings {
         language: Language::Native,

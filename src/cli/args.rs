@@ -245,6 +245,10 @@ pub struct Ping {
     /// No interval gets shorter than this by --decay or --poisson [default: 100us; with --poisson a tenth of -i at most]
     #[arg(long, value_name = "TIME")]
     pub min_interval: Option<Interval>,
+    /// Have the kernel stamp each probe as it leaves, not this program just before: closer to the wire, for
+    /// a call more each
+    #[arg(long)]
+    pub tx_stamps: bool,
     /// Time after which a reply is late [default: the interval, until the next probe is due]
     #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
     pub deadline: Option<Interval>,

@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub dscp: Option<u8>,
     pub dont_fragment: bool,
     pub timer: Timer,
+    /// Have the kernel stamp what is sent: the program's own time between the two is no part of the path.
+    pub sent_stamps: bool,
 }
 
 /// What the engine passes on.
@@ -81,6 +83,7 @@ impl Endpoint {
             local_address: false,
             receive_buffer: Some(Self::RECEIVE_BUFFER),
             stamps: true,
+            sent_stamps: outgoing.sent_stamps,
             hops: true,
             ..Options::default()
         };
@@ -232,6 +235,9 @@ impl ClientEngine {
     }
 
     fn receive(&mut self, observer: &mut impl Observer) {
+        if self.outgoing.sent_stamps {
+            self.note_departures();
+        }
         for lane in 0..self.sockets.len() {
             // A flood of replies must not keep the next probe from leaving.
             for _ in 0..Self::BATCHES {
@@ -255,6 +261,14 @@ impl ClientEngine {
         self.client.set_own_overflows(overflows);
     }
 
+    fn note_departures(&mut self) {
+        let Self { sockets, inbox, client, clock, .. } = self;
+        let lead = clock.wall_lead();
+        for socket in sockets {
+            socket.sent_stamps(inbox, |stamp, frame| client.left(stamp - lead, frame));
+        }
+    }
+
     fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
         let now = self.clock.now();
         let lead = self.clock.wall_lead();
@@ -264,7 +278,7 @@ impl ClientEngine {
         if stepped {
             observer.observe(Observation::ClockStep { at: now, by: step });
         }
-        for index in 0..self.inbox.len() {
+        for index in 0..self.inbox.arrived() {
             let arrival = *self.inbox.arrival(index);
             // Kernel stamps are of the time of day; across a step they mean nothing.
             let stamp = arrival.stamp.filter(|_| !stepped).map_or(now, |stamp| (stamp - lead).min(now));

@@ -153,7 +153,7 @@ impl ServerEngine {
         }
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
-        for index in 0..inbox.len() {
+        for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl, .. } = *inbox.arrival(index);
             // A stamp is of the time of day; one from before a step of it is of no use.
             let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));

@@ -189,6 +189,15 @@ impl Client {
         }
     }
 
+    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours.
+    pub fn left(&mut self, at: Instant, frame: &[u8]) {
+        if let Dialect::Native(native) = &self.dialect
+            && let Some(seq) = native.probe_in(frame)
+        {
+            self.flight.leave(seq, at);
+        }
+    }
+
     /// The datagram did not leave after all.
     pub fn send_failed(&mut self, transmit: &Transmit, why: SendError) {
         if let Some(seq) = transmit.seq {

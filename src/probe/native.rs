@@ -104,6 +104,16 @@ impl Native {
     }
 
     /// Accounts for one drop of the server's sockets, if one is left.
+    /// The number of the probe of this session that a frame carries.
+    pub fn probe_in(&self, frame: &[u8]) -> Option<u64> {
+        /// Link, network and transport headers are not longer.
+        const HEADERS: usize = 96;
+        (0..=frame.len().min(HEADERS)).find_map(|start| match decode(&frame[start..]) {
+            Ok(Message::Probe(probe)) if self.knows(probe.token) => Some(probe.seq),
+            _ => None,
+        })
+    }
+
     pub fn take_overflow(&mut self) -> bool {
         let any = self.overflows > 0;
         self.overflows = self.overflows.saturating_sub(1);

@@ -78,6 +78,7 @@ impl<'a> Plan<'a> {
                 ttl: arguments.ttl,
                 dscp: arguments.dscp,
                 dont_fragment: arguments.fragment == Some(Fragment::Do),
+                sent_stamps: arguments.tx_stamps,
                 timer: match arguments.timer {
                     args::Timer::Sleep => Timer::Sleep,
                     args::Timer::Hybrid => Timer::Hybrid,
@@ -185,7 +186,11 @@ impl<'a> Plan<'a> {
                 dont_fragment: self.outgoing.dont_fragment,
             },
             server: None,
-            stamps: Stamps { client_send: stamp(false), client_receive: stamp(kernel_stamps), server: None },
+            stamps: Stamps {
+                client_send: stamp(arguments.tx_stamps && kernel_stamps),
+                client_receive: stamp(kernel_stamps),
+                server: None,
+            },
             clock: None,
             events: Vec::new(),
             summary: None,

@@ -85,7 +85,7 @@ impl Batch {
     }
 
     /// How many arrivals there are.
-    pub fn len(&self) -> usize {
+    pub fn arrived(&self) -> usize {
         self.arrived
     }
 
@@ -188,6 +188,7 @@ impl Batch {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "places are ranges")]
 mod tests {
     use super::*;
 

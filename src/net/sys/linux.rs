@@ -18,8 +18,9 @@ use crate::time::{Duration, Instant};
 
 /// The sum of all that can be enabled at once: a stamp (timespec), the drop counter (u32), the time
 /// to live, the traffic class and the length of a train's datagrams (int each), an IPv6 packet info
-/// (20 bytes).
-const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20);
+/// (20 bytes), the stamps of one that was sent (three timespecs) with what else is told of it (16
+/// bytes and an address).
+const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
 const fn space(payload: usize) -> usize {
     // SAFETY: CMSG_SPACE only computes.
@@ -87,6 +88,10 @@ impl Socket {
         set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
         if options.stamps {
             set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        }
+        if options.sent_stamps {
+            let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+            set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)?;
         }
         let ipv6 = address.is_ipv6();
         if options.hops {
@@ -183,6 +188,25 @@ impl Socket {
     }
 
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+        self.take(batch, 0)
+    }
+
+    /// The frames are left in the batch by way of the queue of errors, where the kernel puts them.
+    pub fn sent_stamps(&mut self, batch: &mut Batch, mut tell: impl FnMut(Instant, &[u8])) {
+        while self.options.sent_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
+            for index in 0..batch.arrived() {
+                let place = batch.datagrams(index).next().expect("every arrival is one datagram at least");
+                if let Some(stamp) = batch.arrival(index).stamp {
+                    tell(stamp, batch.bytes(place));
+                }
+            }
+            if !batch.was_filled() {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
         let offer = self.offer.min(batch.capacity());
         self.headers.resize(offer, offer);
         let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
@@ -204,7 +228,7 @@ impl Socket {
                 self.socket.as_raw_fd(),
                 messages.as_mut_ptr(),
                 offer as u32,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT | from,
                 ptr::null_mut(),
             )
         };
@@ -370,6 +394,11 @@ fn read_control(header: &libc::msghdr) -> Ancillary {
         match (level, kind) {
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                 let time: libc::timespec = read_payload(message);
+                ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
+            }
+            // Of what is received it repeats the other stamp.
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                let [time, _, _]: [libc::timespec; 3] = read_payload(message);
                 ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => ancillary.overflow = Some(read_payload(message)),

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 pub use batch::{Arrival, Batch, LONGEST_TRAIN};
 
 use super::control::Control;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// How datagrams are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Options {
     pub busy_poll: bool,
     /// Stamp in the kernel what is received.
     pub stamps: bool,
+    /// Stamp in the kernel what is sent, too.
+    pub sent_stamps: bool,
     /// Tell the time to live of what is received.
     pub hops: bool,
 }
@@ -111,6 +113,15 @@ impl Socket {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.has_stamps(),
             Self::Portable(_) => false,
+        }
+    }
+
+    /// Tells of each datagram that was sent when the kernel saw it leave, with the frame it was in.
+    pub fn sent_stamps(&mut self, batch: &mut Batch, tell: impl FnMut(Instant, &[u8])) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.sent_stamps(batch, tell),
+            Self::Portable(_) => {}
         }
     }
 

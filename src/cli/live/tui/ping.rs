@@ -284,6 +284,7 @@ mod tests {
             grace: Duration::from_secs(1),
             wants: None,
             stop_server: false,
+            key: None,
             seed: 1,
         });
         network.run(Duration::from_secs(3600));
