@@ -21,8 +21,8 @@ pub struct Verdict {
 
 fn main() -> ExitCode {
     let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let parts: [(&str, fn() -> Vec<Verdict>); 3] =
-        [("frozen", frozen::run), ("relay", relay::run), ("wire", wire::run)];
+    type Part = fn() -> Vec<Verdict>;
+    let parts: [(&str, Part); 3] = [("frozen", frozen::run), ("relay", relay::run), ("wire", wire::run)];
     let mut good = true;
     for (name, run) in parts {
         if !named.is_empty() && !named.iter().any(|word| word == name) {
