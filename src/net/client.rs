@@ -179,8 +179,10 @@ impl ClientEngine {
             if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
                 self.client.stop(self.clock.now());
             }
-            // What is due leaves before anything else is done.
-            self.send();
+            // A probe that is due leaves before anything else is done.
+            if self.client.next_due().is_some_and(|due| due <= self.clock.now()) {
+                self.send();
+            }
             self.receive(observer);
             let now = self.clock.now();
             self.client.handle_timeout(now);
