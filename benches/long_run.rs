@@ -121,7 +121,13 @@ fn run(probes: u64) -> Run {
         udpecho: env!("CARGO_PKG_VERSION").to_owned(),
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
         started: "2026-01-01T00:00:00.000000Z".to_owned(),
-        environment: Environment { os: "none".to_owned(), kernel: None, arch: "none".to_owned(), cpus: 2 },
+        environment: Environment {
+            os: "none".to_owned(),
+            kernel: None,
+            arch: "none".to_owned(),
+            cpus: 2,
+            receive_buffer: None,
+        },
         config: Config {
             host: "made-up".to_owned(),
             address: "192.0.2.1:8080".to_owned(),

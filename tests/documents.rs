@@ -39,6 +39,22 @@ fn every_command_of_the_readme_is_understood() {
     }
 }
 
+#[test]
+fn the_service_starts_what_is_understood() {
+    let unit = fs::read_to_string(file("contrib/udpecho.service")).expect("the unit");
+    let starts: Vec<&str> = unit
+        .lines()
+        .filter_map(|line| line.split_once("ExecStart=/usr/local/bin/"))
+        .map(|(_, command)| command)
+        .collect();
+    assert_eq!(starts.len(), 2);
+    for start in starts {
+        if let Err(error) = cli::parse(words(start)) {
+            panic!("{start}: {error}");
+        }
+    }
+}
+
 /// As a shell splits them: quotes keep spaces.
 fn words(command: &str) -> Vec<OsString> {
     let mut words = Vec::new();

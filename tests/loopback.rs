@@ -409,6 +409,25 @@ fn a_server_that_is_ended_still_sends_what_it_holds() {
     assert!(finished.code == Some(0) && finished.has_line("received 1 datagrams, sent 1"), "{finished:#?}");
 }
 
+#[test]
+fn a_client_that_is_stopped_for_seconds_sends_no_burst_and_says_so() {
+    let serve = Serve::start("--clean");
+    let bench = Bench::new();
+    let ping = bench.ping(&format!("-ip 127.0.0.1 -p {} -n 600 -i 10ms -W 10", serve.port));
+    await_rows(&bench.run(), 20);
+    ping.signal("STOP");
+    thread::sleep(Duration::from_secs(3));
+    ping.signal("CONT");
+    ping.finish().assert_summed_up();
+    let record = bench.record();
+    let unsent = record.count(Outcome::SendError);
+    // Three seconds less the one that is caught up with, at the least.
+    assert!(unsent > 150, "{unsent}");
+    assert_eq!(record.count(Outcome::Ok) + unsent, 600);
+    let told = record.run.events.iter().find(|event| event.kind == "overslept").expect("an event");
+    assert!(told.text.contains("were not sent: this host stood still"), "{told:?}");
+}
+
 /// The first server holds its answer until the second listens where the question came from.
 #[test]
 fn two_servers_do_not_go_on_echoing_to_each_other() {

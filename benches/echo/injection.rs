@@ -145,7 +145,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration) -> Ac
         }
         while client.socket.receive(&mut client.inbox).is_ok() {
             let now = clock.now();
-            for arrival in 0..client.inbox.len() {
+            for arrival in 0..client.inbox.arrived() {
                 for place in client.inbox.datagrams(arrival) {
                     if let Ok(Message::Reply(reply)) = decode(client.inbox.bytes(place)) {
                         replies += 1;

@@ -170,7 +170,7 @@ impl Client {
             self.send();
             std::thread::sleep(Duration::from_micros(200));
             while self.socket.receive(&mut self.inbox).is_ok() {
-                for arrival in 0..self.inbox.len() {
+                for arrival in 0..self.inbox.arrived() {
                     let index = self.index_of(arrival);
                     for place in self.inbox.datagrams(arrival) {
                         if take(&mut self.sources[index], self.inbox.bytes(place)) {
@@ -242,7 +242,7 @@ impl Client {
                 continue;
             }
             heard = now;
-            for arrival in 0..self.inbox.len() {
+            for arrival in 0..self.inbox.arrived() {
                 let index = self.index_of(arrival);
                 for _ in self.inbox.datagrams(arrival) {
                     echoes += 1;

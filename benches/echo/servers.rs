@@ -18,22 +18,32 @@ pub struct Server {
 impl Server {
     pub fn start_c_loop(binary: &Path) -> Self {
         let port = free_port();
-        let server = Self::start(Command::new(binary).arg(port.to_string()), port);
+        let server = Self::start(&mut pinned(Command::new(binary).arg(port.to_string()), SERVER_CORE), port);
         server.await_answer();
         server
     }
 
     pub fn start_udpecho(arguments: &[&str]) -> Self {
+        Self::start_udpecho_on(Some(SERVER_CORE), arguments)
+    }
+
+    /// On one core, or on whichever is free.
+    pub fn start_udpecho_on(core: Option<usize>, arguments: &[&str]) -> Self {
         let port = free_port();
         let mut command = Command::new(UDPECHO);
-        let mut server = Self::start(command.args(["serve", "-p", &port.to_string()]).args(arguments), port);
-        let banner = server.said.read_line(&mut String::new());
+        command.args(["serve", "-p", &port.to_string()]).args(arguments);
+        let mut command = core.map_or_else(|| on_any_core(&command), |core| pinned(&command, core));
+        Self::start(&mut command, port).await_banner()
+    }
+
+    fn await_banner(mut self) -> Self {
+        let banner = self.said.read_line(&mut String::new());
         assert!(banner.is_ok_and(|length| length > 0), "the server does not start");
-        server
+        self
     }
 
     fn start(command: &mut Command, port: u16) -> Self {
-        let child = pinned(command, SERVER_CORE).stdout(Stdio::piped()).spawn();
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.expect("the server starts");
         let said = BufReader::new(child.stdout.take().expect("a pipe"));
         Self { child, said, address: (Ipv4Addr::LOCALHOST, port).into() }
@@ -83,8 +93,17 @@ pub fn cpu_nanos(process: u32) -> u64 {
 
 /// The command, on one core only.
 pub fn pinned(command: &Command, core: usize) -> Command {
+    on_cores(command, &core.to_string())
+}
+
+/// Whoever starts it may be pinned itself.
+fn on_any_core(command: &Command) -> Command {
+    on_cores(command, "0-1023")
+}
+
+fn on_cores(command: &Command, cores: &str) -> Command {
     let mut pinned = Command::new("taskset");
-    pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+    pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
     pinned.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     pinned
 }

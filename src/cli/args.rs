@@ -44,6 +44,15 @@ pub enum Io {
     Portable,
 }
 
+/// What is paid for leaving on time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Timer {
+    Sleep,
+    #[default]
+    Hybrid,
+    Busy,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum TextFrom {
     /// Loopback, link-local and private addresses
@@ -211,9 +220,16 @@ pub struct Ping {
     /// Number of probes [default: until interrupted]
     #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
     pub count: Option<u64>,
-    /// Time from one probe to the next, in seconds, or as in 500ms, 20us
-    #[arg(short, long, value_name = "TIME", default_value = "1", allow_negative_numbers = true)]
-    pub interval: Interval,
+    /// Time from one probe to the next, in seconds, or as in 500ms, 20us [default: 1, with -f 100us]
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true)]
+    pub interval: Option<Interval>,
+    /// Probes a second instead of -i, as in 200k; above 200k they leave in trains
+    #[arg(long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
+    pub rate: Option<Interval>,
+    /// How probes are made to leave on time: sleep is cheap and some 15 us late, hybrid looks at the clock
+    /// shortly before, busy never sleeps
+    #[arg(long, value_name = "HOW", default_value = "hybrid")]
+    pub timer: Timer,
     /// Bytes of UDP payload, as in 512, 1k, 1Ki
     #[arg(short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
     pub size: ByteSize,
@@ -229,6 +245,10 @@ pub struct Ping {
     /// No interval gets shorter than this by --decay or --poisson [default: 100us; with --poisson a tenth of -i at most]
     #[arg(long, value_name = "TIME")]
     pub min_interval: Option<Interval>,
+    /// Have the kernel stamp each probe as it leaves, not this program just before: closer to the wire, for
+    /// a call more each
+    #[arg(long)]
+    pub tx_stamps: bool,
     /// Time after which a reply is late [default: the interval, until the next probe is due]
     #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
     pub deadline: Option<Interval>,
@@ -293,7 +313,7 @@ pub struct Ping {
     /// Say so when a probe has no answer yet and the next one leaves
     #[arg(short = 'O', long)]
     pub outstanding: bool,
-    /// Print a dot for each probe, erased when it is answered, instead of lines
+    /// Flood: print a dot for each probe, erased when it is answered, instead of lines
     #[arg(short = 'f', long)]
     pub flood: bool,
     /// Show the run on a full screen as it goes: chart, losses, histogram, percentiles; ? there helps
@@ -443,4 +463,13 @@ fn decay(text: &str) -> Result<Probability, UnitError> {
     } else {
         Err(UnitError::new("an interval can shrink by more than 0% and less than 100%", "5%"))
     }
+}
+
+/// Reads probes a second as the interval between them.
+fn rate(text: &str) -> Result<Interval, UnitError> {
+    const SECOND: i64 = 1_000_000_000;
+    let none = || UnitError::new("it is no rate from 1 probe a second to 10M", "200k");
+    let per_second: ByteSize = text.parse().map_err(|_| none())?;
+    let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
+    Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
 }

@@ -10,7 +10,7 @@ mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use anyhow::{Context, anyhow};
 
@@ -20,9 +20,9 @@ use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation};
+use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
 use crate::probe::{Event, Failure};
-use crate::record::{self, Run};
+use crate::record::{self, ReceiveBuffer, Run};
 use crate::report::{self, Detail, Thresholds};
 use crate::time::{Duration, Instant};
 use notes::Notes;
@@ -42,7 +42,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     let peer = plan.peer(embedded.as_ref().map(Embedded::address))?;
     if arguments.find_size {
-        return size::run(&peer, &plan.outgoing);
+        return size::run(&peer, &plan.outgoing, plan.key);
     }
     let settings = plan.settings(&peer)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
@@ -58,6 +58,9 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
+    run.environment.receive_buffer = engine
+        .receive_buffer()
+        .map(|(bytes, asked)| ReceiveBuffer { bytes: bytes as u64, asked: asked as u64 });
 
     let interim = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&interim);
@@ -83,7 +86,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let observations = start(engine, &control)?;
+    let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,
@@ -101,7 +104,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => {}
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(size::explain(&failure, &peer, &plan.outgoing, &control));
+            return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();
@@ -169,18 +172,54 @@ enum Ended {
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
-fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Observation>> {
+fn start(
+    mut engine: ClientEngine,
+    control: &Arc<Control>,
+    watched: bool,
+) -> anyhow::Result<Receiver<Vec<Observation>>> {
     let (sender, receiver) = channel();
     let control = Arc::clone(control);
     std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
-            // The receiver lives until this sender is gone. A failing wait ends the run with what it has.
-            let mut observe = |observation| drop(sender.send(observation));
-            drop(engine.run(&control, &mut observe));
+            // A failing wait ends the run with what it has.
+            let mut observer = InChunks { sender, chunk: Vec::new(), watched };
+            drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
     Ok(receiver)
+}
+
+/// Passes observations on in chunks: to wake the thread that takes them for each takes longer than
+/// what is measured.
+struct InChunks {
+    sender: Sender<Vec<Observation>>,
+    chunk: Vec<Observation>,
+    /// Somebody looks at each reply as it comes.
+    watched: bool,
+}
+
+impl InChunks {
+    const MOST: usize = 1024;
+}
+
+impl Observer for InChunks {
+    fn observe(&mut self, observation: Observation) {
+        if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
+            return;
+        }
+        self.chunk.push(observation);
+        if self.chunk.len() >= Self::MOST {
+            self.idle();
+        }
+    }
+
+    fn idle(&mut self) {
+        if !self.chunk.is_empty() {
+            // The receiver lives until this sender is gone.
+            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        }
+    }
 }
 
 /// Follows a run: into the record, onto the screen.
@@ -203,41 +242,43 @@ impl Watch<'_> {
     /// And when nothing has happened for so long: there may be no tick between probes far apart.
     const IDLE: Duration = Duration::from_millis(50);
 
-    fn until_the_end(&mut self, observations: &Receiver<Observation>) -> Ended {
+    fn until_the_end(&mut self, observations: &Receiver<Vec<Observation>>) -> Ended {
         let mut notes = Notes::default();
         let mut next_flush = Instant::ZERO;
-        while let Some(observation) = self.next(observations) {
-            match observation {
-                Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
-                Observation::Event(event, ttl) => {
-                    self.event(&event);
-                    notes.of(&event).into_iter().for_each(|note| self.note(note));
-                    self.screen.event(&event, ttl, self.clock.now());
-                }
-                Observation::ClockStep { at, by } => {
-                    self.note(notes.clock_step(at, by));
-                    self.screen.clock_step(by);
-                }
-                Observation::Tick { now, in_flight } => {
-                    if now >= next_flush {
-                        self.recorder.flush();
-                        next_flush = now + Self::FLUSH;
+        while let Some(chunk) = self.next(observations) {
+            for observation in chunk {
+                match observation {
+                    Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
+                    Observation::Event(event, ttl) => {
+                        self.event(&event);
+                        notes.of(&event).into_iter().for_each(|note| self.note(note));
+                        self.screen.event(&event, ttl, self.clock.now());
                     }
-                    self.answer();
-                    self.tick(now, Some(in_flight));
+                    Observation::ClockStep { at, by } => {
+                        self.note(notes.clock_step(at, by));
+                        self.screen.clock_step(by);
+                    }
+                    Observation::Tick { now, in_flight } => {
+                        if now >= next_flush {
+                            self.recorder.flush();
+                            next_flush = now + Self::FLUSH;
+                        }
+                        self.answer();
+                        self.tick(now, Some(in_flight));
+                    }
                 }
             }
         }
         if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
     }
 
-    fn next(&mut self, observations: &Receiver<Observation>) -> Option<Observation> {
+    fn next(&mut self, observations: &Receiver<Vec<Observation>>) -> Option<Vec<Observation>> {
         loop {
             let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
             match observations.recv_timeout(patience.to_std()) {
-                Ok(observation) => {
+                Ok(chunk) => {
                     self.written_out = false;
-                    return Some(observation);
+                    return Some(chunk);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.recorder.flush();

@@ -8,21 +8,20 @@ use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Batch, Socket};
 use crate::probe::{Failure, PathSize, SizeFinder};
-use crate::rng::Seed;
 
-/// Searches until it has found out, or until it is told to stop: then there is no result. `most` is
-/// the largest size of interest.
+/// No datagram is longer.
+const LONGEST: usize = 65_536;
+
+/// Searches until it has found out, or until it is told to stop: then there is no result.
 pub fn find_size(
+    finder: SizeFinder,
     remote: SocketAddr,
-    most: u32,
-    seed: Seed,
     outgoing: &Outgoing,
     control: &Control,
 ) -> io::Result<Option<Result<PathSize, Failure>>> {
     let clock = Clock::start();
     let socket = Endpoint::new(remote, &Outgoing { dont_fragment: true, ..*outgoing }).open()?;
-    let finder = SizeFinder::new(most, seed, clock.now());
-    let mut search = Search { clock, socket: [socket], finder, inbox: Batch::new(1, most as usize) };
+    let mut search = Search { clock, socket: [socket], finder, inbox: Batch::new(1, LONGEST) };
     while !control.stop_asked() {
         if let Some(outcome) = search.finder.outcome() {
             return Ok(Some(outcome.clone()));
@@ -45,7 +44,7 @@ impl Search {
         self.finder.handle_timeout(self.clock.now());
         self.send()?;
         match self.finder.poll_timeout() {
-            Some(at) => sys::wait(&self.socket, control, Some(at - self.clock.now())).map(drop),
+            Some(at) => sys::wait(&self.socket, true, control, Some(at - self.clock.now())).map(drop),
             None => Ok(()),
         }
     }
@@ -67,7 +66,7 @@ impl Search {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; 65_536];
+        let mut buffer = vec![0; LONGEST];
         while let Some(sizing) = self.finder.poll_transmit(self.clock.now(), &mut buffer) {
             let [socket] = &self.socket;
             socket.set_whole(sizing.whole)?;

@@ -1,6 +1,7 @@
 //! What a client has to tell while it runs.
 
 use super::outcome::Resolved;
+use super::settings::Counters;
 use crate::time::{Duration, Instant};
 
 /// In the order in which it happened, but for `Resolved`, which comes in the order of the probes.
@@ -16,6 +17,9 @@ pub enum Event {
     Overdue { seq: u64 },
     /// A probe did not leave.
     NotSent { seq: u64, why: SendError },
+    /// So many probes from this one on were not sent: the host stood still until that of them which
+    /// was due first was so late.
+    Overslept { first_seq: u64, probes: u64, late: Duration },
     /// From this probe on the interval is the shortest allowed.
     AtFloor { seq: u64, interval: Duration },
     /// A probe's story is over.
@@ -26,6 +30,8 @@ pub enum Event {
     Reopened { at: Instant, first_seq: u64 },
     /// An ICMP message said that nobody listens; the first since the last reply.
     Unreachable { at: Instant },
+    /// Datagrams came that were none of ours: how many so far, at most once a second.
+    Strays { at: Instant, counters: Counters },
     /// The server's answer to the request that it stop.
     StopAnswered { obeyed: bool },
     /// The run could not begin.

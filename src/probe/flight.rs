@@ -44,6 +44,8 @@ struct Slot {
     due: Instant,
     interval: Duration,
     sent: Instant,
+    /// When the kernel says that it left, where it was asked.
+    left: Option<Instant>,
     /// A reply after it is late.
     deadline: Instant,
     /// After it no reply is expected any more.
@@ -56,6 +58,12 @@ struct Slot {
     fate_is_final: bool,
     /// A later reply's window showed that it had arrived.
     seen_in_window: bool,
+}
+
+impl Slot {
+    fn departure(&self) -> Instant {
+        self.left.unwrap_or(self.sent)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +102,8 @@ pub struct Flight {
 impl Flight {
     /// An answered probe stays for at most so long, to count its duplicates.
     const COPIES: Duration = Duration::from_millis(200);
+    /// A datagram does not stay in this host for longer.
+    const LEAVES_WITHIN: Duration = Duration::from_secs(1);
     /// A safety net: with more in flight the oldest are given up.
     const MOST: usize = 1 << 22;
 
@@ -134,6 +144,7 @@ impl Flight {
             due: planned.due,
             interval: planned.interval,
             sent: now,
+            left: None,
             deadline,
             settles,
             state: State::Waiting,
@@ -152,7 +163,17 @@ impl Flight {
         }
     }
 
-    /// When the probe left, if it is still of interest.
+    /// The kernel says when the probe left. A stamp that cannot be so, for the time of day was set in
+    /// between, is none.
+    pub fn leave(&mut self, seq: u64, at: Instant) {
+        if let Some(slot) = self.slot_mut(seq)
+            && (Duration::ZERO..Self::LEAVES_WITHIN).contains(&(at - slot.sent))
+        {
+            slot.left = Some(at);
+        }
+    }
+
+    /// What the datagram says of when the probe left, if it is still of interest.
     pub fn sent_at(&self, seq: u64) -> Option<Instant> {
         self.slot(seq).map(|slot| slot.sent)
     }
@@ -163,7 +184,7 @@ impl Flight {
             return self.closed.arrive(seq);
         }
         let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
-        let rtt = received - slot.sent;
+        let rtt = received - slot.departure();
         slot.injected_copies += u32::from(server.is_some_and(|times| times.injected_copy));
         match slot.state {
             State::Failed => Arrival::Forged,
@@ -288,7 +309,7 @@ impl Flight {
         let mut resolved = Resolved {
             seq,
             due: slot.due - self.zero,
-            sent: Some(slot.sent - self.zero),
+            sent: Some(slot.departure() - self.zero),
             interval: slot.interval,
             size: self.size,
             outcome: Outcome::Lost,
@@ -314,10 +335,10 @@ impl Flight {
             }
             State::Answered { received, late, server } => {
                 resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
-                resolved.rtt = Some(received - slot.sent);
+                resolved.rtt = Some(received - slot.departure());
                 resolved.hold = server.map(|times| times.hold);
                 resolved.server = server.map(|times| times.residence);
-                resolved.owd_up = server.map(|times| times.owd_up);
+                resolved.owd_up = server.map(|times| times.owd_up - (slot.departure() - slot.sent));
                 resolved.owd_down = server.map(|times| times.owd_down);
                 resolved.corrupted = server.and_then(|times| times.corrupted);
             }
@@ -373,5 +394,55 @@ impl Closed {
 impl Default for Closed {
     fn default() -> Self {
         Self { answered: vec![0; (Self::MEMORY / 64) as usize], next: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Instant {
+        Instant::ZERO + Duration::from_micros(micros)
+    }
+
+    /// One probe, due at 0, sent at 10 us and answered at 100 us.
+    fn answered(left: Option<Instant>) -> Resolved {
+        let patience = Patience {
+            deadline: Some(Duration::from_millis(1)),
+            longest_hold: Duration::ZERO,
+            grace: Duration::ZERO,
+            truth: Duration::ZERO,
+        };
+        let mut flight = Flight::new(64, patience);
+        flight.start(at(0));
+        let planned = Planned {
+            seq: 0,
+            due: at(0),
+            interval: Duration::from_millis(1),
+            at_floor: false,
+            overslept: false,
+        };
+        flight.launch(&planned, at(10));
+        left.into_iter().for_each(|left| flight.leave(0, left));
+        let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
+        flight.arrive(0, at(100), Some(times));
+        flight.pop(at(2_000), |_, _| Cause::Unknown).expect("its deadline has passed")
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_a_departure_counts() {
+        let resolved = answered(Some(at(13)));
+        let micros = |time: Option<Duration>| time.unwrap().as_micros_f64();
+        assert_eq!(micros(resolved.rtt), 87.0);
+        assert_eq!(micros(resolved.sent), 13.0);
+        assert_eq!(micros(resolved.owd_up), 37.0);
+        assert_eq!(micros(resolved.due_rtt()), 100.0);
+    }
+
+    #[test]
+    fn a_departure_before_it_was_sent_or_long_after_is_a_clock_that_was_set() {
+        for left in [at(9), at(10 + 1_000_000)] {
+            assert_eq!(answered(Some(left)), answered(None));
+        }
     }
 }

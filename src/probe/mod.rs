@@ -44,12 +44,26 @@ pub struct Client {
     phase: Phase,
     events: VecDeque<Event>,
     counters: Counters,
+    /// How many of the strays were told, and from when on more are.
+    strays_told: u64,
+    strays_next: Instant,
     server: Option<ServerInfo>,
     reachable: bool,
     last_heard: Instant,
     /// How many drops of the client's own socket have no probe to account for them yet.
     own_overflows: u64,
     own_overflows_seen: u64,
+    /// A socket that drops a train counts one; it may have been so many datagrams.
+    train: u64,
+    /// Probes in a row whose time went by unnoticed.
+    overslept: Option<Overslept>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Overslept {
+    first_seq: u64,
+    probes: u64,
+    late: Duration,
 }
 
 #[derive(Debug)]
@@ -75,6 +89,8 @@ impl Client {
     const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
     const STOP_TRIES: u32 = 4;
     const LANES_MOST: i64 = 64;
+    /// So many probes are given up before other things are looked after.
+    const GIVEN_UP_AT_ONCE: usize = 4096;
 
     pub fn new(settings: Settings, now: Instant) -> Self {
         let truth = match settings.language {
@@ -98,11 +114,15 @@ impl Client {
             phase: Phase::Opening,
             events: VecDeque::new(),
             counters: Counters::default(),
+            strays_told: 0,
+            strays_next: now,
             server: None,
             reachable: true,
             last_heard: now,
             own_overflows: 0,
             own_overflows_seen: 0,
+            train: 1,
+            overslept: None,
             settings,
         }
     }
@@ -121,6 +141,9 @@ impl Client {
         match self.dialect {
             Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
+        }
+        if received >= self.strays_next {
+            self.tell_strays(received);
         }
     }
 
@@ -166,6 +189,15 @@ impl Client {
         }
     }
 
+    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours.
+    pub fn left(&mut self, at: Instant, frame: &[u8]) {
+        if let Dialect::Native(native) = &self.dialect
+            && let Some(seq) = native.probe_in(frame)
+        {
+            self.flight.leave(seq, at);
+        }
+    }
+
     /// The datagram did not leave after all.
     pub fn send_failed(&mut self, transmit: &Transmit, why: SendError) {
         if let Some(seq) = transmit.seq {
@@ -193,9 +225,14 @@ impl Client {
         }
     }
 
+    /// From now on up to so many probes leave, and replies come, as one train.
+    pub fn couple(&mut self, most: u64) {
+        self.train = most;
+    }
+
     /// The client's own sockets dropped so many datagrams in all for want of room.
     pub fn set_own_overflows(&mut self, total: u64) {
-        self.own_overflows += total.saturating_sub(self.own_overflows_seen);
+        self.own_overflows += total.saturating_sub(self.own_overflows_seen) * self.train;
         self.own_overflows_seen = total;
     }
 
@@ -271,9 +308,7 @@ impl Client {
     }
 
     fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let planned = self.plan.take(now)?;
-        self.flight.launch(&planned, now);
-        self.note_floor(&planned);
+        let planned = self.next_planned(now)?;
         let length = self.settings.message_size() as usize;
         let seq = planned.seq;
         let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
@@ -291,6 +326,29 @@ impl Client {
                 lanes::fill(seq, &mut buffer[..length]);
                 Some(Transmit { lane, renew, ..transmit })
             }
+        }
+    }
+
+    /// The next probe that is to be sent; those overslept are accounted for, not sent.
+    fn next_planned(&mut self, now: Instant) -> Option<Planned> {
+        for _ in 0..Self::GIVEN_UP_AT_ONCE {
+            let planned = self.plan.take(now)?;
+            self.flight.launch(&planned, now);
+            self.note_floor(&planned);
+            if !planned.overslept {
+                self.tell_overslept();
+                return Some(planned);
+            }
+            self.flight.fail(planned.seq);
+            let begun = Overslept { first_seq: planned.seq, probes: 0, late: now - planned.due };
+            self.overslept.get_or_insert(begun).probes += 1;
+        }
+        None
+    }
+
+    fn tell_overslept(&mut self) {
+        if let Some(Overslept { first_seq, probes, late }) = self.overslept.take() {
+            self.events.push_back(Event::Overslept { first_seq, probes, late });
         }
     }
 
@@ -371,6 +429,7 @@ impl Client {
             self.events.push_back(Event::Resolved(resolved));
         }
         if self.plan.is_finished() && self.flight.is_empty() {
+            self.tell_overslept();
             self.phase =
                 if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
         }
@@ -425,7 +484,19 @@ impl Client {
         self.finish();
     }
 
+    fn tell_strays(&mut self, now: Instant) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        let strays = self.counters.strays();
+        // Before the first probe there is no time to tell it by; after the end nothing is told.
+        if strays > self.strays_told && !matches!(self.phase, Phase::Opening | Phase::Done) {
+            self.strays_told = strays;
+            self.strays_next = now + PAUSE;
+            self.events.push_back(Event::Strays { at: now, counters: self.counters });
+        }
+    }
+
     fn finish(&mut self) {
+        self.tell_strays(self.last_heard);
         if let Dialect::Native(native) = &mut self.dialect {
             native.opening = None;
         }

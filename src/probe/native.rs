@@ -104,6 +104,16 @@ impl Native {
     }
 
     /// Accounts for one drop of the server's sockets, if one is left.
+    /// The number of the probe of this session that a frame carries.
+    pub fn probe_in(&self, frame: &[u8]) -> Option<u64> {
+        /// Link, network and transport headers are not longer.
+        const HEADERS: usize = 96;
+        (0..=frame.len().min(HEADERS)).find_map(|start| match decode(&frame[start..]) {
+            Ok(Message::Probe(probe)) if self.knows(probe.token) => Some(probe.seq),
+            _ => None,
+        })
+    }
+
     pub fn take_overflow(&mut self) -> bool {
         let any = self.overflows > 0;
         self.overflows = self.overflows.saturating_sub(1);
@@ -122,8 +132,8 @@ impl Native {
         self.overflows_seen = opened.overflows;
     }
 
-    fn note_overflows(&mut self, total: u64) {
-        self.overflows += total.saturating_sub(self.overflows_seen);
+    fn note_overflows(&mut self, total: u64, train: u64) {
+        self.overflows += total.saturating_sub(self.overflows_seen) * train;
         self.overflows_seen = self.overflows_seen.max(total);
     }
 
@@ -251,7 +261,7 @@ impl Client {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
         }
-        native.note_overflows(tell.overflows);
+        native.note_overflows(tell.overflows, self.train);
         // An answer that came before, by another copy, changes nothing.
         native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
     }

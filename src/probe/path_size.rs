@@ -11,6 +11,7 @@ use super::event::Failure;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Fit, MIN_SIZE, Message, Nonce, decode};
+use crate::wire::seal::{Key, TAG};
 
 use search::Search;
 
@@ -52,12 +53,15 @@ pub struct Sizing {
 #[derive(Debug)]
 pub struct SizeFinder {
     nonce: Nonce,
+    /// What the server shares; its tags are part of every length.
+    key: Option<Key>,
+    /// The smallest length tried: that of the smallest probe.
+    least: u32,
     /// The largest size worth knowing; the server may lower it.
     most: u32,
     step: Step,
     trial: Trial,
     trials: u32,
-    began: Instant,
     /// After so long without an answer there is none.
     patience: Duration,
     whole_answers: bool,
@@ -90,22 +94,22 @@ struct Trial {
 }
 
 impl SizeFinder {
-    /// The smallest length tried: that of the smallest probe.
-    const LEAST: u32 = MIN_SIZE;
     const TRIES: u32 = 3;
     const TRIES_TO_REACH: u32 = 5;
     const SHORTEST_PATIENCE: Duration = Duration::from_millis(200);
     const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
 
-    pub fn new(most: u32, seed: Seed, now: Instant) -> Self {
+    pub fn new(most: u32, seed: Seed, key: Option<Key>) -> Self {
         let nonce = Nonce(rand::Rng::next_u64(&mut Stream::new(seed, "size nonce").at(0)));
+        let least = MIN_SIZE + tag(key.as_ref());
         Self {
             nonce,
+            key,
+            least,
             most,
             step: Step::Reach,
-            trial: Trial::new(0, Self::LEAST, Self::LEAST, true, now),
+            trial: Trial::new(0, least, least, true, Instant::ZERO),
             trials: 0,
-            began: now,
             patience: Self::LONGEST_PATIENCE / 2,
             whole_answers: false,
             up: 0,
@@ -132,8 +136,10 @@ impl SizeFinder {
         }
         trial.tries += 1;
         trial.next = now + self.patience;
-        let fit = Fit { nonce: self.nonce, number: trial.number, answer: trial.answer };
-        let length = fit.emit(buffer, trial.question as usize);
+        let tag = tag(self.key.as_ref());
+        let fit = Fit { nonce: self.nonce, number: trial.number, answer: trial.answer - tag };
+        let length = fit.emit(buffer, (trial.question - tag) as usize);
+        let length = self.key.as_ref().map_or(length, |key| key.seal(buffer, length));
         Some(Sizing { length, whole: trial.whole })
     }
 
@@ -153,19 +159,24 @@ impl SizeFinder {
     }
 
     pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
-        let Ok(Message::Fits(fits)) = decode(datagram) else { return };
+        let message = match &self.key {
+            Some(key) => key.open(datagram).map(|(length, _)| &datagram[..length]),
+            None => Some(datagram),
+        };
+        let Some(Ok(Message::Fits(fits))) = message.map(decode) else { return };
         if fits.nonce != self.nonce || fits.number != self.trial.number || self.outcome.is_some() {
             return;
         }
         // Whoever cut it short on the way did not let it pass.
-        if fits.received != self.trial.question || datagram.len() != self.trial.answer as usize {
+        let received = fits.received + tag(self.key.as_ref());
+        if received != self.trial.question || datagram.len() != self.trial.answer as usize {
             return;
         }
         // From the first of several tries on: rather too long than too short.
         let waited = (now - self.trial.first_sent) * 3;
         self.patience = waited.clamp(Self::SHORTEST_PATIENCE, Self::LONGEST_PATIENCE);
         if matches!(self.step, Step::Reach) {
-            self.most = self.most.min(fits.max_size).max(Self::LEAST);
+            self.most = self.most.min(fits.max_size).max(self.least);
             self.whole_answers = fits.whole;
         }
         self.conclude(true, now);
@@ -186,11 +197,11 @@ impl SizeFinder {
     fn conclude(&mut self, passed: bool, now: Instant) {
         match &mut self.step {
             Step::Reach if !passed => {
-                let after = now - self.began;
+                let after = now - self.trial.first_sent;
                 self.outcome = Some(Err(Failure::Silent { tries: self.trial.tries, after }));
                 return;
             }
-            Step::Reach => self.step = Step::Up(Search::new(Self::LEAST, self.most, self.most)),
+            Step::Reach => self.step = Step::Up(Search::new(self.least, self.most, self.most)),
             Step::Fragments if !passed => return self.finish(Down::AtLeast(self.up)),
             Step::Fragments => self.step = Step::Beyond(Search::new(self.up, self.most, self.up + 1)),
             Step::Up(search) | Step::Down(search) | Step::Beyond(search) => search.tell(passed),
@@ -202,14 +213,14 @@ impl SizeFinder {
         let (question, answer, whole) = match &self.step {
             Step::Reach => return,
             Step::Up(search) => match search.next() {
-                Some(size) => (size, Self::LEAST, true),
+                Some(size) => (size, self.least, true),
                 None => return self.begin_down(search.passes(), now),
             },
             Step::Down(search) => match search.next() {
                 Some(size) => (size, size, true),
                 None => return self.end_down(search.passes(), now),
             },
-            Step::Fragments => (self.up + 1, Self::LEAST, false),
+            Step::Fragments => (self.up + 1, self.least, false),
             Step::Beyond(search) => match search.next() {
                 Some(size) => (size, size, false),
                 None => return self.finish(Down::Exactly(search.passes())),
@@ -224,7 +235,7 @@ impl SizeFinder {
         if !self.whole_answers {
             return self.finish(Down::Unknown);
         }
-        self.step = Step::Down(Search::new(Self::LEAST, up, up));
+        self.step = Step::Down(Search::new(self.least, up, up));
         self.next_trial(now);
     }
 
@@ -245,4 +256,8 @@ impl Trial {
     fn new(number: u32, question: u32, answer: u32, whole: bool, now: Instant) -> Self {
         Self { number, question, answer, whole, tries: 0, first_sent: now, next: now }
     }
+}
+
+fn tag(key: Option<&Key>) -> u32 {
+    if key.is_some() { TAG as u32 } else { 0 }
 }

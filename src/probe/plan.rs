@@ -26,9 +26,15 @@ pub struct Planned {
     pub interval: Duration,
     /// The plan asked for a shorter interval than is allowed.
     pub at_floor: bool,
+    /// Its time and that of the next are long past: this host stood still. Sent now it would measure
+    /// the burst that it is part of.
+    pub overslept: bool,
 }
 
 impl Plan {
+    /// Who is later than this did not merely wake up late.
+    const LATEST: Duration = Duration::from_secs(1);
+
     pub fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
         Self {
             schedule,
@@ -73,7 +79,8 @@ impl Plan {
         let seq = self.next_seq;
         self.next_due += interval;
         self.next_seq += 1;
-        Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor() })
+        let overslept = now - due > Self::LATEST.max(interval);
+        Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor(), overslept })
     }
 }
 
@@ -96,6 +103,18 @@ mod tests {
         let due: Vec<i64> = std::iter::from_fn(|| plan.take(late)).map(|p| p.due.as_nanos()).collect();
         assert_eq!(due, [1000, 500_001_000, 1_000_001_000]);
         assert!(plan.is_finished());
+    }
+
+    #[test]
+    fn what_is_a_second_late_is_overslept_unless_it_is_the_newest() {
+        let mut plan = plan(None, None);
+        let now = Instant::from_nanos(1000) + Duration::from_millis(2_700);
+        let overslept: Vec<bool> = std::iter::from_fn(|| plan.take(now)).map(|p| p.overslept).collect();
+        assert_eq!(overslept, [true, true, true, true, false, false]);
+        let slow = Schedule::Fixed(Interval::new(Duration::from_secs(10)).unwrap());
+        let mut plan = Plan::new(slow, None, None);
+        plan.start(Instant::ZERO);
+        assert!(!plan.take(Instant::ZERO + Duration::from_secs(9)).unwrap().overslept);
     }
 
     #[test]

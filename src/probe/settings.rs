@@ -77,3 +77,10 @@ pub struct Counters {
     /// ICMP messages that nobody listens.
     pub unreachable: u64,
 }
+
+impl Counters {
+    /// Datagrams that no run without faults and forgers would see.
+    pub(super) fn strays(&self) -> u64 {
+        self.junk + self.forged + self.unauthentic + self.stragglers
+    }
+}

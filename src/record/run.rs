@@ -42,10 +42,20 @@ impl Run {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
+    /// Where the system tells.
+    #[serde(default)]
+    pub receive_buffer: Option<ReceiveBuffer>,
     pub os: String,
     pub kernel: Option<String>,
     pub arch: String,
     pub cpus: usize,
+}
+
+/// Where replies wait until they are read; what finds no room is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiveBuffer {
+    pub bytes: u64,
+    pub asked: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

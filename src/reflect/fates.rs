@@ -191,6 +191,23 @@ mod tests {
         assert_eq!(fates.nibble(3), Fate::Answered as u8 | SEEN_TWICE);
     }
 
+    /// A count of 32 bits goes on at zero; numbers have 64.
+    #[test]
+    fn two_to_the_32_probes_are_no_end() {
+        let first = (1 << 32) - 40;
+        let mut fates = Fates::new(first, 64);
+        fates.arrived = first;
+        for seq in (first..first + 80).filter(|seq| seq % 4 != 1) {
+            assert_eq!(fates.arrive(seq, usize::MAX), Some(Fate::NotSeen));
+            fates.set(seq, Fate::Answered);
+            assert_eq!(fates.window(seq), fates.old_window(seq), "seq {seq}");
+        }
+        assert_eq!(fates.arrived(), 20);
+        assert_eq!(fates.nibble((1 << 32) + 1), Fate::NotSeen as u8);
+        assert_eq!(fates.nibble(1 << 32), Fate::Answered as u8);
+        assert_eq!(fates.nibble(first), Fate::Forgotten as u8);
+    }
+
     #[test]
     fn what_came_before_the_session_is_not_known() {
         let mut fates = Fates::new(100, 64);

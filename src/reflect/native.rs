@@ -31,7 +31,9 @@ impl Server {
             self.counters.malformed += 1;
             return None;
         };
-        if matches!(message, Message::Hello(_) | Message::Open(_)) && !self.admits_stranger(now, path) {
+        if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
+            && !self.admits_stranger(now, path)
+        {
             return None;
         }
         match message {
@@ -60,7 +62,7 @@ impl Server {
                     nonce: fit.nonce,
                     number: fit.number,
                     received: length as u32,
-                    max_size: self.settings.max_size,
+                    max_size: self.largest_message(),
                     whole: self.settings.whole_answers,
                 };
                 Some(fits.emit(fit.answer, buffer))

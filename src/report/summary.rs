@@ -315,9 +315,21 @@ fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         && error.p99 >= 1000.0
     {
         advice.push(format!(
-            "sends were late by {} ms at p99; a longer interval would be kept better",
+            "sends were late by {} ms at p99: use --timer busy, or a longer interval",
             ms(error.p99)
         ));
+    }
+    if summary.missed > 0 && summary.missed * 1000 >= summary.sent {
+        advice.push(format!(
+            "{} probes left when the next was due already; rtt from due time (-v) has their wait",
+            summary.missed
+        ));
+    }
+    if run.events.iter().any(|event| event.kind == "overslept") {
+        advice.push("this host stood still; what was due meanwhile was not sent".to_owned());
+    }
+    if run.stamps.client_receive == "program" {
+        advice.push("no kernel stamps: the time until this program woke up is in the RTT".to_owned());
     }
     if summary.late > 0 && run.config.poisson_seed.is_some() && run.config.deadline_us.is_none() {
         advice.push("each random interval was its probe's deadline; -W gives them all the same".to_owned());
@@ -325,7 +337,7 @@ fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         advice.push("most replies came after the deadline; a larger -W would count them".to_owned());
     }
     if summary.causes.contains_key(&Cause::ClientOverflow) {
-        advice.push("this host dropped replies; a lower rate would not".to_owned());
+        advice.push(format!("this host dropped replies; a lower rate would not{}", larger_buffer(run)));
     }
     if summary.causes.contains_key(&Cause::ServerOverflow) {
         advice.push("the server's host dropped probes; a lower rate would not".to_owned());
@@ -338,6 +350,17 @@ fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         advice.push(format!("a clock was set {times}; one-way delays are from then on"));
     }
     advice
+}
+
+/// Where the system gave less room for replies than was asked for.
+fn larger_buffer(run: &Run) -> String {
+    let clamped = run.environment.receive_buffer.filter(|buffer| buffer.bytes < buffer.asked);
+    clamped.map_or(String::new(), |buffer| {
+        format!(
+            ", nor a larger net.core.rmem_max: the system gave {} of {} bytes of receive buffer",
+            buffer.bytes, buffer.asked
+        )
+    })
 }
 
 fn last_line(rtt: &Distribution) -> String {
@@ -401,7 +424,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::record::{Clock, Knee, LossRuns};
+    use crate::record::{Clock, Event, Knee, LossRuns, ReceiveBuffer};
 
     fn run() -> Run {
         let run = serde_json::json!({
@@ -533,7 +556,8 @@ mod tests {
             "payloads changed: 1 by the network, 3 on purpose",
             "send time error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
             "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
-            "note: sends were late by 2.00 ms at p99; a longer interval would be kept better",
+            "note: sends were late by 2.00 ms at p99: use --timer busy, or a longer interval",
+            "note: 3 probes left when the next was due already",
             "note: this host dropped replies; a lower rate would not",
             "note: payloads came back changed",
             "note: a clock was set once; one-way",
@@ -541,6 +565,26 @@ mod tests {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
         assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms"));
+    }
+
+    #[test]
+    fn what_makes_a_measurement_doubtful_is_said() {
+        let mut run = run();
+        run.environment.receive_buffer = Some(ReceiveBuffer { bytes: 212_992, asked: 4_194_304 });
+        run.stamps.client_receive = "program".to_owned();
+        run.events.push(Event { at_us: 1.0, kind: "overslept".to_owned(), text: String::new() });
+        let said = super::summary(&run, &bad(), &[], Detail::Usual).join(" ");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "nor a larger net.core.rmem_max: the system gave 212992 of 4194304 bytes",
+            "note: no kernel stamps: the time until this program woke up is in the RTT",
+            "note: this host stood still",
+        ] {
+            assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+        let few = Summary { rtt_us: spread(9.0, 10.0, 20.0, 21.0, 20), ..good() };
+        assert!(lines(&few, Detail::Usual).iter().any(|line| line.ends_with("n=20: p99 is the maximum")));
+        assert!(!lines(&good(), Detail::Usual).iter().any(|line| line.starts_with("note")));
     }
 
     #[test]

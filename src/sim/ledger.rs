@@ -36,10 +36,6 @@ impl Ledger {
         self.disabled = true;
     }
 
-    pub(super) fn is_enabled(&self) -> bool {
-        !self.disabled
-    }
-
     pub(super) fn probe_sent(&mut self, seq: Option<u64>, now: Instant) {
         if let Some(seq) = seq
             && !self.disabled

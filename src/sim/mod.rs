@@ -33,11 +33,20 @@ pub struct Simulation {
     /// How far its clock is ahead.
     server_lead: Duration,
     server_wake: Option<Instant>,
+    freeze: Option<Freeze>,
     hosts: Vec<Host>,
     seed: Seed,
     up: Conditions,
     down: Conditions,
     buffer: Vec<u8>,
+}
+
+/// The server's host does nothing for a part of each period, counted from the start; what comes
+/// meanwhile waits in its socket.
+#[derive(Clone, Copy)]
+struct Freeze {
+    period: Duration,
+    length: Duration,
 }
 
 /// A client, its two links and what it told.
@@ -53,6 +62,9 @@ struct Host {
     wake: Option<Instant>,
     ledger: Ledger,
     events: Vec<Event>,
+    keeps_events: bool,
+    /// It does nothing in this span; what comes meanwhile waits in its sockets.
+    asleep: Option<(Instant, Instant)>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +76,18 @@ struct Scheduled {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    ToServer { host: usize, port: u16, datagram: Vec<u8> },
-    ToClient { host: usize, port: u16, datagram: Vec<u8> },
+    ToServer {
+        host: usize,
+        port: u16,
+        datagram: Vec<u8>,
+    },
+    /// The kernel's stamp is of the arrival, however late the client looks.
+    ToClient {
+        host: usize,
+        port: u16,
+        arrived: Instant,
+        datagram: Vec<u8>,
+    },
     WakeServer,
     WakeClient(usize),
     Stop(usize),
@@ -90,6 +112,7 @@ impl Simulation {
             server: Some(Server::new(settings, secret(seed, 0), Self::START)),
             server_lead: Duration::ZERO,
             server_wake: None,
+            freeze: None,
             hosts: Vec::new(),
             seed,
             up,
@@ -113,6 +136,8 @@ impl Simulation {
             wake: None,
             ledger: Ledger::default(),
             events: Vec::new(),
+            keeps_events: true,
+            asleep: None,
         });
         self.serve_client(index);
         index
@@ -135,8 +160,9 @@ impl Simulation {
 
     /// Somebody sends this to the first port of a client, as if from the server.
     pub fn forge_to_client(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
-        let what = What::ToClient { host: client, port: FIRST_PORT, datagram };
-        self.schedule(Self::START + after, what);
+        let arrived = Self::START + after;
+        let what = What::ToClient { host: client, port: FIRST_PORT, arrived, datagram };
+        self.schedule(arrived, what);
     }
 
     /// Somebody sends this to the server, as if from the first port of a client.
@@ -152,14 +178,45 @@ impl Simulation {
         self.schedule(Self::START + back, What::Restart(Box::new(restart)));
     }
 
+    /// From the start of each period on, the server stands still for so long.
+    pub fn freeze_server(&mut self, period: Duration, length: Duration) {
+        self.freeze = Some(Freeze { period, length });
+    }
+
+    /// From this time on, counted from the start, the client's host stands still for so long.
+    pub fn put_client_to_sleep(&mut self, after: Duration, length: Duration, client: usize) {
+        let from = Self::START + after;
+        self.hosts[client].asleep = Some((from, from + length));
+    }
+
     /// Runs until every client is done. Panics if that takes longer than `bound`: a deadlock.
     pub fn run(&mut self, bound: Duration) {
-        while self.hosts.iter().any(|host| !host.client.is_done()) {
+        while self.step(bound) {}
+    }
+
+    /// The same, but passes on what each client tells as it goes, and keeps nothing.
+    pub fn run_telling(&mut self, bound: Duration, mut tell: impl FnMut(usize, Event)) {
+        for host in &mut self.hosts {
+            host.ledger.disable();
+            host.keeps_events = true;
+        }
+        while self.step(bound) {
+            for (index, host) in self.hosts.iter_mut().enumerate() {
+                host.events.drain(..).for_each(|event| tell(index, event));
+            }
+        }
+    }
+
+    /// Lets the next thing happen; false if every client is done.
+    fn step(&mut self, bound: Duration) -> bool {
+        let goes_on = self.hosts.iter().any(|host| !host.client.is_done());
+        if goes_on {
             let Some(Reverse(next)) = self.queue.pop() else { panic!("a client waits for nothing") };
             assert!(next.at - Self::START <= bound, "still running after {bound}");
             self.now = self.now.max(next.at);
             self.happen(next.what);
         }
+        goes_on
     }
 
     /// Lets so much time pass, whether anybody is still measuring or not.
@@ -199,31 +256,43 @@ impl Simulation {
     pub fn forget_as_you_go(&mut self) {
         for host in &mut self.hosts {
             host.ledger.disable();
+            host.keeps_events = false;
         }
     }
 
     fn happen(&mut self, what: What) {
+        let standing_still_until = match &what {
+            What::ToServer { .. } | What::WakeServer => self.thaw(),
+            What::ToClient { host, .. } | What::WakeClient(host) | What::Stop(host) => self.awakes(*host),
+            What::Kill | What::Restart(_) | What::StepServer(_) | What::StepClient(..) => None,
+        };
+        if let Some(end) = standing_still_until {
+            // What waits in a socket is read before anything else is done.
+            let waits = matches!(what, What::ToServer { .. } | What::ToClient { .. });
+            let behind = Duration::from_nanos(i64::from(!waits));
+            return self.schedule(end + behind, what);
+        }
         match what {
             What::ToServer { host, port, datagram } => self.deliver_to_server(host, port, &datagram),
-            What::ToClient { host, port, datagram } => {
+            What::ToClient { host, port, arrived, datagram } => {
                 // Nobody is at a port that the client has given up.
                 let Some(lane) = self.hosts[host].ports.iter().position(|known| *known == port) else {
                     return;
                 };
                 let ledger = &mut self.hosts[host].ledger;
-                ledger.reply_delivered(&datagram, self.now);
-                let received = self.now + self.hosts[host].lead;
+                ledger.reply_delivered(&datagram, arrived);
+                let received = arrived + self.hosts[host].lead;
                 self.hosts[host].client.handle(received, lane, &datagram);
                 self.serve_client(host);
             }
             What::WakeServer => {
-                if self.server_wake == Some(self.now) {
+                if self.server_wake.is_some_and(|wake| wake <= self.now) {
                     self.server_wake = None;
                     self.serve_server();
                 }
             }
             What::WakeClient(host) => {
-                if self.hosts[host].wake == Some(self.now) {
+                if self.hosts[host].wake.is_some_and(|wake| wake <= self.now) {
                     self.hosts[host].wake = None;
                     self.serve_client(host);
                 }
@@ -250,6 +319,18 @@ impl Simulation {
                 self.server = Some(Server::new(restart.0, restart.1, now));
             }
         }
+    }
+
+    /// When the server goes on, if it stands still now.
+    fn thaw(&self) -> Option<Instant> {
+        let Freeze { period, length } = self.freeze?;
+        let into = (self.now - Self::START).as_nanos() % period.as_nanos();
+        (into < length.as_nanos()).then(|| self.now + length - Duration::from_nanos(into))
+    }
+
+    /// When a client's host goes on, if it stands still now.
+    fn awakes(&self, host: usize) -> Option<Instant> {
+        self.hosts[host].asleep.filter(|(from, end)| (*from..*end).contains(&self.now)).map(|(_, end)| end)
     }
 
     fn deliver_to_server(&mut self, host: usize, port: u16, datagram: &[u8]) {
@@ -319,9 +400,8 @@ impl Simulation {
                     self.scheduled += 1;
                 }
             }
-            let ledger_on = host.ledger.is_enabled();
             while let Some(event) = host.client.poll_event() {
-                if ledger_on {
+                if host.keeps_events {
                     host.events.push(event);
                 }
             }
@@ -347,8 +427,9 @@ impl Simulation {
         let host = &mut self.hosts[index];
         host.ledger.reply_sent(datagram);
         for delay in host.down.pass(self.now, datagram) {
-            let what = What::ToClient { host: index, port, datagram: datagram.to_vec() };
-            self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
+            let arrived = self.now + delay;
+            let what = What::ToClient { host: index, port, arrived, datagram: datagram.to_vec() };
+            self.queue.push(Reverse(Scheduled { at: arrived, order: self.scheduled, what }));
             self.scheduled += 1;
         }
     }

@@ -31,7 +31,9 @@ pub fn decoders(data: &[u8]) {
     if let Some((kind, rest)) = data.split_first() {
         let message = [&[0xF5, 0x75, 0x10, *kind][..], rest].concat();
         if let Ok(Message::Tell(tell)) = native::decode(&message) {
-            (0..tell.count).for_each(|offset| drop(tell.fate(offset)));
+            for offset in 0..tell.count {
+                let _ = tell.fate(offset);
+            }
         }
     }
     if let Ok(text) = std::str::from_utf8(data) {

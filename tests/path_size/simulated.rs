@@ -8,6 +8,7 @@ use udpecho::reflect::{Path, Server, Settings};
 use udpecho::rng::Stream;
 use udpecho::sim::{Conditions, Link};
 use udpecho::time::{Duration, Instant};
+use udpecho::wire::seal::Key;
 
 use crate::common::{clean, millis, share};
 
@@ -30,11 +31,12 @@ fn path(longest_up: usize, longest_down: usize) -> Paths {
 /// What is found, how long it took, and how many datagrams were sent.
 fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration, u32) {
     let start = Instant::from_nanos(1_000_000_000);
+    let key = server.key.clone();
     let mut server = Server::new(server, [1; 32], start);
-    let mut finder = SizeFinder::new(MOST, paths.seed, start);
+    let mut finder = SizeFinder::new(MOST, paths.seed, key);
     let mut up = Link::new(paths.up.clone(), Stream::new(paths.seed, "up"));
     let mut down = Link::new(paths.down.clone(), Stream::new(paths.seed, "down"));
-    let client = Path { remote: SocketAddr::from(([10, 0, 0, 1], 1000)), local: None };
+    let client = Path { remote: SocketAddr::from(([10, 0, 0, 1], 10_000)), local: None };
     let mut coming: Vec<(Instant, Vec<u8>)> = Vec::new();
     let mut buffer = vec![0; 65_536];
     let (mut now, mut sent) = (start, 0);
@@ -49,7 +51,7 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
             let seen = if in_pieces { &buffer[..1] } else { &buffer[..sizing.length] };
             for delay in up.pass(now, seen) {
                 let mut answer = buffer.clone();
-                if let Some(length) = server.handle(now + delay, client, &mut answer, sizing.length) {
+                if let Some(length) = server.handle(now + delay, client, None, &mut answer, sizing.length) {
                     assert!(length <= sizing.length, "an answer longer than its question");
                     let back = down.pass(now + delay, &answer[..length]);
                     coming.extend(back.map(|back| (now + delay + back, answer[..length].to_vec())));
@@ -128,6 +130,14 @@ fn what_cannot_be_known_is_not_claimed() {
 fn silence_is_told_as_silence() {
     let (found, ..) = find(&path(0, 0), whole());
     assert!(matches!(found, Err(Failure::Silent { tries: 5, .. })), "{found:?}");
+}
+
+#[test]
+fn with_a_key_the_tag_is_part_of_the_length() {
+    let key = Key::new(&[3; 32]);
+    let server = Settings { key: Some(key), ..whole() };
+    let (found, ..) = find(&path(1472, 1300), server);
+    assert_eq!(found, Ok(PathSize { up: 1472, down: Down::Exactly(1300) }));
 }
 
 #[test]

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
+use udpecho::probe::{Event, Outcome};
 use udpecho::reflect;
-use udpecho::time::Duration;
-use udpecho::wire::native::{Forgotten, Message, Token, VERSION, decode, emit_close, emit_stop, is_native};
+use udpecho::sim::Simulation;
+use udpecho::time::{Duration, Instant};
+use udpecho::wire::native::{
+    Forgotten, Message, Reply, Token, VERSION, decode, emit_close, emit_stop, is_native,
+};
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
-use crate::common::{clean, injecting};
+use crate::common::{clean, injecting, millis, resolved, settings, simulation};
 
 const KINDS: std::ops::RangeInclusive<u8> = 0..=15;
 const MAGIC: [u8; 2] = [0xF5, 0x75];
@@ -218,4 +222,43 @@ fn services_and_other_than_hosts_are_never_answered() {
     assert_eq!(desk.server.counters().ignored, 10);
     let mut desk = Desk::new(reflect::Settings { allow_low_ports: true, ..clean() });
     assert!(desk.send("8.8.8.8:53".parse().unwrap(), b"hello").is_some());
+}
+
+/// A client that is sent junk, forgeries and replies of the future goes on, and tells when they came.
+#[test]
+fn a_client_counts_what_is_none_of_its_own_and_tells_the_time() {
+    let mut simulation = simulation(clean(), millis(10));
+    let client = simulation.add_client(settings(50, millis(100)));
+    let forged = |token, seq| {
+        emitted(|buffer| {
+            let times = (Instant::ZERO, Duration::ZERO);
+            let reply = Reply {
+                token,
+                seq,
+                sent: times.0,
+                received: times.0,
+                residence: times.1,
+                hold: times.1,
+                arrived: 0,
+                window: u32::MAX,
+                copy: false,
+                corrupted: false,
+            };
+            reply.emit(buffer);
+            64
+        })
+    };
+    for (after, datagram) in
+        [(2000, vec![]), (2010, vec![7; 1]), (2020, vec![0xF5; 1400]), (4000, forged(Token(7), 3))]
+    {
+        simulation.forge_to_client(millis(after), client, datagram);
+    }
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(client);
+    assert!(resolved(&events).iter().all(|row| row.outcome == Outcome::Ok));
+    let told = events.iter().filter_map(|event| match event {
+        Event::Strays { at, counters } => Some((*at - Simulation::START, counters.junk)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(millis(2000), 1), (millis(4000), 4)]);
 }

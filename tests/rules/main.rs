@@ -5,6 +5,7 @@
 mod common;
 
 mod abuse;
+mod frozen;
 mod injection;
 mod keys;
 mod limits;

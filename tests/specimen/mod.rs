@@ -101,7 +101,13 @@ fn run(count: u64, interval: f64) -> Run {
         udpecho: "0.1.0".to_owned(),
         argv: ["udpecho", "ping", "-ip", "192.0.2.10"].map(str::to_owned).to_vec(),
         started: "2026-11-20T17:34:25Z".to_owned(),
-        environment: Environment { os: "linux".to_owned(), kernel: None, arch: "x86_64".to_owned(), cpus: 2 },
+        environment: Environment {
+            os: "linux".to_owned(),
+            kernel: None,
+            arch: "x86_64".to_owned(),
+            cpus: 2,
+            receive_buffer: None,
+        },
         config: Config {
             host: "192.0.2.10".to_owned(),
             address: "192.0.2.10:8080".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::probe::{self, Resolved, SendError};
+use crate::probe::{self, Counters, Resolved, SendError};
 use crate::record::Event;
 use crate::time::{Duration, Instant};
 
@@ -25,6 +25,13 @@ impl Notes {
                 let text = format!("from seq {seq} on the interval is {interval}");
                 self.waiting.push_back((*seq, "at_floor", text));
             }
+            probe::Event::Overslept { first_seq, probes, late } => {
+                let last = first_seq + probes - 1;
+                let text = format!(
+                    "seq {first_seq} to {last} were not sent: this host stood still, the first was {late} late"
+                );
+                self.waiting.push_back((*first_seq, "overslept", text));
+            }
             probe::Event::Resolved(probe) => return self.about(probe),
             probe::Event::Forgotten { at } => {
                 return vec![self.at(*at, "forgotten", "the server does not know the session".to_owned())];
@@ -34,6 +41,9 @@ impl Notes {
             }
             probe::Event::Unreachable { at } => {
                 return vec![self.at(*at, "unreachable", "ICMP: nobody listens".to_owned())];
+            }
+            probe::Event::Strays { at, counters } => {
+                return vec![self.at(*at, "strays", strays(counters))];
             }
             _ => {}
         }
@@ -57,6 +67,18 @@ impl Notes {
     fn at(&self, at: Instant, kind: &str, text: String) -> Event {
         Event { at_us: (at - self.zero).as_micros_f64(), kind: kind.to_owned(), text }
     }
+}
+
+/// Which datagrams came, so far, that were none of the run's.
+pub fn strays(counters: &Counters) -> String {
+    let kinds = [
+        (counters.junk, "not understood or of no session of ours"),
+        (counters.forged, "replies to what was never sent"),
+        (counters.unauthentic, "without the key"),
+        (counters.stragglers, "only replies to probes long given up"),
+    ];
+    let told = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 pub fn in_words(why: &SendError) -> String {

@@ -2,7 +2,7 @@
 //! or dots; on a terminal with a line under it that says how it goes.
 
 use super::dots::Dots;
-use super::notes::in_words;
+use super::notes::{self, in_words};
 use super::outstanding::Outstanding;
 use super::places;
 use super::plan::Peer;
@@ -144,6 +144,10 @@ impl Screen {
             Event::AtFloor { seq, interval } => {
                 self.notice(format!("from seq={seq} on the interval stays at its floor, {interval}"));
             }
+            Event::Overslept { first_seq, probes, late } => self.notice(format!(
+                "this host stood still for {}: {probes} probes from seq={first_seq} on were not sent",
+                milliseconds(*late)
+            )),
             Event::Forgotten { .. } => {
                 self.notice("the server has forgotten us, so it was restarted: opening again")
             }
@@ -152,6 +156,9 @@ impl Screen {
             Event::StopAnswered { obeyed: true } => self.notice("the server stops"),
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");
+            }
+            Event::Strays { counters, .. } => {
+                self.notice(format!("stray datagrams: {}", notes::strays(counters)))
             }
             Event::Started { .. } | Event::Resolved(_) | Event::Failed(_) | Event::Finished => {}
         }

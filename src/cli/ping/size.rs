@@ -9,19 +9,21 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::net::{Control, Outgoing, find_size, random_bytes};
-use crate::probe::{Down, Failure, PathSize};
+use crate::probe::{Down, Failure, PathSize, SizeFinder};
 use crate::report::bytes_on_the_wire;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
+use crate::wire::seal::Key;
 
 /// Prints the largest payload that the path carries in one piece, and ends.
-pub fn run(peer: &Peer, outgoing: &Outgoing) -> anyhow::Result<Exit> {
+pub fn run(peer: &Peer, outgoing: &Outgoing, key: Option<Key>) -> anyhow::Result<Exit> {
     if !outgoing.backend.forbids_fragments() {
         bail!("--find-size needs sockets that forbid fragments, and these do not");
     }
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let most = if peer.address.is_ipv4() { MAX_SIZE_V4 } else { MAX_SIZE_V6 };
-    let found = find_size(peer.address, most, u64::from_ne_bytes(random_bytes()?), outgoing, &control)
+    let finder = SizeFinder::new(most, u64::from_ne_bytes(random_bytes()?), key);
+    let found = find_size(finder, peer.address, outgoing, &control)
         .with_context(|| format!("cannot send to {}", peer.address))?;
     match found {
         Some(Ok(size)) => {
@@ -60,12 +62,19 @@ fn in_words(size: &PathSize, peer: &Peer) -> String {
 }
 
 /// Why there was no run; where its size was too long, with the one that passes.
-pub fn explain(failure: &Failure, peer: &Peer, outgoing: &Outgoing, control: &Control) -> anyhow::Error {
+pub fn explain(
+    failure: &Failure,
+    peer: &Peer,
+    key: Option<Key>,
+    outgoing: &Outgoing,
+    control: &Control,
+) -> anyhow::Error {
     let (Failure::SizeLost { size } | Failure::SizeNotSent { size }) = *failure else {
         return plan::explain(failure, peer);
     };
     let seed = random_bytes().map(u64::from_ne_bytes);
-    let found = seed.and_then(|seed| find_size(peer.address, size, seed, outgoing, control));
+    let found =
+        seed.and_then(|seed| find_size(SizeFinder::new(size, seed, key), peer.address, outgoing, control));
     match found {
         Ok(Some(Ok(found))) if found.both_ways() < size && outgoing.backend.forbids_fragments() => {
             let (ip, passes) = (peer.address.ip(), found.both_ways());

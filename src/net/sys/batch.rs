@@ -9,6 +9,9 @@ use std::ops::Range;
 use crate::reflect::Path;
 use crate::time::Instant;
 
+/// Datagrams that kernels take, and give, as one train at most.
+pub const LONGEST_TRAIN: u64 = 64;
+
 pub struct Batch {
     bytes: Vec<u8>,
     stride: usize,
@@ -46,8 +49,6 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// What kernels take at once.
-    const MOST_SEGMENTS: usize = 64;
     const LONGEST: usize = 65_000;
 
     fn takes(&self, path: Path, length: usize) -> bool {
@@ -55,7 +56,7 @@ impl Letter {
         whole
             && length <= self.segment
             && length > 0
-            && self.segments < Self::MOST_SEGMENTS
+            && self.segments < LONGEST_TRAIN as usize
             && self.length + length <= Self::LONGEST
             && path == self.path
     }
@@ -84,7 +85,7 @@ impl Batch {
     }
 
     /// How many arrivals there are.
-    pub fn len(&self) -> usize {
+    pub fn arrived(&self) -> usize {
         self.arrived
     }
 
@@ -165,6 +166,11 @@ impl Batch {
         self.post(path, start..start + length);
     }
 
+    /// The first datagram that was committed.
+    pub fn first_written(&self, length: usize) -> &[u8] {
+        &self.bytes[..length]
+    }
+
     pub(super) fn pieces_of(&self, letter: usize) -> &[Range<usize>] {
         let end = self.letters.get(letter + 1).map_or(self.pieces.len(), |next| next.first_piece);
         &self.pieces[self.letters[letter].first_piece..end]
@@ -182,6 +188,7 @@ impl Batch {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "places are ranges")]
 mod tests {
     use super::*;
 

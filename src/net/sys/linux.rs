@@ -18,8 +18,9 @@ use crate::time::{Duration, Instant};
 
 /// The sum of all that can be enabled at once: a stamp (timespec), the drop counter (u32), the time
 /// to live, the traffic class and the length of a train's datagrams (int each), an IPv6 packet info
-/// (20 bytes).
-const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20);
+/// (20 bytes), the stamps of one that was sent (three timespecs) with what else is told of it (16
+/// bytes and an address).
+const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
 const fn space(payload: usize) -> usize {
     // SAFETY: CMSG_SPACE only computes.
@@ -35,6 +36,7 @@ struct ControlBuffer([u8; CONTROL]);
 pub struct Socket {
     socket: socket2::Socket,
     options: Options,
+    connected: bool,
     ipv6: bool,
     overflows: u64,
     /// The drop counter is 32 bits wide.
@@ -87,6 +89,10 @@ impl Socket {
         if options.stamps {
             set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         }
+        if options.sent_stamps {
+            let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+            set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)?;
+        }
         let ipv6 = address.is_ipv6();
         if options.hops {
             if ipv6 {
@@ -121,6 +127,7 @@ impl Socket {
         let socket = Self {
             socket,
             options: *options,
+            connected: false,
             ipv6,
             overflows: 0,
             last_overflow: 0,
@@ -149,12 +156,19 @@ impl Socket {
         Ok(())
     }
 
-    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
-        self.socket.connect(&remote.into())
+    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
+        self.socket.connect(&remote.into())?;
+        self.connected = true;
+        Ok(())
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))
+    }
+
+    /// The kernel reserves twice what was asked for, for its own bookkeeping.
+    pub fn receive_buffer(&self) -> Option<usize> {
+        self.socket.recv_buffer_size().ok().map(|bytes| bytes / 2)
     }
 
     pub fn has_stamps(&self) -> bool {
@@ -174,6 +188,25 @@ impl Socket {
     }
 
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+        self.take(batch, 0)
+    }
+
+    /// The frames are left in the batch by way of the queue of errors, where the kernel puts them.
+    pub fn sent_stamps(&mut self, batch: &mut Batch, mut tell: impl FnMut(Instant, &[u8])) {
+        while self.options.sent_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
+            for index in 0..batch.arrived() {
+                let place = batch.datagrams(index).next().expect("every arrival is one datagram at least");
+                if let Some(stamp) = batch.arrival(index).stamp {
+                    tell(stamp, batch.bytes(place));
+                }
+            }
+            if !batch.was_filled() {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
         let offer = self.offer.min(batch.capacity());
         self.headers.resize(offer, offer);
         let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
@@ -195,7 +228,7 @@ impl Socket {
                 self.socket.as_raw_fd(),
                 messages.as_mut_ptr(),
                 offer as u32,
-                libc::MSG_DONTWAIT,
+                libc::MSG_DONTWAIT | from,
                 ptr::null_mut(),
             )
         };
@@ -227,7 +260,7 @@ impl Socket {
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, &io::Error)) {
+    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
         let mut next = 0;
         while next < batch.letters.len() {
             next = self.send_from(next, batch, &mut failed);
@@ -235,7 +268,12 @@ impl Socket {
     }
 
     /// Sends the letters from this one on, until a train is refused; returns which are left.
-    fn send_from(&mut self, first: usize, batch: &Batch, failed: &mut impl FnMut(Path, &io::Error)) -> usize {
+    fn send_from(
+        &mut self,
+        first: usize,
+        batch: &Batch,
+        failed: &mut impl FnMut(usize, &io::Error) -> bool,
+    ) -> usize {
         let count = self.prepare(first, batch);
         let mut start = 0;
         while start < count {
@@ -266,8 +304,15 @@ impl Socket {
                     return index;
                 }
                 _ => {
-                    failed(letter.path, &error);
-                    start += 1;
+                    let before: usize = batch.letters[..index].iter().map(|letter| letter.segments).sum();
+                    let sibling = |at: usize| self.headers.letters.get(at) == Some(&index);
+                    let first = (0..=start).rev().take_while(|at| sibling(*at)).last().unwrap_or(start);
+                    let alone = letter.segments == 1 || letter.segment > self.longest_in_train;
+                    let ordinals = if alone { start - first..start - first + 1 } else { 0..letter.segments };
+                    // Every datagram of a train is told of.
+                    if !ordinals.fold(false, |again, ordinal| failed(before + ordinal, &error) | again) {
+                        start += 1;
+                    }
                 }
             }
         }
@@ -315,8 +360,12 @@ impl Socket {
         let at = letters.len();
         letters.push(index);
         let header = &mut messages[at].msg_hdr;
-        header.msg_namelen = write_address(letter.path.remote, &mut names[at]);
-        header.msg_name = ptr::from_mut(&mut names[at]).cast();
+        if self.connected {
+            (header.msg_name, header.msg_namelen) = (ptr::null_mut(), 0);
+        } else {
+            header.msg_namelen = write_address(letter.path.remote, &mut names[at]);
+            header.msg_name = ptr::from_mut(&mut names[at]).cast();
+        }
         header.msg_iov = &raw mut all[vectors.start];
         header.msg_iovlen = vectors.len() as _;
         header.msg_flags = 0;
@@ -345,6 +394,11 @@ fn read_control(header: &libc::msghdr) -> Ancillary {
         match (level, kind) {
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                 let time: libc::timespec = read_payload(message);
+                ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
+            }
+            // Of what is received it repeats the other stamp.
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                let [time, _, _]: [libc::timespec; 3] = read_payload(message);
                 ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => ancillary.overflow = Some(read_payload(message)),

@@ -12,11 +12,10 @@ mod portable;
 use std::io;
 use std::net::SocketAddr;
 
-pub use batch::{Arrival, Batch};
+pub use batch::{Arrival, Batch, LONGEST_TRAIN};
 
 use super::control::Control;
-use crate::reflect::Path;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// How datagrams are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +56,8 @@ pub struct Options {
     pub busy_poll: bool,
     /// Stamp in the kernel what is received.
     pub stamps: bool,
+    /// Stamp in the kernel what is sent, too.
+    pub sent_stamps: bool,
     /// Tell the time to live of what is received.
     pub hops: bool,
 }
@@ -81,7 +82,7 @@ impl Socket {
     }
 
     /// From now on it talks to this address only, and hears of its ICMP errors.
-    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
+    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.connect(remote),
@@ -97,12 +98,30 @@ impl Socket {
         }
     }
 
+    /// Bytes of receive buffer that the system gave, as it counts them, where it tells.
+    pub fn receive_buffer(&self) -> Option<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.receive_buffer(),
+            Self::Portable(_) => None,
+        }
+    }
+
     /// Whether what it receives bears the kernel's stamp.
     pub fn has_stamps(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.has_stamps(),
             Self::Portable(_) => false,
+        }
+    }
+
+    /// Tells of each datagram that was sent when the kernel saw it leave, with the frame it was in.
+    pub fn sent_stamps(&mut self, batch: &mut Batch, tell: impl FnMut(Instant, &[u8])) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.sent_stamps(batch, tell),
+            Self::Portable(_) => {}
         }
     }
 
@@ -116,9 +135,9 @@ impl Socket {
         }
     }
 
-    /// Sends the letters of a batch to addresses of its family, each along its path; tells of each
-    /// that failed.
-    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, &io::Error)) {
+    /// Sends the letters of a batch to addresses of its family, each along its path. Tells which of
+    /// its datagrams failed, counted as they were posted; true has it tried again.
+    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(usize, &io::Error) -> bool) {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send(batch, failed),
@@ -154,12 +173,18 @@ impl Socket {
     }
 }
 
-/// Waits until a datagram is there, a request comes, or the time is over; it may be for less.
+/// Waits until a datagram is there, if that is to be listened for, a request comes, or the time is
+/// over; it may be for less.
 /// Whether it was a request, which stays until `Control::clear`.
-pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+pub fn wait(
+    sockets: &[Socket],
+    listen: bool,
+    control: &Control,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
-        Some(Socket::Linux(_)) => linux::wait(sockets, control, timeout),
+        Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, control, timeout),
         _ => portable::wait(sockets, timeout).map(|()| false),
     }
 }

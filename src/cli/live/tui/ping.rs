@@ -286,8 +286,8 @@ mod tests {
             grace: Duration::from_secs(1),
             wants: None,
             stop_server: false,
-            seed: 1,
             key: None,
+            seed: 1,
         });
         network.run(Duration::from_secs(3600));
         let mut live = Live::new(About {

@@ -1,0 +1,309 @@
+//! What is run, and how its figures are read. A tool that is not installed gives none.
+
+use std::fmt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::servers::{Server, UDPECHO, free_port, pinned};
+
+/// How late a run's probes left, in us.
+pub struct Sends {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+    /// Shares.
+    pub missed: f64,
+    pub core: f64,
+}
+
+/// RTTs, in us.
+#[derive(Clone, Copy)]
+pub struct Trip {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    OneCore,
+    TwoCores,
+    Spinning,
+}
+
+impl Placement {
+    /// Of the client and of the server.
+    fn cores(self) -> (usize, usize) {
+        if self == Self::OneCore { (0, 0) } else { (0, 1) }
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneCore => "one core",
+            Self::TwoCores => "two cores",
+            Self::Spinning => "two cores, both spinning",
+        })
+    }
+}
+
+type Sender = fn(&str, u32) -> Option<Sends>;
+pub const SENDERS: [(&str, Sender); 5] = [
+    ("udpecho", |interval, probes| Some(udpecho_sends("hybrid", interval, probes))),
+    ("udpecho --timer sleep", |interval, probes| Some(udpecho_sends("sleep", interval, probes))),
+    ("udpecho --timer busy", |interval, probes| Some(udpecho_sends("busy", interval, probes))),
+    ("irtt", |interval, probes| irtt_sends("comp", interval, probes)),
+    ("irtt --timer=busy", |interval, probes| irtt_sends("busy", interval, probes)),
+];
+
+type Tripper = fn(Placement) -> Option<Trip>;
+pub const TRIPS: [(&str, Tripper); 4] = [
+    ("udpecho", udpecho_trip),
+    ("sockperf", sockperf_trip),
+    ("irtt", irtt_trip),
+    ("fping (ICMP)", fping_trip),
+];
+
+fn installed(tool: &str) -> bool {
+    Command::new("which").arg(tool).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// A server of another tool, ended when dropped.
+struct Other(Child);
+
+impl Other {
+    fn start(command: &Command, core: usize) -> Self {
+        let child = pinned(command, core).spawn().expect("it is installed");
+        std::thread::sleep(Duration::from_millis(300));
+        Self(child)
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs it on core 0; what it printed, and the seconds of a core that it took.
+fn run(program: &str, arguments: &[&str], core: usize) -> (String, f64) {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let before = children_seconds();
+    let output = pinned(&command, core).stdout(Stdio::piped()).output().expect("it is installed");
+    (String::from_utf8_lossy(&output.stdout).into_owned(), children_seconds() - before)
+}
+
+/// Of all children that have ended, from the kernel's count in hundredths of a second.
+fn children_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("proc is mounted");
+    let fields: Vec<&str> = stat[stat.rfind(')').expect("a name") + 1..].split_whitespace().collect();
+    fields[13..15].iter().map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+}
+
+fn ping(server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
+    let port = server.address.port().to_string();
+    let mut all = vec!["ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record", "--json", "-s", "64"];
+    all.extend(arguments);
+    let (text, seconds) = run(UDPECHO, &all, core);
+    let record: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    (record["summary"].clone(), seconds)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn udpecho_sends(timer: &str, interval: &str, probes: u32) -> Sends {
+    let server = Server::start_udpecho(&["--clean"]);
+    let count = probes.to_string();
+    let (summary, seconds) = ping(&server, 0, &["--timer", timer, "-i", interval, "-n", &count, "-W", "1"]);
+    let error = &summary["schedule_error_us"];
+    Sends {
+        p50: number(&error["p50"]),
+        p99: number(&error["p99"]),
+        max: number(&error["max"]),
+        missed: number(&summary["missed"]) / f64::from(probes),
+        core: seconds / length(interval, probes),
+    }
+}
+
+fn length(interval: &str, probes: u32) -> f64 {
+    let micros = if let Some(ms) = interval.strip_suffix("ms") {
+        ms.parse::<f64>().unwrap() * 1e3
+    } else {
+        interval.strip_suffix("us").unwrap().parse().unwrap()
+    };
+    micros * f64::from(probes) / 1e6
+}
+
+fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
+    let (record, seconds) = irtt(Placement::TwoCores, timer, interval, probes)?;
+    let micros = length(interval, probes) * 1e6 / f64::from(probes);
+    let trips = record["round_trips"].as_array()?;
+    let sent: Vec<f64> = trips
+        .iter()
+        .filter_map(|trip| trip["timestamps"]["client"]["send"]["monotonic"].as_f64())
+        .map(|nanos| nanos / 1e3)
+        .collect();
+    // Each send belongs to the tick that it is nearest to.
+    let first = *sent.first()?;
+    let ticks: Vec<(i64, f64)> = sent
+        .iter()
+        .map(|at| ((at - first) / micros, at - first))
+        .map(|(tick, at)| (tick.round() as i64, at - tick.round() * micros))
+        .collect();
+    let mut late: Vec<f64> = ticks.iter().map(|(_, late)| *late).collect();
+    late.sort_by(f64::total_cmp);
+    let hit = ticks.iter().map(|(tick, _)| tick).collect::<std::collections::BTreeSet<_>>().len();
+    let at = |p: f64| late[((late.len() as f64 * p).ceil() as usize).clamp(1, late.len()) - 1];
+    Some(Sends {
+        p50: at(0.5),
+        p99: at(0.99),
+        max: at(1.0),
+        missed: 1.0 - hit as f64 / f64::from(probes),
+        core: seconds / length(interval, probes),
+    })
+}
+
+fn irtt(placement: Placement, timer: &str, interval: &str, probes: u32) -> Option<(Value, f64)> {
+    if !installed("irtt") {
+        return None;
+    }
+    let (client, server) = placement.cores();
+    let target = format!("127.0.0.1:{}", free_port());
+    let mut command = Command::new("irtt");
+    command.args(["server", "-b", &target, "-i", "0"]);
+    let _server = Other::start(&command, server);
+    let duration = format!("{}ms", length(interval, probes) * 1e3);
+    let timer = format!("--timer={timer}");
+    let (text, seconds) = run(
+        "irtt",
+        &["client", "-i", interval, "-d", &duration, "-l", "64", "-Q", &timer, "-o", "-", &target],
+        client,
+    );
+    Some((serde_json::from_str(&text).ok()?, seconds))
+}
+
+fn udpecho_trip(placement: Placement) -> Option<Trip> {
+    let (client, server) = placement.cores();
+    let spinning = placement == Placement::Spinning;
+    let server = Server::start_udpecho_on(
+        Some(server),
+        if spinning { &["--clean", "--busy-poll"] } else { &["--clean"] },
+    );
+    let timer = if spinning { "busy" } else { "hybrid" };
+    let (summary, _) = ping(&server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
+    Some(Trip { p50: number(&summary["rtt_us"]["p50"]), p99: number(&summary["rtt_us"]["p99"]) })
+}
+
+fn sockperf_trip(placement: Placement) -> Option<Trip> {
+    if !installed("sockperf") {
+        return None;
+    }
+    let (client, server) = placement.cores();
+    let port = free_port().to_string();
+    let spin: &[&str] = if placement == Placement::Spinning { &["--nonblocked"] } else { &[] };
+    let mut command = Command::new("sockperf");
+    command.args(["server", "-i", "127.0.0.1", "-p", &port]).args(spin);
+    let _server = Other::start(&command, server);
+    let mut arguments =
+        vec!["ping-pong", "-i", "127.0.0.1", "-p", &port, "-t", "2", "-m", "64", "--mps=1000", "--full-rtt"];
+    arguments.extend(spin);
+    let (text, _) = run("sockperf", &arguments, client);
+    let percentile = |which: &str| {
+        let line = text.lines().find(|line| line.contains(&format!("percentile {which}")))?;
+        line.rsplit('=').next()?.trim().parse::<f64>().ok()
+    };
+    Some(Trip { p50: percentile("50.000")?, p99: percentile("99.000")? })
+}
+
+fn irtt_trip(placement: Placement) -> Option<Trip> {
+    let timer = if placement == Placement::Spinning { "busy" } else { "comp" };
+    let (record, _) = irtt(placement, timer, "1ms", 2000)?;
+    let mut rtts: Vec<f64> =
+        record["round_trips"].as_array()?.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64()).collect();
+    rtts.sort_by(f64::total_cmp);
+    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|nanos| nanos / 1e3);
+    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+}
+
+fn fping_trip(placement: Placement) -> Option<Trip> {
+    if !installed("fping") || placement == Placement::Spinning {
+        return None;
+    }
+    // It asks the kernel, so there is no server to place.
+    let (text, _) = run("sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
+    let mut rtts: Vec<f64> =
+        text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok()).collect();
+    rtts.sort_by(f64::total_cmp);
+    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|ms| ms * 1e3);
+    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+}
+
+/// For each probe of the client, all its threads counted.
+pub fn system_calls(interval: &str) -> Option<f64> {
+    if !installed("strace") {
+        return None;
+    }
+    let server = Server::start_udpecho(&["--clean"]);
+    let port = server.address.port().to_string();
+    let count = |probes: u32| -> Option<f64> {
+        let probes = probes.to_string();
+        let output = Command::new("strace")
+            .args(["-f", "-c", UDPECHO, "ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record"])
+            .args(["-i", interval, "-n", &probes, "-W", "1"])
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let total = text.lines().find(|line| line.trim_end().ends_with("total"))?;
+        total.split_whitespace().nth(3)?.parse().ok()
+    };
+    // What it takes to start and to end is in both.
+    let (few, many) = if interval == "1ms" { (500, 2_500) } else { (20, 60) };
+    Some((count(many)? - count(few)?) / f64::from(many - few))
+}
+
+pub fn at_rate(rate: &str, record: bool) -> String {
+    let server = Server::start_udpecho_on(None, &["--clean"]);
+    let port = server.address.port().to_string();
+    let folder = std::env::temp_dir().join(format!("udpecho-rate-{}", std::process::id()));
+    let mut command = Command::new(UDPECHO);
+    command.args([
+        "ping",
+        "-ip",
+        "127.0.0.1",
+        "-port",
+        &port,
+        "-q",
+        "--json",
+        "-s",
+        "64",
+        "-w",
+        "2",
+        "--rate",
+        rate,
+    ]);
+    if record {
+        command.arg("-o").arg(&folder)
+    } else {
+        command.arg("--no-record")
+    };
+    let output = command.stderr(Stdio::null()).output().expect("ping runs");
+    let _ = std::fs::remove_dir_all(folder);
+    let record: Value = serde_json::from_slice(&output.stdout).expect("its record");
+    let summary = &record["summary"];
+    let cause = |name: &str| summary["causes"][name].as_u64().unwrap_or(0);
+    format!(
+        "{:.0} | {} | {} | {} | {} | {}",
+        number(&summary["sent"]) / 2.0,
+        summary["ok"],
+        cause("server_overflow"),
+        cause("client_overflow"),
+        cause("up") + cause("down"),
+        cause("unknown")
+    )
+}
