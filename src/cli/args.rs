@@ -1,6 +1,6 @@
 //! What can be typed. What it means is each command's own affair.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -42,6 +42,15 @@ pub enum Io {
     #[default]
     Native,
     Portable,
+}
+
+/// What is paid for leaving on time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Timer {
+    Sleep,
+    #[default]
+    Hybrid,
+    Busy,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -204,9 +213,16 @@ pub struct Ping {
     /// Number of probes [default: until interrupted]
     #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
     pub count: Option<u64>,
-    /// Time from one probe to the next, in seconds, or as in 500ms, 20us
-    #[arg(short, long, value_name = "TIME", default_value = "1", allow_negative_numbers = true)]
-    pub interval: Interval,
+    /// Time from one probe to the next, in seconds, or as in 500ms, 20us [default: 1, with -f 100us]
+    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true)]
+    pub interval: Option<Interval>,
+    /// Probes a second instead of -i, as in 200k; above 200k they leave in trains
+    #[arg(long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
+    pub rate: Option<Interval>,
+    /// How probes are made to leave on time: sleep is cheap and some 15 us late, hybrid looks at the clock
+    /// shortly before, busy never sleeps
+    #[arg(long, value_name = "HOW", default_value = "hybrid")]
+    pub timer: Timer,
     /// Bytes of UDP payload, as in 512, 1k, 1Ki
     #[arg(short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
     pub size: ByteSize,
@@ -280,6 +296,19 @@ pub struct Ping {
     /// Print all statistics
     #[arg(short, long)]
     pub verbose: bool,
+    /// Print the time before each probe's line, in seconds since 1970
+    #[arg(short = 'D', long)]
+    pub timestamps: bool,
+    /// Say so when a probe has no answer yet and the next one leaves
+    #[arg(short = 'O', long)]
+    pub outstanding: bool,
+    /// Flood: print a dot for each probe, erased when it is answered, instead of lines
+    #[arg(short = 'f', long)]
+    pub flood: bool,
+    /// Serve a page that shows the run as it goes, with /metrics for Prometheus and /api/run.json; a port
+    /// alone is one of this host only
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
     #[command(flatten)]
     pub export: Export,
     #[command(flatten)]
@@ -405,6 +434,14 @@ fn number<T: TryFrom<u64>>(
     }
 }
 
+/// Without an address only this host may look.
+fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
+    let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    here.or(text.parse().ok())
+        .ok_or_else(|| UnitError::new("it is no address with a port, and no port", "127.0.0.1:8081"))
+}
+
 fn decay(text: &str) -> Result<Probability, UnitError> {
     let share: Probability = text.parse()?;
     if share > Probability::ZERO && share < Probability::ONE {
@@ -412,4 +449,13 @@ fn decay(text: &str) -> Result<Probability, UnitError> {
     } else {
         Err(UnitError::new("an interval can shrink by more than 0% and less than 100%", "5%"))
     }
+}
+
+/// Reads probes a second as the interval between them.
+fn rate(text: &str) -> Result<Interval, UnitError> {
+    const SECOND: i64 = 1_000_000_000;
+    let none = || UnitError::new("it is no rate from 1 probe a second to 10M", "200k");
+    let per_second: ByteSize = text.parse().map_err(|_| none())?;
+    let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
+    Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
 }

@@ -1,6 +1,8 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
+mod dots;
 mod notes;
+mod outstanding;
 mod places;
 mod plan;
 mod screen;
@@ -8,16 +10,17 @@ mod size;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
 use anyhow::{Context, anyhow};
 
 use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
+use super::live::{About, PingPage};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation};
+use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
 use crate::probe::{Event, Failure};
 use crate::record::{self, Run};
 use crate::report::{self, Detail, Thresholds};
@@ -25,7 +28,7 @@ use crate::time::{Duration, Instant};
 use notes::Notes;
 use places::Places;
 use plan::{Plan, Server};
-use screen::Screen;
+use screen::{Look, Screen};
 
 /// How long a reader that has stopped reading is waited for at a second interrupt.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -60,13 +63,24 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
-    let mut screen = Screen::new(lines, &peer, settings.size, arguments.quiet);
+    let mut screen = Screen::new(lines, &peer, About::of(&run.config), Look::of(arguments));
 
-    let observations = start(engine, &control)?;
+    let page = arguments.http.map(|address| PingPage::start(address, &run, clock)).transpose();
+    let mut page = match page {
+        Ok(page) => page,
+        Err(error) => {
+            recorder.discard();
+            return Err(error);
+        }
+    };
+
+    let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,
         screen: &mut screen,
+        page: &mut page,
+        clock,
         interim: &interim,
         written_out: true,
     };
@@ -90,9 +104,13 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         data.into_iter().for_each(|data| data.leave(LAST_WORDS));
         return Ok(Exit::Interrupted);
     }
+    screen.end();
     let summary = recorder.fold().summary();
     run.clock = recorder.fold().clock();
     run.summary = Some(summary.clone());
+    if let Some(page) = page {
+        page.finish(&run);
+    }
     let Finished { seconds, folder, mut failures } = recorder.finish(&run);
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
     report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
@@ -138,18 +156,54 @@ enum Ended {
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
-fn start(mut engine: ClientEngine, control: &Arc<Control>) -> anyhow::Result<Receiver<Observation>> {
+fn start(
+    mut engine: ClientEngine,
+    control: &Arc<Control>,
+    watched: bool,
+) -> anyhow::Result<Receiver<Vec<Observation>>> {
     let (sender, receiver) = channel();
     let control = Arc::clone(control);
     std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
-            // The receiver lives until this sender is gone. A failing wait ends the run with what it has.
-            let mut observe = |observation| drop(sender.send(observation));
-            drop(engine.run(&control, &mut observe));
+            // A failing wait ends the run with what it has.
+            let mut observer = InChunks { sender, chunk: Vec::new(), watched };
+            drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
     Ok(receiver)
+}
+
+/// Passes observations on in chunks: to wake the thread that takes them for each takes longer than
+/// what is measured.
+struct InChunks {
+    sender: Sender<Vec<Observation>>,
+    chunk: Vec<Observation>,
+    /// Somebody looks at each reply as it comes.
+    watched: bool,
+}
+
+impl InChunks {
+    const MOST: usize = 1024;
+}
+
+impl Observer for InChunks {
+    fn observe(&mut self, observation: Observation) {
+        if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
+            return;
+        }
+        self.chunk.push(observation);
+        if self.chunk.len() >= Self::MOST {
+            self.idle();
+        }
+    }
+
+    fn idle(&mut self) {
+        if !self.chunk.is_empty() {
+            // The receiver lives until this sender is gone.
+            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        }
+    }
 }
 
 /// Follows a run: into the record, onto the screen.
@@ -157,6 +211,8 @@ struct Watch<'a> {
     run: &'a mut Run,
     recorder: &'a mut Recorder,
     screen: &'a mut Screen,
+    page: &'a mut Option<PingPage>,
+    clock: Clock,
     interim: &'a AtomicBool,
     /// Nothing waits in a buffer.
     written_out: bool,
@@ -168,61 +224,79 @@ impl Watch<'_> {
     /// And when nothing has happened for so long: there may be no tick between probes far apart.
     const IDLE: Duration = Duration::from_millis(50);
 
-    fn until_the_end(&mut self, observations: &Receiver<Observation>) -> Ended {
+    fn until_the_end(&mut self, observations: &Receiver<Vec<Observation>>) -> Ended {
         let mut notes = Notes::default();
         let mut next_flush = Instant::ZERO;
-        while let Some(observation) = self.next(observations) {
-            match observation {
-                Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
-                Observation::Event(event, ttl) => {
-                    self.event(&event);
-                    notes.of(&event).into_iter().for_each(|note| self.note(note));
-                    self.screen.event(&event, ttl);
-                }
-                Observation::ClockStep { at, by } => {
-                    self.note(notes.clock_step(at, by));
-                    self.screen.clock_step(by);
-                }
-                Observation::Tick { now, .. } => {
-                    if now >= next_flush {
-                        self.recorder.flush();
-                        next_flush = now + Self::FLUSH;
+        while let Some(chunk) = self.next(observations) {
+            for observation in chunk {
+                match observation {
+                    Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
+                    Observation::Event(event, ttl) => {
+                        self.event(&event);
+                        notes.of(&event).into_iter().for_each(|note| self.note(note));
+                        self.screen.event(&event, ttl, self.clock.now());
                     }
-                    self.answer();
-                    self.screen.tick(now);
+                    Observation::ClockStep { at, by } => {
+                        self.note(notes.clock_step(at, by));
+                        self.screen.clock_step(by);
+                    }
+                    Observation::Tick { now, in_flight } => {
+                        if now >= next_flush {
+                            self.recorder.flush();
+                            next_flush = now + Self::FLUSH;
+                        }
+                        self.answer();
+                        self.tick(now, Some(in_flight));
+                    }
                 }
             }
         }
         if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
     }
 
-    fn next(&mut self, observations: &Receiver<Observation>) -> Option<Observation> {
+    fn next(&mut self, observations: &Receiver<Vec<Observation>>) -> Option<Vec<Observation>> {
         loop {
             let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
             match observations.recv_timeout(patience.to_std()) {
-                Ok(observation) => {
+                Ok(chunk) => {
                     self.written_out = false;
-                    return Some(observation);
+                    return Some(chunk);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.recorder.flush();
                     self.written_out = true;
                     self.answer();
+                    self.tick(self.clock.now(), None);
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
 
+    fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
+        self.screen.tick(now, in_engine);
+        if let Some(page) = self.page {
+            page.tick(now, in_engine, self.run, self.recorder.fold());
+        }
+    }
+
     fn event(&mut self, event: &Event) {
-        let Self { run, recorder, screen, .. } = self;
+        let Self { run, recorder, screen, page, .. } = self;
+        if let Some(page) = page {
+            page.event(event);
+        }
         match event {
             Event::Opened { server: Some(server), .. } => plan::note_server(run, server),
             Event::Started { zero } => {
                 run.started = plan::rfc3339(*zero);
                 recorder.start(run);
             }
-            Event::Resolved(probe) => recorder.row(probe, |second| screen.second(second)),
+            Event::Resolved(probe) => recorder.row(probe, |second| {
+                screen.second(second);
+                if let Some(page) = page {
+                    page.second(second);
+                }
+            }),
             _ => {}
         }
     }

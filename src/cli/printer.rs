@@ -1,15 +1,22 @@
 //! What goes to the standard streams: written by a thread of its own, so that a slow terminal or a
-//! slow reader holds nothing up.
+//! slow reader holds nothing up. On a terminal a status line may stay under what is printed.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
 pub fn remark(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Whether a person looks at standard output, on a screen whose cursor can be moved.
+pub fn on_a_terminal() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Prints to a standard stream, in order.
@@ -24,6 +31,8 @@ struct Thread {
 
 enum Chunk {
     Bytes(Vec<u8>),
+    /// What the status line says from now on.
+    Status(String),
     /// What comes behind it is not printed.
     End,
 }
@@ -31,12 +40,20 @@ enum Chunk {
 impl Printer {
     /// Prints to stdout. `on_closed` is called when nobody reads it any more: nothing is printed then.
     pub fn start(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        Self::to(io::stdout(), on_closed)
+        Self::to(io::stdout(), ProgressBar::hidden(), on_closed)
+    }
+
+    /// The same, with a status line under it while it is a terminal.
+    pub fn with_status(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        // Cut at the edge of the terminal.
+        line.set_style(ProgressStyle::with_template("{wide_msg}").map_err(io::Error::other)?);
+        Self::to(io::stdout(), line, on_closed)
     }
 
     /// Prints to stderr.
     pub fn stderr() -> io::Result<Self> {
-        Self::to(io::stderr(), || {})
+        Self::to(io::stderr(), ProgressBar::hidden(), || {})
     }
 
     /// Prints nothing.
@@ -44,21 +61,39 @@ impl Printer {
         Self { thread: None }
     }
 
-    fn to(out: impl Write + Send + 'static, on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    fn to(
+        out: impl Write + Send + 'static,
+        status: ProgressBar,
+        on_closed: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let (chunks, to_print) = channel();
         let (tell, printed) = channel();
         std::thread::Builder::new().name("printer".into()).spawn(move || {
-            let _ = tell.send(print(&to_print, out, on_closed));
+            let _ = tell.send(print(&to_print, out, &status, on_closed));
         })?;
         Ok(Self { thread: Some(Thread { chunks, printed }) })
     }
 
     pub fn line(&self, line: impl Into<String>) {
-        if let Some(thread) = &self.thread {
-            let mut line = line.into();
-            line.push('\n');
+        let mut line = line.into();
+        line.push('\n');
+        self.text(line);
+    }
+
+    /// Part of a line, or several.
+    pub fn text(&self, text: String) {
+        if let Some(thread) = &self.thread
+            && !text.is_empty()
+        {
             // Its thread is gone when nobody reads.
-            let _ = thread.chunks.send(Chunk::Bytes(line.into_bytes()));
+            let _ = thread.chunks.send(Chunk::Bytes(text.into_bytes()));
+        }
+    }
+
+    /// Without one, and where there is no terminal, it says nothing.
+    pub fn status(&self, text: String) {
+        if let Some(thread) = &self.thread {
+            let _ = thread.chunks.send(Chunk::Status(text));
         }
     }
 
@@ -95,17 +130,32 @@ impl Drop for Printer {
     }
 }
 
-fn print(chunks: &Receiver<Chunk>, mut out: impl Write, on_closed: impl FnOnce()) -> io::Result<()> {
-    while let Ok(Chunk::Bytes(bytes)) = chunks.recv() {
-        match out.write_all(&bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                on_closed();
-                return Ok(());
+fn print(
+    chunks: &Receiver<Chunk>,
+    mut out: impl Write,
+    status: &ProgressBar,
+    on_closed: impl FnOnce(),
+) -> io::Result<()> {
+    let printed = loop {
+        match chunks.recv() {
+            Ok(Chunk::Bytes(bytes)) => {
+                let printed = status.suspend(|| out.write_all(&bytes).and_then(|()| out.flush()));
+                if printed.is_err() {
+                    break printed;
+                }
             }
-            printed => printed?,
+            Ok(Chunk::Status(text)) => status.set_message(text),
+            Ok(Chunk::End) | Err(_) => break Ok(()),
         }
+    };
+    status.finish_and_clear();
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            on_closed();
+            Ok(())
+        }
+        printed => printed,
     }
-    Ok(())
 }
 
 struct Chunks(Option<Sender<Chunk>>);

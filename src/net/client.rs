@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Backend, Batch, Options, Socket};
+use super::timer::{Alarm, Timer};
 use crate::probe::{Client, Counters, Event, SendError, Settings, Transmit};
+use crate::reflect::Path;
 use crate::time::{Duration, Instant};
 
 /// How datagrams leave.
@@ -18,6 +20,7 @@ pub struct Outgoing {
     pub ttl: Option<u8>,
     pub dscp: Option<u8>,
     pub dont_fragment: bool,
+    pub timer: Timer,
 }
 
 /// What the engine passes on.
@@ -34,6 +37,8 @@ pub enum Observation {
 /// Takes observations, quickly: the measurement waits for it.
 pub trait Observer {
     fn observe(&mut self, observation: Observation);
+    /// There is time now to pass on what was observed.
+    fn idle(&mut self) {}
 }
 
 impl<F: FnMut(Observation)> Observer for F {
@@ -44,11 +49,15 @@ impl<F: FnMut(Observation)> Observer for F {
 
 pub struct ClientEngine {
     clock: Clock,
+    outgoing: Outgoing,
     endpoint: Endpoint,
     sockets: Vec<Socket>,
     client: Client,
+    alarm: Alarm,
     inbox: Batch,
-    outbox: Vec<u8>,
+    outbox: Batch,
+    /// What stands in the outbox.
+    departing: Vec<Transmit>,
     wall_lead: Duration,
 }
 
@@ -81,8 +90,12 @@ impl Endpoint {
         Self { source, remote, options }
     }
 
+    fn path(&self) -> Path {
+        Path { remote: self.remote, local: None }
+    }
+
     pub(super) fn open(&self) -> io::Result<Socket> {
-        let socket = Socket::bind(self.source, &self.options)?;
+        let mut socket = Socket::bind(self.source, &self.options)?;
         socket.connect(self.remote)?;
         Ok(socket)
     }
@@ -90,11 +103,19 @@ impl Endpoint {
 
 impl ClientEngine {
     pub const TICK: Duration = Duration::from_millis(100);
-    /// A wait ends this much before a probe is due; the rest is spent looking at the clock.
-    const SPIN: Duration = Duration::from_micros(60);
+    /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
+    /// saves a wake-up.
+    const LAZY: Duration = Duration::from_millis(10);
+    /// With more probes a second than this those that are due together leave in a train: a call for
+    /// each takes too long.
+    const TRAINS_ABOVE: i64 = 200_000;
+    /// What a datagram takes of a receive buffer besides its bytes.
+    const BUFFER_OVERHEAD: i64 = 768;
+    const BUFFER_MOST: usize = 64 << 20;
     /// A change of the time of day by more than this between two datagrams is a step, not a drift.
     const STEP: Duration = Duration::from_millis(1);
     const BATCH: usize = 64;
+    const ICMP_TRIES: u32 = 3;
     /// Taken from a socket before other things are looked after.
     const BATCHES: usize = 4;
 
@@ -104,16 +125,26 @@ impl ClientEngine {
         outgoing: &Outgoing,
         clock: Clock,
     ) -> io::Result<Self> {
-        let endpoint = Endpoint::new(remote, outgoing);
+        let mut endpoint = Endpoint::new(remote, outgoing);
+        endpoint.options.trains = settings.schedule.most_within(Duration::from_secs(1)) > Self::TRAINS_ABOVE;
+        endpoint.options.receive_buffer = Some(receive_buffer(&settings));
         let sockets =
             (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let longest = (settings.size as usize).max(2048);
+        let mut client = Client::new(settings, clock.now());
+        if endpoint.options.trains {
+            client.couple(sys::LONGEST_TRAIN);
+        }
+        let longest_in = if endpoint.options.trains { 65_536 } else { longest };
         Ok(Self {
+            outgoing: *outgoing,
             endpoint,
             sockets,
-            client: Client::new(settings, clock.now()),
-            inbox: Batch::new(Self::BATCH, longest),
-            outbox: vec![0; longest],
+            client,
+            alarm: Alarm::new(outgoing.timer),
+            inbox: Batch::new(Self::BATCH, longest_in),
+            outbox: Batch::new(Self::BATCH, longest),
+            departing: Vec::with_capacity(Self::BATCH),
             wall_lead: clock.wall_lead(),
             clock,
         })
@@ -140,6 +171,8 @@ impl ClientEngine {
             if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
                 self.client.stop(self.clock.now());
             }
+            // What is due leaves before anything else is done.
+            self.send();
             self.receive(observer);
             let now = self.clock.now();
             self.client.handle_timeout(now);
@@ -150,33 +183,47 @@ impl ClientEngine {
             }
             if now >= next_tick {
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
+                observer.idle();
                 next_tick = now + Self::TICK;
             }
-            if self.wait(control)? {
+            if self.wait(control, observer)? {
                 control.clear();
             }
         }
+        observer.idle();
         Ok(())
     }
 
-    /// Waits for a datagram, a request, or the next deadline. Before a probe is due it looks at the
-    /// clock instead of sleeping: a wake-up takes longer than the precision that is wanted.
-    fn wait(&self, control: &Control) -> io::Result<bool> {
+    /// Waits for a datagram, a request, or the next deadline; until a probe is due with the precision
+    /// that the timer gives. Whether there was a request.
+    fn wait(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<bool> {
         let now = self.clock.now();
-        let Some(timeout) = self.client.poll_timeout(now).map(|at| at - now) else {
-            return sys::wait(&self.sockets, control, None);
+        let timeout = self.client.poll_timeout(now);
+        let Some(due) = self.client.next_due() else {
+            observer.idle();
+            return sys::wait(&self.sockets, true, control, timeout.map(|at| at - now));
         };
-        let until_due = self.client.next_due().map(|due| due - now);
-        match until_due {
-            Some(left) if left <= Self::SPIN => {
-                while self.client.next_due().is_some_and(|due| self.clock.now() < due) {
+        let Some(wake) = self.alarm.sleep_until(due, now) else {
+            if self.outgoing.timer == Timer::Hybrid {
+                while self.clock.now() < due {
                     std::hint::spin_loop();
                 }
-                Ok(false)
             }
-            Some(left) => sys::wait(&self.sockets, control, Some(timeout.min(left - Self::SPIN))),
-            None => sys::wait(&self.sockets, control, Some(timeout)),
+            return Ok(false);
+        };
+        let lazy = due - now <= Self::LAZY && self.sockets[0].has_stamps();
+        if lazy {
+            let asked = sys::wait(&self.sockets, false, control, Some(wake - now))?;
+            self.alarm.learn(wake, self.clock.now());
+            return Ok(asked);
         }
+        observer.idle();
+        let until = timeout.map_or(wake, |timeout| timeout.min(wake));
+        let asked = sys::wait(&self.sockets, true, control, Some(until - now))?;
+        if until == wake {
+            self.alarm.learn(wake, self.clock.now());
+        }
+        Ok(asked)
     }
 
     fn receive(&mut self, observer: &mut impl Observer) {
@@ -184,7 +231,12 @@ impl ClientEngine {
             // A flood of replies must not keep the next probe from leaving.
             for _ in 0..Self::BATCHES {
                 match self.sockets[lane].receive(&mut self.inbox) {
-                    Ok(()) => self.handle_batch(lane, observer),
+                    Ok(()) => {
+                        self.handle_batch(lane, observer);
+                        if !self.inbox.was_filled() {
+                            break;
+                        }
+                    }
                     // An ICMP error; there may be datagrams behind it.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                         self.client.unreachable(self.clock.now());
@@ -218,42 +270,88 @@ impl ClientEngine {
         }
     }
 
+    /// Sends what the machine has to send: several datagrams in one call where several are due.
     fn send(&mut self) {
-        while let Some(transmit) = self.client.poll_transmit(self.clock.now(), &mut self.outbox) {
-            if let Err(error) = self.send_one(&transmit) {
-                let why = match error.raw_os_error() {
-                    Some(code) if is_too_long(code) => SendError::TooLong,
-                    _ => SendError::Other(error.to_string()),
-                };
-                self.client.send_failed(&transmit, why);
+        loop {
+            self.outbox.clear_letters();
+            self.departing.clear();
+            while !self.outbox.is_full()
+                && let Some(transmit) = self.client.poll_transmit(self.clock.now(), self.outbox.spare())
+            {
+                self.outbox.commit(self.endpoint.path(), transmit.length);
+                self.departing.push(transmit);
+                // On another socket each leaves by itself.
+                if transmit.lane != 0 || transmit.renew {
+                    break;
+                }
+            }
+            match self.departing[..] {
+                [] => return,
+                [transmit] => self.send_one(&transmit),
+                _ => self.send_all(),
             }
         }
     }
 
-    /// A pending ICMP error is reported instead of sending; then the datagram is still to be sent.
-    fn send_one(&mut self, transmit: &Transmit) -> io::Result<()> {
-        const TRIES: u32 = 3;
+    fn send_one(&mut self, transmit: &Transmit) {
         if transmit.renew {
-            self.sockets[transmit.lane] = self.endpoint.open()?;
-        }
-        let datagram = &self.outbox[..transmit.length];
-        let mut result = self.sockets[transmit.lane].send_one(datagram);
-        for _ in 1..TRIES {
-            match &result {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    self.client.unreachable(self.clock.now());
-                    result = self.sockets[transmit.lane].send_one(datagram);
-                }
-                _ => break,
+            match self.endpoint.open() {
+                Ok(socket) => self.sockets[transmit.lane] = socket,
+                Err(error) => return self.client.send_failed(transmit, send_error(&error)),
             }
         }
-        result
+        let datagram = self.outbox.first_written(transmit.length);
+        let mut patience = Self::ICMP_TRIES;
+        while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
+            if !told_instead(&error, &mut patience) {
+                return self.client.send_failed(transmit, send_error(&error));
+            }
+            self.client.unreachable(self.clock.now());
+        }
+    }
+
+    fn send_all(&mut self) {
+        let Self { sockets, client, outbox, departing, clock, .. } = self;
+        let lane = departing[0].lane;
+        let mut patience = Self::ICMP_TRIES;
+        sockets[lane].send(outbox, |index, error| {
+            let again = told_instead(error, &mut patience);
+            if again {
+                client.unreachable(clock.now());
+            } else {
+                client.send_failed(&departing[index], send_error(error));
+            }
+            again
+        });
     }
 
     fn pass_on(&mut self, observer: &mut impl Observer, ttl: Option<u8>) {
         while let Some(event) = self.client.poll_event() {
             observer.observe(Observation::Event(event, ttl));
         }
+    }
+}
+
+/// Room for what may come while nobody looks: all that is awaited at once.
+fn receive_buffer(settings: &Settings) -> usize {
+    let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval());
+    let awaited = settings.schedule.most_within(wait);
+    let each = i64::from(settings.size) + ClientEngine::BUFFER_OVERHEAD;
+    let bytes = usize::try_from(awaited.saturating_mul(each)).unwrap_or(0);
+    bytes.clamp(Endpoint::RECEIVE_BUFFER, ClientEngine::BUFFER_MOST)
+}
+
+/// A pending ICMP error is told instead of sending; then the datagram is still to be sent.
+fn told_instead(error: &io::Error, patience: &mut u32) -> bool {
+    let told = error.kind() == io::ErrorKind::ConnectionRefused && *patience > 0;
+    *patience -= u32::from(told);
+    told
+}
+
+fn send_error(error: &io::Error) -> SendError {
+    match error.raw_os_error() {
+        Some(code) if is_too_long(code) => SendError::TooLong,
+        _ => SendError::Other(error.to_string()),
     }
 }
 

@@ -5,16 +5,20 @@ mod client;
 mod clock;
 mod control;
 mod finder;
+mod http;
 mod server;
 mod sys;
+mod timer;
 mod workers;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing};
 pub use clock::Clock;
 pub use control::Control;
 pub use finder::find_size;
+pub use http::{Answer, HttpServer, Site};
 pub use server::{Bind, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, kernel_release};
+pub use timer::Timer;
 pub use workers::Workers;
 
 /// Random bytes of the operating system.

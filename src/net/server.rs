@@ -114,7 +114,7 @@ impl ServerEngine {
             }
             if !more && !self.serving.busy_poll {
                 let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
-                sys::wait(&self.sockets, control, timeout)?;
+                sys::wait(&self.sockets, true, control, timeout)?;
             }
         }
         Ok(self.server.counters())
@@ -172,7 +172,7 @@ impl ServerEngine {
                 }
                 // A short one in a train: its answer may need more room than it had.
                 if outbox.is_full() {
-                    socket.send(outbox, |path, _| server.send_failed(path));
+                    socket.send(outbox, |_, _| server.send_failed());
                     outbox.clear_letters();
                 }
                 outbox.spare()[..length].copy_from_slice(&room[..length]);
@@ -185,7 +185,7 @@ impl ServerEngine {
         let more = inbox.was_filled();
         for batch in [inbox, outbox] {
             if batch.has_letters() {
-                socket.send(batch, |path, _| server.send_failed(path));
+                socket.send(batch, |_, _| server.send_failed());
                 batch.clear_letters();
             }
         }
@@ -207,7 +207,7 @@ impl ServerEngine {
                 return;
             }
             for socket in &mut *sockets {
-                socket.send(outbox, |path, _| server.send_failed(path));
+                socket.send(outbox, |_, _| server.send_failed());
             }
             outbox.clear_letters();
         }
@@ -217,14 +217,14 @@ impl ServerEngine {
 /// Sends a datagram by itself, in one piece or not at all.
 fn send_whole(socket: &mut Socket, datagram: &[u8], path: Path, outbox: &mut Batch, server: &mut Server) {
     if outbox.has_letters() {
-        socket.send(outbox, |path, _| server.send_failed(path));
+        socket.send(outbox, |_, _| server.send_failed());
         outbox.clear_letters();
     }
     outbox.spare()[..datagram.len()].copy_from_slice(datagram);
     outbox.commit(path, datagram.len());
     // A system where this cannot be said is known to those who look at the answer.
     let _ = socket.set_whole(true);
-    socket.send(outbox, |path, _| server.send_failed(path));
+    socket.send(outbox, |_, _| server.send_failed());
     outbox.clear_letters();
     let _ = socket.set_whole(false);
 }

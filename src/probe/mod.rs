@@ -53,6 +53,8 @@ pub struct Client {
     /// How many drops of the client's own socket have no probe to account for them yet.
     own_overflows: u64,
     own_overflows_seen: u64,
+    /// A socket that drops a train counts one; it may have been so many datagrams.
+    train: u64,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Client {
             last_heard: now,
             own_overflows: 0,
             own_overflows_seen: 0,
+            train: 1,
             settings,
         }
     }
@@ -201,9 +204,14 @@ impl Client {
         }
     }
 
+    /// From now on up to so many probes leave, and replies come, as one train.
+    pub fn couple(&mut self, most: u64) {
+        self.train = most;
+    }
+
     /// The client's own sockets dropped so many datagrams in all for want of room.
     pub fn set_own_overflows(&mut self, total: u64) {
-        self.own_overflows += total.saturating_sub(self.own_overflows_seen);
+        self.own_overflows += total.saturating_sub(self.own_overflows_seen) * self.train;
         self.own_overflows_seen = total;
     }
 

@@ -122,8 +122,8 @@ impl Native {
         self.overflows_seen = opened.overflows;
     }
 
-    fn note_overflows(&mut self, total: u64) {
-        self.overflows += total.saturating_sub(self.overflows_seen);
+    fn note_overflows(&mut self, total: u64, train: u64) {
+        self.overflows += total.saturating_sub(self.overflows_seen) * train;
         self.overflows_seen = self.overflows_seen.max(total);
     }
 
@@ -251,7 +251,7 @@ impl Client {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
         }
-        native.note_overflows(tell.overflows);
+        native.note_overflows(tell.overflows, self.train);
         // An answer that came before, by another copy, changes nothing.
         native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
     }

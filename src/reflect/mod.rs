@@ -311,9 +311,10 @@ impl Server {
         self.counters.overflows = total;
     }
 
-    /// An answer could not be sent.
-    pub fn send_failed(&mut self, _path: Path) {
+    /// An answer could not be sent; it is not tried again.
+    pub fn send_failed(&mut self) -> bool {
         self.counters.send_errors += 1;
+        false
     }
 
     pub fn counters(&self) -> Counters {

@@ -49,6 +49,11 @@ pub fn overdue(seq: u64) -> String {
     format!("no answer in time for seq={seq}")
 }
 
+/// With `-O`: the next probe has left, and this one's deadline has not passed.
+pub fn outstanding(seq: u64) -> String {
+    format!("no answer yet for seq={seq}")
+}
+
 pub fn not_sent(seq: u64, why: &str) -> String {
     format!("seq={seq} was not sent: {why}")
 }

@@ -18,11 +18,11 @@ mod summary;
 mod thresholds;
 
 pub use chart::Theme;
-pub use digest::Digest;
+pub use digest::{Digest, Miss};
 pub use html::html;
 pub use injection::injection;
-pub use lines::{Reply, header, not_sent, overdue, reply};
-pub use quantity::{bit_rate, bytes_on_the_wire, milliseconds, percent, wrapped};
+pub use lines::{Reply, header, not_sent, outstanding, overdue, reply};
+pub use quantity::{bit_rate, bytes_on_the_wire, milliseconds, milliseconds_bare, percent, wrapped};
 
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;

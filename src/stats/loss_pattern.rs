@@ -66,6 +66,8 @@ impl LossPattern {
     }
 
     fn extend_period(&mut self, sent: Duration, next_due: Duration) {
+        // A probe may leave so late that the next was due before it.
+        let next_due = next_due.max(sent);
         let outage = match self.open {
             Some(open) => {
                 self.lengths.grow(open.probes + 1);
@@ -121,6 +123,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_outage_of_probes_that_left_late_is_never_shorter_than_nothing() {
+        let mut pattern = LossPattern::new();
+        let seconds = Duration::from_secs;
+        pattern.record(true, seconds(5), seconds(1));
+        assert_eq!(pattern.longest_outage().unwrap().length(), Duration::ZERO);
+        pattern.record(true, seconds(7), seconds(2));
+        assert_eq!(pattern.longest_outage().unwrap().length(), seconds(2));
+    }
 
     /// A probe a second.
     fn of(lost: &[bool]) -> (Vec<Loss>, LossPattern) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::plan;
+use super::screen::Look;
 use crate::cli::args::Ping;
 use crate::cli::printer::Printer;
 use crate::cli::recorder::{CsvRows, EventLines, FolderFiles, Recorder, RunObject};
@@ -52,7 +53,8 @@ impl Places {
                 }
             }
         }
-        let stdout = Printer::start(on_closed)?;
+        let status = claim.is_none() && Look::of(arguments).status;
+        let stdout = if status { Printer::with_status(on_closed) } else { Printer::start(on_closed) }?;
         let out = || Box::new(stdout.writer());
         match claim {
             None => return Ok(Self { recorder, lines: stdout, data: None }),

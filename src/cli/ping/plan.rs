@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::cli::args::{Fragment, Ping};
+use crate::cli::args::{self, Fragment, Ping};
 use crate::cli::impair::wanted;
 use crate::cli::key;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
-use crate::net::{Outgoing, kernel_release, random_bytes};
+use crate::net::{Outgoing, Timer, kernel_release, random_bytes};
 use crate::probe::{Failure, Language, ServerInfo, Settings};
 use crate::record::{self, Config, Environment, Run, SCHEMA, Stamps};
 use crate::report::milliseconds;
@@ -24,6 +24,11 @@ use crate::wire::seal::{Key, TAG};
 const GRACE: Duration = Duration::from_secs(1);
 /// Unless another is given, no interval is shorter.
 const MIN_INTERVAL: Duration = Duration::from_micros(100);
+
+const USUAL_INTERVAL: Duration = Duration::from_secs(1);
+const FLOOD_INTERVAL: Duration = Duration::from_micros(100);
+/// The deadline of probes sent at a rate.
+const FAST_DEADLINE: Duration = Duration::from_secs(1);
 
 pub struct Plan<'a> {
     arguments: &'a Ping,
@@ -73,6 +78,11 @@ impl<'a> Plan<'a> {
                 ttl: arguments.ttl,
                 dscp: arguments.dscp,
                 dont_fragment: arguments.fragment == Some(Fragment::Do),
+                timer: match arguments.timer {
+                    args::Timer::Sleep => Timer::Sleep,
+                    args::Timer::Hybrid => Timer::Hybrid,
+                    args::Timer::Busy => Timer::Busy,
+                },
             },
         })
     }
@@ -99,7 +109,7 @@ impl<'a> Plan<'a> {
             schedule: self.schedule()?,
             count: arguments.count,
             total: arguments.total.map(|total| total.get()),
-            deadline: arguments.deadline.map(|deadline| deadline.get()),
+            deadline: self.deadline(),
             grace: GRACE,
             wants: arguments.impair.as_deref().map(wanted).transpose()?,
             stop_server: arguments.stop_server,
@@ -109,7 +119,7 @@ impl<'a> Plan<'a> {
     }
 
     fn schedule(&self) -> anyhow::Result<Schedule> {
-        let Ping { interval, decay, .. } = *self.arguments;
+        let (interval, decay) = (self.interval(), self.arguments.decay);
         let floor = self.min_interval();
         Ok(match (decay, self.poisson_seed) {
             (Some(share), _) => Schedule::Decay(Decay::new(interval, share, floor)),
@@ -124,11 +134,24 @@ impl<'a> Plan<'a> {
         })
     }
 
+    fn interval(&self) -> Interval {
+        let usual = if self.arguments.flood { FLOOD_INTERVAL } else { USUAL_INTERVAL };
+        let asked = self.arguments.rate.or(self.arguments.interval);
+        asked.unwrap_or_else(|| Interval::new(usual).expect("neither is zero"))
+    }
+
+    /// None for the interval itself, which makes no sense when it is shorter than any path.
+    fn deadline(&self) -> Option<Duration> {
+        let Ping { deadline, rate, flood, .. } = self.arguments;
+        let fast = rate.is_some() || *flood;
+        deadline.map(|deadline| deadline.get()).or(fast.then_some(FAST_DEADLINE))
+    }
+
     /// Of random intervals most must be free to be as short as they happen to be.
     fn min_interval(&self) -> Interval {
-        let tenth = Duration::from_nanos(self.arguments.interval.get().as_nanos() / 10);
+        let tenth = Duration::from_nanos(self.interval().get().as_nanos() / 10);
         let floor = if self.poisson_seed.is_some() { tenth.min(MIN_INTERVAL) } else { MIN_INTERVAL };
-        let usual = Interval::new(floor).unwrap_or(self.arguments.interval);
+        let usual = Interval::new(floor).unwrap_or(self.interval());
         self.arguments.min_interval.unwrap_or(usual)
     }
 
@@ -148,7 +171,7 @@ impl<'a> Plan<'a> {
                 dialect: if arguments.text { "text" } else { "native" }.to_owned(),
                 embedded: peer.embedded,
                 count: settings.count,
-                interval_us: micros(arguments.interval.get()),
+                interval_us: micros(self.interval().get()),
                 decay: arguments.decay.map(f64::from),
                 min_interval_us: (arguments.decay.is_some() || arguments.poisson)
                     .then(|| micros(self.min_interval().get())),

@@ -1,14 +1,46 @@
-//! What a person sees while a run goes on: a line a probe, or a line a second when there are many.
+//! What a person sees while a run goes on: a line a probe, or a line a second when there are many,
+//! or dots; on a terminal with a line under it that says how it goes.
 
+use super::dots::Dots;
 use super::notes::{self, in_words};
+use super::outstanding::Outstanding;
 use super::places;
 use super::plan::Peer;
-use crate::cli::printer::{Printer, remark};
+use crate::cli::args::Ping;
+use crate::cli::live::{About, Live, status};
+use crate::cli::printer::{Printer, on_a_terminal, remark};
 use crate::probe::Event;
 use crate::record::Summary;
 use crate::report::{self, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
+
+/// What was asked to be seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    quiet: bool,
+    timestamps: bool,
+    outstanding: bool,
+    dots: bool,
+    /// Where lines go is a terminal.
+    terminal: bool,
+    /// A line that stays under the others.
+    pub status: bool,
+}
+
+impl Look {
+    pub fn of(arguments: &Ping) -> Self {
+        let terminal = on_a_terminal();
+        Self {
+            quiet: arguments.quiet,
+            timestamps: arguments.timestamps,
+            outstanding: arguments.outstanding,
+            dots: arguments.flood && !arguments.quiet,
+            terminal,
+            status: terminal && !arguments.quiet && !arguments.flood,
+        }
+    }
+}
 
 pub struct Screen {
     printer: Printer,
@@ -16,7 +48,11 @@ pub struct Screen {
     host: String,
     embedded: bool,
     size: u32,
-    quiet: bool,
+    look: Look,
+    live: Live,
+    outstanding: Outstanding,
+    dots: Dots,
+    now: Instant,
     /// Lines since `window` began.
     lines: u32,
     window: Instant,
@@ -28,14 +64,18 @@ impl Screen {
     /// More lines than this in a second are no use to anybody.
     const MOST_LINES: u32 = 50;
 
-    pub fn new(printer: Printer, peer: &Peer, size: u32, quiet: bool) -> Self {
+    pub fn new(printer: Printer, peer: &Peer, about: About, look: Look) -> Self {
         Self {
             printer,
             address: peer.address,
             host: peer.host.clone(),
             embedded: peer.embedded,
-            size,
-            quiet,
+            size: about.size,
+            look,
+            live: Live::new(about),
+            outstanding: Outstanding::default(),
+            dots: Dots::default(),
+            now: Instant::ZERO,
             lines: 0,
             window: Instant::ZERO,
             crowded: false,
@@ -46,7 +86,24 @@ impl Screen {
         self.printer.line(line);
     }
 
-    pub fn event(&mut self, event: &Event, ttl: Option<u8>) {
+    /// The probes are over: what follows begins on a line of its own.
+    pub fn end(&mut self) {
+        if self.look.dots {
+            self.show_dots();
+            self.printer.text("\n".to_owned());
+        }
+        self.printer.status(String::new());
+    }
+
+    /// It was heard of now.
+    pub fn event(&mut self, event: &Event, ttl: Option<u8>, now: Instant) {
+        self.now = now;
+        if self.look.status || self.look.dots || self.look.outstanding {
+            self.live.event(event);
+        }
+        if self.look.outstanding {
+            self.outstanding.event(event);
+        }
         match event {
             Event::Opened { server, .. } => {
                 let (ip, port) = (self.address.ip(), self.address.port());
@@ -99,22 +156,35 @@ impl Screen {
     }
 
     pub fn second(&self, second: &Second) {
-        if self.crowded && !self.quiet {
+        if self.crowded && !self.look.quiet {
             self.line(report::second_line(second));
         }
     }
 
-    pub fn clock_step(&self, by: Duration) {
+    pub fn clock_step(&mut self, by: Duration) {
         self.notice(format!(
             "the clock of this host was set by {}; no delay is taken from it",
             milliseconds(by)
         ));
     }
 
-    pub fn tick(&mut self, now: Instant) {
+    /// Time has passed; so many probes are in the engine, if it said so.
+    pub fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
+        self.now = now;
         if now - self.window >= Duration::from_secs(1) {
             self.window = now;
             self.lines = 0;
+        }
+        self.live.tick(now, in_engine);
+        if self.look.outstanding {
+            for seq in self.outstanding.launched(self.live.launched()) {
+                self.probe_line(|| report::outstanding(seq));
+            }
+        }
+        if self.look.dots {
+            self.show_dots();
+        } else if self.look.status && self.live.now().elapsed.is_some() {
+            self.printer.status(status(self.live.now()));
         }
     }
 
@@ -132,14 +202,25 @@ impl Screen {
         self.printer.leave(patience);
     }
 
-    fn notice(&self, text: impl Into<String>) {
-        if !self.quiet {
+    fn show_dots(&mut self) {
+        let now = self.live.now();
+        // What cannot be erased is printed when it is certain.
+        let wanted = if self.look.terminal { now.sent.saturating_sub(now.received()) } else { now.missed };
+        let dots = self.dots.show(wanted);
+        self.printer.text(dots);
+    }
+
+    fn notice(&mut self, text: impl Into<String>) {
+        if !self.look.quiet {
+            if self.dots.interrupt() {
+                self.printer.text("\n".to_owned());
+            }
             self.line(text);
         }
     }
 
     fn probe_line(&mut self, line: impl FnOnce() -> String) {
-        if self.quiet || self.crowded {
+        if self.look.quiet || self.look.dots || self.crowded {
             return;
         }
         self.lines += 1;
@@ -148,6 +229,13 @@ impl Screen {
             self.line("more than 50 lines a second: a line a second from here on");
             return;
         }
-        self.line(line());
+        let at = if self.look.timestamps { stamp(self.now) } else { String::new() };
+        self.line(at + &line());
     }
+}
+
+/// As `ping -D` has it.
+fn stamp(now: Instant) -> String {
+    let micros = now.as_nanos() / 1000;
+    format!("[{}.{:06}] ", micros / 1_000_000, micros % 1_000_000)
 }

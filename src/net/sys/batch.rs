@@ -9,6 +9,9 @@ use std::ops::Range;
 use crate::reflect::Path;
 use crate::time::Instant;
 
+/// Datagrams that kernels take, and give, as one train at most.
+pub const LONGEST_TRAIN: u64 = 64;
+
 pub struct Batch {
     bytes: Vec<u8>,
     stride: usize,
@@ -46,8 +49,6 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// What kernels take at once.
-    const MOST_SEGMENTS: usize = 64;
     const LONGEST: usize = 65_000;
 
     fn takes(&self, path: Path, length: usize) -> bool {
@@ -55,7 +56,7 @@ impl Letter {
         whole
             && length <= self.segment
             && length > 0
-            && self.segments < Self::MOST_SEGMENTS
+            && self.segments < LONGEST_TRAIN as usize
             && self.length + length <= Self::LONGEST
             && path == self.path
     }
@@ -163,6 +164,11 @@ impl Batch {
         let start = self.written * self.stride;
         self.written += 1;
         self.post(path, start..start + length);
+    }
+
+    /// The first datagram that was committed.
+    pub fn first_written(&self, length: usize) -> &[u8] {
+        &self.bytes[..length]
     }
 
     pub(super) fn pieces_of(&self, letter: usize) -> &[Range<usize>] {

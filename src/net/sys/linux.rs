@@ -35,6 +35,7 @@ struct ControlBuffer([u8; CONTROL]);
 pub struct Socket {
     socket: socket2::Socket,
     options: Options,
+    connected: bool,
     ipv6: bool,
     overflows: u64,
     /// The drop counter is 32 bits wide.
@@ -121,6 +122,7 @@ impl Socket {
         let socket = Self {
             socket,
             options: *options,
+            connected: false,
             ipv6,
             overflows: 0,
             last_overflow: 0,
@@ -149,8 +151,10 @@ impl Socket {
         Ok(())
     }
 
-    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
-        self.socket.connect(&remote.into())
+    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
+        self.socket.connect(&remote.into())?;
+        self.connected = true;
+        Ok(())
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -227,7 +231,7 @@ impl Socket {
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, &io::Error)) {
+    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
         let mut next = 0;
         while next < batch.letters.len() {
             next = self.send_from(next, batch, &mut failed);
@@ -235,7 +239,12 @@ impl Socket {
     }
 
     /// Sends the letters from this one on, until a train is refused; returns which are left.
-    fn send_from(&mut self, first: usize, batch: &Batch, failed: &mut impl FnMut(Path, &io::Error)) -> usize {
+    fn send_from(
+        &mut self,
+        first: usize,
+        batch: &Batch,
+        failed: &mut impl FnMut(usize, &io::Error) -> bool,
+    ) -> usize {
         let count = self.prepare(first, batch);
         let mut start = 0;
         while start < count {
@@ -266,8 +275,15 @@ impl Socket {
                     return index;
                 }
                 _ => {
-                    failed(letter.path, &error);
-                    start += 1;
+                    let before: usize = batch.letters[..index].iter().map(|letter| letter.segments).sum();
+                    let sibling = |at: usize| self.headers.letters.get(at) == Some(&index);
+                    let first = (0..=start).rev().take_while(|at| sibling(*at)).last().unwrap_or(start);
+                    let alone = letter.segments == 1 || letter.segment > self.longest_in_train;
+                    let ordinals = if alone { start - first..start - first + 1 } else { 0..letter.segments };
+                    // Every datagram of a train is told of.
+                    if !ordinals.fold(false, |again, ordinal| failed(before + ordinal, &error) | again) {
+                        start += 1;
+                    }
                 }
             }
         }
@@ -315,8 +331,12 @@ impl Socket {
         let at = letters.len();
         letters.push(index);
         let header = &mut messages[at].msg_hdr;
-        header.msg_namelen = write_address(letter.path.remote, &mut names[at]);
-        header.msg_name = ptr::from_mut(&mut names[at]).cast();
+        if self.connected {
+            (header.msg_name, header.msg_namelen) = (ptr::null_mut(), 0);
+        } else {
+            header.msg_namelen = write_address(letter.path.remote, &mut names[at]);
+            header.msg_name = ptr::from_mut(&mut names[at]).cast();
+        }
         header.msg_iov = &raw mut all[vectors.start];
         header.msg_iovlen = vectors.len() as _;
         header.msg_flags = 0;

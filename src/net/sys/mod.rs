@@ -12,10 +12,9 @@ mod portable;
 use std::io;
 use std::net::SocketAddr;
 
-pub use batch::{Arrival, Batch};
+pub use batch::{Arrival, Batch, LONGEST_TRAIN};
 
 use super::control::Control;
-use crate::reflect::Path;
 use crate::time::Duration;
 
 /// How datagrams are moved.
@@ -81,7 +80,7 @@ impl Socket {
     }
 
     /// From now on it talks to this address only, and hears of its ICMP errors.
-    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
+    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.connect(remote),
@@ -116,9 +115,9 @@ impl Socket {
         }
     }
 
-    /// Sends the letters of a batch to addresses of its family, each along its path; tells of each
-    /// that failed.
-    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(Path, &io::Error)) {
+    /// Sends the letters of a batch to addresses of its family, each along its path. Tells which of
+    /// its datagrams failed, counted as they were posted; true has it tried again.
+    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(usize, &io::Error) -> bool) {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.send(batch, failed),
@@ -154,12 +153,18 @@ impl Socket {
     }
 }
 
-/// Waits until a datagram is there, a request comes, or the time is over; it may be for less.
+/// Waits until a datagram is there, if that is to be listened for, a request comes, or the time is
+/// over; it may be for less.
 /// Whether it was a request, which stays until `Control::clear`.
-pub fn wait(sockets: &[Socket], control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+pub fn wait(
+    sockets: &[Socket],
+    listen: bool,
+    control: &Control,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
-        Some(Socket::Linux(_)) => linux::wait(sockets, control, timeout),
+        Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, control, timeout),
         _ => portable::wait(sockets, timeout).map(|()| false),
     }
 }

@@ -49,12 +49,22 @@ impl Socket {
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(Path, &io::Error)) {
+    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
+        let connected = self.socket.peer_addr().is_ok();
+        let mut ordinal = 0;
         for (index, letter) in batch.letters.iter().enumerate() {
             for place in batch.segments_of(index) {
-                if let Err(error) = self.socket.send_to(batch.bytes(place), letter.path.remote) {
-                    failed(letter.path, &error);
+                let datagram = batch.bytes(place);
+                let send = || match connected {
+                    true => self.socket.send(datagram),
+                    false => self.socket.send_to(datagram, letter.path.remote),
+                };
+                while let Err(error) = send() {
+                    if !failed(ordinal, &error) {
+                        break;
+                    }
                 }
+                ordinal += 1;
             }
         }
     }

@@ -1,0 +1,247 @@
+//! A run as it is seen while it goes on: folded from what the engine and the recorder tell, in
+//! memory that does not grow with its length. Pure: `now` is an argument.
+//!
+//! Every view has one of its own, so that a display can be reset without the others being touched.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::about::About;
+use super::bins::{Bin, Bins};
+use super::ladder::Ladder;
+use crate::probe::{Event, Outcome, Resolved};
+use crate::report::{Miss, injection};
+use crate::stats::{Quantiles, Second};
+use crate::time::{Duration, Instant};
+
+/// The state of a run at a moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub about: About,
+    /// What the server injects, in words; empty before it has said so.
+    pub injects: String,
+    /// From time zero; absent before it.
+    pub elapsed: Option<Duration>,
+    /// Probes that left.
+    pub sent: u64,
+    pub on_time: u64,
+    pub late: u64,
+    /// Past their deadline, late ones included.
+    pub missed: u64,
+    pub not_sent: u64,
+    pub duplicates: u64,
+    pub reordered: u64,
+    /// How each probe ended that was not answered in time, once that is known.
+    misses: [u64; Miss::COUNT],
+    /// Of replies in time.
+    pub rtt: Quantiles,
+    pub ladder: Ladder,
+    pub bins: Bins,
+    /// The newest complete ones.
+    pub seconds: VecDeque<Second>,
+    pub last_rtt: Option<Duration>,
+}
+
+impl Snapshot {
+    /// Replies received to different probes.
+    pub fn received(&self) -> u64 {
+        self.on_time + self.late
+    }
+
+    /// Neither answered nor past their deadline.
+    pub fn in_flight(&self) -> u64 {
+        self.sent.saturating_sub(self.on_time + self.missed)
+    }
+
+    /// Of the probes of which it is known.
+    pub fn loss(&self) -> Option<f64> {
+        let known = self.on_time + self.missed;
+        (known > 0).then(|| self.missed as f64 / known as f64)
+    }
+
+    /// Ended in this way, as far as it is known by now.
+    pub fn missed_by(&self, miss: Miss) -> u64 {
+        self.misses[miss as usize]
+    }
+
+    pub fn left(&self) -> Option<Duration> {
+        Some((self.about.length? - self.elapsed?).max(Duration::ZERO))
+    }
+}
+
+#[derive(Debug)]
+pub struct Live {
+    now: Snapshot,
+    zero: Option<Instant>,
+    /// Probes below this number are none of this display's.
+    from: u64,
+    /// One more than the largest number heard of.
+    launched: u64,
+    /// Probes whose story is over.
+    resolved: u64,
+    /// Past their deadline, their story not over.
+    overdue: HashSet<u64>,
+    next_expected: u64,
+    /// When the pace was last looked at, and how many had been launched.
+    paced: (Duration, u64),
+}
+
+impl Live {
+    const SECONDS: usize = 600;
+
+    pub fn new(about: About) -> Self {
+        Self::starting(about, 0)
+    }
+
+    fn starting(about: About, from: u64) -> Self {
+        Self {
+            now: Snapshot {
+                about,
+                injects: String::new(),
+                elapsed: None,
+                sent: 0,
+                on_time: 0,
+                late: 0,
+                missed: 0,
+                not_sent: 0,
+                duplicates: 0,
+                reordered: 0,
+                misses: [0; Miss::COUNT],
+                rtt: Quantiles::new(),
+                ladder: Ladder::default(),
+                bins: Bins::starting(from),
+                seconds: VecDeque::new(),
+                last_rtt: None,
+            },
+            zero: None,
+            from,
+            launched: from,
+            resolved: 0,
+            overdue: HashSet::new(),
+            next_expected: from,
+            paced: (Duration::ZERO, from),
+        }
+    }
+
+    pub fn now(&self) -> &Snapshot {
+        &self.now
+    }
+
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Opened { server, .. } => {
+                self.now.injects = match server {
+                    Some(server) => {
+                        format!("the server injects {}", injection(&server.injects, Some(server.seed)))
+                    }
+                    None => "text dialect: the server does not say what it injects".to_owned(),
+                };
+            }
+            Event::Started { zero } => self.zero = Some(*zero),
+            Event::Reply { seq, rtt, late_by, copy: 1, .. } => self.reply(*seq, *rtt, late_by.is_some()),
+            Event::Reply { seq, .. } => self.now.duplicates += u64::from(*seq >= self.from),
+            Event::Overdue { seq } => self.overdue(*seq),
+            Event::NotSent { seq, .. } => {
+                self.launch(*seq + 1);
+                self.now.not_sent += u64::from(*seq >= self.from);
+            }
+            Event::Resolved(probe) => self.resolve(probe),
+            _ => {}
+        }
+        self.count();
+    }
+
+    pub fn second(&mut self, second: &Second) {
+        self.now.seconds.push_back(*second);
+        let gone = self.now.seconds.len().saturating_sub(Self::SECONDS);
+        self.now.seconds.drain(..gone);
+    }
+
+    /// Time has passed; so many probes are in the engine, answered or not.
+    pub fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
+        if let Some(zero) = self.zero {
+            self.now.elapsed = Some((now - zero).max(Duration::ZERO));
+        }
+        if let Some(in_engine) = in_engine {
+            self.launch(self.resolved + in_engine as u64);
+        }
+        self.count();
+        let (elapsed, (then, launched)) = (self.elapsed(), self.paced);
+        if elapsed - then >= Duration::from_millis(500) {
+            self.now.bins.suit(self.launched - launched, elapsed - then);
+            self.paced = (elapsed, self.launched);
+        }
+    }
+
+    /// One more than the largest number of a probe that was launched.
+    pub fn launched(&self) -> u64 {
+        self.launched
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now.elapsed.unwrap_or(Duration::ZERO)
+    }
+
+    fn launch(&mut self, launched: u64) {
+        self.launched = self.launched.max(launched);
+    }
+
+    fn count(&mut self) {
+        self.now.sent = (self.launched - self.from).saturating_sub(self.now.not_sent);
+    }
+
+    fn reply(&mut self, seq: u64, rtt: Duration, late: bool) {
+        self.launch(seq + 1);
+        if seq < self.from {
+            return;
+        }
+        self.now.reordered += u64::from(seq < self.next_expected);
+        self.next_expected = self.next_expected.max(seq + 1);
+        let was_overdue = self.overdue.remove(&seq);
+        if late {
+            self.now.late += 1;
+            self.now.missed += u64::from(!was_overdue);
+            self.now.misses[Miss::Late as usize] += 1;
+        } else {
+            self.now.on_time += 1;
+            self.now.rtt.record(rtt);
+            self.now.ladder.record(rtt);
+            self.now.last_rtt = Some(rtt);
+        }
+        self.in_bin(seq, |bin| {
+            bin.open = bin.open.saturating_sub(u32::from(was_overdue));
+            if late { bin.miss(Miss::Late) } else { bin.answer(rtt) }
+        });
+    }
+
+    fn overdue(&mut self, seq: u64) {
+        self.launch(seq + 1);
+        if seq >= self.from {
+            self.overdue.insert(seq);
+            self.now.missed += 1;
+            self.in_bin(seq, |bin| bin.open += 1);
+        }
+    }
+
+    fn resolve(&mut self, probe: &Resolved) {
+        let seq = probe.seq;
+        self.launch(seq + 1);
+        self.resolved = seq + 1;
+        let was_overdue = self.overdue.remove(&seq);
+        let miss = Miss::of(probe).filter(|_| probe.outcome != Outcome::Late && seq >= self.from);
+        if let Some(miss) = miss {
+            self.now.misses[miss as usize] += 1;
+            self.now.missed += u64::from(!was_overdue && probe.outcome == Outcome::Lost);
+            self.in_bin(seq, |bin| {
+                bin.open = bin.open.saturating_sub(u32::from(was_overdue));
+                bin.miss(miss);
+            });
+        }
+    }
+
+    fn in_bin(&mut self, seq: u64, change: impl FnOnce(&mut Bin)) {
+        let at = self.elapsed();
+        if let Some(bin) = self.now.bins.of(seq, at) {
+            change(bin);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What is seen of a run while it goes on: on a terminal, on a page, by Prometheus. Nobody has to
+//! look: a pseudo-terminal and a screen's parser, a browser and a scraper do.
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod screen;
+mod terminal;
+mod web;

@@ -1,0 +1,115 @@
+//! The page, the record so far and the metrics, read by plain HTTP while a run goes on.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::process::{Process, Serve, command};
+
+/// A TCP port that nobody has.
+pub fn free_tcp_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+pub fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+/// The value of this sample, of all whose name and labels contain this.
+fn sample(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find(|line| !line.starts_with('#') && line.contains(name));
+    let line = line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}"));
+    line.rsplit_once(' ').unwrap().1.parse().unwrap()
+}
+
+#[test]
+fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4 --duplicate 100%"));
+    let port = free_tcp_port();
+    let words = format!("ping 127.0.0.1:{} -i 20ms -q -o run --http {port}", serve.port);
+    let mut process = Process::spawn(command(folder.path(), &words));
+    process.remark_with(&format!("see http://127.0.0.1:{port}/"));
+    assert_eq!(body(&get(port, "/healthz")), "ok\n");
+    // Followed as a browser does: each event has more than the one before.
+    let mut events = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(events, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    events.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let (metrics, record) = (get(port, "/metrics"), get(port, "/api/run.json"));
+    assert!(metrics.contains("Content-Type: text/plain; version=0.0.4"), "{metrics}");
+    let run: Value = serde_json::from_str(body(&record)).unwrap();
+    let count = |name: &str| run["summary"][name].as_u64().unwrap();
+    assert!(count("sent") > 50 && count("lost") > 10, "{run}");
+    let page = get(port, "/");
+    assert!(page.contains("Content-Security-Policy: default-src 'none'") && !body(&page).contains("http://"));
+    process.signal("INT");
+    let mut told = String::new();
+    events.read_to_string(&mut told).unwrap();
+    let states: Vec<Value> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|state| serde_json::from_str(state).unwrap())
+        .collect();
+    let versions: Vec<u64> = states.iter().map(|state| state["version"].as_u64().unwrap()).collect();
+    assert!(versions.len() >= 4 && versions.is_sorted_by(|one, next| one < next), "{versions:?}");
+    let last = states.last().unwrap();
+    assert!(told.contains("event: end\n") && last["over"] == true);
+    let finished = process.finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    // The last state is the record that was written.
+    let written = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(last["summary"], written["summary"]);
+    // What was counted as it went is not more than what came of it.
+    let metrics = body(&metrics);
+    let sent = sample(metrics, "udpecho_probes_sent_total");
+    assert!((count("sent")..=written["summary"]["sent"].as_u64().unwrap()).contains(&sent));
+    assert!(sample(metrics, "cause=\"injected_down\"") >= count("lost"));
+    assert_eq!(sample(metrics, "cause=\"up\""), 0);
+    assert!(sample(metrics, "udpecho_replies_duplicate_total") >= count("duplicates"));
+    assert_eq!(sample(metrics, "le=\"+Inf\""), sample(metrics, "udpecho_rtt_seconds_count"));
+    assert!(metrics.contains("le=\"0.00005\"") && metrics.contains("le=\"26.2144\""), "{metrics}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_the_first_probe() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let words = format!("ping 127.0.0.1:{} -n 1 --http {port}", serve.port);
+    let finished = crate::common::process::run(command(folder.path(), &words));
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr[0].contains("cannot serve a page at 127.0.0.1:"), "{finished:#?}");
+    assert!(finished.stderr[0].contains("as in --http "), "{finished:#?}");
+}
+
+#[test]
+fn readers_that_do_not_read_slow_nothing_down() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let port = free_tcp_port();
+    let words = format!("ping 127.0.0.1:{} -n 400 -i 5ms -q --no-record --http {port}", serve.port);
+    let mut process = Process::spawn(command(folder.path(), &words));
+    process.remark_with("see http://");
+    let stuck: Vec<TcpStream> = (0..40)
+        .filter_map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            write!(stream, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
+            Some(stream)
+        })
+        .collect();
+    let finished = process.finish();
+    finished.assert_summed_up();
+    assert!(finished.has_line("400 packets transmitted"), "{finished:#?}");
+    drop(stuck);
+}
