@@ -37,6 +37,8 @@ pub struct Native {
 impl Native {
     /// The server keeps fates this much longer than a reply may take.
     const REMEMBER_MARGIN: Duration = Duration::from_secs(10);
+    /// A server, or who forges its words, cannot keep a run waiting for longer.
+    const HOLD_BELIEVED: Duration = Duration::from_secs(600);
     const REMEMBER_LEAST: i64 = 4096;
     const REMEMBER_MOST: i64 = 1 << 22;
 
@@ -194,7 +196,7 @@ impl Client {
     fn handle_opened(&mut self, now: Instant, opened: Opened) {
         let Dialect::Native(native) = &mut self.dialect else { return };
         native.begin_session(&opened, self.plan.next_seq());
-        self.flight.patience_mut().longest_hold = opened.server.longest_hold;
+        self.flight.patience_mut().longest_hold = opened.server.longest_hold.min(Native::HOLD_BELIEVED);
         let max_size = opened.server.max_size.saturating_add(self.settings.tag());
         self.server = Some(ServerInfo { max_size, ..opened.server });
         if matches!(self.phase, Phase::Opening) {

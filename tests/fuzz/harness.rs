@@ -232,7 +232,7 @@ pub fn probe(data: &[u8]) {
     }
     // Left alone it comes to its end.
     client.stop(now);
-    for _ in 0..100_000 {
+    for _ in 0..1_000_000 {
         if client.is_done() {
             break;
         }
