@@ -35,7 +35,7 @@ fn main() {
     let only = if let [size, sources, ..] = numbers[..] { Some((size, sources)) } else { None };
     let options: Vec<String> =
         std::env::args().skip(1).skip_while(|a| a.parse::<usize>().is_err()).skip(2).collect();
-    let options: Vec<&str> = ["--clean"]
+    let options: Vec<&str> = ["--clean", "--source-rate", "4000000000", "--stranger-rate", "4000000000"]
         .into_iter()
         .chain(options.iter().map(String::as_str))
         .filter(|a| *a != "--bench")

@@ -244,27 +244,44 @@ fn fping_trip(placement: Placement) -> Option<Trip> {
     Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
 }
 
-/// For each probe of the client, all its threads counted.
+/// For each probe, of the thread that measures.
 pub fn system_calls(interval: &str) -> Option<f64> {
     if !installed("strace") {
         return None;
     }
     let server = Server::start_udpecho(&["--clean"]);
     let port = server.address.port().to_string();
-    let count = |probes: u32| -> Option<f64> {
+    let folder = std::env::temp_dir().join(format!("udpecho-calls-{}", std::process::id()));
+    let count = |probes: u32| -> Option<usize> {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).ok()?;
+        let traces = folder.join("trace").display().to_string();
         let probes = probes.to_string();
-        let output = Command::new("strace")
-            .args(["-f", "-c", UDPECHO, "ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record"])
-            .args(["-i", interval, "-n", &probes, "-W", "1"])
-            .output()
-            .ok()?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let total = text.lines().find(|line| line.trim_end().ends_with("total"))?;
-        total.split_whitespace().nth(3)?.parse().ok()
+        let mut strace = Command::new("strace");
+        strace.args([
+            "-ff",
+            "-o",
+            &traces,
+            UDPECHO,
+            "ping",
+            "-ip",
+            "127.0.0.1",
+            "-port",
+            &port,
+            "-q",
+            "--no-record",
+        ]);
+        strace.args(["-i", interval, "-n", &probes, "-W", "1"]).stdout(Stdio::null()).status().ok()?;
+        let threads = std::fs::read_dir(&folder).ok()?.flatten();
+        let calls = threads.filter_map(|thread| std::fs::read_to_string(thread.path()).ok());
+        // The one that sends most.
+        calls.max_by_key(|calls| calls.matches("sendto(").count()).map(|calls| calls.lines().count())
     };
     // What it takes to start and to end is in both.
     let (few, many) = if interval == "1ms" { (500, 2_500) } else { (20, 60) };
-    Some((count(many)? - count(few)?) / f64::from(many - few))
+    let calls = count(many)? as f64 - count(few)? as f64;
+    let _ = std::fs::remove_dir_all(&folder);
+    Some(calls / f64::from(many - few))
 }
 
 pub fn at_rate(rate: &str, record: bool) -> String {

@@ -109,6 +109,8 @@ impl ClientEngine {
     /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
     /// saves a wake-up.
     const LAZY: Duration = Duration::from_millis(10);
+    /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
+    const NEAR: Duration = Duration::from_millis(250);
     /// With more probes a second than this those that are due together leave in a train: a call for
     /// each takes too long.
     const TRAINS_ABOVE: i64 = 200_000;
@@ -173,15 +175,12 @@ impl ClientEngine {
     /// Runs until the run is over, or until it is told to leave at once.
     pub fn run(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
         sys::sharpen_timers();
+        sys::ask_for_short_slices();
         let mut stopping = false;
         let mut next_tick = self.clock.now();
         while !control.abort_asked() {
             if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
                 self.client.stop(self.clock.now());
-            }
-            // A probe that is due leaves before anything else is done.
-            if self.client.next_due().is_some_and(|due| due <= self.clock.now()) {
-                self.send();
             }
             self.receive(observer);
             let now = self.clock.now();
@@ -196,12 +195,30 @@ impl ClientEngine {
                 observer.idle();
                 next_tick = now + Self::TICK;
             }
+            // Whatever there is to do is done by now: from its moment on a probe waits for nothing.
+            self.meet_next_due();
             if self.wait(control, observer)? {
                 control.clear();
             }
         }
         observer.idle();
         Ok(())
+    }
+
+    /// Sends the next probe in the moment it is due, if there is no time to sleep before.
+    fn meet_next_due(&mut self) {
+        let Some(due) = self.client.next_due() else { return };
+        if self.alarm.sleep_until(due, self.clock.now()).is_some() {
+            return;
+        }
+        if self.outgoing.timer != Timer::Busy {
+            while self.clock.now() < due {
+                std::hint::spin_loop();
+            }
+        }
+        if due <= self.clock.now() {
+            self.send();
+        }
     }
 
     /// Waits for a datagram, a request, or the next deadline; until a probe is due with the precision
@@ -211,25 +228,19 @@ impl ClientEngine {
         let timeout = self.client.poll_timeout(now);
         let Some(due) = self.client.next_due() else {
             observer.idle();
-            return sys::wait(&self.sockets, true, control, timeout.map(|at| at - now));
+            return Ok(sys::wait(&self.sockets, true, control, timeout.map(|at| at - now))?.asked);
         };
-        let Some(wake) = self.alarm.sleep_until(due, now) else {
-            if self.outgoing.timer == Timer::Hybrid {
-                while self.clock.now() < due {
-                    std::hint::spin_loop();
-                }
-            }
-            return Ok(false);
-        };
+        let Some(wake) = self.alarm.sleep_until(due, now) else { return Ok(false) };
         let lazy = due - now <= Self::LAZY && self.sockets[0].has_stamps();
         if lazy {
-            let asked = sys::wait(&self.sockets, false, control, Some(wake - now))?;
+            let asked = sys::wait(&self.sockets, false, control, Some(wake - now))?.asked;
             self.alarm.learn(wake, self.clock.now());
             return Ok(asked);
         }
         observer.idle();
-        let until = timeout.map_or(wake, |timeout| timeout.min(wake));
-        let asked = sys::wait(&self.sockets, true, control, Some(until - now))?;
+        let near = wake - now <= Self::NEAR;
+        let until = timeout.filter(|_| !near).map_or(wake, |timeout| timeout.min(wake));
+        let asked = sys::wait(&self.sockets, true, control, Some(until - now))?.asked;
         if until == wake {
             self.alarm.learn(wake, self.clock.now());
         }
@@ -291,9 +302,10 @@ impl ClientEngine {
         }
     }
 
-    /// Sends what the machine has to send: several datagrams in one call where several are due.
+    /// Sends what the machine has to send: several datagrams in one call where several are due. Whoever
+    /// is behind looks for replies in between.
     fn send(&mut self) {
-        loop {
+        for _ in 0..Self::BATCHES {
             self.outbox.clear_letters();
             self.departing.clear();
             while !self.outbox.is_full()

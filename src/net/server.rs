@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::clock::Clock;
 use super::control::Control;
-use super::sys::{self, Arrival, Backend, Batch, Options, Socket};
+use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
 use crate::reflect::{ANSWER_HOPS, Counters, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ impl ServerEngine {
     const BATCH: usize = 64;
     const LONGEST: usize = 65_536;
     const RECEIVE_BUFFER: usize = 4 << 20;
+    /// To sleep for less takes longer than that.
+    const NAP: Duration = Duration::from_micros(10);
     /// No datagram waits longer in a socket that is looked at all the time.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -107,8 +109,9 @@ impl ServerEngine {
         const WATCH: Duration = Duration::from_millis(200);
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
+        let mut readable = Woken::LOOK.readable;
         while !control.stop_asked() && !self.server.stop_asked() {
-            let more = self.receive();
+            let more = self.receive(readable);
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -116,10 +119,11 @@ impl ServerEngine {
                 watch(&self.server, now);
                 next_watch = now + WATCH;
             }
-            if !more && !self.serving.busy_poll {
-                let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
-                sys::wait(&self.sockets, true, control, timeout)?;
-            }
+            let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
+            let no_sleep = more || self.serving.busy_poll || timeout.is_some_and(|left| left < Self::NAP);
+            let woken =
+                if no_sleep { Woken::LOOK } else { sys::wait(&self.sockets, true, control, timeout)? };
+            readable = woken.readable;
         }
         Ok(self.server.counters())
     }
@@ -137,9 +141,10 @@ impl ServerEngine {
         }
     }
 
-    /// Handles a batch of what has arrived at each socket; whether there is likely to be more.
-    fn receive(&mut self) -> bool {
-        (0..self.sockets.len()).fold(false, |more, index| self.receive_at(index) | more)
+    /// Handles a batch of what has arrived at each of these sockets; whether there is likely to be more.
+    fn receive(&mut self, readable: u64) -> bool {
+        let ready = (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1);
+        ready.fold(false, |more, index| self.receive_at(index) | more)
     }
 
     fn receive_at(&mut self, index: usize) -> bool {

@@ -107,12 +107,13 @@ impl Flight {
     /// A safety net: with more in flight the oldest are given up.
     const MOST: usize = 1 << 22;
 
-    pub fn new(size: u32, patience: Patience) -> Self {
+    /// With room for so many in flight: to grow while they are takes longer than they may wait.
+    pub fn new(size: u32, patience: Patience, expected: usize) -> Self {
         Self {
             zero: Instant::ZERO,
             size,
             patience,
-            slots: VecDeque::new(),
+            slots: VecDeque::with_capacity(expected.min(Self::MOST)),
             first: 0,
             overdue_from: 0,
             closed: Closed::default(),
@@ -413,7 +414,7 @@ mod tests {
             grace: Duration::ZERO,
             truth: Duration::ZERO,
         };
-        let mut flight = Flight::new(64, patience);
+        let mut flight = Flight::new(64, patience, 1);
         flight.start(at(0));
         let planned = Planned {
             seq: 0,

@@ -109,7 +109,7 @@ impl Client {
         };
         Self {
             plan: Plan::new(settings.schedule.clone(), settings.count, settings.total),
-            flight: Flight::new(settings.size, patience),
+            flight: Flight::new(settings.size, patience, expected_in_flight(&settings)),
             dialect,
             phase: Phase::Opening,
             events: VecDeque::new(),
@@ -506,6 +506,15 @@ impl Client {
 }
 
 /// One lane for each probe that may be waiting at once.
+/// Where nothing goes wrong; of a few more the room is no matter.
+fn expected_in_flight(settings: &Settings) -> usize {
+    let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
+    let expected = settings.schedule.most_within(wait);
+    let expected =
+        settings.count.map_or(expected, |count| expected.min(i64::try_from(count).unwrap_or(i64::MAX)));
+    usize::try_from(expected).unwrap_or(0)
+}
+
 fn lanes_needed(settings: &Settings) -> usize {
     let longest_wait =
         settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;

@@ -173,19 +173,32 @@ impl Socket {
     }
 }
 
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// A request, which stays until `Control::clear`.
+    pub asked: bool,
+    /// A bit for each socket at which a datagram, or an error, may be.
+    pub readable: u64,
+}
+
+impl Woken {
+    /// Nothing is known: each socket has to be looked at.
+    pub const LOOK: Self = Self { asked: false, readable: u64::MAX };
+}
+
 /// Waits until a datagram is there, if that is to be listened for, a request comes, or the time is
 /// over; it may be for less.
-/// Whether it was a request, which stays until `Control::clear`.
 pub fn wait(
     sockets: &[Socket],
     listen: bool,
     control: &Control,
     timeout: Option<Duration>,
-) -> io::Result<bool> {
+) -> io::Result<Woken> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
         Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, control, timeout),
-        _ => portable::wait(sockets, timeout).map(|()| false),
+        _ => portable::wait(sockets, timeout).map(|()| Woken::LOOK),
     }
 }
 
@@ -193,6 +206,13 @@ pub fn wait(
 pub fn sharpen_timers() {
     #[cfg(target_os = "linux")]
     linux::sharpen_timers();
+}
+
+/// Lets this thread run at once when it wakes, for a short time each: whoever computes beside it has
+/// longer turns, and waits.
+pub fn ask_for_short_slices() {
+    #[cfg(target_os = "linux")]
+    linux::ask_for_short_slices();
 }
 
 /// The version of the operating system's kernel.
