@@ -35,7 +35,6 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let listens = place(workers.local_addr()?);
     let service = Service::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
     let views = Views::start(arguments, service, &printer, &control, clock)?;
-    let service = views.service();
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("udpecho serves {listens}"));
         printer.line(format!("injects {injects}"));
@@ -46,10 +45,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
             printer.line("any client may stop it");
         }
     }
-    // Quickly done, since the server waits.
-    let ran = workers.run(&control, arguments.drain, |worker, server, now| {
-        views::lock(&service).update(worker, server, now);
-    });
+    let watcher = views.watcher();
+    let ran =
+        workers.run(&control, arguments.drain, |worker, server, now| watcher.update(worker, server, now));
     views.finish();
     let counters = ran.context("the server's socket failed")?;
     if !arguments.quiet {

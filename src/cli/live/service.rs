@@ -80,11 +80,12 @@ impl Service {
         }
     }
 
-    /// A worker's server shows how it is.
-    pub fn update(&mut self, worker: usize, server: &Server, now: Instant) {
+    /// A worker's server shows how it is, and who its clients are if somebody looks at those: with
+    /// thousands of them it takes a while.
+    pub fn update(&mut self, worker: usize, server: &Server, with_clients: bool, now: Instant) {
         let worker = &mut self.workers[worker];
         worker.counters = server.counters();
-        if worker.listed.is_none_or(|listed| now - listed >= Self::SECOND) {
+        if with_clients && worker.listed.is_none_or(|listed| now - listed >= Self::SECOND) {
             worker.list(server.clients(now, Self::MOST), now);
         }
         self.now.counters = self.workers.iter().map(|worker| worker.counters).sum();

@@ -12,11 +12,15 @@ use crate::cli::args::Serve;
 use crate::cli::live::{ServeFace, ServePage, Service, Tui, server_line};
 use crate::cli::printer::{Printer, on_a_terminal};
 use crate::net::{Clock, Control};
-use crate::time::Duration;
+use crate::reflect::Server;
+use crate::time::{Duration, Instant};
 
 pub struct Views {
     service: Arc<Mutex<Service>>,
     screen: Option<Tui>,
+    /// What there is to be seen.
+    totals: bool,
+    clients: bool,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -38,6 +42,7 @@ impl Views {
         let face = ServeFace::new(Arc::clone(&service));
         let screen = arguments.tui.then(|| Tui::start(face, Arc::clone(control))).transpose()?;
         let over = Arc::new(AtomicBool::new(false));
+        let clients = page.is_some() || screen.is_some();
         let shown = Shown {
             service: Arc::clone(&service),
             lines: lines.then(|| Box::new(printer.writer()) as Box<dyn Write + Send>),
@@ -45,12 +50,19 @@ impl Views {
             over: Arc::clone(&over),
         };
         let thread = std::thread::Builder::new().name("views".into()).spawn(move || shown.until_over(clock));
-        Ok(Self { service, screen, over, thread: Some(thread.context("cannot start a thread")?) })
+        Ok(Self {
+            service,
+            screen,
+            totals: lines || clients,
+            clients,
+            over,
+            thread: Some(thread.context("cannot start a thread")?),
+        })
     }
 
     /// Where the workers' servers show how they are.
-    pub fn service(&self) -> Arc<Mutex<Service>> {
-        Arc::clone(&self.service)
+    pub fn watcher(&self) -> Watcher {
+        Watcher { service: Arc::clone(&self.service), totals: self.totals, clients: self.clients }
     }
 
     /// The last state is shown, and the terminal is as it was.
@@ -59,6 +71,24 @@ impl Views {
         self.over.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+/// What a worker tells.
+pub struct Watcher {
+    service: Arc<Mutex<Service>>,
+    totals: bool,
+    clients: bool,
+}
+
+impl Watcher {
+    /// A worker's server shows how it is, if anybody looks and nobody else is at it: it must not wait.
+    pub fn update(&self, worker: usize, server: &Server, now: Instant) {
+        if self.totals
+            && let Ok(mut service) = self.service.try_lock()
+        {
+            service.update(worker, server, self.clients, now);
         }
     }
 }
@@ -94,6 +124,6 @@ impl Shown {
     }
 }
 
-pub fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
+fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
     service.lock().unwrap_or_else(PoisonError::into_inner)
 }
