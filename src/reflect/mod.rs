@@ -180,6 +180,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// Within so long everybody is looked at.
     const SWEEP: Duration = Duration::from_secs(1);
     /// The least room that `handle` needs. No answer is longer than its datagram but those of the text
     /// dialect, which are shorter than this.
@@ -298,8 +299,11 @@ impl Server {
     /// Forgets who has been silent for too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.next_sweep {
-            self.counters.expired += self.sessions.expire(now) + self.text.expire(now);
-            self.next_sweep = now + Self::SWEEP;
+            self.counters.expired += self.sessions.expire(now);
+            if self.sessions.is_swept() {
+                self.counters.expired += self.text.expire(now);
+            }
+            self.next_sweep = now + Self::SWEEP / self.sessions.sweep_turns() as i64;
         }
     }
 

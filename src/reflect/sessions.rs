@@ -66,14 +66,19 @@ pub struct Sessions {
     by_source: HashMap<IpAddr, usize>,
     fates_bytes: usize,
     caps: Caps,
+    /// Where the next look at the silent ones begins.
+    swept: usize,
 }
 
 const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 
 impl Sessions {
+    const SWEPT_AT_ONCE: usize = 128;
+
     pub fn new(caps: Caps) -> Self {
         Self {
+            swept: 0,
             slots: Vec::new(),
             free: Vec::new(),
             by_opening: HashMap::new(),
@@ -153,15 +158,29 @@ impl Sessions {
         true
     }
 
-    /// Drops the sessions that were silent for longer than they asked for; returns how many.
+    /// Looks at some of the sessions, in turn, and drops those that were silent for longer than they
+    /// asked for; returns how many. To look at thousands at once would keep the others waiting.
     pub fn expire(&mut self, now: Instant) -> u64 {
-        let silent: Vec<usize> = (0..self.slots.len())
+        let end = (self.swept + Self::SWEPT_AT_ONCE).min(self.slots.len());
+        let turn = self.swept..end;
+        self.swept = if end == self.slots.len() { 0 } else { end };
+        let silent: Vec<usize> = turn
             .filter(|&index| self.slots[index].as_ref().is_some_and(|session| session.is_silent(now)))
             .collect();
         for index in &silent {
             self.remove_at(*index);
         }
         silent.len() as u64
+    }
+
+    /// Whether all have been looked at, and the first are next.
+    pub fn is_swept(&self) -> bool {
+        self.swept == 0
+    }
+
+    /// How many turns it takes to look at all.
+    pub fn sweep_turns(&self) -> usize {
+        self.slots.len().div_ceil(Self::SWEPT_AT_ONCE).max(1)
     }
 
     fn remove_at(&mut self, index: usize) {
