@@ -64,6 +64,8 @@ fn main() {
     let mut client = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (sums, early) = run(&mut client, seconds, rate);
     let grown = resident_bytes().saturating_sub(early);
+    // The client's last word, that it closes its session, is still on its way.
+    thread::sleep(std::time::Duration::from_millis(200));
     stop_server.stop();
     let counters = serving.join().unwrap();
     println!("{sums:?}\n{:?}\n{counters:?}", client.counters());
