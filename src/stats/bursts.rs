@@ -131,7 +131,7 @@ mod tests {
         assert_eq!((alone.bursts(), alone.burst_density(), alone.mean_burst()), (0, None, None));
         assert_eq!(alone.gap_density(), Some(3.0 / 35.0));
         assert_eq!(Bursts::new().gap_density(), None);
-        assert_eq!(pattern("XXX").gap_density(), None);
+        assert_eq!(pattern("X XX").gap_density(), None);
     }
 
     proptest! {

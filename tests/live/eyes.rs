@@ -1,5 +1,5 @@
-//! The page in a real browser, the metrics in a real Prometheus. Both programs are large, so these
-//! are run when asked for: `cargo test --test live -- --ignored`, and fail if the programs are absent.
+//! The page in a real browser, the metrics in a real Prometheus. Without these programs the tests
+//! fail, and name what is missing.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -43,7 +43,6 @@ fn cards(dom: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-#[ignore = "needs Chromium"]
 fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
     let folder = TempDir::new().unwrap();
     let serve = Serve::start("--clean --loss nth:5 --delay uniform:1ms..30ms");
@@ -104,7 +103,6 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
 }
 
 #[test]
-#[ignore = "needs Prometheus"]
 fn prometheus_reads_the_counters() {
     let (folder, server) = (TempDir::new().unwrap(), free_port());
     let [page, server_page, prometheus] = [0; 3].map(|_| free_tcp_port());
