@@ -129,8 +129,9 @@ fn loss_runs(summary: &Summary) -> Vec<String> {
     let runs = &summary.loss_runs;
     let mut lines = Vec::new();
     if runs.count > 0 {
+        let noun = if runs.count == 1 { "run" } else { "runs" };
         lines.push(format!(
-            "{} runs of losses (RFC 3357), the longest of {} probes",
+            "{} {noun} of losses (RFC 3357), the longest of {} probes",
             runs.count, runs.longest
         ));
     }
@@ -140,8 +141,9 @@ fn loss_runs(summary: &Summary) -> Vec<String> {
     if let (Some(density), Some(length)) = (runs.burst_density, runs.burst_length_mean) {
         let gaps = runs.gap_density.map_or(String::new(), |gaps| format!(", gaps {} lost", percent(gaps)));
         lines.push(format!(
-            "{} bursts (RFC 3611), {length:.1} probes long on average, {} lost{gaps}",
+            "{} {} (RFC 3611), {length:.1} probes long on average, {} lost{gaps}",
             runs.bursts,
+            if runs.bursts == 1 { "burst" } else { "bursts" },
             percent(density)
         ));
     }

@@ -18,7 +18,7 @@ pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
     frame.ground(layer);
     frame.foot(layer);
     let legend = [Key::Words("RTT; a curve ends at the share answered in time".to_owned())];
-    frame.heading(layer, "A CDF (lost counts as ∞)", &legend);
+    frame.heading(layer, "CDF (lost counts as ∞)", &legend);
     if runs.iter().all(|run| run.sample.digest.rtt.count() == 0) {
         frame.empty(layer, "no reply in time");
     }

@@ -45,7 +45,7 @@ pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: f
     layer.rect(band[0], band[1], &colours.band.mix(0.25));
     layer.line(&[frame.at(0.0, 0.0), frame.at(0.0, 1.0)], &colours.text, 1.2);
     let legend = [Key::Patch(colours.band.mix(0.25), format!("±{} %: the margin", plain(margin * 100.0)))];
-    frame.heading(layer, "B Difference from A", &legend);
+    frame.heading(layer, "Difference from A", &legend);
     let figures = figures(changes);
     let row = (bottom - top) / figures.len().max(1) as f64;
     for (k, figure) in figures.iter().enumerate() {

@@ -29,7 +29,7 @@ pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let frame = across(rows).frame(elapsed(runs), y.titled(format!("Rate ({})", unit.name)));
     frame.ground(layer);
     let legend = legend(runs, "on-time replies × size × 16 bit, both ways, by the second of sending");
-    frame.heading(layer, "C Throughput per second", &legend);
+    frame.heading(layer, "Throughput per second", &legend);
     draw(layer, &frame, runs, &lines);
 }
 
@@ -39,7 +39,7 @@ pub fn delay(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     frame.ground(layer);
     frame.foot(layer);
     let legend = legend(runs, "mean RTT of on-time replies; ends at the upper edge where it leaves the axis");
-    frame.heading(layer, "D Mean delay per second", &legend);
+    frame.heading(layer, "Mean delay per second", &legend);
     if lines.iter().all(Vec::is_empty) {
         frame.empty(layer, "no reply in time");
     }
