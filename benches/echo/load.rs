@@ -27,18 +27,20 @@ pub struct Load {
     pub window: usize,
     /// They leave and come back in trains, where the server keeps them together.
     pub trains: bool,
+    /// The kernel stamps what comes back, so that it may wait for the client.
+    pub stamps: bool,
 }
 
 impl Load {
     pub fn single(dialect: Dialect, size: usize, sources: usize) -> Self {
         // What a receive buffer of 4 MiB holds of 1400 bytes is 3,640; the rest would be lost.
         let window = if sources == 4096 && size > 1000 { 2048 } else { sources.max(256) };
-        Self { dialect, size, sources, window, trains: false }
+        Self { dialect, size, sources, window, trains: false, stamps: false }
     }
 
     pub fn trains(dialect: Dialect, size: usize) -> Self {
         let segments = (65_000 / size).min(64);
-        Self { dialect, size, sources: 1, window: segments * 16, trains: true }
+        Self { dialect, size, sources: 1, window: segments * 16, trains: true, stamps: false }
     }
 }
 
@@ -90,6 +92,7 @@ impl Client {
             local_address: true,
             receive_buffer: Some(8 << 20),
             trains: load.trains,
+            stamps: load.stamps,
             ..Options::default()
         };
         let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, 0).into(), &options).expect("a socket");

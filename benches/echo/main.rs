@@ -80,11 +80,17 @@ fn main() {
 /// The account of a server that injects, under what it should bear and under twice what it can.
 fn injecting() -> String {
     let mut text = format!("{}\n", injection::HEADER);
-    for rate in [100_000, 200_000] {
-        text += &format!("{}\n", injection::run(rate, Duration::from_secs(5)));
+    for (rate, ahead) in [(100_000, false), (100_000, true), (200_000, false)] {
+        text += &format!("{}\n", injection::run(rate, Duration::from_secs(5), ahead));
     }
-    let (account, told) = injection::overload(500_000, Duration::from_secs(3));
-    text + &format!("{account}\n\nUnder the overload of the last row {told}.\n")
+    let (rate, length) = (500_000, Duration::from_secs(3));
+    let (account, recovery) = injection::overload(rate, length);
+    let ping = injection::overload_beside_a_ping(rate, length);
+    text + &format!(
+        "{account}\n\nUnder the overload of the last row, repeated, a `ping` of 200 probes a second beside it \
+         {ping}; {recovery}.\n\n{}",
+        injection::AHEAD
+    )
 }
 
 fn run(table: &mut Table, server: &Server, name: &'static str, load: Load) {

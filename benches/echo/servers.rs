@@ -61,6 +61,11 @@ impl Server {
         panic!("no server at {}", self.address);
     }
 
+    /// Puts it ahead of all ordinary processes; whether that is allowed.
+    pub fn run_ahead(&self) -> bool {
+        run_ahead(self.child.id())
+    }
+
     /// Nanoseconds that its threads have been on a core.
     pub fn cpu_nanos(&self) -> u64 {
         cpu_nanos(self.child.id())
@@ -115,6 +120,20 @@ pub fn pin_this_thread_to(core: usize) {
         .stdout(Stdio::null())
         .status();
     assert!(done.is_ok_and(|status| status.success()), "taskset is needed to pin the load");
+}
+
+/// Puts a process ahead of all ordinary ones on its core; whether that is allowed.
+pub fn run_ahead(process: u32) -> bool {
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--all-tasks", "--fifo", "--pid", "10", &process.to_string()]);
+    chrt.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Puts it back among the ordinary ones.
+pub fn run_among_all(process: u32) {
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--all-tasks", "--other", "--pid", "0", &process.to_string()]);
+    let _ = chrt.stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// None if there is no compiler.
