@@ -1,8 +1,11 @@
 /* The plainest echo loop that moves datagrams in batches: the measure of what the kernel allows.
-   cc -O2 -o echo echo.c; ./echo PORT */
+   cc -O2 -o echo echo.c; ./echo PORT
+   With -DDUTIES it asks the kernel for what a server must know that answers from the address that
+   was asked, and knows another server's answer by its hops; and it says where to answer from. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,20 +17,47 @@ int main(int argc, char **argv) {
     static struct sockaddr_in names[BATCH];
     static struct iovec vectors[BATCH];
     static struct mmsghdr messages[BATCH];
+#ifdef DUTIES
+    static char control[BATCH][128] __attribute__((aligned(8)));
+    int on = 1;
+#endif
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[argc - 1]))};
     int room = 4 << 20;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+#ifdef DUTIES
+    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+#endif
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
     for (;;) {
         for (int i = 0; i < BATCH; i++) {
             vectors[i] = (struct iovec){buffers[i], LONGEST};
             messages[i].msg_hdr = (struct msghdr){
                 .msg_name = &names[i], .msg_namelen = sizeof names[i], .msg_iov = &vectors[i], .msg_iovlen = 1};
+#ifdef DUTIES
+            messages[i].msg_hdr.msg_control = control[i];
+            messages[i].msg_hdr.msg_controllen = sizeof control[i];
+#endif
         }
         int count = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
-        for (int i = 0; i < count; i++) vectors[i].iov_len = messages[i].msg_len;
+        for (int i = 0; i < count; i++) {
+            vectors[i].iov_len = messages[i].msg_len;
+#ifdef DUTIES
+            struct msghdr *header = &messages[i].msg_hdr;
+            struct in_pktinfo asked = {0};
+            for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+                if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+                    asked.ipi_spec_dst = ((struct in_pktinfo *)CMSG_DATA(c))->ipi_addr;
+            header->msg_controllen = CMSG_SPACE(sizeof asked);
+            struct cmsghdr *from = CMSG_FIRSTHDR(header);
+            *from = (struct cmsghdr){CMSG_LEN(sizeof asked), IPPROTO_IP, IP_PKTINFO};
+            memcpy(CMSG_DATA(from), &asked, sizeof asked);
+#endif
+        }
         for (int sent = 0; sent < count;) {
             int n = sendmmsg(fd, messages + sent, count - sent, 0);
             sent += n > 0 ? n : 1;

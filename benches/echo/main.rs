@@ -22,11 +22,16 @@ const SIZES: [usize; 3] = [64, 512, 1400];
 const SOURCES: [usize; 3] = [1, 64, 4096];
 /// A B A B: so often each of them gets its turn.
 const ROUNDS: usize = 5;
+/// The loop that asks the kernel for what this server asks it for.
+const DUTIES: &str = "C, same duties";
 const PEER_ROUNDS: usize = 3;
 
 fn main() {
     servers::pin_this_thread_to(0);
-    let c_loop = servers::build_c_loop();
+    let c_loops = [
+        ("C loop", servers::build_c_loop("echo-c", &[])),
+        (DUTIES, servers::build_c_loop("echo-c-duties", &["-DDUTIES"])),
+    ];
     let mut table = Table::default();
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     if numbers.len() == 1 {
@@ -43,13 +48,11 @@ fn main() {
     let all = SIZES.into_iter().flat_map(|size| SOURCES.map(|sources| (size, sources)));
     for (size, sources) in all.filter(|load| only.is_none_or(|only| only == *load)) {
         for _ in 0..ROUNDS {
-            if let Some(c_loop) = &c_loop {
-                run(
-                    &mut table,
-                    &Server::start_c_loop(c_loop),
-                    "C loop",
-                    Load::single(Dialect::Plain, size, sources),
-                );
+            for (name, c_loop) in &c_loops {
+                if let Some(c_loop) = c_loop {
+                    let server = Server::start_c_loop(c_loop);
+                    run(&mut table, &server, name, Load::single(Dialect::Plain, size, sources));
+                }
             }
             let server = Server::start_udpecho(&options);
             for (dialect, name) in
@@ -64,8 +67,8 @@ fn main() {
     }
     for size in SIZES {
         for _ in 0..ROUNDS {
-            if let Some(c_loop) = &c_loop {
-                run(&mut table, &Server::start_c_loop(c_loop), "C loop", Load::trains(Dialect::Plain, size));
+            if let (name, Some(c_loop)) = &c_loops[0] {
+                run(&mut table, &Server::start_c_loop(c_loop), name, Load::trains(Dialect::Plain, size));
             }
             let server = Server::start_udpecho(&options);
             for (dialect, name) in [(Dialect::Plain, "plain"), (Dialect::Native, "native")] {

@@ -137,10 +137,10 @@ pub fn run_among_all(process: u32) {
 }
 
 /// None if there is no compiler.
-pub fn build_c_loop() -> Option<PathBuf> {
+pub fn build_c_loop(name: &str, flags: &[&str]) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/echo/echo.c");
-    let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join("echo-c");
-    let built = Command::new("cc").args(["-O2", "-o"]).arg(&binary).arg(source).status();
+    let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let built = Command::new("cc").arg("-O2").args(flags).arg("-o").arg(&binary).arg(source).status();
     match built {
         Ok(status) => {
             assert!(status.success(), "the C loop does not compile");

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::DUTIES;
 use super::load::{Load, Measured};
 use super::peers::Peer;
 
@@ -64,7 +65,10 @@ impl Table {
             machine(),
             super::ROUNDS
         );
-        text += "| bytes | sources | | C loop | plain | native | text |\n|--:|--:|:--|--:|--:|--:|--:|\n";
+        let _ = writeln!(
+            text,
+            "| bytes | sources | | C loop | {DUTIES} | plain | native | text |\n|--:|--:|:--|--:|--:|--:|--:|--:|"
+        );
         for row in &self.rows {
             let _ = write!(
                 text,
@@ -73,7 +77,7 @@ impl Table {
                 row.sources,
                 if row.trains { "trains" } else { "" }
             );
-            for name in ["C loop", "plain", "native", "text"] {
+            for name in ["C loop", DUTIES, "plain", "native", "text"] {
                 let cell = row.rate(name).map(|rate| {
                     let ratio = row.ratio(name).map_or(String::new(), |ratio| format!(" **{ratio:.2}**"));
                     format!("{}{ratio}, {:.0} ns", rate.in_thousands(), row.nanos(name))
