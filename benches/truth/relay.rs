@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use udpecho::impair::Impairment;
 use udpecho::probe::Cause;
-use udpecho::reflect::{Injection, Path, Server, Settings};
+use udpecho::reflect::{Incoming, Injection, Path, Server, Settings};
 use udpecho::rng::Stream;
 use udpecho::time::Instant as Virtual;
 use udpecho::wire::native::{Message, decode};
@@ -111,7 +111,7 @@ fn relay(socket: &UdpSocket, over: &AtomicBool) {
             let now = Virtual::from_nanos(start.elapsed().as_nanos() as i64);
             buffer[..datagram.len()].copy_from_slice(&datagram);
             let path = Path { remote: client, local: None };
-            if let Some(length) = server.handle(now, path, None, &mut buffer, datagram.len()) {
+            if let Some(length) = server.handle(Incoming::new(now, path, &mut buffer, datagram.len())) {
                 waiting.extend(take(false, client, &buffer[..length]));
             }
         }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
-use crate::reflect::{ANSWER_HOPS, Counters, Path, Server, stays_whole};
+use crate::reflect::{ANSWER_HOPS, Counters, Incoming, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
 
 /// Where to listen.
@@ -159,7 +159,7 @@ impl ServerEngine {
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
-            let Arrival { path, stamp, ttl, .. } = *inbox.arrival(index);
+            let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
             // A stamp is of the time of day; one from before a step of it is of no use.
             let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));
             let waited =
@@ -167,9 +167,10 @@ impl ServerEngine {
             let received = now - waited;
             for place in inbox.datagrams(index) {
                 let length = place.len();
-                let room = inbox.room(index, &place);
-                if room.len() >= Server::ROOM {
-                    if let Some(answer) = server.handle_stamped(received, now, path, ttl, room, length) {
+                let buffer = inbox.room(index, &place);
+                if buffer.len() >= Server::ROOM {
+                    let incoming = Incoming { received, now, path, hops, buffer, length };
+                    if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
                         if stays_whole(inbox.bytes(place.clone())) {
                             send_whole(socket, inbox.bytes(place), path, outbox, server);
@@ -184,9 +185,10 @@ impl ServerEngine {
                     socket.send(outbox, |_, _| server.send_failed());
                     outbox.clear_letters();
                 }
-                outbox.spare()[..length].copy_from_slice(&room[..length]);
-                if let Some(answer) = server.handle_stamped(received, now, path, ttl, outbox.spare(), length)
-                {
+                let spare = outbox.spare();
+                spare[..length].copy_from_slice(&buffer[..length]);
+                let incoming = Incoming { received, now, path, hops, buffer: spare, length };
+                if let Some(answer) = server.handle(incoming) {
                     outbox.commit(path, answer);
                 }
             }

@@ -1,12 +1,14 @@
 //! The cause of a loss, from what is known about it; what nobody can tell stays unknown.
 
 use super::Dialect;
+use super::drops::Drops;
 use super::outcome::Cause;
 use crate::wire::native::Fate;
 
 /// Finds the cause of a loss in what is known about it.
 pub struct Blame<'a> {
-    pub own_overflows: &'a mut u64,
+    /// Those of the client's own sockets.
+    pub own: &'a mut Drops,
     pub dialect: &'a mut Dialect,
     pub clean: bool,
 }
@@ -19,15 +21,17 @@ impl Blame<'_> {
             Some(Fate::Refused) => Cause::Refused,
             Some(Fate::NotSeen) => {
                 let server_overflowed = match self.dialect {
-                    Dialect::Native(native) => native.take_overflow(),
+                    Dialect::Native(native) => native.drops.take(),
                     Dialect::Text(_) => false,
                 };
                 if server_overflowed { Cause::ServerOverflow } else { Cause::Up }
             }
             Some(Fate::Answered) => {
-                let overflowed = *self.own_overflows > 0;
-                *self.own_overflows = self.own_overflows.saturating_sub(1);
-                if overflowed { Cause::ClientOverflow } else { Cause::Down }
+                if self.own.take() {
+                    Cause::ClientOverflow
+                } else {
+                    Cause::Down
+                }
             }
             Some(Fate::SendFailed) => Cause::Down,
             // It arrived, nothing is withheld here, and no reply came.

@@ -6,16 +6,22 @@
 //! and an arm of `Dialect`.
 
 mod blame;
+mod drops;
 mod event;
 mod flight;
 mod lanes;
 mod native;
 mod opening;
 mod outcome;
+mod oversleep;
 mod path_size;
 mod plan;
 mod retry;
 mod settings;
+mod settle;
+mod strays;
+mod text;
+mod transmit;
 mod truth;
 
 use std::collections::VecDeque;
@@ -27,12 +33,14 @@ pub use settings::{Counters, Language, Settings, Transmit};
 
 use crate::time::{Duration, Instant};
 
-use blame::Blame;
-use flight::{Arrival, Flight, Patience, ServerTimes};
-use lanes::{Heard, Lanes, Taken};
+use drops::Drops;
+use flight::{Arrival, Flight, Patience};
+use lanes::Lanes;
 use native::Native;
-use plan::{Plan, Planned};
+use oversleep::Oversleeping;
+use plan::Plan;
 use retry::Retry;
+use strays::Strays;
 
 /// One run against one server.
 #[derive(Debug)]
@@ -44,26 +52,15 @@ pub struct Client {
     phase: Phase,
     events: VecDeque<Event>,
     counters: Counters,
-    /// How many of the strays were told, and from when on more are.
-    strays_told: u64,
-    strays_next: Instant,
+    strays: Strays,
     server: Option<ServerInfo>,
     reachable: bool,
     last_heard: Instant,
-    /// How many drops of the client's own socket have no probe to account for them yet.
-    own_overflows: u64,
-    own_overflows_seen: u64,
+    /// Those of the client's own sockets.
+    drops: Drops,
     /// A socket that drops a train counts one; it may have been so many datagrams.
     train: u64,
-    /// Probes in a row whose time went by unnoticed.
-    overslept: Option<Overslept>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Overslept {
-    first_seq: u64,
-    probes: u64,
-    late: Duration,
+    oversleeping: Oversleeping,
 }
 
 #[derive(Debug)]
@@ -85,12 +82,7 @@ enum Phase {
 impl Client {
     /// How long a probe waits for the server's word while probes are still being sent.
     const TRUTH_WHILE_RUNNING: Duration = Duration::from_secs(60);
-    /// When all have been sent, a server that is silent for so long is not asked any more.
-    const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
     const STOP_TRIES: u32 = 4;
-    const LANES_MOST: i64 = 64;
-    /// So many probes are given up before other things are looked after.
-    const GIVEN_UP_AT_ONCE: usize = 4096;
 
     pub fn new(settings: Settings, now: Instant) -> Self {
         let truth = match settings.language {
@@ -105,24 +97,22 @@ impl Client {
         };
         let dialect = match settings.language {
             Language::Native => Dialect::Native(Box::new(Native::new(&settings, now))),
-            Language::Text => Dialect::Text(Lanes::new(settings.size, lanes_needed(&settings), now)),
+            Language::Text => Dialect::Text(Lanes::new(settings.size, text::lanes_needed(&settings), now)),
         };
         Self {
             plan: Plan::new(settings.schedule.clone(), settings.count, settings.total),
-            flight: Flight::new(settings.size, patience, expected_in_flight(&settings)),
+            flight: Flight::new(settings.size, patience, settings.expected_in_flight()),
             dialect,
             phase: Phase::Opening,
             events: VecDeque::new(),
             counters: Counters::default(),
-            strays_told: 0,
-            strays_next: now,
+            strays: Strays::new(now),
             server: None,
             reachable: true,
             last_heard: now,
-            own_overflows: 0,
-            own_overflows_seen: 0,
+            drops: Drops::default(),
             train: 1,
-            overslept: None,
+            oversleeping: Oversleeping::default(),
             settings,
         }
     }
@@ -131,7 +121,7 @@ impl Client {
     pub fn lanes(settings: &Settings) -> usize {
         match settings.language {
             Language::Native => 1,
-            Language::Text => lanes_needed(settings),
+            Language::Text => text::lanes_needed(settings),
         }
     }
 
@@ -142,76 +132,8 @@ impl Client {
             Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
         }
-        if received >= self.strays_next {
+        if self.strays.is_due(received) {
             self.tell_strays(received);
-        }
-    }
-
-    /// The next datagram to send now, written to `buffer`.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let transmit = self.poll_message(now, buffer)?;
-        let Some(key) = &self.settings.key else { return Some(transmit) };
-        let length = match &self.dialect {
-            Dialect::Native(native) if transmit.seq.is_some() => native.seal_probe(buffer, transmit.length),
-            _ => key.seal(buffer, transmit.length),
-        };
-        Some(Transmit { length, ..transmit })
-    }
-
-    fn poll_message(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
-        match &mut self.phase {
-            Phase::Opening => self.transmit_opening(now, buffer),
-            Phase::Running => self
-                .transmit_probe(now, buffer)
-                .or_else(|| self.transmit_opening(now, buffer))
-                .or_else(|| self.transmit_question(now, buffer).map(control)),
-            Phase::Stopping(retry) => {
-                if !retry.is_due(now) {
-                    return None;
-                }
-                retry.tried(now);
-                Some(match &self.dialect {
-                    Dialect::Native(native) => control(native.emit_stop(buffer)),
-                    Dialect::Text(lanes) => {
-                        Transmit { lane: lanes.calibrated(), ..control(lanes::emit_exit(buffer)) }
-                    }
-                })
-            }
-            Phase::Closing => {
-                self.finish();
-                match &self.dialect {
-                    Dialect::Native(native) => native.emit_close(buffer).map(control),
-                    Dialect::Text(_) => None,
-                }
-            }
-            Phase::Done => None,
-        }
-    }
-
-    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours.
-    pub fn left(&mut self, at: Instant, frame: &[u8]) {
-        if let Dialect::Native(native) = &self.dialect
-            && let Some(seq) = native.probe_in(frame)
-        {
-            self.flight.leave(seq, at);
-        }
-    }
-
-    /// The datagram did not leave after all.
-    pub fn send_failed(&mut self, transmit: &Transmit, why: SendError) {
-        if let Some(seq) = transmit.seq {
-            self.flight.fail(seq);
-            if let Dialect::Text(lanes) = &mut self.dialect {
-                lanes.release(seq);
-            }
-            self.events.push_back(Event::NotSent { seq, why });
-        } else if matches!(self.phase, Phase::Opening) {
-            self.fail(match why {
-                SendError::TooLong => Failure::SizeNotSent { size: self.settings.size },
-                SendError::NoLane => return,
-                SendError::Other(why) => Failure::Socket { why },
-            });
         }
     }
 
@@ -232,8 +154,7 @@ impl Client {
 
     /// The client's own sockets dropped so many datagrams in all for want of room.
     pub fn set_own_overflows(&mut self, total: u64) {
-        self.own_overflows += total.saturating_sub(self.own_overflows_seen) * self.train;
-        self.own_overflows_seen = total;
+        self.drops.note(total, self.train);
     }
 
     /// Ends the run as if all probes had been sent: the tail is still awaited.
@@ -307,77 +228,6 @@ impl Client {
         (self.flight.range().end - self.flight.range().start) as usize
     }
 
-    fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        let planned = self.next_planned(now)?;
-        let length = self.settings.message_size() as usize;
-        let seq = planned.seq;
-        let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
-        let settles = self.flight.last_settles();
-        match &mut self.dialect {
-            Dialect::Native(native) => {
-                native.emit_probe(seq, now, &mut buffer[..length]);
-                Some(transmit)
-            }
-            Dialect::Text(lanes) => {
-                let Some(Taken { lane, renew }) = lanes.take(seq, now, settles) else {
-                    self.send_failed(&transmit, SendError::NoLane);
-                    return self.transmit_probe(now, buffer);
-                };
-                lanes::fill(seq, &mut buffer[..length]);
-                Some(Transmit { lane, renew, ..transmit })
-            }
-        }
-    }
-
-    /// The next probe that is to be sent; those overslept are accounted for, not sent.
-    fn next_planned(&mut self, now: Instant) -> Option<Planned> {
-        for _ in 0..Self::GIVEN_UP_AT_ONCE {
-            let planned = self.plan.take(now)?;
-            self.flight.launch(&planned, now);
-            self.note_floor(&planned);
-            if !planned.overslept {
-                self.tell_overslept();
-                return Some(planned);
-            }
-            self.flight.fail(planned.seq);
-            let begun = Overslept { first_seq: planned.seq, probes: 0, late: now - planned.due };
-            self.overslept.get_or_insert(begun).probes += 1;
-        }
-        None
-    }
-
-    fn tell_overslept(&mut self) {
-        if let Some(Overslept { first_seq, probes, late }) = self.overslept.take() {
-            self.events.push_back(Event::Overslept { first_seq, probes, late });
-        }
-    }
-
-    fn note_floor(&mut self, planned: &Planned) {
-        if planned.at_floor && !std::mem::replace(&mut self.plan.floor_noted, true) {
-            self.events.push_back(Event::AtFloor { seq: planned.seq, interval: planned.interval });
-        }
-    }
-
-    fn transmit_opening(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
-        match &mut self.dialect {
-            Dialect::Native(native) => {
-                let length = native.opening.as_mut()?.poll_transmit(now, buffer)?;
-                Some(Transmit { lane: 0, renew: false, length, seq: None })
-            }
-            Dialect::Text(lanes) => {
-                let (Taken { lane, renew }, length) = lanes.poll_transmit(now, buffer)?;
-                Some(Transmit { lane, renew, length, seq: None })
-            }
-        }
-    }
-
-    fn transmit_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
-        match &mut self.dialect {
-            Dialect::Native(native) => native.poll_question(now, &self.flight, buffer),
-            Dialect::Text(_) => None,
-        }
-    }
-
     fn opening_timeout(&self) -> Option<Instant> {
         match &self.dialect {
             Dialect::Native(native) => native.opening.as_ref().map(|opening| opening.poll_timeout()),
@@ -406,40 +256,6 @@ impl Client {
         self.phase = Phase::Running;
     }
 
-    /// Reports what is overdue and takes out what is over; ends the run after the last probe.
-    fn settle(&mut self, now: Instant) {
-        while let Some(seq) = self.flight.next_overdue(now) {
-            self.events.push_back(Event::Overdue { seq });
-        }
-        if self.plan.is_finished() && now >= self.gives_up_at() {
-            self.flight.patience_mut().truth = Duration::ZERO;
-        }
-        loop {
-            let mut blame = Blame {
-                own_overflows: &mut self.own_overflows,
-                dialect: &mut self.dialect,
-                clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
-            };
-            let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
-            if let Dialect::Text(lanes) = &mut self.dialect
-                && !self.plan.is_finished()
-            {
-                lanes.give_up(resolved.seq, now);
-            }
-            self.events.push_back(Event::Resolved(resolved));
-        }
-        if self.plan.is_finished() && self.flight.is_empty() {
-            self.tell_overslept();
-            self.phase =
-                if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
-        }
-    }
-
-    /// When all have been sent and the server stays silent.
-    fn gives_up_at(&self) -> Instant {
-        self.last_heard.max(self.flight.last_settles()) + Self::SILENCE_AT_THE_END
-    }
-
     fn note_arrival(&mut self, seq: u64, arrival: Arrival, hold: Option<Duration>) {
         match arrival {
             Arrival::First { rtt, late_by } => {
@@ -455,23 +271,6 @@ impl Client {
         }
     }
 
-    fn handle_text(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
-        let Dialect::Text(lanes) = &mut self.dialect else { return };
-        match lanes.handle(lane, datagram) {
-            Heard::Calibrated => {
-                if lanes.is_calibrated() && matches!(self.phase, Phase::Opening) {
-                    self.start(received);
-                }
-            }
-            Heard::Reply(seq) => {
-                let arrival = self.flight.arrive(seq, received, None::<ServerTimes>);
-                self.note_arrival(seq, arrival, None);
-            }
-            Heard::Stopping => self.handle_stopped(true),
-            Heard::Junk => self.counters.junk += 1,
-        }
-    }
-
     fn handle_stopped(&mut self, obeyed: bool) {
         if matches!(self.phase, Phase::Stopping(_)) {
             self.events.push_back(Event::StopAnswered { obeyed });
@@ -484,17 +283,6 @@ impl Client {
         self.finish();
     }
 
-    fn tell_strays(&mut self, now: Instant) {
-        const PAUSE: Duration = Duration::from_secs(1);
-        let strays = self.counters.strays();
-        // Before the first probe there is no time to tell it by; after the end nothing is told.
-        if strays > self.strays_told && !matches!(self.phase, Phase::Opening | Phase::Done) {
-            self.strays_told = strays;
-            self.strays_next = now + PAUSE;
-            self.events.push_back(Event::Strays { at: now, counters: self.counters });
-        }
-    }
-
     fn finish(&mut self) {
         self.tell_strays(self.last_heard);
         if let Dialect::Native(native) = &mut self.dialect {
@@ -503,20 +291,4 @@ impl Client {
         self.phase = Phase::Done;
         self.events.push_back(Event::Finished);
     }
-}
-
-/// One lane for each probe that may be waiting at once.
-/// Where nothing goes wrong; of a few more the room is no matter.
-fn expected_in_flight(settings: &Settings) -> usize {
-    let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
-    let expected = settings.schedule.most_within(wait);
-    let expected =
-        settings.count.map_or(expected, |count| expected.min(i64::try_from(count).unwrap_or(i64::MAX)));
-    usize::try_from(expected).unwrap_or(0)
-}
-
-fn lanes_needed(settings: &Settings) -> usize {
-    let longest_wait =
-        settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
-    (settings.schedule.most_within(longest_wait) + 1).clamp(1, Client::LANES_MOST) as usize
 }

@@ -1,5 +1,6 @@
 //! The native protocol's client: the session, its probes, and the truth about them.
 
+use super::drops::Drops;
 use super::event::Event;
 use super::flight::{Flight, ServerTimes};
 use super::opening::{Opened, Opening, Wishes};
@@ -29,9 +30,8 @@ pub struct Native {
     payload: Vec<u8>,
     /// The hash of the payload, if there is a key.
     rest: Option<Rest>,
-    /// Drops of the server's sockets that have no probe to account for them yet.
-    overflows: u64,
-    overflows_seen: u64,
+    /// Those of the server's sockets.
+    pub drops: Drops,
 }
 
 impl Native {
@@ -60,8 +60,7 @@ impl Native {
                 .as_ref()
                 .map(|key| key.rest(&[&[0; MIN_SIZE as usize], &payload[..]].concat())),
             payload,
-            overflows: 0,
-            overflows_seen: 0,
+            drops: Drops::default(),
         }
     }
 
@@ -105,7 +104,6 @@ impl Native {
         Some(emit_close(self.token?, buffer))
     }
 
-    /// Accounts for one drop of the server's sockets, if one is left.
     /// The number of the probe of this session that a frame carries.
     pub fn probe_in(&self, frame: &[u8]) -> Option<u64> {
         /// Link, network and transport headers are not longer.
@@ -114,12 +112,6 @@ impl Native {
             Ok(Message::Probe(probe)) if self.knows(probe.token) => Some(probe.seq),
             _ => None,
         })
-    }
-
-    pub fn take_overflow(&mut self) -> bool {
-        let any = self.overflows > 0;
-        self.overflows = self.overflows.saturating_sub(1);
-        any
     }
 
     fn knows(&self, token: Token) -> bool {
@@ -131,12 +123,7 @@ impl Native {
         self.first_seq = first_seq;
         self.opening = None;
         self.truth.reset();
-        self.overflows_seen = opened.overflows;
-    }
-
-    fn note_overflows(&mut self, total: u64, train: u64) {
-        self.overflows += total.saturating_sub(self.overflows_seen) * train;
-        self.overflows_seen = self.overflows_seen.max(total);
+        self.drops.start_at(opened.overflows);
     }
 
     fn open_again(&mut self, next_seq: u64, now: Instant) {
@@ -263,14 +250,14 @@ impl Client {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
         }
-        native.note_overflows(tell.overflows, self.train);
+        native.drops.note(tell.overflows, self.train);
         // An answer that came before, by another copy, changes nothing.
         native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
     }
 }
 
 fn wishes(settings: &Settings) -> Wishes {
-    let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval()) + settings.grace;
+    let wait = settings.longest_wait();
     let probes = settings.schedule.most_within(wait + Native::REMEMBER_MARGIN);
     Wishes {
         injection: settings.wants.as_ref().map_or(String::new(), ToString::to_string),

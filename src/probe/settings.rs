@@ -39,6 +39,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a reply is waited for at most, where nothing is known to hold it.
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.deadline.unwrap_or_else(|| self.schedule.longest_interval()) + self.grace
+    }
+
+    /// Where nothing goes wrong; of a few more the room is no matter.
+    pub(super) fn expected_in_flight(&self) -> usize {
+        let expected = self.schedule.most_within(self.longest_wait());
+        let expected =
+            self.count.map_or(expected, |count| expected.min(i64::try_from(count).unwrap_or(i64::MAX)));
+        usize::try_from(expected).unwrap_or(0)
+    }
+
     /// The part of a probe that is not its tag.
     pub(super) fn message_size(&self) -> u32 {
         self.size.saturating_sub(self.tag())

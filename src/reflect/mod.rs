@@ -11,6 +11,7 @@ mod counters;
 mod fates;
 mod guard;
 mod held;
+mod incoming;
 mod limits;
 mod native;
 mod plain;
@@ -23,6 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use clients::ClientFigures;
 pub use counters::Counters;
 pub use guard::ANSWER_HOPS;
+pub use incoming::Incoming;
 pub use limits::PerSecond;
 pub use text::TextFrom;
 
@@ -175,14 +177,12 @@ pub struct Server {
     counters: Counters,
     stop_asked: bool,
     next_sweep: Instant,
-    /// For how long the datagram at hand has waited to be handled.
-    waited: Duration,
 }
 
 impl Server {
     /// Within so long everybody is looked at.
     const SWEEP: Duration = Duration::from_secs(1);
-    /// The least room that `handle` needs. No answer is longer than its datagram but those of the text
+    /// The least room that a datagram needs. No answer is longer than its datagram but those of the text
     /// dialect, which are shorter than this.
     pub const ROOM: usize = 48;
 
@@ -209,7 +209,6 @@ impl Server {
             counters: Counters::default(),
             stop_asked: false,
             next_sweep: Instant::ZERO,
-            waited: Duration::ZERO,
             notice: Notice::of(&settings.injection.notice()),
             started: now,
             cookies,
@@ -222,51 +221,27 @@ impl Server {
         self.guard.own_port = Some(port);
     }
 
-    /// As `handle`, for a datagram that has waited in the socket since `received`: that is time spent
-    /// at the server, and counts towards its hold.
-    pub fn handle_stamped(
-        &mut self,
-        received: Instant,
-        now: Instant,
-        path: Path,
-        hops: Option<u8>,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
-        self.waited = now - received;
-        let answer = self.handle(now, path, hops, buffer, length);
-        self.waited = Duration::ZERO;
-        answer
-    }
-
-    /// Takes the datagram in `buffer[..length]`, received at `now` with so many hops left, where the
-    /// system tells; the buffer is at least `ROOM` long. If an answer leaves at once, it is written
-    /// over it and its length returned. Every answer is to be sent with `ANSWER_HOPS`.
-    pub fn handle(
-        &mut self,
-        now: Instant,
-        path: Path,
-        hops: Option<u8>,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
+    /// Takes a datagram. If an answer leaves at once, it is written over it and its length returned.
+    /// Every answer is to be sent with `ANSWER_HOPS`.
+    pub fn handle(&mut self, mut incoming: Incoming) -> Option<usize> {
+        let incoming = &mut incoming;
         self.counters.received += 1;
-        self.counters.received_bytes += length as u64;
-        if !self.guard.admits(&path, hops, &buffer[..length]) {
+        self.counters.received_bytes += incoming.length as u64;
+        if !self.guard.admits(&incoming.path, incoming.hops, incoming.bytes()) {
             self.counters.ignored += 1;
             return None;
         }
         let answer = if let Some(key) = &self.settings.key {
             let key = key.clone();
-            self.handle_sealed(now, path, &key, buffer, length)
-        } else if wire::is_native(&buffer[..length]) {
-            self.handle_native(now, path, buffer, length)
-        } else if !self.admits_stranger(now, path) {
+            self.handle_sealed(incoming, &key)
+        } else if wire::is_native(incoming.bytes()) {
+            self.handle_native(incoming)
+        } else if !self.admits_stranger(incoming) {
             None
-        } else if self.text_speaks(path.remote, &buffer[..length]) {
-            self.handle_text(now, path, buffer, length)
+        } else if self.text_speaks(incoming.path.remote, incoming.bytes()) {
+            self.handle_text(incoming)
         } else {
-            self.handle_plain(now, path, hops, buffer, length)
+            self.handle_plain(incoming)
         };
         if let Some(length) = answer {
             self.counters.count_sent(length);
@@ -339,19 +314,14 @@ impl Server {
     }
 
     /// A sealed datagram is a native message; whatever else comes meets with silence.
-    fn handle_sealed(
-        &mut self,
-        now: Instant,
-        path: Path,
-        key: &Key,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
-        let Some((asked, rest)) = key.open(&buffer[..length]) else {
+    fn handle_sealed(&mut self, incoming: &mut Incoming, key: &Key) -> Option<usize> {
+        let Some((asked, rest)) = key.open(incoming.bytes()) else {
             self.counters.unauthentic += 1;
             return None;
         };
-        let answered = self.handle_native(now, path, buffer, asked)?;
+        incoming.length = asked;
+        let answered = self.handle_native(incoming)?;
+        let buffer = &mut *incoming.buffer;
         let same_rest = answered == asked && wire::keeps_payload(&buffer[..answered]);
         Some(if same_rest { rest.seal(buffer, answered) } else { key.seal(buffer, answered) })
     }
@@ -363,9 +333,10 @@ impl Server {
     }
 
     /// Whether the limits let through what belongs to no session.
-    fn admits_stranger(&mut self, now: Instant, path: Path) -> bool {
+    fn admits_stranger(&mut self, incoming: &Incoming) -> bool {
+        let now = incoming.now;
         let Settings { source_rate, stranger_rate, max_rate, .. } = self.settings;
-        let admitted = self.sources.admits(now, path.remote.ip(), source_rate)
+        let admitted = self.sources.admits(now, incoming.path.remote.ip(), source_rate)
             && self.outside.admits(now, stranger_rate)
             && self.all.admits(now, max_rate);
         self.counters.strangers_refused += u64::from(!admitted);

@@ -4,7 +4,7 @@ use super::fates::Fates;
 use super::held::{Held, HeldKind};
 use super::limits::Meter;
 use super::sessions::{Opening, Session};
-use super::{Notice, Path, Server};
+use super::{Incoming, Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
@@ -20,38 +20,32 @@ const REMEMBER_MAX: u32 = 1 << 22;
 const REMEMBER_MIN: u32 = 64;
 
 impl Server {
-    pub(super) fn handle_native(
-        &mut self,
-        now: Instant,
-        path: Path,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
-        let Ok(message) = decode(&buffer[..length]) else {
+    pub(super) fn handle_native(&mut self, incoming: &mut Incoming) -> Option<usize> {
+        let Ok(message) = decode(incoming.bytes()) else {
             self.counters.malformed += 1;
             return None;
         };
         if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
-            && !self.admits_stranger(now, path)
+            && !self.admits_stranger(incoming)
         {
             return None;
         }
         match message {
-            Message::Probe(probe) => self.handle_probe(now, path, probe, buffer, length),
+            Message::Probe(probe) => self.handle_probe(incoming, probe),
             Message::Hello(Hello { nonce }) => {
                 self.counters.cookies += 1;
-                let cookie = self.cookies.make(now, path.remote, nonce);
-                Some(Cookie { nonce, cookie }.emit(buffer))
+                let cookie = self.cookies.make(incoming.now, incoming.path.remote, nonce);
+                Some(Cookie { nonce, cookie }.emit(incoming.buffer))
             }
             Message::Open(open) => {
-                let answer = self.open(now, path, &open);
-                Some(answer.emit(buffer, length))
+                let answer = self.open(incoming, &open);
+                Some(answer.emit(incoming.buffer, incoming.length))
             }
-            Message::Ask(ask) => self.tell(now, path, &ask, buffer),
+            Message::Ask(ask) => self.tell(incoming, &ask),
             Message::Stop(token) => {
                 self.sessions.get_mut(token)?;
                 self.stop_asked |= self.settings.allow_stop;
-                Some(emit_stopped(token, self.settings.allow_stop, buffer))
+                Some(emit_stopped(token, self.settings.allow_stop, incoming.buffer))
             }
             Message::Close(token) => {
                 self.sessions.remove(token);
@@ -61,11 +55,11 @@ impl Server {
                 let fits = Fits {
                     nonce: fit.nonce,
                     number: fit.number,
-                    received: length as u32,
+                    received: incoming.length as u32,
                     max_size: self.largest_message(),
                     whole: self.settings.whole_answers,
                 };
-                Some(fits.emit(fit.answer, buffer))
+                Some(fits.emit(fit.answer, incoming.buffer))
             }
             // What only a server sends is never answered, so two servers cannot keep each other busy.
             Message::Cookie(_)
@@ -82,7 +76,8 @@ impl Server {
         }
     }
 
-    fn open(&mut self, now: Instant, path: Path, open: &Open) -> Opened<'_> {
+    fn open(&mut self, incoming: &Incoming, open: &Open) -> Opened<'_> {
+        let &Incoming { now, ref path, .. } = incoming;
         let nonce = open.nonce;
         let deny = |reason, limit| Opened::Denied(Deny { nonce, reason, limit });
         if !self.cookies.check(now, path.remote, nonce, &open.cookie) {
@@ -166,17 +161,11 @@ impl Server {
         }
     }
 
-    fn handle_probe(
-        &mut self,
-        now: Instant,
-        path: Path,
-        probe: Probe,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
+    fn handle_probe(&mut self, incoming: &mut Incoming, probe: Probe) -> Option<usize> {
+        let &mut Incoming { received, now, ref path, ref mut buffer, length, .. } = incoming;
         let Some(size) = self.sessions.get(probe.token).map(|session| session.opening.size) else {
             let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
-            return self.forgotten(now, path, forgotten, buffer);
+            return self.forgotten(incoming, forgotten);
         };
         let known = if length == size as usize { self.sessions.arrive(probe.token, probe.seq) } else { None };
         let Some(known) = known else {
@@ -218,14 +207,14 @@ impl Server {
         let corrupted = fate.corrupted.is_some();
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             session.fates.set(probe.seq, Fate::Answered);
-            let residence = self.waited;
-            Reply { corrupted, residence, ..reply_to(Some(session), probe, now - residence) }.emit(buffer);
+            let residence = now - received;
+            Reply { corrupted, residence, ..reply_to(Some(session), probe, received) }.emit(buffer);
             return Some(length);
         }
         session.fates.set(probe.seq, Fate::Held);
         let held = Held {
-            path,
-            received: now - self.waited,
+            path: *path,
+            received,
             hold: fate.hold,
             kind: HeldKind::Native { corrupted },
             extra_copies: fate.extra_copies,
@@ -262,15 +251,9 @@ impl Server {
     }
 
     /// The answer to what belongs to no session.
-    fn forgotten(
-        &mut self,
-        now: Instant,
-        path: Path,
-        forgotten: Forgotten,
-        buffer: &mut [u8],
-    ) -> Option<usize> {
+    fn forgotten(&mut self, incoming: &mut Incoming, forgotten: Forgotten) -> Option<usize> {
         self.counters.forgotten += 1;
-        self.admits_stranger(now, path).then(|| forgotten.emit(buffer))
+        self.admits_stranger(incoming).then(|| forgotten.emit(incoming.buffer))
     }
 
     fn set_fate(&mut self, token: Token, seq: u64, fate: Fate) {
@@ -279,18 +262,18 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, now: Instant, path: Path, ask: &Ask, buffer: &mut [u8]) -> Option<usize> {
+    fn tell(&mut self, incoming: &mut Incoming, ask: &Ask) -> Option<usize> {
         let overflows = self.counters.overflows;
         let Some(session) = self.sessions.get_mut(ask.token) else {
-            return self.forgotten(now, path, Forgotten { token: ask.token, seq: None }, buffer);
+            return self.forgotten(incoming, Forgotten { token: ask.token, seq: None });
         };
-        if self.settings.key.is_some() && session.remote != path.remote {
+        if self.settings.key.is_some() && session.remote != incoming.path.remote {
             // Whoever moves sends a new probe from there; this is somebody else's copy.
             self.counters.replayed += 1;
             return None;
         }
-        session.last_seen = now;
-        Some(Tell::emit(ask, overflows, buffer, |seq| session.fates.nibble(seq)))
+        session.last_seen = incoming.now;
+        Some(Tell::emit(ask, overflows, incoming.buffer, |seq| session.fates.nibble(seq)))
     }
 }
 

@@ -1,20 +1,14 @@
 //! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
 
 use super::held::{Held, HeldKind};
-use super::{Path, Server};
+use super::{Incoming, Server};
 use crate::impair::Fate;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 
 impl Server {
-    pub(super) fn handle_plain(
-        &mut self,
-        now: Instant,
-        path: Path,
-        hops: Option<u8>,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
-        if hops.is_none() && self.strangers.goes_in_circles(path.remote, &buffer[..length]) {
+    pub(super) fn handle_plain(&mut self, incoming: &mut Incoming) -> Option<usize> {
+        let &mut Incoming { now, ref path, length, .. } = incoming;
+        if incoming.hops.is_none() && self.strangers.goes_in_circles(path.remote, incoming.bytes()) {
             self.counters.ignored += 1;
             return None;
         }
@@ -22,34 +16,27 @@ impl Server {
         let mut fate = self.plain.fate(now, self.plain_seen, length);
         self.plain_seen += 1;
         fate.extra_copies = self.strangers.copies(path.remote, &fate, length);
-        self.answer_verbatim(now, path, fate, buffer, length)
+        self.answer_verbatim(incoming, fate)
     }
 
-    /// Answers with `buffer[..length]`, as the fate has it: dropped, held, or at once.
-    pub(super) fn answer_verbatim(
-        &mut self,
-        now: Instant,
-        path: Path,
-        fate: Fate,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
+    /// Answers with the bytes as they stand there, as the fate has it: dropped, held, or at once.
+    pub(super) fn answer_verbatim(&mut self, incoming: &mut Incoming, fate: Fate) -> Option<usize> {
         if fate.dropped.is_some() {
             self.counters.dropped += 1;
             return None;
         }
-        fate.corrupt(&mut buffer[..length]);
+        fate.corrupt(&mut incoming.buffer[..incoming.length]);
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
-            return Some(length);
+            return Some(incoming.length);
         }
         self.hold(Held {
-            path,
-            received: now,
+            path: incoming.path,
+            received: incoming.now,
             hold: fate.hold,
             kind: HeldKind::Verbatim,
             extra_copies: fate.extra_copies,
             is_copy: false,
-            datagram: buffer[..length].into(),
+            datagram: incoming.bytes().into(),
         });
         None
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::clients::{ClientFigures, canonical};
-use super::{Path, Server};
+use super::{Incoming, Server};
 use crate::impair::Pipeline;
 use crate::time::{Duration, Instant};
 use crate::wire::text::{ACKNOWLEDGED, CALIBRATED, Request, STOPPING};
@@ -120,14 +120,9 @@ impl Server {
         has_room
     }
 
-    pub(super) fn handle_text(
-        &mut self,
-        now: Instant,
-        path: Path,
-        buffer: &mut [u8],
-        length: usize,
-    ) -> Option<usize> {
-        match Request::parse(&buffer[..length]) {
+    pub(super) fn handle_text(&mut self, incoming: &mut Incoming) -> Option<usize> {
+        let &mut Incoming { now, ref path, .. } = incoming;
+        match Request::parse(incoming.bytes()) {
             Request::Calibrate(_) => {
                 // Never held nor dropped. A client that calibrates anew keeps its place in its fates.
                 if !self.text.clients.contains_key(&path.remote) {
@@ -138,20 +133,20 @@ impl Server {
                         .pipeline(self.started, self.session_seed(self.counters.opened));
                     self.text.insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });
                 }
-                Some(put(CALIBRATED, buffer))
+                Some(put(CALIBRATED, incoming.buffer))
             }
             Request::Exit if self.settings.allow_stop => {
                 self.stop_asked = true;
-                Some(put(STOPPING, buffer))
+                Some(put(STOPPING, incoming.buffer))
             }
             Request::Exit | Request::Packet => {
                 self.counters.text_packets += 1;
                 let client = self.text.clients.get_mut(&path.remote)?;
-                let fate = client.pipeline.fate(now, client.packets, length);
+                let fate = client.pipeline.fate(now, client.packets, incoming.length);
                 client.packets += 1;
                 client.last_seen = now;
-                let length = put(ACKNOWLEDGED, buffer);
-                self.answer_verbatim(now, path, fate, buffer, length)
+                incoming.length = put(ACKNOWLEDGED, incoming.buffer);
+                self.answer_verbatim(incoming, fate)
             }
         }
     }

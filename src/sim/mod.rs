@@ -15,7 +15,7 @@ pub use ledger::{Ledger, Story};
 pub use link::{Conditions, Link};
 
 use crate::probe::{self, Client, Event, SendError};
-use crate::reflect::{self, Path, Server};
+use crate::reflect::{self, Incoming, Path, Server};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -344,9 +344,9 @@ impl Simulation {
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: address(host, port), local: None };
-        if let Some(length) =
-            server.handle(self.now + self.server_lead, path, HOPS, &mut self.buffer, datagram.len())
-        {
+        let now = self.now + self.server_lead;
+        let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
+        if let Some(length) = server.handle(Incoming { hops: HOPS, ..incoming }) {
             self.send_down(path, length);
         }
         self.serve_server();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use udpecho::reflect::{Path, Server, Settings};
+use udpecho::reflect::{Incoming, Path, Server, Settings};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{Accept, Cookie, Deny, Hello, Message, Nonce, Open, Probe, Token, decode};
 
@@ -35,7 +35,8 @@ impl Desk {
     pub fn send_with_hops(&mut self, from: SocketAddr, hops: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: from, local: None };
-        let length = self.server.handle(self.now, path, hops, &mut self.buffer, datagram.len())?;
+        let incoming = Incoming::new(self.now, path, &mut self.buffer, datagram.len());
+        let length = self.server.handle(Incoming { hops, ..incoming })?;
         Some(self.buffer[..length].to_vec())
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Client, Event, Language, Outcome, SendError, Settings};
-use udpecho::reflect::{self, Injection, Path, Server};
+use udpecho::reflect::{self, Incoming, Injection, Path, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
@@ -156,7 +156,8 @@ pub fn reflect(data: &[u8]) {
         *balance.entry(from).or_default() += length as i64;
         let path = Path { remote: from, local: None };
         let hops = (act & 64 == 0).then_some(60);
-        let Some(answered) = server.handle(now, path, hops, &mut buffer, length) else { continue };
+        let incoming = Incoming::new(now, path, &mut buffer, length);
+        let Some(answered) = server.handle(Incoming { hops, ..incoming }) else { continue };
         assert!(!asked || answered <= length);
         *balance.entry(from).or_default() -= answered as i64;
         match native::decode(&buffer[..answered]) {
@@ -262,7 +263,8 @@ fn exchange(
         }
         let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.lane as u16));
         let path = Path { remote, local: None };
-        if let Some(length) = server.handle(now, path, Some(60), buffer, transmit.length) {
+        let incoming = Incoming::new(now, path, buffer, transmit.length);
+        if let Some(length) = server.handle(Incoming { hops: Some(60), ..incoming }) {
             flying.push((transmit.lane, buffer[..length].to_vec()));
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use udpecho::probe::{Down, Failure, PathSize, SizeFinder};
-use udpecho::reflect::{Path, Server, Settings};
+use udpecho::reflect::{Incoming, Path, Server, Settings};
 use udpecho::rng::Stream;
 use udpecho::sim::{Conditions, Link};
 use udpecho::time::{Duration, Instant};
@@ -51,7 +51,8 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
             let seen = if in_pieces { &buffer[..1] } else { &buffer[..sizing.length] };
             for delay in up.pass(now, seen) {
                 let mut answer = buffer.clone();
-                if let Some(length) = server.handle(now + delay, client, None, &mut answer, sizing.length) {
+                let incoming = Incoming::new(now + delay, client, &mut answer, sizing.length);
+                if let Some(length) = server.handle(incoming) {
                     assert!(length <= sizing.length, "an answer longer than its question");
                     let back = down.pass(now + delay, &answer[..length]);
                     coming.extend(back.map(|back| (now + delay + back, answer[..length].to_vec())));

@@ -1,0 +1,151 @@
+//! Control messages: what the kernel tells of a datagram, and what it is told.
+
+use std::mem::size_of;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ptr;
+
+use libc::c_int;
+
+use crate::time::Instant;
+
+/// The sum of all that can be enabled at once: a stamp (timespec), the drop counter (u32), the time
+/// to live, the traffic class and the length of a train's datagrams (int each), an IPv6 packet info
+/// (20 bytes), the stamps of one that was sent (three timespecs) with what else is told of it (16
+/// bytes and an address).
+pub const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
+
+const fn space(payload: usize) -> usize {
+    // SAFETY: CMSG_SPACE only computes.
+    unsafe { libc::CMSG_SPACE(payload as u32) as usize }
+}
+
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub struct ControlBuffer([u8; CONTROL]);
+
+impl ControlBuffer {
+    pub const EMPTY: Self = Self([0; CONTROL]);
+}
+
+/// What control messages told of a datagram.
+#[derive(Default)]
+pub struct Ancillary {
+    pub stamp: Option<Instant>,
+    pub ttl: Option<u8>,
+    pub local: Option<IpAddr>,
+    pub overflow: Option<u32>,
+    pub segment: Option<usize>,
+}
+
+pub fn read_control(header: &libc::msghdr) -> Ancillary {
+    let mut ancillary = Ancillary::default();
+    // SAFETY: the kernel filled the control buffer that the header points at, and set its length.
+    let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !message.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return messages that lie within the buffer.
+        let (level, kind) = unsafe { ((*message).cmsg_level, (*message).cmsg_type) };
+        match (level, kind) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                let time: libc::timespec = read_payload(message);
+                ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
+            }
+            // Of what is received it repeats the other stamp.
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => {
+                let [time, _, _]: [libc::timespec; 3] = read_payload(message);
+                ancillary.stamp = Some(Instant::from_nanos(time.tv_sec * 1_000_000_000 + time.tv_nsec));
+            }
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => ancillary.overflow = Some(read_payload(message)),
+            (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                ancillary.ttl = u8::try_from(read_payload::<c_int>(message)).ok();
+            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                let info: libc::in_pktinfo = read_payload(message);
+                // The address that routing would answer from: the one it was sent to, but for broadcasts.
+                ancillary.local = Some(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                let info: libc::in6_pktinfo = read_payload(message);
+                ancillary.local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                ancillary.segment = usize::try_from(read_payload::<c_int>(message)).ok();
+            }
+            _ => {}
+        }
+        // SAFETY: as above.
+        message = unsafe { libc::CMSG_NXTHDR(header, message) };
+    }
+    ancillary
+}
+
+/// Reads a control message's payload, which is plain data of the type that its kind says.
+fn read_payload<T: Copy>(message: *const libc::cmsghdr) -> T {
+    // SAFETY: the kernel wrote a payload of this type; it may be unaligned.
+    unsafe { libc::CMSG_DATA(message).cast::<T>().read_unaligned() }
+}
+
+/// Has the message leave from this address, and as a train of datagrams of this length.
+pub fn write_control(
+    local: Option<IpAddr>,
+    ipv6: bool,
+    segment: Option<u16>,
+    header: &mut libc::msghdr,
+    control: &mut ControlBuffer,
+) {
+    if local.is_none() && segment.is_none() {
+        header.msg_control = ptr::null_mut();
+        header.msg_controllen = 0;
+        return;
+    }
+    header.msg_control = ptr::from_mut(control).cast();
+    header.msg_controllen = CONTROL as _;
+    *control = ControlBuffer::EMPTY;
+    let mut used = 0;
+    // SAFETY: the control buffer is aligned, was zeroed, and has room for a packet info and a length;
+    // the header's length is then cut to what was written.
+    unsafe {
+        let mut message = libc::CMSG_FIRSTHDR(header);
+        match local {
+            Some(local) if ipv6 => {
+                let address = match local {
+                    IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+                    IpAddr::V6(ip) => ip,
+                };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
+                    ipi6_ifindex: 0,
+                };
+                used += put_payload(message, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+                message = libc::CMSG_NXTHDR(header, message);
+            }
+            Some(IpAddr::V4(ip)) => {
+                let source = libc::in_addr { s_addr: ip.to_bits().to_be() };
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: source,
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                used += put_payload(message, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+                message = libc::CMSG_NXTHDR(header, message);
+            }
+            _ => {}
+        }
+        if let Some(segment) = segment {
+            used += put_payload(message, libc::SOL_UDP, libc::UDP_SEGMENT, &segment);
+        }
+    }
+    header.msg_controllen = used as _;
+}
+
+/// # Safety
+/// `message` points at a control message header with room for the payload. Returns the room taken.
+unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int, payload: &T) -> usize {
+    // SAFETY: by this function's contract.
+    unsafe {
+        (*message).cmsg_level = level;
+        (*message).cmsg_type = kind;
+        (*message).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as _;
+        libc::CMSG_DATA(message).cast::<T>().write_unaligned(ptr::from_ref(payload).read());
+    }
+    space(size_of::<T>())
+}

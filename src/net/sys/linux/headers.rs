@@ -1,0 +1,37 @@
+//! The headers of a batch of messages, and what they point at.
+
+use std::mem::zeroed;
+
+use super::control::ControlBuffer;
+
+/// What the kernel reads and writes, kept from call to call. Every pointer in it is set anew before
+/// each call.
+#[derive(Default)]
+pub struct Headers {
+    pub messages: Vec<libc::mmsghdr>,
+    pub vectors: Vec<libc::iovec>,
+    pub names: Vec<libc::sockaddr_storage>,
+    pub controls: Vec<ControlBuffer>,
+    /// The letter that each message is of.
+    pub letters: Vec<usize>,
+}
+
+// SAFETY: the pointers inside `Headers` are only followed during a call of its owner, which sets
+// them first.
+unsafe impl Send for Headers {}
+
+impl Headers {
+    pub fn resize(&mut self, messages: usize, vectors: usize) {
+        // SAFETY: all-zero is a valid value of these plain C structures.
+        unsafe {
+            if self.messages.len() < messages {
+                self.messages.resize(messages, zeroed());
+                self.names.resize(messages, zeroed());
+                self.controls.resize(messages, ControlBuffer::EMPTY);
+            }
+            if self.vectors.len() < vectors {
+                self.vectors.resize(vectors, zeroed());
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Linux: batches by recvmmsg and sendmmsg; stamps, time to live, local address and drop counter by
+//! control messages; waits in nanoseconds by ppoll.
+#![allow(unsafe_code)]
+
+mod address;
+mod control;
+mod headers;
+mod options;
+mod receive;
+mod scheduling;
+mod send;
+mod wait;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use super::Options;
+use headers::Headers;
+
+pub use scheduling::{ask_for_short_slices, sharpen_timers};
+pub use wait::wait;
+
+pub struct Socket {
+    socket: socket2::Socket,
+    options: Options,
+    connected: bool,
+    ipv6: bool,
+    overflows: u64,
+    /// The drop counter is 32 bits wide.
+    last_overflow: u32,
+    /// How many headers the next call offers: to fill them in takes time.
+    offer: usize,
+    /// Trains of longer datagrams have been refused: they do not fit the path.
+    longest_in_train: usize,
+    headers: Headers,
+}
+
+impl Socket {
+    pub fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
+        let fd = socket.as_raw_fd();
+        let ipv6 = address.is_ipv6();
+        options::set_all(fd, ipv6, options)?;
+        let socket = Self {
+            socket,
+            options: *options,
+            connected: false,
+            ipv6,
+            overflows: 0,
+            last_overflow: 0,
+            offer: Self::OFFER_LEAST,
+            longest_in_train: if options.trains { usize::MAX } else { 0 },
+            headers: Headers::default(),
+        };
+        if options.dont_fragment {
+            socket.set_whole(true)?;
+        }
+        Ok(socket)
+    }
+
+    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
+        self.socket.connect(&remote.into())?;
+        self.connected = true;
+        Ok(())
+    }
+
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("not an internet socket"))
+    }
+
+    /// The kernel reserves twice what was asked for, for its own bookkeeping.
+    pub fn receive_buffer(&self) -> Option<usize> {
+        self.socket.recv_buffer_size().ok().map(|bytes| bytes / 2)
+    }
+
+    pub fn has_stamps(&self) -> bool {
+        self.options.stamps
+    }
+
+    pub fn overflows(&self) -> u64 {
+        self.overflows
+    }
+}

@@ -1,0 +1,76 @@
+//! Datagrams that sockets dropped for want of room, until a lost probe accounts for each.
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drops {
+    unaccounted: u64,
+    /// The sockets' own count, which only grows: a lesser one is an older one.
+    seen: u64,
+}
+
+impl Drops {
+    /// The sockets have counted so many in all. They count a train as one; it may have been so many.
+    pub fn note(&mut self, total: u64, train: u64) {
+        self.unaccounted += total.saturating_sub(self.seen) * train;
+        self.seen = self.seen.max(total);
+    }
+
+    /// What was counted up to here dropped nothing of ours. The count may be another one from now on.
+    pub fn start_at(&mut self, total: u64) {
+        self.seen = total;
+    }
+
+    /// Accounts for one, if one is left.
+    pub fn take(&mut self) -> bool {
+        let any = self.unaccounted > 0;
+        self.unaccounted = self.unaccounted.saturating_sub(1);
+        any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(mut drops: Drops) -> usize {
+        std::iter::from_fn(|| drops.take().then_some(())).count()
+    }
+
+    #[test]
+    fn each_drop_is_accounted_for_once() {
+        let mut drops = Drops::default();
+        assert!(!drops.take());
+        drops.note(2, 1);
+        drops.note(2, 1);
+        drops.note(3, 1);
+        assert_eq!(left(drops), 3);
+        assert!(drops.take());
+        assert_eq!(left(drops), 2);
+    }
+
+    #[test]
+    fn an_older_count_that_comes_late_changes_nothing() {
+        let mut drops = Drops::default();
+        drops.note(5, 1);
+        drops.note(3, 1);
+        drops.note(6, 1);
+        assert_eq!(left(drops), 6);
+    }
+
+    #[test]
+    fn a_dropped_train_may_have_been_all_its_datagrams() {
+        let mut drops = Drops::default();
+        drops.note(1, 1);
+        drops.note(3, 64);
+        assert_eq!(left(drops), 129);
+    }
+
+    #[test]
+    fn another_count_starts_where_it_stands_and_what_is_open_stays_open() {
+        let mut drops = Drops::default();
+        drops.note(4, 1);
+        drops.start_at(1);
+        assert_eq!(left(drops), 4);
+        drops.note(2, 1);
+        assert_eq!(left(drops), 5);
+    }
+}

@@ -1,0 +1,46 @@
+//! Probes whose story is over, one by one and in order; after the last of them the run ends.
+
+use super::blame::Blame;
+use super::event::{Event, ServerInfo};
+use super::retry::Retry;
+use super::{Client, Dialect, Phase};
+use crate::time::{Duration, Instant};
+
+impl Client {
+    /// When all have been sent, a server that is silent for so long is not asked any more.
+    const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
+
+    /// Reports what is overdue and takes out what is over; ends the run after the last probe.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while let Some(seq) = self.flight.next_overdue(now) {
+            self.events.push_back(Event::Overdue { seq });
+        }
+        if self.plan.is_finished() && now >= self.gives_up_at() {
+            self.flight.patience_mut().truth = Duration::ZERO;
+        }
+        loop {
+            let mut blame = Blame {
+                own: &mut self.drops,
+                dialect: &mut self.dialect,
+                clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
+            };
+            let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
+            if let Dialect::Text(lanes) = &mut self.dialect
+                && !self.plan.is_finished()
+            {
+                lanes.give_up(resolved.seq, now);
+            }
+            self.events.push_back(Event::Resolved(resolved));
+        }
+        if self.plan.is_finished() && self.flight.is_empty() {
+            self.tell_overslept();
+            self.phase =
+                if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
+        }
+    }
+
+    /// When all have been sent and the server stays silent.
+    pub(super) fn gives_up_at(&self) -> Instant {
+        self.last_heard.max(self.flight.last_settles()) + Self::SILENCE_AT_THE_END
+    }
+}

@@ -1,0 +1,146 @@
+//! What the client sends, in the order of what matters: probes that are due, then the opening, then
+//! questions about what was lost.
+
+use super::event::{Event, Failure, SendError};
+use super::lanes::{self, Taken};
+use super::plan::Planned;
+use super::settings::Transmit;
+use super::{Client, Dialect, Phase};
+use crate::time::Instant;
+
+impl Client {
+    /// So many probes are given up before other things are looked after.
+    const GIVEN_UP_AT_ONCE: usize = 4096;
+
+    /// The next datagram to send now, written to `buffer`.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.poll_message(now, buffer)?;
+        let Some(key) = &self.settings.key else { return Some(transmit) };
+        let length = match &self.dialect {
+            Dialect::Native(native) if transmit.seq.is_some() => native.seal_probe(buffer, transmit.length),
+            _ => key.seal(buffer, transmit.length),
+        };
+        Some(Transmit { length, ..transmit })
+    }
+
+    fn poll_message(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let control = |length| Transmit { lane: 0, renew: false, length, seq: None };
+        match &mut self.phase {
+            Phase::Opening => self.transmit_opening(now, buffer),
+            Phase::Running => self
+                .transmit_probe(now, buffer)
+                .or_else(|| self.transmit_opening(now, buffer))
+                .or_else(|| self.transmit_question(now, buffer).map(control)),
+            Phase::Stopping(retry) => {
+                if !retry.is_due(now) {
+                    return None;
+                }
+                retry.tried(now);
+                Some(match &self.dialect {
+                    Dialect::Native(native) => control(native.emit_stop(buffer)),
+                    Dialect::Text(lanes) => {
+                        Transmit { lane: lanes.calibrated(), ..control(lanes::emit_exit(buffer)) }
+                    }
+                })
+            }
+            Phase::Closing => {
+                self.finish();
+                match &self.dialect {
+                    Dialect::Native(native) => native.emit_close(buffer).map(control),
+                    Dialect::Text(_) => None,
+                }
+            }
+            Phase::Done => None,
+        }
+    }
+
+    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours.
+    pub fn left(&mut self, at: Instant, frame: &[u8]) {
+        if let Dialect::Native(native) = &self.dialect
+            && let Some(seq) = native.probe_in(frame)
+        {
+            self.flight.leave(seq, at);
+        }
+    }
+
+    /// The datagram did not leave after all.
+    pub fn send_failed(&mut self, transmit: &Transmit, why: SendError) {
+        if let Some(seq) = transmit.seq {
+            self.flight.fail(seq);
+            if let Dialect::Text(lanes) = &mut self.dialect {
+                lanes.release(seq);
+            }
+            self.events.push_back(Event::NotSent { seq, why });
+        } else if matches!(self.phase, Phase::Opening) {
+            self.fail(match why {
+                SendError::TooLong => Failure::SizeNotSent { size: self.settings.size },
+                SendError::NoLane => return,
+                SendError::Other(why) => Failure::Socket { why },
+            });
+        }
+    }
+
+    fn transmit_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let planned = self.next_planned(now)?;
+        let length = self.settings.message_size() as usize;
+        let seq = planned.seq;
+        let transmit = Transmit { lane: 0, renew: false, length, seq: Some(seq) };
+        let settles = self.flight.last_settles();
+        match &mut self.dialect {
+            Dialect::Native(native) => {
+                native.emit_probe(seq, now, &mut buffer[..length]);
+                Some(transmit)
+            }
+            Dialect::Text(lanes) => {
+                let Some(Taken { lane, renew }) = lanes.take(seq, now, settles) else {
+                    self.send_failed(&transmit, SendError::NoLane);
+                    return self.transmit_probe(now, buffer);
+                };
+                lanes::fill(seq, &mut buffer[..length]);
+                Some(Transmit { lane, renew, ..transmit })
+            }
+        }
+    }
+
+    /// The next probe that is to be sent; those overslept are accounted for, not sent.
+    fn next_planned(&mut self, now: Instant) -> Option<Planned> {
+        for _ in 0..Self::GIVEN_UP_AT_ONCE {
+            let planned = self.plan.take(now)?;
+            self.flight.launch(&planned, now);
+            self.note_floor(&planned);
+            if !planned.overslept {
+                self.tell_overslept();
+                return Some(planned);
+            }
+            self.flight.fail(planned.seq);
+            self.oversleeping.note(&planned, now);
+        }
+        None
+    }
+
+    fn note_floor(&mut self, planned: &Planned) {
+        if planned.at_floor && !std::mem::replace(&mut self.plan.floor_noted, true) {
+            self.events.push_back(Event::AtFloor { seq: planned.seq, interval: planned.interval });
+        }
+    }
+
+    fn transmit_opening(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        match &mut self.dialect {
+            Dialect::Native(native) => {
+                let length = native.opening.as_mut()?.poll_transmit(now, buffer)?;
+                Some(Transmit { lane: 0, renew: false, length, seq: None })
+            }
+            Dialect::Text(lanes) => {
+                let (Taken { lane, renew }, length) = lanes.poll_transmit(now, buffer)?;
+                Some(Transmit { lane, renew, length, seq: None })
+            }
+        }
+    }
+
+    fn transmit_question(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        match &mut self.dialect {
+            Dialect::Native(native) => native.poll_question(now, &self.flight, buffer),
+            Dialect::Text(_) => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! A datagram that came in, and what is known of its coming.
+
+use super::Path;
+use crate::time::Instant;
+
+/// A datagram to be handled. Its answer, if one leaves at once, is written over it.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// When it came to the socket. What it waited there is time spent at the server, and counts
+    /// towards its hold.
+    pub received: Instant,
+    /// When it is handled.
+    pub now: Instant,
+    pub path: Path,
+    /// How many hops it had left, where the system tells.
+    pub hops: Option<u8>,
+    /// The datagram is its first `length` bytes; all of it is at least `Server::ROOM` long.
+    pub buffer: &'a mut [u8],
+    pub length: usize,
+}
+
+impl<'a> Incoming<'a> {
+    /// One that is handled when it comes, with no word of its hops.
+    pub fn new(now: Instant, path: Path, buffer: &'a mut [u8], length: usize) -> Self {
+        Self { received: now, now, path, hops: None, buffer, length }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
