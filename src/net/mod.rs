@@ -9,6 +9,7 @@ mod http;
 mod server;
 mod sys;
 mod timer;
+mod vigil;
 mod workers;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing};

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
+use super::vigil::Vigil;
 use crate::reflect::{ANSWER_HOPS, Counters, Incoming, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
 
@@ -29,6 +30,15 @@ pub struct Serving {
     pub share_port: bool,
     /// The kernel stamps what is received, so that waiting in the socket counts as the server's time.
     pub stamps: bool,
+}
+
+/// What a look at the sockets brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Haul {
+    Nothing,
+    Some,
+    /// And there is likely to be more.
+    More,
 }
 
 /// A server on its sockets.
@@ -110,8 +120,9 @@ impl ServerEngine {
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
         let mut readable = Woken::LOOK.readable;
+        let mut vigil = Vigil::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
-            let more = self.receive(readable);
+            let haul = self.receive(readable);
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -119,11 +130,18 @@ impl ServerEngine {
                 watch(&self.server, now);
                 next_watch = now + WATCH;
             }
+            if haul > Haul::Nothing {
+                vigil.heard(now);
+            }
             let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
-            let no_sleep = more || self.serving.busy_poll || timeout.is_some_and(|left| left < Self::NAP);
-            let woken =
-                if no_sleep { Woken::LOOK } else { sys::wait(&self.sockets, true, control, timeout)? };
-            readable = woken.readable;
+            let soon = haul == Haul::More || timeout.is_some_and(|left| left < Self::NAP);
+            readable = if soon || self.serving.busy_poll || vigil.lasts(now) {
+                Woken::LOOK.readable
+            } else {
+                let woken = sys::wait(&self.sockets, true, control, timeout)?;
+                vigil.slept(self.clock.now() - now);
+                woken.readable
+            };
         }
         Ok(self.server.counters())
     }
@@ -141,20 +159,20 @@ impl ServerEngine {
         }
     }
 
-    /// Handles a batch of what has arrived at each of these sockets; whether there is likely to be more.
-    fn receive(&mut self, readable: u64) -> bool {
+    /// Handles a batch of what has arrived at each of these sockets.
+    fn receive(&mut self, readable: u64) -> Haul {
         let ready = (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1);
-        ready.fold(false, |more, index| self.receive_at(index) | more)
+        ready.fold(Haul::Nothing, |most, index| self.receive_at(index).max(most))
     }
 
-    fn receive_at(&mut self, index: usize) -> bool {
+    fn receive_at(&mut self, index: usize) -> Haul {
         let Self { sockets, server, inbox, outbox, clock, serving } = self;
         let socket = &mut sockets[index];
         match socket.receive(inbox) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Haul::Nothing,
             // An ICMP error of some client, or a passing shortage: the next datagram is another matter.
-            Err(_) => return true,
+            Err(_) => return Haul::More,
         }
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
@@ -193,7 +211,7 @@ impl ServerEngine {
                 }
             }
         }
-        let more = inbox.was_filled();
+        let haul = if inbox.was_filled() { Haul::More } else { Haul::Some };
         for batch in [inbox, outbox] {
             if batch.has_letters() {
                 socket.send(batch, |_, _| server.send_failed());
@@ -201,7 +219,7 @@ impl ServerEngine {
             }
         }
         server.set_overflows(sockets.iter().map(Socket::overflows).sum());
-        more
+        haul
     }
 
     /// Sends what was held and is due.

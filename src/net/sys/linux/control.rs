@@ -14,6 +14,9 @@ use crate::time::Instant;
 /// bytes and an address).
 pub const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
+/// What is said of a message that is sent: where it leaves from, and the length of a train's datagrams.
+const ORDERS: usize = space(20) + space(2);
+
 const fn space(payload: usize) -> usize {
     // SAFETY: CMSG_SPACE only computes.
     unsafe { libc::CMSG_SPACE(payload as u32) as usize }
@@ -58,10 +61,9 @@ pub fn read_control(header: &libc::msghdr) -> Ancillary {
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
                 ancillary.ttl = u8::try_from(read_payload::<c_int>(message)).ok();
             }
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let info: libc::in_pktinfo = read_payload(message);
-                // The address that routing would answer from: the one it was sent to, but for broadcasts.
-                ancillary.local = Some(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr)).into());
+            (libc::IPPROTO_IP, libc::IP_ORIGDSTADDR) => {
+                let address: libc::sockaddr_in = read_payload(message);
+                ancillary.local = Some(Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr)).into());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info: libc::in6_pktinfo = read_payload(message);
@@ -98,8 +100,9 @@ pub fn write_control(
         return;
     }
     header.msg_control = ptr::from_mut(control).cast();
-    header.msg_controllen = CONTROL as _;
-    *control = ControlBuffer::EMPTY;
+    header.msg_controllen = ORDERS as _;
+    // The padding goes to the kernel too.
+    control.0[..ORDERS].fill(0);
     let mut used = 0;
     // SAFETY: the control buffer is aligned, was zeroed, and has room for a packet info and a length;
     // the header's length is then cut to what was written.

@@ -34,7 +34,9 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         let (level, name) = if ipv6 {
             (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
         } else {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO)
+            // Tells as much as packet info for less. What came by broadcast cannot be answered from there,
+            // and should not be.
+            (libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR)
         };
         set_option(fd, level, name, 1)?;
     }
