@@ -1,7 +1,8 @@
 //! How many datagrams a second are let through.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
+
+use ahash::RandomState;
 
 use crate::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ impl Meter {
 /// as all places together allow.
 pub struct Sources {
     /// Keeps a source from choosing with whom it shares.
-    secret: u64,
+    hasher: RandomState,
     places: Vec<Place>,
 }
 
@@ -51,22 +52,25 @@ impl Sources {
     const PLACES: usize = 16_384;
 
     pub fn new(secret: u64) -> Self {
-        Self { secret, places: vec![Place::default(); Self::PLACES] }
+        Self { hasher: seeded(secret), places: vec![Place::default(); Self::PLACES] }
     }
 
     pub fn admits(&mut self, now: Instant, address: IpAddr, limit: PerSecond) -> bool {
         if limit.is_none() {
             return true;
         }
-        let mut hasher = DefaultHasher::new();
-        (self.secret, network(address)).hash(&mut hasher);
-        let name = hasher.finish();
+        let name = self.hasher.hash_one(network(address));
         let place = &mut self.places[name as usize % Self::PLACES];
         if place.name != name && place.meter.is_idle(now) {
             *place = Place { name, meter: Meter::default() };
         }
         place.meter.admits(now, limit)
     }
+}
+
+/// Hashes that nobody can foretell who does not know the secret.
+pub fn seeded(secret: u64) -> RandomState {
+    RandomState::with_seeds(secret, secret.rotate_left(16), secret.rotate_left(32), secret.rotate_left(48))
 }
 
 /// What counts as one source: an IPv4 address, or the network of an IPv6 host, which has addresses

@@ -204,7 +204,7 @@ impl Server {
                 of_one_source: settings.max_source_sessions,
                 fates: settings.max_fates_bytes,
             }),
-            text: TextClients::new(settings.max_text_clients),
+            text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
             counters: Counters::default(),
             stop_asked: false,

@@ -1,14 +1,16 @@
 //! What is remembered of addresses that have no session, in a table that never grows: who is new
 //! takes the place of another.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
+use ahash::RandomState;
+
+use super::limits::seeded;
 use crate::impair::Fate;
 
 pub struct Strangers {
     /// Keeps strangers from choosing whose place they take.
-    secret: u64,
+    hasher: RandomState,
     strangers: Vec<Stranger>,
 }
 
@@ -29,7 +31,7 @@ impl Strangers {
     const PATIENCE: u32 = 256;
 
     pub fn new(secret: u64) -> Self {
-        Self { secret, strangers: vec![Stranger::default(); Self::PLACES] }
+        Self { hasher: seeded(secret), strangers: vec![Stranger::default(); Self::PLACES] }
     }
 
     /// How many of the further copies that are to be injected an address is sent. It has not shown
@@ -53,7 +55,7 @@ impl Strangers {
     /// Whether these bytes may be our own echo coming back from another echo server. A client that
     /// repeats itself looks the same, so it is refused one datagram in many; a loop ends with it.
     pub fn goes_in_circles(&mut self, remote: SocketAddr, datagram: &[u8]) -> bool {
-        let said = self.hash(datagram);
+        let said = self.hasher.hash_one(datagram);
         let stranger = self.find(remote);
         if stranger.said != said {
             (stranger.said, stranger.times) = (said, 0);
@@ -63,17 +65,11 @@ impl Strangers {
     }
 
     fn find(&mut self, remote: SocketAddr) -> &mut Stranger {
-        let name = self.hash(remote);
+        let name = self.hasher.hash_one(remote);
         let stranger = &mut self.strangers[name as usize % Self::PLACES];
         if stranger.name != name {
             *stranger = Stranger { name, ..Stranger::default() };
         }
         stranger
-    }
-
-    fn hash(&self, what: impl Hash) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.secret, what).hash(&mut hasher);
-        hasher.finish()
     }
 }

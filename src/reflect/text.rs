@@ -3,7 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use ahash::RandomState;
+
 use super::clients::{ClientFigures, canonical};
+use super::limits::seeded;
 use super::{Incoming, Server};
 use crate::impair::Pipeline;
 use crate::time::{Duration, Instant};
@@ -32,7 +35,7 @@ impl TextFrom {
 /// only calibrated gives way to a new one when there is no room, and when there is none at all, those
 /// go first that have been silent for a while.
 pub struct TextClients {
-    clients: HashMap<SocketAddr, TextClient>,
+    clients: HashMap<SocketAddr, TextClient, RandomState>,
     /// Those that calibrated, the oldest first; some have sent packets since, or are gone.
     newcomers: VecDeque<SocketAddr>,
     capacity: usize,
@@ -54,8 +57,8 @@ impl TextClients {
     const IDLE: Duration = Duration::from_secs(600);
     const IDLE_WHEN_CROWDED: Duration = Duration::from_secs(10);
 
-    pub fn new(capacity: usize) -> Self {
-        Self { clients: HashMap::new(), newcomers: VecDeque::new(), capacity }
+    pub fn new(capacity: usize, secret: u64) -> Self {
+        Self { clients: HashMap::with_hasher(seeded(secret)), newcomers: VecDeque::new(), capacity }
     }
 
     pub fn len(&self) -> usize {
