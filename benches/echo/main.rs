@@ -21,7 +21,7 @@ use table::Table;
 const SIZES: [usize; 3] = [64, 512, 1400];
 const SOURCES: [usize; 3] = [1, 64, 4096];
 /// A B A B: so often each of them gets its turn.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 /// The loop that asks the kernel for what this server asks it for.
 const DUTIES: &str = "C, same duties";
 const PEER_ROUNDS: usize = 3;
