@@ -20,7 +20,7 @@ use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
+use crate::net::{ClientEngine, Clock, Control, Observation, Observer, give_way};
 use crate::probe::{Event, Failure};
 use crate::record::{self, ReceiveBuffer, Run};
 use crate::report::{self, Detail, Thresholds};
@@ -87,6 +87,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
 
     let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
+    give_way();
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,

@@ -20,7 +20,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use ratatui::{DefaultTerminal, Frame};
 
 use crate::cli::printer::on_a_terminal;
-use crate::net::Control;
+use crate::net::{Control, give_way};
 use crate::time::Duration;
 
 /// What a full screen shows.
@@ -54,6 +54,7 @@ impl Tui {
         let (leave, gone) = channel();
         let until = Arc::clone(&over);
         let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
+            give_way();
             let shown = show(terminal, face, &control, &until);
             let _ = ratatui::try_restore();
             if shown.is_err() {
