@@ -18,6 +18,7 @@ use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
+use super::printer::remark;
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
 use crate::net::{ClientEngine, Clock, Control, Observation, Observer, give_way};
@@ -357,8 +358,13 @@ impl Watch<'_> {
 
     /// Prints the interim line if it was asked for.
     fn answer(&self) {
-        if self.interim.swap(false, Ordering::AcqRel) {
-            self.screen.interim(&self.recorder.fold().summary());
+        if !self.interim.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let line = report::interim(&self.recorder.fold().summary());
+        match &self.desk {
+            Some(desk) => desk.note(line),
+            None => remark(line),
         }
     }
 }
