@@ -148,7 +148,7 @@ fn header(frame: &mut Frame, area: Rect, now: &Snapshot, what: Vec<String>) {
     heading(frame, first, &left, &times(now));
     let what: Vec<Line> = what.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(what), second);
-    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.received(), now.in_flight());
+    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.on_time, now.in_flight());
     let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost", percent(loss)));
     counts += &loss;
     for (count, what) in [
@@ -366,10 +366,28 @@ mod tests {
         assert_eq!(now.on_time + now.missed, 200);
         assert_eq!(now.seconds.iter().map(|second| second.sent).sum::<u64>() + 5, 200);
         assert_eq!(
-            status(&now),
-            "200 sent, 164 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
+            status(&now)[0],
+            "200 sent, 152 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
         );
         assert!(now.missed_by(Miss::Up) > 0 && now.missed_by(Miss::Down) > 0 && now.late > 0);
+    }
+
+    #[test]
+    fn twenty_probes_a_second_are_told_apart_wherever_one_looks_from() {
+        let mut live = Live::new(About::default());
+        live.event(&Event::Started { zero: Instant::ZERO });
+        for millis in (10..20_000).step_by(110) {
+            live.tick(Instant::ZERO + Duration::from_millis(millis), Some(millis as usize / 50 + 1));
+        }
+        assert_eq!(live.now().bins.stride(), 1);
+        // Thirty are not.
+        for millis in (20_010..30_000).step_by(110) {
+            live.tick(
+                Instant::ZERO + Duration::from_millis(millis),
+                Some(400 + (millis as usize - 20_000) / 33),
+            );
+        }
+        assert_eq!(live.now().bins.stride(), 2);
     }
 
     #[test]
