@@ -18,9 +18,10 @@ use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
+use super::printer::remark;
 use super::recorder::{Finished, Recorder};
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation, Observer};
+use crate::net::{ClientEngine, Clock, Control, Observation, Observer, give_way};
 use crate::probe::{Event, Failure};
 use crate::record::{self, ReceiveBuffer, Run};
 use crate::report::{self, Detail, Thresholds};
@@ -87,6 +88,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
 
     let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
+    give_way();
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,
@@ -356,8 +358,13 @@ impl Watch<'_> {
 
     /// Prints the interim line if it was asked for.
     fn answer(&self) {
-        if self.interim.swap(false, Ordering::AcqRel) {
-            self.screen.interim(&self.recorder.fold().summary());
+        if !self.interim.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let line = report::interim(&self.recorder.fold().summary());
+        match &self.desk {
+            Some(desk) => desk.note(line),
+            None => remark(line),
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ratatui::crossterm::terminal::size;
 
+use crate::net::give_way;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
@@ -35,8 +37,8 @@ struct Thread {
 
 enum Chunk {
     Bytes(Vec<u8>),
-    /// What the status line says from now on.
-    Status(String),
+    /// What the status line says from now on: the first of these for which there is room.
+    Status(Vec<String>),
     /// What comes behind it is not printed.
     End,
 }
@@ -75,6 +77,7 @@ impl Printer {
         let status_waits = Arc::new(AtomicBool::new(false));
         let shown = Arc::clone(&status_waits);
         std::thread::Builder::new().name("printer".into()).spawn(move || {
+            give_way();
             let _ = tell.send(print(&to_print, out, &status, &shown, on_closed));
         })?;
         Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })
@@ -96,12 +99,13 @@ impl Printer {
         }
     }
 
-    /// Without one, and where there is no terminal, it says nothing.
-    pub fn status(&self, text: String) {
+    /// The first of these that the terminal is wide enough for, or else the last. Without a status line,
+    /// and where there is no terminal, it says nothing.
+    pub fn status(&self, texts: Vec<String>) {
         if let Some(thread) = &self.thread
             && !thread.status_waits.swap(true, Ordering::AcqRel)
         {
-            let _ = thread.chunks.send(Chunk::Status(text));
+            let _ = thread.chunks.send(Chunk::Status(texts));
         }
     }
 
@@ -153,8 +157,10 @@ fn print(
                     break printed;
                 }
             }
-            Ok(Chunk::Status(text)) => {
-                status.set_message(text);
+            Ok(Chunk::Status(texts)) => {
+                let width = size().map_or(80, |(columns, _)| usize::from(columns));
+                let fitting = texts.iter().find(|text| text.chars().count() <= width).or(texts.last());
+                status.set_message(fitting.cloned().unwrap_or_default());
                 status_waits.store(false, Ordering::Release);
             }
             Ok(Chunk::End) | Err(_) => break Ok(()),

@@ -37,7 +37,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let views = Views::start(arguments, service, &printer, &control, clock)?;
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("udpecho serves {listens}"));
-        printer.line(format!("injects {injects}"));
+        report::wrapped(&format!("injects {injects}"), 79).into_iter().for_each(|line| printer.line(line));
         if keyed {
             printer.line("answers nobody without the key");
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::clock::Clock;
+use super::sys;
 use crate::time::Duration;
 
 /// What there is to be seen.
@@ -69,6 +70,7 @@ impl HttpServer {
         });
         let accepting = Arc::clone(&shared);
         std::thread::Builder::new().name("http".into()).spawn(move || {
+            sys::give_way();
             for stream in listener.incoming() {
                 match stream {
                     Ok(stream) => accepting.admit(stream, &site),

@@ -86,6 +86,10 @@ impl Process {
         self.stderr.with(text, &self.name)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Sends a signal by its name, as in `INT`.
     pub fn signal(&self, name: &str) {
         assert!(self.try_signal(name), "no {name} for {}", self.name);

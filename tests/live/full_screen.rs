@@ -59,13 +59,29 @@ fn a_run_is_shown_and_its_keys_do_what_they_say() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let terminal = Terminal::start(folder.path(), &ping(serve.port, "-i 0.05 --no-record"), (80, 24));
         terminal.wait_for_text("p50 ");
         terminal.signal(signal);
         let (code, screen) = terminal.finish();
         assert!(code == 0 && screen.contains("packets transmitted"), "{signal}:\n{screen}");
     }
+}
+
+#[test]
+fn an_interim_line_that_is_asked_for_has_its_place_on_the_screen() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let mut terminal = Terminal::start(folder.path(), &ping(serve.port, "-i 0.05 --no-record"), (80, 24));
+    terminal.wait_for_text("throughput 16");
+    terminal.signal("QUIT");
+    let screen = terminal.wait_for_text(" on time, ");
+    let footer = screen.lines().last().unwrap();
+    assert!(footer.contains(" sent, ") && footer.contains("p50/p99/max"), "{screen}");
+    assert!(screen.starts_with("udpecho ping "), "{screen}");
+    terminal.press("l");
+    terminal.wait_for(|screen| screen.contains("? help") && !screen.contains(" on time, "));
+    terminal.press("q");
+    assert_eq!(terminal.finish().0, 0);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod common;
 
 mod eyes;
 mod full_screen;
+#[cfg(target_os = "linux")]
+mod priority;
 mod screen;
 mod terminal;
 mod web;

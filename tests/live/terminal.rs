@@ -100,8 +100,12 @@ impl Terminal {
         self.master.resize(size(columns, rows)).unwrap();
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
     pub fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.process_id().unwrap());
+        let kill = format!("kill -{name} {}", self.pid());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
@@ -114,6 +118,10 @@ impl Terminal {
                     reader.join().unwrap();
                 }
                 assert!(!self.in_full_screen(), "the terminal was left in full screen");
+                assert!(
+                    !self.seen.lock().unwrap().screen.screen().hide_cursor(),
+                    "the cursor was left hidden"
+                );
                 return (status.exit_code(), self.screen());
             }
             thread::sleep(LOOK);

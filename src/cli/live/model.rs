@@ -178,7 +178,8 @@ impl Live {
         self.count();
         let (elapsed, (then, launched)) = (self.elapsed(), self.paced);
         if elapsed - then >= Duration::from_millis(500) {
-            self.now.bins.suit(self.launched - launched, elapsed - then);
+            // One more than its share falls into a span by where the span happens to begin.
+            self.now.bins.suit((self.launched - launched).saturating_sub(1), elapsed - then);
             self.paced = (elapsed, self.launched);
         }
     }

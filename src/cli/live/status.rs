@@ -5,20 +5,30 @@ use super::service::ServerNow;
 use crate::report::{milliseconds_bare, percent};
 use crate::time::Duration;
 
-pub fn status(now: &Snapshot) -> String {
-    let mut line = format!("{} sent, {} received, {} in flight", now.sent, now.received(), now.in_flight());
-    if let Some(loss) = now.loss() {
-        line += &format!(", {} lost", percent(loss));
-    }
-    if let (Some(p50), Some(p99)) = (now.rtt.at(0.5), now.rtt.at(0.99)) {
-        line += &format!(", p50/p99 {}/{} ms", milliseconds_bare(p50), milliseconds_bare(p99));
-    }
-    match (now.left(), now.elapsed) {
-        (Some(left), _) => line += &format!(", {} left", clock(left)),
-        (None, Some(elapsed)) => line += &format!(", {} so far", clock(elapsed)),
-        (None, None) => {}
-    }
-    line
+/// The line, and what is left of it where there is no room for all, from the longest to the shortest.
+pub fn status(now: &Snapshot) -> Vec<String> {
+    let sent = format!("{} sent", now.sent);
+    let received = format!("{} received", now.on_time);
+    let in_flight = format!("{} in flight", now.in_flight());
+    let lost = now.loss().map(|loss| format!("{} lost", percent(loss)));
+    let delays = now.rtt.at(0.5).zip(now.rtt.at(0.99));
+    let delays =
+        delays.map(|(p50, p99)| format!("p50/p99 {}/{} ms", milliseconds_bare(p50), milliseconds_bare(p99)));
+    let time = match (now.left(), now.elapsed) {
+        (Some(left), _) => Some(format!("{} left", clock(left))),
+        (None, Some(elapsed)) => Some(format!("{} so far", clock(elapsed))),
+        (None, None) => None,
+    };
+    let [sent, received, in_flight] = [sent, received, in_flight].map(Some);
+    [
+        &[&sent, &received, &in_flight, &lost, &delays, &time][..],
+        &[&sent, &received, &lost, &delays, &time],
+        &[&sent, &lost, &delays],
+        &[&sent, &lost],
+    ]
+    .into_iter()
+    .map(|parts| parts.iter().copied().flatten().map(String::as_str).collect::<Vec<_>>().join(", "))
+    .collect()
 }
 
 /// How a server does, in one line.
@@ -45,6 +55,28 @@ pub fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::live::{About, Live};
+    use crate::probe::Event;
+    use crate::time::Instant;
+
+    #[test]
+    fn what_is_late_is_lost_and_not_received() {
+        let mut live = Live::new(About::default());
+        live.event(&Event::Started { zero: Instant::ZERO });
+        for (seq, late_by) in [(0, None), (1, None), (2, None), (3, Some(Duration::from_millis(9)))] {
+            live.event(&Event::Reply { seq, rtt: Duration::from_millis(1), hold: None, late_by, copy: 1 });
+        }
+        live.tick(Instant::ZERO + Duration::from_secs(2), None);
+        assert_eq!(
+            status(live.now()),
+            [
+                "4 sent, 3 received, 0 in flight, 25 % lost, p50/p99 1.00/1.00 ms, 0:02 so far",
+                "4 sent, 3 received, 25 % lost, p50/p99 1.00/1.00 ms, 0:02 so far",
+                "4 sent, 25 % lost, p50/p99 1.00/1.00 ms",
+                "4 sent, 25 % lost",
+            ]
+        );
+    }
 
     #[test]
     fn a_clock_reads_as_people_do() {

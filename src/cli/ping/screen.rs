@@ -8,9 +8,8 @@ use super::places;
 use super::plan::Peer;
 use crate::cli::args::Ping;
 use crate::cli::live::{About, Live, status};
-use crate::cli::printer::{Printer, on_a_terminal, remark};
+use crate::cli::printer::{Printer, on_a_terminal};
 use crate::probe::Event;
-use crate::record::Summary;
 use crate::report::{self, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
@@ -198,10 +197,6 @@ impl Screen {
         } else if self.look.status && self.live.now().elapsed.is_some() {
             self.printer.status(status(self.live.now()));
         }
-    }
-
-    pub fn interim(&self, summary: &Summary) {
-        remark(report::interim(summary));
     }
 
     /// Everything is printed by then.

@@ -215,6 +215,13 @@ pub fn ask_for_short_slices() {
     linux::ask_for_short_slices();
 }
 
+/// This thread, and those that it starts, write or show what others measure: those go first, whatever
+/// priority the program was given.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    linux::give_way();
+}
+
 /// The version of the operating system's kernel.
 pub fn kernel_release() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())

@@ -5,23 +5,25 @@ mod look;
 mod ping;
 mod rtt;
 mod serve;
+mod stage;
 mod strip;
 
 pub use ping::{PingDesk, PingFace};
 pub use serve::ServeFace;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, bail};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::{DefaultTerminal, Frame};
 
-use crate::cli::printer::on_a_terminal;
-use crate::net::Control;
+use crate::cli::printer::{on_a_terminal, remark};
+use crate::net::{Control, give_way};
 use crate::time::Duration;
+use stage::Stage;
 
 /// What a full screen shows.
 pub trait Face: Send + 'static {
@@ -33,7 +35,7 @@ pub trait Face: Send + 'static {
 
 /// A full screen that is being shown.
 pub struct Tui {
-    over: Arc<AtomicBool>,
+    stage: Arc<Stage>,
     gone: Receiver<()>,
 }
 
@@ -48,35 +50,35 @@ impl Tui {
         if !on_a_terminal() {
             bail!("--tui needs a terminal to draw on, and standard output is none");
         }
-        // Its hook gives the terminal back if anything panics.
-        let terminal = ratatui::try_init().context("cannot draw on this terminal")?;
-        let over = Arc::new(AtomicBool::new(false));
+        let (stage, terminal) = Stage::take().context("cannot draw on this terminal")?;
         let (leave, gone) = channel();
-        let until = Arc::clone(&over);
+        let until = Arc::clone(&stage);
         let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
-            let shown = show(terminal, face, &control, &until);
-            let _ = ratatui::try_restore();
-            if shown.is_err() {
+            give_way();
+            let shown = catch_unwind(AssertUnwindSafe(|| show(terminal, face, &control, &until)));
+            until.give_back();
+            match shown {
+                Ok(Ok(())) => {}
                 // Nobody looks any more.
-                control.stop();
+                Ok(Err(_)) => control.stop(),
+                Err(_) => remark("the full screen is gone; what it showed goes on, and Ctrl-C ends it"),
             }
             let _ = leave.send(());
         });
         if let Err(error) = started {
-            ratatui::restore();
+            stage.give_back();
             return Err(error).context("cannot start a thread");
         }
-        Ok(Self { over, gone })
+        Ok(Self { stage, gone })
     }
 }
 
 impl Drop for Tui {
     /// From then on the terminal is as it was.
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        if self.gone.recv_timeout(Self::PATIENCE.to_std()).is_err() {
-            let _ = ratatui::try_restore();
-        }
+        self.stage.close();
+        let _ = self.gone.recv_timeout(Self::PATIENCE.to_std());
+        self.stage.give_back();
     }
 }
 
@@ -84,10 +86,11 @@ fn show(
     mut terminal: DefaultTerminal,
     mut face: impl Face,
     control: &Control,
-    over: &AtomicBool,
+    stage: &Stage,
 ) -> io::Result<()> {
-    while !over.load(Ordering::Acquire) {
+    while let Some(drawing) = stage.enter() {
         terminal.draw(|frame| face.draw(frame))?;
+        drop(drawing);
         if !event::poll(Tui::PERIOD.to_std())? {
             continue;
         }
@@ -111,6 +114,9 @@ fn show(
 fn end(control: &Control) {
     if control.stop_asked() { control.abort() } else { control.stop() }
 }
+
+#[cfg(all(test, unix))]
+mod panics;
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use ratatui::widgets::Paragraph;
 use super::look::{self, BOLD, Palette, columns, fitted, footer, heading, help, panel};
 use super::{Face, rtt, strip};
 use crate::cli::live::{About, Live, Snapshot, clock};
-use crate::report::{bit_rate, milliseconds, percent};
+use crate::report::{bit_rate, milliseconds, percent, wrapped};
 
 /// What the one who measures and the one who looks share. Neither holds it for long.
 pub struct PingDesk {
@@ -120,15 +120,16 @@ fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Pale
         return small(frame, now);
     }
     let bottom = if area.height >= 36 { 12 } else { 8 };
+    let what = what(now, area.width);
     let [head, chart, lost, below, keys] = Layout::vertical([
-        Constraint::Length(3),
+        Constraint::Length(2 + what.len() as u16),
         Constraint::Fill(1),
         Constraint::Length(strip::HEIGHT),
         Constraint::Length(bottom),
         Constraint::Length(1),
     ])
     .areas(area);
-    header(frame, head, now);
+    header(frame, head, now, what);
     rtt::draw(frame, chart, now, log, palette);
     strip::draw(frame, lost, now, palette);
     let [table, histogram, throughput] =
@@ -139,14 +140,15 @@ fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Pale
     footer(frame, keys, &KEYS, note);
 }
 
-fn header(frame: &mut Frame, area: Rect, now: &Snapshot) {
-    let [first, second, third] = Layout::vertical([Constraint::Length(1); 3]).areas(area);
+fn header(frame: &mut Frame, area: Rect, now: &Snapshot, what: Vec<String>) {
+    let [first, second, third] =
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let about = &now.about;
     let left = format!("udpecho ping {} ({})", about.host, about.address);
     heading(frame, first, &left, &times(now));
-    let what = format!("{} bytes {}; {}", about.size, about.pace, injects(now));
-    frame.render_widget(Line::raw(fitted(&what, area.width)), second);
-    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.received(), now.in_flight());
+    let what: Vec<Line> = what.into_iter().map(Line::raw).collect();
+    frame.render_widget(Paragraph::new(what), second);
+    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.on_time, now.in_flight());
     let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost", percent(loss)));
     counts += &loss;
     for (count, what) in [
@@ -160,6 +162,17 @@ fn header(frame: &mut Frame, area: Rect, now: &Snapshot) {
         }
     }
     frame.render_widget(Line::styled(fitted(&counts, area.width), BOLD), third);
+}
+
+/// What is sent and what the server does to it, on as few lines as hold it, but no more than two.
+fn what(now: &Snapshot, width: u16) -> Vec<String> {
+    let about = &now.about;
+    let text = format!("{} bytes {}; {}", about.size, about.pace, injects(now));
+    let lines = wrapped(&text, usize::from(width));
+    match lines.split_first() {
+        Some((first, rest)) if !rest.is_empty() => vec![first.clone(), fitted(&rest.join(" "), width)],
+        _ => lines,
+    }
 }
 
 fn injects(now: &Snapshot) -> &str {
@@ -238,7 +251,7 @@ fn seconds(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
     rates.extend(now.seconds.iter().skip(from).map(|second| second.throughput_bps()));
     columns(frame, bars, &rates, Style::new().fg(palette.reply));
     let most = rates.into_iter().max().unwrap_or(0);
-    look::ends(frame, ends, "a second each", &format!("top {}", bit_rate(most as f64)));
+    look::ends(frame, ends, "1 s each", &format!("top {}", bit_rate(most as f64)));
 }
 
 /// The figures alone, the ones one asks for first.
@@ -353,10 +366,28 @@ mod tests {
         assert_eq!(now.on_time + now.missed, 200);
         assert_eq!(now.seconds.iter().map(|second| second.sent).sum::<u64>() + 5, 200);
         assert_eq!(
-            status(&now),
-            "200 sent, 164 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
+            status(&now)[0],
+            "200 sent, 152 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
         );
         assert!(now.missed_by(Miss::Up) > 0 && now.missed_by(Miss::Down) > 0 && now.late > 0);
+    }
+
+    #[test]
+    fn twenty_probes_a_second_are_told_apart_wherever_one_looks_from() {
+        let mut live = Live::new(About::default());
+        live.event(&Event::Started { zero: Instant::ZERO });
+        for millis in (10..20_000).step_by(110) {
+            live.tick(Instant::ZERO + Duration::from_millis(millis), Some(millis as usize / 50 + 1));
+        }
+        assert_eq!(live.now().bins.stride(), 1);
+        // Thirty are not.
+        for millis in (20_010..30_000).step_by(110) {
+            live.tick(
+                Instant::ZERO + Duration::from_millis(millis),
+                Some(400 + (millis as usize - 20_000) / 33),
+            );
+        }
+        assert_eq!(live.now().bins.stride(), 2);
     }
 
     #[test]

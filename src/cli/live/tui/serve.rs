@@ -65,9 +65,7 @@ impl Face for ServeFace {
 fn draw(frame: &mut Frame, now: &ServerNow, note: &str, palette: &Palette) {
     let area = frame.area();
     if area.width < 60 || area.height < 16 {
-        let line = server_line(now);
-        let lines: Vec<Line> = line.split(", ").map(|part| Line::raw(part.to_owned())).collect();
-        return frame.render_widget(Paragraph::new(lines), area);
+        return small(frame, now);
     }
     let [head, rates, table, keys] = Layout::vertical([
         Constraint::Length(3),
@@ -86,6 +84,19 @@ fn draw(frame: &mut Frame, now: &ServerNow, note: &str, palette: &Palette) {
     footer(frame, keys, &KEYS, note);
 }
 
+/// The figures alone.
+fn small(frame: &mut Frame, now: &ServerNow) {
+    let counters = &now.counters;
+    let lines = [
+        format!("{} {} clients", clock(now.elapsed), now.clients_now()),
+        format!("{} probes/s", now.rate()),
+        format!("{} held", counters.held),
+        format!("{} dropped", counters.dropped),
+        format!("{} refused", counters.refused),
+    ];
+    frame.render_widget(Paragraph::new(lines.map(Line::from).to_vec()), frame.area());
+}
+
 fn seconds(frame: &mut Frame, area: Rect, now: &ServerNow, palette: &Palette) {
     let block = panel(" probes a second ".to_owned(), palette);
     let inside = block.inner(area);
@@ -96,7 +107,7 @@ fn seconds(frame: &mut Frame, area: Rect, now: &ServerNow, palette: &Palette) {
     rates.extend(now.seconds.iter().skip(now.seconds.len().saturating_sub(width)));
     columns(frame, bars, &rates, Style::new().fg(palette.reply));
     let most = rates.into_iter().max().unwrap_or(0);
-    ends(frame, axis, "a second each", &format!("top {most}"));
+    ends(frame, axis, "1 s each", &format!("top {most}"));
 }
 
 fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette) {

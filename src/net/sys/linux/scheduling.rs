@@ -1,4 +1,5 @@
-//! What a thread asks of the scheduler: timers that fire on time, and to run at once when it wakes.
+//! What a thread asks of the scheduler: timers that fire on time, to run at once when it wakes, or to
+//! run after those.
 
 use std::mem::size_of;
 use std::ptr;
@@ -25,6 +26,10 @@ struct SchedulingAttributes {
 /// turns goes first. The shortest that there is, 100 us. Earlier kernels take no notice.
 pub fn ask_for_short_slices() {
     const SLICE: u64 = 100_000;
+    // Whoever was given another place in the queue, by `chrt` say, keeps it.
+    if policy() != libc::SCHED_OTHER {
+        return;
+    }
     // SAFETY: takes no pointer.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     let attributes = SchedulingAttributes {
@@ -39,4 +44,21 @@ pub fn ask_for_short_slices() {
     };
     // SAFETY: the structure is alive, and says its own size. A refusal leaves things as they were.
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, ptr::from_ref(&attributes), 0) };
+}
+
+/// A batch thread never interrupts another because it wakes.
+pub fn give_way() {
+    if ![libc::SCHED_OTHER, libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy()) {
+        return;
+    }
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the structure is alive. A refusal leaves things as they were.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
+}
+
+/// Of this thread.
+fn policy() -> libc::c_int {
+    const RESET_ON_FORK: libc::c_int = 0x4000_0000;
+    // SAFETY: takes no pointer.
+    (unsafe { libc::sched_getscheduler(0) }) & !RESET_ON_FORK
 }

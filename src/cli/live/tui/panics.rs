@@ -1,0 +1,94 @@
+//! Whoever panics, the terminal is given back: tested in a child of this very program, on a
+//! pseudo-terminal.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use ratatui::Frame;
+use ratatui::text::Line;
+
+use super::{Face, Tui};
+use crate::net::Control;
+
+const WHO: &str = "UDPECHO_TEST_WHO_PANICS";
+const NAME: &str = "cli::live::tui::panics::a_panic_gives_the_terminal_back_whoever_it_is";
+
+/// Draws another picture each time, and panics in the tenth if it is told to.
+struct Pictures {
+    drawn: u32,
+    panics: bool,
+}
+
+impl Face for Pictures {
+    fn draw(&mut self, frame: &mut Frame) {
+        self.drawn += 1;
+        frame.render_widget(Line::raw(format!("picture {}", self.drawn)), frame.area());
+        assert!(!self.panics || self.drawn < 10, "by the one who draws");
+    }
+
+    fn press(&mut self, _: char) {}
+}
+
+/// What the child does: it shows pictures, and somebody panics.
+fn panic_on_purpose(who: &str) {
+    let face = Pictures { drawn: 0, panics: who == "screen" };
+    let screen = Tui::start(face, Arc::new(Control::new().unwrap())).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    match who {
+        "owner" => panic!("by the owner of the screen"),
+        "another" => std::thread::spawn(|| panic!("by somebody else")).join().unwrap_err(),
+        _ => Box::new(()),
+    };
+    // Long enough for another picture, if any were drawn.
+    std::thread::sleep(Duration::from_millis(500));
+    drop(screen);
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_whoever_it_is() {
+    if let Ok(who) = std::env::var(WHO) {
+        return panic_on_purpose(&who);
+    }
+    for (who, message) in [
+        ("screen", "by the one who draws"),
+        ("another", "by somebody else"),
+        ("owner", "by the owner of the screen"),
+    ] {
+        let (written, screen) = on_a_terminal(who);
+        // It had been taken, and is as it was: the cursor seen, and what is typed echoed line by line.
+        assert!(written.contains("picture") && written.contains("\x1b[?1049h"), "{who}: {written:?}");
+        let (_, after) = written.rsplit_once("\x1b[?1049l").unwrap_or_else(|| panic!("{who}: {written:?}"));
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{who}: {written:?}");
+        assert!(after.contains(" icanon") && after.contains(" echo "), "{who}: {after:?}");
+        // The message is on the normal screen, and nothing was drawn over it.
+        assert!(screen.contents().contains(message), "{who}: {written:?}");
+        assert!(!screen.contents().contains("picture"), "{who}: {written:?}");
+    }
+}
+
+/// Everything that the child wrote, and what is seen at its end.
+fn on_a_terminal(who: &str) -> (String, vt100::Screen) {
+    let pair = native_pty_system()
+        .openpty(PtySize { rows: 50, cols: 100, pixel_width: 0, pixel_height: 0 })
+        .unwrap();
+    let mut child = CommandBuilder::new("sh");
+    child.args(["-c", "\"$0\" --exact \"$1\" --nocapture; stty -a"]);
+    child.args([std::env::current_exe().unwrap().to_str().unwrap(), NAME]);
+    child.env(WHO, who);
+    child.env("TERM", "xterm-256color");
+    child.env("RUST_BACKTRACE", "0");
+    let mut child_runs = pair.slave.spawn_command(child).unwrap();
+    drop(pair.slave);
+    let (mut written, mut part) = (Vec::new(), [0; 4096]);
+    let mut output = pair.master.try_clone_reader().unwrap();
+    // On Linux the end of the last writer is an error.
+    while let Ok(read @ 1..) = output.read(&mut part) {
+        written.extend_from_slice(&part[..read]);
+    }
+    child_runs.wait().unwrap();
+    let mut parser = vt100::Parser::new(50, 100, 0);
+    parser.process(&written);
+    (String::from_utf8_lossy(&written).into_owned(), parser.screen().clone())
+}

@@ -1,0 +1,71 @@
+//! Those who write and show give way to the one who measures.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::common::process::{Process, Serve};
+use crate::terminal::Terminal;
+use crate::web::{free_tcp_port, get};
+
+const OTHER: u32 = 0;
+const BATCH: u32 = 3;
+
+/// The scheduling policy of each thread, by its name.
+fn policies(pid: u32) -> BTreeMap<String, u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of_one = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (head, tail) = stat.rsplit_once(") ")?;
+        // The 41st field; the third is the first behind the name.
+        let policy = tail.split(' ').nth(41 - 3)?.parse().ok()?;
+        Some((head.split_once('(')?.1.to_owned(), policy))
+    };
+    tasks.filter_map(|task| of_one(task.ok()?)).collect()
+}
+
+#[test]
+fn who_shows_or_writes_does_not_push_the_pinger_aside() {
+    let (folder, serve, page) = (TempDir::new().unwrap(), Serve::start("--clean"), free_tcp_port());
+    let words = format!("ping 127.0.0.1:{} -i 0.05 --no-record --tui --http {page}", serve.port);
+    let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
+    terminal.wait_for_text("p50 ");
+    get(page, "/healthz");
+    let found = policies(terminal.pid());
+    assert_eq!(found["pinger"], OTHER, "{found:?}");
+    for name in ["udpecho", "printer", "screen", "http"] {
+        assert_eq!(found.get(name), Some(&BATCH), "{name} of {found:?}");
+    }
+    terminal.press("q");
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[test]
+fn a_server_is_not_pushed_aside_by_those_who_look() {
+    let (folder, port) = (TempDir::new().unwrap(), crate::common::process::free_port());
+    let words = format!("serve --clean -p {port} --tui --http {}", free_tcp_port());
+    let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
+    terminal.wait_for_text("nobody yet");
+    let found = policies(terminal.pid());
+    assert_eq!(found["udpecho"], OTHER, "{found:?}");
+    for name in ["printer", "screen", "http", "views"] {
+        assert_eq!(found.get(name), Some(&BATCH), "{name} of {found:?}");
+    }
+    terminal.press("q");
+    assert_eq!(terminal.finish().0, 0);
+}
+
+#[test]
+fn a_place_in_the_queue_that_was_given_is_kept() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let mut chrt = Command::new("chrt");
+    chrt.current_dir(folder.path()).args(["--batch", "0", env!("CARGO_BIN_EXE_udpecho")]);
+    chrt.args(format!("ping 127.0.0.1:{} -i 0.05 --no-record", serve.port).split(' '));
+    let mut process = Process::spawn(chrt);
+    process.line_with("udp_seq=0");
+    let found = policies(process.pid());
+    assert_eq!(found.get("pinger"), Some(&BATCH), "{found:?}");
+    process.signal("INT");
+    assert_eq!(process.finish().code, Some(0));
+}
