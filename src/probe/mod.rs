@@ -16,6 +16,7 @@ mod path_size;
 mod plan;
 mod retry;
 mod settings;
+mod strays;
 mod truth;
 
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ use lanes::{Heard, Lanes, Taken};
 use native::Native;
 use plan::{Plan, Planned};
 use retry::Retry;
+use strays::Elsewhere;
 
 /// One run against one server.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Client {
     /// How many of the strays were told, and from when on more are.
     strays_told: u64,
     strays_next: Instant,
+    /// The server was heard from another address.
+    elsewhere: Option<Elsewhere>,
     server: Option<ServerInfo>,
     reachable: bool,
     last_heard: Instant,
@@ -116,6 +120,7 @@ impl Client {
             counters: Counters::default(),
             strays_told: 0,
             strays_next: now,
+            elsewhere: None,
             server: None,
             reachable: true,
             last_heard: now,

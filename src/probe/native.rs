@@ -86,7 +86,7 @@ impl Native {
     }
 
     /// The length of the message in a datagram, if its tag is right. Most bear our own payload.
-    fn opens(&self, key: &Key, datagram: &[u8]) -> Option<usize> {
+    pub(super) fn opens(&self, key: &Key, datagram: &[u8]) -> Option<usize> {
         let message = &datagram[..datagram.len().checked_sub(TAG)?];
         match &self.rest {
             Some(rest) if message.get(MIN_SIZE as usize..) == Some(&self.payload[..]) => {
@@ -122,7 +122,7 @@ impl Native {
         any
     }
 
-    fn knows(&self, token: Token) -> bool {
+    pub(super) fn knows(&self, token: Token) -> bool {
         self.token == Some(token) || self.old_token == Some(token)
     }
 

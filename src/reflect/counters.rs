@@ -36,6 +36,8 @@ pub struct Counters {
     /// Sessions and text clients dropped for their silence.
     pub expired: u64,
     pub send_errors: u64,
+    /// Errors of the sockets while receiving.
+    pub receive_errors: u64,
     /// Datagrams that the sockets dropped for want of room.
     pub overflows: u64,
     pub sessions: u64,
@@ -77,6 +79,7 @@ impl std::iter::Sum for Counters {
             opened: a.opened + b.opened,
             expired: a.expired + b.expired,
             send_errors: a.send_errors + b.send_errors,
+            receive_errors: a.receive_errors + b.receive_errors,
             overflows: a.overflows + b.overflows,
             sessions: a.sessions + b.sessions,
             text_clients: a.text_clients + b.text_clients,
