@@ -135,7 +135,9 @@ impl Native {
     }
 
     fn note_overflows(&mut self, total: u64, train: u64) {
-        self.overflows += total.saturating_sub(self.overflows_seen) * train;
+        // Whatever a server says, or who forges its words.
+        let more = total.saturating_sub(self.overflows_seen).saturating_mul(train);
+        self.overflows = self.overflows.saturating_add(more);
         self.overflows_seen = self.overflows_seen.max(total);
     }
 
