@@ -12,11 +12,11 @@ mod lanes;
 mod native;
 mod opening;
 mod outcome;
+mod outside;
 mod path_size;
 mod plan;
 mod retry;
 mod settings;
-mod strays;
 mod truth;
 
 use std::collections::VecDeque;
@@ -32,9 +32,9 @@ use blame::Blame;
 use flight::{Arrival, Flight, Patience, ServerTimes};
 use lanes::{Heard, Lanes, Taken};
 use native::Native;
+use outside::Elsewhere;
 use plan::{Plan, Planned};
 use retry::Retry;
-use strays::Elsewhere;
 
 /// One run against one server.
 #[derive(Debug)]
