@@ -166,6 +166,7 @@ fn totals(counters: &Counters, lines_left_out: u64) -> Vec<String> {
         (counters.unauthentic, "without the key"),
         (counters.replayed, "replayed"),
         (counters.forgotten, "of unknown sessions"),
+        (counters.moved, "from a new address of their session"),
         (counters.overflows, "lost in a full socket buffer"),
         (counters.send_errors, "could not be sent"),
         (counters.receive_errors, "errors while receiving"),

@@ -71,6 +71,11 @@ pub fn of_server(counters: &Counters) -> String {
             "Errors of the sockets while receiving.",
             counters.receive_errors,
         ),
+        (
+            "udpecho_server_sessions_moved_total",
+            "Probes that came from another address than their session's last.",
+            counters.moved,
+        ),
         ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
     ];
     for (name, help, value) in totals {
