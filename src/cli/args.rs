@@ -165,6 +165,9 @@ pub struct Limits {
     /// Datagrams a second of all clients, those of sessions included [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub max_rate: Option<u32>,
+    /// Lines a second about errors, on stderr; then how many more there were
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub max_log_lines: u32,
 }
 
 /// What to inject. Each part replaces that of the profile.

@@ -6,6 +6,7 @@ mod embedded;
 mod exit;
 mod impair;
 mod key;
+mod line_cap;
 mod live;
 mod output;
 mod ping;

@@ -98,8 +98,10 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         clock,
         interim: &interim,
         written_out: true,
+        failed: None,
     };
     let ended = watch.until_the_end(&observations);
+    let failed = watch.failed.take();
     // From here on the terminal is as it was.
     drop(full_screen);
     match ended {
@@ -130,6 +132,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         page.finish(&run);
     }
     let Finished { seconds, folder, mut failures } = recorder.finish(&run);
+    failures.extend(failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}")));
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
     report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
     let told = data.is_none() || arguments.verbose;
@@ -184,7 +187,7 @@ fn start(
     std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
-            // A failing wait ends the run with what it has.
+            // What made it fail, if it did, was observed.
             let mut observer = InChunks { sender, chunk: Vec::new(), watched };
             drop(engine.run(&control, &mut observer));
         })
@@ -236,6 +239,8 @@ struct Watch<'a> {
     interim: &'a AtomicBool,
     /// Nothing waits in a buffer.
     written_out: bool,
+    /// Why the run ended before its time.
+    failed: Option<String>,
 }
 
 impl Watch<'_> {
@@ -259,6 +264,10 @@ impl Watch<'_> {
                     Observation::ClockStep { at, by } => {
                         self.note(notes.clock_step(at, by));
                         self.screen.clock_step(by);
+                    }
+                    Observation::SocketFailed { at, why } => {
+                        self.note(notes.socket_failed(at, &why));
+                        self.failed = Some(why);
                     }
                     Observation::Tick { now, in_flight } => {
                         if now >= next_flush {

@@ -1,5 +1,6 @@
 //! `udpecho serve`: the server on a socket, its banner and its totals.
 
+mod log;
 mod views;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::net::{Backend, Bind, Clock, Control, Serving, Workers, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 use crate::units::ByteSize;
+use log::Log;
 use views::Views;
 
 pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
@@ -45,13 +47,17 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
             printer.line("any client may stop it");
         }
     }
+    let log = Log::start(arguments.limits.max_log_lines, arguments.tui, clock)?;
+    workers.complain_to(&log.complain());
     let watcher = views.watcher();
-    let ran =
-        workers.run(&control, arguments.drain, |worker, server, now| watcher.update(worker, server, now));
+    let ran = workers.run(&control, arguments.drain, |worker, server, now| {
+        watcher.update(worker, server, now);
+        log.pass();
+    });
     views.finish();
     let counters = ran.context("the server's socket failed")?;
     if !arguments.quiet {
-        for line in totals(&counters) {
+        for line in totals(&counters, log.left_out()) {
             printer.line(line);
         }
     }
@@ -144,7 +150,7 @@ fn place(address: SocketAddr) -> String {
 }
 
 /// What it did, at its end.
-fn totals(counters: &Counters) -> Vec<String> {
+fn totals(counters: &Counters, lines_left_out: u64) -> Vec<String> {
     let mut lines = vec![format!(
         "received {} datagrams, sent {}: {} probes, {} text packets, {} plain",
         counters.received, counters.sent, counters.probes, counters.text_packets, counters.plain_packets
@@ -160,9 +166,12 @@ fn totals(counters: &Counters) -> Vec<String> {
         (counters.unauthentic, "without the key"),
         (counters.replayed, "replayed"),
         (counters.forgotten, "of unknown sessions"),
+        (counters.moved, "from a new address of their session"),
         (counters.overflows, "lost in a full socket buffer"),
         (counters.send_errors, "could not be sent"),
+        (counters.receive_errors, "errors while receiving"),
         (counters.held, "still held"),
+        (lines_left_out, "errors not told one by one"),
     ];
     let odd: Vec<String> =
         odd.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

@@ -8,7 +8,8 @@ use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Backend, Batch, Options, Socket};
 use super::timer::{Alarm, Timer};
-use crate::probe::{Client, Counters, Event, SendError, Settings, Transmit};
+use super::trouble::{Patience, Trouble, Verdict};
+use crate::probe::{Client, Counters, Event, Language, SendError, Settings, Transmit};
 use crate::reflect::Path;
 use crate::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub enum Observation {
     Event(Event, Option<u8>),
     /// The time of day was set by so much while the run went on.
     ClockStep { at: Instant, by: Duration },
+    /// The sockets can be used no longer; nothing follows.
+    SocketFailed { at: Instant, why: String },
     /// The state of things, at most once every `ClientEngine::TICK`.
     Tick { now: Instant, in_flight: usize },
 }
@@ -54,6 +57,8 @@ pub struct ClientEngine {
     outgoing: Outgoing,
     endpoint: Endpoint,
     sockets: Vec<Socket>,
+    /// Hears what others than the server send to the port.
+    bystander: Option<Socket>,
     client: Client,
     alarm: Alarm,
     inbox: Batch,
@@ -61,6 +66,7 @@ pub struct ClientEngine {
     /// What stands in the outbox.
     departing: Vec<Transmit>,
     wall_lead: Duration,
+    patience: Patience,
 }
 
 /// How a socket is made.
@@ -102,6 +108,15 @@ impl Endpoint {
         socket.connect(self.remote)?;
         Ok(socket)
     }
+
+    /// A second socket at the port of one that lends it. To a connected socket nobody else's datagrams
+    /// come; without this one they would vanish uncounted. Where that cannot be had, they do.
+    fn open_beside(&self, socket: &Socket) -> Option<Socket> {
+        let port = socket.local_addr().ok()?.port();
+        let options =
+            Options { backend: self.options.backend, share_port: true, stamps: true, ..Options::default() };
+        Socket::bind(SocketAddr::new(self.source.ip(), port), &options).ok()
+    }
 }
 
 impl ClientEngine {
@@ -133,8 +148,11 @@ impl ClientEngine {
         let mut endpoint = Endpoint::new(remote, outgoing);
         endpoint.options.trains = settings.schedule.most_within(Duration::from_secs(1)) > Self::TRAINS_ABOVE;
         endpoint.options.receive_buffer = Some(receive_buffer(&settings));
+        let watches_port = settings.language == Language::Native && outgoing.backend.has_bystanders();
+        endpoint.options.lends_port = watches_port;
         let sockets =
             (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
+        let bystander = if watches_port { endpoint.open_beside(&sockets[0]) } else { None };
         let longest = (settings.size as usize).max(2048);
         let mut client = Client::new(settings, clock.now());
         if endpoint.options.trains {
@@ -145,12 +163,14 @@ impl ClientEngine {
             outgoing: *outgoing,
             endpoint,
             sockets,
+            bystander,
             client,
             alarm: Alarm::new(outgoing.timer),
             inbox: Batch::new(Self::BATCH, longest_in),
             outbox: Batch::new(Self::BATCH, longest),
             departing: Vec::with_capacity(Self::BATCH),
             wall_lead: clock.wall_lead(),
+            patience: Patience::default(),
             clock,
         })
     }
@@ -174,6 +194,15 @@ impl ClientEngine {
 
     /// Runs until the run is over, or until it is told to leave at once.
     pub fn run(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
+        let ran = self.run_until_the_end(control, observer);
+        if let Err(error) = &ran {
+            observer.observe(Observation::SocketFailed { at: self.clock.now(), why: error.to_string() });
+        }
+        observer.idle();
+        ran
+    }
+
+    fn run_until_the_end(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
         sys::sharpen_timers();
         sys::ask_for_short_slices();
         let mut stopping = false;
@@ -191,6 +220,7 @@ impl ClientEngine {
                 break;
             }
             if now >= next_tick {
+                self.hear_bystanders(now);
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
                 observer.idle();
                 next_tick = now + Self::TICK;
@@ -201,7 +231,6 @@ impl ClientEngine {
                 control.clear();
             }
         }
-        observer.idle();
         Ok(())
     }
 
@@ -228,23 +257,41 @@ impl ClientEngine {
         let timeout = self.client.poll_timeout(now);
         let Some(due) = self.client.next_due() else {
             observer.idle();
-            return Ok(sys::wait(&self.sockets, true, control, timeout.map(|at| at - now))?.asked);
+            return self.rest(true, control, timeout.map(|at| at - now));
         };
         let Some(wake) = self.alarm.sleep_until(due, now) else { return Ok(false) };
         let lazy = due - now <= Self::LAZY && self.sockets[0].has_stamps();
         if lazy {
-            let asked = sys::wait(&self.sockets, false, control, Some(wake - now))?.asked;
+            let asked = self.rest(false, control, Some(wake - now))?;
             self.alarm.learn(wake, self.clock.now());
             return Ok(asked);
         }
         observer.idle();
         let near = wake - now <= Self::NEAR;
         let until = timeout.filter(|_| !near).map_or(wake, |timeout| timeout.min(wake));
-        let asked = sys::wait(&self.sockets, true, control, Some(until - now))?.asked;
+        let asked = self.rest(true, control, Some(until - now))?;
         if until == wake {
             self.alarm.learn(wake, self.clock.now());
         }
         Ok(asked)
+    }
+
+    /// Whether there was a request. An error of the wait is no reason to end a run, unless it stays.
+    fn rest(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+        const PAUSE: Duration = Duration::from_millis(1);
+        let error = match sys::wait(&self.sockets, listen, control, timeout) {
+            Ok(woken) => {
+                self.patience.renew();
+                return Ok(woken.asked);
+            }
+            Err(error) => error,
+        };
+        match self.patience.after(&error) {
+            Verdict::GoOn => {}
+            Verdict::Pause => std::thread::sleep(PAUSE.to_std()),
+            Verdict::GiveUp => return Err(error),
+        }
+        Ok(false)
     }
 
     fn receive(&mut self, observer: &mut impl Observer) {
@@ -262,8 +309,8 @@ impl ClientEngine {
                         }
                     }
                     // An ICMP error; there may be datagrams behind it.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                        self.client.unreachable(self.clock.now());
+                    Err(error) if Trouble::of(&error) == Trouble::Passing => {
+                        tell_obstruction(&mut self.client, self.clock.now(), &error);
                     }
                     // Nothing is there, or nothing that can be mended here.
                     Err(_) => break,
@@ -272,6 +319,28 @@ impl ClientEngine {
         }
         let overflows = self.sockets.iter().map(Socket::overflows).sum();
         self.client.set_own_overflows(overflows);
+    }
+
+    /// What came from others than the server: seldom looked at, for the kernel stamps it.
+    fn hear_bystanders(&mut self, now: Instant) {
+        let Self { bystander: Some(socket), inbox, client, clock, .. } = self else { return };
+        let lead = clock.wall_lead();
+        for _ in 0..Self::BATCHES {
+            // An error is of no interest here, and the next look is soon.
+            if socket.receive(inbox).is_err() {
+                return;
+            }
+            for index in 0..inbox.arrived() {
+                let arrival = *inbox.arrival(index);
+                let received = arrival.stamp.map_or(now, |stamp| (stamp - lead).min(now));
+                for place in inbox.datagrams(index) {
+                    client.handle_foreign(received, arrival.path.remote, inbox.bytes(place));
+                }
+            }
+            if !inbox.was_filled() {
+                return;
+            }
+        }
     }
 
     fn note_departures(&mut self) {
@@ -337,9 +406,14 @@ impl ClientEngine {
         let mut patience = Self::ICMP_TRIES;
         while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
             if !told_instead(&error, &mut patience) {
-                return self.client.send_failed(transmit, send_error(&error));
+                // Whatever is no probe is sent again by and by.
+                let again = transmit.seq.is_none() && Trouble::of(&error) == Trouble::Shortage;
+                if !again {
+                    self.client.send_failed(transmit, send_error(&error));
+                }
+                return;
             }
-            self.client.unreachable(self.clock.now());
+            tell_obstruction(&mut self.client, self.clock.now(), &error);
         }
     }
 
@@ -350,7 +424,7 @@ impl ClientEngine {
         sockets[lane].send(outbox, |index, error| {
             let again = told_instead(error, &mut patience);
             if again {
-                client.unreachable(clock.now());
+                tell_obstruction(client, clock.now(), error);
             } else {
                 client.send_failed(&departing[index], send_error(error));
             }
@@ -374,11 +448,22 @@ fn receive_buffer(settings: &Settings) -> usize {
     bytes.clamp(Endpoint::RECEIVE_BUFFER, ClientEngine::BUFFER_MOST)
 }
 
-/// A pending ICMP error is told instead of sending; then the datagram is still to be sent.
+/// A pending ICMP error is told instead of sending; then the datagram is still to be sent. A missing
+/// route has the same names, and stays.
 fn told_instead(error: &io::Error, patience: &mut u32) -> bool {
-    let told = error.kind() == io::ErrorKind::ConnectionRefused && *patience > 0;
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let icmp = matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
+    let told = icmp && *patience > 0;
     *patience -= u32::from(told);
     told
+}
+
+fn tell_obstruction(client: &mut Client, now: Instant, error: &io::Error) {
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        client.unreachable(now);
+    } else if error.raw_os_error().is_none_or(|code| !is_too_long(code)) {
+        client.obstructed(now, &error.to_string());
+    }
 }
 
 fn send_error(error: &io::Error) -> SendError {

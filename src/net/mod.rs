@@ -9,6 +9,7 @@ mod http;
 mod server;
 mod sys;
 mod timer;
+mod trouble;
 mod vigil;
 mod workers;
 
@@ -17,7 +18,7 @@ pub use clock::Clock;
 pub use control::Control;
 pub use finder::find_size;
 pub use http::{Answer, HttpServer, Site};
-pub use server::{Bind, ServerEngine, Serving};
+pub use server::{Bind, Complain, Complaint, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release};
 pub use timer::Timer;
 pub use workers::Workers;

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
+use super::trouble::{Patience, Trouble, Verdict};
 use super::vigil::Vigil;
 use crate::reflect::{ANSWER_HOPS, Counters, Incoming, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
@@ -50,7 +52,19 @@ pub struct ServerEngine {
     server: Server,
     inbox: Batch,
     outbox: Batch,
+    patience: Patience,
+    complain: Complain,
 }
+
+/// An error of a socket that did not end anything.
+pub struct Complaint<'a> {
+    /// To whom nothing could be sent; none while receiving.
+    pub remote: Option<SocketAddr>,
+    pub error: &'a io::Error,
+}
+
+/// Told of errors by the thread that serves: it must not wait.
+pub type Complain = Arc<dyn Fn(&Complaint) + Send + Sync>;
 
 impl ServerEngine {
     const BATCH: usize = 64;
@@ -102,7 +116,14 @@ impl ServerEngine {
             server,
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
+            patience: Patience::default(),
+            complain: Arc::new(|_| ()),
         })
+    }
+
+    /// Who is told of errors from now on.
+    pub fn complain_to(&mut self, complain: Complain) {
+        self.complain = complain;
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -122,7 +143,7 @@ impl ServerEngine {
         let mut readable = Woken::LOOK.readable;
         let mut vigil = Vigil::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
-            let haul = self.receive(readable);
+            let haul = self.receive(readable)?;
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -138,9 +159,9 @@ impl ServerEngine {
             readable = if soon || self.serving.busy_poll || vigil.lasts(now) {
                 Woken::LOOK.readable
             } else {
-                let woken = sys::wait(&self.sockets, true, control, timeout)?;
+                let readable = self.wait(control, timeout)?;
                 vigil.slept(self.clock.now() - now);
-                woken.readable
+                readable
             };
         }
         Ok(self.server.counters())
@@ -159,21 +180,50 @@ impl ServerEngine {
         }
     }
 
-    /// Handles a batch of what has arrived at each of these sockets.
-    fn receive(&mut self, readable: u64) -> Haul {
-        let ready = (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1);
-        ready.fold(Haul::Nothing, |most, index| self.receive_at(index).max(most))
+    /// At which sockets there may be something.
+    fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
+        match sys::wait(&self.sockets, true, control, timeout) {
+            Ok(woken) => Ok(woken.readable),
+            Err(error) => self.bear(error).map(|()| Woken::LOOK.readable),
+        }
     }
 
-    fn receive_at(&mut self, index: usize) -> Haul {
-        let Self { sockets, server, inbox, outbox, clock, serving } = self;
-        let socket = &mut sockets[index];
-        match socket.receive(inbox) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Haul::Nothing,
-            // An ICMP error of some client, or a passing shortage: the next datagram is another matter.
-            Err(_) => return Haul::More,
+    /// An error of the sockets: counted and survived, unless no call will succeed any more.
+    fn bear(&mut self, error: io::Error) -> io::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(1);
+        self.server.receive_failed();
+        (self.complain)(&Complaint { remote: None, error: &error });
+        match self.patience.after(&error) {
+            Verdict::GoOn => {}
+            Verdict::Pause => std::thread::sleep(PAUSE.to_std()),
+            Verdict::GiveUp => return Err(error),
         }
+        Ok(())
+    }
+
+    /// Handles a batch of what has arrived at each of these sockets.
+    fn receive(&mut self, readable: u64) -> io::Result<Haul> {
+        let mut most = Haul::Nothing;
+        for index in (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1) {
+            match self.sockets[index].receive(&mut self.inbox) {
+                Ok(()) => {
+                    self.patience.renew();
+                    most = most.max(self.handle_batch(index));
+                }
+                Err(error) if Trouble::of(&error) == Trouble::None => self.patience.renew(),
+                Err(error) => {
+                    self.bear(error)?;
+                    most = Haul::More;
+                }
+            }
+        }
+        Ok(most)
+    }
+
+    /// Answers what one socket received.
+    fn handle_batch(&mut self, index: usize) -> Haul {
+        let Self { sockets, server, inbox, outbox, clock, serving, complain, .. } = self;
+        let socket = &mut sockets[index];
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
@@ -191,7 +241,7 @@ impl ServerEngine {
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
                         if stays_whole(inbox.bytes(place.clone())) {
-                            send_whole(socket, inbox.bytes(place), path, outbox, server);
+                            send_whole(socket, inbox.bytes(place), path, outbox, server, complain);
                         } else {
                             inbox.post(path, place);
                         }
@@ -200,7 +250,7 @@ impl ServerEngine {
                 }
                 // A short one in a train: its answer may need more room than it had.
                 if outbox.is_full() {
-                    socket.send(outbox, |_, _| server.send_failed());
+                    post(socket, outbox, server, complain);
                     outbox.clear_letters();
                 }
                 let spare = outbox.spare();
@@ -214,7 +264,7 @@ impl ServerEngine {
         let haul = if inbox.was_filled() { Haul::More } else { Haul::Some };
         for batch in [inbox, outbox] {
             if batch.has_letters() {
-                socket.send(batch, |_, _| server.send_failed());
+                post(socket, batch, server, complain);
                 batch.clear_letters();
             }
         }
@@ -224,7 +274,7 @@ impl ServerEngine {
 
     /// Sends what was held and is due.
     fn release(&mut self) {
-        let Self { sockets, server, outbox, clock, .. } = self;
+        let Self { sockets, server, outbox, clock, complain, .. } = self;
         loop {
             let now = clock.now();
             while !outbox.is_full()
@@ -236,24 +286,39 @@ impl ServerEngine {
                 return;
             }
             for socket in &mut *sockets {
-                socket.send(outbox, |_, _| server.send_failed());
+                post(socket, outbox, server, complain);
             }
             outbox.clear_letters();
         }
     }
 }
 
+/// Sends what is in the batch; what cannot be sent is counted, told, and not tried again.
+fn post(socket: &mut Socket, batch: &Batch, server: &mut Server, complain: &Complain) {
+    socket.send(batch, |ordinal, error| {
+        complain(&Complaint { remote: batch.remote_of(ordinal), error });
+        server.send_failed()
+    });
+}
+
 /// Sends a datagram by itself, in one piece or not at all.
-fn send_whole(socket: &mut Socket, datagram: &[u8], path: Path, outbox: &mut Batch, server: &mut Server) {
+fn send_whole(
+    socket: &mut Socket,
+    datagram: &[u8],
+    path: Path,
+    outbox: &mut Batch,
+    server: &mut Server,
+    complain: &Complain,
+) {
     if outbox.has_letters() {
-        socket.send(outbox, |_, _| server.send_failed());
+        post(socket, outbox, server, complain);
         outbox.clear_letters();
     }
     outbox.spare()[..datagram.len()].copy_from_slice(datagram);
     outbox.commit(path, datagram.len());
     // A system where this cannot be said is known to those who look at the answer.
     let _ = socket.set_whole(true);
-    socket.send(outbox, |_, _| server.send_failed());
+    post(socket, outbox, server, complain);
     outbox.clear_letters();
     let _ = socket.set_whole(false);
 }

@@ -4,10 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::sync::Arc;
 
 use super::clock::Clock;
 use super::control::Control;
-use super::server::{Bind, ServerEngine, Serving};
+use super::server::{Bind, Complain, ServerEngine, Serving};
 use crate::reflect::{Counters, Server};
 use crate::time::{Duration, Instant};
 
@@ -31,6 +32,13 @@ impl Workers {
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.engines[0].local_addr()
+    }
+
+    /// Who is told of errors from now on, by each.
+    pub fn complain_to(&mut self, complain: &Complain) {
+        for engine in &mut self.engines {
+            engine.complain_to(Arc::clone(complain));
+        }
     }
 
     /// Runs all until one is told to stop, then sends what they hold for so long at most; returns

@@ -10,7 +10,9 @@ pub struct Drops {
 impl Drops {
     /// The sockets have counted so many in all. They count a train as one; it may have been so many.
     pub fn note(&mut self, total: u64, train: u64) {
-        self.unaccounted += total.saturating_sub(self.seen) * train;
+        // Whatever a server says, or who forges its words.
+        let more = total.saturating_sub(self.seen).saturating_mul(train);
+        self.unaccounted = self.unaccounted.saturating_add(more);
         self.seen = self.seen.max(total);
     }
 

@@ -1,5 +1,7 @@
 //! What a client has to tell while it runs.
 
+use std::net::SocketAddr;
+
 use super::outcome::Resolved;
 use super::settings::Counters;
 use crate::time::{Duration, Instant};
@@ -30,6 +32,10 @@ pub enum Event {
     Reopened { at: Instant, first_seq: u64 },
     /// An ICMP message said that nobody listens; the first since the last reply.
     Unreachable { at: Instant },
+    /// Datagrams do not get as far as the server, and this is why; the first since the last reply.
+    Obstructed { at: Instant, why: String },
+    /// The server of this session sends from another address than the one that was asked.
+    Elsewhere { at: Instant, remote: SocketAddr },
     /// Datagrams came that were none of ours: how many so far, at most once a second.
     Strays { at: Instant, counters: Counters },
     /// The server's answer to the request that it stop.

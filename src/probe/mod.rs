@@ -13,6 +13,7 @@ mod lanes;
 mod native;
 mod opening;
 mod outcome;
+mod outside;
 mod oversleep;
 mod path_size;
 mod plan;
@@ -37,6 +38,7 @@ use drops::Drops;
 use flight::{Arrival, Flight, Patience};
 use lanes::Lanes;
 use native::Native;
+use outside::Elsewhere;
 use oversleep::Oversleeping;
 use plan::Plan;
 use retry::Retry;
@@ -53,6 +55,8 @@ pub struct Client {
     events: VecDeque<Event>,
     counters: Counters,
     strays: Strays,
+    /// The server was heard from another address.
+    elsewhere: Option<Elsewhere>,
     server: Option<ServerInfo>,
     reachable: bool,
     last_heard: Instant,
@@ -107,6 +111,7 @@ impl Client {
             events: VecDeque::new(),
             counters: Counters::default(),
             strays: Strays::new(now),
+            elsewhere: None,
             server: None,
             reachable: true,
             last_heard: now,

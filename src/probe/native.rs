@@ -85,7 +85,7 @@ impl Native {
     }
 
     /// The length of the message in a datagram, if its tag is right. Most bear our own payload.
-    fn opens(&self, key: &Key, datagram: &[u8]) -> Option<usize> {
+    pub(super) fn opens(&self, key: &Key, datagram: &[u8]) -> Option<usize> {
         let message = &datagram[..datagram.len().checked_sub(TAG)?];
         match &self.rest {
             Some(rest) if message.get(MIN_SIZE as usize..) == Some(&self.payload[..]) => {
@@ -114,7 +114,7 @@ impl Native {
         })
     }
 
-    fn knows(&self, token: Token) -> bool {
+    pub(super) fn knows(&self, token: Token) -> bool {
         self.token == Some(token) || self.old_token == Some(token)
     }
 

@@ -87,13 +87,17 @@ pub struct Counters {
     pub stragglers: u64,
     /// Not sealed with our key.
     pub unauthentic: u64,
-    /// ICMP messages that nobody listens.
+    /// ICMP messages that nobody listens, and errors of the way to the server.
     pub unreachable: u64,
+    /// From another address than the server's.
+    pub foreign: u64,
+    /// Of the session, but from another address than the server's.
+    pub elsewhere: u64,
 }
 
 impl Counters {
     /// Datagrams that no run without faults and forgers would see.
     pub(super) fn strays(&self) -> u64 {
-        self.junk + self.forged + self.unauthentic + self.stragglers
+        self.junk + self.forged + self.unauthentic + self.stragglers + self.foreign + self.elsewhere
     }
 }

@@ -33,9 +33,13 @@ pub struct Counters {
     pub forgotten: u64,
     /// Sessions opened.
     pub opened: u64,
+    /// Probes whose session had another address before: its client moved, or a translator on the way did.
+    pub moved: u64,
     /// Sessions and text clients dropped for their silence.
     pub expired: u64,
     pub send_errors: u64,
+    /// Errors of the sockets while receiving.
+    pub receive_errors: u64,
     /// Datagrams that the sockets dropped for want of room.
     pub overflows: u64,
     pub sessions: u64,
@@ -75,8 +79,10 @@ impl std::iter::Sum for Counters {
             ignored: a.ignored + b.ignored,
             forgotten: a.forgotten + b.forgotten,
             opened: a.opened + b.opened,
+            moved: a.moved + b.moved,
             expired: a.expired + b.expired,
             send_errors: a.send_errors + b.send_errors,
+            receive_errors: a.receive_errors + b.receive_errors,
             overflows: a.overflows + b.overflows,
             sessions: a.sessions + b.sessions,
             text_clients: a.text_clients + b.text_clients,

@@ -298,6 +298,11 @@ impl Server {
         false
     }
 
+    /// A socket told of an error instead of giving a datagram.
+    pub fn receive_failed(&mut self) {
+        self.counters.receive_errors += 1;
+    }
+
     pub fn counters(&self) -> Counters {
         Counters {
             sessions: self.sessions.len() as u64,

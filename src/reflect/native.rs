@@ -178,6 +178,7 @@ impl Server {
             return None;
         }
         let session = self.sessions.get_mut(probe.token).expect("the session just asked");
+        self.counters.moved += u64::from(session.remote != path.remote);
         session.remote = path.remote;
         session.last_seen = now;
         session.used = true;

@@ -21,6 +21,8 @@ use crate::time::{Duration, Instant};
 
 const BUFFER: usize = 65_536;
 const FIRST_PORT: u16 = 10_000;
+/// By so much a translator's ports change at a time: more than a client has of its own.
+const TRANSLATED: u16 = 1000;
 /// What clients' datagrams have left when they arrive.
 const HOPS: Option<u8> = Some(60);
 
@@ -57,6 +59,8 @@ struct Host {
     /// The ports of the client's lanes.
     ports: Vec<u16>,
     next_port: u16,
+    /// A translator on the way shows each port as one that is so much higher.
+    translation: u16,
     up: Link,
     down: Link,
     wake: Option<Instant>,
@@ -91,6 +95,7 @@ enum What {
     WakeServer,
     WakeClient(usize),
     Stop(usize),
+    Translate(usize),
     StepServer(Duration),
     StepClient(usize, Duration),
     Kill,
@@ -131,6 +136,7 @@ impl Simulation {
             lead: Duration::ZERO,
             ports: (FIRST_PORT..next_port).collect(),
             next_port,
+            translation: 0,
             up: Link::new(self.up.clone(), stream("up")),
             down: Link::new(self.down.clone(), stream("down")),
             wake: None,
@@ -156,6 +162,12 @@ impl Simulation {
     /// A client's clock jumps.
     pub fn step_client_clock(&mut self, after: Duration, client: usize, by: Duration) {
         self.schedule(Self::START + after, What::StepClient(client, by));
+    }
+
+    /// A translator of addresses on a client's way forgets it and shows it with other ports from now on.
+    /// What is sent to those before finds nobody.
+    pub fn translate_anew(&mut self, after: Duration, client: usize) {
+        self.schedule(Self::START + after, What::Translate(client));
     }
 
     /// Somebody sends this to the first port of a client, as if from the server.
@@ -264,7 +276,11 @@ impl Simulation {
         let standing_still_until = match &what {
             What::ToServer { .. } | What::WakeServer => self.thaw(),
             What::ToClient { host, .. } | What::WakeClient(host) | What::Stop(host) => self.awakes(*host),
-            What::Kill | What::Restart(_) | What::StepServer(_) | What::StepClient(..) => None,
+            What::Translate(_)
+            | What::Kill
+            | What::Restart(_)
+            | What::StepServer(_)
+            | What::StepClient(..) => None,
         };
         if let Some(end) = standing_still_until {
             // What waits in a socket is read before anything else is done.
@@ -275,8 +291,9 @@ impl Simulation {
         match what {
             What::ToServer { host, port, datagram } => self.deliver_to_server(host, port, &datagram),
             What::ToClient { host, port, arrived, datagram } => {
-                // Nobody is at a port that the client has given up.
-                let Some(lane) = self.hosts[host].ports.iter().position(|known| *known == port) else {
+                // Nobody is at a port that the client, or the translator, has given up.
+                let Host { ports, translation, .. } = &self.hosts[host];
+                let Some(lane) = ports.iter().position(|known| *known + translation == port) else {
                     return;
                 };
                 let ledger = &mut self.hosts[host].ledger;
@@ -302,6 +319,7 @@ impl Simulation {
                 self.hosts[host].client.stop(now);
                 self.serve_client(host);
             }
+            What::Translate(host) => self.hosts[host].translation += TRANSLATED,
             What::StepServer(by) => {
                 self.server_lead += by;
                 self.serve_server();
@@ -390,7 +408,7 @@ impl Simulation {
                     host.ports[transmit.lane] = host.next_port;
                     host.next_port = host.next_port.checked_add(1).unwrap_or(FIRST_PORT);
                 }
-                let port = host.ports[transmit.lane];
+                let port = host.ports[transmit.lane] + host.translation;
                 let datagram = &buffer[..transmit.length];
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {

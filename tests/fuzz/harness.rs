@@ -198,6 +198,9 @@ pub fn probe(data: &[u8]) {
     let lanes = Client::lanes(&settings);
     let mut server = Server::new(server_settings(choice, key), [7; 32], START);
     let mut client = Client::new(settings, START);
+    if count.is_some_and(|count| count % 2 == 0) {
+        client.couple(64);
+    }
     let mut now = START;
     let mut buffer = vec![0; BUFFER];
     let mut flying: Vec<(usize, Vec<u8>)> = Vec::new();
@@ -221,6 +224,11 @@ pub fn probe(data: &[u8]) {
                     flying.swap_remove(index);
                 }
                 client.handle(now, lane, &datagram);
+            }
+            6 if act & 8 != 0 => client.obstructed(now, "no way"),
+            6 if act & 16 != 0 && !flying.is_empty() => {
+                let datagram = flying[usize::from(act >> 5) % flying.len()].1.clone();
+                client.handle_foreign(now, SocketAddr::from(([10, 0, 0, act >> 5], 7)), &datagram);
             }
             6 => client.unreachable(now),
             7 if act & 248 == 0 => client.stop(now),

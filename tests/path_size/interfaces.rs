@@ -53,6 +53,30 @@ fn a_black_hole_is_found_by_what_passes() {
     assert!(why.contains("1450 bytes") && why.ends_with("1372 come through whole, as in -s 1372"), "{why}");
 }
 
+/// The tag counts as payload: what is found is what `-s` takes.
+#[test]
+fn with_a_key_a_black_hole_is_found_and_the_size_that_passes_is_measured() {
+    let Some(network) = Network::of(&["a", "b"]) else { return };
+    let folder = TempDir::new().unwrap();
+    assert_eq!(run(command(folder.path(), "keygen -o key")).code, Some(0));
+    let key = format!("--key-file {}/key", folder.path().display());
+    network.wire([("a", &["10.9.0.1/24"], 1500), ("b", &["10.9.0.2/24"], 1400)]);
+    let _server = network.serve("b", folder.path(), &format!("--clean {key}"));
+    assert_eq!(
+        found(&network, &format!("10.9.0.2 {key}")),
+        "largest payload there and back: 1372 bytes (IP packet 1400); up 1376, down 1372"
+    );
+    let why = refused(&network, &format!("10.9.0.2 -n 3 -s 1450 -M do {key}"));
+    assert!(why.ends_with("1372 come through whole, as in -s 1372"), "{why}");
+    let measure = format!("ping 10.9.0.2 -n 3 -i 0.01 -W 5 -s 1372 -M do --no-record {key}");
+    let finished = Process::spawn(network.udpecho("a", folder.path(), &measure)).finish();
+    assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
+    // Without the key there is no answer, and no size.
+    let without = network.udpecho("a", folder.path(), "ping 10.9.0.2 --find-size");
+    let finished = Process::spawn(without).finish();
+    assert!(finished.code == Some(2) && finished.stderr[0].contains("key"), "{finished:#?}");
+}
+
 #[test]
 fn a_router_that_tells_is_believed() {
     let Some(network) = Network::of(&["a", "r", "b"]) else { return };

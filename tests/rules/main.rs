@@ -10,6 +10,7 @@ mod injection;
 mod keys;
 mod limits;
 mod loops;
+mod moving;
 mod opening;
 mod restart;
 mod text_client;

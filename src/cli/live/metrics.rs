@@ -66,6 +66,16 @@ pub fn of_server(counters: &Counters) -> String {
         ("udpecho_server_datagrams_sent_total", "Datagrams sent.", counters.sent),
         ("udpecho_server_sent_bytes_total", "Bytes of UDP payload sent.", counters.sent_bytes),
         ("udpecho_server_send_errors_total", "Answers that could not be sent.", counters.send_errors),
+        (
+            "udpecho_server_receive_errors_total",
+            "Errors of the sockets while receiving.",
+            counters.receive_errors,
+        ),
+        (
+            "udpecho_server_sessions_moved_total",
+            "Probes that came from another address than their session's last.",
+            counters.moved,
+        ),
         ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
     ];
     for (name, help, value) in totals {

@@ -11,6 +11,17 @@ pub struct Notes {
     zero: Instant,
     /// About probes whose row, which tells the time, is still to come; in the order of the probes.
     waiting: VecDeque<(u64, &'static str, String)>,
+    /// Probes that did not leave; in their order, each item those in a row that have one reason.
+    unsent: VecDeque<Unsent>,
+}
+
+#[derive(Debug)]
+struct Unsent {
+    first: u64,
+    last: u64,
+    /// Of the first.
+    due: Option<Duration>,
+    why: String,
 }
 
 impl Notes {
@@ -19,8 +30,13 @@ impl Notes {
         match event {
             probe::Event::Started { zero } => self.zero = *zero,
             probe::Event::NotSent { seq, why } => {
-                self.waiting.push_back((*seq, "not_sent", format!("seq {seq}: {}", in_words(why))));
+                let why = in_words(why);
+                match self.unsent.back_mut() {
+                    Some(unsent) if unsent.last + 1 == *seq && unsent.why == why => unsent.last = *seq,
+                    _ => self.unsent.push_back(Unsent { first: *seq, last: *seq, due: None, why }),
+                }
             }
+            probe::Event::Finished => return self.unsent.drain(..).filter_map(Unsent::told).collect(),
             probe::Event::AtFloor { seq, interval } => {
                 let text = format!("from seq {seq} on the interval is {interval}");
                 self.waiting.push_back((*seq, "at_floor", text));
@@ -42,6 +58,10 @@ impl Notes {
             probe::Event::Unreachable { at } => {
                 return vec![self.at(*at, "unreachable", "ICMP: nobody listens".to_owned())];
             }
+            probe::Event::Obstructed { at, why } => return vec![self.at(*at, "obstructed", why.clone())],
+            probe::Event::Elsewhere { at, remote } => {
+                return vec![self.at(*at, "elsewhere", format!("the server sends from {remote}"))];
+            }
             probe::Event::Strays { at, counters } => {
                 return vec![self.at(*at, "strays", strays(counters))];
             }
@@ -57,6 +77,14 @@ impl Notes {
         {
             notes.push(Event { at_us: probe.due.as_micros_f64(), kind: kind.to_owned(), text });
         }
+        while self.unsent.front().is_some_and(|unsent| unsent.last < probe.seq) {
+            notes.extend(self.unsent.pop_front().and_then(Unsent::told));
+        }
+        if let Some(unsent) = self.unsent.front_mut()
+            && unsent.first == probe.seq
+        {
+            unsent.due = Some(probe.due);
+        }
         notes
     }
 
@@ -64,8 +92,25 @@ impl Notes {
         self.at(at, "clock_step", format!("by {by}"))
     }
 
+    pub fn socket_failed(&self, at: Instant, why: &str) -> Event {
+        self.at(at, "socket_failed", why.to_owned())
+    }
+
     fn at(&self, at: Instant, kind: &str, text: String) -> Event {
         Event { at_us: (at - self.zero).as_micros_f64(), kind: kind.to_owned(), text }
+    }
+}
+
+impl Unsent {
+    /// None if its first row has not come: then nobody knows the time.
+    fn told(self) -> Option<Event> {
+        let Self { first, last, due, why } = self;
+        let text = if first == last {
+            format!("seq {first}: {why}")
+        } else {
+            format!("seq {first} to {last}: {why}")
+        };
+        Some(Event { at_us: due?.as_micros_f64(), kind: "not_sent".to_owned(), text })
     }
 }
 
@@ -76,6 +121,8 @@ pub fn strays(counters: &Counters) -> String {
         (counters.forged, "replies to what was never sent"),
         (counters.unauthentic, "without the key"),
         (counters.stragglers, "only replies to probes long given up"),
+        (counters.foreign, "from others than the server"),
+        (counters.elsewhere, "of the session, but from another address"),
     ];
     let told = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     told.collect::<Vec<_>>().join(", ")
@@ -125,8 +172,46 @@ mod tests {
         assert!(notes.of(&probe::Event::Resolved(row(0))).is_empty());
         let told = notes.of(&probe::Event::Resolved(row(1)));
         let kinds: Vec<_> = told.iter().map(|note| (note.at_us, note.kind.as_str())).collect();
-        assert_eq!(kinds, [(10_000.0, "at_floor"), (10_000.0, "not_sent")]);
+        assert_eq!(kinds, [(10_000.0, "at_floor")]);
+        let told = notes.of(&probe::Event::Resolved(row(2)));
+        let kinds: Vec<_> = told.iter().map(|note| (note.at_us, note.kind.as_str())).collect();
+        assert_eq!(kinds, [(10_000.0, "not_sent")]);
         let lost = notes.of(&probe::Event::Unreachable { at: zero + Duration::from_millis(3) });
         assert_eq!((lost[0].at_us, lost[0].kind.as_str()), (3_000.0, "unreachable"));
+    }
+
+    #[test]
+    fn an_outage_is_one_note_however_many_probes_it_takes() {
+        let mut notes = Notes::default();
+        notes.of(&probe::Event::Started { zero: Instant::ZERO });
+        let no_route = || SendError::Other("no route".to_owned());
+        let mut told = Vec::new();
+        for seq in 0..1000 {
+            let why = match seq {
+                10..500 | 502..600 => Some(no_route()),
+                600 | 999 => Some(SendError::TooLong),
+                _ => None,
+            };
+            if let Some(why) = why {
+                told.extend(notes.of(&probe::Event::NotSent { seq, why }));
+            }
+            // Rows lag behind.
+            if let Some(settled) = u64::checked_sub(seq, 50) {
+                told.extend(notes.of(&probe::Event::Resolved(row(settled))));
+            }
+        }
+        (950..1000).for_each(|seq| told.extend(notes.of(&probe::Event::Resolved(row(seq)))));
+        told.extend(notes.of(&probe::Event::Finished));
+        let texts: Vec<_> = told.iter().map(|note| (note.at_us / 10_000.0, note.text.as_str())).collect();
+        let too_long = |seq: u32| format!("seq {seq}: it is too long for the path");
+        assert_eq!(
+            texts,
+            [
+                (10.0, "seq 10 to 499: no route"),
+                (502.0, "seq 502 to 599: no route"),
+                (600.0, &too_long(600)),
+                (999.0, &too_long(999))
+            ]
+        );
     }
 }

@@ -7,6 +7,7 @@ use super::outstanding::Outstanding;
 use super::places;
 use super::plan::Peer;
 use crate::cli::args::Ping;
+use crate::cli::line_cap::LineCap;
 use crate::cli::live::{About, Live, status};
 use crate::cli::printer::{Printer, on_a_terminal};
 use crate::probe::Event;
@@ -60,11 +61,15 @@ pub struct Screen {
     window: Instant,
     /// Too many probes for a line each.
     crowded: bool,
+    /// What others can cause by what they send.
+    notices: LineCap,
 }
 
 impl Screen {
     /// More lines than this in a second are no use to anybody.
     const MOST_LINES: u32 = 50;
+    /// Nor are more remarks than this on what is wrong.
+    const MOST_NOTICES: u32 = 10;
 
     pub fn new(printer: Printer, peer: &Peer, about: About, look: Look) -> Self {
         Self {
@@ -81,6 +86,7 @@ impl Screen {
             lines: 0,
             window: Instant::ZERO,
             crowded: false,
+            notices: LineCap::new(Self::MOST_NOTICES),
         }
     }
 
@@ -152,6 +158,10 @@ impl Screen {
             }
             Event::Reopened { first_seq, .. } => self.notice(format!("open again from seq={first_seq} on")),
             Event::Unreachable { .. } => self.notice("nobody listens there any more (ICMP); going on"),
+            Event::Obstructed { why, .. } => self.notice(format!("no way to the server: {why}; going on")),
+            Event::Elsewhere { remote, .. } => self.notice(format!(
+                "the server sends from {remote} now, which is not the address that is measured"
+            )),
             Event::StopAnswered { obeyed: true } => self.notice("the server stops"),
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");
@@ -218,10 +228,18 @@ impl Screen {
     }
 
     fn notice(&mut self, text: impl Into<String>) {
-        if !self.look.quiet && !self.look.hidden {
-            if self.dots.interrupt() {
-                self.printer.text("\n".to_owned());
-            }
+        if self.look.quiet || self.look.hidden {
+            return;
+        }
+        let left_out = self.notices.tell(self.now);
+        let admitted = self.notices.admits(self.now);
+        if (admitted || left_out.is_some()) && self.dots.interrupt() {
+            self.printer.text("\n".to_owned());
+        }
+        if let Some(count) = left_out {
+            self.line(format!("{count} more remarks within that second"));
+        }
+        if admitted {
             self.line(text);
         }
     }

@@ -144,6 +144,16 @@ impl Batch {
         !self.letters.is_empty()
     }
 
+    /// Whom a datagram is for, counted as they were posted.
+    pub fn remote_of(&self, ordinal: usize) -> Option<SocketAddr> {
+        let mut ends = 0;
+        let letter = self.letters.iter().find(|letter| {
+            ends += letter.segments;
+            ordinal < ends
+        });
+        letter.map(|letter| letter.path.remote)
+    }
+
     pub fn clear_letters(&mut self) {
         self.letters.clear();
         self.pieces.clear();
@@ -217,6 +227,8 @@ mod tests {
             letters(&batch),
             [(1, 4, 350, vec![0..200, 300..450]), (1, 1, 100, vec![450..550]), (2, 1, 100, vec![550..650])]
         );
+        let ports = (0..7).map(|ordinal| batch.remote_of(ordinal).map(|remote| remote.port()));
+        assert_eq!(ports.collect::<Vec<_>>(), [Some(1), Some(1), Some(1), Some(1), Some(1), Some(2), None]);
         let singles: Vec<_> = batch.segments_of(0).collect();
         assert_eq!(singles, [0..100, 100..200, 300..400, 400..450]);
     }

@@ -28,6 +28,11 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Whether a second socket at a connected one's port hears what is not for that one.
+    pub fn has_bystanders(self) -> bool {
+        cfg!(target_os = "linux") && self == Self::Native
+    }
+
     /// Whether its sockets can send datagrams that nobody may fragment.
     pub fn forbids_fragments(self) -> bool {
         cfg!(target_os = "linux") && self == Self::Native
@@ -52,6 +57,8 @@ pub struct Options {
     pub trains: bool,
     /// Share the port with other sockets that do so: each sender always meets the same one.
     pub share_port: bool,
+    /// Sockets with `share_port` may be bound to its port later; it keeps what its peer sends.
+    pub lends_port: bool,
     /// Have the kernel look at the device before it sleeps, where it can.
     pub busy_poll: bool,
     /// Stamp in the kernel what is received.
@@ -255,6 +262,11 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
     #[cfg(unix)]
     socket.set_reuse_port(options.share_port)?;
     socket.bind(&address.into())?;
+    #[cfg(unix)]
+    if options.lends_port {
+        // Only now: two that both share before they are bound may be given the same free port.
+        socket.set_reuse_port(true)?;
+    }
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
