@@ -21,6 +21,8 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     impairment: Impairment,
+    /// Nothing is to happen to anybody: known without looking at the models.
+    clean: bool,
     up: Way,
     down: Way,
     play: Option<Play>,
@@ -38,6 +40,7 @@ impl Pipeline {
     pub fn new(impairment: &Impairment, seed: Seed) -> Self {
         Self {
             impairment: impairment.clone(),
+            clean: impairment.is_clean(),
             up: Way::new(Direction::Up, seed),
             down: Way::new(Direction::Down, seed),
             play: None,
@@ -59,6 +62,9 @@ impl Pipeline {
     /// The fate of the probe with this number, of so many bytes, that came at `now`.
     pub fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
         self.turn_to(now);
+        if self.clean {
+            return Fate::default();
+        }
         let probe = Probe { now, seq, bytes };
         let mut passage = Passage::default();
         for way in [&mut self.up, &mut self.down] {
@@ -81,6 +87,7 @@ impl Pipeline {
         let (span, impairment) = play.scenario.at(elapsed);
         play.span = span;
         self.impairment = impairment.clone();
+        self.clean = impairment.is_clean();
         self.up.losses.forget();
         self.down.losses.forget();
     }

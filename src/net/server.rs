@@ -156,7 +156,9 @@ impl ServerEngine {
             }
             let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
             let soon = haul == Haul::More || timeout.is_some_and(|left| left < Self::NAP);
-            readable = if soon || self.serving.busy_poll || vigil.lasts(now) {
+            // While replies are held their times decide when to sleep.
+            let awake = vigil.lasts(now) && self.server.next_release().is_none();
+            readable = if soon || self.serving.busy_poll || awake {
                 Woken::LOOK.readable
             } else {
                 let readable = self.wait(control, timeout)?;
