@@ -45,7 +45,7 @@ impl Impairment {
     /// The longest line, as the wire has room for it.
     pub const MAX_LINE: usize = 240;
 
-    const CLEAN: Self = Self {
+    pub(super) const CLEAN: Self = Self {
         delay: Delay::NONE,
         loss: Loss::NONE,
         duplicate: Share::ZERO,

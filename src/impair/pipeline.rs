@@ -18,11 +18,13 @@ use super::scenario::{Scenario, Span};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
+/// Small where nothing will ever happen, for a server has one for each of its clients.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub struct Pipeline(Option<Box<Works>>);
+
+#[derive(Clone, Debug)]
+struct Works {
     impairment: Impairment,
-    /// Nothing is to happen to anybody: known without looking at the models.
-    clean: bool,
     up: Way,
     down: Way,
     play: Option<Play>,
@@ -38,33 +40,39 @@ struct Play {
 
 impl Pipeline {
     pub fn new(impairment: &Impairment, seed: Seed) -> Self {
-        Self {
-            impairment: impairment.clone(),
-            clean: impairment.is_clean(),
-            up: Way::new(Direction::Up, seed),
-            down: Way::new(Direction::Down, seed),
-            play: None,
-        }
+        Self((!impairment.is_clean()).then(|| Box::new(Works::new(impairment, seed))))
     }
 
     /// Under an impairment that changes over time, counted from `start`.
     pub fn playing(scenario: &Scenario, start: Instant, seed: Seed) -> Self {
         let (span, impairment) = scenario.at(Duration::ZERO);
         let play = Play { scenario: scenario.clone(), start, span };
-        Self { play: Some(play), ..Self::new(impairment, seed) }
+        Self(Some(Box::new(Works { play: Some(play), ..Works::new(impairment, seed) })))
     }
 
     /// What is on now, as far as the last probe told the time.
-    pub const fn impairment(&self) -> &Impairment {
-        &self.impairment
+    pub fn impairment(&self) -> &Impairment {
+        self.0.as_ref().map_or(&Impairment::CLEAN, |works| &works.impairment)
     }
 
     /// The fate of the probe with this number, of so many bytes, that came at `now`.
     pub fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
-        self.turn_to(now);
-        if self.clean {
-            return Fate::default();
+        self.0.as_mut().map_or_else(Fate::default, |works| works.fate(now, seq, bytes))
+    }
+}
+
+impl Works {
+    fn new(impairment: &Impairment, seed: Seed) -> Self {
+        Self {
+            impairment: impairment.clone(),
+            up: Way::new(Direction::Up, seed),
+            down: Way::new(Direction::Down, seed),
+            play: None,
         }
+    }
+
+    fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
+        self.turn_to(now);
         let probe = Probe { now, seq, bytes };
         let mut passage = Passage::default();
         for way in [&mut self.up, &mut self.down] {
@@ -87,7 +95,6 @@ impl Pipeline {
         let (span, impairment) = play.scenario.at(elapsed);
         play.span = span;
         self.impairment = impairment.clone();
-        self.clean = impairment.is_clean();
         self.up.losses.forget();
         self.down.losses.forget();
     }
