@@ -1,47 +1,81 @@
 #!/usr/bin/env bash
-# What a view costs the measurement: runs of 4,000 probes, 1 ms apart, over loopback, with -q and with
-# each view in turn; schedule error and RTT as run.json has them. Needs tmux (the terminal), curl (the
-# page's reader) and python3 (the table).
+# What a view costs the measurement: rounds of runs of 5,000 probes, 1 ms apart, over loopback; in each
+# round a run with each view and two with -q, which tell how much two runs differ that nobody looks at.
+# The server has the second core, the pinger with all its threads the first; both are at `chrt -f 10`
+# where that is permitted. Whoever looks (tmux, curl, a browser) runs as any other program does.
+#
+# Needs tmux, curl and python3; chromium if it is there. Called again with the same folder it adds
+# rounds and sums up all of them.
 #
 #   cargo build --release && benches/live-views.sh FOLDER [ROUNDS]
 set -euo pipefail
 udpecho=$(realpath "$(dirname "$0")/../target/release/udpecho")
-folder=$1 rounds=${2:-2}
-mkdir -p "$folder" && cd "$folder"
-"$udpecho" serve --clean -p 9400 -q & server=$!
-trap 'kill $server' EXIT
+mkdir -p "$1" && cd "$1"
+rounds=${2:-10} first=$(($(find . -name '*.q' | wc -l) + 1))
+
+realtime=()
+if chrt -f 10 true 2>/dev/null; then realtime=(chrt -f 10); fi
+taskset -c 1 "${realtime[@]}" "$udpecho" serve --clean -p 9400 -q & started=($!)
+trap 'kill "${started[@]}" 2>/dev/null; wait' EXIT
+views=(q tui again page status)
+if command -v chromium >/dev/null; then
+    views+=(browser)
+    chromium --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync \
+        --disable-background-networking --disable-component-update --remote-debugging-port=9401 \
+        --user-data-dir="$(mktemp -d)" about:blank >/dev/null 2>&1 & started+=($!)
+    until curl -sf http://127.0.0.1:9401/json/version >/dev/null; do sleep 0.2; done
+    sleep 3
+fi
 sleep 0.3
 
-ping=("$udpecho" ping 127.0.0.1:9400 -i 1ms -n 4000 -W 1 --force)
-quiet() { "${ping[@]}" -o "$1" -q "${@:2}" >/dev/null 2>&1 </dev/null; }
+ping=(taskset -c 0 "${realtime[@]}" "$udpecho" ping 127.0.0.1:9400 -i 1ms -n 5000 -W 1 --force)
+unseen() { "${ping[@]}" -o "$1" -q "${@:2}" >/dev/null 2>&1 </dev/null; }
 terminal() {
-    tmux -L live-views new-session -d -x 120 -y 40 "${ping[*]} -o $1 ${*:2}"
+    tmux -L live-views -f /dev/null new-session -d -x 120 -y 40 "${ping[*]} -o $1 ${*:2}"
     while tmux -L live-views ls >/dev/null 2>&1; do sleep 0.2; done
 }
-page() {
-    (sleep 0.4; exec timeout 10 curl -sN http://127.0.0.1:8099/events >/dev/null) &
-    local reader=$!
-    quiet "$1" --http 8099
+followed() {
+    (sleep 0.3 && "${@:2}") >/dev/null 2>&1 & local reader=$!
+    unseen "$1" --http 8099
     wait $reader || true
 }
+run() {
+    case $2 in
+    q | again) unseen "$1" ;;
+    tui) terminal "$1" --tui ;;
+    status) terminal "$1" ;;
+    page) followed "$1" timeout 10 curl -sN http://127.0.0.1:8099/events ;;
+    browser)
+        followed "$1" curl -s -X PUT "http://127.0.0.1:9401/json/new?http://127.0.0.1:8099/"
+        tab=$(curl -s http://127.0.0.1:9401/json | grep -B9 8099 | sed -n 's/.*"id": "\(.*\)".*/\1/p')
+        curl -s "http://127.0.0.1:9401/json/close/$tab" >/dev/null
+        ;;
+    esac
+}
 
-for round in $(seq "$rounds"); do
-    quiet "q-$round-1"
-    terminal "tui-$round" --tui
-    quiet "q-$round-2"
-    page "page-$round"
-    quiet "q-$round-3"
-    terminal "status-$round"
-    quiet "q-$round-4"
+for ((round = first; round < first + rounds; round++)); do
+    # Each view comes at each place in turn.
+    for ((k = 0; k < ${#views[@]}; k++)); do
+        view=${views[(k + round) % ${#views[@]}]}
+        run "$(printf %03d "$round").$view" "$view"
+    done
 done
 
+echo "scheduling: ${realtime[*]:-ordinary}"
 python3 - <<'TABLE'
 import glob, json, statistics as st
 runs = {}
 for path in sorted(glob.glob("*/run.json")):
-    s = json.load(open(path))["summary"]
-    runs.setdefault(path.split("-")[0].split("/")[0], []).append((s["schedule_error_us"]["p99"], s["rtt_us"]["p50"]))
-for view, of in runs.items():
-    for name, values in zip(("schedule error p99", "rtt p50"), zip(*of)):
-        print(f"{view:7} {name:18} n={len(values)} median {st.median(values):7.1f} us, {min(values):.1f} to {max(values):.1f}")
+    summary = json.load(open(path))["summary"]
+    view = path.split("/")[0].split(".")[1]
+    runs.setdefault(view, []).append((summary["schedule_error_us"]["p99"], summary["rtt_us"]["p50"], summary["loss_share"]))
+for k, name in enumerate(("schedule error p99", "RTT p50")):
+    of = {view: [run[k] for run in found] for view, found in runs.items()}
+    quiet = st.median(of["q"] + of["again"])
+    pairs = sorted(abs(one - two) for one, two in zip(of["q"], of["again"]))
+    print(f"{name}: two runs with -q differ by {st.median(pairs):.1f} us (median of {len(pairs)}), {pairs[-1]:.1f} us at most")
+    for view, values in of.items():
+        print(f"  {view:8} n={len(values)} median {st.median(values):8.1f} us, {min(values):.1f} to {max(values):.1f}; "
+              f"{st.median(values) - quiet:+.1f} from the median of -q")
+print("not in time:", {view: max(run[2] for run in found) for view, found in runs.items()})
 TABLE

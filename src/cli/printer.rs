@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ratatui::crossterm::terminal::size;
 
-use crate::net::give_way;
+use crate::net::stay_behind;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
@@ -77,7 +77,7 @@ impl Printer {
         let status_waits = Arc::new(AtomicBool::new(false));
         let shown = Arc::clone(&status_waits);
         std::thread::Builder::new().name("printer".into()).spawn(move || {
-            give_way();
+            stay_behind();
             let _ = tell.send(print(&to_print, out, &status, &shown, on_closed));
         })?;
         Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })

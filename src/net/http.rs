@@ -70,7 +70,7 @@ impl HttpServer {
         });
         let accepting = Arc::clone(&shared);
         std::thread::Builder::new().name("http".into()).spawn(move || {
-            sys::give_way();
+            sys::stay_behind();
             for stream in listener.incoming() {
                 match stream {
                     Ok(stream) => accepting.admit(stream, &site),

@@ -19,7 +19,7 @@ pub use control::Control;
 pub use finder::find_size;
 pub use http::{Answer, HttpServer, Site};
 pub use server::{Bind, Complain, Complaint, ServerEngine, Serving};
-pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release};
+pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release, stay_behind};
 pub use timer::Timer;
 pub use workers::Workers;
 

@@ -28,6 +28,9 @@ fn output(mut command: Command, input: &str) -> Output {
 fn chromium(folder: &Path, size: &str, url: &str, what: &[&str]) -> Output {
     let mut chromium = Command::new("chromium");
     chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
+    // Of itself it speaks with nobody.
+    chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    chromium.args(["--disable-quic", "--no-first-run"]);
     chromium.args(["--hide-scrollbars", "--timeout=3000", &format!("--window-size={size}")]);
     chromium.arg(format!("--user-data-dir={}", folder.display())).args(what).arg(url);
     output(chromium, "")
@@ -50,13 +53,71 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
     let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http {port}", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
     process.remark_with("see http://");
+    let (dom, record) = looked_at(&folder, port, "/api/run.json");
+    let (summary, cards) = (&record["summary"], cards(&dom));
+    for (card, value) in [
+        ("sent", &summary["sent"]),
+        ("in time", &summary["ok"]),
+        ("late", &summary["late"]),
+        ("lost", &summary["lost"]),
+        ("not in time", &summary["loss_share"]),
+        ("p50", &summary["rtt_us"]["p50"]),
+        ("p99", &summary["rtt_us"]["p99"]),
+        ("slowest", &summary["rtt_us"]["max"]),
+        ("jitter", &summary["rtp_jitter_us"]),
+        ("duplicates", &summary["duplicates"]),
+        ("reordered", &summary["reordered"]),
+    ] {
+        let shown: f64 = cards[card].parse().unwrap();
+        assert_eq!(Some(shown), value.as_f64(), "{card} of {record}");
+    }
+    assert!(cards["sent"].parse::<u64>().unwrap() > 50 && cards["lost"].parse::<u64>().unwrap() > 5);
+    assert!(dom.contains("<polyline class=\"mean\"") && dom.contains("class=\"injected\""), "{dom}");
+    for (name, size) in [("desktop", "1280,1400"), ("phone", "390,1600")] {
+        let picture = folder.path().join(format!("{name}.png"));
+        let url = format!("http://127.0.0.1:{port}/");
+        chromium(folder.path(), size, &url, &[&format!("--screenshot={}", picture.display())]);
+        assert!(std::fs::metadata(&picture).is_ok_and(|picture| picture.len() > 20_000), "{name}");
+    }
+}
+
+#[test]
+fn a_browser_shows_what_the_server_says() {
+    let (folder, port, page) = (TempDir::new().unwrap(), free_port(), free_tcp_port());
+    let words = format!("serve -p {port} --clean --loss nth:5 --delay constant:30ms --http {page}");
+    let mut serving = Process::spawn(command(folder.path(), &words));
+    serving.remark_with("see http://");
+    let words = format!("ping 127.0.0.1:{port} -i 20ms -q --no-record");
+    let client = Process::spawn(command(folder.path(), &words));
+    let (dom, record) = looked_at(&folder, page, "/api/server.json");
+    let (counters, cards) = (&record["counters"], cards(&dom));
+    for (card, value) in [
+        ("held", &counters["held"]),
+        ("dropped on purpose", &counters["dropped"]),
+        ("refused", &counters["refused"]),
+        ("received", &counters["received"]),
+        ("sent", &counters["sent"]),
+        ("clients", &counters["sessions"]),
+    ] {
+        let shown: f64 = cards[card].parse().unwrap();
+        assert_eq!(Some(shown), value.as_f64(), "{card} of {record}");
+    }
+    assert_eq!(cards["clients"], "1");
+    assert!(cards["dropped on purpose"].parse::<u64>().unwrap() > 5, "{cards:?}");
+    assert!(dom.contains("<td>127.0.0.1:") && dom.contains("<td>native</td>"), "{dom}");
+    client.signal("INT");
+    assert_eq!(client.finish().code, Some(0));
+}
+
+/// The page as a browser has it that found nothing to complain of, and the record of that moment.
+fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
     let over = AtomicBool::new(false);
-    let (records, shown) = thread::scope(|scope| {
+    let (mut records, shown) = thread::scope(|scope| {
         // Every version of the record, by its number.
         let records = scope.spawn(|| {
             let mut records: BTreeMap<u64, Value> = BTreeMap::new();
             while !over.load(Ordering::Acquire) {
-                let answer = get(port, "/api/run.json");
+                let answer = get(port, record);
                 let (_, tag) = answer.split_once("ETag: \"").unwrap();
                 let version = tag.split_once('"').unwrap().0.parse().unwrap();
                 records.insert(version, serde_json::from_str(body(&answer)).unwrap());
@@ -74,32 +135,8 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
     assert!(!log.contains("CONSOLE"), "{log}");
     let (_, version) = dom.split_once("data-version=\"").unwrap_or_else(|| panic!("no page: {dom}\n{log}"));
     let version: u64 = version.split_once('"').unwrap().0.parse().unwrap();
-    let summary = &records.get(&version).unwrap_or_else(|| panic!("no record {version}"))["summary"];
-    let cards = cards(&dom);
-    for (card, value) in [
-        ("sent", &summary["sent"]),
-        ("in time", &summary["ok"]),
-        ("late", &summary["late"]),
-        ("lost", &summary["lost"]),
-        ("not in time", &summary["loss_share"]),
-        ("p50", &summary["rtt_us"]["p50"]),
-        ("p99", &summary["rtt_us"]["p99"]),
-        ("slowest", &summary["rtt_us"]["max"]),
-        ("jitter", &summary["rtp_jitter_us"]),
-        ("duplicates", &summary["duplicates"]),
-        ("reordered", &summary["reordered"]),
-    ] {
-        let shown: f64 = cards[card].parse().unwrap();
-        assert_eq!(Some(shown), value.as_f64(), "{card} of version {version}");
-    }
-    assert!(cards["sent"].parse::<u64>().unwrap() > 50 && cards["lost"].parse::<u64>().unwrap() > 5);
-    assert!(dom.contains("<polyline class=\"mean\"") && dom.contains("class=\"injected\""), "{dom}");
-    for (name, size) in [("desktop", "1280,1400"), ("phone", "390,1600")] {
-        let picture = folder.path().join(format!("{name}.png"));
-        let url = format!("http://127.0.0.1:{port}/");
-        chromium(folder.path(), size, &url, &[&format!("--screenshot={}", picture.display())]);
-        assert!(std::fs::metadata(&picture).is_ok_and(|picture| picture.len() > 20_000), "{name}");
-    }
+    let record = records.remove(&version).unwrap_or_else(|| panic!("no record {version}"));
+    (dom.into_owned(), record)
 }
 
 #[test]

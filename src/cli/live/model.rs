@@ -174,19 +174,24 @@ impl Live {
         }
         if let Some(in_engine) = in_engine {
             self.launch(self.resolved + in_engine as u64);
+            self.pace();
         }
         self.count();
+    }
+
+    /// One more than the largest number of a probe that was launched.
+    pub fn launched(&self) -> u64 {
+        self.launched
+    }
+
+    /// It is known how many have been launched by now.
+    fn pace(&mut self) {
         let (elapsed, (then, launched)) = (self.elapsed(), self.paced);
         if elapsed - then >= Duration::from_millis(500) {
             // One more than its share falls into a span by where the span happens to begin.
             self.now.bins.suit((self.launched - launched).saturating_sub(1), elapsed - then);
             self.paced = (elapsed, self.launched);
         }
-    }
-
-    /// One more than the largest number of a probe that was launched.
-    pub fn launched(&self) -> u64 {
-        self.launched
     }
 
     fn elapsed(&self) -> Duration {

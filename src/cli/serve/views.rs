@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::cli::args::Serve;
 use crate::cli::live::{ServeFace, ServePage, Service, Tui, server_line};
 use crate::cli::printer::{Printer, on_a_terminal};
-use crate::net::{Clock, Control, give_way};
+use crate::net::{Clock, Control, stay_behind};
 use crate::reflect::Server;
 use crate::time::{Duration, Instant};
 
@@ -102,7 +102,7 @@ struct Shown {
 
 impl Shown {
     fn until_over(mut self, clock: Clock) {
-        give_way();
+        stay_behind();
         let mut told = 0;
         while !self.over.load(Ordering::Acquire) {
             std::thread::sleep(Views::PERIOD.to_std());

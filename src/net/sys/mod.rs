@@ -222,11 +222,17 @@ pub fn ask_for_short_slices() {
     linux::ask_for_short_slices();
 }
 
-/// This thread, and those that it starts, write or show what others measure: those go first, whatever
-/// priority the program was given.
+/// This thread, and those that it starts, keep what others measure: those go first, whatever priority
+/// the program was given.
 pub fn give_way() {
     #[cfg(target_os = "linux")]
     linux::give_way();
+}
+
+/// This thread, and those that it starts, only show what others measure, and can be late with it.
+pub fn stay_behind() {
+    #[cfg(target_os = "linux")]
+    linux::stay_behind();
 }
 
 /// The version of the operating system's kernel.

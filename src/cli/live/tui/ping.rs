@@ -378,6 +378,10 @@ mod tests {
         live.event(&Event::Started { zero: Instant::ZERO });
         for millis in (10..20_000).step_by(110) {
             live.tick(Instant::ZERO + Duration::from_millis(millis), Some(millis as usize / 50 + 1));
+            // Now and then time passes without news of what was launched.
+            if millis / 110 % 9 == 4 {
+                live.tick(Instant::ZERO + Duration::from_millis(millis + 90), None);
+            }
         }
         assert_eq!(live.now().bins.stride(), 1);
         // Thirty are not.

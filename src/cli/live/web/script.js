@@ -153,7 +153,7 @@ const VIEWS = {
       card("received", c.received) + card("sent", c.sent) + card("full buffer", c.overflows, c.overflows, c.overflows);
     $("charts").innerHTML = bars("probes", "Probes per second", "Of all dialects.", state.seconds, (v) => +v.toPrecision(3), width);
     $("tables").innerHTML = table("Clients", ["client", "speaks", "size", "probes", "each second",
-      "lost on the way up", "dropped on purpose", "silent for"], state.clients.map((x) => [x.remote, x.dialect, x.size, x.probes, x.rate,
+      "lost up", "dropped", "silent"], state.clients.map((x) => [x.remote, x.dialect, x.size, x.probes, x.rate,
       x.missing == null ? null : percent(x.missing), x.dropped, ms(x.silent_us)]));
     $("record").href = "/api/server.json";
     $("record").textContent = "/api/server.json";

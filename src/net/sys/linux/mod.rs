@@ -18,7 +18,7 @@ use std::os::fd::AsRawFd;
 use super::Options;
 use headers::Headers;
 
-pub use scheduling::{ask_for_short_slices, give_way, sharpen_timers};
+pub use scheduling::{ask_for_short_slices, give_way, sharpen_timers, stay_behind};
 pub use wait::wait;
 
 pub struct Socket {

@@ -56,6 +56,16 @@ pub fn give_way() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
 }
 
+/// And with a small weight it does not keep one that wakes from going first either.
+pub fn stay_behind() {
+    const NICE: libc::c_int = 10;
+    give_way();
+    // SAFETY: takes no pointer.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    // SAFETY: takes no pointer; it is this thread's alone. A refusal leaves things as they were.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.max(NICE)) };
+}
+
 /// Of this thread.
 fn policy() -> libc::c_int {
     const RESET_ON_FORK: libc::c_int = 0x4000_0000;
