@@ -1,6 +1,6 @@
 //! Faults of every kind at once, over the simulated network: partitions, restarts, copies and
-//! disorder of every message, steps of the clock at either end, junk, forgeries, limits. Each
-//! scenario is a function of its number.
+//! disorder of every message, steps of the clock at either end, translated addresses that change, junk,
+//! forgeries, limits. Each scenario is a function of its number.
 //!
 //! `FAULTS=100000 cargo test --release --test faults` runs so many. A failure names its scenario;
 //! `FAULT=7 cargo test --test faults` runs that one alone.
@@ -206,6 +206,9 @@ fn scenario(number: u64) {
         }
     }
     for client in 0..clients.len() {
+        for _ in 0..dice.below(3) {
+            simulation.translate_anew(dice.time(soon), client);
+        }
         if dice.chance(0.2) {
             simulation.stop_client_at(dice.time(soon), client);
         }

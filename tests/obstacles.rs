@@ -233,3 +233,19 @@ send(8080, "10.9.0.1", {port}, b"\xf5" * 65507, "10.9.0.2")
     assert!(event.text.contains("20 from others than the server"), "{event:?}");
     assert!(event.text.contains("5 not understood"), "{event:?}");
 }
+
+/// An interface whose queue stands still fills the server's send buffer: what does not go in is
+/// counted, and the server goes on to do what it is told.
+#[test]
+fn an_interface_that_stands_still_does_not_stop_the_server() {
+    let Some(stage) = Stage::set() else { return };
+    stage.network.slow_down("b", "a");
+    let mut server = stage.serve("--clean");
+    let flood = format!("ping {SERVER} -i 0.001 -W 1 -s 8000 --no-record -q");
+    let _flood = Process::spawn(stage.network.udpecho("a", stage.folder.path(), &flood));
+    let said = server.remark_with("udpecho: cannot send to 10.9.0.1:");
+    assert!(said.contains("Resource temporarily unavailable"), "{said}");
+    server.signal("TERM");
+    let finished = server.finish();
+    assert!(finished.code == Some(0) && finished.has_line("could not be sent"), "{finished:#?}");
+}

@@ -211,7 +211,7 @@ impl ClientEngine {
             if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
                 self.client.stop(self.clock.now());
             }
-            self.receive(observer);
+            self.receive(observer)?;
             let now = self.clock.now();
             self.client.handle_timeout(now);
             self.send();
@@ -276,25 +276,26 @@ impl ClientEngine {
         Ok(asked)
     }
 
-    /// Whether there was a request. An error of the wait is no reason to end a run, unless it stays.
+    /// Whether there was a request.
     fn rest(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+        match sys::wait(&self.sockets, listen, control, timeout) {
+            Ok(woken) => Ok(woken.asked),
+            Err(error) => self.bear(error).map(|()| false),
+        }
+    }
+
+    /// An error of the sockets is no reason to end a run, unless no call will succeed any more.
+    fn bear(&mut self, error: io::Error) -> io::Result<()> {
         const PAUSE: Duration = Duration::from_millis(1);
-        let error = match sys::wait(&self.sockets, listen, control, timeout) {
-            Ok(woken) => {
-                self.patience.renew();
-                return Ok(woken.asked);
-            }
-            Err(error) => error,
-        };
         match self.patience.after(&error) {
             Verdict::GoOn => {}
             Verdict::Pause => std::thread::sleep(PAUSE.to_std()),
             Verdict::GiveUp => return Err(error),
         }
-        Ok(false)
+        Ok(())
     }
 
-    fn receive(&mut self, observer: &mut impl Observer) {
+    fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
         if self.outgoing.sent_stamps {
             self.note_departures();
         }
@@ -303,22 +304,29 @@ impl ClientEngine {
             for _ in 0..Self::BATCHES {
                 match self.sockets[lane].receive(&mut self.inbox) {
                     Ok(()) => {
+                        self.patience.renew();
                         self.handle_batch(lane, observer);
                         if !self.inbox.was_filled() {
                             break;
                         }
                     }
-                    // An ICMP error; there may be datagrams behind it.
-                    Err(error) if Trouble::of(&error) == Trouble::Passing => {
-                        tell_obstruction(&mut self.client, self.clock.now(), &error);
+                    Err(error) if Trouble::of(&error) == Trouble::None => {
+                        self.patience.renew();
+                        break;
                     }
-                    // Nothing is there, or nothing that can be mended here.
-                    Err(_) => break,
+                    // Perhaps an ICMP error; there may be datagrams behind it.
+                    Err(error) => {
+                        if Trouble::of(&error) == Trouble::Passing {
+                            tell_obstruction(&mut self.client, self.clock.now(), &error);
+                        }
+                        self.bear(error)?;
+                    }
                 }
             }
         }
         let overflows = self.sockets.iter().map(Socket::overflows).sum();
         self.client.set_own_overflows(overflows);
+        Ok(())
     }
 
     /// What came from others than the server: seldom looked at, for the kernel stamps it.
@@ -478,4 +486,35 @@ pub(super) fn is_too_long(code: i32) -> bool {
     return code == libc::EMSGSIZE;
     #[cfg(not(unix))]
     return code == 10_040;
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn a_run_whose_socket_is_useless_ends() {
+        let settings = Settings {
+            language: Language::Native,
+            size: 64,
+            schedule: Schedule::Fixed("1".parse().unwrap()),
+            count: None,
+            total: None,
+            deadline: None,
+            grace: Duration::from_secs(1),
+            wants: None,
+            stop_server: false,
+            seed: 1,
+            key: None,
+        };
+        let clock = Clock::start();
+        let anywhere = (Ipv4Addr::LOCALHOST, 9).into();
+        let mut engine = ClientEngine::connect(anywhere, settings, &Outgoing::default(), clock).unwrap();
+        engine.sockets = vec![Socket::useless()];
+        let errors = (0..200).find_map(|looks| Some((looks, engine.receive(&mut |_| ()).err()?)));
+        let (looks, error) = errors.expect("it does not go on for ever");
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
+        assert!(looks < 100, "each look is a few tries");
+    }
 }

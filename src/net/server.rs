@@ -324,3 +324,22 @@ fn send_whole(
     outbox.clear_letters();
     let _ = socket.set_whole(false);
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::reflect::Settings;
+
+    /// It neither goes round and round nor goes silent: whoever started it is told why it ended.
+    #[test]
+    fn a_server_whose_socket_is_useless_ends_with_the_reason() {
+        let clock = Clock::start();
+        let server = Server::new(Settings::default(), [1; 32], clock.now());
+        let at = Bind::At((Ipv4Addr::LOCALHOST, 0).into());
+        let mut engine = ServerEngine::bind(at, Serving::default(), server, clock).unwrap();
+        engine.sockets = vec![Socket::useless()];
+        let error = engine.run(&Control::new().unwrap(), |_, _| {}).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
+        assert_eq!(engine.server.counters().receive_errors, 100);
+    }
+}

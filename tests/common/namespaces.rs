@@ -54,6 +54,15 @@ impl Network {
         ip(&format!("-n {} {words}", self.name(host))).unwrap();
     }
 
+    /// From now on next to nothing leaves a host by its wire to another; it waits in a long queue.
+    pub fn slow_down(&self, host: &str, to: &str) {
+        let device = format!("{}{host}{to}", self.id);
+        let words = "root tbf rate 8kbit burst 10000 limit 1000000000";
+        let mut tc = Command::new("tc");
+        tc.args(["-n", &self.name(host), "qdisc", "add", "dev", &device]).args(words.split(' '));
+        assert!(tc.status().unwrap().success(), "tc, of iproute2, knows tbf");
+    }
+
     /// Lets a host pass on what is not for it.
     pub fn forward(&self, host: &str) {
         let words = ["netns", "exec", &self.name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];

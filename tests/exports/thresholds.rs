@@ -20,8 +20,8 @@ fn each_threshold_that_is_not_kept_has_its_line() {
         finished.stderr[0],
         "udpecho: failed: loss 50 % exceeds --fail-loss 1% by 49 percentage points"
     );
-    assert!(finished.stderr[1].starts_with("udpecho: failed: the RTT's p99 2"), "{finished:#?}");
-    assert!(finished.stderr[1].contains(" ms exceeds --fail-p99 5ms by 1"), "{finished:#?}");
+    assert!(finished.stderr[1].starts_with("udpecho: failed: the RTT's p99 "), "{finished:#?}");
+    assert!(finished.stderr[1].contains(" exceeds --fail-p99 5ms by "), "{finished:#?}");
     assert!(finished.has_line("20 packets transmitted"), "{finished:#?}");
     let kept = ping(&serve, "--fail-loss 50% --fail-p99 10s --fail-jitter 1h --fail-reorder 50%");
     assert_eq!((kept.code, kept.stderr.len()), (Some(0), 0), "{kept:#?}");

@@ -88,6 +88,14 @@ impl Socket {
         })
     }
 
+    /// One that will never give a datagram: a stream that nobody is connected to.
+    #[cfg(all(test, unix))]
+    pub fn useless() -> Self {
+        let stream = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Self::Portable(portable::Socket::new(stream).unwrap())
+    }
+
     /// From now on it talks to this address only, and hears of its ICMP errors.
     pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
         match self {

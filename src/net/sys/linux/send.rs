@@ -13,6 +13,10 @@ use super::wait::wait_writable;
 use crate::net::sys::batch::{Batch, Letter};
 
 impl Socket {
+    /// A full send buffer is waited for so many times in one call, a millisecond each: an interface
+    /// that stands still must not keep its socket's other peers waiting.
+    const WAITS: u32 = 20;
+
     pub fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
         // SAFETY: the pointer and the length are those of one slice.
         let sent = unsafe {
@@ -23,8 +27,9 @@ impl Socket {
 
     pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
         let mut next = 0;
+        let mut waits = Self::WAITS;
         while next < batch.letters.len() {
-            next = self.send_from(next, batch, &mut failed);
+            next = self.send_from(next, batch, &mut waits, &mut failed);
         }
     }
 
@@ -33,6 +38,7 @@ impl Socket {
         &mut self,
         first: usize,
         batch: &Batch,
+        waits: &mut u32,
         failed: &mut impl FnMut(usize, &io::Error) -> bool,
     ) -> usize {
         let count = self.prepare(first, batch);
@@ -58,8 +64,14 @@ impl Socket {
             let letter = &batch.letters[index];
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                io::ErrorKind::WouldBlock => wait_writable(self.socket.as_raw_fd()),
-                _ if letter.segments > 1 && letter.segment <= self.longest_in_train => {
+                io::ErrorKind::WouldBlock if *waits > 0 => {
+                    *waits -= 1;
+                    wait_writable(self.socket.as_raw_fd());
+                }
+                _ if letter.segments > 1
+                    && letter.segment <= self.longest_in_train
+                    && is_about_length(&error) =>
+                {
                     // Too long for the path, or the device cannot: its datagrams leave one by one.
                     self.longest_in_train = letter.segment - 1;
                     return index;
@@ -133,4 +145,12 @@ impl Socket {
         let local = letter.path.local.filter(|_| self.options.local_address);
         write_control(local, self.ipv6, segment, header, &mut controls[at]);
     }
+}
+
+/// What a kernel says of a train that it, or a device, cannot take; no route's or filter's error.
+fn is_about_length(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT)
+    )
 }
