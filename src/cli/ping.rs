@@ -265,6 +265,11 @@ impl Watch<'_> {
                         self.note(notes.clock_step(at, by));
                         self.screen.clock_step(by);
                     }
+                    Observation::ToldLess { at, datagrams } => {
+                        let note = notes.told_less(at, datagrams);
+                        self.screen.told_less(&note.text);
+                        self.note(note);
+                    }
                     Observation::SocketFailed { at, why } => {
                         self.note(notes.socket_failed(at, &why));
                         self.failed = Some(why);

@@ -168,6 +168,7 @@ fn totals(counters: &Counters, lines_left_out: u64) -> Vec<String> {
         (counters.forgotten, "of unknown sessions"),
         (counters.moved, "from a new address of their session"),
         (counters.overflows, "lost in a full socket buffer"),
+        (counters.truncated, "of which the kernel did not tell all"),
         (counters.send_errors, "could not be sent"),
         (counters.receive_errors, "errors while receiving"),
         (counters.held, "still held"),

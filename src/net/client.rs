@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::clock::Clock;
 use super::control::Control;
+use super::stamps::Stamps;
 use super::sys::{self, Backend, Batch, Options, Socket};
 use super::timer::{Alarm, Timer};
 use super::trouble::{Patience, Trouble, Verdict};
@@ -33,6 +34,8 @@ pub enum Observation {
     Event(Event, Option<u8>),
     /// The time of day was set by so much while the run went on.
     ClockStep { at: Instant, by: Duration },
+    /// Of so many datagrams the kernel told less than it was asked to. At the end, if at all.
+    ToldLess { at: Instant, datagrams: u64 },
     /// The sockets can be used no longer; nothing follows.
     SocketFailed { at: Instant, why: String },
     /// The state of things, at most once every `ClientEngine::TICK`.
@@ -65,7 +68,7 @@ pub struct ClientEngine {
     outbox: Batch,
     /// What stands in the outbox.
     departing: Vec<Transmit>,
-    wall_lead: Duration,
+    stamps: Stamps,
     patience: Patience,
 }
 
@@ -132,8 +135,6 @@ impl ClientEngine {
     /// What a datagram takes of a receive buffer besides its bytes.
     const BUFFER_OVERHEAD: i64 = 768;
     const BUFFER_MOST: usize = 64 << 20;
-    /// A change of the time of day by more than this between two datagrams is a step, not a drift.
-    const STEP: Duration = Duration::from_millis(1);
     const BATCH: usize = 64;
     const ICMP_TRIES: u32 = 3;
     /// Taken from a socket before other things are looked after.
@@ -169,7 +170,7 @@ impl ClientEngine {
             inbox: Batch::new(Self::BATCH, longest_in),
             outbox: Batch::new(Self::BATCH, longest),
             departing: Vec::with_capacity(Self::BATCH),
-            wall_lead: clock.wall_lead(),
+            stamps: Stamps::new(clock.wall_lead(), clock.now()),
             patience: Patience::default(),
             clock,
         })
@@ -195,6 +196,10 @@ impl ClientEngine {
     /// Runs until the run is over, or until it is told to leave at once.
     pub fn run(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
         let ran = self.run_until_the_end(control, observer);
+        let datagrams = self.sockets.iter().map(Socket::truncated).sum();
+        if datagrams > 0 {
+            observer.observe(Observation::ToldLess { at: self.clock.now(), datagrams });
+        }
         if let Err(error) = &ran {
             observer.observe(Observation::SocketFailed { at: self.clock.now(), why: error.to_string() });
         }
@@ -296,12 +301,14 @@ impl ClientEngine {
     }
 
     fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
+        self.stamps.begin_look(self.clock.now());
         if self.outgoing.sent_stamps {
-            self.note_departures();
+            self.note_departures(observer);
         }
+        let mut all = true;
         for lane in 0..self.sockets.len() {
             // A flood of replies must not keep the next probe from leaving.
-            for _ in 0..Self::BATCHES {
+            for batch in 1..=Self::BATCHES {
                 match self.sockets[lane].receive(&mut self.inbox) {
                     Ok(()) => {
                         self.patience.renew();
@@ -309,6 +316,7 @@ impl ClientEngine {
                         if !self.inbox.was_filled() {
                             break;
                         }
+                        all &= batch < Self::BATCHES;
                     }
                     Err(error) if Trouble::of(&error) == Trouble::None => {
                         self.patience.renew();
@@ -323,6 +331,9 @@ impl ClientEngine {
                     }
                 }
             }
+        }
+        if all {
+            self.stamps.end_look();
         }
         let overflows = self.sockets.iter().map(Socket::overflows).sum();
         self.client.set_own_overflows(overflows);
@@ -351,29 +362,34 @@ impl ClientEngine {
         }
     }
 
-    fn note_departures(&mut self) {
-        let Self { sockets, inbox, client, clock, .. } = self;
-        let lead = clock.wall_lead();
+    fn note_departures(&mut self, observer: &mut impl Observer) {
+        self.note_lead(observer);
+        let Self { sockets, inbox, client, stamps, clock, .. } = self;
         for socket in sockets {
-            socket.sent_stamps(inbox, |stamp, frame| client.left(stamp - lead, frame));
+            socket.sent_stamps(inbox, |stamp, frame| {
+                if let Some(moment) = stamps.moment(stamp, clock.now()) {
+                    client.left(moment, frame);
+                }
+            });
         }
     }
 
-    fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
+    /// Before stamps are read, and not before they were made.
+    fn note_lead(&mut self, observer: &mut impl Observer) -> Instant {
         let now = self.clock.now();
-        let lead = self.clock.wall_lead();
-        let step = lead - self.wall_lead;
-        self.wall_lead = lead;
-        let stepped = step.abs() > Self::STEP;
-        if stepped {
-            observer.observe(Observation::ClockStep { at: now, by: step });
+        if let Some(by) = self.stamps.note(self.clock.wall_lead()) {
+            observer.observe(Observation::ClockStep { at: now, by });
         }
+        now
+    }
+
+    fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
+        let now = self.note_lead(observer);
         for index in 0..self.inbox.arrived() {
             let arrival = *self.inbox.arrival(index);
-            // Kernel stamps are of the time of day; across a step they mean nothing.
-            let stamp = arrival.stamp.filter(|_| !stepped).map_or(now, |stamp| (stamp - lead).min(now));
+            let received = arrival.stamp.and_then(|stamp| self.stamps.moment(stamp, now)).unwrap_or(now);
             for place in self.inbox.datagrams(index) {
-                self.client.handle(stamp, lane, self.inbox.bytes(place));
+                self.client.handle(received, lane, self.inbox.bytes(place));
             }
             self.pass_on(observer, arrival.ttl);
         }

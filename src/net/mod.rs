@@ -7,6 +7,7 @@ mod control;
 mod finder;
 mod http;
 mod server;
+mod stamps;
 mod sys;
 mod timer;
 mod trouble;

@@ -271,6 +271,7 @@ impl ServerEngine {
             }
         }
         server.set_overflows(sockets.iter().map(Socket::overflows).sum());
+        server.set_truncated(sockets.iter().map(Socket::truncated).sum());
         haul
     }
 

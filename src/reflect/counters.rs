@@ -42,6 +42,8 @@ pub struct Counters {
     pub receive_errors: u64,
     /// Datagrams that the sockets dropped for want of room.
     pub overflows: u64,
+    /// Datagrams of which the kernel told less than it was asked to: no stamp, say.
+    pub truncated: u64,
     pub sessions: u64,
     pub text_clients: u64,
     pub held: u64,
@@ -84,6 +86,7 @@ impl std::iter::Sum for Counters {
             send_errors: a.send_errors + b.send_errors,
             receive_errors: a.receive_errors + b.receive_errors,
             overflows: a.overflows + b.overflows,
+            truncated: a.truncated + b.truncated,
             sessions: a.sessions + b.sessions,
             text_clients: a.text_clients + b.text_clients,
             held: a.held + b.held,

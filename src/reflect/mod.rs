@@ -292,6 +292,11 @@ impl Server {
         self.counters.overflows = total;
     }
 
+    /// Of so many datagrams, of all, the sockets told less than they were asked to.
+    pub fn set_truncated(&mut self, total: u64) {
+        self.counters.truncated = total;
+    }
+
     /// An answer could not be sent; it is not tried again.
     pub fn send_failed(&mut self) -> bool {
         self.counters.send_errors += 1;

@@ -77,6 +77,11 @@ pub fn of_server(counters: &Counters) -> String {
             counters.moved,
         ),
         ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
+        (
+            "udpecho_server_truncated_total",
+            "Datagrams of which the kernel told less than it was asked to.",
+            counters.truncated,
+        ),
     ];
     for (name, help, value) in totals {
         page.single(name, Kind::Counter, help, value);

@@ -92,6 +92,14 @@ impl Notes {
         self.at(at, "clock_step", format!("by {by}"))
     }
 
+    pub fn told_less(&self, at: Instant, datagrams: u64) -> Event {
+        self.at(
+            at,
+            "told_less",
+            format!("of {datagrams} datagrams the kernel told less than it was asked to"),
+        )
+    }
+
     pub fn socket_failed(&self, at: Instant, why: &str) -> Event {
         self.at(at, "socket_failed", why.to_owned())
     }

@@ -186,6 +186,10 @@ impl Screen {
         ));
     }
 
+    pub fn told_less(&mut self, what: &str) {
+        self.notice(what);
+    }
+
     /// Time has passed; so many probes are in the engine, if it said so.
     pub fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
         if self.look.hidden {

@@ -186,6 +186,15 @@ impl Socket {
             Self::Portable(_) => 0,
         }
     }
+
+    /// Datagrams of which the kernel told less than it was asked to, for want of room.
+    pub fn truncated(&self) -> u64 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.truncated(),
+            Self::Portable(_) => 0,
+        }
+    }
 }
 
 /// Why a wait ended.

@@ -38,10 +38,13 @@ pub struct Ancillary {
     pub local: Option<IpAddr>,
     pub overflow: Option<u32>,
     pub segment: Option<usize>,
+    /// There was more to tell than room for it.
+    pub cut: bool,
 }
 
 pub fn read_control(header: &libc::msghdr) -> Ancillary {
-    let mut ancillary = Ancillary::default();
+    let cut = header.msg_flags & libc::MSG_CTRUNC != 0;
+    let mut ancillary = Ancillary { cut, ..Ancillary::default() };
     // SAFETY: the kernel filled the control buffer that the header points at, and set its length.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !message.is_null() {
@@ -151,4 +154,24 @@ unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int,
         libc::CMSG_DATA(message).cast::<T>().write_unaligned(ptr::from_ref(payload).read());
     }
     space(size_of::<T>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel leaves behind when it had room for nothing.
+    fn left_with(flags: c_int) -> Ancillary {
+        // SAFETY: all-zero is a valid value of this plain C structure.
+        let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+        header.msg_flags = flags;
+        read_control(&header)
+    }
+
+    #[test]
+    fn what_was_cut_short_is_known() {
+        assert!(left_with(libc::MSG_CTRUNC).cut);
+        assert!(left_with(libc::MSG_CTRUNC | libc::MSG_ERRQUEUE).cut);
+        assert!(!left_with(libc::MSG_ERRQUEUE | libc::MSG_TRUNC).cut);
+    }
 }

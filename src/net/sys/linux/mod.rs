@@ -29,6 +29,7 @@ pub struct Socket {
     overflows: u64,
     /// The drop counter is 32 bits wide.
     last_overflow: u32,
+    truncated: u64,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
     /// Trains of longer datagrams have been refused: they do not fit the path.
@@ -48,6 +49,7 @@ impl Socket {
             ipv6,
             overflows: 0,
             last_overflow: 0,
+            truncated: 0,
             offer: Self::OFFER_LEAST,
             longest_in_train: if options.trains { usize::MAX } else { 0 },
             headers: Headers::default(),
@@ -79,5 +81,9 @@ impl Socket {
 
     pub fn overflows(&self) -> u64 {
         self.overflows
+    }
+
+    pub fn truncated(&self) -> u64 {
+        self.truncated
     }
 }

@@ -79,6 +79,7 @@ impl Socket {
                 stamp: ancillary.stamp,
                 ttl: ancillary.ttl,
             };
+            self.truncated += u64::from(ancillary.cut);
             if let Some(count) = ancillary.overflow {
                 self.overflows += u64::from(count.wrapping_sub(self.last_overflow));
                 self.last_overflow = count;
@@ -89,5 +90,63 @@ impl Socket {
         self.offer = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
         self.offer = self.offer.min(batch.capacity());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::net::sys::{self, Options};
+
+    const TRAIN: usize = 4;
+
+    fn bind(address: &str, options: &Options) -> sys::Socket {
+        sys::Socket::bind(address.parse().expect("an address"), options).expect("a socket on loopback")
+    }
+
+    fn send_train(socket: &mut sys::Socket, remote: SocketAddr) {
+        let mut batch = Batch::new(TRAIN, 512);
+        (0..TRAIN).for_each(|_| batch.commit(Path { remote, local: None }, 512));
+        socket.send(&batch, |_, error| panic!("{error}"));
+    }
+
+    /// Each kind of control message at once, the drop counter's among them: it comes after a drop only.
+    #[test]
+    fn there_is_room_for_all_that_can_be_enabled_at_once() {
+        let all = Options {
+            local_address: true,
+            receive_buffer: Some(4096),
+            trains: true,
+            stamps: true,
+            sent_stamps: true,
+            hops: true,
+            ..Options::default()
+        };
+        for (ip, dual_stack, from) in [
+            ("127.0.0.1:0", false, "127.0.0.1:0"),
+            ("[::1]:0", false, "[::1]:0"),
+            ("[::]:0", true, "127.0.0.1:0"),
+        ] {
+            let mut socket = bind(ip, &Options { dual_stack, ..all });
+            let port = socket.local_addr().expect("an address").port();
+            let mut sender = bind(from, &Options { receive_buffer: None, ..all });
+            let remote = SocketAddr::new(sender.local_addr().expect("an address").ip(), port);
+            sender.connect(remote).expect("loopback is there");
+            (0..64).for_each(|_| send_train(&mut sender, remote));
+            let mut inbox = Batch::new(64, 65_536);
+            while socket.receive(&mut inbox).is_ok() {}
+            send_train(&mut sender, remote);
+            socket.receive(&mut inbox).expect("it was sent");
+            assert!(socket.overflows() > 0, "the buffer of {ip} holds less than was sent");
+            let arrival = inbox.arrival(0);
+            assert!(arrival.length > arrival.segment, "a train to {ip}");
+            assert!(arrival.stamp.is_some() && arrival.ttl.is_some() && arrival.path.local.is_some());
+            let mut left = 0;
+            sender.sent_stamps(&mut inbox, |_, _| left += 1);
+            assert!(left > 0, "stamps of what was sent to {ip}");
+            assert_eq!((socket.truncated(), sender.truncated()), (0, 0), "{ip}");
+        }
     }
 }
