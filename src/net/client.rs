@@ -82,11 +82,9 @@ impl Endpoint {
     pub(super) fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
         let options = Options {
             backend: outgoing.backend,
-            dual_stack: false,
             ttl: outgoing.ttl.map(u32::from),
             traffic_class: outgoing.dscp.map(|dscp| u32::from(dscp) << 2),
             dont_fragment: outgoing.dont_fragment,
-            local_address: false,
             receive_buffer: Some(Self::RECEIVE_BUFFER),
             stamps: true,
             sent_stamps: outgoing.sent_stamps,
