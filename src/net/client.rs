@@ -400,7 +400,8 @@ impl ClientEngine {
                 Err(error) => return self.client.send_failed(transmit, send_error(&error)),
             }
         }
-        let datagram = self.outbox.first_written(transmit.length);
+        // Alone in the outbox, so at its beginning.
+        let datagram = self.outbox.bytes(0..transmit.length);
         let mut patience = Self::ICMP_TRIES;
         while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
             if !told_instead(&error, &mut patience) {
