@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::thread;
 
 use udpecho::net::{Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving};
-use udpecho::probe::{Cause, Event, Language, Outcome, Settings};
+use udpecho::probe::{Cause, Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
-use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
 use udpecho::wire::seal::Key;
@@ -49,17 +48,11 @@ fn main() {
     let serving = thread::spawn(move || engine.run(&stopping, |_, _| {}).unwrap());
 
     let settings = Settings {
-        language: Language::Native,
         size: 128,
-        schedule: Schedule::Fixed(Interval::new(Duration::from_secs(1) / rate).unwrap()),
         count: Some((seconds * rate) as u64),
-        total: None,
         deadline: Some(Duration::from_millis(700)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
         key,
+        ..Settings::every(Interval::new(Duration::from_secs(1) / rate).unwrap(), 1)
     };
     let mut client = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (sums, early) = run(&mut client, seconds, rate);
