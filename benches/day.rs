@@ -12,10 +12,9 @@ use std::rc::Rc;
 
 use udpecho::impair::Impairment;
 use udpecho::net::Clock;
-use udpecho::probe::{Event, Language, Settings};
+use udpecho::probe::{Event, Settings};
 use udpecho::record::{Fold, ProbeWriter, SecondWriter};
 use udpecho::reflect::{self, Injection};
-use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 use udpecho::units::{Interval, Probability};
@@ -36,17 +35,9 @@ fn main() {
     let server = reflect::Settings { injection, ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
     simulation.add_client(Settings {
-        language: Language::Native,
-        size: 512,
-        schedule: Schedule::Fixed(Interval::new(Duration::from_millis(1)).expect("an interval")),
         count: Some(seconds * RATE),
-        total: None,
         deadline: Some(Duration::from_millis(100)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
-        key: None,
+        ..Settings::every(Interval::new(Duration::from_millis(1)).expect("an interval"), 1)
     });
     let written = Counter::default();
     let mut probes = ProbeWriter::new(written.clone()).expect("a header");

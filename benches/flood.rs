@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::thread;
 
 use udpecho::net::{Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving};
-use udpecho::probe::{Event, Language, Outcome, Settings};
+use udpecho::probe::{Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
-use udpecho::schedule::Schedule;
 use udpecho::time::Duration;
 use udpecho::wire::native::{Hello, Message, Nonce, Open, decode};
 
@@ -56,17 +55,9 @@ fn main() {
 
 fn measure(address: SocketAddr, control: &Control, clock: Clock) -> (u64, u64) {
     let settings = Settings {
-        language: Language::Native,
         size: 64,
-        schedule: Schedule::Fixed("1ms".parse().unwrap()),
-        count: None,
-        total: None,
         deadline: Some(Duration::from_secs(1)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
-        key: None,
+        ..Settings::every("1ms".parse().unwrap(), 1)
     };
     let mut engine = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (mut sent, mut lost) = (0, 0);

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::thread;
 
 use udpecho::net::{Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving, Timer};
-use udpecho::probe::{Event, Language, Outcome, Settings};
+use udpecho::probe::{Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
-use udpecho::schedule::Schedule;
 use udpecho::time::Duration;
 use udpecho::units::Interval;
 use udpecho::wire::seal::Key;
@@ -72,17 +71,12 @@ fn run(size: u32, rate: i64, key: Option<Key>) -> Cost {
 
 fn settings_of(size: u32, rate: i64, key: Option<Key>) -> Settings {
     Settings {
-        language: Language::Native,
         size,
-        schedule: Schedule::Fixed(Interval::new(Duration::from_secs(1) / rate).unwrap()),
         count: Some((rate / RUN) as u64),
-        total: None,
         deadline: Some(Duration::from_secs(1)),
         grace: Duration::from_millis(100),
-        wants: None,
-        stop_server: false,
-        seed: 1,
         key,
+        ..Settings::every(Interval::new(Duration::from_secs(1) / rate).unwrap(), 1)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use udpecho::impair::Impairment;
-use udpecho::probe::{Language, Settings};
+use udpecho::probe::Settings;
 use udpecho::reflect::{self, Injection};
-use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 use udpecho::units::{Interval, Probability};
@@ -21,17 +20,10 @@ fn run(impairment: Impairment) {
         reflect::Settings { injection: Injection::Steady(impairment), ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
     simulation.add_client(Settings {
-        language: Language::Native,
         size: 64,
-        schedule: Schedule::Fixed(Interval::new(Duration::from_millis(1)).unwrap()),
         count: Some(PROBES),
-        total: None,
         deadline: Some(Duration::from_millis(100)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
-        key: None,
+        ..Settings::every(Interval::new(Duration::from_millis(1)).unwrap(), 1)
     });
     simulation.forget_as_you_go();
     simulation.run(Duration::from_secs(60));

@@ -21,25 +21,15 @@
 //! So a whole run, server and network included, is a function:
 //!
 //! ```
-//! use udpecho::probe::{Event, Language, Outcome, Settings};
-//! use udpecho::schedule::Schedule;
+//! use udpecho::probe::{Event, Outcome, Settings};
 //! use udpecho::sim::{Conditions, Simulation};
 //! use udpecho::time::Duration;
 //!
 //! let path = Conditions::ideal(Duration::from_millis(10));
 //! let mut network = Simulation::new(udpecho::reflect::Settings::default(), path.clone(), path, 7);
 //! let client = network.add_client(Settings {
-//!     language: Language::Native,
-//!     size: 512,
-//!     schedule: Schedule::Fixed("0.5".parse()?),
 //!     count: Some(100),
-//!     total: None,
-//!     deadline: None,
-//!     grace: Duration::from_secs(1),
-//!     wants: None,
-//!     stop_server: false,
-//!     seed: 1,
-//!     key: None,
+//!     ..Settings::every("0.5".parse()?, 1)
 //! });
 //! network.run(Duration::from_secs(60));
 //! let lost = |event: &Event| matches!(event, Event::Resolved(probe) if probe.outcome == Outcome::Lost);

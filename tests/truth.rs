@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 use udpecho::impair::{Direction, Impairment, Pipeline, profiles};
-use udpecho::probe::{Cause, Corruption, Event, Failure, Language, Outcome, Resolved, Settings};
+use udpecho::probe::{Cause, Corruption, Event, Failure, Outcome, Resolved, Settings};
 use udpecho::reflect::{self, Injection};
-use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
 use udpecho::units::{Interval, Probability};
@@ -13,17 +12,10 @@ const SEED: u64 = 7;
 
 fn client(count: u64, every: Duration) -> Settings {
     Settings {
-        language: Language::Native,
         size: 128,
-        schedule: Schedule::Fixed(Interval::new(every).unwrap()),
         count: Some(count),
-        total: None,
         deadline: Some(Duration::from_secs(3)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
-        key: None,
+        ..Settings::every(Interval::new(every).unwrap(), 1)
     }
 }
 

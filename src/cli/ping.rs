@@ -1,5 +1,6 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
+mod chunks;
 mod dots;
 mod notes;
 mod outstanding;
@@ -7,10 +8,12 @@ mod places;
 mod plan;
 mod screen;
 mod size;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 
@@ -18,18 +21,17 @@ use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
-use super::printer::remark;
-use super::recorder::{Finished, Recorder};
+use super::recorder::Finished;
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation, Observer, give_way};
-use crate::probe::{Event, Failure};
-use crate::record::{self, ReceiveBuffer, Run};
+use crate::net::{ClientEngine, Clock, Control, Observation, give_way};
+use crate::record::ReceiveBuffer;
 use crate::report::{self, Detail, Thresholds};
-use crate::time::{Duration, Instant};
-use notes::Notes;
+use crate::time::Duration;
+use chunks::InChunks;
 use places::Places;
 use plan::{Plan, Server};
 use screen::{Look, Screen};
+use watch::{Ended, Watch};
 
 /// How long a reader that has stopped reading is waited for at a second interrupt.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -87,7 +89,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
+    let (pinger, observations) = start(engine, &control, !arguments.quiet || page.is_some())?;
     give_way();
     let mut watch = Watch {
         run: &mut run,
@@ -102,10 +104,12 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     let ended = watch.until_the_end(&observations);
     let failed = watch.failed.take();
+    let failed = failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}"));
     // From here on the terminal is as it was.
     drop(full_screen);
-    match ended {
-        Ended::Over => {}
+    let panicked = match ended {
+        // What the thread had to say it has said by itself.
+        Ended::Over => pinger.join().is_err().then(|| anyhow!("a fault of the program ended the run early")),
         Ended::Failed(failure) => {
             recorder.discard();
             return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
@@ -117,7 +121,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
                 Exit::NoReply,
             ));
         }
-    }
+    };
     if control.abort_asked() {
         recorder.flush();
         screen.leave(LAST_WORDS);
@@ -132,7 +136,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         page.finish(&run);
     }
     let Finished { seconds, folder, mut failures } = recorder.finish(&run);
-    failures.extend(failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}")));
+    failures.extend(failed.into_iter().chain(panicked));
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
     report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
     let told = data.is_none() || arguments.verbose;
@@ -168,217 +172,21 @@ fn thresholds(fail: &Fail) -> Thresholds {
     }
 }
 
-/// How the engine's work ended.
-enum Ended {
-    Over,
-    Failed(Failure),
-    /// Stopped before the first probe.
-    NotBegun,
-}
-
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.
 fn start(
     mut engine: ClientEngine,
     control: &Arc<Control>,
     watched: bool,
-) -> anyhow::Result<Receiver<Vec<Observation>>> {
+) -> anyhow::Result<(JoinHandle<()>, Receiver<Vec<Observation>>)> {
     let (sender, receiver) = channel();
     let control = Arc::clone(control);
-    std::thread::Builder::new()
+    let pinger = std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
             // What made it fail, if it did, was observed.
-            let mut observer = InChunks { sender, chunk: Vec::new(), watched };
+            let mut observer = InChunks::new(sender, watched);
             drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
-    Ok(receiver)
-}
-
-/// Passes observations on in chunks: to wake the thread that takes them for each takes longer than
-/// what is measured.
-struct InChunks {
-    sender: Sender<Vec<Observation>>,
-    chunk: Vec<Observation>,
-    /// Somebody looks at each reply as it comes.
-    watched: bool,
-}
-
-impl InChunks {
-    const MOST: usize = 1024;
-}
-
-impl Observer for InChunks {
-    fn observe(&mut self, observation: Observation) {
-        if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
-            return;
-        }
-        self.chunk.push(observation);
-        if self.chunk.len() >= Self::MOST {
-            self.idle();
-        }
-    }
-
-    fn idle(&mut self) {
-        if !self.chunk.is_empty() {
-            // The receiver lives until this sender is gone.
-            let _ = self.sender.send(std::mem::take(&mut self.chunk));
-        }
-    }
-}
-
-/// Follows a run: into the record, onto the screen.
-struct Watch<'a> {
-    run: &'a mut Run,
-    recorder: &'a mut Recorder,
-    screen: &'a mut Screen,
-    page: &'a mut Option<PingPage>,
-    /// What the full screen shows.
-    desk: Option<Arc<PingDesk>>,
-    clock: Clock,
-    interim: &'a AtomicBool,
-    /// Nothing waits in a buffer.
-    written_out: bool,
-    /// Why the run ended before its time.
-    failed: Option<String>,
-}
-
-impl Watch<'_> {
-    /// Rows are written out this often.
-    const FLUSH: Duration = Duration::from_millis(500);
-    /// And when nothing has happened for so long: there may be no tick between probes far apart.
-    const IDLE: Duration = Duration::from_millis(50);
-
-    fn until_the_end(&mut self, observations: &Receiver<Vec<Observation>>) -> Ended {
-        let mut notes = Notes::default();
-        let mut next_flush = Instant::ZERO;
-        while let Some(chunk) = self.next(observations) {
-            for observation in chunk {
-                match observation {
-                    Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
-                    Observation::Event(event, ttl) => {
-                        self.event(&event);
-                        notes.of(&event).into_iter().for_each(|note| self.note(note));
-                        self.screen.event(&event, ttl, self.clock.now());
-                    }
-                    Observation::ClockStep { at, by } => {
-                        self.note(notes.clock_step(at, by));
-                        self.screen.clock_step(by);
-                    }
-                    Observation::ToldLess { at, datagrams } => {
-                        let note = notes.told_less(at, datagrams);
-                        self.screen.told_less(&note.text);
-                        self.note(note);
-                    }
-                    Observation::SocketFailed { at, why } => {
-                        self.note(notes.socket_failed(at, &why));
-                        self.failed = Some(why);
-                    }
-                    Observation::Tick { now, in_flight } => {
-                        if now >= next_flush {
-                            self.recorder.flush();
-                            next_flush = now + Self::FLUSH;
-                        }
-                        self.answer();
-                        self.tick(now, Some(in_flight));
-                    }
-                }
-            }
-        }
-        if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
-    }
-
-    fn next(&mut self, observations: &Receiver<Vec<Observation>>) -> Option<Vec<Observation>> {
-        loop {
-            let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
-            match observations.recv_timeout(patience.to_std()) {
-                Ok(chunk) => {
-                    self.written_out = false;
-                    return Some(chunk);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.recorder.flush();
-                    self.written_out = true;
-                    self.answer();
-                    self.tick(self.clock.now(), None);
-                }
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
-    }
-
-    fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
-        self.screen.tick(now, in_engine);
-        if let Some(page) = self.page {
-            page.tick(now, in_engine, self.run, self.recorder.fold());
-        }
-        if let Some(desk) = &self.desk {
-            desk.live().tick(now, in_engine);
-            if desk.wants_report() {
-                self.report();
-            }
-        }
-    }
-
-    fn event(&mut self, event: &Event) {
-        let Self { run, recorder, screen, page, desk, .. } = self;
-        if let Some(desk) = desk {
-            desk.live().event(event);
-        }
-        if let Some(page) = page {
-            page.event(event);
-        }
-        match event {
-            Event::Opened { server: Some(server), .. } => plan::note_server(run, server),
-            Event::Started { zero } => {
-                run.started = plan::rfc3339(*zero);
-                recorder.start(run);
-            }
-            Event::Resolved(probe) => recorder.row(probe, |second| {
-                screen.second(second);
-                if let Some(page) = page {
-                    page.second(second);
-                }
-                if let Some(desk) = desk {
-                    desk.live().second(second);
-                }
-            }),
-            _ => {}
-        }
-    }
-
-    /// Draws what is recorded so far, in a thread of its own: the run goes on meanwhile.
-    fn report(&mut self) {
-        let Some(desk) = self.desk.clone() else { return };
-        let Some(folder) = self.recorder.folder() else {
-            return desk.note("nothing is recorded, so there is nothing to draw".to_owned());
-        };
-        self.recorder.flush();
-        desk.note("drawing the report".to_owned());
-        let drawing = std::thread::Builder::new().name("report".into());
-        // Without a thread there is no report now, and one at the end.
-        let _ = drawing.spawn(move || {
-            desk.note(match report_command::draw(&folder, report::Theme::Light) {
-                Ok(picture) => format!("written: {}", picture.display()),
-                Err(error) => format!("no report: {error:#}"),
-            });
-        });
-    }
-
-    fn note(&mut self, note: record::Event) {
-        self.recorder.note(&note);
-        plan::note(self.run, note);
-    }
-
-    /// Prints the interim line if it was asked for.
-    fn answer(&self) {
-        if !self.interim.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        let line = report::interim(&self.recorder.fold().summary());
-        match &self.desk {
-            Some(desk) => desk.note(line),
-            None => remark(line),
-        }
-    }
+    Ok((pinger, receiver))
 }

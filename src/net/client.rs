@@ -85,11 +85,9 @@ impl Endpoint {
     pub(super) fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
         let options = Options {
             backend: outgoing.backend,
-            dual_stack: false,
             ttl: outgoing.ttl.map(u32::from),
             traffic_class: outgoing.dscp.map(|dscp| u32::from(dscp) << 2),
             dont_fragment: outgoing.dont_fragment,
-            local_address: false,
             receive_buffer: Some(Self::RECEIVE_BUFFER),
             stamps: true,
             sent_stamps: outgoing.sent_stamps,
@@ -426,7 +424,8 @@ impl ClientEngine {
                 Err(error) => return self.client.send_failed(transmit, send_error(&error)),
             }
         }
-        let datagram = self.outbox.first_written(transmit.length);
+        // Alone in the outbox, so at its beginning.
+        let datagram = self.outbox.bytes(0..transmit.length);
         let mut patience = Self::ICMP_TRIES;
         while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
             if !told_instead(&error, &mut patience) {

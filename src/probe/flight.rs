@@ -4,12 +4,15 @@
 //! front, resolved, when nothing about it can change any more; so rows come out in order, and what
 //! is kept is bounded by the time a reply may take.
 
+mod closed;
+
 use std::collections::VecDeque;
 
 use super::outcome::{Cause, Corruption, Outcome, Resolved};
 use super::plan::Planned;
 use crate::time::{Duration, Instant};
 use crate::wire::native::Fate;
+use closed::Closed;
 
 /// What a reply tells besides that it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -359,43 +362,6 @@ impl Flight {
 /// Whether a fate can still change: the probe or its reply may be on its way.
 fn is_open(fate: Fate) -> bool {
     matches!(fate, Fate::NotSeen | Fate::Answered | Fate::Held)
-}
-
-/// Which of the newest probes whose story is over had been answered.
-#[derive(Debug)]
-struct Closed {
-    answered: Vec<u64>,
-    next: u64,
-}
-
-impl Closed {
-    const MEMORY: u64 = 1 << 16;
-
-    fn close(&mut self, seq: u64, answered: bool) {
-        let (word, bit) = Self::place(seq);
-        self.answered[word] = self.answered[word] & !(1 << bit) | u64::from(answered) << bit;
-        self.next = seq + 1;
-    }
-
-    fn arrive(&mut self, seq: u64) -> Arrival {
-        let (word, bit) = Self::place(seq);
-        let remembered = seq < self.next && self.next - seq <= Self::MEMORY;
-        if remembered && self.answered[word] >> bit & 1 == 0 {
-            self.answered[word] |= 1 << bit;
-            return Arrival::Straggler;
-        }
-        Arrival::CopyAfterClose
-    }
-
-    fn place(seq: u64) -> (usize, u64) {
-        ((seq % Self::MEMORY / 64) as usize, seq % 64)
-    }
-}
-
-impl Default for Closed {
-    fn default() -> Self {
-        Self { answered: vec![0; (Self::MEMORY / 64) as usize], next: 0 }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::Duration;
+use crate::units::Interval;
 use crate::wire::seal::{Key, TAG};
 
 /// Which language is spoken with the server.
@@ -39,6 +40,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Probes of 512 bytes at a fixed interval, which is their deadline, until the run is stopped.
+    pub fn every(interval: Interval, seed: Seed) -> Self {
+        Self {
+            language: Language::Native,
+            size: 512,
+            schedule: Schedule::Fixed(interval),
+            count: None,
+            total: None,
+            deadline: None,
+            grace: Duration::from_secs(1),
+            wants: None,
+            stop_server: false,
+            seed,
+            key: None,
+        }
+    }
+
     /// How long a reply is waited for at most, where nothing is known to hold it.
     pub(super) fn longest_wait(&self) -> Duration {
         self.deadline.unwrap_or_else(|| self.schedule.longest_interval()) + self.grace

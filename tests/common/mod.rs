@@ -9,7 +9,7 @@ pub mod namespaces;
 pub mod process;
 
 use udpecho::impair::Impairment;
-use udpecho::probe::{Event, Language, Resolved, ServerInfo, Settings};
+use udpecho::probe::{Event, Resolved, ServerInfo, Settings};
 use udpecho::reflect::{self, Injection};
 use udpecho::schedule::{Decay, Poisson, Schedule};
 use udpecho::sim::{Conditions, Simulation};
@@ -29,19 +29,7 @@ pub fn share(share: f64) -> Probability {
 }
 
 pub fn settings(count: u64, every: Duration) -> Settings {
-    Settings {
-        language: Language::Native,
-        size: 64,
-        schedule: Schedule::Fixed(interval(every)),
-        count: Some(count),
-        total: None,
-        deadline: None,
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
-        key: None,
-    }
+    Settings { size: 64, count: Some(count), ..Settings::every(interval(every), 1) }
 }
 
 /// The decay of the contract: each interval 5 % shorter.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use udpecho::net::{Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving};
-use udpecho::probe::{self, Cause, Event, Language, Outcome, Settings};
+use udpecho::probe::{self, Cause, Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
-use udpecho::schedule::Schedule;
 use udpecho::time::Duration;
 use udpecho::units::Interval;
 use udpecho::wire::seal::Key;
@@ -78,17 +77,11 @@ pub fn run(seconds: i64, rate: i64, mut tell: impl FnMut(i64, &Sums)) -> Account
 
     let asked_for = (seconds * rate) as u64;
     let settings = Settings {
-        language: Language::Native,
         size: 128,
-        schedule: Schedule::Fixed(Interval::new(Duration::from_secs(1) / rate).unwrap()),
         count: Some(asked_for),
-        total: None,
         deadline: Some(Duration::from_millis(700)),
-        grace: Duration::from_secs(1),
-        wants: None,
-        stop_server: false,
-        seed: 1,
         key,
+        ..Settings::every(Interval::new(Duration::from_secs(1) / rate).unwrap(), 1)
     };
     let mut client = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (mut sums, mut early) = (Sums::default(), 0);

@@ -176,11 +176,6 @@ impl Batch {
         self.post(path, start..start + length);
     }
 
-    /// The first datagram that was committed.
-    pub fn first_written(&self, length: usize) -> &[u8] {
-        &self.bytes[..length]
-    }
-
     pub(super) fn pieces_of(&self, letter: usize) -> &[Range<usize>] {
         let end = self.letters.get(letter + 1).map_or(self.pieces.len(), |next| next.first_piece);
         &self.pieces[self.letters[letter].first_piece..end]

@@ -276,11 +276,10 @@ mod tests {
     use super::*;
     use crate::cli::live::status;
     use crate::cli::live::tui::tests::assert_drawn;
-    use crate::probe::{Event, Language, Settings};
+    use crate::probe::{Event, Settings};
     use crate::record::Fold;
     use crate::reflect;
     use crate::report::Miss;
-    use crate::schedule::Schedule;
     use crate::sim::{Conditions, Simulation};
     use crate::time::{Duration, Instant};
 
@@ -290,17 +289,9 @@ mod tests {
         let path = Conditions { loss: "5%".parse().unwrap(), ..Conditions::ideal(Duration::from_millis(5)) };
         let mut network = Simulation::new(server, path.clone(), path, 7);
         let client = network.add_client(Settings {
-            language: Language::Native,
-            size: 512,
-            schedule: Schedule::Fixed(every.parse().unwrap()),
             count: Some(count),
-            total: None,
             deadline: Some(Duration::from_millis(480)),
-            grace: Duration::from_secs(1),
-            wants: None,
-            stop_server: false,
-            key: None,
-            seed: 1,
+            ..Settings::every(every.parse().unwrap(), 1)
         });
         network.run(Duration::from_secs(3600));
         let mut live = Live::new(About {

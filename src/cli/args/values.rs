@@ -1,0 +1,49 @@
+//! Reads the values of flags that are no type of their own: within bounds, with an example for whoever
+//! misses them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::time::Duration;
+use crate::units::{ByteSize, Interval, Probability, UnitError};
+
+/// Reads a whole number between two bounds.
+pub fn number<T: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<T, UnitError> + Clone {
+    move |text| {
+        let value = text.parse().ok().filter(|value| (least..=most).contains(value));
+        value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| {
+            let bounds =
+                if most == u64::MAX { format!("from {least} on") } else { format!("{least} to {most}") };
+            UnitError::new(format!("it is no whole number {bounds}"), example)
+        })
+    }
+}
+
+/// Without an address only this host may look.
+pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
+    let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    here.or(text.parse().ok())
+        .ok_or_else(|| UnitError::new("it is no address with a port, and no port", "127.0.0.1:8081"))
+}
+
+pub fn decay(text: &str) -> Result<Probability, UnitError> {
+    let share: Probability = text.parse()?;
+    if share > Probability::ZERO && share < Probability::ONE {
+        Ok(share)
+    } else {
+        Err(UnitError::new("an interval can shrink by more than 0% and less than 100%", "5%"))
+    }
+}
+
+/// Reads probes a second as the interval between them.
+pub fn rate(text: &str) -> Result<Interval, UnitError> {
+    const SECOND: i64 = 1_000_000_000;
+    let none = || UnitError::new("it is no rate from 1 probe a second to 10M", "200k");
+    let per_second: ByteSize = text.parse().map_err(|_| none())?;
+    let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
+    Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
+}

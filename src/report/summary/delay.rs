@@ -1,0 +1,83 @@
+//! How long replies took, there and back and each way, and how much that varied.
+
+use super::super::quantity::{milliseconds, percent};
+use super::{Detail, micros, ms};
+use crate::record::{Distribution, Run, Summary};
+
+pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Some(rtt) = &summary.rtt_us else { return lines };
+    let few = if rtt.n < 100 { format!(", n={}: p99 is the maximum", rtt.n) } else { String::new() };
+    lines.push(percentiles("rtt", rtt, detail) + &few);
+    if let Some(net) = summary.net_rtt_us.as_ref().filter(|net| net.mean < rtt.mean) {
+        lines.push(format!("{} (without the time at the server)", percentiles("net", net, detail)));
+    }
+    if detail == Detail::Usual {
+        return lines;
+    }
+    lines.extend(summary.rtt_median_us.map(|median| format!("rtt median {}", milliseconds(micros(median)))));
+    let more = [
+        ("held on purpose", &summary.hold_us),
+        ("taken by the server itself", &summary.server_own_us),
+        ("rtt from due time", &summary.due_rtt_us),
+    ];
+    lines.extend(more.iter().filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, detail))));
+    if summary.percentile_resolution > 0.0 {
+        lines.push(format!(
+            "percentiles are within {} of their value",
+            percent(summary.percentile_resolution)
+        ));
+    }
+    lines
+}
+
+/// Never without what the clocks allow to be said.
+pub(super) fn one_way(run: &Run, summary: &Summary) -> Vec<String> {
+    let Some(clock) = &run.clock else { return Vec::new() };
+    let ways = [("one way up", &summary.owd_up_us), ("one way down", &summary.owd_down_us)];
+    let mut lines: Vec<String> = ways
+        .iter()
+        .filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, Detail::All)))
+        .collect();
+    let mut line =
+        format!("server's clock ahead by offset {} +- {} ms", ms(clock.offset_us), ms(clock.bound_us));
+    if let (Some(skew), Some(bound)) = (clock.skew_ppm, clock.skew_bound_ppm) {
+        line += &format!(", gaining {skew:.1} +- {bound:.1} ppm");
+    }
+    lines.push(line);
+    lines
+}
+
+pub(super) fn variation(summary: &Summary) -> Vec<String> {
+    let ipdv = summary.ipdv_us.as_ref().map(|ipdv| {
+        format!(
+            "ipdv (RFC 3393) min/p50/p99/max = {}/{}/{}/{} ms",
+            ms(ipdv.min),
+            ms(ipdv.p50),
+            ms(ipdv.p99),
+            ms(ipdv.max)
+        )
+    });
+    let pdv = summary
+        .pdv_us
+        .map(|pdv| format!("pdv (RFC 5481) p99.9 above the minimum {}", milliseconds(micros(pdv))));
+    ipdv.into_iter().chain(pdv).collect()
+}
+
+pub(super) fn jitter(summary: &Summary) -> Option<String> {
+    summary.rtp_jitter_us.map(|jitter| format!("jitter (RFC 3550) {}", milliseconds(micros(jitter))))
+}
+
+fn percentiles(name: &str, values: &Distribution, detail: Detail) -> String {
+    let mut line = format!(
+        "{name} p50/p90/p99/max = {}/{}/{}/{} ms",
+        ms(values.p50),
+        ms(values.p90),
+        ms(values.p99),
+        ms(values.max)
+    );
+    if detail == Detail::All && values.n >= 1000 {
+        line += &format!(", p99.9 = {} ms", ms(values.p999));
+    }
+    line
+}

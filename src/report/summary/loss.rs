@@ -1,0 +1,109 @@
+//! What became of the probes besides their delay: lost and where, reordered, doubled, changed.
+
+use super::super::quantity::{milliseconds, percent, percent_bare};
+use super::{Detail, micros};
+use crate::probe::Cause;
+use crate::record::{Outage, Summary};
+
+pub(super) fn losses(summary: &Summary) -> Option<String> {
+    let (share, [low, high]) = (summary.loss_share?, summary.loss_interval?);
+    let mut line = format!(
+        "not on time {} (95 % interval {} to {} %)",
+        percent(share),
+        percent_bare(low),
+        percent_bare(high)
+    );
+    let mut parts: Vec<String> =
+        summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause_in_words(*cause))).collect();
+    if summary.late > 0 {
+        parts.push(format!("{} late", summary.late));
+    }
+    if !parts.is_empty() {
+        line += ": ";
+        line += &parts.join(", ");
+    }
+    Some(line)
+}
+
+/// One probe alone is no outage.
+pub(super) fn outage(outage: Outage) -> Option<String> {
+    (outage.probes > 1).then(|| {
+        format!(
+            "longest outage {} from {:.3} s on, {} probes",
+            milliseconds(micros(outage.length_us)),
+            outage.from_us / 1e6,
+            outage.probes
+        )
+    })
+}
+
+pub(super) fn loss_runs(summary: &Summary) -> Vec<String> {
+    let runs = &summary.loss_runs;
+    let mut lines = Vec::new();
+    if runs.count > 0 {
+        let noun = if runs.count == 1 { "run" } else { "runs" };
+        lines.push(format!(
+            "{} {noun} of losses (RFC 3357), the longest of {} probes",
+            runs.count, runs.longest
+        ));
+    }
+    if let (Some(p), Some(r)) = (runs.gilbert_p, runs.gilbert_r) {
+        lines.push(format!("Gilbert p {} r {}, from {} losses", percent(p), percent(r), runs.gilbert_losses));
+    }
+    if let (Some(density), Some(length)) = (runs.burst_density, runs.burst_length_mean) {
+        let gaps = runs.gap_density.map_or(String::new(), |gaps| format!(", gaps {} lost", percent(gaps)));
+        lines.push(format!(
+            "{} {} (RFC 3611), {length:.1} probes long on average, {} lost{gaps}",
+            runs.bursts,
+            if runs.bursts == 1 { "burst" } else { "bursts" },
+            percent(density)
+        ));
+    }
+    lines
+}
+
+fn cause_in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Up => "lost by the network on the way up",
+        Cause::Down => "lost by the network on the way down",
+        Cause::InjectedUp => "dropped on purpose on the way up",
+        Cause::InjectedDown => "withheld on purpose by the server",
+        Cause::Refused => "refused by the server",
+        Cause::ServerOverflow => "lost in the server's full buffer",
+        Cause::ClientOverflow => "lost in this host's full buffer",
+        Cause::Unknown => "lost, nobody knows where",
+    }
+}
+
+/// Of the replies: without any there is nothing to say.
+pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
+    let share = summary.reordered_share?;
+    let mut line = match summary.reordering_extent {
+        None => "none reordered".to_owned(),
+        Some(extent) => {
+            format!("{} reordered ({}), by {extent} places at most", summary.reordered, percent(share))
+        }
+    };
+    if let (Detail::All, Some(mean)) = (detail, summary.reordering_extent_mean) {
+        line += &format!(", {mean:.1} on average");
+        let deep = [(1, summary.reordering_1_share), (3, summary.reordering_3_share)];
+        for (n, share) in deep {
+            line += &share.map_or(String::new(), |share| format!(", {n}-reordered {}", percent(share)));
+        }
+    }
+    line += &match (summary.duplicates, summary.injected_duplicates) {
+        (0, _) => ", no duplicates".to_owned(),
+        (duplicates, 0) => format!(", {duplicates} duplicates"),
+        (duplicates, injected) => format!(", {duplicates} duplicates, {injected} of them on purpose"),
+    };
+    Some(line)
+}
+
+pub(super) fn corruption(summary: &Summary) -> Option<String> {
+    (summary.corrupted + summary.injected_corrupted > 0).then(|| {
+        format!(
+            "payloads changed: {} by the network, {} on purpose",
+            summary.corrupted, summary.injected_corrupted
+        )
+    })
+}

@@ -1,0 +1,263 @@
+//! The end of a run in words: ping's closing lines, and between them what a person needs besides.
+
+mod advice;
+mod delay;
+mod loss;
+mod seconds;
+#[cfg(test)]
+mod specimens;
+
+use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare, wrapped};
+use crate::record::{Distribution, Run, Summary};
+use crate::stats::Second;
+use crate::time::Duration;
+
+pub use seconds::{SECONDS_IN_TABLE, second_line};
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    #[default]
+    Usual,
+    All,
+}
+
+/// The closing lines. Ours stand before the last, which is ping's.
+pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(table) = seconds::table(seconds) {
+        lines.push(String::new());
+        lines.extend(table);
+    }
+    lines.push(String::new());
+    lines.push(format!("--- {} ping statistics ---", run.config.host));
+    lines.push(counts(summary));
+    lines.extend(ours(run, summary, detail).iter().flat_map(|line| folded(line)));
+    lines.extend(match &summary.rtt_us {
+        Some(rtt) => Some(last_line(rtt)),
+        None => (summary.sent > 0).then(|| "no reply came on time".to_owned()),
+    });
+    lines
+}
+
+fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
+    let mut lines = Vec::new();
+    let all = detail == Detail::All;
+    lines.extend(loss::losses(summary));
+    lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
+    if all {
+        lines.extend(loss::loss_runs(summary));
+    }
+    lines.extend(delay::delays(summary, detail));
+    if all {
+        lines.extend(delay::one_way(run, summary));
+        lines.extend(delay::variation(summary));
+    }
+    lines.extend(delay::jitter(summary));
+    lines.extend(loss::order(summary, detail));
+    lines.extend(loss::corruption(summary));
+    if all {
+        lines.push(stamps(run));
+    }
+    lines.extend(knee(summary));
+    lines.extend(advice::advice(run, summary).into_iter().map(|advice| format!("note: {advice}")));
+    lines.extend(schedule(summary));
+    lines
+}
+
+/// A line that is too long for a terminal, in several.
+fn folded(line: &str) -> Vec<String> {
+    const WIDTH: usize = 80;
+    const INDENT: &str = "   ";
+    let mut lines = wrapped(line, WIDTH - INDENT.len());
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
+    lines
+}
+
+/// One line in the middle of a run.
+pub fn interim(summary: &Summary) -> String {
+    let loss =
+        summary.loss_share.map_or("nothing sent".into(), |share| format!("{} not on time", percent(share)));
+    let delay = summary.rtt_us.as_ref().map_or(String::new(), |rtt| {
+        format!(", rtt p50/p99/max = {}/{}/{} ms", ms(rtt.p50), ms(rtt.p99), ms(rtt.max))
+    });
+    format!("{} sent, {} on time, {loss}{delay}", summary.sent, summary.ok)
+}
+
+/// The two totals in ping's own words.
+fn counts(summary: &Summary) -> String {
+    let errors =
+        if summary.send_errors > 0 { format!(", +{} errors", summary.send_errors) } else { String::new() };
+    let duplicates =
+        if summary.duplicates > 0 { format!(", +{} duplicates", summary.duplicates) } else { String::new() };
+    let share = percent_bare(summary.loss_share.unwrap_or(0.0));
+    let time = (summary.duration_us / 1e3).round();
+    format!(
+        "{} packets transmitted, {} received{duplicates}{errors}, {share}% packet loss, time {time}ms",
+        summary.sent, summary.ok
+    )
+}
+
+/// How well the schedule was kept. `jc --ping` knows Linux's ping by the word `time` in one of the two
+/// lines before the last, so this one stands there and has it.
+fn schedule(summary: &Summary) -> Option<String> {
+    let error = summary.schedule_error_us.as_ref()?;
+    Some(format!(
+        "send time error p50/p99/max = {}/{}/{} ms, {} missed",
+        ms(error.p50),
+        ms(error.p99),
+        ms(error.max),
+        summary.missed
+    ))
+}
+
+fn stamps(run: &Run) -> String {
+    let stamps = &run.stamps;
+    let server = stamps.server.as_deref().unwrap_or("nobody");
+    format!(
+        "stamped by: {} when sending, {} when receiving, {server} at the server",
+        stamps.client_send, stamps.client_receive
+    )
+}
+
+fn knee(summary: &Summary) -> Vec<String> {
+    let Some(knee) = &summary.knee else { return Vec::new() };
+    let what = match (knee.by_loss, knee.by_rtt) {
+        (true, true) => "loss and delay leave",
+        (false, true) => "delay leaves",
+        _ => "loss leaves",
+    };
+    vec![format!(
+        "{what} the plateau at an interval of {} ({} both ways)",
+        milliseconds(micros(knee.interval_us)),
+        bit_rate(knee.throughput_bps)
+    )]
+}
+
+fn last_line(rtt: &Distribution) -> String {
+    let figure = |us: f64| format!("{:.3}", us / 1e3);
+    let spread = rtt.stddev.unwrap_or(0.0);
+    format!(
+        "rtt min/avg/max/mdev = {}/{}/{}/{} ms",
+        figure(rtt.min),
+        figure(rtt.mean),
+        figure(rtt.max),
+        figure(spread)
+    )
+}
+
+fn micros(us: f64) -> Duration {
+    Duration::from_secs_f64(us / 1e6)
+}
+
+fn ms(us: f64) -> String {
+    milliseconds_bare(micros(us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::specimens::{bad, good, lines};
+    use super::*;
+
+    #[test]
+    fn a_good_run_is_told_in_a_few_lines() {
+        assert_eq!(
+            lines(&good(), Detail::Usual),
+            [
+                "",
+                "--- host ping statistics ---",
+                "100 packets transmitted, 100 received, 0% packet loss, time 1000ms",
+                "not on time 0 % (95 % interval 0 to 3.7 %)",
+                "rtt p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
+                "net p50/p90/p99/max = 9.50/14.2/19.0/20.0 ms (without the time at the server)",
+                "jitter (RFC 3550) 1.50 ms",
+                "none reordered, no duplicates",
+                "send time error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_run_says_what_went_wrong_and_what_would_help() {
+        let said = lines(&bad(), Detail::Usual).join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "100 packets transmitted, 60 received, +5 duplicates, +2 errors, 40% packet loss",
+            "not on time 40 % (95 % interval 30.9 to 49.8 %): 10 lost by the network on the way up",
+            "19 withheld on purpose by the server, 1 lost in this host's full buffer, 10 late",
+            "longest outage 90.0 ms from 2.500 s on, 9 probes",
+            "7 reordered (10 %), by 4 places at most, 5 duplicates, 2 of them on purpose",
+            "payloads changed: 1 by the network, 3 on purpose",
+            "send time error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
+            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
+            "note: sends were late by 2.00 ms at p99: use --timer busy, or a longer interval",
+            "note: 3 probes left when the next was due already",
+            "note: this host dropped replies; a lower rate would not",
+            "note: payloads came back changed",
+            "note: a clock was set once; one-way",
+        ] {
+            assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+        assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms"));
+    }
+
+    #[test]
+    fn all_is_said_when_asked() {
+        let said = lines(&bad(), Detail::All).join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "12 runs of losses (RFC 3357), the longest of 9 probes",
+            "Gilbert p 10 % r 50 %, from 40 losses",
+            "3 bursts (RFC 3611), 8.5 probes long on average, 80 % lost, gaps 2 % lost",
+            "rtt median 10.1 ms",
+            "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms",
+            "taken by the server itself p50/p90/p99/max",
+            "rtt from due time p50/p90/p99/max",
+            "one way up p50/p90/p99/max = 5.00/5.50/6.00/7.00 ms",
+            "one way down p50",
+            "server's clock ahead by offset 3.00 +- 0.500 ms, gaining 1.5 +- 0.2 ppm",
+            "ipdv (RFC 3393) min/p50/p99/max = -4.00/0.000/4.00/5.00 ms",
+            "pdv (RFC 5481) p99.9 above the minimum 12.0 ms",
+            "by 4 places at most, 2.2 on average, 1-reordered 8 %, 3-reordered 1 %",
+            "stamped by: program when sending, kernel when receiving, kernel at the server",
+        ] {
+            assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_of_80_columns_is_enough() {
+        for summary in [good(), bad(), Summary::default()] {
+            for detail in [Detail::Usual, Detail::All] {
+                // But for ping's own line.
+                for line in lines(&summary, detail).iter().filter(|line| !line.contains("transmitted")) {
+                    assert!(line.chars().count() <= 80, "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn programs_that_read_linux_ping_know_it() {
+        let lost = Summary { rtt_us: None, net_rtt_us: None, ok: 0, ..bad() };
+        for summary in [good(), bad(), lost] {
+            for detail in [Detail::Usual, Detail::All] {
+                let lines = lines(&summary, detail);
+                let last = &lines[lines.len() - 3..lines.len() - 1];
+                assert!(last.iter().any(|line| line.contains(" time ")), "{last:?}");
+            }
+        }
+    }
+
+    /// Nothing was sent, or nothing came back: nothing is made up.
+    #[test]
+    fn what_is_not_known_is_not_said() {
+        assert_eq!(
+            lines(&Summary::default(), Detail::Usual),
+            [
+                "",
+                "--- host ping statistics ---",
+                "0 packets transmitted, 0 received, 0% packet loss, time 0ms"
+            ]
+        );
+    }
+}

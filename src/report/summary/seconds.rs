@@ -1,0 +1,43 @@
+//! The seconds of a run: each as a line while it goes on, all as a table at its end.
+
+use super::super::quantity::{bit_rate, milliseconds};
+use crate::stats::Second;
+
+/// A run of more seconds is shown without its table.
+pub const SECONDS_IN_TABLE: usize = 30;
+
+/// A second in the middle of a run with many probes.
+pub fn second_line(second: &Second) -> String {
+    let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
+    format!(
+        "second {}: {} sent, {} on time, {} late, {} lost, {}, mean delay {delay}",
+        second.second,
+        second.sent,
+        second.ok,
+        second.late,
+        second.lost,
+        bit_rate(second.throughput_bps() as f64)
+    )
+}
+
+/// The seconds as a table, if they fit a screen.
+pub(super) fn table(seconds: &[Second]) -> Option<Vec<String>> {
+    if seconds.is_empty() || seconds.len() > SECONDS_IN_TABLE {
+        return None;
+    }
+    let mut lines = vec!["second   sent     ok   late   lost    throughput   mean delay".to_owned()];
+    lines.extend(seconds.iter().map(|second| {
+        let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
+        format!(
+            "{:>6} {:>6} {:>6} {:>6} {:>6}  {:>12}   {:>10}",
+            second.second,
+            second.sent,
+            second.ok,
+            second.late,
+            second.lost,
+            bit_rate(second.throughput_bps() as f64),
+            delay
+        )
+    }));
+    Some(lines)
+}
