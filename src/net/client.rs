@@ -502,34 +502,3 @@ pub(super) fn is_too_long(code: i32) -> bool {
     #[cfg(not(unix))]
     return code == 10_040;
 }
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-    use crate::schedule::Schedule;
-
-    #[test]
-    fn a_run_whose_socket_is_useless_ends() {
-        let settings = Settings {
-            language: Language::Native,
-            size: 64,
-            schedule: Schedule::Fixed("1".parse().unwrap()),
-            count: None,
-            total: None,
-            deadline: None,
-            grace: Duration::from_secs(1),
-            wants: None,
-            stop_server: false,
-            seed: 1,
-            key: None,
-        };
-        let clock = Clock::start();
-        let anywhere = (Ipv4Addr::LOCALHOST, 9).into();
-        let mut engine = ClientEngine::connect(anywhere, settings, &Outgoing::default(), clock).unwrap();
-        engine.sockets = vec![Socket::useless()];
-        let errors = (0..200).find_map(|looks| Some((looks, engine.receive(&mut |_| ()).err()?)));
-        let (looks, error) = errors.expect("it does not go on for ever");
-        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
-        assert!(looks < 100, "each look is a few tries");
-    }
-}
