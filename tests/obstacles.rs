@@ -105,6 +105,32 @@ fn a_server_outlives_every_kind_of_missing_route() {
 }
 
 #[test]
+fn a_filter_that_forbids_sending_stops_neither_end() {
+    let Some(stage) = Stage::set() else { return };
+    let mut server = stage.serve("--clean");
+    let mut ping = stage.ping("");
+    ping.line_with("udp_seq=");
+    if !stage.network.forbid("b", 8080, true) {
+        return;
+    }
+    server.remark_with("Operation not permitted");
+    stage.network.forbid("b", 8080, false);
+    ping.line_with("udp_seq=");
+    stage.network.forbid("a", stage.client_port(), true);
+    let line = ping.line_with("Operation not permitted");
+    stage.network.forbid("a", stage.client_port(), false);
+    assert!(line.contains("not sent"), "{line}");
+    stop(ping, "udp_seq=");
+    server.signal("TERM");
+    let finished = server.finish();
+    assert!(finished.code == Some(0) && finished.has_line("could not be sent"), "{finished:#?}");
+    let record = stage.record();
+    let [lost, unsent] = [Outcome::Lost, Outcome::SendError].map(|outcome| record.count(outcome));
+    assert!(lost >= 1 && unsent >= 1 && record.lost_by(Cause::Down).len() as u64 == lost);
+    assert_eq!(record.count(Outcome::Ok) + lost + unsent, record.rows.len() as u64);
+}
+
+#[test]
 fn a_server_says_so_many_errors_a_second_and_how_many_more_there_were() {
     let Some(stage) = Stage::set() else { return };
     let mut server = stage.serve("--clean --max-log-lines 2");

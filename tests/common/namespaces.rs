@@ -63,6 +63,26 @@ impl Network {
         assert!(tc.status().unwrap().success(), "tc, of iproute2, knows tbf");
     }
 
+    /// Has a host's own filter forbid what it would send from this UDP port, or allow it again. Whether
+    /// it can: that it cannot is said on the terminal.
+    pub fn forbid(&self, host: &str, from_port: u16, forbidden: bool) -> bool {
+        let rules = if forbidden {
+            format!(
+                "add table ip t; add chain ip t o {{ type filter hook output priority 0; }}; add rule ip t o udp sport {from_port} drop"
+            )
+        } else {
+            "delete table ip t".to_owned()
+        };
+        let words = ["netns", "exec", &self.name(host), "nft", &rules];
+        let done = Command::new("ip").args(words).output().unwrap();
+        if !done.status.success() {
+            let why = String::from_utf8_lossy(&done.stderr);
+            let _ = std::io::stderr()
+                .write_all(format!("\nNOT TESTED with a filter (it needs nft): {why}\n").as_bytes());
+        }
+        done.status.success()
+    }
+
     /// Lets a host pass on what is not for it.
     pub fn forward(&self, host: &str) {
         let words = ["netns", "exec", &self.name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
