@@ -113,6 +113,26 @@ fn ping(server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
     (record["summary"].clone(), seconds)
 }
 
+/// Values in ascending order, whose percentiles are those of the pinger itself.
+struct Sorted(Vec<f64>);
+
+impl Sorted {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    fn percentile(&self, p: f64) -> Option<f64> {
+        let rank = udpecho::stats::percentile::rank(p, self.0.len() as u64)?;
+        self.0.get(rank as usize - 1).copied()
+    }
+
+    fn trip(&self) -> Option<Trip> {
+        Some(Trip { p50: self.percentile(0.5)?, p99: self.percentile(0.99)? })
+    }
+}
+
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
@@ -156,14 +176,12 @@ fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
         .map(|at| ((at - first) / micros, at - first))
         .map(|(tick, at)| (tick.round() as i64, at - tick.round() * micros))
         .collect();
-    let mut late: Vec<f64> = ticks.iter().map(|(_, late)| *late).collect();
-    late.sort_by(f64::total_cmp);
+    let late = Sorted::of(ticks.iter().map(|(_, late)| *late));
     let hit = ticks.iter().map(|(tick, _)| tick).collect::<std::collections::BTreeSet<_>>().len();
-    let at = |p: f64| late[((late.len() as f64 * p).ceil() as usize).clamp(1, late.len()) - 1];
     Some(Sends {
-        p50: at(0.5),
-        p99: at(0.99),
-        max: at(1.0),
+        p50: late.percentile(0.5)?,
+        p99: late.percentile(0.99)?,
+        max: late.percentile(1.0)?,
         missed: 1.0 - hit as f64 / f64::from(probes),
         core: seconds / length(interval, probes),
     })
@@ -224,11 +242,9 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
 fn irtt_trip(placement: Placement) -> Option<Trip> {
     let timer = if placement == Placement::Spinning { "busy" } else { "comp" };
     let (record, _) = irtt(placement, timer, "1ms", 2000)?;
-    let mut rtts: Vec<f64> =
-        record["round_trips"].as_array()?.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64()).collect();
-    rtts.sort_by(f64::total_cmp);
-    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|nanos| nanos / 1e3);
-    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+    let trips = record["round_trips"].as_array()?;
+    let nanos = trips.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64());
+    Sorted::of(nanos.map(|nanos| nanos / 1e3)).trip()
 }
 
 fn fping_trip(placement: Placement) -> Option<Trip> {
@@ -237,11 +253,8 @@ fn fping_trip(placement: Placement) -> Option<Trip> {
     }
     // It asks the kernel, so there is no server to place.
     let (text, _) = run("sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
-    let mut rtts: Vec<f64> =
-        text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok()).collect();
-    rtts.sort_by(f64::total_cmp);
-    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|ms| ms * 1e3);
-    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+    let millis = text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok());
+    Sorted::of(millis.map(|ms| ms * 1e3)).trip()
 }
 
 /// For each probe, of the thread that measures.
