@@ -1,8 +1,9 @@
-//! The pinger's clockwork beside irtt, sockperf and fping: how late probes leave, and what each says
-//! of the RTT over loopback in the same placement. In turn on the same cores; a dated table goes into
-//! `results/`.
+//! The pinger's clockwork beside irtt, sockperf, stamp-suite, nping and fping: how late probes leave,
+//! where a tool tells it finely enough, and what each says of the RTT over loopback in the same
+//! placement. In turn on the same cores; a dated table of all goes into `results/`.
 //!
-//! `cargo bench --bench pinger`
+//! `cargo bench --bench pinger -- [SECTION...] [ROUNDS]`: all sections and three rounds, or those of
+//! `lateness`, `rtt`, `calls` and `rates` that are named, which are printed only.
 #![allow(clippy::print_stdout, reason = "its result")]
 
 #[path = "../echo/servers.rs"]
@@ -14,32 +15,41 @@ use std::fmt::Write as _;
 
 use tools::{Placement, Sends, Trip};
 
-const ROUNDS: usize = 3;
+/// Text, from so many rounds.
+type Section = fn(usize) -> String;
+const SECTIONS: [(&str, Section); 4] =
+    [("lateness", lateness), ("rtt", rtt), ("calls", |_| calls()), ("rates", |_| rates())];
 
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let rounds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(3);
+    let named = |name: &str| words.iter().any(|word| word == name);
+    let some = SECTIONS.iter().any(|(name, _)| named(name));
     let mut text = format!(
-        "# The pinger's clockwork, {}\n\n`cargo bench --bench pinger` on {}; medians of {ROUNDS} rounds in turn.\n",
+        "# The pinger's clockwork, {}\n\n`cargo bench --bench pinger` on {}; medians of {rounds} rounds in turn.\n",
         today(),
         machine()
     );
-    text += &lateness();
-    text += &rtt();
-    text += &calls();
-    text += &rates();
-    let path = format!("{}/results/{}-pinger.md", env!("CARGO_MANIFEST_DIR"), today());
-    std::fs::write(&path, &text).expect("the results are written");
-    println!("{text}\nwritten to {path}");
+    for (_, section) in SECTIONS.iter().filter(|(name, _)| !some || named(name)) {
+        text += &section(rounds);
+    }
+    println!("{text}");
+    if !some {
+        let path = format!("{}/results/{}-pinger.md", env!("CARGO_MANIFEST_DIR"), today());
+        std::fs::write(&path, &text).expect("the results are written");
+        println!("written to {path}");
+    }
 }
 
 /// How late probes leave at 1 ms and at 100 us, client on core 0, server on core 1.
-fn lateness() -> String {
+fn lateness(rounds: usize) -> String {
     let mut text = "\n## How late probes leave\n\nClient on core 0, server on core 1; us after they were due. A probe \
                     that leaves later than half an interval is missed; irtt leaves out the sends it is too late for.\n\n\
                     | interval | tool | p50 | p99 | max | missed | of a core |\n|:--|:--|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for (interval, probes) in [("1ms", 5_000), ("100us", 20_000)] {
         for (name, tool) in tools::SENDERS {
-            let runs: Option<Vec<Sends>> = (0..ROUNDS).map(|_| tool(interval, probes)).collect();
+            let runs: Option<Vec<Sends>> = (0..rounds).map(|_| tool(interval, probes)).collect();
             match runs {
                 None => writeln!(text, "| {interval} | {name} | not installed | | | | |"),
                 Some(runs) => writeln!(
@@ -58,34 +68,44 @@ fn lateness() -> String {
     text
 }
 
-fn rtt() -> String {
-    let mut text = "\n## The RTT over loopback\n\n64 bytes every millisecond, us.\n\n\
+fn rtt(rounds: usize) -> String {
+    let mut text = "\n## The RTT over loopback\n\nEvery millisecond, us, as each tool reports it: sockperf, irtt and stamp-suite of \
+                    their own servers, nping of our echo, fping of the kernel; 64 bytes each.\n\n\
                     | placement | tool | p50 | p99 | p50 to sockperf's |\n|:--|:--|--:|--:|--:|\n"
         .to_owned();
     for placement in [Placement::OneCore, Placement::TwoCores, Placement::Spinning] {
-        let mut all: Vec<(&str, Option<Vec<Trip>>)> =
-            tools::TRIPS.map(|(name, _)| (name, Some(Vec::new()))).into();
-        for _ in 0..ROUNDS {
-            for ((_, tool), (_, trips)) in tools::TRIPS.iter().zip(&mut all) {
-                match tool(placement) {
-                    Some(trip) => trips.iter_mut().for_each(|trips| trips.push(trip)),
-                    None => *trips = None,
+        let mut all = tools::TRIPS.map(|tool| (tool, Ok::<_, &str>(Vec::<Trip>::new())));
+        for _ in 0..rounds {
+            for (tool, trips) in &mut all {
+                match (tool.run(placement), trips) {
+                    (Ok(trip), Ok(trips)) => trips.push(trip),
+                    (Ok(_), Err(_)) => {}
+                    (Err(why), trips) => *trips = Err(why),
                 }
             }
         }
         let p50 = |trips: &[Trip]| median(trips, |trip| trip.p50);
         let base = all
             .iter()
-            .find(|(name, _)| *name == "sockperf")
-            .and_then(|(_, trips)| Some(p50(trips.as_ref()?)));
-        for (name, trips) in &all {
-            let Some(trips) = trips else {
-                let _ = writeln!(text, "| {placement} | {name} | not there | | |");
-                continue;
+            .find(|(tool, _)| tool.name == "sockperf")
+            .and_then(|(_, trips)| Some(p50(trips.as_ref().ok()?)));
+        for (tool, trips) in &all {
+            let name = tool.name;
+            let trips = match trips {
+                Ok(trips) => trips,
+                Err(why) => {
+                    let _ = writeln!(text, "| {placement} | {name} | {why} | | |");
+                    continue;
+                }
             };
             let ratio = base.map_or(String::new(), |base| format!("{:.2}", p50(trips) / base));
-            let p99 = median(trips, |trip| trip.p99);
-            let _ = writeln!(text, "| {placement} | {name} | {:.1} | {p99:.1} | {ratio} |", p50(trips));
+            let told = trips.iter().all(|trip| trip.p99.is_some());
+            let p99 = if told {
+                format!("{:.1}", median(trips, |trip| trip.p99.unwrap_or(f64::NAN)))
+            } else {
+                "not told".to_owned()
+            };
+            let _ = writeln!(text, "| {placement} | {name} | {:.1} | {p99} | {ratio} |", p50(trips));
         }
     }
     text

@@ -21,8 +21,9 @@ pub struct Sends {
 /// RTTs, in us.
 #[derive(Clone, Copy)]
 pub struct Trip {
+    /// Of a tool that tells no percentiles: the mean.
     pub p50: f64,
-    pub p99: f64,
+    pub p99: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,12 +59,35 @@ pub const SENDERS: [(&str, Sender); 5] = [
     ("irtt --timer=busy", |interval, probes| irtt_sends("busy", interval, probes)),
 ];
 
-type Tripper = fn(Placement) -> Option<Trip>;
-pub const TRIPS: [(&str, Tripper); 4] = [
-    ("udpecho", udpecho_trip),
-    ("sockperf", sockperf_trip),
-    ("irtt", irtt_trip),
-    ("fping (ICMP)", fping_trip),
+/// A tool that tells the RTT.
+pub struct Tripper {
+    pub name: &'static str,
+    program: &'static str,
+    /// It can do so without ever sleeping.
+    spins: bool,
+    trip: fn(Placement) -> Option<Trip>,
+}
+
+impl Tripper {
+    /// What it tells, or why it tells nothing.
+    pub fn run(&self, placement: Placement) -> Result<Trip, &'static str> {
+        if !installed(self.program) {
+            return Err("absent");
+        }
+        if placement == Placement::Spinning && !self.spins {
+            return Err("does not spin");
+        }
+        (self.trip)(placement).ok_or("told nothing")
+    }
+}
+
+pub const TRIPS: [Tripper; 6] = [
+    Tripper { name: "udpecho", program: UDPECHO, spins: true, trip: udpecho_trip },
+    Tripper { name: "sockperf", program: "sockperf", spins: true, trip: sockperf_trip },
+    Tripper { name: "irtt", program: "irtt", spins: true, trip: irtt_trip },
+    Tripper { name: "stamp-suite", program: "stamp-suite", spins: false, trip: stamp_trip },
+    Tripper { name: "nping (the mean)", program: "nping", spins: false, trip: nping_trip },
+    Tripper { name: "fping (ICMP)", program: "fping", spins: false, trip: fping_trip },
 ];
 
 fn installed(tool: &str) -> bool {
@@ -113,6 +137,26 @@ fn ping(server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
     (record["summary"].clone(), seconds)
 }
 
+/// Values in ascending order, whose percentiles are those of the pinger itself.
+struct Sorted(Vec<f64>);
+
+impl Sorted {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+
+    fn percentile(&self, p: f64) -> Option<f64> {
+        let rank = udpecho::stats::percentile::rank(p, self.0.len() as u64)?;
+        self.0.get(rank as usize - 1).copied()
+    }
+
+    fn trip(&self) -> Option<Trip> {
+        Some(Trip { p50: self.percentile(0.5)?, p99: self.percentile(0.99) })
+    }
+}
+
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
@@ -156,14 +200,12 @@ fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
         .map(|at| ((at - first) / micros, at - first))
         .map(|(tick, at)| (tick.round() as i64, at - tick.round() * micros))
         .collect();
-    let mut late: Vec<f64> = ticks.iter().map(|(_, late)| *late).collect();
-    late.sort_by(f64::total_cmp);
+    let late = Sorted::of(ticks.iter().map(|(_, late)| *late));
     let hit = ticks.iter().map(|(tick, _)| tick).collect::<std::collections::BTreeSet<_>>().len();
-    let at = |p: f64| late[((late.len() as f64 * p).ceil() as usize).clamp(1, late.len()) - 1];
     Some(Sends {
-        p50: at(0.5),
-        p99: at(0.99),
-        max: at(1.0),
+        p50: late.percentile(0.5)?,
+        p99: late.percentile(0.99)?,
+        max: late.percentile(1.0)?,
         missed: 1.0 - hit as f64 / f64::from(probes),
         core: seconds / length(interval, probes),
     })
@@ -197,13 +239,10 @@ fn udpecho_trip(placement: Placement) -> Option<Trip> {
     );
     let timer = if spinning { "busy" } else { "hybrid" };
     let (summary, _) = ping(&server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
-    Some(Trip { p50: number(&summary["rtt_us"]["p50"]), p99: number(&summary["rtt_us"]["p99"]) })
+    Some(Trip { p50: number(&summary["rtt_us"]["p50"]), p99: Some(number(&summary["rtt_us"]["p99"])) })
 }
 
 fn sockperf_trip(placement: Placement) -> Option<Trip> {
-    if !installed("sockperf") {
-        return None;
-    }
     let (client, server) = placement.cores();
     let port = free_port().to_string();
     let spin: &[&str] = if placement == Placement::Spinning { &["--nonblocked"] } else { &[] };
@@ -218,30 +257,49 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
         let line = text.lines().find(|line| line.contains(&format!("percentile {which}")))?;
         line.rsplit('=').next()?.trim().parse::<f64>().ok()
     };
-    Some(Trip { p50: percentile("50.000")?, p99: percentile("99.000")? })
+    Some(Trip { p50: percentile("50.000")?, p99: percentile("99.000") })
 }
 
 fn irtt_trip(placement: Placement) -> Option<Trip> {
     let timer = if placement == Placement::Spinning { "busy" } else { "comp" };
     let (record, _) = irtt(placement, timer, "1ms", 2000)?;
-    let mut rtts: Vec<f64> =
-        record["round_trips"].as_array()?.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64()).collect();
-    rtts.sort_by(f64::total_cmp);
-    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|nanos| nanos / 1e3);
-    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+    let trips = record["round_trips"].as_array()?;
+    let nanos = trips.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64());
+    Sorted::of(nanos.map(|nanos| nanos / 1e3)).trip()
 }
 
-fn fping_trip(placement: Placement) -> Option<Trip> {
-    if !installed("fping") || placement == Placement::Spinning {
-        return None;
-    }
+/// Between its own two ends; 48 of its 64 bytes are the protocol's.
+fn stamp_trip(placement: Placement) -> Option<Trip> {
+    let (client, server) = placement.cores();
+    let port = free_port().to_string();
+    let mut command = Command::new("stamp-suite");
+    command.args(["-i", "-S", "127.0.0.1", "-o", &port]);
+    let _reflector = Other::start(&command, server);
+    let send =
+        ["-r", "127.0.0.1", "-p", &port, "-d", "1", "-c", "2000", "-L", "1", "--output-format", "json"];
+    let (text, _) = run("stamp-suite", &send, client);
+    let told: Value = serde_json::from_str(&text).ok()?;
+    let micros = |name: &str| told[name].as_f64().map(|ms| ms * 1e3);
+    Some(Trip { p50: micros("median_rtt_ms")?, p99: micros("p99_rtt_ms") })
+}
+
+/// Of our echo: a sender whose datagrams are no probes gets them back as they are.
+fn nping_trip(placement: Placement) -> Option<Trip> {
+    let (client, server) = placement.cores();
+    let server = Server::start_udpecho_on(Some(server), &["--clean"]);
+    let port = server.address.port().to_string();
+    let mut arguments = vec!["--udp", "--unprivileged", "-p", &port, "--count", "2000", "--delay", "1ms"];
+    arguments.extend(["--data-length", "64", "-v-1", "127.0.0.1"]);
+    let (text, _) = run("nping", &arguments, client);
+    let mean = text.split("Avg rtt: ").nth(1)?.split("ms").next()?;
+    Some(Trip { p50: mean.parse::<f64>().ok()? * 1e3, p99: None })
+}
+
+fn fping_trip(_: Placement) -> Option<Trip> {
     // It asks the kernel, so there is no server to place.
     let (text, _) = run("sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
-    let mut rtts: Vec<f64> =
-        text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok()).collect();
-    rtts.sort_by(f64::total_cmp);
-    let at = |p: f64| rtts.get((rtts.len() as f64 * p) as usize).map(|ms| ms * 1e3);
-    Some(Trip { p50: at(0.5)?, p99: at(0.99)? })
+    let millis = text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok());
+    Sorted::of(millis.map(|ms| ms * 1e3)).trip()
 }
 
 /// For each probe, of the thread that measures.

@@ -7,10 +7,17 @@ pub fn injection(line: &str, seed: Option<u64>) -> String {
     let what = match line {
         "clean" => return "nothing".to_owned(),
         CLASSIC => "each reply is held 0.1 to 500 ms, 1 probe in 10 goes unanswered".to_owned(),
-        line => line.split(' ').map(part_in_words).collect::<Vec<_>>().join(", "),
+        line => line.split("; ").map(step_in_words).collect::<Vec<_>>().join("; "),
     };
     let seed = seed.map_or(String::new(), |seed| format!(" (seed {seed})"));
     format!("on purpose: {what}{seed}")
+}
+
+/// A step of a scenario begins with how long it lasts, as `10s: clean`.
+fn step_in_words(step: &str) -> String {
+    let (lasts, parts) = step.find(": ").map_or(("", step), |colon| step.split_at(colon + 2));
+    let parts: Vec<String> = parts.split(' ').map(part_in_words).collect();
+    format!("{lasts}{}", parts.join(", "))
 }
 
 /// `loss=gilbert:p=1%,r=25%` as `loss gilbert p=1%,r=25%`.
@@ -35,6 +42,10 @@ mod tests {
         assert_eq!(
             injection("delay=normal:50ms±10ms loss=gilbert:p=1%,r=25% direction=up", None),
             "on purpose: delay normal 50ms±10ms, loss gilbert p=1%,r=25%, direction up"
+        );
+        assert_eq!(
+            injection("10s: clean; 5s: delay=constant:5ms loss=100%; again", None),
+            "on purpose: 10s: clean; 5s: delay constant 5ms, loss 100%; again"
         );
     }
 }

@@ -81,7 +81,8 @@ pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
     let mut line = match summary.reordering_extent {
         None => "none reordered".to_owned(),
         Some(extent) => {
-            format!("{} reordered ({}), by {extent} places at most", summary.reordered, percent(share))
+            let places = if extent == 1 { "place" } else { "places" };
+            format!("{} reordered ({}), by {extent} {places} at most", summary.reordered, percent(share))
         }
     };
     if let (Detail::All, Some(mean)) = (detail, summary.reordering_extent_mean) {
