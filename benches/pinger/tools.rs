@@ -49,18 +49,50 @@ impl fmt::Display for Placement {
     }
 }
 
-type Sender = fn(&str, u32) -> Option<Sends>;
+/// Who goes first where two want to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    Ordinary,
+    /// Client and server before all ordinary processes and most of the kernel's threads.
+    Ahead,
+}
+
+impl Rank {
+    /// Whether it may be had.
+    pub fn is_allowed(self) -> bool {
+        self.command("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    fn command(self, program: &str) -> Command {
+        match self {
+            Self::Ordinary => Command::new(program),
+            Self::Ahead => {
+                let mut chrt = Command::new("chrt");
+                chrt.args(["--fifo", "10", program]);
+                chrt
+            }
+        }
+    }
+}
+
+type Sender = fn(Rank, &str, u32) -> Option<Sends>;
 pub const SENDERS: [(&str, Sender); 5] = [
-    ("udpecho", |interval, probes| Some(udpecho_sends("hybrid", interval, probes))),
-    ("udpecho --timer sleep", |interval, probes| Some(udpecho_sends("sleep", interval, probes))),
-    ("udpecho --timer busy", |interval, probes| Some(udpecho_sends("busy", interval, probes))),
-    ("irtt", |interval, probes| irtt_sends("comp", interval, probes)),
-    ("irtt --timer=busy", |interval, probes| irtt_sends("busy", interval, probes)),
+    ("udpecho", |rank, interval, probes| Some(udpecho_sends(rank, "hybrid", interval, probes))),
+    ("udpecho --timer sleep", |rank, interval, probes| Some(udpecho_sends(rank, "sleep", interval, probes))),
+    ("irtt", |rank, interval, probes| irtt_sends(rank, "comp", interval, probes)),
+    ("udpecho --timer busy", |rank, interval, probes| Some(udpecho_sends(rank, "busy", interval, probes))),
+    ("irtt --timer=busy", |rank, interval, probes| irtt_sends(rank, "busy", interval, probes)),
 ];
+/// The first so many of them sleep between probes.
+pub const SLEEPERS: usize = 3;
 
 type Tripper = fn(Placement) -> Option<Trip>;
-pub const TRIPS: [(&str, Tripper); 4] = [
-    ("udpecho", udpecho_trip),
+pub const TRIPS: [(&str, Tripper); 5] = [
+    ("udpecho", |placement| Some(udpecho_trip(placement, placement == Placement::Spinning))),
+    // As sockperf does everywhere, with which it has to share the core.
+    ("udpecho --timer busy", |placement| {
+        (placement == Placement::OneCore).then(|| udpecho_trip(placement, true))
+    }),
     ("sockperf", sockperf_trip),
     ("irtt", irtt_trip),
     ("fping (ICMP)", fping_trip),
@@ -89,8 +121,8 @@ impl Drop for Other {
 }
 
 /// Runs it on core 0; what it printed, and the seconds of a core that it took.
-fn run(program: &str, arguments: &[&str], core: usize) -> (String, f64) {
-    let mut command = Command::new(program);
+fn run(rank: Rank, program: &str, arguments: &[&str], core: usize) -> (String, f64) {
+    let mut command = rank.command(program);
     command.args(arguments);
     let before = children_seconds();
     let output = pinned(&command, core).stdout(Stdio::piped()).output().expect("it is installed");
@@ -104,11 +136,11 @@ fn children_seconds() -> f64 {
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
 }
 
-fn ping(server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
+fn ping(rank: Rank, server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
     let port = server.address.port().to_string();
     let mut all = vec!["ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record", "--json", "-s", "64"];
     all.extend(arguments);
-    let (text, seconds) = run(UDPECHO, &all, core);
+    let (text, seconds) = run(rank, UDPECHO, &all, core);
     let record: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     (record["summary"].clone(), seconds)
 }
@@ -117,10 +149,14 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-fn udpecho_sends(timer: &str, interval: &str, probes: u32) -> Sends {
+fn udpecho_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Sends {
     let server = Server::start_udpecho(&["--clean"]);
+    if rank == Rank::Ahead {
+        assert!(server.run_ahead(), "it was allowed a moment ago");
+    }
     let count = probes.to_string();
-    let (summary, seconds) = ping(&server, 0, &["--timer", timer, "-i", interval, "-n", &count, "-W", "1"]);
+    let (summary, seconds) =
+        ping(rank, &server, 0, &["--timer", timer, "-i", interval, "-n", &count, "-W", "1"]);
     let error = &summary["schedule_error_us"];
     Sends {
         p50: number(&error["p50"]),
@@ -140,8 +176,8 @@ fn length(interval: &str, probes: u32) -> f64 {
     micros * f64::from(probes) / 1e6
 }
 
-fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
-    let (record, seconds) = irtt(Placement::TwoCores, timer, interval, probes)?;
+fn irtt_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Option<Sends> {
+    let (record, seconds) = irtt(rank, Placement::TwoCores, timer, interval, probes)?;
     let micros = length(interval, probes) * 1e6 / f64::from(probes);
     let trips = record["round_trips"].as_array()?;
     let sent: Vec<f64> = trips
@@ -169,18 +205,19 @@ fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
     })
 }
 
-fn irtt(placement: Placement, timer: &str, interval: &str, probes: u32) -> Option<(Value, f64)> {
+fn irtt(rank: Rank, placement: Placement, timer: &str, interval: &str, probes: u32) -> Option<(Value, f64)> {
     if !installed("irtt") {
         return None;
     }
     let (client, server) = placement.cores();
     let target = format!("127.0.0.1:{}", free_port());
-    let mut command = Command::new("irtt");
+    let mut command = rank.command("irtt");
     command.args(["server", "-b", &target, "-i", "0"]);
     let _server = Other::start(&command, server);
     let duration = format!("{}ms", length(interval, probes) * 1e3);
     let timer = format!("--timer={timer}");
     let (text, seconds) = run(
+        rank,
         "irtt",
         &["client", "-i", interval, "-d", &duration, "-l", "64", "-Q", &timer, "-o", "-", &target],
         client,
@@ -188,16 +225,16 @@ fn irtt(placement: Placement, timer: &str, interval: &str, probes: u32) -> Optio
     Some((serde_json::from_str(&text).ok()?, seconds))
 }
 
-fn udpecho_trip(placement: Placement) -> Option<Trip> {
+fn udpecho_trip(placement: Placement, spinning: bool) -> Trip {
     let (client, server) = placement.cores();
-    let spinning = placement == Placement::Spinning;
     let server = Server::start_udpecho_on(
         Some(server),
-        if spinning { &["--clean", "--busy-poll"] } else { &["--clean"] },
+        if placement == Placement::Spinning { &["--clean", "--busy-poll"] } else { &["--clean"] },
     );
     let timer = if spinning { "busy" } else { "hybrid" };
-    let (summary, _) = ping(&server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
-    Some(Trip { p50: number(&summary["rtt_us"]["p50"]), p99: number(&summary["rtt_us"]["p99"]) })
+    let (summary, _) =
+        ping(Rank::Ordinary, &server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
+    Trip { p50: number(&summary["rtt_us"]["p50"]), p99: number(&summary["rtt_us"]["p99"]) }
 }
 
 fn sockperf_trip(placement: Placement) -> Option<Trip> {
@@ -213,7 +250,7 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
     let mut arguments =
         vec!["ping-pong", "-i", "127.0.0.1", "-p", &port, "-t", "2", "-m", "64", "--mps=1000", "--full-rtt"];
     arguments.extend(spin);
-    let (text, _) = run("sockperf", &arguments, client);
+    let (text, _) = run(Rank::Ordinary, "sockperf", &arguments, client);
     let percentile = |which: &str| {
         let line = text.lines().find(|line| line.contains(&format!("percentile {which}")))?;
         line.rsplit('=').next()?.trim().parse::<f64>().ok()
@@ -223,7 +260,7 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
 
 fn irtt_trip(placement: Placement) -> Option<Trip> {
     let timer = if placement == Placement::Spinning { "busy" } else { "comp" };
-    let (record, _) = irtt(placement, timer, "1ms", 2000)?;
+    let (record, _) = irtt(Rank::Ordinary, placement, timer, "1ms", 2000)?;
     let mut rtts: Vec<f64> =
         record["round_trips"].as_array()?.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64()).collect();
     rtts.sort_by(f64::total_cmp);
@@ -236,7 +273,7 @@ fn fping_trip(placement: Placement) -> Option<Trip> {
         return None;
     }
     // It asks the kernel, so there is no server to place.
-    let (text, _) = run("sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
+    let (text, _) = run(Rank::Ordinary, "sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
     let mut rtts: Vec<f64> =
         text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok()).collect();
     rtts.sort_by(f64::total_cmp);
@@ -278,7 +315,11 @@ pub fn system_calls(interval: &str) -> Option<f64> {
         calls.max_by_key(|calls| calls.matches("sendto(").count()).map(|calls| calls.lines().count())
     };
     // What it takes to start and to end is in both.
-    let (few, many) = if interval == "1ms" { (500, 2_500) } else { (20, 60) };
+    let (few, many) = match interval {
+        "1ms" => (500, 2_500),
+        "100ms" => (20, 60),
+        _ => (3, 9),
+    };
     let calls = count(many)? as f64 - count(few)? as f64;
     let _ = std::fs::remove_dir_all(&folder);
     Some(calls / f64::from(many - few))

@@ -87,7 +87,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let observations = start(engine, &control, !arguments.quiet || page.is_some())?;
+    let observations = start(engine, &control, !arguments.quiet || page.is_some() || desk.is_some())?;
     give_way();
     let mut watch = Watch {
         run: &mut run,
@@ -188,7 +188,7 @@ fn start(
         .name("pinger".into())
         .spawn(move || {
             // What made it fail, if it did, was observed.
-            let mut observer = InChunks { sender, chunk: Vec::new(), watched };
+            let mut observer = InChunks::new(sender, watched);
             drop(engine.run(&control, &mut observer));
         })
         .context("cannot start a thread")?;
@@ -202,10 +202,32 @@ struct InChunks {
     chunk: Vec<Observation>,
     /// Somebody looks at each reply as it comes.
     watched: bool,
+    now: Instant,
+    /// Without anybody who looks what happened may wait until then.
+    next_pass: Instant,
 }
 
 impl InChunks {
     const MOST: usize = 1024;
+    const UNSEEN: Duration = Duration::from_secs(1);
+
+    fn new(sender: Sender<Vec<Observation>>, watched: bool) -> Self {
+        Self { sender, chunk: Vec::new(), watched, now: Instant::ZERO, next_pass: Instant::ZERO }
+    }
+
+    fn pass(&mut self) {
+        if !self.chunk.is_empty() {
+            self.next_pass = self.now + Self::UNSEEN;
+            // The receiver lives until this sender is gone.
+            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        }
+    }
+}
+
+impl Drop for InChunks {
+    fn drop(&mut self) {
+        self.pass();
+    }
 }
 
 impl Observer for InChunks {
@@ -213,17 +235,23 @@ impl Observer for InChunks {
         if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
             return;
         }
+        if let Observation::Tick { now, .. } = observation {
+            self.now = now;
+        }
         self.chunk.push(observation);
         if self.chunk.len() >= Self::MOST {
-            self.idle();
+            self.pass();
         }
     }
 
     fn idle(&mut self) {
-        if !self.chunk.is_empty() {
-            // The receiver lives until this sender is gone.
-            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        if self.watched || self.now >= self.next_pass {
+            self.pass();
         }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched
     }
 }
 
