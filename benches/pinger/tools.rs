@@ -50,14 +50,42 @@ impl fmt::Display for Placement {
     }
 }
 
-type Sender = fn(&str, u32) -> Option<Sends>;
+/// Who goes first where two want to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    Ordinary,
+    /// Client and server before all ordinary processes and most of the kernel's threads.
+    Ahead,
+}
+
+impl Rank {
+    /// Whether it may be had.
+    pub fn is_allowed(self) -> bool {
+        self.command("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    fn command(self, program: &str) -> Command {
+        match self {
+            Self::Ordinary => Command::new(program),
+            Self::Ahead => {
+                let mut chrt = Command::new("chrt");
+                chrt.args(["--fifo", "10", program]);
+                chrt
+            }
+        }
+    }
+}
+
+type Sender = fn(Rank, &str, u32) -> Option<Sends>;
 pub const SENDERS: [(&str, Sender); 5] = [
-    ("udpecho", |interval, probes| Some(udpecho_sends("hybrid", interval, probes))),
-    ("udpecho --timer sleep", |interval, probes| Some(udpecho_sends("sleep", interval, probes))),
-    ("udpecho --timer busy", |interval, probes| Some(udpecho_sends("busy", interval, probes))),
-    ("irtt", |interval, probes| irtt_sends("comp", interval, probes)),
-    ("irtt --timer=busy", |interval, probes| irtt_sends("busy", interval, probes)),
+    ("udpecho", |rank, interval, probes| Some(udpecho_sends(rank, "hybrid", interval, probes))),
+    ("udpecho --timer sleep", |rank, interval, probes| Some(udpecho_sends(rank, "sleep", interval, probes))),
+    ("irtt", |rank, interval, probes| irtt_sends(rank, "comp", interval, probes)),
+    ("udpecho --timer busy", |rank, interval, probes| Some(udpecho_sends(rank, "busy", interval, probes))),
+    ("irtt --timer=busy", |rank, interval, probes| irtt_sends(rank, "busy", interval, probes)),
 ];
+/// The first so many of them sleep between probes.
+pub const SLEEPERS: usize = 3;
 
 /// A tool that tells the RTT.
 pub struct Tripper {
@@ -81,8 +109,10 @@ impl Tripper {
     }
 }
 
-pub const TRIPS: [Tripper; 6] = [
+pub const TRIPS: [Tripper; 7] = [
     Tripper { name: "udpecho", program: UDPECHO, spins: true, trip: udpecho_trip },
+    // As sockperf does everywhere, with which it has to share the core.
+    Tripper { name: "udpecho --timer busy", program: UDPECHO, spins: false, trip: udpecho_busy_trip },
     Tripper { name: "sockperf", program: "sockperf", spins: true, trip: sockperf_trip },
     Tripper { name: "irtt", program: "irtt", spins: true, trip: irtt_trip },
     Tripper { name: "stamp-suite", program: "stamp-suite", spins: false, trip: stamp_trip },
@@ -113,8 +143,8 @@ impl Drop for Other {
 }
 
 /// Runs it on core 0; what it printed, and the seconds of a core that it took.
-fn run(program: &str, arguments: &[&str], core: usize) -> (String, f64) {
-    let mut command = Command::new(program);
+fn run(rank: Rank, program: &str, arguments: &[&str], core: usize) -> (String, f64) {
+    let mut command = rank.command(program);
     command.args(arguments);
     let before = children_seconds();
     let output = pinned(&command, core).stdout(Stdio::piped()).output().expect("it is installed");
@@ -128,11 +158,11 @@ fn children_seconds() -> f64 {
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
 }
 
-fn ping(server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
+fn ping(rank: Rank, server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
     let port = server.address.port().to_string();
     let mut all = vec!["ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record", "--json", "-s", "64"];
     all.extend(arguments);
-    let (text, seconds) = run(UDPECHO, &all, core);
+    let (text, seconds) = run(rank, UDPECHO, &all, core);
     let record: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     (record["summary"].clone(), seconds)
 }
@@ -161,10 +191,14 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-fn udpecho_sends(timer: &str, interval: &str, probes: u32) -> Sends {
+fn udpecho_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Sends {
     let server = Server::start_udpecho(&["--clean"]);
+    if rank == Rank::Ahead {
+        assert!(server.run_ahead(), "it was allowed a moment ago");
+    }
     let count = probes.to_string();
-    let (summary, seconds) = ping(&server, 0, &["--timer", timer, "-i", interval, "-n", &count, "-W", "1"]);
+    let (summary, seconds) =
+        ping(rank, &server, 0, &["--timer", timer, "-i", interval, "-n", &count, "-W", "1"]);
     let error = &summary["schedule_error_us"];
     Sends {
         p50: number(&error["p50"]),
@@ -184,8 +218,8 @@ fn length(interval: &str, probes: u32) -> f64 {
     micros * f64::from(probes) / 1e6
 }
 
-fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
-    let (record, seconds) = irtt(Placement::TwoCores, timer, interval, probes)?;
+fn irtt_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Option<Sends> {
+    let (record, seconds) = irtt(rank, Placement::TwoCores, timer, interval, probes)?;
     let micros = length(interval, probes) * 1e6 / f64::from(probes);
     let trips = record["round_trips"].as_array()?;
     let sent: Vec<f64> = trips
@@ -211,18 +245,19 @@ fn irtt_sends(timer: &str, interval: &str, probes: u32) -> Option<Sends> {
     })
 }
 
-fn irtt(placement: Placement, timer: &str, interval: &str, probes: u32) -> Option<(Value, f64)> {
+fn irtt(rank: Rank, placement: Placement, timer: &str, interval: &str, probes: u32) -> Option<(Value, f64)> {
     if !installed("irtt") {
         return None;
     }
     let (client, server) = placement.cores();
     let target = format!("127.0.0.1:{}", free_port());
-    let mut command = Command::new("irtt");
+    let mut command = rank.command("irtt");
     command.args(["server", "-b", &target, "-i", "0"]);
     let _server = Other::start(&command, server);
     let duration = format!("{}ms", length(interval, probes) * 1e3);
     let timer = format!("--timer={timer}");
     let (text, seconds) = run(
+        rank,
         "irtt",
         &["client", "-i", interval, "-d", &duration, "-l", "64", "-Q", &timer, "-o", "-", &target],
         client,
@@ -231,15 +266,23 @@ fn irtt(placement: Placement, timer: &str, interval: &str, probes: u32) -> Optio
 }
 
 fn udpecho_trip(placement: Placement) -> Option<Trip> {
+    Some(udpecho_trip_with(placement, placement == Placement::Spinning))
+}
+
+fn udpecho_busy_trip(placement: Placement) -> Option<Trip> {
+    Some(udpecho_trip_with(placement, true))
+}
+
+fn udpecho_trip_with(placement: Placement, spinning: bool) -> Trip {
     let (client, server) = placement.cores();
-    let spinning = placement == Placement::Spinning;
     let server = Server::start_udpecho_on(
         Some(server),
-        if spinning { &["--clean", "--busy-poll"] } else { &["--clean"] },
+        if placement == Placement::Spinning { &["--clean", "--busy-poll"] } else { &["--clean"] },
     );
     let timer = if spinning { "busy" } else { "hybrid" };
-    let (summary, _) = ping(&server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
-    Some(Trip { p50: number(&summary["rtt_us"]["p50"]), p99: Some(number(&summary["rtt_us"]["p99"])) })
+    let (summary, _) =
+        ping(Rank::Ordinary, &server, client, &["--timer", timer, "-i", "1ms", "-n", "2000", "-W", "1"]);
+    Trip { p50: number(&summary["rtt_us"]["p50"]), p99: Some(number(&summary["rtt_us"]["p99"])) }
 }
 
 fn sockperf_trip(placement: Placement) -> Option<Trip> {
@@ -252,7 +295,7 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
     let mut arguments =
         vec!["ping-pong", "-i", "127.0.0.1", "-p", &port, "-t", "2", "-m", "64", "--mps=1000", "--full-rtt"];
     arguments.extend(spin);
-    let (text, _) = run("sockperf", &arguments, client);
+    let (text, _) = run(Rank::Ordinary, "sockperf", &arguments, client);
     let percentile = |which: &str| {
         let line = text.lines().find(|line| line.contains(&format!("percentile {which}")))?;
         line.rsplit('=').next()?.trim().parse::<f64>().ok()
@@ -262,7 +305,7 @@ fn sockperf_trip(placement: Placement) -> Option<Trip> {
 
 fn irtt_trip(placement: Placement) -> Option<Trip> {
     let timer = if placement == Placement::Spinning { "busy" } else { "comp" };
-    let (record, _) = irtt(placement, timer, "1ms", 2000)?;
+    let (record, _) = irtt(Rank::Ordinary, placement, timer, "1ms", 2000)?;
     let trips = record["round_trips"].as_array()?;
     let nanos = trips.iter().filter_map(|trip| trip["delay"]["rtt"].as_f64());
     Sorted::of(nanos.map(|nanos| nanos / 1e3)).trip()
@@ -277,7 +320,7 @@ fn stamp_trip(placement: Placement) -> Option<Trip> {
     let _reflector = Other::start(&command, server);
     let send =
         ["-r", "127.0.0.1", "-p", &port, "-d", "1", "-c", "2000", "-L", "1", "--output-format", "json"];
-    let (text, _) = run("stamp-suite", &send, client);
+    let (text, _) = run(Rank::Ordinary, "stamp-suite", &send, client);
     let told: Value = serde_json::from_str(&text).ok()?;
     let micros = |name: &str| told[name].as_f64().map(|ms| ms * 1e3);
     Some(Trip { p50: micros("median_rtt_ms")?, p99: micros("p99_rtt_ms") })
@@ -290,14 +333,14 @@ fn nping_trip(placement: Placement) -> Option<Trip> {
     let port = server.address.port().to_string();
     let mut arguments = vec!["--udp", "--unprivileged", "-p", &port, "--count", "2000", "--delay", "1ms"];
     arguments.extend(["--data-length", "64", "-v-1", "127.0.0.1"]);
-    let (text, _) = run("nping", &arguments, client);
+    let (text, _) = run(Rank::Ordinary, "nping", &arguments, client);
     let mean = text.split("Avg rtt: ").nth(1)?.split("ms").next()?;
     Some(Trip { p50: mean.parse::<f64>().ok()? * 1e3, p99: None })
 }
 
 fn fping_trip(_: Placement) -> Option<Trip> {
     // It asks the kernel, so there is no server to place.
-    let (text, _) = run("sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
+    let (text, _) = run(Rank::Ordinary, "sh", &["-c", "fping -C 1000 -p 1 -i 1 -b 56 -q 127.0.0.1 2>&1"], 0);
     let millis = text.split(':').nth(1)?.split_whitespace().filter_map(|rtt| rtt.parse::<f64>().ok());
     Sorted::of(millis.map(|ms| ms * 1e3)).trip()
 }
@@ -336,7 +379,11 @@ pub fn system_calls(interval: &str) -> Option<f64> {
         calls.max_by_key(|calls| calls.matches("sendto(").count()).map(|calls| calls.lines().count())
     };
     // What it takes to start and to end is in both.
-    let (few, many) = if interval == "1ms" { (500, 2_500) } else { (20, 60) };
+    let (few, many) = match interval {
+        "1ms" => (500, 2_500),
+        "100ms" => (20, 60),
+        _ => (3, 9),
+    };
     let calls = count(many)? as f64 - count(few)? as f64;
     let _ = std::fs::remove_dir_all(&folder);
     Some(calls / f64::from(many - few))

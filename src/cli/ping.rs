@@ -89,7 +89,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let (pinger, observations) = start(engine, &control, !arguments.quiet || page.is_some())?;
+    let (pinger, observations) =
+        start(engine, &control, !arguments.quiet || page.is_some() || desk.is_some())?;
     give_way();
     let mut watch = Watch {
         run: &mut run,

@@ -47,6 +47,10 @@ pub trait Observer {
     fn observe(&mut self, observation: Observation);
     /// There is time now to pass on what was observed.
     fn idle(&mut self) {}
+    /// Whether somebody looks at each reply as it comes.
+    fn is_watched(&self) -> bool {
+        true
+    }
 }
 
 impl<F: FnMut(Observation)> Observer for F {
@@ -69,6 +73,16 @@ pub struct ClientEngine {
     /// What stands in the outbox.
     departing: Vec<Transmit>,
     stamps: Stamps,
+    /// The last wait told that nothing is at the sockets.
+    nothing_there: bool,
+    /// When the bystander may be heard again: strangers wake nobody more often.
+    next_hearing: Instant,
+    /// A wait would have told of strangers since the last tick.
+    listened: bool,
+    /// There is but one processor for this program, and maybe for the server.
+    one_processor: bool,
+    /// Something was sent since something came.
+    awaiting: bool,
     patience: Patience,
 }
 
@@ -125,8 +139,13 @@ impl ClientEngine {
     /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
     /// saves a wake-up.
     const LAZY: Duration = Duration::from_millis(10);
+    /// The same if nobody looks at it.
+    const LAZY_UNSEEN: Duration = Duration::from_millis(250);
     /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
     const NEAR: Duration = Duration::from_millis(250);
+    const NEAR_UNSEEN: Duration = Duration::from_millis(1_250);
+    /// So long before the next probe nothing is waited for by whoever never sleeps.
+    const READY: Duration = Duration::from_micros(50);
     /// With more probes a second than this those that are due together leave in a train: a call for
     /// each takes too long.
     const TRAINS_ABOVE: i64 = 200_000;
@@ -153,10 +172,7 @@ impl ClientEngine {
             (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let bystander = if watches_port { endpoint.open_beside(&sockets[0]) } else { None };
         let longest = (settings.size as usize).max(2048);
-        let mut client = Client::new(settings, clock.now());
-        if endpoint.options.trains {
-            client.couple(sys::LONGEST_TRAIN);
-        }
+        let client = Client::new(settings, clock.now());
         let longest_in = if endpoint.options.trains { 65_536 } else { longest };
         Ok(Self {
             outgoing: *outgoing,
@@ -169,6 +185,11 @@ impl ClientEngine {
             outbox: Batch::new(Self::BATCH, longest),
             departing: Vec::with_capacity(Self::BATCH),
             stamps: Stamps::new(clock.wall_lead(), clock.now()),
+            nothing_there: false,
+            next_hearing: clock.now(),
+            listened: false,
+            one_processor: std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
+            awaiting: false,
             patience: Patience::default(),
             clock,
         })
@@ -214,7 +235,9 @@ impl ClientEngine {
             if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
                 self.client.stop(self.clock.now());
             }
-            self.receive(observer)?;
+            if !std::mem::take(&mut self.nothing_there) {
+                self.receive(observer)?;
+            }
             let now = self.clock.now();
             self.client.handle_timeout(now);
             self.send();
@@ -223,7 +246,9 @@ impl ClientEngine {
                 break;
             }
             if now >= next_tick {
-                self.hear_bystanders(now);
+                if !std::mem::take(&mut self.listened) {
+                    self.hear_bystanders();
+                }
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
                 observer.idle();
                 next_tick = now + Self::TICK;
@@ -262,16 +287,25 @@ impl ClientEngine {
             observer.idle();
             return self.rest(true, control, timeout.map(|at| at - now));
         };
-        let Some(wake) = self.alarm.sleep_until(due, now) else { return Ok(false) };
-        let lazy = due - now <= Self::LAZY && self.sockets[0].has_stamps();
+        let Some(wake) = self.alarm.sleep_until(due, now) else {
+            // Whoever spins where the server is to run keeps the reply from being made.
+            if self.one_processor && self.awaiting && due - now > Self::READY {
+                return self.rest(true, control, Some(due - Self::READY - now));
+            }
+            return Ok(false);
+        };
+        let (lazy, near) = match observer.is_watched() {
+            true => (Self::LAZY, Self::NEAR),
+            false => (Self::LAZY_UNSEEN, Self::NEAR_UNSEEN),
+        };
+        let lazy = due - now <= lazy && self.sockets[0].has_stamps();
         if lazy {
             let asked = self.rest(false, control, Some(wake - now))?;
             self.alarm.learn(wake, self.clock.now());
             return Ok(asked);
         }
         observer.idle();
-        let near = wake - now <= Self::NEAR;
-        let until = timeout.filter(|_| !near).map_or(wake, |timeout| timeout.min(wake));
+        let until = timeout.filter(|_| wake - now > near).map_or(wake, |timeout| timeout.min(wake));
         let asked = self.rest(true, control, Some(until - now))?;
         if until == wake {
             self.alarm.learn(wake, self.clock.now());
@@ -281,8 +315,21 @@ impl ClientEngine {
 
     /// Whether there was a request.
     fn rest(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
-        match sys::wait(&self.sockets, listen, control, timeout) {
-            Ok(woken) => Ok(woken.asked),
+        let now = self.clock.now();
+        let bystander = self.bystander.as_ref().filter(|_| now >= self.next_hearing);
+        match sys::wait(&self.sockets, listen, bystander, control, timeout) {
+            Ok(woken) => {
+                self.nothing_there =
+                    listen && woken.readable == 0 && self.sockets.len() <= u64::BITS as usize;
+                if self.nothing_there {
+                    self.patience.renew();
+                }
+                self.listened |= bystander.is_some();
+                if woken.beside && bystander.is_some() {
+                    self.hear_bystanders();
+                }
+                Ok(woken.asked)
+            }
             Err(error) => self.bear(error).map(|()| false),
         }
     }
@@ -338,10 +385,11 @@ impl ClientEngine {
         Ok(())
     }
 
-    /// What came from others than the server: seldom looked at, for the kernel stamps it.
-    fn hear_bystanders(&mut self, now: Instant) {
-        let Self { bystander: Some(socket), inbox, client, clock, .. } = self else { return };
-        let lead = clock.wall_lead();
+    /// What came from others than the server.
+    fn hear_bystanders(&mut self) {
+        let Self { bystander: Some(socket), inbox, client, clock, next_hearing, .. } = self else { return };
+        let (now, lead) = (clock.now(), clock.wall_lead());
+        *next_hearing = now + Self::TICK;
         for _ in 0..Self::BATCHES {
             // An error is of no interest here, and the next look is soon.
             if socket.receive(inbox).is_err() {
@@ -383,9 +431,11 @@ impl ClientEngine {
 
     fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
         let now = self.note_lead(observer);
+        self.awaiting = false;
         for index in 0..self.inbox.arrived() {
             let arrival = *self.inbox.arrival(index);
             let received = arrival.stamp.and_then(|stamp| self.stamps.moment(stamp, now)).unwrap_or(now);
+            self.client.came_coupled(arrival.datagrams());
             for place in self.inbox.datagrams(index) {
                 self.client.handle(received, lane, self.inbox.bytes(place));
             }
@@ -409,6 +459,7 @@ impl ClientEngine {
                     break;
                 }
             }
+            self.awaiting |= !self.departing.is_empty();
             match self.departing[..] {
                 [] => return,
                 [transmit] => self.send_one(&transmit),
@@ -441,8 +492,11 @@ impl ClientEngine {
     }
 
     fn send_all(&mut self) {
-        let Self { sockets, client, outbox, departing, clock, .. } = self;
+        let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
         let lane = departing[0].lane;
+        if endpoint.options.trains {
+            client.coupled(outbox.longest_train());
+        }
         let mut patience = Self::ICMP_TRIES;
         sockets[lane].send(outbox, |index, error| {
             let again = told_instead(error, &mut patience);

@@ -44,7 +44,7 @@ impl Search {
         self.finder.handle_timeout(self.clock.now());
         self.send()?;
         match self.finder.poll_timeout() {
-            Some(at) => sys::wait(&self.socket, true, control, Some(at - self.clock.now())).map(drop),
+            Some(at) => sys::wait(&self.socket, true, None, control, Some(at - self.clock.now())).map(drop),
             None => Ok(()),
         }
     }

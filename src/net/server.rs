@@ -184,7 +184,7 @@ impl ServerEngine {
 
     /// At which sockets there may be something.
     fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
-        match sys::wait(&self.sockets, true, control, timeout) {
+        match sys::wait(&self.sockets, true, None, control, timeout) {
             Ok(woken) => Ok(woken.readable),
             Err(error) => self.bear(error).map(|()| Woken::LOOK.readable),
         }

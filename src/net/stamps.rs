@@ -49,12 +49,17 @@ impl Stamps {
         if (self.after - self.before).abs() <= Self::STEP {
             return Some(by(self.after));
         }
-        let possible = |lead: &Duration| {
-            let moment = stamp - *lead;
-            self.since - Self::SLACK <= moment && moment <= now + Self::SLACK
+        let possible = |lead: Duration| {
+            let moment = stamp - lead;
+            let since_the_look = self.since - Self::SLACK <= moment && moment <= now + Self::SLACK;
+            since_the_look.then(|| by(lead).max(self.since))
         };
-        // A step shorter than the time between two looks may allow both: then they differ by no more.
-        [self.after, self.before].into_iter().find(possible).map(|lead| by(lead).max(self.since))
+        match (possible(self.before), possible(self.after)) {
+            // The step was shorter than the time between two looks. It came at any moment of that, so
+            // the more room a reading leaves for it the likelier it is.
+            (Some(before), Some(after)) if now - before > after - self.since => Some(before),
+            (before, after) => after.or(before),
+        }
     }
 }
 
@@ -124,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn where_a_short_step_allows_both_the_newer_counts() {
-        let stamps = stepped(by(43));
-        assert_eq!(stamps.moment(at(105) + by(43), at(110)), Some(at(105)));
-        assert_eq!(stamps.moment(at(101) + by(40), at(110)), Some(at(101)), "this one only the older allows");
-        assert_eq!(stamps.moment(at(105) + by(40), at(110)), Some(at(102)));
+    fn where_a_short_step_allows_both_times_of_day_the_likelier_counts() {
+        let stamps = stepped(by(37));
+        assert_eq!(stamps.moment(at(101) + by(40), at(110)), Some(at(101)), "the step came after it");
+        assert_eq!(stamps.moment(at(109) + by(37), at(110)), Some(at(109)), "the step came before it");
+        assert_eq!(stamps.moment(at(108) + by(40), at(110)), Some(at(108)), "the newer is of the future");
     }
 
     #[test]

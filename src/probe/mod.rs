@@ -62,8 +62,6 @@ pub struct Client {
     last_heard: Instant,
     /// Those of the client's own sockets.
     drops: Drops,
-    /// A socket that drops a train counts one; it may have been so many datagrams.
-    train: u64,
     oversleeping: Oversleeping,
 }
 
@@ -116,7 +114,6 @@ impl Client {
             reachable: true,
             last_heard: now,
             drops: Drops::default(),
-            train: 1,
             oversleeping: Oversleeping::default(),
             settings,
         }
@@ -152,14 +149,21 @@ impl Client {
         }
     }
 
-    /// From now on up to so many probes leave, and replies come, as one train.
-    pub fn couple(&mut self, most: u64) {
-        self.train = most;
+    /// So many probes left as one train.
+    pub fn coupled(&mut self, probes: u64) {
+        if let Dialect::Native(native) = &mut self.dialect {
+            native.drops.note_train(probes);
+        }
+    }
+
+    /// So many datagrams came as one train.
+    pub fn came_coupled(&mut self, datagrams: u64) {
+        self.drops.note_train(datagrams);
     }
 
     /// The client's own sockets dropped so many datagrams in all for want of room.
     pub fn set_own_overflows(&mut self, total: u64) {
-        self.drops.note(total, self.train);
+        self.drops.note(total);
     }
 
     /// Ends the run as if all probes had been sent: the tail is still awaited.

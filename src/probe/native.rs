@@ -250,7 +250,7 @@ impl Client {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
         }
-        native.drops.note(tell.overflows, self.train);
+        native.drops.note(tell.overflows);
         // An answer that came before, by another copy, changes nothing.
         native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
     }

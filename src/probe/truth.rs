@@ -37,10 +37,19 @@ impl Truth {
     /// Questions and answers are at most so long, to pass wherever the probes may not.
     const LONGEST: usize = 1200;
     const SHORTEST: usize = 256;
+    /// Shortly before they begin anew at 0: that they may is then true of every run with losses.
+    const FIRST_NUMBER: u32 = u32::MAX - 3;
 
     pub fn new(size: u32) -> Self {
         let most = fates_that_fit((size as usize).clamp(Self::SHORTEST, Self::LONGEST));
-        Self { questions: Vec::new(), next_number: 0, most, early: 0, last: 0, next_round: Instant::ZERO }
+        Self {
+            questions: Vec::new(),
+            next_number: Self::FIRST_NUMBER,
+            most,
+            early: 0,
+            last: 0,
+            next_round: Instant::ZERO,
+        }
     }
 
     /// Another session: what was asked of the one before is not known to this one.

@@ -199,7 +199,8 @@ pub fn probe(data: &[u8]) {
     let mut server = Server::new(server_settings(choice, key), [7; 32], START);
     let mut client = Client::new(settings, START);
     if count.is_some_and(|count| count % 2 == 0) {
-        client.couple(64);
+        client.coupled(64);
+        client.came_coupled(64);
     }
     let mut now = START;
     let mut buffer = vec![0; BUFFER];

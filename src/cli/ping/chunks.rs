@@ -5,20 +5,39 @@ use std::sync::mpsc::Sender;
 
 use crate::net::{Observation, Observer};
 use crate::probe::Event;
+use crate::time::{Duration, Instant};
 
-/// Passes observations on when there are many, or there is time.
+/// Passes observations on when there are many, or there is time, or nobody looks and a second is over.
 pub struct InChunks {
     sender: Sender<Vec<Observation>>,
     chunk: Vec<Observation>,
     /// Somebody looks at each reply as it comes.
     watched: bool,
+    now: Instant,
+    /// Without anybody who looks what happened may wait until then.
+    next_pass: Instant,
 }
 
 impl InChunks {
     const MOST: usize = 1024;
+    const UNSEEN: Duration = Duration::from_secs(1);
 
     pub fn new(sender: Sender<Vec<Observation>>, watched: bool) -> Self {
-        Self { sender, chunk: Vec::new(), watched }
+        Self { sender, chunk: Vec::new(), watched, now: Instant::ZERO, next_pass: Instant::ZERO }
+    }
+
+    fn pass(&mut self) {
+        if !self.chunk.is_empty() {
+            self.next_pass = self.now + Self::UNSEEN;
+            // The receiver lives until this sender is gone.
+            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        }
+    }
+}
+
+impl Drop for InChunks {
+    fn drop(&mut self) {
+        self.pass();
     }
 }
 
@@ -27,16 +46,22 @@ impl Observer for InChunks {
         if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
             return;
         }
+        if let Observation::Tick { now, .. } = observation {
+            self.now = now;
+        }
         self.chunk.push(observation);
         if self.chunk.len() >= Self::MOST {
-            self.idle();
+            self.pass();
         }
     }
 
     fn idle(&mut self) {
-        if !self.chunk.is_empty() {
-            // The receiver lives until this sender is gone.
-            let _ = self.sender.send(std::mem::take(&mut self.chunk));
+        if self.watched || self.now >= self.next_pass {
+            self.pass();
         }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched
     }
 }

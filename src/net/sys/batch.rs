@@ -10,7 +10,7 @@ use crate::reflect::Path;
 use crate::time::Instant;
 
 /// Datagrams that kernels take, and give, as one train at most.
-pub const LONGEST_TRAIN: u64 = 64;
+const LONGEST_TRAIN: usize = 64;
 
 pub struct Batch {
     bytes: Vec<u8>,
@@ -37,6 +37,12 @@ pub struct Arrival {
     pub ttl: Option<u8>,
 }
 
+impl Arrival {
+    pub fn datagrams(&self) -> u64 {
+        self.length.div_ceil(self.segment.max(1)).max(1) as u64
+    }
+}
+
 /// A datagram to be sent, or a train of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter {
@@ -56,7 +62,7 @@ impl Letter {
         whole
             && length <= self.segment
             && length > 0
-            && self.segments < LONGEST_TRAIN as usize
+            && self.segments < LONGEST_TRAIN
             && self.length + length <= Self::LONGEST
             && path == self.path
     }
@@ -101,7 +107,7 @@ impl Batch {
     pub fn datagrams(&self, index: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let Arrival { length, segment, .. } = self.arrivals[index];
         let start = index * self.stride;
-        let count = length.div_ceil(segment.max(1)).max(1);
+        let count = self.arrivals[index].datagrams() as usize;
         (0..count).map(move |k| start + k * segment..start + ((k + 1) * segment).min(length))
     }
 
@@ -152,6 +158,11 @@ impl Batch {
             ordinal < ends
         });
         letter.map(|letter| letter.path.remote)
+    }
+
+    /// The datagrams of the longest one that is posted.
+    pub fn longest_train(&self) -> u64 {
+        self.letters.iter().map(|letter| letter.segments as u64).max().unwrap_or(1)
     }
 
     pub fn clear_letters(&mut self) {

@@ -5,6 +5,7 @@
 //! run against it too.
 
 mod batch;
+mod drop_count;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
@@ -12,7 +13,7 @@ mod portable;
 use std::io;
 use std::net::SocketAddr;
 
-pub use batch::{Arrival, Batch, LONGEST_TRAIN};
+pub use batch::{Arrival, Batch};
 
 use super::control::Control;
 use crate::time::{Duration, Instant};
@@ -202,26 +203,29 @@ impl Socket {
 pub struct Woken {
     /// A request, which stays until `Control::clear`.
     pub asked: bool,
-    /// A bit for each socket at which a datagram, or an error, may be.
+    /// A bit for each socket at which a datagram, or an error, may be; of the first 64.
     pub readable: u64,
+    /// The same of the socket beside them.
+    pub beside: bool,
 }
 
 impl Woken {
     /// Nothing is known: each socket has to be looked at.
-    pub const LOOK: Self = Self { asked: false, readable: u64::MAX };
+    pub const LOOK: Self = Self { asked: false, readable: u64::MAX, beside: true };
 }
 
-/// Waits until a datagram is there, if that is to be listened for, a request comes, or the time is
-/// over; it may be for less.
+/// Waits until a datagram is there, if that is to be listened for, one is at the socket beside, a
+/// request comes, or the time is over; it may be for less.
 pub fn wait(
     sockets: &[Socket],
     listen: bool,
+    beside: Option<&Socket>,
     control: &Control,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     match sockets.first() {
         #[cfg(target_os = "linux")]
-        Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, control, timeout),
+        Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, beside, control, timeout),
         _ => portable::wait(sockets, timeout).map(|()| Woken::LOOK),
     }
 }

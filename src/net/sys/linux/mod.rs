@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use super::Options;
+use super::drop_count::DropCount;
 use headers::Headers;
 
 pub use scheduling::{ask_for_short_slices, give_way, sharpen_timers, stay_behind};
@@ -26,9 +27,7 @@ pub struct Socket {
     options: Options,
     connected: bool,
     ipv6: bool,
-    overflows: u64,
-    /// The drop counter is 32 bits wide.
-    last_overflow: u32,
+    overflows: DropCount,
     truncated: u64,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
@@ -47,8 +46,7 @@ impl Socket {
             options: *options,
             connected: false,
             ipv6,
-            overflows: 0,
-            last_overflow: 0,
+            overflows: DropCount::default(),
             truncated: 0,
             offer: Self::OFFER_LEAST,
             longest_in_train: if options.trains { usize::MAX } else { 0 },
@@ -80,7 +78,7 @@ impl Socket {
     }
 
     pub fn overflows(&self) -> u64 {
-        self.overflows
+        self.overflows.total()
     }
 
     pub fn truncated(&self) -> u64 {

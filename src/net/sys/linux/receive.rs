@@ -81,8 +81,7 @@ impl Socket {
             };
             self.truncated += u64::from(ancillary.cut);
             if let Some(count) = ancillary.overflow {
-                self.overflows += u64::from(count.wrapping_sub(self.last_overflow));
-                self.last_overflow = count;
+                self.overflows.note(count);
             }
         }
         batch.arrived = received;

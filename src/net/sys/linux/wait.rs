@@ -8,20 +8,27 @@ use crate::net::control::Control;
 use crate::net::sys::{self, Woken};
 use crate::time::Duration;
 
-pub fn wait(sockets: &[sys::Socket], control: &Control, timeout: Option<Duration>) -> io::Result<Woken> {
+pub fn wait(
+    sockets: &[sys::Socket],
+    beside: Option<&sys::Socket>,
+    control: &Control,
+    timeout: Option<Duration>,
+) -> io::Result<Woken> {
     let watch = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let mut watched: Vec<libc::pollfd> = Vec::with_capacity(sockets.len() + 1);
+    let mut watched: Vec<libc::pollfd> = Vec::with_capacity(sockets.len() + 2);
     watched.push(watch(control.pipe().as_raw_fd()));
-    for socket in sockets {
+    for socket in sockets.iter().chain(beside) {
         if let sys::Socket::Linux(socket) = socket {
             watched.push(watch(socket.socket.as_raw_fd()));
         }
     }
     poll(&mut watched, timeout)?;
+    let (watched, last) = watched.split_at(1 + sockets.len());
     let readable = watched[1..].iter().enumerate().take(64);
     let readable =
         readable.filter(|(_, socket)| socket.revents != 0).fold(0, |bits, (index, _)| bits | 1 << index);
-    Ok(Woken { asked: watched[0].revents != 0, readable })
+    let asked = watched[0].revents != 0;
+    Ok(Woken { asked, readable, beside: last.iter().any(|socket| socket.revents != 0) })
 }
 
 fn poll(watched: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
