@@ -79,8 +79,8 @@ pub struct ClientEngine {
     next_hearing: Instant,
     /// A wait would have told of strangers since the last tick.
     listened: bool,
-    /// There is but one processor for this program, and maybe for the server.
-    one_processor: bool,
+    /// There is but one processor for this program, and the server most likely runs on it too.
+    shares_processor: bool,
     /// Something was sent since something came.
     awaiting: bool,
     patience: Patience,
@@ -188,7 +188,8 @@ impl ClientEngine {
             nothing_there: false,
             next_hearing: clock.now(),
             listened: false,
-            one_processor: std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
+            shares_processor: remote.ip().to_canonical().is_loopback()
+                && std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
             awaiting: false,
             patience: Patience::default(),
             clock,
@@ -289,7 +290,7 @@ impl ClientEngine {
         };
         let Some(wake) = self.alarm.sleep_until(due, now) else {
             // Whoever spins where the server is to run keeps the reply from being made.
-            if self.one_processor && self.awaiting && due - now > Self::READY {
+            if self.shares_processor && self.awaiting && due - now > Self::READY {
                 return self.rest(true, control, Some(due - Self::READY - now));
             }
             return Ok(false);
@@ -464,6 +465,10 @@ impl ClientEngine {
                 [] => return,
                 [transmit] => self.send_one(&transmit),
                 _ => self.send_all(),
+            }
+            if self.shares_processor {
+                // What this thread does next can wait; the reply cannot.
+                std::thread::yield_now();
             }
         }
     }
