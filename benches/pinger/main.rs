@@ -68,8 +68,10 @@ fn lateness(rank: Rank, rounds: usize) -> String {
     }
     text += "| interval | tool | p50 | p99 | max | missed | of a core |\n|:--|:--|--:|--:|--:|--:|--:|\n";
     for (interval, probes) in [("1ms", 5_000), ("100us", 20_000)] {
-        for (name, tool) in contestants {
-            let runs: Option<Vec<Sends>> = (0..rounds).map(|_| tool(rank, interval, probes)).collect();
+        let round = |_| contestants.iter().map(|(_, tool)| tool(rank, interval, probes)).collect();
+        let turns: Vec<Vec<Option<Sends>>> = (0..rounds).map(round).collect();
+        for (index, (name, _)) in contestants.iter().enumerate() {
+            let runs: Option<Vec<Sends>> = turns.iter().map(|turn| turn[index]).collect();
             match runs {
                 None => writeln!(text, "| {interval} | {name} | not installed | | | | |"),
                 Some(runs) => writeln!(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::servers::{Server, UDPECHO, free_port, pinned};
 
 /// How late a run's probes left, in us.
+#[derive(Clone, Copy)]
 pub struct Sends {
     pub p50: f64,
     pub p99: f64,
