@@ -19,8 +19,8 @@ use udpecho::wire::seal::Key;
 const ROUNDS: usize = 5;
 /// A steady run, one that has the processor work all the time, and one whose probes leave in trains.
 const RATES: [i64; 3] = [20_000, 100_000, 300_000];
-/// Probes of a run, as a share of a second's.
-const RUN: i64 = 3;
+/// A run is a third of a second.
+const RUNS_A_SECOND: i64 = 3;
 const SIZES: [u32; 3] = [72, 512, 1400];
 
 /// Nanoseconds for each datagram.
@@ -72,7 +72,7 @@ fn run(size: u32, rate: i64, key: Option<Key>) -> Cost {
 fn settings_of(size: u32, rate: i64, key: Option<Key>) -> Settings {
     Settings {
         size,
-        count: Some((rate / RUN) as u64),
+        count: Some((rate / RUNS_A_SECOND) as u64),
         deadline: Some(Duration::from_secs(1)),
         grace: Duration::from_millis(100),
         key,

@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 #ifdef DUTIES
-    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
     setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
@@ -50,8 +50,8 @@ int main(int argc, char **argv) {
             struct msghdr *header = &messages[i].msg_hdr;
             struct in_pktinfo asked = {0};
             for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
-                if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
-                    asked.ipi_spec_dst = ((struct in_pktinfo *)CMSG_DATA(c))->ipi_addr;
+                if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_ORIGDSTADDR)
+                    asked.ipi_spec_dst = ((struct sockaddr_in *)CMSG_DATA(c))->sin_addr;
             header->msg_controllen = CMSG_SPACE(sizeof asked);
             struct cmsghdr *from = CMSG_FIRSTHDR(header);
             *from = (struct cmsghdr){CMSG_LEN(sizeof asked), IPPROTO_IP, IP_PKTINFO};

@@ -3,7 +3,7 @@
 //! placement. In turn on the same cores; a dated table of all goes into `results/`.
 //!
 //! `cargo bench --bench pinger -- [SECTION...] [ROUNDS]`: all sections and three rounds, or those of
-//! `lateness`, `rtt`, `calls` and `rates` that are named, which are printed only.
+//! `lateness`, `ahead`, `rtt`, `calls` and `rates` that are named, which are printed only.
 #![allow(clippy::print_stdout, reason = "its result")]
 
 #[path = "../echo/servers.rs"]

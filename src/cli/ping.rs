@@ -109,14 +109,16 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     // From here on the terminal is as it was.
     drop(full_screen);
     let panicked = match ended {
-        // What the thread had to say it has said by itself.
-        Ended::Over => pinger.join().is_err().then(|| anyhow!("a fault of the program ended the run early")),
+        Ended::Over => fault_of(pinger),
         Ended::Failed(failure) => {
             recorder.discard();
             return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
         }
         Ended::NotBegun => {
             recorder.discard();
+            if let Some(fault) = failed.or_else(|| fault_of(pinger)) {
+                return Err(fault);
+            }
             return Ok(exit::complain(
                 &anyhow!("stopped before {} had answered", peer.address),
                 Exit::NoReply,
@@ -171,6 +173,11 @@ fn thresholds(fail: &Fail) -> Thresholds {
         jitter: fail.fail_jitter,
         reordering: fail.fail_reorder,
     }
+}
+
+/// Whether the thread panicked; what it had to say it has said by itself.
+fn fault_of(pinger: JoinHandle<()>) -> Option<anyhow::Error> {
+    pinger.join().is_err().then(|| anyhow!("a fault of the program ended the run early"))
 }
 
 /// Runs the engine in a thread of its own: nothing that is written or printed holds it up.

@@ -9,7 +9,7 @@ use super::control::Control;
 use super::stamps::Stamps;
 use super::sys::{self, Backend, Batch, Options, Socket};
 use super::timer::{Alarm, Timer};
-use super::trouble::{Patience, Trouble, Verdict};
+use super::trouble::{Patience, Trouble};
 use crate::probe::{Client, Counters, Event, Language, SendError, Settings, Transmit};
 use crate::reflect::Path;
 use crate::time::{Duration, Instant};
@@ -83,7 +83,8 @@ pub struct ClientEngine {
     shares_processor: bool,
     /// Something was sent since something came.
     awaiting: bool,
-    patience: Patience,
+    /// One for each socket, so that none speaks for another, and one for waiting.
+    patience: Vec<Patience>,
 }
 
 /// How a socket is made.
@@ -177,6 +178,7 @@ impl ClientEngine {
         Ok(Self {
             outgoing: *outgoing,
             endpoint,
+            patience: vec![Patience::default(); sockets.len() + 1],
             sockets,
             bystander,
             client,
@@ -191,7 +193,6 @@ impl ClientEngine {
             shares_processor: remote.ip().to_canonical().is_loopback()
                 && std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
             awaiting: false,
-            patience: Patience::default(),
             clock,
         })
     }
@@ -202,7 +203,8 @@ impl ClientEngine {
 
     /// Bytes of receive buffer, given and asked for.
     pub fn receive_buffer(&self) -> Option<(usize, usize)> {
-        Some((self.sockets[0].receive_buffer()?, Endpoint::RECEIVE_BUFFER))
+        let asked = self.endpoint.options.receive_buffer.unwrap_or(Endpoint::RECEIVE_BUFFER);
+        Some((self.sockets[0].receive_buffer()?, asked))
     }
 
     pub fn has_kernel_stamps(&self) -> bool {
@@ -233,11 +235,11 @@ impl ClientEngine {
         let mut stopping = false;
         let mut next_tick = self.clock.now();
         while !control.abort_asked() {
-            if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
-                self.client.stop(self.clock.now());
-            }
             if !std::mem::take(&mut self.nothing_there) {
                 self.receive(observer)?;
+            }
+            if control.stop_asked() && !std::mem::replace(&mut stopping, true) {
+                self.client.stop(self.clock.now());
             }
             let now = self.clock.now();
             self.client.handle_timeout(now);
@@ -291,7 +293,8 @@ impl ClientEngine {
         let Some(wake) = self.alarm.sleep_until(due, now) else {
             // Whoever spins where the server is to run keeps the reply from being made.
             if self.shares_processor && self.awaiting && due - now > Self::READY {
-                return self.rest(true, control, Some(due - Self::READY - now));
+                let until = timeout.map_or(due - Self::READY, |at| at.min(due - Self::READY));
+                return self.rest(true, control, Some(until - now));
             }
             return Ok(false);
         };
@@ -299,7 +302,10 @@ impl ClientEngine {
             true => (Self::LAZY, Self::NEAR),
             false => (Self::LAZY_UNSEEN, Self::NEAR_UNSEEN),
         };
-        let lazy = due - now <= lazy && self.sockets[0].has_stamps();
+        // Who opens anew in the middle of a run is waiting for each answer.
+        let opens = self.client.is_opening();
+        let near = if opens { Duration::ZERO } else { near };
+        let lazy = !opens && due - now <= lazy && self.sockets[0].has_stamps();
         if lazy {
             let asked = self.rest(false, control, Some(wake - now))?;
             self.alarm.learn(wake, self.clock.now());
@@ -322,28 +328,20 @@ impl ClientEngine {
             Ok(woken) => {
                 self.nothing_there =
                     listen && woken.readable == 0 && self.sockets.len() <= u64::BITS as usize;
-                if self.nothing_there {
-                    self.patience.renew();
-                }
+                self.patience[self.sockets.len()].renew();
                 self.listened |= bystander.is_some();
                 if woken.beside && bystander.is_some() {
                     self.hear_bystanders();
                 }
                 Ok(woken.asked)
             }
-            Err(error) => self.bear(error).map(|()| false),
+            Err(error) => self.bear(self.sockets.len(), error).map(|()| false),
         }
     }
 
     /// An error of the sockets is no reason to end a run, unless no call will succeed any more.
-    fn bear(&mut self, error: io::Error) -> io::Result<()> {
-        const PAUSE: Duration = Duration::from_millis(1);
-        match self.patience.after(&error) {
-            Verdict::GoOn => {}
-            Verdict::Pause => std::thread::sleep(PAUSE.to_std()),
-            Verdict::GiveUp => return Err(error),
-        }
-        Ok(())
+    fn bear(&mut self, whose: usize, error: io::Error) -> io::Result<()> {
+        self.patience[whose].after(&error).obey(error)
     }
 
     fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
@@ -357,7 +355,7 @@ impl ClientEngine {
             for batch in 1..=Self::BATCHES {
                 match self.sockets[lane].receive(&mut self.inbox) {
                     Ok(()) => {
-                        self.patience.renew();
+                        self.patience[lane].renew();
                         self.handle_batch(lane, observer);
                         if !self.inbox.was_filled() {
                             break;
@@ -365,7 +363,7 @@ impl ClientEngine {
                         all &= batch < Self::BATCHES;
                     }
                     Err(error) if Trouble::of(&error) == Trouble::None => {
-                        self.patience.renew();
+                        self.patience[lane].renew();
                         break;
                     }
                     // Perhaps an ICMP error; there may be datagrams behind it.
@@ -373,7 +371,7 @@ impl ClientEngine {
                         if Trouble::of(&error) == Trouble::Passing {
                             tell_obstruction(&mut self.client, self.clock.now(), &error);
                         }
-                        self.bear(error)?;
+                        self.bear(lane, error)?;
                     }
                 }
             }
@@ -486,7 +484,8 @@ impl ClientEngine {
         while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
             if !told_instead(&error, &mut patience) {
                 // Whatever is no probe is sent again by and by.
-                let again = transmit.seq.is_none() && Trouble::of(&error) == Trouble::Shortage;
+                let passing = matches!(Trouble::of(&error), Trouble::Shortage | Trouble::None);
+                let again = transmit.seq.is_none() && passing;
                 if !again {
                     self.client.send_failed(transmit, send_error(&error));
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::control::Control;
 use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
-use super::trouble::{Patience, Trouble, Verdict};
+use super::trouble::{Patience, Trouble};
 use super::vigil::Vigil;
 use crate::reflect::{ANSWER_HOPS, Counters, Incoming, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
@@ -52,7 +52,8 @@ pub struct ServerEngine {
     server: Server,
     inbox: Batch,
     outbox: Batch,
-    patience: Patience,
+    /// One for each socket, so that none speaks for another, and one for waiting.
+    patience: Vec<Patience>,
     complain: Complain,
 }
 
@@ -112,11 +113,11 @@ impl ServerEngine {
         Ok(Self {
             clock,
             serving,
+            patience: vec![Patience::default(); sockets.len() + 1],
             sockets,
             server,
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
-            patience: Patience::default(),
             complain: Arc::new(|_| ()),
         })
     }
@@ -185,22 +186,19 @@ impl ServerEngine {
     /// At which sockets there may be something.
     fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
         match sys::wait(&self.sockets, true, None, control, timeout) {
-            Ok(woken) => Ok(woken.readable),
-            Err(error) => self.bear(error).map(|()| Woken::LOOK.readable),
+            Ok(woken) => {
+                self.patience[self.sockets.len()].renew();
+                Ok(woken.readable)
+            }
+            Err(error) => self.bear(self.sockets.len(), error).map(|()| Woken::LOOK.readable),
         }
     }
 
-    /// An error of the sockets: counted and survived, unless no call will succeed any more.
-    fn bear(&mut self, error: io::Error) -> io::Result<()> {
-        const PAUSE: Duration = Duration::from_millis(1);
+    /// An error of a socket, or of waiting: counted and survived, unless no call will succeed any more.
+    fn bear(&mut self, whose: usize, error: io::Error) -> io::Result<()> {
         self.server.receive_failed();
         (self.complain)(&Complaint { remote: None, error: &error });
-        match self.patience.after(&error) {
-            Verdict::GoOn => {}
-            Verdict::Pause => std::thread::sleep(PAUSE.to_std()),
-            Verdict::GiveUp => return Err(error),
-        }
-        Ok(())
+        self.patience[whose].after(&error).obey(error)
     }
 
     /// Handles a batch of what has arrived at each of these sockets.
@@ -209,12 +207,12 @@ impl ServerEngine {
         for index in (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1) {
             match self.sockets[index].receive(&mut self.inbox) {
                 Ok(()) => {
-                    self.patience.renew();
+                    self.patience[index].renew();
                     most = most.max(self.handle_batch(index));
                 }
-                Err(error) if Trouble::of(&error) == Trouble::None => self.patience.renew(),
+                Err(error) if Trouble::of(&error) == Trouble::None => self.patience[index].renew(),
                 Err(error) => {
-                    self.bear(error)?;
+                    self.bear(index, error)?;
                     most = Haul::More;
                 }
             }

@@ -1,6 +1,7 @@
-//! What an error of a socket means to whoever goes on using it. Pure.
+//! What an error of a socket means to whoever goes on using it, and for how long errors are borne.
 
 use std::io;
+use std::time::Duration;
 
 /// How bad an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,22 @@ impl Trouble {
     }
 }
 
+impl Verdict {
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    /// Waits if that is the verdict; the error comes back if it is to be borne no longer.
+    pub fn obey(self, error: io::Error) -> io::Result<()> {
+        match self {
+            Self::GoOn => {}
+            Self::Pause => std::thread::sleep(Self::PAUSE),
+            Self::GiveUp => return Err(error),
+        }
+        Ok(())
+    }
+}
+
 /// How many errors in a row are borne, so that none makes a loop without an end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Patience {
     in_a_row: u32,
 }

@@ -232,6 +232,11 @@ impl Client {
         self.counters
     }
 
+    /// Whether an opening is under way, in the middle of a run too.
+    pub fn is_opening(&self) -> bool {
+        self.opening_timeout().is_some()
+    }
+
     /// Probes without a reply whose story is not over.
     pub fn in_flight(&self) -> usize {
         (self.flight.range().end - self.flight.range().start) as usize

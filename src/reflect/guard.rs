@@ -42,6 +42,7 @@ impl Guard {
         let is_service = LOW_PORTS.contains(&port) || TALKATIVE_PORTS.contains(&port);
         port != 0
             && is_unicast(path.remote.ip())
+            && path.local.is_none_or(is_unicast)
             && (self.allow_low_ports || !is_service)
             && !self.is_own(path, hops)
     }

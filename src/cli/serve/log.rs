@@ -22,6 +22,7 @@ impl Log {
     /// On a full screen there is no place for lines.
     pub fn start(most: u32, full_screen: bool, clock: Clock) -> std::io::Result<Self> {
         let printer = if full_screen { Printer::silent() } else { Printer::stderr()? };
+        let most = if full_screen { 0 } else { most };
         Ok(Self { clock, lines: Arc::new(Mutex::new(Lines { printer, cap: LineCap::new(most) })) })
     }
 

@@ -33,6 +33,8 @@ pub struct Socket {
     offer: usize,
     /// Trains of longer datagrams have been refused: they do not fit the path.
     longest_in_train: usize,
+    /// How often a full send buffer will still be waited for, until something leaves.
+    waits: u8,
     headers: Headers,
 }
 
@@ -50,6 +52,7 @@ impl Socket {
             truncated: 0,
             offer: Self::OFFER_LEAST,
             longest_in_train: if options.trains { usize::MAX } else { 0 },
+            waits: Self::WAITS,
             headers: Headers::default(),
         };
         if options.dont_fragment {

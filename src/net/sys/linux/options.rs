@@ -34,8 +34,8 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         let (level, name) = if ipv6 {
             (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
         } else {
-            // Tells as much as packet info for less. What came by broadcast cannot be answered from there,
-            // and should not be.
+            // Tells as much as packet info for less. What came by a network's broadcast cannot be answered
+            // from there, and should not be: that answer fails.
             (libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR)
         };
         set_option(fd, level, name, 1)?;

@@ -13,9 +13,9 @@ use super::wait::wait_writable;
 use crate::net::sys::batch::{Batch, Letter};
 
 impl Socket {
-    /// A full send buffer is waited for so many times in one call, a millisecond each: an interface
-    /// that stands still must not keep its socket's other peers waiting.
-    const WAITS: u32 = 20;
+    /// A full send buffer is waited for so many times without anything leaving, a millisecond each: an
+    /// interface that stands still must not keep its socket's other peers waiting.
+    pub(super) const WAITS: u8 = 20;
 
     pub fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
         // SAFETY: the pointer and the length are those of one slice.
@@ -27,18 +27,24 @@ impl Socket {
 
     pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
         let mut next = 0;
-        let mut waits = Self::WAITS;
+        let longest_in_train = self.longest_in_train;
+        let mut trial = None;
         while next < batch.letters.len() {
-            next = self.send_from(next, batch, &mut waits, &mut failed);
+            next = self.send_from(next, batch, &mut trial, &mut failed);
+        }
+        // A way that takes none of the datagrams one by one either says nothing about trains.
+        if trial.is_some() {
+            self.longest_in_train = longest_in_train;
         }
     }
 
-    /// Sends the letters from this one on, until a train is refused; returns which are left.
+    /// Sends the letters from this one on, until a train is refused; returns which are left. The trial
+    /// is of a refused train's letter, until one of its datagrams has left by itself.
     fn send_from(
         &mut self,
         first: usize,
         batch: &Batch,
-        waits: &mut u32,
+        trial: &mut Option<usize>,
         failed: &mut impl FnMut(usize, &io::Error) -> bool,
     ) -> usize {
         let count = self.prepare(first, batch);
@@ -56,7 +62,10 @@ impl Socket {
                 )
             };
             if sent >= 0 {
-                start += (sent as usize).max(1);
+                let left = start..start + (sent as usize).max(1);
+                trial.take_if(|letter| self.headers.letters[left.clone()].contains(letter));
+                self.waits = Self::WAITS;
+                start = left.end;
                 continue;
             }
             let error = io::Error::last_os_error();
@@ -64,8 +73,8 @@ impl Socket {
             let letter = &batch.letters[index];
             match error.kind() {
                 io::ErrorKind::Interrupted => {}
-                io::ErrorKind::WouldBlock if *waits > 0 => {
-                    *waits -= 1;
+                io::ErrorKind::WouldBlock if self.waits > 0 => {
+                    self.waits -= 1;
                     wait_writable(self.socket.as_raw_fd());
                 }
                 _ if letter.segments > 1
@@ -74,6 +83,7 @@ impl Socket {
                 {
                     // Too long for the path, or the device cannot: its datagrams leave one by one.
                     self.longest_in_train = letter.segment - 1;
+                    *trial = Some(index);
                     return index;
                 }
                 _ => {
@@ -153,4 +163,33 @@ fn is_about_length(error: &io::Error) -> bool {
         error.raw_os_error(),
         Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO | libc::EOPNOTSUPP | libc::ENOPROTOOPT)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
+    use super::*;
+    use crate::net::sys::{self, Options};
+    use crate::reflect::Path;
+
+    #[test]
+    fn a_way_that_takes_nothing_says_nothing_about_trains() {
+        let options = Options { trains: true, local_address: true, ..Options::default() };
+        let open = || sys::Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &options).unwrap();
+        let (receiver, sender) = (open(), open());
+        let sys::Socket::Linux(mut sender) = sender else { return };
+        // Nothing leaves from the address of all hosts: the call is wrong, as it is for a train too long.
+        let nowhere = Path { remote: receiver.local_addr().unwrap(), local: Some(IpAddr::from([255; 4])) };
+        let mut batch = Batch::new(4, 100);
+        for _ in 0..3 {
+            batch.commit(nowhere, 10);
+        }
+        let mut failures = 0;
+        sender.send(&batch, |_, _| {
+            failures += 1;
+            false
+        });
+        assert_eq!((failures, sender.longest_in_train), (3, usize::MAX));
+    }
 }
