@@ -89,8 +89,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
 
-    let (pinger, observations) =
-        start(engine, &control, !arguments.quiet || page.is_some() || desk.is_some())?;
+    let watched = !arguments.quiet || page.is_some() || desk.is_some() || data.is_some();
+    let (pinger, observations) = start(engine, &control, watched)?;
     give_way();
     let mut watch = Watch {
         run: &mut run,
