@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::client::{Endpoint, Outgoing, is_too_long};
 use super::clock::Clock;
 use super::control::Control;
+use super::endpoint::{Endpoint, Outgoing};
 use super::sys::{self, Batch, Socket};
+use super::trouble::is_too_long;
 use crate::probe::{Failure, PathSize, SizeFinder};
 
 /// No datagram is longer.

@@ -1,11 +1,14 @@
 //! The edge: the only clock, the only sockets. The engines here drive the machines of `reflect` and
 //! `probe`; whatever can be decided without a socket is decided there.
 
+mod bystander;
 mod client;
 mod clock;
 mod control;
+mod endpoint;
 mod finder;
 mod http;
+mod observer;
 mod server;
 mod stamps;
 mod sys;
@@ -14,11 +17,13 @@ mod trouble;
 mod vigil;
 mod workers;
 
-pub use client::{ClientEngine, Observation, Observer, Outgoing};
+pub use client::ClientEngine;
 pub use clock::Clock;
 pub use control::Control;
+pub use endpoint::Outgoing;
 pub use finder::find_size;
 pub use http::{Answer, HttpServer, Site};
+pub use observer::{Observation, Observer};
 pub use server::{Bind, Complain, Complaint, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release, stay_behind};
 pub use timer::Timer;

@@ -46,6 +46,14 @@ impl Trouble {
     }
 }
 
+/// Whether this error of a system says that a datagram is too long for the way.
+pub fn is_too_long(code: i32) -> bool {
+    #[cfg(unix)]
+    return code == libc::EMSGSIZE;
+    #[cfg(not(unix))]
+    return code == 10_040;
+}
+
 impl Verdict {
     const PAUSE: Duration = Duration::from_millis(1);
 

@@ -1,0 +1,92 @@
+//! What comes: replies with the moments that they arrived, the stamps of what was sent, errors.
+
+use std::io;
+
+use super::ClientEngine;
+use super::send::tell_obstruction;
+use crate::net::observer::{Observation, Observer};
+use crate::net::sys::Socket;
+use crate::net::trouble::Trouble;
+use crate::time::Instant;
+
+impl ClientEngine {
+    /// An error of the sockets is no reason to end a run, unless no call will succeed any more.
+    pub(super) fn bear(&mut self, whose: usize, error: io::Error) -> io::Result<()> {
+        self.patience[whose].after(&error).obey(error)
+    }
+
+    pub(super) fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
+        self.stamps.begin_look(self.clock.now());
+        if self.outgoing.sent_stamps {
+            self.note_departures(observer);
+        }
+        let mut all = true;
+        for lane in 0..self.sockets.len() {
+            // A flood of replies must not keep the next probe from leaving.
+            for batch in 1..=Self::BATCHES {
+                match self.sockets[lane].receive(&mut self.inbox) {
+                    Ok(()) => {
+                        self.patience[lane].renew();
+                        self.handle_batch(lane, observer);
+                        if !self.inbox.was_filled() {
+                            break;
+                        }
+                        all &= batch < Self::BATCHES;
+                    }
+                    Err(error) if Trouble::of(&error) == Trouble::None => {
+                        self.patience[lane].renew();
+                        break;
+                    }
+                    // Perhaps an ICMP error; there may be datagrams behind it.
+                    Err(error) => {
+                        if Trouble::of(&error) == Trouble::Passing {
+                            tell_obstruction(&mut self.client, self.clock.now(), &error);
+                        }
+                        self.bear(lane, error)?;
+                    }
+                }
+            }
+        }
+        if all {
+            self.stamps.end_look();
+        }
+        let overflows = self.sockets.iter().map(Socket::overflows).sum();
+        self.client.set_own_overflows(overflows);
+        Ok(())
+    }
+
+    fn note_departures(&mut self, observer: &mut impl Observer) {
+        self.note_lead(observer);
+        let Self { sockets, inbox, client, stamps, clock, .. } = self;
+        for socket in sockets {
+            socket.sent_stamps(inbox, |stamp, frame| {
+                if let Some(moment) = stamps.moment(stamp, clock.now()) {
+                    client.left(moment, frame);
+                }
+            });
+        }
+    }
+
+    /// Before stamps are read, and not before they were made.
+    fn note_lead(&mut self, observer: &mut impl Observer) -> Instant {
+        let now = self.clock.now();
+        if let Some(by) = self.stamps.note(self.clock.wall_lead()) {
+            observer.observe(Observation::ClockStep { at: now, by });
+        }
+        now
+    }
+
+    fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
+        let now = self.note_lead(observer);
+        self.awaiting = false;
+        for index in 0..self.inbox.arrived() {
+            let arrival = *self.inbox.arrival(index);
+            let received = arrival.stamp.and_then(|stamp| self.stamps.moment(stamp, now)).unwrap_or(now);
+            self.client.came_coupled(arrival.datagrams());
+            for place in self.inbox.datagrams(index) {
+                self.client.handle(received, lane, self.inbox.bytes(place));
+            }
+            self.pass_on(observer, arrival.ttl);
+        }
+    }
+}

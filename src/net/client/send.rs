@@ -1,0 +1,109 @@
+//! What leaves, and what is said where it cannot.
+
+use std::io;
+
+use super::ClientEngine;
+use crate::net::trouble::{Trouble, is_too_long};
+use crate::probe::{Client, SendError, Transmit};
+use crate::time::Instant;
+
+impl ClientEngine {
+    /// Times that one call is made again because it told an ICMP message instead.
+    const ICMP_TRIES: u32 = 3;
+
+    /// Sends what the machine has to send: several datagrams in one call where several are due. Whoever
+    /// is behind looks for replies in between.
+    pub(super) fn send(&mut self) {
+        for _ in 0..Self::BATCHES {
+            self.outbox.clear_letters();
+            self.departing.clear();
+            while !self.outbox.is_full()
+                && let Some(transmit) = self.client.poll_transmit(self.clock.now(), self.outbox.spare())
+            {
+                self.outbox.commit(self.endpoint.path(), transmit.length);
+                self.departing.push(transmit);
+                // On another socket each leaves by itself.
+                if transmit.lane != 0 || transmit.renew {
+                    break;
+                }
+            }
+            self.awaiting |= !self.departing.is_empty();
+            match self.departing[..] {
+                [] => return,
+                [transmit] => self.send_one(&transmit),
+                _ => self.send_all(),
+            }
+            if self.shares_processor {
+                // What this thread does next can wait; the reply cannot.
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn send_one(&mut self, transmit: &Transmit) {
+        if transmit.renew {
+            match self.endpoint.open() {
+                Ok(socket) => self.sockets[transmit.lane] = socket,
+                Err(error) => return self.client.send_failed(transmit, send_error(&error)),
+            }
+        }
+        // Alone in the outbox, so at its beginning.
+        let datagram = self.outbox.bytes(0..transmit.length);
+        let mut patience = Self::ICMP_TRIES;
+        while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
+            if !told_instead(&error, &mut patience) {
+                // Whatever is no probe is sent again by and by.
+                let passing = matches!(Trouble::of(&error), Trouble::Shortage | Trouble::None);
+                let again = transmit.seq.is_none() && passing;
+                if !again {
+                    self.client.send_failed(transmit, send_error(&error));
+                }
+                return;
+            }
+            tell_obstruction(&mut self.client, self.clock.now(), &error);
+        }
+    }
+
+    fn send_all(&mut self) {
+        let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
+        let lane = departing[0].lane;
+        if endpoint.has_trains() {
+            client.coupled(outbox.longest_train());
+        }
+        let mut patience = Self::ICMP_TRIES;
+        sockets[lane].send(outbox, |index, error| {
+            let again = told_instead(error, &mut patience);
+            if again {
+                tell_obstruction(client, clock.now(), error);
+            } else {
+                client.send_failed(&departing[index], send_error(error));
+            }
+            again
+        });
+    }
+}
+
+/// A pending ICMP error is told instead of sending; then the datagram is still to be sent. A missing
+/// route has the same names, and stays.
+fn told_instead(error: &io::Error, patience: &mut u32) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let icmp = matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
+    let told = icmp && *patience > 0;
+    *patience -= u32::from(told);
+    told
+}
+
+pub(super) fn tell_obstruction(client: &mut Client, now: Instant, error: &io::Error) {
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        client.unreachable(now);
+    } else if error.raw_os_error().is_none_or(|code| !is_too_long(code)) {
+        client.obstructed(now, &error.to_string());
+    }
+}
+
+fn send_error(error: &io::Error) -> SendError {
+    match error.raw_os_error() {
+        Some(code) if is_too_long(code) => SendError::TooLong,
+        _ => SendError::Other(error.to_string()),
+    }
+}

@@ -1,0 +1,99 @@
+//! Waiting: to the moment where a probe is due, no longer than for what else is awaited, and woken no
+//! more often than it takes.
+
+use std::io;
+
+use super::ClientEngine;
+use crate::net::control::Control;
+use crate::net::observer::Observer;
+use crate::net::sys;
+use crate::net::timer::Timer;
+use crate::time::Duration;
+
+impl ClientEngine {
+    /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
+    /// saves a wake-up.
+    const LAZY: Duration = Duration::from_millis(10);
+    /// The same if nobody looks at it.
+    const LAZY_UNSEEN: Duration = Duration::from_millis(250);
+    /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
+    const NEAR: Duration = Duration::from_millis(250);
+    const NEAR_UNSEEN: Duration = Duration::from_millis(1_250);
+    /// So long before the next probe nothing is waited for by whoever never sleeps.
+    const READY: Duration = Duration::from_micros(50);
+
+    /// Sends the next probe in the moment it is due, if there is no time to sleep before.
+    pub(super) fn meet_next_due(&mut self) {
+        let Some(due) = self.client.next_due() else { return };
+        if self.alarm.sleep_until(due, self.clock.now()).is_some() {
+            return;
+        }
+        if self.outgoing.timer != Timer::Busy {
+            while self.clock.now() < due {
+                std::hint::spin_loop();
+            }
+        }
+        if due <= self.clock.now() {
+            self.send();
+        }
+    }
+
+    /// Waits for a datagram, a request, or the next deadline; until a probe is due with the precision
+    /// that the timer gives. Whether there was a request.
+    pub(super) fn wait(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<bool> {
+        let now = self.clock.now();
+        let timeout = self.client.poll_timeout(now);
+        let Some(due) = self.client.next_due() else {
+            observer.idle();
+            return self.rest(true, control, timeout.map(|at| at - now));
+        };
+        let Some(wake) = self.alarm.sleep_until(due, now) else {
+            // Whoever spins where the server is to run keeps the reply from being made.
+            if self.shares_processor && self.awaiting && due - now > Self::READY {
+                let until = timeout.map_or(due - Self::READY, |at| at.min(due - Self::READY));
+                return self.rest(true, control, Some(until - now));
+            }
+            return Ok(false);
+        };
+        let (lazy, near) = match observer.is_watched() {
+            true => (Self::LAZY, Self::NEAR),
+            false => (Self::LAZY_UNSEEN, Self::NEAR_UNSEEN),
+        };
+        // Who opens anew in the middle of a run is waiting for each answer.
+        let opens = self.client.is_opening();
+        let near = if opens { Duration::ZERO } else { near };
+        let lazy = !opens && due - now <= lazy && self.sockets[0].has_stamps();
+        if lazy {
+            let asked = self.rest(false, control, Some(wake - now))?;
+            self.alarm.learn(wake, self.clock.now());
+            return Ok(asked);
+        }
+        observer.idle();
+        let until = timeout.filter(|_| wake - now > near).map_or(wake, |timeout| timeout.min(wake));
+        let asked = self.rest(true, control, Some(until - now))?;
+        if until == wake {
+            self.alarm.learn(wake, self.clock.now());
+        }
+        Ok(asked)
+    }
+
+    /// Whether there was a request.
+    fn rest(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+        let now = self.clock.now();
+        let bystander = self.bystander.socket(now);
+        let hears = bystander.is_some();
+        match sys::wait(&self.sockets, listen, bystander, control, timeout) {
+            Ok(woken) => {
+                self.nothing_there =
+                    listen && woken.readable == 0 && self.sockets.len() <= u64::BITS as usize;
+                self.patience[self.sockets.len()].renew();
+                if hears {
+                    let Self { bystander, inbox, client, clock, .. } = self;
+                    bystander.waited(inbox, client, clock, woken.beside);
+                }
+                Ok(woken.asked)
+            }
+            Err(error) => self.bear(self.sockets.len(), error).map(|()| false),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How a client's sockets are made.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::sys::{Backend, Options, Socket};
+use super::timer::Timer;
+use crate::probe::{Language, Settings};
+use crate::reflect::Path;
+use crate::time::Duration;
+
+/// How datagrams leave.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outgoing {
+    pub backend: Backend,
+    pub source: Option<IpAddr>,
+    pub ttl: Option<u8>,
+    pub dscp: Option<u8>,
+    pub dont_fragment: bool,
+    pub timer: Timer,
+    /// Have the kernel stamp what is sent: the program's own time between the two is no part of the path.
+    pub sent_stamps: bool,
+}
+
+/// Where from, where to, and how.
+pub struct Endpoint {
+    source: SocketAddr,
+    remote: SocketAddr,
+    options: Options,
+}
+
+impl Endpoint {
+    const RECEIVE_BUFFER: usize = 4 << 20;
+    const BUFFER_MOST: usize = 64 << 20;
+    /// What a datagram takes of a receive buffer besides its bytes.
+    const BUFFER_OVERHEAD: i64 = 768;
+    /// With more probes a second than this those that are due together leave in a train: a call for
+    /// each takes too long.
+    const TRAINS_ABOVE: i64 = 200_000;
+
+    pub fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
+        let options = Options {
+            backend: outgoing.backend,
+            ttl: outgoing.ttl.map(u32::from),
+            traffic_class: outgoing.dscp.map(|dscp| u32::from(dscp) << 2),
+            dont_fragment: outgoing.dont_fragment,
+            receive_buffer: Some(Self::RECEIVE_BUFFER),
+            stamps: true,
+            sent_stamps: outgoing.sent_stamps,
+            hops: true,
+            ..Options::default()
+        };
+        let any: IpAddr =
+            if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let source = SocketAddr::new(outgoing.source.unwrap_or(any), 0);
+        Self { source, remote, options }
+    }
+
+    /// As a run with these settings needs them.
+    pub fn of_run(remote: SocketAddr, outgoing: &Outgoing, settings: &Settings) -> Self {
+        let mut endpoint = Self::new(remote, outgoing);
+        let options = &mut endpoint.options;
+        options.trains = settings.schedule.most_within(Duration::from_secs(1)) > Self::TRAINS_ABOVE;
+        options.receive_buffer = Some(Self::room(settings));
+        options.lends_port = settings.language == Language::Native && outgoing.backend.has_bystanders();
+        endpoint
+    }
+
+    /// Bytes for what may come while nobody looks: all that is awaited at once.
+    fn room(settings: &Settings) -> usize {
+        let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval());
+        let awaited = settings.schedule.most_within(wait);
+        let each = i64::from(settings.size) + Self::BUFFER_OVERHEAD;
+        let bytes = usize::try_from(awaited.saturating_mul(each)).unwrap_or(0);
+        bytes.clamp(Self::RECEIVE_BUFFER, Self::BUFFER_MOST)
+    }
+
+    /// Bytes of receive buffer that are asked for.
+    pub fn receive_buffer(&self) -> usize {
+        self.options.receive_buffer.unwrap_or(Self::RECEIVE_BUFFER)
+    }
+
+    pub fn has_trains(&self) -> bool {
+        self.options.trains
+    }
+
+    pub fn path(&self) -> Path {
+        Path { remote: self.remote, local: None }
+    }
+
+    pub fn open(&self) -> io::Result<Socket> {
+        let mut socket = Socket::bind(self.source, &self.options)?;
+        socket.connect(self.remote)?;
+        Ok(socket)
+    }
+
+    /// A second socket at the port of the run's first, if that lends it. To a connected socket nobody else's datagrams
+    /// come; without this one they would vanish uncounted. Where that cannot be had, they do.
+    pub fn open_beside(&self, first: &Socket) -> Option<Socket> {
+        if !self.options.lends_port {
+            return None;
+        }
+        let port = first.local_addr().ok()?.port();
+        let options =
+            Options { backend: self.options.backend, share_port: true, stamps: true, ..Options::default() };
+        Socket::bind(SocketAddr::new(self.source.ip(), port), &options).ok()
+    }
+}
