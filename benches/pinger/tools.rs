@@ -161,7 +161,8 @@ fn children_seconds() -> f64 {
 
 fn ping(rank: Rank, server: &Server, core: usize, arguments: &[&str]) -> (Value, f64) {
     let port = server.address.port().to_string();
-    let mut all = vec!["ping", "-ip", "127.0.0.1", "-port", &port, "-q", "--no-record", "--json", "-s", "64"];
+    let mut all = quiet_ping(&port).to_vec();
+    all.extend(["--no-record", "--json", "-s", "64"]);
     all.extend(arguments);
     let (text, seconds) = run(rank, UDPECHO, &all, core);
     let record: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -346,6 +347,10 @@ fn fping_trip(_: Placement) -> Option<Trip> {
     Sorted::of(millis.map(|ms| ms * 1e3)).trip()
 }
 
+fn quiet_ping(port: &str) -> [&str; 6] {
+    ["ping", "-ip", "127.0.0.1", "-port", port, "-q"]
+}
+
 /// For each probe, of the thread that measures.
 pub fn system_calls(interval: &str) -> Option<f64> {
     if !installed("strace") {
@@ -360,20 +365,12 @@ pub fn system_calls(interval: &str) -> Option<f64> {
         let traces = folder.join("trace").display().to_string();
         let probes = probes.to_string();
         let mut strace = Command::new("strace");
-        strace.args([
-            "-ff",
-            "-o",
-            &traces,
-            UDPECHO,
-            "ping",
-            "-ip",
-            "127.0.0.1",
-            "-port",
-            &port,
-            "-q",
-            "--no-record",
-        ]);
-        strace.args(["-i", interval, "-n", &probes, "-W", "1"]).stdout(Stdio::null()).status().ok()?;
+        strace.args(["-ff", "-o", &traces, UDPECHO]).args(quiet_ping(&port));
+        strace
+            .args(["--no-record", "-i", interval, "-n", &probes, "-W", "1"])
+            .stdout(Stdio::null())
+            .status()
+            .ok()?;
         let threads = std::fs::read_dir(&folder).ok()?.flatten();
         let calls = threads.filter_map(|thread| std::fs::read_to_string(thread.path()).ok());
         // The one that sends most.
@@ -395,21 +392,7 @@ pub fn at_rate(rate: &str, record: bool) -> String {
     let port = server.address.port().to_string();
     let folder = std::env::temp_dir().join(format!("udpecho-rate-{}", std::process::id()));
     let mut command = Command::new(UDPECHO);
-    command.args([
-        "ping",
-        "-ip",
-        "127.0.0.1",
-        "-port",
-        &port,
-        "-q",
-        "--json",
-        "-s",
-        "64",
-        "-w",
-        "2",
-        "--rate",
-        rate,
-    ]);
+    command.args(quiet_ping(&port)).args(["--json", "-s", "64", "-w", "2", "--rate", rate]);
     if record {
         command.arg("-o").arg(&folder)
     } else {

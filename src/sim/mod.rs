@@ -293,7 +293,8 @@ impl Simulation {
             What::ToClient { host, port, arrived, datagram } => {
                 // Nobody is at a port that the client, or the translator, has given up.
                 let Host { ports, translation, .. } = &self.hosts[host];
-                let Some(lane) = ports.iter().position(|known| *known + translation == port) else {
+                let Some(lane) = ports.iter().position(|known| known.wrapping_add(*translation) == port)
+                else {
                     return;
                 };
                 let ledger = &mut self.hosts[host].ledger;
@@ -319,7 +320,10 @@ impl Simulation {
                 self.hosts[host].client.stop(now);
                 self.serve_client(host);
             }
-            What::Translate(host) => self.hosts[host].translation += TRANSLATED,
+            What::Translate(host) => {
+                let translation = &mut self.hosts[host].translation;
+                *translation = translation.wrapping_add(TRANSLATED);
+            }
             What::StepServer(by) => {
                 self.server_lead += by;
                 self.serve_server();
@@ -408,7 +412,7 @@ impl Simulation {
                     host.ports[transmit.lane] = host.next_port;
                     host.next_port = host.next_port.checked_add(1).unwrap_or(FIRST_PORT);
                 }
-                let port = host.ports[transmit.lane] + host.translation;
+                let port = host.ports[transmit.lane].wrapping_add(host.translation);
                 let datagram = &buffer[..transmit.length];
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {

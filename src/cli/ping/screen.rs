@@ -200,6 +200,7 @@ impl Screen {
             self.window = now;
             self.lines = 0;
         }
+        self.tell_left_out();
         self.live.tick(now, in_engine);
         if self.look.outstanding {
             for seq in self.outstanding.launched(self.live.launched()) {
@@ -235,17 +236,23 @@ impl Screen {
         if self.look.quiet || self.look.hidden {
             return;
         }
-        let left_out = self.notices.tell(self.now);
-        let admitted = self.notices.admits(self.now);
-        if (admitted || left_out.is_some()) && self.dots.interrupt() {
+        self.tell_left_out();
+        if self.notices.admits(self.now) {
+            self.remark(text);
+        }
+    }
+
+    fn tell_left_out(&mut self) {
+        if let Some(count) = self.notices.tell(self.now) {
+            self.remark(format!("{count} more remarks within that second"));
+        }
+    }
+
+    fn remark(&mut self, text: impl Into<String>) {
+        if self.dots.interrupt() {
             self.printer.text("\n".to_owned());
         }
-        if let Some(count) = left_out {
-            self.line(format!("{count} more remarks within that second"));
-        }
-        if admitted {
-            self.line(text);
-        }
+        self.line(text);
     }
 
     fn probe_line(&mut self, line: impl FnOnce() -> String) {
