@@ -65,6 +65,21 @@ fn held_replies_too() {
 }
 
 #[test]
+fn an_address_that_goes_and_comes_back_is_answered_as_before() {
+    let output = in_a_namespace(&format!(
+        r#"{ADDRESSES} {} {PING_ALL}
+        ip address delete 192.0.2.1/32 dev lo; ip address delete 2001:db8::1/128 dev lo
+        "$UDPECHO" ping -ip 192.0.2.2 -port 7007 -n 3 -i 0.01 -W 2 --no-record -q >/dev/null
+        ip address add 192.0.2.1/32 dev lo; ip address add 2001:db8::1/128 dev lo nodad
+        {PING_ALL}"#,
+        serve("--clean")
+    ));
+    let all = "3 packets transmitted, 3 received\n".repeat(12);
+    let answers = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(answers, all, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_server_at_one_address_answers_there_only() {
     let output = in_a_namespace(&format!(
         r#"{ADDRESSES} {}

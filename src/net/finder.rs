@@ -69,7 +69,7 @@ impl Search {
     fn send(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; LONGEST];
         while let Some(sizing) = self.finder.poll_transmit(self.clock.now(), &mut buffer) {
-            let [socket] = &self.socket;
+            let [socket] = &mut self.socket;
             socket.set_whole(sizing.whole)?;
             let datagram = &buffer[..sizing.length];
             // An error that the system had kept from before is told once, instead of sending.

@@ -1,10 +1,12 @@
 //! The edge: the only clock, the only sockets. The engines here drive the machines of `reflect` and
 //! `probe`; whatever can be decided without a socket is decided there.
 
+mod attention;
 mod bystander;
 mod client;
 mod clock;
 mod control;
+mod doors;
 mod endpoint;
 mod finder;
 mod http;
@@ -20,11 +22,12 @@ mod workers;
 pub use client::ClientEngine;
 pub use clock::Clock;
 pub use control::Control;
+pub use doors::Bind;
 pub use endpoint::Outgoing;
 pub use finder::find_size;
 pub use http::{Answer, HttpServer, Site};
 pub use observer::{Observation, Observer};
-pub use server::{Bind, Complain, Complaint, ServerEngine, Serving};
+pub use server::{Complain, Complaint, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release, stay_behind};
 pub use timer::Timer;
 pub use workers::Workers;

@@ -1,26 +1,18 @@
 //! The server's engine: feeds the machine what its socket receives, sends what it returns.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::attention::Attention;
 use super::clock::Clock;
 use super::control::Control;
-use super::sys::{self, Arrival, Backend, Batch, Options, Socket, Woken};
+use super::doors::{Bind, Doors};
+use super::sys::{self, Arrival, Backend, Batch, Socket};
 use super::trouble::{Patience, Trouble};
 use super::vigil::Vigil;
-use crate::reflect::{ANSWER_HOPS, Counters, Incoming, Path, Server, stays_whole};
+use crate::reflect::{Counters, Incoming, Path, Server, stays_whole};
 use crate::time::{Duration, Instant};
-
-/// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bind {
-    /// Every address of the host, IPv4 and IPv6 alike where there is IPv6.
-    Any(u16),
-    AnyV4(u16),
-    AnyV6(u16),
-    At(SocketAddr),
-}
 
 /// How a server moves its datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,13 +39,15 @@ enum Haul {
 pub struct ServerEngine {
     clock: Clock,
     serving: Serving,
-    /// One, or one for each family of addresses.
-    sockets: Vec<Socket>,
+    doors: Doors,
     server: Server,
     inbox: Batch,
     outbox: Batch,
-    /// One for each socket, so that none speaks for another, and one for waiting.
+    /// One for waiting, and one for each socket, so that none speaks for another.
     patience: Vec<Patience>,
+    attention: Attention,
+    /// An address of this host that an answer has left from.
+    answered_from: Option<IpAddr>,
     complain: Complain,
 }
 
@@ -70,54 +64,27 @@ pub type Complain = Arc<dyn Fn(&Complaint) + Send + Sync>;
 impl ServerEngine {
     const BATCH: usize = 64;
     const LONGEST: usize = 65_536;
-    const RECEIVE_BUFFER: usize = 4 << 20;
     /// To sleep for less takes longer than that.
     const NAP: Duration = Duration::from_micros(10);
     /// No datagram waits longer in a socket that is looked at all the time.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
+    const WAITING: usize = 0;
+    /// So many batches may be left for a socket when a door is opened beside it; then they wait in turn.
+    const LEFT_BEHIND: usize = 256;
 
     pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
-        let open = |address: SocketAddr, dual_stack| {
-            let options = Options {
-                backend: serving.backend,
-                dual_stack,
-                ttl: Some(u32::from(ANSWER_HOPS)),
-                hops: true,
-                local_address: address.ip().is_unspecified(),
-                receive_buffer: Some(Self::RECEIVE_BUFFER),
-                trains: true,
-                share_port: serving.share_port,
-                busy_poll: serving.busy_poll,
-                stamps: serving.stamps,
-                ..Options::default()
-            };
-            Socket::bind(address, &options)
-        };
-        let any_v4 = |port| open((Ipv4Addr::UNSPECIFIED, port).into(), false);
-        let any_v6 = |port, dual_stack| open((Ipv6Addr::UNSPECIFIED, port).into(), dual_stack);
-        // One socket for both families is simpler to wait for, but slower.
-        let apart = serving.backend == Backend::Native;
-        let sockets = match bind {
-            Bind::At(address) => vec![open(address, false)?],
-            Bind::AnyV4(port) => vec![any_v4(port)?],
-            Bind::AnyV6(port) => vec![any_v6(port, false)?],
-            Bind::Any(port) => match any_v6(port, !apart) {
-                Ok(v6) if apart => vec![v6, any_v4(port)?],
-                Ok(both) => vec![both],
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-                // A host without IPv6.
-                Err(_) => vec![any_v4(port)?],
-            },
-        };
-        server.set_own_port(sockets[0].local_addr()?.port());
+        let doors = Doors::listen(bind, serving)?;
+        server.set_own_port(doors.sockets[0].local_addr()?.port());
         Ok(Self {
             clock,
             serving,
-            patience: vec![Patience::default(); sockets.len() + 1],
-            sockets,
+            patience: vec![Patience::default(); 1 + doors.sockets.len()],
+            doors,
             server,
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
+            attention: Attention::begin(clock.now()),
+            answered_from: None,
             complain: Arc::new(|_| ()),
         })
     }
@@ -128,7 +95,7 @@ impl ServerEngine {
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.sockets[0].local_addr()
+        self.doors.sockets[0].local_addr()
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the
@@ -141,7 +108,7 @@ impl ServerEngine {
         const WATCH: Duration = Duration::from_millis(200);
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
-        let mut readable = Woken::LOOK.readable;
+        let mut readable = Attention::ALL;
         let mut vigil = Vigil::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
             let haul = self.receive(readable)?;
@@ -149,6 +116,7 @@ impl ServerEngine {
             let now = self.clock.now();
             self.server.handle_timeout(now);
             if now >= next_watch {
+                self.count_drops();
                 watch(&self.server, now);
                 next_watch = now + WATCH;
             }
@@ -160,13 +128,14 @@ impl ServerEngine {
             // While replies are held their times decide when to sleep.
             let awake = vigil.lasts(now) && self.server.next_release().is_none();
             readable = if soon || self.serving.busy_poll || awake {
-                Woken::LOOK.readable
+                self.attention.look(now)
             } else {
                 let readable = self.wait(control, timeout)?;
                 vigil.slept(self.clock.now() - now);
                 readable
             };
         }
+        self.count_drops();
         Ok(self.server.counters())
     }
 
@@ -178,19 +147,27 @@ impl ServerEngine {
         loop {
             self.release();
             let next = self.server.next_release().filter(|at| *at <= end);
-            let Some(next) = next.filter(|_| !control.abort_asked()) else { return self.server.counters() };
+            let Some(next) = next.filter(|_| !control.abort_asked()) else { break };
             std::thread::sleep((next - self.clock.now()).min(SLICE).to_std());
         }
+        self.count_drops();
+        self.server.counters()
+    }
+
+    /// Those of which no datagram tells that came after them, too.
+    fn count_drops(&mut self) {
+        self.doors.sockets.iter_mut().for_each(Socket::count_drops);
+        self.server.set_overflows(self.doors.sockets.iter().map(Socket::overflows).sum());
     }
 
     /// At which sockets there may be something.
     fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
-        match sys::wait(&self.sockets, true, None, control, timeout) {
+        match sys::wait(&self.doors.sockets, true, None, control, timeout) {
             Ok(woken) => {
-                self.patience[self.sockets.len()].renew();
+                self.patience[Self::WAITING].renew();
                 Ok(woken.readable)
             }
-            Err(error) => self.bear(self.sockets.len(), error).map(|()| Woken::LOOK.readable),
+            Err(error) => self.bear(Self::WAITING, error).map(|()| Attention::ALL),
         }
     }
 
@@ -204,30 +181,51 @@ impl ServerEngine {
     /// Handles a batch of what has arrived at each of these sockets.
     fn receive(&mut self, readable: u64) -> io::Result<Haul> {
         let mut most = Haul::Nothing;
-        for index in (0..self.sockets.len()).filter(|index| readable >> index & 1 == 1) {
-            match self.sockets[index].receive(&mut self.inbox) {
-                Ok(()) => {
-                    self.patience[index].renew();
-                    most = most.max(self.handle_batch(index));
-                }
-                Err(error) if Trouble::of(&error) == Trouble::None => self.patience[index].renew(),
-                Err(error) => {
-                    self.bear(index, error)?;
-                    most = Haul::More;
+        let sockets = self.doors.sockets.len();
+        for index in bits(readable).take_while(|index| *index < sockets) {
+            let mut haul = self.receive_at(index)?;
+            if let Some(address) = self.answered_from.take()
+                && self.doors.open(index, address)
+            {
+                self.patience.push(Patience::default());
+                // What comes through the door is not to overtake what came before.
+                for _ in 0..Self::LEFT_BEHIND {
+                    if haul == Haul::More {
+                        haul = self.receive_at(index)?;
+                    }
                 }
             }
+            most = most.max(haul);
         }
         Ok(most)
     }
 
+    fn receive_at(&mut self, index: usize) -> io::Result<Haul> {
+        let patience = 1 + index;
+        match self.doors.sockets[index].receive(&mut self.inbox) {
+            Ok(()) => {
+                self.patience[patience].renew();
+                self.attention.gave(1 << index);
+                Ok(self.handle_batch(index))
+            }
+            Err(error) if Trouble::of(&error) == Trouble::None => {
+                self.patience[patience].renew();
+                Ok(Haul::Nothing)
+            }
+            Err(error) => self.bear(patience, error).map(|()| Haul::More),
+        }
+    }
+
     /// Answers what one socket received.
     fn handle_batch(&mut self, index: usize) -> Haul {
-        let Self { sockets, server, inbox, outbox, clock, serving, complain, .. } = self;
-        let socket = &mut sockets[index];
+        let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
+        let door = doors.ways.address(index);
+        let socket = &mut doors.sockets[index];
         let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
+            let path = Path { local: path.local.or(door), ..path };
             // A stamp is of the time of day; one from before a step of it is of no use.
             let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));
             let waited =
@@ -263,43 +261,72 @@ impl ServerEngine {
         }
         let haul = if inbox.was_filled() { Haul::More } else { Haul::Some };
         for batch in [inbox, outbox] {
-            if batch.has_letters() {
-                post(socket, batch, server, complain);
+            if let Some(path) = batch.first_path() {
+                if post(socket, batch, server, complain) {
+                    self.answered_from = path.local;
+                }
                 batch.clear_letters();
             }
         }
-        server.set_overflows(sockets.iter().map(Socket::overflows).sum());
-        server.set_truncated(sockets.iter().map(Socket::truncated).sum());
+        server.set_overflows(doors.sockets.iter().map(Socket::overflows).sum());
+        server.set_truncated(doors.sockets.iter().map(Socket::truncated).sum());
         haul
     }
 
     /// Sends what was held and is due.
     fn release(&mut self) {
-        let Self { sockets, server, outbox, clock, complain, .. } = self;
+        let Self { doors, server, outbox, clock, complain, .. } = self;
         loop {
             let now = clock.now();
+            let mut through = 0;
             while !outbox.is_full()
                 && let Some((path, length)) = server.poll_transmit(now, outbox.spare())
             {
                 outbox.commit(path, length);
+                through |= 1 << doors.ways.of(path);
             }
             if !outbox.has_letters() {
                 return;
             }
-            for socket in &mut *sockets {
-                post(socket, outbox, server, complain);
+            for index in bits(through) {
+                let take = |path| doors.ways.of(path) == index;
+                post_those(&mut doors.sockets[index], outbox, take, server, complain);
             }
             outbox.clear_letters();
         }
     }
 }
 
-/// Sends what is in the batch; what cannot be sent is counted, told, and not tried again.
-fn post(socket: &mut Socket, batch: &Batch, server: &mut Server, complain: &Complain) {
-    socket.send(batch, |ordinal, error| {
+/// The places of the ones, from the lowest.
+fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(lowest)
+    })
+}
+
+/// Sends what is in the batch; what cannot be sent is counted, told, and not tried again. Whether all
+/// of it was sent.
+fn post(socket: &mut Socket, batch: &Batch, server: &mut Server, complain: &Complain) -> bool {
+    post_those(socket, batch, |_| true, server, complain)
+}
+
+/// The same of those letters that take such a path.
+fn post_those(
+    socket: &mut Socket,
+    batch: &Batch,
+    take: impl Fn(Path) -> bool,
+    server: &mut Server,
+    complain: &Complain,
+) -> bool {
+    let mut all = true;
+    socket.send_those(batch, take, |ordinal, error| {
+        all = false;
         complain(&Complaint { remote: batch.remote_of(ordinal), error });
         server.send_failed()
     });
+    all
 }
 
 /// Sends a datagram by itself, in one piece or not at all.
@@ -327,16 +354,122 @@ fn send_whole(
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::reflect::Settings;
+    use crate::reflect::{Injection, Settings};
+
+    #[cfg(target_os = "linux")]
+    mod doors {
+        use std::net::{Ipv6Addr, UdpSocket};
+
+        use super::*;
+
+        fn bind(bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
+            let clock = Clock::start();
+            let settings =
+                Settings { injection: Injection::Steady("clean".parse().unwrap()), ..Settings::default() };
+            ServerEngine::bind(bind, serving, Server::new(settings, [1; 32], clock.now()), clock)
+        }
+
+        fn engine(at: Bind, serving: Serving) -> ServerEngine {
+            bind(at, serving).unwrap()
+        }
+
+        fn is_echoed(engine: &mut ServerEngine, from: &UdpSocket) {
+            from.send(b"hello").unwrap();
+            engine.receive(u64::MAX).unwrap();
+            from.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            let mut answer = [0; 16];
+            let length = from.recv(&mut answer).unwrap();
+            assert_eq!(&answer[..length], b"hello");
+        }
+
+        /// Its socket hears nothing from another address than that which it asks.
+        fn client(ip: IpAddr, port: u16) -> UdpSocket {
+            let any: IpAddr = if ip.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+            let client = UdpSocket::bind((any, 0)).unwrap();
+            client.connect((ip, port)).unwrap();
+            client
+        }
+
+        #[test]
+        fn each_address_that_was_asked_gets_one_and_answers_as_before() {
+            let v4 = [[127, 0, 0, 1], [127, 0, 0, 2]].map(IpAddr::from);
+            let v6 = [Ipv6Addr::LOCALHOST.into()];
+            for (at, asked) in [(Bind::AnyV4(0), &v4[..]), (Bind::AnyV6(0), &v6[..])] {
+                let mut engine = engine(at, Serving::default());
+                let port = engine.local_addr().unwrap().port();
+                assert_eq!(engine.doors.ways.address(0), None);
+                for (door, ip) in (1..).zip(asked) {
+                    for _ in 0..3 {
+                        is_echoed(&mut engine, &client(*ip, port));
+                        assert_eq!(engine.doors.sockets.len(), 1 + door);
+                        assert_eq!(engine.doors.ways.address(door), Some(*ip));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn what_came_before_is_answered_before_what_comes_through_it() {
+            const BEFORE: u8 = 200;
+            let mut engine = engine(Bind::AnyV4(0), Serving::default());
+            let client = client([127, 0, 0, 1].into(), engine.local_addr().unwrap().port());
+            for number in 0..BEFORE {
+                client.send(&[number]).unwrap();
+            }
+            engine.receive(u64::MAX).unwrap();
+            client.send(&[BEFORE]).unwrap();
+            engine.receive(u64::MAX).unwrap();
+            client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            let answers = (0..=BEFORE).map(|_| {
+                let mut answer = [0];
+                client.recv(&mut answer).unwrap();
+                answer[0]
+            });
+            assert_eq!(answers.collect::<Vec<_>>(), (0..=BEFORE).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn their_number_is_bounded_and_the_rest_is_answered_without() {
+            let mut engine = engine(Bind::AnyV4(0), Serving::default());
+            let port = engine.local_addr().unwrap().port();
+            for host in 1..=20 {
+                is_echoed(&mut engine, &client([127, 0, 0, host].into(), port));
+            }
+            assert_eq!(engine.doors.sockets.len(), 1 + Doors::MOST);
+        }
+
+        #[test]
+        fn nobody_else_is_let_in_by_one() {
+            let mut first = engine(Bind::AnyV4(0), Serving::default());
+            let port = first.local_addr().unwrap().port();
+            is_echoed(&mut first, &client([127, 0, 0, 1].into(), port));
+            for (at, share_port) in [
+                (Bind::AnyV4(port), true),
+                (Bind::AnyV4(port), false),
+                (Bind::At(([127, 0, 0, 1], port).into()), true),
+            ] {
+                let refused = bind(at, Serving { share_port, ..Serving::default() }).err().unwrap();
+                assert_eq!(refused.kind(), io::ErrorKind::AddrInUse, "{at:?}");
+            }
+        }
+
+        #[test]
+        fn servers_that_share_a_port_have_none() {
+            let mut engine = engine(Bind::AnyV4(0), Serving { share_port: true, ..Serving::default() });
+            let port = engine.local_addr().unwrap().port();
+            is_echoed(&mut engine, &client([127, 0, 0, 1].into(), port));
+            assert_eq!(engine.doors.sockets.len(), 1);
+        }
+    }
 
     /// It neither goes round and round nor goes silent: whoever started it is told why it ended.
     #[test]
     fn a_server_whose_socket_is_useless_ends_with_the_reason() {
         let clock = Clock::start();
         let server = Server::new(Settings::default(), [1; 32], clock.now());
-        let at = Bind::At((Ipv4Addr::LOCALHOST, 0).into());
+        let at = Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into());
         let mut engine = ServerEngine::bind(at, Serving::default(), server, clock).unwrap();
-        engine.sockets = vec![Socket::useless()];
+        engine.doors.sockets = vec![Socket::useless()];
         let error = engine.run(&Control::new().unwrap(), |_, _| {}).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
         assert_eq!(engine.server.counters().receive_errors, 100);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::control::Control;
-use super::server::{Bind, Complain, ServerEngine, Serving};
+use super::doors::Bind;
+use super::server::{Complain, ServerEngine, Serving};
 use crate::reflect::{Counters, Server};
 use crate::time::{Duration, Instant};
 

@@ -38,6 +38,23 @@ fn a_wire_that_carries_less_is_measured_and_advised_on() {
     assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
 }
 
+/// Also once it fragments, and what is short as well as what is long.
+#[test]
+fn answers_longer_than_the_wire_carries_leave_in_pieces() {
+    let Some(network) = Network::of(&["a", "b"]) else { return };
+    let folder = TempDir::new().unwrap();
+    network.wire([("a", &["10.9.0.1/24", "fd09::1/64"], 1400), ("b", &["10.9.0.2/24", "fd09::2/64"], 1400)]);
+    let _server = network.serve("b", folder.path(), "--clean");
+    for (target, size) in
+        [("10.9.0.2", 100), ("10.9.0.2", 4000), ("10.9.0.2", 60_000), ("10.9.0.2", 100), ("fd09::2", 4000)]
+    {
+        let measure = format!("ping {target} -n 3 -i 0.01 -W 5 -s {size} --no-record");
+        let finished = Process::spawn(network.udpecho("a", folder.path(), &measure)).finish();
+        assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
+    }
+    assert_eq!(found(&network, "10.9.0.2"), "largest payload there and back: 1372 bytes (IP packet 1400)");
+}
+
 /// The far end of a wire takes no more than its own MTU (and a VLAN's tag) and says nothing.
 #[test]
 fn a_black_hole_is_found_by_what_passes() {

@@ -150,6 +150,11 @@ impl Batch {
         !self.letters.is_empty()
     }
 
+    /// The path of the first one that is posted, if there is any.
+    pub fn first_path(&self) -> Option<Path> {
+        self.letters.first().map(|letter| letter.path)
+    }
+
     /// Whom a datagram is for, counted as they were posted.
     pub fn remote_of(&self, ordinal: usize) -> Option<SocketAddr> {
         let mut ends = 0;

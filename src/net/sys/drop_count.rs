@@ -8,9 +8,13 @@ pub struct DropCount {
 
 impl DropCount {
     /// The kernel has counted so many, and some four thousand million more for each time it began anew.
+    /// What it told of an older datagram may come after what it told of itself.
     pub fn note(&mut self, count: u32) {
-        self.total += u64::from(count.wrapping_sub(self.last));
-        self.last = count;
+        let more = count.wrapping_sub(self.last);
+        if more <= i32::MAX as u32 {
+            self.total += u64::from(more);
+            self.last = count;
+        }
     }
 
     pub fn total(&self) -> u64 {
@@ -22,15 +26,28 @@ impl DropCount {
 mod tests {
     use super::*;
 
+    const HALF: u32 = 1 << 31;
+
     #[test]
     fn it_goes_on_where_the_kernel_begins_anew() {
         let mut drops = DropCount::default();
         let mut totals = Vec::new();
-        for count in [0, 5, 5, u32::MAX, 2, 2, u32::MAX - 1, 0] {
+        for count in [0, 5, 5, HALF, u32::MAX, 2, 2, HALF, u32::MAX - 1, 0] {
             drops.note(count);
             totals.push(drops.total());
         }
-        let round = 1 << 32;
-        assert_eq!(totals, [0, 5, 5, round - 1, round + 2, round + 2, 2 * round - 2, 2 * round]);
+        let (half, round) = (u64::from(HALF), 1 << 32);
+        let again = [round + 2, round + 2, round + half, 2 * round - 2, 2 * round];
+        assert_eq!(totals, [&[0, 5, 5, half, round - 1], &again[..]].concat());
+    }
+
+    #[test]
+    fn what_is_told_of_an_older_datagram_takes_nothing_back() {
+        let mut drops = DropCount::default();
+        let totals = [7, 3, 7, 8, u32::MAX].map(|count| {
+            drops.note(count);
+            drops.total()
+        });
+        assert_eq!(totals, [7, 7, 7, 8, 8]);
     }
 }

@@ -11,11 +11,12 @@ mod linux;
 mod portable;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub use batch::{Arrival, Batch};
 
 use super::control::Control;
+use crate::reflect::Path;
 use crate::time::{Duration, Instant};
 
 /// How datagrams are moved.
@@ -50,6 +51,8 @@ pub struct Options {
     /// The whole byte: the code point is its upper six bits.
     pub traffic_class: Option<u32>,
     pub dont_fragment: bool,
+    /// Fragment nothing until something is too long to leave whole: what may be costs more.
+    pub whole_at_first: bool,
     /// Report the address that a datagram came to, and answer from it.
     pub local_address: bool,
     /// Bytes of receive buffer; the system may allow less.
@@ -73,7 +76,7 @@ pub struct Options {
 /// A UDP socket that never blocks.
 pub enum Socket {
     #[cfg(target_os = "linux")]
-    Linux(linux::Socket),
+    Linux(Box<linux::Socket>),
     Portable(portable::Socket),
 }
 
@@ -82,7 +85,7 @@ impl Socket {
         let socket = generic_socket(address, options)?;
         Ok(match options.backend {
             #[cfg(target_os = "linux")]
-            Backend::Native => Self::Linux(linux::Socket::new(socket, address, options)?),
+            Backend::Native => Self::Linux(Box::new(linux::Socket::new(socket, address, options)?)),
             #[cfg(not(target_os = "linux"))]
             Backend::Native => Self::Portable(portable::Socket::new(socket)?),
             Backend::Portable => Self::Portable(portable::Socket::new(socket)?),
@@ -95,6 +98,16 @@ impl Socket {
         let stream = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
         stream.set_nonblocking(true).unwrap();
         Self::Portable(portable::Socket::new(stream).unwrap())
+    }
+
+    /// Another one at its port, but for one address of the host alone: what comes to that address comes
+    /// there from now on.
+    pub fn door(&self, address: IpAddr) -> io::Result<Self> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.door(address).map(|door| Self::Linux(Box::new(door))),
+            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// From now on it talks to this address only, and hears of its ICMP errors.
@@ -154,10 +167,20 @@ impl Socket {
     /// Sends the letters of a batch to addresses of its family, each along its path. Tells which of
     /// its datagrams failed, counted as they were posted; true has it tried again.
     pub fn send(&mut self, batch: &Batch, failed: impl FnMut(usize, &io::Error) -> bool) {
+        self.send_those(batch, |_| true, failed);
+    }
+
+    /// The same of those letters only that take such a path.
+    pub fn send_those(
+        &mut self,
+        batch: &Batch,
+        take: impl Fn(Path) -> bool,
+        failed: impl FnMut(usize, &io::Error) -> bool,
+    ) {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.send(batch, failed),
-            Self::Portable(socket) => socket.send(batch, failed),
+            Self::Linux(socket) => socket.send(batch, take, failed),
+            Self::Portable(socket) => socket.send(batch, take, failed),
         }
     }
 
@@ -171,7 +194,7 @@ impl Socket {
     }
 
     /// From now on what it sends may be fragmented, or not. A backend that cannot forbid it allows it.
-    pub fn set_whole(&self, whole: bool) -> io::Result<()> {
+    pub fn set_whole(&mut self, whole: bool) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.set_whole(whole),
@@ -185,6 +208,15 @@ impl Socket {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.overflows(),
             Self::Portable(_) => 0,
+        }
+    }
+
+    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after.
+    pub fn count_drops(&mut self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.count_drops(),
+            Self::Portable(_) => {}
         }
     }
 

@@ -49,10 +49,19 @@ impl Socket {
         Ok(())
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
+    pub fn send(
+        &mut self,
+        batch: &Batch,
+        take: impl Fn(Path) -> bool,
+        mut failed: impl FnMut(usize, &io::Error) -> bool,
+    ) {
         let connected = self.socket.peer_addr().is_ok();
         let mut ordinal = 0;
         for (index, letter) in batch.letters.iter().enumerate() {
+            if !take(letter.path) {
+                ordinal += letter.segments;
+                continue;
+            }
             for place in batch.segments_of(index) {
                 let datagram = batch.bytes(place);
                 let send = || match connected {

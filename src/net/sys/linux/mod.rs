@@ -4,6 +4,7 @@
 
 mod address;
 mod control;
+mod fragments;
 mod headers;
 mod options;
 mod receive;
@@ -12,11 +13,12 @@ mod send;
 mod wait;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use super::Options;
 use super::drop_count::DropCount;
+use fragments::Fragments;
 use headers::Headers;
 
 pub use scheduling::{ask_for_short_slices, give_way, sharpen_timers, stay_behind};
@@ -29,6 +31,7 @@ pub struct Socket {
     ipv6: bool,
     overflows: DropCount,
     truncated: u64,
+    fragments: Fragments,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
     /// Trains of longer datagrams have been refused: they do not fit the path.
@@ -43,22 +46,31 @@ impl Socket {
         let fd = socket.as_raw_fd();
         let ipv6 = address.is_ipv6();
         options::set_all(fd, ipv6, options)?;
-        let socket = Self {
+        Ok(Self {
             socket,
             options: *options,
             connected: false,
             ipv6,
             overflows: DropCount::default(),
             truncated: 0,
+            fragments: Fragments::new(fd, ipv6, options)?,
             offer: Self::OFFER_LEAST,
             longest_in_train: if options.trains { usize::MAX } else { 0 },
             waits: Self::WAITS,
             headers: Headers::default(),
-        };
-        if options.dont_fragment {
-            socket.set_whole(true)?;
-        }
-        Ok(socket)
+        })
+    }
+
+    pub fn door(&self, address: IpAddr) -> io::Result<Self> {
+        let address = SocketAddr::new(address, self.local_addr()?.port());
+        let options = Options { local_address: false, share_port: true, dual_stack: false, ..self.options };
+        // For this moment only: nobody else is to be let in.
+        self.socket.set_reuse_port(true)?;
+        let door = super::generic_socket(address, &options);
+        self.socket.set_reuse_port(false)?;
+        let door = door?;
+        door.set_reuse_port(false)?;
+        Self::new(door, address, &options)
     }
 
     pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
@@ -82,6 +94,13 @@ impl Socket {
 
     pub fn overflows(&self) -> u64 {
         self.overflows.total()
+    }
+
+    /// A kernel older than 4.12 cannot tell.
+    pub fn count_drops(&mut self) {
+        if let Some(count) = options::drops(self.socket.as_raw_fd()) {
+            self.overflows.note(count);
+        }
     }
 
     pub fn truncated(&self) -> u64 {

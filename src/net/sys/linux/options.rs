@@ -2,17 +2,16 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::ptr;
 
 use libc::{c_int, c_void};
 
-use super::Socket;
 use crate::net::sys::Options;
 
 const BUSY_POLL_US: c_int = 50;
 
-/// Has the system do what these options ask of it, but for `dont_fragment`, which can change.
+/// Has the system do what these options ask of it, but for fragments, about which they can change.
 pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     if options.stamps {
@@ -57,24 +56,27 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-impl Socket {
-    /// `false` is what the system does by default: it fragments what is longer than the path is known
-    /// to carry.
-    pub fn set_whole(&self, whole: bool) -> io::Result<()> {
-        let fd = self.socket.as_raw_fd();
-        if self.ipv6 {
-            let value = if whole { libc::IPV6_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_WANT };
-            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, value)?;
-        }
-        if !self.ipv6 || self.options.dual_stack {
-            let value = if whole { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_WANT };
-            set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)?;
-        }
-        Ok(())
-    }
+/// How many datagrams the kernel says it dropped at this socket.
+pub fn drops(fd: RawFd) -> Option<u32> {
+    const SO_MEMINFO: c_int = 55;
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let told: [u32; DROPS + 1] = option(fd, libc::SOL_SOCKET, SO_MEMINFO)?;
+    Some(told[DROPS])
 }
 
-fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+/// What an option is, if it is that long.
+pub fn option<T: Copy + Default>(fd: RawFd, level: c_int, name: c_int) -> Option<T> {
+    let mut value = T::default();
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the pointer and the length are those of one value of numbers, which the kernel fills as
+    // far as it can; every pattern of bits is such a value.
+    let result = unsafe {
+        libc::getsockopt(fd, level, name, ptr::from_mut(&mut value).cast::<c_void>(), &raw mut length)
+    };
+    (result == 0 && length as usize == size_of::<T>()).then_some(value)
+}
+
+pub fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     let pointer = ptr::from_ref(&value).cast::<c_void>();
     // SAFETY: the pointer and the length are those of one int, which all these options take.
     let result = unsafe { libc::setsockopt(fd, level, name, pointer, size_of::<c_int>() as u32) };

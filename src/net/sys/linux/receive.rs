@@ -111,6 +111,24 @@ mod tests {
         socket.send(&batch, |_, error| panic!("{error}"));
     }
 
+    #[test]
+    fn what_was_dropped_is_known_though_nothing_comes_after() {
+        let mut socket = bind("127.0.0.1:0", &Options { receive_buffer: Some(4096), ..Options::default() });
+        let mut sender = bind("127.0.0.1:0", &Options::default());
+        let remote = socket.local_addr().expect("an address");
+        (0..64).for_each(|_| send_train(&mut sender, remote));
+        let mut inbox = Batch::new(64, 512);
+        let mut received = 0;
+        while socket.receive(&mut inbox).is_ok() {
+            received += inbox.arrived() as u64;
+        }
+        assert_eq!(socket.overflows(), 0, "no datagram came after the drops");
+        for _ in 0..2 {
+            socket.count_drops();
+            assert_eq!(socket.overflows() + received, 64 * TRAIN as u64);
+        }
+    }
+
     /// Each kind of control message at once, the drop counter's among them: it comes after a drop only.
     #[test]
     fn there_is_room_for_all_that_can_be_enabled_at_once() {

@@ -11,6 +11,7 @@ use super::control::write_control;
 use super::headers::Headers;
 use super::wait::wait_writable;
 use crate::net::sys::batch::{Batch, Letter};
+use crate::reflect::Path;
 
 impl Socket {
     /// A full send buffer is waited for so many times without anything leaving, a millisecond each: an
@@ -25,12 +26,17 @@ impl Socket {
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    pub fn send(&mut self, batch: &Batch, mut failed: impl FnMut(usize, &io::Error) -> bool) {
+    pub fn send(
+        &mut self,
+        batch: &Batch,
+        take: impl Fn(Path) -> bool,
+        mut failed: impl FnMut(usize, &io::Error) -> bool,
+    ) {
         let mut next = 0;
         let longest_in_train = self.longest_in_train;
         let mut trial = None;
         while next < batch.letters.len() {
-            next = self.send_from(next, batch, &mut trial, &mut failed);
+            next = self.send_from(next, batch, &take, &mut trial, &mut failed);
         }
         // A way that takes none of the datagrams one by one either says nothing about trains.
         if trial.is_some() {
@@ -44,10 +50,11 @@ impl Socket {
         &mut self,
         first: usize,
         batch: &Batch,
+        take: &impl Fn(Path) -> bool,
         trial: &mut Option<usize>,
         failed: &mut impl FnMut(usize, &io::Error) -> bool,
     ) -> usize {
-        let count = self.prepare(first, batch);
+        let count = self.prepare(first, batch, take);
         let mut start = 0;
         while start < count {
             let messages = &mut self.headers.messages[start..count];
@@ -86,6 +93,7 @@ impl Socket {
                     *trial = Some(index);
                     return index;
                 }
+                _ if error.raw_os_error() == Some(libc::EMSGSIZE) && self.begin_to_fragment() => {}
                 _ => {
                     let before: usize = batch.letters[..index].iter().map(|letter| letter.segments).sum();
                     let sibling = |at: usize| self.headers.letters.get(at) == Some(&index);
@@ -103,14 +111,15 @@ impl Socket {
     }
 
     /// Points headers at the letters from this one on; returns how many messages they are.
-    fn prepare(&mut self, first: usize, batch: &Batch) -> usize {
+    fn prepare(&mut self, first: usize, batch: &Batch, take: &impl Fn(Path) -> bool) -> usize {
         let letters = &batch.letters[first..];
         let most = letters.iter().map(|letter| letter.segments).sum::<usize>();
         self.headers.resize(most, most);
         self.headers.letters.clear();
         let mut vector = 0;
         for (index, letter) in (first..).zip(letters) {
-            if letter.path.remote.is_ipv6() != self.ipv6 && !self.options.dual_stack {
+            let of_family = letter.path.remote.is_ipv6() == self.ipv6 || self.options.dual_stack;
+            if !of_family || !take(letter.path) {
                 continue;
             }
             let segments = letter.segments;
@@ -171,7 +180,6 @@ mod tests {
 
     use super::*;
     use crate::net::sys::{self, Options};
-    use crate::reflect::Path;
 
     #[test]
     fn a_way_that_takes_nothing_says_nothing_about_trains() {
@@ -186,10 +194,14 @@ mod tests {
             batch.commit(nowhere, 10);
         }
         let mut failures = 0;
-        sender.send(&batch, |_, _| {
-            failures += 1;
-            false
-        });
+        sender.send(
+            &batch,
+            |_| true,
+            |_, _| {
+                failures += 1;
+                false
+            },
+        );
         assert_eq!((failures, sender.longest_in_train), (3, usize::MAX));
     }
 }
