@@ -1,7 +1,7 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
-mod chunks;
 mod dots;
+mod mailbox;
 mod notes;
 mod outstanding;
 mod places;
@@ -12,7 +12,6 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
@@ -23,11 +22,11 @@ use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::Finished;
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, Observation, give_way};
+use crate::net::{ClientEngine, Clock, Control, give_way};
 use crate::record::ReceiveBuffer;
 use crate::report::{self, Detail, Thresholds};
 use crate::time::Duration;
-use chunks::InChunks;
+use mailbox::{Mailbox, mailbox};
 use places::Places;
 use plan::{Plan, Server};
 use screen::{Look, Screen};
@@ -90,7 +89,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
 
     let watched = !arguments.quiet || page.is_some() || desk.is_some() || data.is_some();
-    let (pinger, observations) = start(engine, &control, watched)?;
+    let (pinger, mailbox) = start(engine, &control, watched)?;
     give_way();
     let mut watch = Watch {
         run: &mut run,
@@ -103,7 +102,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         written_out: true,
         failed: None,
     };
-    let ended = watch.until_the_end(&observations);
+    let ended = watch.until_the_end(&mailbox);
     let failed = watch.failed.take();
     let failed = failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}"));
     // From here on the terminal is as it was.
@@ -185,16 +184,15 @@ fn start(
     mut engine: ClientEngine,
     control: &Arc<Control>,
     watched: bool,
-) -> anyhow::Result<(JoinHandle<()>, Receiver<Vec<Observation>>)> {
-    let (sender, receiver) = channel();
+) -> anyhow::Result<(JoinHandle<()>, Mailbox)> {
+    let (mut observed, mailbox) = mailbox(watched);
     let control = Arc::clone(control);
     let pinger = std::thread::Builder::new()
         .name("pinger".into())
         .spawn(move || {
             // What made it fail, if it did, was observed.
-            let mut observer = InChunks::new(sender, watched);
-            drop(engine.run(&control, &mut observer));
+            drop(engine.run(&control, &mut observed));
         })
         .context("cannot start a thread")?;
-    Ok((pinger, receiver))
+    Ok((pinger, mailbox))
 }

@@ -3,6 +3,7 @@
 
 use super::clock::Clock;
 use super::sys::{Batch, Socket};
+use super::trouble::Trouble;
 use crate::probe::Client;
 use crate::time::{Duration, Instant};
 
@@ -47,10 +48,14 @@ impl Bystander {
     fn hear(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
         let Some(socket) = &mut self.socket else { return };
         let (now, lead) = (clock.now(), clock.wall_lead());
-        self.next = now + Self::PAUSE;
         for _ in 0..Self::BATCHES {
+            let heard = socket.receive(inbox);
+            if heard.as_ref().is_err_and(|error| Trouble::of(error) == Trouble::None) {
+                return;
+            }
+            self.next = now + Self::PAUSE;
             // An error is of no interest here, and the next look is soon.
-            if socket.receive(inbox).is_err() {
+            if heard.is_err() {
                 return;
             }
             for index in 0..inbox.arrived() {

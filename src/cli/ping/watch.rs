@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::super::live::{PingDesk, PingPage};
 use super::super::printer::remark;
 use super::super::recorder::Recorder;
 use super::super::report as report_command;
+use super::mailbox::{Found, Mailbox};
 use super::notes::Notes;
 use super::plan;
 use super::screen::Screen;
@@ -47,11 +47,11 @@ impl Watch<'_> {
     /// And when nothing has happened for so long: there may be no tick between probes far apart.
     const IDLE: Duration = Duration::from_millis(50);
 
-    pub fn until_the_end(&mut self, observations: &Receiver<Vec<Observation>>) -> Ended {
+    pub fn until_the_end(&mut self, mailbox: &Mailbox) -> Ended {
         let mut notes = Notes::default();
         let mut next_flush = Instant::ZERO;
-        while let Some(chunk) = self.next(observations) {
-            for observation in chunk {
+        while let Some(observations) = self.next(mailbox) {
+            for observation in observations {
                 match observation {
                     Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
                     Observation::Event(event, ttl) => {
@@ -86,21 +86,21 @@ impl Watch<'_> {
         if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
     }
 
-    fn next(&mut self, observations: &Receiver<Vec<Observation>>) -> Option<Vec<Observation>> {
+    fn next(&mut self, mailbox: &Mailbox) -> Option<Vec<Observation>> {
         loop {
-            let patience = if self.written_out { Self::FLUSH } else { Self::IDLE };
-            match observations.recv_timeout(patience.to_std()) {
-                Ok(chunk) => {
+            let soon = !self.written_out && mailbox.is_watched();
+            match mailbox.take(if soon { Self::IDLE } else { Self::FLUSH }) {
+                Found::Some(observations) => {
                     self.written_out = false;
-                    return Some(chunk);
+                    return Some(observations);
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                Found::Nothing => {
                     self.recorder.flush();
                     self.written_out = true;
                     self.answer();
                     self.tick(self.clock.now(), None);
                 }
-                Err(RecvTimeoutError::Disconnected) => return None,
+                Found::Over => return None,
             }
         }
     }

@@ -15,7 +15,7 @@ impl ClientEngine {
     /// saves a wake-up.
     const LAZY: Duration = Duration::from_millis(10);
     /// The same if nobody looks at it.
-    const LAZY_UNSEEN: Duration = Duration::from_millis(250);
+    const LAZY_UNSEEN: Duration = Duration::from_secs(2);
     /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
     const NEAR: Duration = Duration::from_millis(250);
     const NEAR_UNSEEN: Duration = Duration::from_millis(1_250);
