@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration as Real;
 
 use udpecho::net::Clock;
@@ -12,12 +12,20 @@ use udpecho::time::Duration;
 use udpecho::wire::native::{Message, Probe, decode};
 
 use super::load::{Client, Dialect, Load};
-use super::servers::{Server, UDPECHO, pinned, run_ahead, run_among_all};
+use super::servers::{SERVER_CORE, Server, UDPECHO, pinned, run_ahead, run_among_all};
 
 const SIZE: usize = 64;
 const SOURCES: usize = 4096;
+/// So many leave by one call at most: the last of them is older than its stamp says.
+const AT_ONCE: u64 = 8;
+/// Where times are of no interest.
+const MANY_AT_ONCE: u64 = 64;
+/// Beyond this a server is overloaded.
+const ENOUGH: u64 = 200_000;
 const WAKE: Duration = Duration::from_millis(1);
 const NAP: Real = Real::from_micros(80);
+/// Whoever never sleeps and does nothing for so long was kept from it by the machine.
+const STANDSTILL: Duration = Duration::from_micros(500);
 const TAIL: Duration = Duration::from_millis(1_500);
 
 /// What became of the probes of one run.
@@ -31,6 +39,8 @@ pub struct Account {
     client_overflows: u64,
     ahead: bool,
     server_core: f64,
+    /// For how long the load could do nothing, which says how quiet the machine was.
+    stood: Duration,
     /// RTT without what was held on purpose.
     extra: Quantiles,
 }
@@ -53,7 +63,7 @@ impl fmt::Display for Account {
         let micros = |p| self.extra.at(p).map_or(f64::NAN, |extra| extra.as_micros_f64());
         write!(
             f,
-            "| {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {} |",
+            "| {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} | {} |",
             self.rate,
             self.achieved,
             self.sent,
@@ -67,14 +77,15 @@ impl fmt::Display for Account {
             micros(0.99),
             micros(0.999),
             self.server_core * 100.0,
+            self.stood.as_micros_f64() / 1e3,
             if self.ahead { "ahead of all" } else { "among all" },
         )
     }
 }
 
 pub const HEADER: &str = "| probes/s | sent/s | sent | replies | injected | refused | server overflow | own overflow | \
-                          unexplained | p50 us | p99 us | p99.9 us | server core | run |\n\
-                          |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
+                          unexplained | p50 us | p99 us | p99.9 us | server core | load stood still, ms | run |\n\
+                          |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
 
 pub const AHEAD: &str = "\"Ahead of all\": server and load at real-time priority (`chrt -f 10`), so that no other \
                          process of the machine stops them. At 200,000 a second the server needs more of a core \
@@ -92,6 +103,24 @@ pub fn run(rate: u64, length: Duration, ahead: bool) -> Account {
     finish(server, account)
 }
 
+/// A process that does nothing but compute, and has the half of a core from whoever else is on it.
+struct Rival(Child);
+
+impl Rival {
+    fn start(core: usize) -> Self {
+        let mut computing = Command::new("sh");
+        computing.args(["-c", "while :; do :; done"]);
+        Self(pinned(&computing, core).spawn().expect("a shell"))
+    }
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn client(server: &Server) -> Client {
     let load = Load { stamps: true, ..Load::single(Dialect::Native, SIZE, SOURCES) };
     let mut client = Client::new(server.address, load);
@@ -99,11 +128,13 @@ fn client(server: &Server) -> Client {
     client
 }
 
-/// More than twice what it can do, then a rate that it can.
+/// More than twice what it can do on the half of a core, then a rate that it can.
 pub fn overload(rate: u64, length: Duration) -> (Account, String) {
     let server = Server::start_udpecho(&[]);
     let mut client = client(&server);
+    let rival = Rival::start(SERVER_CORE);
     let mut account = send(&server, &mut client, rate, length, false);
+    drop(rival);
     let recovery = recovery(&server, &mut client, &mut account);
     (finish(server, account), recovery)
 }
@@ -119,7 +150,9 @@ pub fn overload_beside_a_ping(rate: u64, length: Duration) -> String {
     ping.args(["ping", "-ip", "127.0.0.1", "-port", &port, "-i", "5ms", "-n", "1200", "-W", "1", "-q", "-o"])
         .arg(&folder);
     let mut ping = pinned(&ping, 0).spawn().expect("ping starts");
+    let rival = Rival::start(SERVER_CORE);
     send(&server, &mut client, rate, length, false);
+    drop(rival);
     ping.wait().expect("ping ends");
     let record = std::fs::read(folder.join("run.json")).expect("ping wrote its record");
     let record: serde_json::Value = serde_json::from_slice(&record).expect("a record");
@@ -148,11 +181,18 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
     let mut sending = None;
     let mut cpu_used = 0;
     let lead = clock.wall_lead();
-    let mut woken = begin;
+    let (mut woken, mut looked) = (begin, begin);
+    let mut stood = Duration::ZERO;
+    let at_once = if rate > ENOUGH { MANY_AT_ONCE } else { AT_ONCE };
     loop {
         let now = clock.now();
+        if now - looked > STANDSTILL {
+            stood += now - looked;
+        }
+        looked = now;
         let due = ((now - begin).as_nanos() as u128 * u128::from(rate) / 1_000_000_000) as u64;
-        while sent < due.min(total) && !client.outbox.is_full() {
+        let batch = sent + at_once;
+        while sent < due.min(total).min(batch) {
             let source = &mut client.sources[sent as usize % SOURCES];
             Probe { token: source.token, seq: source.seq, sent: now }
                 .emit(&mut client.outbox.spare()[..SIZE]);
@@ -189,6 +229,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         if ahead && clock.now() > woken + WAKE {
             std::thread::sleep(NAP);
             woken = clock.now();
+            looked = woken;
         }
     }
     let sending = sending.expect("the loop ends when all are sent");
@@ -202,6 +243,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         client_overflows: client.socket.overflows() - overflows,
         ahead,
         server_core: cpu_used as f64 / 1e9 / seconds,
+        stood,
         extra,
     }
 }

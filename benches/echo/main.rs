@@ -25,6 +25,7 @@ const ROUNDS: usize = 7;
 /// The loop that asks the kernel for what this server asks it for.
 const DUTIES: &str = "C, same duties";
 const PEER_ROUNDS: usize = 3;
+const INJECTING_ROUNDS: usize = 3;
 
 fn main() {
     servers::pin_this_thread_to(0);
@@ -83,14 +84,16 @@ fn main() {
 /// The account of a server that injects, under what it should bear and under twice what it can.
 fn injecting() -> String {
     let mut text = format!("{}\n", injection::HEADER);
-    for (rate, ahead) in [(100_000, false), (100_000, true), (200_000, false)] {
+    let often = [(100_000, false), (100_000, true), (200_000, false)];
+    for (rate, ahead) in often.into_iter().flat_map(|turn| [turn; INJECTING_ROUNDS]) {
         text += &format!("{}\n", injection::run(rate, Duration::from_secs(5), ahead));
     }
     let (rate, length) = (500_000, Duration::from_secs(3));
     let (account, recovery) = injection::overload(rate, length);
     let ping = injection::overload_beside_a_ping(rate, length);
     text + &format!(
-        "{account}\n\nUnder the overload of the last row, repeated, a `ping` of 200 probes a second beside it \
+        "{account}\n\nIn the last row another process computes on the server's core, so that half of it is left. \
+         Under that overload, repeated, a `ping` of 200 probes a second beside it \
          {ping}; {recovery}.\n\n{}",
         injection::AHEAD
     )

@@ -92,7 +92,9 @@ fn lateness(rank: Rank, rounds: usize) -> String {
 
 fn rtt(rounds: usize) -> String {
     let mut text = "\n## The RTT over loopback\n\nEvery millisecond, us, as each tool reports it: sockperf, irtt and stamp-suite of \
-                    their own servers, nping of our echo, fping of the kernel; 64 bytes each.\n\n\
+                    their own servers, nping of our echo, fping of the kernel; 64 bytes each. \
+                    sockperf waits for its next probe by spinning, wherever it is: its like is `--timer busy`. The others \
+                    sleep, and a core that wakes finds its caches cold.\n\n\
                     | placement | tool | p50 | p99 | p50 to sockperf's |\n|:--|:--|--:|--:|--:|\n"
         .to_owned();
     for placement in [Placement::OneCore, Placement::TwoCores, Placement::Spinning] {

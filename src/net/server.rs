@@ -46,7 +46,7 @@ pub struct ServerEngine {
     /// One for waiting, and one for each socket, so that none speaks for another.
     patience: Vec<Patience>,
     attention: Attention,
-    /// An address of this host that an answer has left from.
+    /// An address of this host that an answer to the last batch has left from.
     answered_from: Option<IpAddr>,
     complain: Complain,
 }
@@ -188,7 +188,8 @@ impl ServerEngine {
                 && self.doors.open(index, address)
             {
                 self.patience.push(Patience::default());
-                // What comes through the door is not to overtake what came before.
+                // What comes through the door is not to overtake what came before, or meanwhile.
+                haul = Haul::More;
                 for _ in 0..Self::LEFT_BEHIND {
                     if haul == Haul::More {
                         haul = self.receive_at(index)?;
@@ -202,6 +203,7 @@ impl ServerEngine {
 
     fn receive_at(&mut self, index: usize) -> io::Result<Haul> {
         let patience = 1 + index;
+        self.answered_from = None;
         match self.doors.sockets[index].receive(&mut self.inbox) {
             Ok(()) => {
                 self.patience[patience].renew();
@@ -219,6 +221,9 @@ impl ServerEngine {
     /// Answers what one socket received.
     fn handle_batch(&mut self, index: usize) -> Haul {
         let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
+        // Before anything is answered that asks for them.
+        server.set_overflows(doors.sockets.iter().map(Socket::overflows).sum());
+        server.set_truncated(doors.sockets.iter().map(Socket::truncated).sum());
         let door = doors.ways.address(index);
         let socket = &mut doors.sockets[index];
         let now = clock.now();
@@ -268,8 +273,6 @@ impl ServerEngine {
                 batch.clear_letters();
             }
         }
-        server.set_overflows(doors.sockets.iter().map(Socket::overflows).sum());
-        server.set_truncated(doors.sockets.iter().map(Socket::truncated).sum());
         haul
     }
 

@@ -16,9 +16,20 @@ pub fn mailbox(watched: bool) -> (Observed, Mailbox) {
 
 #[derive(Default)]
 struct Left {
-    observations: Vec<Observation>,
+    batches: Vec<Vec<Observation>>,
+    /// How many observations those are.
+    count: usize,
     /// Nothing more will come.
     over: bool,
+}
+
+impl Left {
+    fn take_in(&mut self, batch: &mut Vec<Observation>) {
+        if !batch.is_empty() {
+            self.count += batch.len();
+            self.batches.push(std::mem::take(batch));
+        }
+    }
 }
 
 struct Shared {
@@ -40,15 +51,21 @@ pub struct Observed {
 }
 
 impl Observed {
-    const MOST: usize = 1024;
+    const MUCH: usize = 1024;
+    const VERY_MUCH: usize = 64 * Self::MUCH;
 
+    /// Does not wait for the other thread, unless there is very much: it may not be running.
     fn leave(&mut self) {
         if self.batch.is_empty() {
             return;
         }
-        let mut left = self.shared.left();
-        left.observations.append(&mut self.batch);
-        let much = left.observations.len() >= Self::MOST;
+        let mut left = match self.shared.left.try_lock() {
+            Ok(left) => left,
+            Err(_) if self.batch.len() < Self::VERY_MUCH => return,
+            Err(_) => self.shared.left(),
+        };
+        left.take_in(&mut self.batch);
+        let much = left.count >= Self::MUCH;
         drop(left);
         if self.watched || much {
             self.shared.changed.notify_one();
@@ -58,8 +75,10 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        self.leave();
-        self.shared.left().over = true;
+        let mut left = self.shared.left();
+        left.take_in(&mut self.batch);
+        left.over = true;
+        drop(left);
         self.shared.changed.notify_one();
     }
 }
@@ -70,7 +89,7 @@ impl Observer for Observed {
             return;
         }
         self.batch.push(observation);
-        if self.batch.len() >= Self::MOST {
+        if self.batch.len().is_multiple_of(Self::MUCH) {
             self.leave();
         }
     }
@@ -86,7 +105,7 @@ impl Observer for Observed {
 
 /// What is found in a mailbox.
 pub enum Found {
-    Some(Vec<Observation>),
+    Some(Vec<Vec<Observation>>),
     /// Nothing for as long as was waited.
     Nothing,
     /// Nothing, and nothing more will come.
@@ -108,10 +127,11 @@ impl Mailbox {
 
     /// What was left here, or will be within this time.
     pub fn take(&self, patience: Duration) -> Found {
-        let idle = |left: &mut Left| left.observations.is_empty() && !left.over;
+        let idle = |left: &mut Left| left.batches.is_empty() && !left.over;
         let waited = self.shared.changed.wait_timeout_while(self.shared.left(), patience.to_std(), idle);
         let (mut left, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match std::mem::take(&mut left.observations) {
+        left.count = 0;
+        match std::mem::take(&mut left.batches) {
             found if !found.is_empty() => Found::Some(found),
             _ if left.over => Found::Over,
             _ => Found::Nothing,
@@ -136,7 +156,7 @@ mod tests {
             Observation::Tick { now, .. } => now.as_nanos(),
             _ => panic!("{observation:?}"),
         };
-        Some(found.iter().map(number).collect())
+        Some(found.iter().flatten().map(number).collect())
     }
 
     #[test]
@@ -174,10 +194,10 @@ mod tests {
         };
         assert_eq!(numbers(waits(true, one)), Some(vec![1]));
         let many = |mut observed: Observed| {
-            (0..Observed::MOST as i64).for_each(|number| observed.observe(tick(number)));
+            (0..Observed::MUCH as i64).for_each(|number| observed.observe(tick(number)));
             std::mem::forget(observed);
         };
-        assert_eq!(numbers(waits(false, many)).map(|found| found.len()), Some(Observed::MOST));
+        assert_eq!(numbers(waits(false, many)).map(|found| found.len()), Some(Observed::MUCH));
         assert!(matches!(waits(false, drop), Found::Over));
     }
 }

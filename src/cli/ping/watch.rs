@@ -51,7 +51,7 @@ impl Watch<'_> {
         let mut notes = Notes::default();
         let mut next_flush = Instant::ZERO;
         while let Some(observations) = self.next(mailbox) {
-            for observation in observations {
+            for observation in observations.into_iter().flatten() {
                 match observation {
                     Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
                     Observation::Event(event, ttl) => {
@@ -86,7 +86,7 @@ impl Watch<'_> {
         if self.run.started.is_empty() { Ended::NotBegun } else { Ended::Over }
     }
 
-    fn next(&mut self, mailbox: &Mailbox) -> Option<Vec<Observation>> {
+    fn next(&mut self, mailbox: &Mailbox) -> Option<Vec<Vec<Observation>>> {
         loop {
             let soon = !self.written_out && mailbox.is_watched();
             match mailbox.take(if soon { Self::IDLE } else { Self::FLUSH }) {

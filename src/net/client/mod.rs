@@ -135,6 +135,10 @@ impl ClientEngine {
             }
             if now >= next_tick {
                 self.bystander.tick(&mut self.inbox, &mut self.client, &self.clock);
+                if self.client.next_due().is_none() {
+                    // Nothing may come any more that tells of them.
+                    self.sockets.iter_mut().for_each(Socket::count_drops);
+                }
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
                 observer.idle();
                 next_tick = now + Self::TICK;

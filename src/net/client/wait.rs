@@ -14,11 +14,11 @@ impl ClientEngine {
     /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
     /// saves a wake-up.
     const LAZY: Duration = Duration::from_millis(10);
-    /// The same if nobody looks at it.
+    /// The same if nobody looks at it and no deadline comes before. That a server has forgotten us is then
+    /// known a probe later.
     const LAZY_UNSEEN: Duration = Duration::from_secs(2);
     /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
     const NEAR: Duration = Duration::from_millis(250);
-    const NEAR_UNSEEN: Duration = Duration::from_millis(1_250);
     /// So long before the next probe nothing is waited for by whoever never sleeps.
     const READY: Duration = Duration::from_micros(50);
 
@@ -55,13 +55,11 @@ impl ClientEngine {
             }
             return Ok(false);
         };
-        let (lazy, near) = match observer.is_watched() {
-            true => (Self::LAZY, Self::NEAR),
-            false => (Self::LAZY_UNSEEN, Self::NEAR_UNSEEN),
-        };
+        let unseen = !observer.is_watched() && timeout.is_none_or(|timeout| timeout >= wake);
+        let lazy = if unseen { Self::LAZY_UNSEEN } else { Self::LAZY };
         // Who opens anew in the middle of a run is waiting for each answer.
         let opens = self.client.is_opening();
-        let near = if opens { Duration::ZERO } else { near };
+        let near = if opens { Duration::ZERO } else { Self::NEAR };
         let lazy = !opens && due - now <= lazy && self.sockets[0].has_stamps();
         if lazy {
             let asked = self.rest(false, control, Some(wake - now))?;

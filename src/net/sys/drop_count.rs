@@ -8,7 +8,7 @@ pub struct DropCount {
 
 impl DropCount {
     /// The kernel has counted so many, and some four thousand million more for each time it began anew.
-    /// What it told of an older datagram may come after what it told of itself.
+    /// A datagram bears the count of when it was queued, which may be less than what was asked for since.
     pub fn note(&mut self, count: u32) {
         let more = count.wrapping_sub(self.last);
         if more <= i32::MAX as u32 {

@@ -51,7 +51,7 @@ pub struct Options {
     /// The whole byte: the code point is its upper six bits.
     pub traffic_class: Option<u32>,
     pub dont_fragment: bool,
-    /// Fragment nothing until something is too long to leave whole: what may be costs more.
+    /// Over IPv4, fragment nothing until something is too long to leave whole: what may be costs more.
     pub whole_at_first: bool,
     /// Report the address that a datagram came to, and answer from it.
     pub local_address: bool,

@@ -23,7 +23,8 @@ impl Fragments {
     pub fn new(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<Self> {
         let discovers =
             || option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) == Some(libc::IP_PMTUDISC_WANT);
-        // Over IPv6 only fragments bear an identification. And some systems are told to find no MTUs.
+        // Over IPv6 only fragments bear an identification. And some systems are told to find no MTUs. Of a
+        // route whose MTU is locked nothing is known here: what it says to be short enough leaves whole.
         let not_yet = options.whole_at_first && !ipv6 && discovers();
         let forbidden = options.dont_fragment;
         let mut fragments = Self { forbidden, not_yet, whole: false, ipv6, dual_stack: options.dual_stack };

@@ -63,10 +63,10 @@ impl Socket {
 
     pub fn door(&self, address: IpAddr) -> io::Result<Self> {
         let address = SocketAddr::new(address, self.local_addr()?.port());
-        let options = Options { local_address: false, share_port: true, dual_stack: false, ..self.options };
+        let options = Options { local_address: false, dual_stack: false, ..self.options };
         // For this moment only: nobody else is to be let in.
         self.socket.set_reuse_port(true)?;
-        let door = super::generic_socket(address, &options);
+        let door = super::generic_socket(address, &Options { share_port: true, ..options });
         self.socket.set_reuse_port(false)?;
         let door = door?;
         door.set_reuse_port(false)?;
