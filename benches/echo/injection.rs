@@ -95,7 +95,7 @@ pub const AHEAD: &str = "\"Ahead of all\": server and load at real-time priority
 /// machine has to do where that is allowed: what stops a core for milliseconds is not the server's.
 pub fn run(rate: u64, length: Duration, ahead: bool) -> Account {
     let server = Server::start_udpecho(&[]);
-    let mut client = client(&server);
+    let mut client = client(&server, SOURCES);
     let myself = std::process::id();
     let ahead = ahead && server.run_ahead() && run_ahead(myself);
     let account = send(&server, &mut client, rate, length, ahead);
@@ -121,8 +121,8 @@ impl Drop for Rival {
     }
 }
 
-fn client(server: &Server) -> Client {
-    let load = Load { stamps: true, ..Load::single(Dialect::Native, SIZE, SOURCES) };
+fn client(server: &Server, sources: usize) -> Client {
+    let load = Load { stamps: true, ..Load::single(Dialect::Native, SIZE, sources) };
     let mut client = Client::new(server.address, load);
     client.open();
     client
@@ -131,7 +131,7 @@ fn client(server: &Server) -> Client {
 /// More than twice what it can do on the half of a core, then a rate that it can.
 pub fn overload(rate: u64, length: Duration) -> (Account, String) {
     let server = Server::start_udpecho(&[]);
-    let mut client = client(&server);
+    let mut client = client(&server, SOURCES);
     let rival = Rival::start(SERVER_CORE);
     let mut account = send(&server, &mut client, rate, length, false);
     drop(rival);
@@ -142,23 +142,36 @@ pub fn overload(rate: u64, length: Duration) -> (Account, String) {
 /// What a `ping` makes of it that runs beside an overload. What it sends besides its probes is in the
 /// server's counts, so they are no account of the probes.
 pub fn overload_beside_a_ping(rate: u64, length: Duration) -> String {
+    let rival = Rival::start(SERVER_CORE);
+    let summary = beside_a_ping(rate, SOURCES, length);
+    drop(rival);
+    format!("lost {} of {}, by cause: {}", summary["lost"], summary["sent"], summary["causes"])
+}
+
+/// What a `ping` makes of it that another client floods the server.
+pub fn flood_beside_a_ping(rate: u64, length: Duration) -> String {
+    let summary = beside_a_ping(rate, 1, length);
+    let net = &summary["net_rtt_us"];
+    format!("| {rate} | {} | {} | {} | {} |", summary["sent"], summary["causes"], net["p50"], net["p99"])
+}
+
+/// The summary of a `ping` that is there for as long as the other clients are, and a little longer.
+fn beside_a_ping(rate: u64, sources: usize, length: Duration) -> serde_json::Value {
     let server = Server::start_udpecho(&[]);
-    let mut client = client(&server);
-    let folder = std::env::temp_dir().join(format!("udpecho-overload-{}", std::process::id()));
+    let mut client = client(&server, sources);
+    let folder = std::env::temp_dir().join(format!("udpecho-beside-{}", std::process::id()));
     let mut ping = Command::new(UDPECHO);
     let port = server.address.port().to_string();
-    ping.args(["ping", "-ip", "127.0.0.1", "-port", &port, "-i", "5ms", "-n", "1200", "-W", "1", "-q", "-o"])
+    let count = (length.as_nanos() / 5_000_000 + 100).to_string();
+    ping.args(["ping", "-ip", "127.0.0.1", "-port", &port, "-i", "5ms", "-n", &count, "-W", "1", "-q", "-o"])
         .arg(&folder);
     let mut ping = pinned(&ping, 0).spawn().expect("ping starts");
-    let rival = Rival::start(SERVER_CORE);
     send(&server, &mut client, rate, length, false);
-    drop(rival);
     ping.wait().expect("ping ends");
     let record = std::fs::read(folder.join("run.json")).expect("ping wrote its record");
-    let record: serde_json::Value = serde_json::from_slice(&record).expect("a record");
+    let mut record: serde_json::Value = serde_json::from_slice(&record).expect("a record");
     let _ = std::fs::remove_dir_all(folder);
-    let summary = &record["summary"];
-    format!("lost {} of {}, by cause: {}", summary["lost"], summary["sent"], summary["causes"])
+    record["summary"].take()
 }
 
 /// What it is like in the second after the overload.
@@ -193,7 +206,8 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         let due = ((now - begin).as_nanos() as u128 * u128::from(rate) / 1_000_000_000) as u64;
         let batch = sent + at_once;
         while sent < due.min(total).min(batch) {
-            let source = &mut client.sources[sent as usize % SOURCES];
+            let source = sent as usize % client.sources.len();
+            let source = &mut client.sources[source];
             Probe { token: source.token, seq: source.seq, sent: now }
                 .emit(&mut client.outbox.spare()[..SIZE]);
             source.seq += 1;
