@@ -43,33 +43,46 @@ impl Bench {
     }
 }
 
-/// Passes everything on between one client and a server, and tells the length of each probe.
-fn observer(server: u16) -> (u16, Receiver<usize>) {
-    let [outside, inside] = [0, 0].map(|port| UdpSocket::bind(("127.0.0.1", port)).unwrap());
+/// Passes everything on between one client and a server: tells of what goes up, and has what comes down
+/// passed on to the client.
+fn relay(
+    server: u16,
+    mut up: impl FnMut(&[u8]) + Send + 'static,
+    down: impl Fn(&UdpSocket, &[u8]) + Send + 'static,
+) -> u16 {
+    let [outside, inside] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
     inside.connect(("127.0.0.1", server)).unwrap();
     let port = outside.local_addr().unwrap().port();
-    let (length, lengths) = channel();
-    let (back_out, back_in) = (outside.try_clone().unwrap(), inside.try_clone().unwrap());
     thread::spawn(move || {
         let mut buffer = [0; 65_536];
-        let mut client = None;
-        while let Ok((read, from)) = outside.recv_from(&mut buffer) {
-            if let Ok(Message::Probe(_)) = decode(&buffer[..read]) {
-                let _ = length.send(read);
+        let (read, client) = outside.recv_from(&mut buffer).unwrap();
+        outside.connect(client).unwrap();
+        let [back_out, back_in] = [&outside, &inside].map(|socket| socket.try_clone().unwrap());
+        thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            while let Ok(read) = back_in.recv(&mut buffer) {
+                down(&back_out, &buffer[..read]);
             }
+        });
+        let mut next = Ok(read);
+        while let Ok(read) = next {
+            up(&buffer[..read]);
             inside.send(&buffer[..read]).unwrap();
-            if client.replace(from).is_none() {
-                let (back_out, back_in) = (back_out.try_clone().unwrap(), back_in.try_clone().unwrap());
-                thread::spawn(move || {
-                    let mut buffer = [0; 65_536];
-                    while let Ok(read) = back_in.recv(&mut buffer) {
-                        let _ = back_out.send_to(&buffer[..read], from);
-                    }
-                });
-            }
+            next = outside.recv(&mut buffer);
         }
     });
-    (port, lengths)
+    port
+}
+
+/// Tells the length of each probe.
+fn observer(server: u16) -> (u16, Receiver<usize>) {
+    let (length, lengths) = channel();
+    let tell = move |datagram: &[u8]| {
+        if let Ok(Message::Probe(_)) = decode(datagram) {
+            let _ = length.send(datagram.len());
+        }
+    };
+    (relay(server, tell, |outside, reply| drop(outside.send(reply))), lengths)
 }
 
 /// The numbers of the probes that a server with the classic injection leaves unanswered.
@@ -480,4 +493,35 @@ fn with_a_key_file_on_both_sides_it_is_measured_and_without_it_is_not() {
     assert!(bad.stderr[0].contains("keygen") && !bad.stderr[0].contains("hunter2"), "{bad:#?}");
     serve.process.signal("TERM");
     assert!(serve.process.finish().has_line("without the key"));
+}
+
+/// What the server says comes half a second later once more.
+fn repeater(server: u16) -> u16 {
+    let twice = |outside: &UdpSocket, reply: &[u8]| {
+        let _ = outside.send(reply);
+        let (reply, outside) = (reply.to_vec(), outside.try_clone().unwrap());
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(500));
+            outside.send(&reply)
+        });
+    };
+    relay(server, |_| (), twice)
+}
+
+/// Copies that come when a probe's story is over, and before the next one is due.
+#[test]
+fn what_becomes_of_a_probe_does_not_depend_on_whether_somebody_looks() {
+    let serve = Serve::start("--clean");
+    let benches = [Bench::new(), Bench::new()];
+    let runs = ["", "-q"].map(|quiet| format!("-ip 127.0.0.1 -n 4 -i 1 -W 3 {quiet} -port"));
+    let [seen, unseen] = [0, 1].map(|k| benches[k].ping(&format!("{} {}", runs[k], repeater(serve.port))));
+    for run in [seen, unseen] {
+        assert_eq!(run.finish().code, Some(0));
+    }
+    let [seen, unseen] = benches.map(|bench| {
+        let rows = Record::read(&bench.run()).rows;
+        rows.iter().map(|row| (row.outcome, row.copies)).collect::<Vec<_>>()
+    });
+    assert_eq!(seen, unseen);
+    assert_eq!(unseen, [(Outcome::Ok, 1); 4]);
 }

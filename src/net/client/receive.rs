@@ -82,6 +82,10 @@ impl ClientEngine {
         for index in 0..self.inbox.arrived() {
             let arrival = *self.inbox.arrival(index);
             let received = arrival.stamp.and_then(|stamp| self.stamps.moment(stamp, now)).unwrap_or(now);
+            if now - received > Self::LAZY {
+                // What was over before it came is so, though nobody looked.
+                self.client.handle_timeout(received);
+            }
             self.client.came_coupled(arrival.datagrams());
             for place in self.inbox.datagrams(index) {
                 self.client.handle(received, lane, self.inbox.bytes(place));

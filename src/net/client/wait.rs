@@ -13,9 +13,8 @@ use crate::time::Duration;
 impl ClientEngine {
     /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
     /// saves a wake-up.
-    const LAZY: Duration = Duration::from_millis(10);
-    /// The same if nobody looks at it and no deadline comes before. That a server has forgotten us is then
-    /// known a probe later.
+    pub(super) const LAZY: Duration = Duration::from_millis(10);
+    /// The same if nobody looks at it. That a server has forgotten us is then known a probe later.
     const LAZY_UNSEEN: Duration = Duration::from_secs(2);
     /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
     const NEAR: Duration = Duration::from_millis(250);
@@ -55,8 +54,7 @@ impl ClientEngine {
             }
             return Ok(false);
         };
-        let unseen = !observer.is_watched() && timeout.is_none_or(|timeout| timeout >= wake);
-        let lazy = if unseen { Self::LAZY_UNSEEN } else { Self::LAZY };
+        let lazy = if observer.is_watched() { Self::LAZY } else { Self::LAZY_UNSEEN };
         // Who opens anew in the middle of a run is waiting for each answer.
         let opens = self.client.is_opening();
         let near = if opens { Duration::ZERO } else { Self::NEAR };
