@@ -1,6 +1,7 @@
 //! Where to look for datagrams without having waited: while some come at the sockets that gave them, and
 //! in short turns at all, for a look in vain costs as much as a tenth of an answer.
 
+use super::sys::Woken;
 use crate::time::{Duration, Instant};
 
 /// Sets of sockets are bits.
@@ -12,7 +13,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    pub const ALL: u64 = u64::MAX;
+    pub const ALL: u64 = Woken::LOOK.readable;
     /// Nobody's datagram waits for longer while others come.
     const TURN: Duration = Duration::from_micros(20);
 

@@ -72,6 +72,14 @@ impl Doors {
         Ok(Self { sockets, ways, refused: Vec::new(), most })
     }
 
+    pub fn overflows(&self) -> u64 {
+        self.sockets.iter().map(Socket::overflows).sum()
+    }
+
+    pub fn truncated(&self) -> u64 {
+        self.sockets.iter().map(Socket::truncated).sum()
+    }
+
     /// An answer has left from this address of the host through this socket: from now on the address has
     /// a door, if it can have one. Whether that is new.
     pub fn open(&mut self, index: usize, address: IpAddr) -> bool {

@@ -157,7 +157,7 @@ impl ServerEngine {
     /// Those of which no datagram tells that came after them, too.
     fn count_drops(&mut self) {
         self.doors.sockets.iter_mut().for_each(Socket::count_drops);
-        self.server.set_overflows(self.doors.sockets.iter().map(Socket::overflows).sum());
+        self.server.set_overflows(self.doors.overflows());
     }
 
     /// At which sockets there may be something.
@@ -183,22 +183,25 @@ impl ServerEngine {
         let mut most = Haul::Nothing;
         let sockets = self.doors.sockets.len();
         for index in bits(readable).take_while(|index| *index < sockets) {
-            let mut haul = self.receive_at(index)?;
+            most = most.max(self.receive_at(index)?);
             if let Some(address) = self.answered_from.take()
                 && self.doors.open(index, address)
             {
                 self.patience.push(Patience::default());
-                // What comes through the door is not to overtake what came before, or meanwhile.
-                haul = Haul::More;
-                for _ in 0..Self::LEFT_BEHIND {
-                    if haul == Haul::More {
-                        haul = self.receive_at(index)?;
-                    }
-                }
+                self.empty(index)?;
             }
-            most = most.max(haul);
         }
         Ok(most)
+    }
+
+    /// What comes through a door that was just opened is not to overtake what came before, or meanwhile.
+    fn empty(&mut self, index: usize) -> io::Result<()> {
+        for _ in 0..Self::LEFT_BEHIND {
+            if self.receive_at(index)? < Haul::More {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn receive_at(&mut self, index: usize) -> io::Result<Haul> {
@@ -222,8 +225,8 @@ impl ServerEngine {
     fn handle_batch(&mut self, index: usize) -> Haul {
         let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
         // Before anything is answered that asks for them.
-        server.set_overflows(doors.sockets.iter().map(Socket::overflows).sum());
-        server.set_truncated(doors.sockets.iter().map(Socket::truncated).sum());
+        server.set_overflows(doors.overflows());
+        server.set_truncated(doors.truncated());
         let door = doors.ways.address(index);
         let socket = &mut doors.sockets[index];
         let now = clock.now();

@@ -21,8 +21,8 @@ pub struct Fragments {
 
 impl Fragments {
     pub fn new(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<Self> {
-        let discovers =
-            || option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) == Some(libc::IP_PMTUDISC_WANT);
+        let wanted = Some([libc::IP_PMTUDISC_WANT as u32]);
+        let discovers = || option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) == wanted;
         // Over IPv6 only fragments bear an identification. And some systems are told to find no MTUs. Of a
         // route whose MTU is locked nothing is known here: what it says to be short enough leaves whole.
         let not_yet = options.whole_at_first && !ipv6 && discovers();

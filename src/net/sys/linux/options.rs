@@ -60,20 +60,17 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
 pub fn drops(fd: RawFd) -> Option<u32> {
     const SO_MEMINFO: c_int = 55;
     const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
-    let told: [u32; DROPS + 1] = option(fd, libc::SOL_SOCKET, SO_MEMINFO)?;
-    Some(told[DROPS])
+    option::<{ DROPS + 1 }>(fd, libc::SOL_SOCKET, SO_MEMINFO).map(|told| told[DROPS])
 }
 
-/// What an option is, if it is that long.
-pub fn option<T: Copy + Default>(fd: RawFd, level: c_int, name: c_int) -> Option<T> {
-    let mut value = T::default();
-    let mut length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the pointer and the length are those of one value of numbers, which the kernel fills as
-    // far as it can; every pattern of bits is such a value.
-    let result = unsafe {
-        libc::getsockopt(fd, level, name, ptr::from_mut(&mut value).cast::<c_void>(), &raw mut length)
-    };
-    (result == 0 && length as usize == size_of::<T>()).then_some(value)
+/// What an option is, if it is so many numbers.
+pub fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u32; N]> {
+    let mut value = [0; N];
+    let mut length = size_of_val(&value) as libc::socklen_t;
+    let pointer = value.as_mut_ptr().cast::<c_void>();
+    // SAFETY: the pointer and the length are those of one array, which the kernel fills as far as it can.
+    let result = unsafe { libc::getsockopt(fd, level, name, pointer, &raw mut length) };
+    (result == 0 && length as usize == size_of_val(&value)).then_some(value)
 }
 
 pub fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
