@@ -2,6 +2,7 @@
 //! can wait, so what is kept of each is packed.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ops::Deref;
 
 use super::Path;
 use crate::impair::HoldQueue;
@@ -19,7 +20,7 @@ pub struct Held {
     pub extra_copies: u8,
     /// One has left already.
     pub is_copy: bool,
-    pub datagram: Box<[u8]>,
+    pub datagram: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,42 @@ pub enum HeldKind {
     Native { corrupted: bool },
     /// The bytes as they are.
     Verbatim,
+}
+
+/// A datagram. A short one lies with what else is held of it: no second place to ask for and to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bytes {
+    Short { length: u8, bytes: [u8; Bytes::SHORT] },
+    Long(Box<[u8]>),
+}
+
+impl Bytes {
+    /// What two lines of the processor's cache have left.
+    const SHORT: usize = 70;
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(datagram: &[u8]) -> Self {
+        let mut bytes = [0; Self::SHORT];
+        match bytes.get_mut(..datagram.len()) {
+            Some(room) => {
+                room.copy_from_slice(datagram);
+                Self::Short { length: datagram.len() as u8, bytes }
+            }
+            None => Self::Long(datagram.into()),
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// All that is held, at most so many bytes.
@@ -78,7 +115,7 @@ impl HeldReplies {
 
 /// A held reply without what its due time and its bytes tell already.
 struct Packed {
-    datagram: Box<[u8]>,
+    datagram: Bytes,
     hold: Duration,
     /// IPv4 addresses as IPv6 has them.
     remote: [u8; 16],
@@ -182,18 +219,20 @@ mod tests {
         #[test]
         fn what_is_packed_comes_out_as_it_was(
             path in path(), received in 0..1_i64 << 60, hold in 0..1_i64 << 42, native: bool, corrupted: bool,
-            extra_copies: u8, is_copy: bool, datagram in proptest::collection::vec(any::<u8>(), 0..40),
+            extra_copies: u8, is_copy: bool, datagram in proptest::collection::vec(any::<u8>(), 0..140),
         ) {
             let kind = if native { HeldKind::Native { corrupted } } else { HeldKind::Verbatim };
             let (received, hold) = (Instant::from_nanos(received), Duration::from_nanos(hold));
-            let held = Held { path, received, hold, kind, extra_copies, is_copy, datagram: datagram.into() };
+            let bytes = Bytes::from(&datagram[..]);
+            prop_assert_eq!(&bytes[..], &datagram[..]);
+            let held = Held { path, received, hold, kind, extra_copies, is_copy, datagram: bytes };
             prop_assert_eq!(Packed::from(held.clone()).unpack(received + hold), held);
         }
     }
 
-    /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
+    /// With the eight bytes that the queue adds it takes two lines of the processor's cache.
     #[test]
     fn a_held_reply_is_small() {
-        assert!(size_of::<Packed>() <= 64, "{} bytes", size_of::<Packed>());
+        assert!(size_of::<Option<Packed>>() <= 120, "{} bytes", size_of::<Option<Packed>>());
     }
 }
