@@ -16,7 +16,10 @@ rounds=${2:-10} first=$(($(find . -name '*.q' | wc -l) + 1))
 realtime=()
 if chrt -f 10 true 2>/dev/null; then realtime=(chrt -f 10); fi
 taskset -c 1 "${realtime[@]}" "$udpecho" serve --clean -p 9400 -q & started=($!)
-trap 'kill "${started[@]}" 2>/dev/null; wait' EXIT
+# The terminal is there before anything is measured, as that of whoever types is.
+terminals=(tmux -L live-views -f /dev/null)
+"${terminals[@]}" new-session -d -x 120 -y 40 'sleep infinity'
+trap 'kill "${started[@]}" 2>/dev/null; "${terminals[@]}" kill-server; wait' EXIT
 views=(q tui again page status)
 if command -v chromium >/dev/null; then
     views+=(browser)
@@ -31,8 +34,8 @@ sleep 0.3
 ping=(taskset -c 0 "${realtime[@]}" "$udpecho" ping 127.0.0.1:9400 -i 1ms -n 5000 -W 1 --force)
 unseen() { "${ping[@]}" -o "$1" -q "${@:2}" >/dev/null 2>&1 </dev/null; }
 terminal() {
-    tmux -L live-views -f /dev/null new-session -d -x 120 -y 40 "${ping[*]} -o $1 ${*:2}"
-    while tmux -L live-views ls >/dev/null 2>&1; do sleep 0.2; done
+    "${terminals[@]}" new-window "${ping[*]} -o $1 ${*:2}"
+    while [ "$("${terminals[@]}" list-windows | wc -l)" -gt 1 ]; do sleep 0.2; done
 }
 followed() {
     (sleep 0.3 && "${@:2}") >/dev/null 2>&1 & local reader=$!
