@@ -1,7 +1,7 @@
 //! The native protocol's server: cookies, sessions, probes, the truth.
 
 use super::fates::Fates;
-use super::held::{Bytes, Held, HeldKind};
+use super::held::{Held, HeldKind};
 use super::limits::Meter;
 use super::sessions::{Opening, Session};
 use super::{Incoming, Notice, Path, Server};
@@ -220,7 +220,7 @@ impl Server {
             kind: HeldKind::Native { corrupted },
             extra_copies: fate.extra_copies,
             is_copy: false,
-            datagram: Bytes::from(&buffer[..length]),
+            datagram: buffer[..length].into(),
         };
         if !self.hold(held) {
             self.set_fate(probe.token, probe.seq, Fate::Refused);

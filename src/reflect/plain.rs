@@ -1,6 +1,6 @@
 //! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
 
-use super::held::{Bytes, Held, HeldKind};
+use super::held::{Held, HeldKind};
 use super::{Incoming, Server};
 use crate::impair::Fate;
 use crate::time::Duration;
@@ -36,7 +36,7 @@ impl Server {
             kind: HeldKind::Verbatim,
             extra_copies: fate.extra_copies,
             is_copy: false,
-            datagram: Bytes::from(incoming.bytes()),
+            datagram: incoming.bytes().into(),
         });
         None
     }

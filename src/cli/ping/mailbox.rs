@@ -16,6 +16,7 @@ pub fn mailbox(watched: bool) -> (Observed, Mailbox) {
 
 #[derive(Default)]
 struct Left {
+    /// As they were left: to append them to much would take long.
     batches: Vec<Vec<Observation>>,
     /// How many observations those are.
     count: usize,

@@ -2,25 +2,19 @@
 //! are taken again.
 //!
 //! It grows by one chunk at a time, so that growing never moves what is held: at a million items
-//! that would stop the server for longer than many a reply is held. An item lies behind its link, so
-//! that whoever walks a slot's list has fetched what is read next.
+//! that would stop the server for longer than many a reply is held. The links lie apart from the
+//! items, so that a slot's list is walked in few cache lines.
 
 use std::num::NonZeroU32;
 
 const CHUNK: usize = 1024;
 
 pub(super) struct Slab<T> {
-    cells: Vec<Vec<Cell<T>>>,
+    items: Vec<Vec<Option<T>>>,
+    links: Vec<Vec<Link>>,
     /// The first of the list of free places.
     free: Option<Place>,
     len: usize,
-}
-
-/// It begins with a line of the processor's cache.
-#[repr(align(64))]
-pub(super) struct Cell<T> {
-    link: Link,
-    item: Option<T>,
 }
 
 /// What a place is to others: the next one in the list that it is in, and a note of the list's.
@@ -48,7 +42,7 @@ impl Place {
 
 impl<T> Slab<T> {
     pub(super) const fn new() -> Self {
-        Self { cells: Vec::new(), free: None, len: 0 }
+        Self { items: Vec::new(), links: Vec::new(), free: None, len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -58,9 +52,9 @@ impl<T> Slab<T> {
     pub(super) fn insert(&mut self, item: T) -> Place {
         let place = match self.free {
             Some(place) => {
-                let cell = self.cell(place);
-                cell.item = Some(item);
-                self.free = cell.link.next;
+                self.free = self.link(place).next;
+                let (chunk, at) = place.split();
+                self.items[chunk][at] = Some(item);
                 place
             }
             None => self.append(item),
@@ -70,10 +64,9 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<T> {
-        let next = self.free;
-        let cell = self.cell(place);
-        let item = cell.item.take()?;
-        cell.link = Link { next, note: 0 };
+        let (chunk, at) = place.split();
+        let item = self.items[chunk][at].take()?;
+        self.set_link(place, Link { next: self.free, note: 0 });
         self.free = Some(place);
         self.len -= 1;
         Some(item)
@@ -81,26 +74,24 @@ impl<T> Slab<T> {
 
     pub(super) fn link(&self, place: Place) -> Link {
         let (chunk, at) = place.split();
-        self.cells[chunk][at].link
+        self.links[chunk][at]
     }
 
     pub(super) fn set_link(&mut self, place: Place, link: Link) {
-        self.cell(place).link = link;
-    }
-
-    fn cell(&mut self, place: Place) -> &mut Cell<T> {
         let (chunk, at) = place.split();
-        &mut self.cells[chunk][at]
+        self.links[chunk][at] = link;
     }
 
     /// Every place being taken, their number is the next one's index.
     fn append(&mut self, item: T) -> Place {
         let place = Place::new(self.len);
         let (chunk, _) = place.split();
-        if chunk == self.cells.len() {
-            self.cells.push(Vec::with_capacity(CHUNK));
+        if chunk == self.items.len() {
+            self.items.push(Vec::with_capacity(CHUNK));
+            self.links.push(Vec::with_capacity(CHUNK));
         }
-        self.cells[chunk].push(Cell { link: Link { next: None, note: 0 }, item: Some(item) });
+        self.items[chunk].push(Some(item));
+        self.links[chunk].push(Link { next: None, note: 0 });
         place
     }
 }
