@@ -19,6 +19,7 @@ use udpecho::wire::text::CALIBRATED;
 
 use common::files::Record;
 use common::process::{Finished, Process, Serve, command, names, python, run};
+use common::relay::{pass, relay};
 
 /// A folder to measure in.
 struct Bench {
@@ -43,46 +44,16 @@ impl Bench {
     }
 }
 
-/// Passes everything on between one client and a server: tells of what goes up, and has what comes down
-/// passed on to the client.
-fn relay(
-    server: u16,
-    mut up: impl FnMut(&[u8]) + Send + 'static,
-    down: impl Fn(&UdpSocket, &[u8]) + Send + 'static,
-) -> u16 {
-    let [outside, inside] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-    inside.connect(("127.0.0.1", server)).unwrap();
-    let port = outside.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let mut buffer = [0; 65_536];
-        let (read, client) = outside.recv_from(&mut buffer).unwrap();
-        outside.connect(client).unwrap();
-        let [back_out, back_in] = [&outside, &inside].map(|socket| socket.try_clone().unwrap());
-        thread::spawn(move || {
-            let mut buffer = [0; 65_536];
-            while let Ok(read) = back_in.recv(&mut buffer) {
-                down(&back_out, &buffer[..read]);
-            }
-        });
-        let mut next = Ok(read);
-        while let Ok(read) = next {
-            up(&buffer[..read]);
-            inside.send(&buffer[..read]).unwrap();
-            next = outside.recv(&mut buffer);
-        }
-    });
-    port
-}
-
 /// Tells the length of each probe.
 fn observer(server: u16) -> (u16, Receiver<usize>) {
     let (length, lengths) = channel();
-    let tell = move |datagram: &[u8]| {
+    let tell = move |inside: &UdpSocket, datagram: &[u8]| {
         if let Ok(Message::Probe(_)) = decode(datagram) {
             let _ = length.send(datagram.len());
         }
+        pass(inside, datagram);
     };
-    (relay(server, tell, |outside, reply| drop(outside.send(reply))), lengths)
+    (relay(server, tell, pass), lengths)
 }
 
 /// The numbers of the probes that a server with the classic injection leaves unanswered.
@@ -498,14 +469,14 @@ fn with_a_key_file_on_both_sides_it_is_measured_and_without_it_is_not() {
 /// What the server says comes half a second later once more.
 fn repeater(server: u16) -> u16 {
     let twice = |outside: &UdpSocket, reply: &[u8]| {
-        let _ = outside.send(reply);
+        pass(outside, reply);
         let (reply, outside) = (reply.to_vec(), outside.try_clone().unwrap());
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(500));
-            outside.send(&reply)
+            pass(&outside, &reply);
         });
     };
-    relay(server, |_| (), twice)
+    relay(server, pass, twice)
 }
 
 /// Copies that come when a probe's story is over, and before the next one is due.

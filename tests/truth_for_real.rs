@@ -3,18 +3,18 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, UdpSocket};
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration as StdDuration;
 
 use common::process::{Serve, command, run};
+use common::relay::{pass, relay};
 use udpecho::impair::{Direction, Impairment, Pipeline, profiles};
 use udpecho::probe::{Cause, Corruption, Outcome, Resolved};
 use udpecho::record::Folder;
 use udpecho::time::Instant;
-use udpecho::wire::native::{Message, decode, is_native};
+use udpecho::wire::native::{Message, decode};
 
 const SEED: u64 = 7;
 const COUNT: usize = 80;
@@ -73,56 +73,30 @@ struct Lost {
     down: BTreeSet<u64>,
 }
 
-/// Passes datagrams on between clients and the server, but for every seventh probe and every fifth
-/// reply; returns its port.
-fn relay(server: u16) -> (u16, Arc<Mutex<Lost>>) {
-    let front = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = front.local_addr().unwrap().port();
+/// Loses every seventh probe and every fifth reply; returns its port.
+fn lossy_relay(server: u16) -> (u16, Arc<Mutex<Lost>>) {
     let lost = Arc::new(Mutex::new(Lost::default()));
-    let seen = Arc::clone(&lost);
-    thread::spawn(move || {
-        let mut backs: BTreeMap<SocketAddr, UdpSocket> = BTreeMap::new();
-        let mut buffer = [0; 65_536];
-        while let Ok((length, client)) = front.recv_from(&mut buffer) {
-            let datagram = &buffer[..length];
-            let back = backs.entry(client).or_insert_with(|| {
-                let back = UdpSocket::bind("127.0.0.1:0").unwrap();
-                back.connect(("127.0.0.1", server)).unwrap();
-                let (front, from) = (front.try_clone().unwrap(), back.try_clone().unwrap());
-                let seen = Arc::clone(&seen);
-                thread::spawn(move || bring_back(&from, &front, client, &seen));
-                back
-            });
-            match is_native(datagram).then(|| decode(datagram)) {
-                Some(Ok(Message::Probe(probe))) if probe.seq % 7 == 3 => {
-                    seen.lock().unwrap().up.insert(probe.seq);
-                }
-                _ => drop(back.send(datagram)),
-            }
+    let [lost_up, lost_down] = [(); 2].map(|()| Arc::clone(&lost));
+    let up = move |inside: &UdpSocket, datagram: &[u8]| match decode(datagram) {
+        Ok(Message::Probe(probe)) if probe.seq % 7 == 3 => {
+            lost_up.lock().unwrap().up.insert(probe.seq);
         }
-    });
-    (port, lost)
-}
-
-fn bring_back(from: &UdpSocket, front: &UdpSocket, client: SocketAddr, seen: &Mutex<Lost>) {
-    from.set_read_timeout(Some(StdDuration::from_secs(20))).unwrap();
-    let mut buffer = [0; 65_536];
-    while let Ok(length) = from.recv(&mut buffer) {
-        let datagram = &buffer[..length];
-        match is_native(datagram).then(|| decode(datagram)) {
-            Some(Ok(Message::Reply(reply))) if reply.seq % 5 == 1 => {
-                seen.lock().unwrap().down.insert(reply.seq);
-            }
-            _ => drop(front.send_to(datagram, client)),
+        _ => pass(inside, datagram),
+    };
+    let down = move |outside: &UdpSocket, datagram: &[u8]| match decode(datagram) {
+        Ok(Message::Reply(reply)) if reply.seq % 5 == 1 => {
+            lost_down.lock().unwrap().down.insert(reply.seq);
         }
-    }
+        _ => pass(outside, datagram),
+    };
+    (relay(server, up, down), lost)
 }
 
 #[test]
 fn through_a_lossy_relay_the_networks_loss_is_exactly_the_relays() {
     let impairment: Impairment = "delay=uniform:1ms..60ms loss=20%".parse().unwrap();
     let serve = Serve::start(&format!("--delay uniform:1ms..60ms --loss 20% --impair-seed {SEED}"));
-    let (port, lost) = relay(serve.port);
+    let (port, lost) = lossy_relay(serve.port);
     let rows = measured(port);
     assert_eq!(rows.len(), COUNT);
     let lost = lost.lock().unwrap();

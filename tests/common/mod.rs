@@ -7,6 +7,7 @@ pub mod files;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod process;
+pub mod relay;
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Event, Resolved, ServerInfo, Settings};
