@@ -31,7 +31,7 @@ fn main() {
         longest_delay: Duration::from_millis(30),
         ..Conditions::ideal(Duration::from_millis(10))
     };
-    let injection = Injection::Steady(Impairment::clean());
+    let injection = Injection::steady(Impairment::clean());
     let server = reflect::Settings { injection, ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
     simulation.add_client(Settings {

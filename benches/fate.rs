@@ -18,7 +18,7 @@ fn fates(c: &mut Criterion) {
 }
 
 fn in_order(b: &mut criterion::Bencher<'_>, impairment: &Impairment) {
-    let mut pipeline = Pipeline::new(impairment, 7);
+    let mut pipeline = Pipeline::new(impairment.clone(), 7);
     let mut seq = 0;
     b.iter(|| {
         seq += 1;

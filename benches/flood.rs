@@ -18,7 +18,7 @@ use udpecho::wire::native::{Hello, Message, Nonce, Open, decode};
 fn main() {
     let openings = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100_000);
     let clock = Clock::start();
-    let clean = Injection::Steady("clean".parse().unwrap());
+    let clean = Injection::steady("clean".parse().unwrap());
     let settings = reflect::Settings { injection: clean, ..reflect::Settings::default() };
     let server = Server::new(settings, [1; 32], clock.now());
     let at = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -51,7 +51,7 @@ fn main() {
 /// A server and a client, a thread each.
 fn run(size: u32, rate: i64, key: Option<Key>) -> Cost {
     let clock = Clock::start();
-    let injection = Injection::Steady("clean".parse().unwrap());
+    let injection = Injection::steady("clean".parse().unwrap());
     let settings = reflect::Settings { injection, key: key.clone(), ..reflect::Settings::default() };
     let server = Server::new(settings, [1; 32], clock.now());
     let at = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -26,7 +26,7 @@ fn main() {
     let rate = numbers.first().copied().unwrap_or(100_000);
     let seconds = numbers.get(1).copied().unwrap_or(8);
     let impairment: Impairment = "delay=uniform:0.1ms..4s".parse().unwrap();
-    let settings = Settings { injection: Injection::Steady(impairment), ..Settings::default() };
+    let settings = Settings { injection: Injection::steady(impairment), ..Settings::default() };
     let clock = Clock::start();
     let server = Server::new(settings, [1; 32], clock.now());
     let at = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

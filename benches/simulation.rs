@@ -17,7 +17,7 @@ fn run(impairment: Impairment) {
         ..Conditions::ideal(Duration::from_millis(10))
     };
     let server =
-        reflect::Settings { injection: Injection::Steady(impairment), ..reflect::Settings::default() };
+        reflect::Settings { injection: Injection::steady(impairment), ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
     simulation.add_client(Settings {
         size: 64,

@@ -87,7 +87,7 @@ impl Dice {
         let specs = ["clean", "classic", "delay=uniform:1ms..700ms duplicate=20% loss=20% corrupt=10%"];
         let spec: Impairment = specs[self.below(3) as usize].parse().unwrap();
         reflect::Settings {
-            injection: Injection::Steady(spec),
+            injection: Injection::steady(spec),
             allow_stop: self.chance(0.2),
             text_from: TextFrom::Any,
             max_held_bytes: if self.chance(0.2) { 1000 } else { 1 << 20 },

@@ -58,7 +58,7 @@ fn observer(server: u16) -> (u16, Receiver<usize>) {
 
 /// The numbers of the probes that a server with the classic injection leaves unanswered.
 fn withheld(seed: u64, count: u64) -> Vec<u64> {
-    let mut fates = Pipeline::new(&Impairment::classic(), seed);
+    let mut fates = Pipeline::new(Impairment::classic(), seed);
     (0..count).filter(|seq| fates.fate(Instant::ZERO, *seq, 512).dropped.is_some()).collect()
 }
 

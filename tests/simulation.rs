@@ -116,7 +116,7 @@ proptest! {
         }
         let server = server_info(&events);
         let impairment = if scenario.injects { Impairment::classic() } else { Impairment::clean() };
-        let mut fates = Pipeline::new(&impairment, server.seed);
+        let mut fates = Pipeline::new(impairment.clone(), server.seed);
 
         let rows = resolved(&events);
         prop_assert_eq!(rows.len() as u64, scenario.count);

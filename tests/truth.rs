@@ -21,7 +21,7 @@ fn client(count: u64, every: Duration) -> Settings {
 
 fn server(impairment: &Impairment) -> reflect::Settings {
     reflect::Settings {
-        injection: Injection::Steady(impairment.clone()),
+        injection: Injection::steady(impairment.clone()),
         impair_seed: Some(SEED),
         ..reflect::Settings::default()
     }
@@ -51,7 +51,7 @@ fn run(impairment: &Impairment, path: Conditions, settings: Settings) -> (Simula
 /// Over a path that loses nothing, every loss is the server's doing and is named so, each hold and
 /// each copy is what the pipeline decided, and the network's loss is exactly none.
 fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(&Resolved) -> Instant) {
-    let mut pipeline = Pipeline::new(impairment, SEED);
+    let mut pipeline = Pipeline::new(impairment.clone(), SEED);
     for row in rows {
         let fate = pipeline.fate(arrived_at(row), row.seq, 128);
         let expected = match fate.dropped {
@@ -135,7 +135,7 @@ fn a_client_chooses_its_own_injection_only_where_it_may() {
     let path = Conditions::ideal(Duration::from_millis(10));
 
     let refused =
-        reflect::Settings { injection: Injection::Steady(Impairment::clean()), ..Default::default() };
+        reflect::Settings { injection: Injection::steady(Impairment::clean()), ..Default::default() };
     let mut simulation = Simulation::new(refused, path.clone(), path.clone(), 1);
     simulation.add_client(wish.clone());
     simulation.run(Duration::from_secs(60));

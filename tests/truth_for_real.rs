@@ -29,7 +29,7 @@ fn measured(port: u16) -> Vec<Resolved> {
 }
 
 fn injected(impairment: &Impairment, seq: u64) -> udpecho::impair::Fate {
-    Pipeline::new(impairment, SEED).fate(Instant::ZERO, seq, 128)
+    Pipeline::new(impairment.clone(), SEED).fate(Instant::ZERO, seq, 128)
 }
 
 #[test]

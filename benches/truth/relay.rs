@@ -93,7 +93,7 @@ struct Waiting {
 #[allow(clippy::disallowed_methods, reason = "a benchmark keeps real time")]
 fn relay(socket: &UdpSocket, over: &AtomicBool) {
     socket.set_nonblocking(true).expect("a socket that does not block");
-    let settings = Settings { injection: Injection::Steady(Impairment::clean()), ..Settings::default() };
+    let settings = Settings { injection: Injection::steady(Impairment::clean()), ..Settings::default() };
     let mut server = Server::new(settings, [1; 32], Virtual::ZERO);
     let start = Instant::now();
     let mut waiting: BinaryHeap<Reverse<Waiting>> = BinaryHeap::new();

@@ -32,7 +32,7 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
             })?;
         }
     }
-    Ok(Injection::Steady(impairment))
+    Ok(Injection::steady(impairment))
 }
 
 /// What a client asks for: no file can stand in it, since it travels as a line.

@@ -6,6 +6,8 @@
 //! at a limited rate and what an ordered delay adds depend on the traffic, and under a scenario the
 //! time says which impairment is on.
 
+use std::sync::Arc;
+
 use super::corrupt::corrupted;
 use super::delay::Order;
 use super::direction::Direction;
@@ -24,7 +26,8 @@ pub struct Pipeline(Option<Box<Works>>);
 
 #[derive(Clone, Debug)]
 struct Works {
-    impairment: Impairment,
+    /// That of all who have the same: a server's clients read it from one place.
+    impairment: Arc<Impairment>,
     up: Way,
     down: Way,
     play: Option<Play>,
@@ -39,15 +42,17 @@ struct Play {
 }
 
 impl Pipeline {
-    pub fn new(impairment: &Impairment, seed: Seed) -> Self {
+    pub fn new(impairment: impl Into<Arc<Impairment>>, seed: Seed) -> Self {
+        let impairment = impairment.into();
         Self((!impairment.is_clean()).then(|| Box::new(Works::new(impairment, seed))))
     }
 
     /// Under an impairment that changes over time, counted from `start`.
     pub fn playing(scenario: &Scenario, start: Instant, seed: Seed) -> Self {
         let (span, impairment) = scenario.at(Duration::ZERO);
+        let works = Works::new(Arc::clone(impairment), seed);
         let play = Play { scenario: scenario.clone(), start, span };
-        Self(Some(Box::new(Works { play: Some(play), ..Works::new(impairment, seed) })))
+        Self(Some(Box::new(Works { play: Some(play), ..works })))
     }
 
     /// What is on now, as far as the last probe told the time.
@@ -62,9 +67,9 @@ impl Pipeline {
 }
 
 impl Works {
-    fn new(impairment: &Impairment, seed: Seed) -> Self {
+    fn new(impairment: Arc<Impairment>, seed: Seed) -> Self {
         Self {
-            impairment: impairment.clone(),
+            impairment,
             up: Way::new(Direction::Up, seed),
             down: Way::new(Direction::Down, seed),
             play: None,
@@ -94,7 +99,7 @@ impl Works {
         }
         let (span, impairment) = play.scenario.at(elapsed);
         play.span = span;
-        self.impairment = impairment.clone();
+        self.impairment = Arc::clone(impairment);
         self.up.losses.forget();
         self.down.losses.forget();
     }
@@ -195,7 +200,7 @@ mod tests {
     }
 
     fn fates(text: &str, n: u64) -> Vec<Fate> {
-        let mut pipeline = Pipeline::new(&line(text), 7);
+        let mut pipeline = Pipeline::new(line(text), 7);
         (0..n).map(|seq| pipeline.fate(at(seq as i64), seq, 512)).collect()
     }
 
@@ -232,7 +237,7 @@ mod tests {
             times in prop::collection::vec(0_i64..10_000, 200),
         ) {
             let in_order = fates(ALL_BUT_TRAFFIC, 200);
-            let mut pipeline = Pipeline::new(&line(ALL_BUT_TRAFFIC), 7);
+            let mut pipeline = Pipeline::new(line(ALL_BUT_TRAFFIC), 7);
             for (seq, time) in order.into_iter().zip(times) {
                 prop_assert_eq!(pipeline.fate(at(time), seq, 64), in_order[seq as usize]);
                 prop_assert_eq!(pipeline.fate(at(time), seq, 64), in_order[seq as usize]);
@@ -242,7 +247,7 @@ mod tests {
 
     #[test]
     fn another_seed_gives_other_fates() {
-        let mut other = Pipeline::new(&line(ALL_BUT_TRAFFIC), 8);
+        let mut other = Pipeline::new(line(ALL_BUT_TRAFFIC), 8);
         let others: Vec<Fate> = (0..200).map(|seq| other.fate(at(seq as i64), seq, 512)).collect();
         assert_ne!(others, fates(ALL_BUT_TRAFFIC, 200));
     }
@@ -297,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_says_that_it_overflowed() {
-        let mut pipeline = Pipeline::new(&line("rate=8Mbit,queue=2k direction=up"), 7);
+        let mut pipeline = Pipeline::new(line("rate=8Mbit,queue=2k direction=up"), 7);
         let fates: Vec<Fate> = (0..3).map(|seq| pipeline.fate(at(0), seq, 1_000)).collect();
         assert_eq!(fates[0].hold, Duration::from_millis(1));
         assert_eq!((fates[1].hold, fates[1].hold_up), (Duration::from_millis(2), Duration::from_millis(2)));
@@ -321,7 +326,7 @@ mod tests {
         let scenario = Scenario::from_toml(script, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
         let start = at(5_000);
         let mut playing = Pipeline::playing(&scenario, start, 7);
-        let mut steady = Pipeline::new(&line("lossy"), 7);
+        let mut steady = Pipeline::new(line("lossy"), 7);
         for seq in 0..4_000_u64 {
             let now = start + Duration::from_millis(seq as i64);
             let fate = playing.fate(now, seq, 512);

@@ -19,7 +19,7 @@ use crate::units::{Interval, UnitError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub lasts: Interval,
-    pub impairment: Impairment,
+    pub impairment: Arc<Impairment>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,7 @@ impl Scenario {
     }
 
     /// What is on at this time since the start, and from when until when it is.
-    pub fn at(&self, elapsed: Duration) -> (Span, &Impairment) {
+    pub fn at(&self, elapsed: Duration) -> (Span, &Arc<Impairment>) {
         let whole: Duration = self.steps.iter().map(|step| step.lasts.get()).sum();
         let rounds = if self.repeat { (elapsed.as_nanos() / whole.as_nanos()).max(0) } else { 0 };
         let last = self.steps.len() - 1;
@@ -147,7 +147,7 @@ impl ScriptStep {
             self.lasts.parse().map_err(|problem: UnitError| SpecError::from(problem).within("for"))?;
         let mut impairment = Profile::named(&self.profile)?.impairment();
         self.parts.iter().try_for_each(|(key, value)| impairment.set(key, value, files))?;
-        Ok(Step { lasts, impairment })
+        Ok(Step { lasts, impairment: Arc::new(impairment) })
     }
 }
 

@@ -371,7 +371,7 @@ mod tests {
         fn bind(bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
             let clock = Clock::start();
             let settings =
-                Settings { injection: Injection::Steady("clean".parse().unwrap()), ..Settings::default() };
+                Settings { injection: Injection::steady("clean".parse().unwrap()), ..Settings::default() };
             ServerEngine::bind(bind, serving, Server::new(settings, [1; 32], clock.now()), clock)
         }
 

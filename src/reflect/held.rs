@@ -1,15 +1,18 @@
 //! Replies that wait for their time, with the bytes they will carry. Memory is what bounds how many
-//! can wait, so what is kept of each is packed.
+//! can wait, so what is kept of each is packed; and to fetch it is what takes the time, so a short one
+//! lies in one place.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroU8;
+use std::ops::Deref;
 
 use super::Path;
 use crate::impair::HoldQueue;
 use crate::time::{Duration, Instant};
 
-/// A reply to be held, or one whose time has come. What its header will say of the probe still
-/// stands in its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is known of a reply to be held, or of one whose time has come. What its header will say of the
+/// probe still stands in its bytes, which are kept with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub path: Path,
     pub received: Instant,
@@ -19,7 +22,6 @@ pub struct Held {
     pub extra_copies: u8,
     /// One has left already.
     pub is_copy: bool,
-    pub datagram: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +32,22 @@ pub enum HeldKind {
     Verbatim,
 }
 
-/// All that is held, at most so many bytes.
+/// All that is held, at most so many bytes. Of two of one length that are due at once the first held
+/// leaves first.
 pub struct HeldReplies {
-    queue: HoldQueue<Packed>,
+    short: HoldQueue<Packed<Short>>,
+    other: HoldQueue<Packed<Box<[u8]>>>,
     bytes: usize,
     capacity: usize,
 }
 
 impl HeldReplies {
     pub fn new(capacity: usize) -> Self {
-        Self { queue: HoldQueue::new(), bytes: 0, capacity }
+        Self { short: HoldQueue::new(), other: HoldQueue::new(), bytes: 0, capacity }
     }
 
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.short.len() + self.other.len()
     }
 
     pub fn bytes(&self) -> usize {
@@ -51,7 +55,7 @@ impl HeldReplies {
     }
 
     pub fn next_due(&self) -> Option<Instant> {
-        self.queue.next_due()
+        self.short.next_due().into_iter().chain(self.other.next_due()).min()
     }
 
     /// Whether there is room for so many bytes more.
@@ -59,26 +63,76 @@ impl HeldReplies {
         self.bytes + length <= self.capacity
     }
 
-    pub fn push(&mut self, held: Held) {
-        self.bytes += held.datagram.len();
-        self.queue.push(held.received + held.hold, Packed::from(held));
+    pub fn push(&mut self, held: Held, datagram: &[u8]) {
+        self.bytes += datagram.len();
+        let due = held.received + held.hold;
+        match Short::new(datagram) {
+            Some(short) => self.short.push(due, Packed::new(held, short)),
+            None => self.other.push(due, Packed::new(held, datagram.into())),
+        }
     }
 
-    /// Takes the next that is due. Of one with further copies these stay.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Held> {
-        let (due, packed) = self.queue.pop_due(now)?;
-        let held = packed.unpack(due);
-        self.bytes -= held.datagram.len();
+    /// Takes the next that is due, its bytes written to `buffer`. Of one with further copies these stay.
+    pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
+        let other_due = self.other.next_due().unwrap_or(Instant::FAR_FUTURE);
+        let short_is_next = self.short.next_due().is_some_and(|due| due <= other_due);
+        // Where nothing is due both are told the time.
+        let (held, length) = if short_is_next {
+            pop(&mut self.short, now, buffer).or_else(|| pop(&mut self.other, now, buffer))
+        } else {
+            pop(&mut self.other, now, buffer).or_else(|| pop(&mut self.short, now, buffer))
+        }?;
+        self.bytes -= length;
         if let Some(extra_copies) = held.extra_copies.checked_sub(1) {
-            self.push(Held { extra_copies, is_copy: true, ..held.clone() });
+            self.push(Held { extra_copies, is_copy: true, ..held }, &buffer[..length]);
         }
-        Some(held)
+        Some((held, length))
+    }
+}
+
+fn pop<D: Deref<Target = [u8]>>(
+    queue: &mut HoldQueue<Packed<D>>,
+    now: Instant,
+    buffer: &mut [u8],
+) -> Option<(Held, usize)> {
+    let (due, packed) = queue.pop_due(now)?;
+    let length = packed.datagram.len();
+    buffer[..length].copy_from_slice(&packed.datagram);
+    Some((packed.unpack(due), length))
+}
+
+/// A datagram that is kept with the rest: with that and with what the queue adds it takes two lines of
+/// the processor's cache, which is too much for one that is shorter still.
+struct Short {
+    /// Never zero, so that a place without any needs no more room to say so.
+    length: NonZeroU8,
+    bytes: [u8; Short::LONGEST],
+}
+
+impl Short {
+    const SHORTEST: usize = 48;
+    const LONGEST: usize = 71;
+
+    fn new(datagram: &[u8]) -> Option<Self> {
+        let length = u8::try_from(datagram.len()).ok().and_then(NonZeroU8::new)?;
+        let mut bytes = [0; Self::LONGEST];
+        let room = bytes.get_mut(..datagram.len()).filter(|room| room.len() >= Self::SHORTEST)?;
+        room.copy_from_slice(datagram);
+        Some(Self { length, bytes })
+    }
+}
+
+impl Deref for Short {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length.get())]
     }
 }
 
 /// A held reply without what its due time and its bytes tell already.
-struct Packed {
-    datagram: Box<[u8]>,
+struct Packed<D> {
+    datagram: D,
     hold: Duration,
     /// IPv4 addresses as IPv6 has them.
     remote: [u8; 16],
@@ -89,7 +143,7 @@ struct Packed {
     extra_copies: u8,
 }
 
-impl Packed {
+impl<D> Packed<D> {
     const REMOTE_V4: u8 = 1;
     const LOCAL_V4: u8 = 2;
     const NO_LOCAL: u8 = 4;
@@ -97,7 +151,31 @@ impl Packed {
     const CORRUPTED: u8 = 16;
     const COPY: u8 = 32;
 
-    fn unpack(self, due: Instant) -> Held {
+    fn new(held: Held, datagram: D) -> Self {
+        let Path { remote, local } = held.path;
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let (native, corrupted) = match held.kind {
+            HeldKind::Native { corrupted } => (true, corrupted),
+            HeldKind::Verbatim => (false, false),
+        };
+        Self {
+            datagram,
+            hold: held.hold,
+            remote: mapped(remote.ip()),
+            local: mapped(local.unwrap_or(Ipv6Addr::UNSPECIFIED.into())),
+            scope: if let SocketAddr::V6(v6) = remote { v6.scope_id() } else { 0 },
+            port: remote.port(),
+            flags: flag(remote.is_ipv4(), Self::REMOTE_V4)
+                | flag(local.is_some_and(|ip| ip.is_ipv4()), Self::LOCAL_V4)
+                | flag(local.is_none(), Self::NO_LOCAL)
+                | flag(native, Self::NATIVE)
+                | flag(corrupted, Self::CORRUPTED)
+                | flag(held.is_copy, Self::COPY),
+            extra_copies: held.extra_copies,
+        }
+    }
+
+    fn unpack(&self, due: Instant) -> Held {
         let has = |flag| self.flags & flag != 0;
         let remote = match unmapped(self.remote, has(Self::REMOTE_V4)) {
             IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
@@ -112,33 +190,6 @@ impl Packed {
             kind: if has(Self::NATIVE) { native } else { HeldKind::Verbatim },
             extra_copies: self.extra_copies,
             is_copy: has(Self::COPY),
-            datagram: self.datagram,
-        }
-    }
-}
-
-impl From<Held> for Packed {
-    fn from(held: Held) -> Self {
-        let Path { remote, local } = held.path;
-        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let (native, corrupted) = match held.kind {
-            HeldKind::Native { corrupted } => (true, corrupted),
-            HeldKind::Verbatim => (false, false),
-        };
-        Self {
-            datagram: held.datagram,
-            hold: held.hold,
-            remote: mapped(remote.ip()),
-            local: mapped(local.unwrap_or(Ipv6Addr::UNSPECIFIED.into())),
-            scope: if let SocketAddr::V6(v6) = remote { v6.scope_id() } else { 0 },
-            port: remote.port(),
-            flags: flag(remote.is_ipv4(), Self::REMOTE_V4)
-                | flag(local.is_some_and(|ip| ip.is_ipv4()), Self::LOCAL_V4)
-                | flag(local.is_none(), Self::NO_LOCAL)
-                | flag(native, Self::NATIVE)
-                | flag(corrupted, Self::CORRUPTED)
-                | flag(held.is_copy, Self::COPY),
-            extra_copies: held.extra_copies,
         }
     }
 }
@@ -178,22 +229,67 @@ mod tests {
         (remote, proptest::option::of(local)).prop_map(|(remote, local)| Path { remote, local })
     }
 
+    fn held() -> impl Strategy<Value = Held> {
+        let times = (0..1_i64 << 40, 0..1_i64 << 30);
+        let kind = prop_oneof![
+            Just(HeldKind::Verbatim),
+            any::<bool>().prop_map(|corrupted| HeldKind::Native { corrupted })
+        ];
+        (path(), times, kind, 0_u8..3, any::<bool>()).prop_map(
+            |(path, (received, hold), kind, extra_copies, is_copy)| {
+                let (received, hold) = (Instant::from_nanos(received), Duration::from_nanos(hold));
+                Held { path, received, hold, kind, extra_copies, is_copy }
+            },
+        )
+    }
+
+    fn datagram() -> impl Strategy<Value = Vec<u8>> {
+        let length = prop_oneof![
+            0..200_usize,
+            Short::SHORTEST - 1..=Short::SHORTEST,
+            Short::LONGEST..=Short::LONGEST + 1
+        ];
+        length.prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
+    }
+
     proptest! {
         #[test]
-        fn what_is_packed_comes_out_as_it_was(
-            path in path(), received in 0..1_i64 << 60, hold in 0..1_i64 << 42, native: bool, corrupted: bool,
-            extra_copies: u8, is_copy: bool, datagram in proptest::collection::vec(any::<u8>(), 0..40),
+        fn what_is_held_comes_out_as_it_was_in_the_order_of_its_time(
+            replies in proptest::collection::vec((held(), datagram()), 1..40),
         ) {
-            let kind = if native { HeldKind::Native { corrupted } } else { HeldKind::Verbatim };
-            let (received, hold) = (Instant::from_nanos(received), Duration::from_nanos(hold));
-            let held = Held { path, received, hold, kind, extra_copies, is_copy, datagram: datagram.into() };
-            prop_assert_eq!(Packed::from(held.clone()).unpack(received + hold), held);
+            let mut queue = HeldReplies::new(usize::MAX);
+            let mut expected = Vec::new();
+            for (held, datagram) in &replies {
+                queue.push(*held, datagram);
+                for left in (0..=held.extra_copies).rev() {
+                    let is_copy = held.is_copy || left < held.extra_copies;
+                    expected.push((Held { extra_copies: left, is_copy, ..*held }, datagram.clone()));
+                }
+            }
+            prop_assert_eq!(queue.len(), replies.len());
+            prop_assert_eq!(queue.bytes(), replies.iter().map(|(_, datagram)| datagram.len()).sum::<usize>());
+            expected.sort_by_key(|(held, _)| held.received + held.hold);
+            let mut buffer = [0; 256];
+            for (held, datagram) in expected {
+                let due = held.received + held.hold;
+                prop_assert_eq!(queue.next_due(), Some(due));
+                prop_assert_eq!(queue.pop_due(due - Duration::from_nanos(1), &mut buffer), None);
+                prop_assert_eq!(queue.pop_due(due, &mut buffer), Some((held, datagram.len())));
+                prop_assert_eq!(&buffer[..datagram.len()], &datagram[..]);
+            }
+            prop_assert_eq!((queue.len(), queue.bytes(), queue.next_due()), (0, 0, None));
         }
     }
 
     /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
     #[test]
     fn a_held_reply_is_small() {
-        assert!(size_of::<Packed>() <= 64, "{} bytes", size_of::<Packed>());
+        let other = size_of::<Packed<Box<[u8]>>>();
+        assert!(other <= 64, "{other} bytes");
+        const LINK: usize = 8;
+        const KEYS: usize = 48;
+        let short = size_of::<Option<Packed<Short>>>() + LINK;
+        assert_eq!(short, 2 * 64, "not two lines");
+        assert!(short + KEYS <= Short::SHORTEST + 128, "{short} bytes, and its keys, for the shortest");
     }
 }

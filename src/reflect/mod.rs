@@ -20,6 +20,7 @@ mod strangers;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 pub use clients::ClientFigures;
 pub use counters::Counters;
@@ -55,23 +56,27 @@ pub struct Path {
 /// What a server injects.
 #[derive(Clone, Debug)]
 pub enum Injection {
-    Steady(Impairment),
+    Steady(Arc<Impairment>),
     /// It changes over time, counted from the server's start.
     Scenario(Scenario),
 }
 
 impl Injection {
+    pub fn steady(impairment: Impairment) -> Self {
+        Self::Steady(impairment.into())
+    }
+
     /// What clients are told.
     fn notice(&self) -> Impairment {
         match self {
-            Self::Steady(impairment) => impairment.clone(),
+            Self::Steady(impairment) => Impairment::clone(impairment),
             Self::Scenario(scenario) => scenario.notice(),
         }
     }
 
     fn pipeline(&self, start: Instant, seed: Seed) -> Pipeline {
         match self {
-            Self::Steady(impairment) => Pipeline::new(impairment, seed),
+            Self::Steady(impairment) => Pipeline::new(Arc::clone(impairment), seed),
             Self::Scenario(scenario) => Pipeline::playing(scenario, start, seed),
         }
     }
@@ -120,7 +125,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            injection: Injection::Steady(Impairment::classic()),
+            injection: Injection::steady(Impairment::classic()),
             client_impair: false,
             impair_seed: None,
             max_size: wire::MAX_SIZE_V6,
@@ -360,10 +365,10 @@ impl Server {
     }
 
     /// Holds a reply until it is due; false if there is no room for it, so that it is refused.
-    fn hold(&mut self, held: Held) -> bool {
-        let room = self.held.has_room(held.datagram.len());
+    fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
+        let room = self.held.has_room(datagram.len());
         if room {
-            self.held.push(held);
+            self.held.push(held, datagram);
         } else {
             self.counters.refused += 1;
         }

@@ -122,7 +122,8 @@ impl Server {
         let random = self.cookies.token(self.counters.opened);
         let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
         let idle = Duration::from_secs(i64::from(open.idle_secs)).clamp(IDLE_MIN, IDLE_MAX);
-        let pipeline = match &wanted {
+        let own = wanted.as_ref().map(Notice::of);
+        let pipeline = match wanted {
             Some(impairment) => Pipeline::new(impairment, seed),
             None => self.settings.injection.pipeline(self.started, seed),
         };
@@ -133,7 +134,7 @@ impl Server {
             remember,
             seed,
             pipeline,
-            own: wanted.as_ref().map(Notice::of),
+            own,
             fates: Fates::new(open.first_seq, remember as usize),
             last_seen: now,
             idle,
@@ -220,9 +221,8 @@ impl Server {
             kind: HeldKind::Native { corrupted },
             extra_copies: fate.extra_copies,
             is_copy: false,
-            datagram: buffer[..length].into(),
         };
-        if !self.hold(held) {
+        if !self.hold(held, &buffer[..length]) {
             self.set_fate(probe.token, probe.seq, Fate::Refused);
         }
         None
@@ -230,11 +230,9 @@ impl Server {
 
     /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
     pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
-        let held = self.held.pop_due(now)?;
-        let length = held.datagram.len();
-        buffer[..length].copy_from_slice(&held.datagram);
+        let (held, length) = self.held.pop_due(now, buffer)?;
         if let (HeldKind::Native { corrupted }, Ok(Message::Probe(probe))) =
-            (held.kind, decode(&held.datagram))
+            (held.kind, decode(&buffer[..length]))
         {
             self.set_fate(probe.token, probe.seq, Fate::Answered);
             // The session may be closed by now; the reply still tells its own times.

@@ -29,15 +29,15 @@ impl Server {
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             return Some(incoming.length);
         }
-        self.hold(Held {
+        let held = Held {
             path: incoming.path,
             received: incoming.now,
             hold: fate.hold,
             kind: HeldKind::Verbatim,
             extra_copies: fate.extra_copies,
             is_copy: false,
-            datagram: incoming.bytes().into(),
-        });
+        };
+        self.hold(held, incoming.bytes());
         None
     }
 }

@@ -47,7 +47,7 @@ pub fn clean() -> reflect::Settings {
 }
 
 pub fn injecting(impairment: Impairment) -> reflect::Settings {
-    reflect::Settings { injection: Injection::Steady(impairment), ..reflect::Settings::default() }
+    reflect::Settings { injection: Injection::steady(impairment), ..reflect::Settings::default() }
 }
 
 /// Holds as by default, and answers not one probe.

@@ -65,7 +65,7 @@ impl Account {
 pub fn run(seconds: i64, rate: i64, mut tell: impl FnMut(i64, &Sums)) -> Account {
     let clock = Clock::start();
     let key = Some(Key::new(&[7; 32]));
-    let injection = Injection::Steady(EVERYTHING.parse().unwrap());
+    let injection = Injection::steady(EVERYTHING.parse().unwrap());
     let settings = reflect::Settings { injection, key: key.clone(), ..reflect::Settings::default() };
     let server = Server::new(settings, [1; 32], clock.now());
     let at = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -77,7 +77,7 @@ fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
     let specs =
         ["clean", "classic", "delay=uniform:1ms..90ms duplicate=100% corrupt=50%", "loss=50% duplicate=50%"];
     reflect::Settings {
-        injection: Injection::Steady(specs[usize::from(choice & 3)].parse().expect("a specification")),
+        injection: Injection::steady(specs[usize::from(choice & 3)].parse().expect("a specification")),
         allow_stop: choice & 4 != 0,
         client_impair: choice & 8 != 0,
         max_sessions: 8,

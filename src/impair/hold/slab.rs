@@ -2,19 +2,30 @@
 //! are taken again.
 //!
 //! It grows by one chunk at a time, so that growing never moves what is held: at a million items
-//! that would stop the server for longer than many a reply is held. The links lie apart from the
-//! items, so that a slot's list is walked in few cache lines.
+//! that would stop the server for longer than many a reply is held. An item lies behind its link, so
+//! that whoever walks a slot's list has fetched what is read next.
 
 use std::num::NonZeroU32;
 
 const CHUNK: usize = 1024;
 
 pub(super) struct Slab<T> {
-    items: Vec<Vec<Option<T>>>,
-    links: Vec<Vec<Link>>,
+    chunks: Vec<Vec<Row<T>>>,
     /// The first of the list of free places.
     free: Option<Place>,
     len: usize,
+}
+
+/// Cells side by side, the first of which begins with a line of the processor's cache: so does each,
+/// if its size is one of lines, and none is larger for it.
+#[repr(align(64))]
+struct Row<T>([Cell<T>; ROW]);
+
+const ROW: usize = 8;
+
+pub(super) struct Cell<T> {
+    link: Link,
+    item: Option<T>,
 }
 
 /// What a place is to others: the next one in the list that it is in, and a note of the list's.
@@ -22,6 +33,10 @@ pub(super) struct Slab<T> {
 pub(super) struct Link {
     pub(super) next: Option<Place>,
     pub(super) note: u32,
+}
+
+impl Link {
+    const NONE: Self = Self { next: None, note: 0 };
 }
 
 /// An index, stored so that no place takes no more room than one.
@@ -34,15 +49,16 @@ impl Place {
         Self(index.expect("fewer than four thousand million items are held"))
     }
 
-    const fn split(self) -> (usize, usize) {
+    /// Its chunk, its row in that, its cell in that.
+    const fn split(self) -> (usize, usize, usize) {
         let index = self.0.get() as usize - 1;
-        (index / CHUNK, index % CHUNK)
+        (index / CHUNK, index % CHUNK / ROW, index % ROW)
     }
 }
 
 impl<T> Slab<T> {
     pub(super) const fn new() -> Self {
-        Self { items: Vec::new(), links: Vec::new(), free: None, len: 0 }
+        Self { chunks: Vec::new(), free: None, len: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -50,48 +66,48 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn insert(&mut self, item: T) -> Place {
-        let place = match self.free {
-            Some(place) => {
-                self.free = self.link(place).next;
-                let (chunk, at) = place.split();
-                self.items[chunk][at] = Some(item);
-                place
-            }
-            None => self.append(item),
-        };
+        let place = self.free.unwrap_or_else(|| self.append());
+        let cell = self.cell_mut(place);
+        cell.item = Some(item);
+        self.free = cell.link.next;
         self.len += 1;
         place
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<T> {
-        let (chunk, at) = place.split();
-        let item = self.items[chunk][at].take()?;
-        self.set_link(place, Link { next: self.free, note: 0 });
+        let next = self.free;
+        let cell = self.cell_mut(place);
+        let item = cell.item.take()?;
+        cell.link = Link { next, note: 0 };
         self.free = Some(place);
         self.len -= 1;
         Some(item)
     }
 
     pub(super) fn link(&self, place: Place) -> Link {
-        let (chunk, at) = place.split();
-        self.links[chunk][at]
+        let (chunk, row, at) = place.split();
+        self.chunks[chunk][row].0[at].link
     }
 
     pub(super) fn set_link(&mut self, place: Place, link: Link) {
-        let (chunk, at) = place.split();
-        self.links[chunk][at] = link;
+        self.cell_mut(place).link = link;
     }
 
-    /// Every place being taken, their number is the next one's index.
-    fn append(&mut self, item: T) -> Place {
+    fn cell_mut(&mut self, place: Place) -> &mut Cell<T> {
+        let (chunk, row, at) = place.split();
+        &mut self.chunks[chunk][row].0[at]
+    }
+
+    /// The next place that there never was; every other one is taken.
+    fn append(&mut self) -> Place {
         let place = Place::new(self.len);
-        let (chunk, _) = place.split();
-        if chunk == self.items.len() {
-            self.items.push(Vec::with_capacity(CHUNK));
-            self.links.push(Vec::with_capacity(CHUNK));
+        let (chunk, row, _) = place.split();
+        if chunk == self.chunks.len() {
+            self.chunks.push(Vec::with_capacity(CHUNK / ROW));
         }
-        self.items[chunk].push(Some(item));
-        self.links[chunk].push(Link { next: None, note: 0 });
+        if row == self.chunks[chunk].len() {
+            self.chunks[chunk].push(Row(std::array::from_fn(|_| Cell { link: Link::NONE, item: None })));
+        }
         place
     }
 }
