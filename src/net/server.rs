@@ -211,6 +211,10 @@ impl ServerEngine {
             Ok(()) => {
                 self.patience[patience].renew();
                 self.attention.gave(1 << index);
+                if self.inbox.was_filled() {
+                    // Where more waits than one call takes some may have found no room.
+                    self.doors.sockets[index].count_drops();
+                }
                 Ok(self.handle_batch(index))
             }
             Err(error) if Trouble::of(&error) == Trouble::None => {

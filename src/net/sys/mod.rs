@@ -59,6 +59,9 @@ pub struct Options {
     pub receive_buffer: Option<usize>,
     /// Send trains as one, and receive whole what came as such.
     pub trains: bool,
+    /// Have nothing told with each datagram for which the kernel reads memory that it need not: trains are
+    /// received whole from when some have come, and what is dropped is known when asked (`count_drops`).
+    pub many_senders: bool,
     /// Share the port with other sockets that do so: each sender always meets the same one.
     pub share_port: bool,
     /// Sockets with `share_port` may be bound to its port later; it keeps what its peer sends.

@@ -34,6 +34,8 @@ pub struct Socket {
     fragments: Fragments,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
+    /// Trains come one datagram by one.
+    splits_trains: bool,
     /// Trains of longer datagrams have been refused: they do not fit the path.
     longest_in_train: usize,
     /// How often a full send buffer will still be waited for, until something leaves.
@@ -55,6 +57,7 @@ impl Socket {
             truncated: 0,
             fragments: Fragments::new(fd, ipv6, options)?,
             offer: Self::OFFER_LEAST,
+            splits_trains: options.trains && options.many_senders,
             longest_in_train: if options.trains { usize::MAX } else { 0 },
             waits: Self::WAITS,
             headers: Headers::default(),

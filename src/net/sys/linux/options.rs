@@ -13,7 +13,9 @@ const BUSY_POLL_US: c_int = 50;
 
 /// Has the system do what these options ask of it, but for fragments, about which they can change.
 pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
-    set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    if !options.many_senders || drops(fd).is_none() {
+        set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    }
     if options.stamps {
         set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     }
@@ -39,9 +41,8 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         };
         set_option(fd, level, name, 1)?;
     }
-    if options.trains {
-        // A kernel older than 5.0 knows no trains; then they arrive as single datagrams.
-        let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
+    if options.trains && !options.many_senders {
+        receive_trains(fd);
     }
     if let Some(bytes) = options.receive_buffer {
         // Beyond the system's limit, for those who may.
@@ -54,6 +55,11 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, BUSY_POLL_US);
     }
     Ok(())
+}
+
+/// From now on trains come whole. A kernel older than 5.0 knows none; there they stay single datagrams.
+pub fn receive_trains(fd: RawFd) {
+    let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
 }
 
 /// How many datagrams the kernel says it dropped at this socket.

@@ -11,6 +11,7 @@ use super::Socket;
 use super::address::read_address;
 use super::control::{CONTROL, read_control};
 use super::headers::Headers;
+use super::options;
 use crate::net::sys::batch::{Arrival, Batch};
 use crate::reflect::Path;
 use crate::time::Instant;
@@ -88,8 +89,22 @@ impl Socket {
         batch.filled = received == offer;
         self.offer = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
         self.offer = self.offer.min(batch.capacity());
+        if self.splits_trains && received == batch.capacity() && is_of_trains(&batch.arrivals) {
+            // For good: to one who does not ask for trains the kernel gives one that waits as one datagram.
+            options::receive_trains(self.socket.as_raw_fd());
+            self.splits_trains = false;
+        }
         Ok(())
     }
+}
+
+/// Whether so many of these come one behind the other from one sender, equally long, that they may have
+/// been sent as trains.
+fn is_of_trains(arrivals: &[Arrival]) -> bool {
+    const SHORT: usize = 8;
+    let changes = |pair: &&[Arrival]| pair[0].path != pair[1].path || pair[0].length != pair[1].length;
+    let trains = 1 + arrivals.windows(2).filter(changes).count();
+    trains * SHORT <= arrivals.len()
 }
 
 #[cfg(test)]
@@ -127,6 +142,54 @@ mod tests {
             socket.count_drops();
             assert_eq!(socket.overflows() + received, 64 * TRAIN as u64);
         }
+    }
+
+    fn receive_all(socket: &mut sys::Socket, inbox: &mut Batch, mut tell: impl FnMut(&Arrival)) {
+        while socket.receive(inbox).is_ok() {
+            (0..inbox.arrived()).for_each(|index| tell(inbox.arrival(index)));
+        }
+    }
+
+    #[test]
+    fn trains_among_many_senders_come_one_by_one_and_whole_once_a_batch_was_of_them() {
+        let options = Options { many_senders: true, trains: true, ..Options::default() };
+        let mut socket = bind("127.0.0.1:0", &options);
+        let remote = socket.local_addr().expect("an address");
+        let mut senders: Vec<_> = (0..16).map(|_| bind("127.0.0.1:0", &options)).collect();
+        let mut inbox = Batch::new(16, 65_536);
+        for _ in 0..2 {
+            senders.iter_mut().for_each(|sender| send_train(sender, remote));
+        }
+        receive_all(&mut socket, &mut inbox, |arrival| assert_eq!(arrival.length, arrival.segment));
+        let mut trains = 0;
+        for _ in 0..2 {
+            let mut datagrams = 0;
+            (0..12).for_each(|_| send_train(&mut senders[0], remote));
+            receive_all(&mut socket, &mut inbox, |arrival| {
+                datagrams += arrival.datagrams();
+                trains += u64::from(arrival.length > arrival.segment);
+            });
+            assert_eq!(datagrams, 12 * TRAIN as u64);
+        }
+        assert_eq!(trains, 12, "those that came after the first batch of them");
+    }
+
+    #[test]
+    fn many_senders_drops_are_told_when_asked() {
+        let mut socket = bind(
+            "127.0.0.1:0",
+            &Options { many_senders: true, receive_buffer: Some(4096), ..Options::default() },
+        );
+        let mut sender = bind("127.0.0.1:0", &Options::default());
+        let remote = socket.local_addr().expect("an address");
+        let (mut inbox, mut received) = (Batch::new(64, 512), 0);
+        for _ in 0..2 {
+            (0..64).for_each(|_| send_train(&mut sender, remote));
+            receive_all(&mut socket, &mut inbox, |_| received += 1);
+        }
+        assert_eq!(socket.overflows(), 0, "nobody asked");
+        socket.count_drops();
+        assert_eq!(socket.overflows() + received, 2 * 64 * TRAIN as u64);
     }
 
     /// Each kind of control message at once, the drop counter's among them: it comes after a drop only.
