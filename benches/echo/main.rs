@@ -84,7 +84,7 @@ fn main() {
 /// The account of a server that injects, under what it should bear and under twice what it can.
 fn injecting() -> String {
     let mut text = format!("{}\n", injection::HEADER);
-    let often = [(100_000, false), (100_000, true), (200_000, false)];
+    let often = [(100_000, false), (100_000, true), (150_000, false), (200_000, false)];
     for (rate, ahead) in often.into_iter().flat_map(|turn| [turn; INJECTING_ROUNDS]) {
         text += &format!("{}\n", injection::run(rate, Duration::from_secs(5), ahead));
     }
