@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,8 +28,6 @@ int main(int argc, char **argv) {
 #ifdef DUTIES
     setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
 #endif
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
     for (;;) {

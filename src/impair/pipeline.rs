@@ -26,7 +26,7 @@ pub struct Pipeline(Option<Box<Works>>);
 
 #[derive(Clone, Debug)]
 struct Works {
-    /// That of all who have the same: a server's clients read it from one place.
+    /// Shared with all who have the same, so that a server reads it from one place.
     impairment: Arc<Impairment>,
     up: Way,
     down: Way,

@@ -42,7 +42,7 @@ impl Doors {
                 local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
                 trains: true,
-                many_senders: true,
+                sparing: true,
                 whole_at_first: true,
                 share_port: serving.share_port,
                 busy_poll: serving.busy_poll,

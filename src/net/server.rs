@@ -48,6 +48,7 @@ pub struct ServerEngine {
     attention: Attention,
     /// An address of this host that an answer to the last batch has left from.
     answered_from: Option<IpAddr>,
+    drops_counted: Instant,
     complain: Complain,
 }
 
@@ -68,6 +69,8 @@ impl ServerEngine {
     const NAP: Duration = Duration::from_micros(10);
     /// No datagram waits longer in a socket that is looked at all the time.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
+    /// No answer tells of what was dropped as of longer ago; where more waits than a call takes, of now.
+    const DROPS_KNOWN_FOR: Duration = Duration::from_millis(10);
     const WAITING: usize = 0;
     /// So many batches may be left for a socket when a door is opened beside it; then they wait in turn.
     const LEFT_BEHIND: usize = 256;
@@ -85,6 +88,7 @@ impl ServerEngine {
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
             attention: Attention::begin(clock.now()),
             answered_from: None,
+            drops_counted: clock.now(),
             complain: Arc::new(|_| ()),
         })
     }
@@ -154,8 +158,8 @@ impl ServerEngine {
         self.server.counters()
     }
 
-    /// Those of which no datagram tells that came after them, too.
     fn count_drops(&mut self) {
+        self.drops_counted = self.clock.now();
         self.doors.sockets.iter_mut().for_each(Socket::count_drops);
         self.server.set_overflows(self.doors.overflows());
     }
@@ -211,10 +215,6 @@ impl ServerEngine {
             Ok(()) => {
                 self.patience[patience].renew();
                 self.attention.gave(1 << index);
-                if self.inbox.was_filled() {
-                    // Where more waits than one call takes some may have found no room.
-                    self.doors.sockets[index].count_drops();
-                }
                 Ok(self.handle_batch(index))
             }
             Err(error) if Trouble::of(&error) == Trouble::None => {
@@ -227,13 +227,18 @@ impl ServerEngine {
 
     /// Answers what one socket received.
     fn handle_batch(&mut self, index: usize) -> Haul {
-        let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
+        let now = self.clock.now();
         // Before anything is answered that asks for them.
+        if now - self.drops_counted > Self::DROPS_KNOWN_FOR {
+            self.count_drops();
+        } else if self.inbox.was_filled() {
+            self.doors.sockets[index].count_drops();
+        }
+        let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
         server.set_overflows(doors.overflows());
         server.set_truncated(doors.truncated());
         let door = doors.ways.address(index);
         let socket = &mut doors.sockets[index];
-        let now = clock.now();
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
@@ -416,6 +421,22 @@ mod tests {
                     }
                 }
             }
+        }
+
+        #[test]
+        fn what_was_dropped_is_known_before_anything_is_answered() {
+            const SENT: u64 = 300;
+            let mut engine = engine(Bind::AnyV4(0), Serving::default());
+            let client = client([127, 0, 0, 1].into(), engine.local_addr().unwrap().port());
+            for _ in 0..SENT {
+                client.send(&[7; 60_000]).unwrap();
+            }
+            std::thread::sleep(ServerEngine::DROPS_KNOWN_FOR.to_std());
+            engine.receive(u64::MAX).unwrap();
+            let dropped = engine.server.counters().overflows;
+            assert!(dropped > 0, "there is room for fewer");
+            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            assert_eq!(engine.server.counters().received + dropped, SENT);
         }
 
         #[test]

@@ -32,9 +32,10 @@ pub enum HeldKind {
     Verbatim,
 }
 
-/// All that is held, at most so many bytes. Of two of one length that are due at once the first held
-/// leaves first.
+/// All that is held, at most so many bytes. Of two of one session, or of two that are no session's, that
+/// are due at once the first held leaves first.
 pub struct HeldReplies {
+    /// Of sessions, whose datagrams are of one length each: so none is both here and there.
     short: HoldQueue<Packed<Short>>,
     other: HoldQueue<Packed<Box<[u8]>>>,
     bytes: usize,
@@ -66,7 +67,8 @@ impl HeldReplies {
     pub fn push(&mut self, held: Held, datagram: &[u8]) {
         self.bytes += datagram.len();
         let due = held.received + held.hold;
-        match Short::new(datagram) {
+        let short = if held.kind == HeldKind::Verbatim { None } else { Short::new(datagram) };
+        match short {
             Some(short) => self.short.push(due, Packed::new(held, short)),
             None => self.other.push(due, Packed::new(held, datagram.into())),
         }
@@ -281,15 +283,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_goes_back_as_it_is_keeps_its_order() {
+        let mut queue = HeldReplies::new(usize::MAX);
+        let path = Path { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
+        let (received, hold, kind) = (Instant::ZERO, Duration::from_millis(10), HeldKind::Verbatim);
+        let lengths = [100, 60, 1, 71, 200, 48];
+        for length in lengths {
+            let held = Held { path, received, hold, kind, extra_copies: 0, is_copy: false };
+            queue.push(held, &vec![7; length]);
+        }
+        let mut buffer = [0; 256];
+        let out = std::iter::from_fn(|| Some(queue.pop_due(received + hold, &mut buffer)?.1));
+        assert_eq!(out.collect::<Vec<_>>(), lengths);
+    }
+
     /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
     #[test]
     fn a_held_reply_is_small() {
         let other = size_of::<Packed<Box<[u8]>>>();
         assert!(other <= 64, "{other} bytes");
-        const LINK: usize = 8;
-        const KEYS: usize = 48;
-        let short = size_of::<Option<Packed<Short>>>() + LINK;
-        assert_eq!(short, 2 * 64, "not two lines");
-        assert!(short + KEYS <= Short::SHORTEST + 128, "{short} bytes, and its keys, for the shortest");
+        assert_eq!(HoldQueue::<Packed<Short>>::BYTES_AT_REST, 2 * 64, "not two lines");
+        let short = HoldQueue::<Packed<Short>>::BYTES_AT_MOST;
+        assert!(short <= Short::SHORTEST + 128, "{short} bytes for the shortest");
     }
 }

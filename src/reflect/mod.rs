@@ -66,6 +66,14 @@ impl Injection {
         Self::Steady(impairment.into())
     }
 
+    /// Of one's own: who shares it with other threads shares the count of its users, too.
+    fn unshared(self) -> Self {
+        match self {
+            Self::Steady(impairment) => Self::steady(Impairment::clone(&impairment)),
+            scenario @ Self::Scenario(_) => scenario,
+        }
+    }
+
     /// What clients are told.
     fn notice(&self) -> Impairment {
         match self {
@@ -194,6 +202,7 @@ impl Server {
     /// The secret, from the operating system's random source, is behind every cookie, token and
     /// seed of this server.
     pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
+        let settings = Settings { injection: settings.injection.unshared(), ..settings };
         let cookies = Cookies::new(secret);
         let seed = settings.impair_seed.unwrap_or_else(|| cookies.derive("plain echo", 0));
         Self {

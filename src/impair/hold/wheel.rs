@@ -14,8 +14,8 @@ pub(super) const SLOTS: i64 = if cfg!(fuzzing) { 1 << 12 } else { 1 << 16 };
 const WORDS: usize = SLOTS as usize / 64;
 
 pub(super) struct Wheel {
-    /// What a slot says counts only where the map says that it is occupied.
-    slots: Box<[Slot]>,
+    /// None until one is needed. What a slot says counts only where the map says that it is occupied.
+    slots: Vec<Slot>,
     /// A bit for each slot.
     occupied: Box<[u64]>,
     /// A bit for each word of the map.
@@ -41,16 +41,15 @@ pub(super) fn due_at(tick: i64, note: u32) -> Instant {
 
 impl Wheel {
     pub(super) fn new() -> Self {
-        Self {
-            slots: vec![Slot::default(); SLOTS as usize].into(),
-            occupied: vec![0; WORDS].into(),
-            words: [0; WORDS / 64],
-        }
+        Self { slots: Vec::new(), occupied: vec![0; WORDS].into(), words: [0; WORDS / 64] }
     }
 
     /// Makes a place the first of the list of its slot; gives the link that it is to have: to the one
     /// that was the first, with the time from the slot's begin as its note.
     pub(super) fn link(&mut self, due: Instant, place: Place) -> Link {
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS as usize, Slot::default());
+        }
         let at = slot_of(tick_of(due));
         let note = (due.as_nanos() & ((1 << WIDTH_BITS) - 1)) as u32;
         let (word, bit) = (at / 64, 1 << (at % 64));

@@ -61,7 +61,7 @@ pub struct Options {
     pub trains: bool,
     /// Have nothing told with each datagram for which the kernel reads memory that it need not: trains are
     /// received whole from when some have come, and what is dropped is known when asked (`count_drops`).
-    pub many_senders: bool,
+    pub sparing: bool,
     /// Share the port with other sockets that do so: each sender always meets the same one.
     pub share_port: bool,
     /// Sockets with `share_port` may be bound to its port later; it keeps what its peer sends.
@@ -205,7 +205,7 @@ impl Socket {
         }
     }
 
-    /// Datagrams dropped so far because the receive buffer was full, where the system tells.
+    /// Datagrams dropped because the receive buffer was full, as far as the system has told.
     pub fn overflows(&self) -> u64 {
         match self {
             #[cfg(target_os = "linux")]
@@ -214,7 +214,8 @@ impl Socket {
         }
     }
 
-    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after.
+    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after, and
+    /// not at all to who is sparing.
     pub fn count_drops(&mut self) {
         match self {
             #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! Linux: batches by recvmmsg and sendmmsg; stamps, time to live, local address and drop counter by
-//! control messages; waits in nanoseconds by ppoll.
+//! Linux: batches by recvmmsg and sendmmsg; stamps, time to live, local address and, where one is not
+//! sparing, the drop counter by control messages; waits in nanoseconds by ppoll.
 #![allow(unsafe_code)]
 
 mod address;
@@ -34,8 +34,8 @@ pub struct Socket {
     fragments: Fragments,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
-    /// Trains come one datagram by one.
-    splits_trains: bool,
+    /// So many more full batches that may be of trains, and they come whole, not one datagram by one.
+    until_trains: u8,
     /// Trains of longer datagrams have been refused: they do not fit the path.
     longest_in_train: usize,
     /// How often a full send buffer will still be waited for, until something leaves.
@@ -44,6 +44,8 @@ pub struct Socket {
 }
 
 impl Socket {
+    const BATCHES_OF_TRAINS: u8 = 16;
+
     pub fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
         let fd = socket.as_raw_fd();
         let ipv6 = address.is_ipv6();
@@ -57,7 +59,7 @@ impl Socket {
             truncated: 0,
             fragments: Fragments::new(fd, ipv6, options)?,
             offer: Self::OFFER_LEAST,
-            splits_trains: options.trains && options.many_senders,
+            until_trains: if options.trains && options.sparing { Self::BATCHES_OF_TRAINS } else { 0 },
             longest_in_train: if options.trains { usize::MAX } else { 0 },
             waits: Self::WAITS,
             headers: Headers::default(),

@@ -13,7 +13,7 @@ const BUSY_POLL_US: c_int = 50;
 
 /// Has the system do what these options ask of it, but for fragments, about which they can change.
 pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
-    if !options.many_senders || drops(fd).is_none() {
+    if !options.sparing || drops(fd).is_none() {
         set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     }
     if options.stamps {
@@ -41,7 +41,7 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         };
         set_option(fd, level, name, 1)?;
     }
-    if options.trains && !options.many_senders {
+    if options.trains && !options.sparing {
         receive_trains(fd);
     }
     if let Some(bytes) = options.receive_buffer {
