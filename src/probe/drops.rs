@@ -22,7 +22,8 @@ impl Drops {
     }
 
     /// The sockets have counted so many in all. They count a train as one, unless they take it apart; it
-    /// may have been as long as the longest. More than there were is better than fewer: no drop is called the network's.
+    /// may have been as long as the longest. More than there were is better than fewer: no drop is called
+    /// the network's.
     pub fn note(&mut self, total: u64) {
         // Whatever a server says, or who forges its words.
         let more = total.saturating_sub(self.seen).saturating_mul(self.train);

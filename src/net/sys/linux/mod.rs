@@ -44,8 +44,6 @@ pub struct Socket {
 }
 
 impl Socket {
-    const BATCHES_OF_TRAINS: u8 = 16;
-
     pub fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
         let fd = socket.as_raw_fd();
         let ipv6 = address.is_ipv6();

@@ -18,6 +18,7 @@ use crate::time::Instant;
 
 impl Socket {
     pub(super) const OFFER_LEAST: usize = 8;
+    pub(super) const BATCHES_OF_TRAINS: u8 = 16;
 
     pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
         self.take(batch, 0)
