@@ -1,13 +1,16 @@
-//! A server's sockets: those where it listens, and a door for each address of the host that it was asked
-//! at. Through a door no datagram has to bear the address, on the way in or out: a thirtieth of its cost.
+//! A server's sockets: those where it listens, a door for each address of the host that it was asked at,
+//! and a gate for each client that comes in crowds. Through a door no datagram has to bear the address, on
+//! the way in or out: a thirtieth of its cost.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::gates::Gates;
 use super::server::Serving;
 use super::sys::{Backend, Options, Socket};
 use super::trouble::Trouble;
 use crate::reflect::{ANSWER_HOPS, Path};
+use crate::time::Instant;
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +23,15 @@ pub enum Bind {
 }
 
 pub struct Doors {
-    /// First those that listen, then the doors.
+    /// First those that listen, then the doors, then the gates.
     pub sockets: Vec<Socket>,
     pub ways: Ways,
+    pub gates: Gates,
     refused: Vec<IpAddr>,
     most: usize,
+    /// Of gates that are closed.
+    overflows: u64,
+    truncated: u64,
 }
 
 impl Doors {
@@ -70,32 +77,96 @@ impl Doors {
         // Which of several servers a client meets is the system's choice: a door would take it from them.
         let most = if serving.share_port { 0 } else { Self::MOST };
         let ways = Ways { listening: sockets.len(), addresses: Vec::new() };
-        Ok(Self { sockets, ways, refused: Vec::new(), most })
+        let gates = Gates::default();
+        Ok(Self { sockets, ways, gates, refused: Vec::new(), most, overflows: 0, truncated: 0 })
     }
 
     pub fn overflows(&self) -> u64 {
-        self.sockets.iter().map(Socket::overflows).sum()
+        self.overflows + self.sockets.iter().map(Socket::overflows).sum::<u64>()
+    }
+
+    /// Those among which may be some of a client whose datagrams come to this socket: in another's gate
+    /// there are none.
+    pub fn overflows_of(&self, index: usize) -> u64 {
+        let others_gate = |at: usize| at != index && self.gate(at).is_some();
+        let sockets = self.sockets.iter().enumerate().filter(|(at, _)| !others_gate(*at));
+        self.overflows + sockets.map(|(_, socket)| socket.overflows()).sum::<u64>()
     }
 
     pub fn truncated(&self) -> u64 {
-        self.sockets.iter().map(Socket::truncated).sum()
+        self.truncated + self.sockets.iter().map(Socket::truncated).sum::<u64>()
+    }
+
+    /// Which gate a socket is.
+    pub fn gate(&self, index: usize) -> Option<usize> {
+        index.checked_sub(self.sockets.len() - self.gates.len())
+    }
+
+    /// Where answers leave to what comes to this socket: of a gate that which it stands beside. A gate hears
+    /// when its client is gone, and would tell that instead of sending to whoever is there next.
+    pub fn exit(&self, index: usize) -> usize {
+        self.gate(index).map_or(index, |gate| self.gates.beside(gate))
+    }
+
+    /// A client that has come to this socket in crowds has a gate from now on, if it can have one. Whether
+    /// that is new.
+    pub fn open_gate(&mut self, index: usize, remote: SocketAddr, now: Instant) -> bool {
+        let here = self.sockets[index].local_addr().map(|address| address.ip());
+        let Some(address) = here.ok().filter(|ip| !ip.is_unspecified()) else { return false };
+        if self.most == 0 || self.gate(index).is_some() {
+            return false;
+        }
+        let gate = self.beside(|sockets| sockets[index].gate(address, remote, Gates::BATCH));
+        let opened = gate.is_ok();
+        if let Ok(gate) = gate {
+            self.sockets.push(gate);
+            self.gates.opened(remote, index, now);
+        }
+        opened
+    }
+
+    /// Shuts a gate that has been idle, and closes one that was shut: that of this index, in whose place
+    /// is the last one now.
+    pub fn close_gate(&mut self, now: Instant) -> Option<usize> {
+        let first = self.sockets.len() - self.gates.len();
+        if let Some(gate) = self.gates.idle(now)
+            && self.sockets[first + gate].shut().is_ok()
+        {
+            self.gates.shut(gate, now);
+        }
+        let gate = self.gates.empty(now)?;
+        let mut closed = self.sockets.swap_remove(first + gate);
+        self.gates.closed(gate);
+        closed.count_drops();
+        self.overflows += closed.overflows();
+        self.truncated += closed.truncated();
+        Some(first + gate)
+    }
+
+    /// The port is shared for this moment only: nobody else is to be let in.
+    fn beside(&self, open: impl FnOnce(&[Socket]) -> io::Result<Socket>) -> io::Result<Socket> {
+        let share = |shared| self.sockets.iter().try_for_each(|socket| socket.share_port(shared));
+        let opened = share(true).and_then(|()| open(&self.sockets));
+        share(false)?;
+        opened
     }
 
     /// An answer has left from this address of the host through this socket: from now on the address has
     /// a door, if it can have one. Whether that is new.
     pub fn open(&mut self, index: usize, address: IpAddr) -> bool {
-        let Ways { listening, addresses } = &mut self.ways;
+        let Ways { listening, addresses } = &self.ways;
         let tried = addresses.len() + self.refused.len();
         let known = addresses.contains(&address) || self.refused.contains(&address);
         // Such an address is none without the name of its link.
         let of_a_link = matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        if index >= *listening || tried >= self.most || known || of_a_link {
+        // A gate has no door opened before it.
+        if index >= *listening || tried >= self.most || known || of_a_link || self.gates.len() > 0 {
             return false;
         }
-        match self.sockets[index].door(address) {
+        match self.beside(|sockets| sockets[index].door(address)) {
             Ok(door) => {
                 self.sockets.push(door);
-                addresses.push(address);
+                self.ways.addresses.push(address);
                 true
             }
             Err(error) if Trouble::of(&error) == Trouble::Shortage => false,

@@ -9,6 +9,7 @@ mod control;
 mod doors;
 mod endpoint;
 mod finder;
+mod gates;
 mod http;
 mod observer;
 mod server;

@@ -301,7 +301,8 @@ impl Server {
         self.stop_asked
     }
 
-    /// The sockets dropped so many datagrams, of all, for want of room.
+    /// The sockets dropped so many datagrams, of all that whoever is answered next may have sent, for want of
+    /// room.
     pub fn set_overflows(&mut self, total: u64) {
         self.counters.overflows = total;
     }

@@ -110,6 +110,9 @@ impl ServerEngine {
             self.server.handle_timeout(now);
             if now >= next_watch {
                 self.count_drops();
+                if let Some(index) = self.doors.close_gate(now) {
+                    self.patience.swap_remove(1 + index);
+                }
                 watch(&self.server, now);
                 next_watch = now + WATCH;
             }

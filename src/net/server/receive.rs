@@ -31,7 +31,14 @@ impl ServerEngine {
         let mut most = Haul::Nothing;
         let sockets = self.doors.sockets.len();
         for index in bits(readable).take_while(|index| *index < sockets) {
-            most = most.max(self.receive_at(index)?);
+            let gate = self.doors.gate(index);
+            let behind = gate.and_then(|gate| self.doors.gates.behind(gate));
+            let index = behind.unwrap_or(index);
+            let haul = self.receive_at(index)?;
+            most = most.max(haul);
+            if self.doors.gate(index).is_none() {
+                self.watch_for_crowds(index, haul);
+            }
             if let Some(address) = self.answered_from.take()
                 && self.doors.open(index, address)
             {
@@ -40,6 +47,21 @@ impl ServerEngine {
             }
         }
         Ok(most)
+    }
+
+    /// Whoever sends so much that others wait is to wait elsewhere.
+    fn watch_for_crowds(&mut self, index: usize, haul: Haul) {
+        self.doors.gates.elsewhere(index, haul == Haul::More);
+        let inbox = &self.inbox;
+        if inbox.arrived() < inbox.capacity() {
+            return;
+        }
+        let crowd = self.doors.gates.crowd(inbox.arrived(), |at| inbox.arrival(at).path.remote);
+        if let Some(remote) = crowd
+            && self.doors.open_gate(index, remote, self.clock.now())
+        {
+            self.patience.push(Patience::default());
+        }
     }
 
     /// What comes through a door that was just opened is not to overtake what came before, or meanwhile.
@@ -65,6 +87,10 @@ impl ServerEngine {
                 self.patience[patience].renew();
                 Ok(Haul::Nothing)
             }
+            // The client of this gate is gone, and answers still go there.
+            Err(error) if Trouble::of(&error) == Trouble::Passing && self.doors.gate(index).is_some() => {
+                Ok(Haul::More)
+            }
             Err(error) => self.bear(patience, error).map(|()| Haul::More),
         }
     }
@@ -79,10 +105,14 @@ impl ServerEngine {
             self.doors.sockets[index].count_drops();
         }
         let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
-        server.set_overflows(doors.overflows());
+        server.set_overflows(doors.overflows_of(index));
         server.set_truncated(doors.truncated());
-        let door = doors.ways.address(index);
-        let socket = &mut doors.sockets[index];
+        if let Some(gate) = doors.gate(index) {
+            doors.gates.gave(gate, now);
+        }
+        let exit = doors.exit(index);
+        let door = doors.ways.address(exit);
+        let socket = &mut doors.sockets[exit];
         let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
@@ -140,14 +170,15 @@ mod tests {
     use super::*;
     use crate::net::clock::Clock;
     use crate::net::doors::{Bind, Doors};
+    use crate::net::gates::Gates;
     use crate::net::server::Serving;
     use crate::net::sys::{Options, Socket};
     use crate::reflect::{Injection, Settings};
 
     fn bind(bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
         let clock = Clock::start();
-        let settings =
-            Settings { injection: Injection::steady("clean".parse().unwrap()), ..Settings::default() };
+        let injection = Injection::steady("clean".parse().unwrap());
+        let settings = Settings { injection, stranger_rate: None, source_rate: None, ..Settings::default() };
         ServerEngine::bind(bind, serving, Server::new(settings, [1; 32], clock.now()), clock)
     }
 
@@ -168,7 +199,13 @@ mod tests {
     fn client(ip: IpAddr, port: u16) -> UdpSocket {
         let any: IpAddr = if ip.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
         let client = UdpSocket::bind((any, 0)).unwrap();
+        connect(client, ip, port)
+    }
+
+    fn connect(client: UdpSocket, ip: IpAddr, port: u16) -> UdpSocket {
         client.connect((ip, port)).unwrap();
+        // So that it may read its answers when all of them are there.
+        socket2::SockRef::from(&client).set_recv_buffer_size(4 << 20).unwrap();
         client
     }
 
@@ -231,6 +268,132 @@ mod tests {
             answer[0]
         });
         assert_eq!(answers.collect::<Vec<_>>(), (0..=BEFORE).collect::<Vec<_>>());
+    }
+
+    /// Has a client send so much at once that it gets a gate, and numbers what it sends.
+    fn crowd(engine: &mut ServerEngine, client: &UdpSocket) -> u16 {
+        const BATCHES: usize = 12;
+        let sent = (BATCHES * ServerEngine::BATCH) as u16;
+        (0..sent).for_each(|number| send_number(client, number));
+        let before = engine.doors.gates.len();
+        (0..BATCHES).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+        assert_eq!(engine.doors.gates.len(), before + 1);
+        sent
+    }
+
+    fn send_number(client: &UdpSocket, number: u16) {
+        client.send(&number.to_be_bytes()).unwrap();
+    }
+
+    fn numbers(client: &UdpSocket) -> impl Iterator<Item = u16> {
+        client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        std::iter::from_fn(move || {
+            let mut number = [0; 2];
+            client.recv(&mut number).unwrap();
+            Some(u16::from_be_bytes(number))
+        })
+    }
+
+    fn places() -> [(Bind, IpAddr); 3] {
+        let v4 = IpAddr::from([127, 0, 0, 1]);
+        [(Bind::AnyV4(0), v4), (Bind::At((v4, 0).into()), v4), (Bind::AnyV6(0), Ipv6Addr::LOCALHOST.into())]
+    }
+
+    #[test]
+    fn a_client_that_comes_in_crowds_keeps_its_order_and_nobody_else_waiting() {
+        for (at, ip) in places() {
+            let mut engine = engine(at, Serving::default());
+            let port = engine.local_addr().unwrap().port();
+            let (flood, other) = (client(ip, port), client(ip, port));
+            is_echoed(&mut engine, &other);
+            let sent = crowd(&mut engine, &flood);
+            let more = 2000;
+            (sent..sent + more).for_each(|number| send_number(&flood, number));
+            while engine.doors.gates.behind(0).is_some() {
+                engine.receive(u64::MAX).unwrap();
+            }
+            (0..10).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+            let before = engine.server.counters().received;
+            is_echoed(&mut engine, &other);
+            let meanwhile = engine.server.counters().received - before;
+            assert!(meanwhile <= 1 + Gates::BATCH as u64, "{meanwhile} were handled in one round");
+            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            assert!(numbers(&flood).take(usize::from(sent + more)).eq(0..sent + more), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn drops_at_a_gate_are_told_to_its_own_client_only() {
+        let (at, ip) = places()[0];
+        let mut engine = engine(at, Serving::default());
+        let port = engine.local_addr().unwrap().port();
+        let (flood, other) = (client(ip, port), client(ip, port));
+        is_echoed(&mut engine, &other);
+        crowd(&mut engine, &flood);
+        while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+        (0..40_000).for_each(|number| send_number(&flood, number));
+        let gate = engine.doors.sockets.len() - 1;
+        engine.receive_at(gate).unwrap();
+        let dropped = engine.server.counters().overflows;
+        assert!(dropped > 0, "there is room for less than was sent");
+        is_echoed(&mut engine, &other);
+        assert_eq!(engine.doors.overflows_of(gate - 1), 0);
+        assert_eq!(engine.doors.overflows(), engine.doors.overflows_of(gate));
+    }
+
+    #[test]
+    fn nobody_is_troubled_by_the_end_of_a_gates_client() {
+        for (at, ip) in places() {
+            let mut engine = engine(at, Serving::default());
+            let port = engine.local_addr().unwrap().port();
+            let (flood, other) = (client(ip, port), client(ip, port));
+            is_echoed(&mut engine, &other);
+            let sent = crowd(&mut engine, &flood);
+            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            (sent..sent + 500).for_each(|number| send_number(&flood, number));
+            let from = flood.local_addr().unwrap();
+            drop(flood);
+            engine.receive(u64::MAX).unwrap();
+            let again = connect(UdpSocket::bind(from).unwrap(), ip, port);
+            send_number(&again, 7);
+            (0..100).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+            assert_eq!(numbers(&again).find(|number| *number == 7), Some(7));
+            is_echoed(&mut engine, &other);
+            let counters = engine.server.counters();
+            assert_eq!((counters.receive_errors, counters.send_errors), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_gate_that_nobody_comes_to_is_closed_and_its_client_answered_as_before() {
+        for (at, ip) in places() {
+            let mut engine = engine(at, Serving::default());
+            let port = engine.local_addr().unwrap().port();
+            let clients = [(); 3].map(|()| client(ip, port));
+            is_echoed(&mut engine, &clients[2]);
+            let sockets = engine.doors.sockets.len();
+            for flood in &clients[..2] {
+                let sent = crowd(&mut engine, flood);
+                while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+                assert!(numbers(flood).take(usize::from(sent)).eq(0..sent));
+            }
+            assert_eq!(engine.doors.sockets.len(), sockets + 2);
+            let soon = engine.clock.now();
+            assert_eq!(engine.doors.close_gate(soon), None);
+            let late = soon + Duration::from_secs(60);
+            let closed = [(); 3].map(|()| engine.doors.close_gate(late));
+            assert_eq!(closed, [None; 3], "shut a moment ago, and one at a time");
+            let later = late + Duration::from_secs(1);
+            send_number(&clients[0], 7);
+            assert_eq!(engine.doors.close_gate(later), Some(sockets));
+            engine.receive(u64::MAX).unwrap();
+            assert_eq!(numbers(&clients[0]).next(), Some(7), "what came after it was shut");
+            clients.iter().for_each(|client| is_echoed(&mut engine, client));
+            assert_eq!(engine.doors.close_gate(later), Some(sockets));
+            assert_eq!(engine.doors.sockets.len(), sockets);
+            clients.iter().for_each(|client| is_echoed(&mut engine, client));
+            assert!(UdpSocket::bind((ip, port)).is_err(), "the port is the server's alone");
+        }
     }
 
     #[test]

@@ -104,11 +104,39 @@ impl Socket {
     }
 
     /// Another one at its port, but for one address of the host alone: what comes to that address comes
-    /// there from now on.
+    /// there from now on. All that are bound to the port share it meanwhile.
     pub fn door(&self, address: IpAddr) -> io::Result<Self> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(socket) => socket.door(address).map(|door| Self::Linux(Box::new(door))),
+            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Another one at its port and this address of the host, for one peer alone, which receives so many
+    /// datagrams at once at most; what others are sent through it still reaches them.
+    pub fn gate(&self, address: IpAddr, remote: SocketAddr, most: usize) -> io::Result<Self> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.gate(address, remote, most).map(|gate| Self::Linux(Box::new(gate))),
+            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// A gate lets nobody in any more; who is in it already stays.
+    pub fn shut(&self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.shut(),
+            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Whether others may be bound to its port now.
+    pub fn share_port(&self, shared: bool) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.share_port(shared),
             Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -34,6 +34,8 @@ pub struct Socket {
     fragments: Fragments,
     /// How many headers the next call offers: to fill them in takes time.
     offer: usize,
+    /// How many it offers at most.
+    most: usize,
     /// So many more full batches that may be of trains, and they come whole, not one datagram by one.
     until_trains: u8,
     /// Trains of longer datagrams have been refused: they do not fit the path.
@@ -57,6 +59,7 @@ impl Socket {
             truncated: 0,
             fragments: Fragments::new(fd, ipv6, options)?,
             offer: Self::OFFER_LEAST,
+            most: usize::MAX,
             until_trains: if options.trains && options.sparing { Self::BATCHES_OF_TRAINS } else { 0 },
             longest_in_train: if options.trains { usize::MAX } else { 0 },
             waits: Self::WAITS,
@@ -68,12 +71,25 @@ impl Socket {
         let address = SocketAddr::new(address, self.local_addr()?.port());
         let options = Options { local_address: false, dual_stack: false, ..self.options };
         // For this moment only: nobody else is to be let in.
-        self.socket.set_reuse_port(true)?;
-        let door = super::generic_socket(address, &Options { share_port: true, ..options });
-        self.socket.set_reuse_port(false)?;
-        let door = door?;
+        let door = super::generic_socket(address, &Options { share_port: true, ..options })?;
         door.set_reuse_port(false)?;
         Self::new(door, address, &options)
+    }
+
+    pub fn gate(&self, address: IpAddr, remote: SocketAddr, most: usize) -> io::Result<Self> {
+        let gate = self.door(address)?;
+        // It is told where to send all the same: it may have been given others' datagrams before this.
+        gate.socket.connect(&remote.into())?;
+        Ok(Self { most, ..gate })
+    }
+
+    pub fn shut(&self) -> io::Result<()> {
+        // Nothing comes from itself.
+        self.socket.connect(&self.socket.local_addr()?)
+    }
+
+    pub fn share_port(&self, shared: bool) -> io::Result<()> {
+        self.socket.set_reuse_port(shared)
     }
 
     pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {

@@ -89,7 +89,7 @@ impl Socket {
         batch.arrived = received;
         batch.filled = received == offer;
         self.offer = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
-        self.offer = self.offer.min(batch.capacity());
+        self.offer = self.offer.min(batch.capacity()).min(self.most);
         if self.until_trains > 0 && batch.filled {
             self.look_for_trains(&batch.arrivals[..received]);
         }
