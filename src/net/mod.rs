@@ -2,6 +2,7 @@
 //! `probe`; whatever can be decided without a socket is decided there.
 
 mod attention;
+mod breath;
 mod bystander;
 mod client;
 mod clock;

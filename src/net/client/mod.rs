@@ -8,6 +8,7 @@ mod wait;
 use std::io;
 use std::net::SocketAddr;
 
+use super::breath::Breath;
 use super::bystander::Bystander;
 use super::clock::Clock;
 use super::control::Control;
@@ -40,6 +41,8 @@ pub struct ClientEngine {
     shares_processor: bool,
     /// Something was sent since something came.
     awaiting: bool,
+    /// Of who runs ahead of all.
+    breath: Option<Breath>,
     /// One for each socket, so that none speaks for another, and one for waiting.
     patience: Vec<Patience>,
 }
@@ -79,6 +82,7 @@ impl ClientEngine {
             shares_processor: remote.ip().to_canonical().is_loopback()
                 && std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
             awaiting: false,
+            breath: None,
             clock,
         })
     }
@@ -117,6 +121,7 @@ impl ClientEngine {
     fn run_until_the_end(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
         sys::sharpen_timers();
         sys::ask_for_short_slices();
+        self.breath = sys::runs_ahead_of_all().then(|| Breath::begin(self.clock.now()));
         let mut stopping = false;
         let mut next_tick = self.clock.now();
         while !control.abort_asked() {

@@ -8,7 +8,7 @@ use crate::net::control::Control;
 use crate::net::observer::Observer;
 use crate::net::sys;
 use crate::net::timer::Timer;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 impl ClientEngine {
     /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
@@ -52,6 +52,7 @@ impl ClientEngine {
                 let until = timeout.map_or(due - Self::READY, |at| at.min(due - Self::READY));
                 return self.rest(true, control, Some(until - now));
             }
+            self.breathe(due);
             return Ok(false);
         };
         let lazy = if observer.is_watched() { Self::LAZY } else { Self::LAZY_UNSEEN };
@@ -71,6 +72,16 @@ impl ClientEngine {
             self.alarm.learn(wake, self.clock.now());
         }
         Ok(asked)
+    }
+
+    /// Sleeps a little if that is owed, and there is time for it before the next probe.
+    fn breathe(&mut self, due: Instant) {
+        let now = self.clock.now();
+        let Some(breath) = &mut self.breath else { return };
+        if let Some(length) = breath.due(now).filter(|length| due - now > *length + Self::READY) {
+            std::thread::sleep(length.to_std());
+            breath.slept(self.clock.now() - now);
+        }
     }
 
     /// Whether there was a request.

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::attention::Attention;
+use super::breath::Breath;
 use super::clock::Clock;
 use super::control::Control;
 use super::doors::{Bind, Doors};
@@ -102,7 +103,9 @@ impl ServerEngine {
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
         let mut readable = Attention::ALL;
+        let mut ahead = false;
         let mut vigil = Vigil::begin(next_watch);
+        let mut breath = Breath::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
             let haul = self.receive(readable)?;
             self.release();
@@ -115,6 +118,7 @@ impl ServerEngine {
                 }
                 watch(&self.server, now);
                 next_watch = now + WATCH;
+                ahead = sys::runs_ahead_of_all();
             }
             if haul > Haul::Nothing {
                 vigil.heard(now);
@@ -124,10 +128,16 @@ impl ServerEngine {
             // While replies are held their times decide when to sleep.
             let awake = vigil.lasts(now) && self.server.next_release().is_none();
             readable = if soon || self.serving.busy_poll || awake {
+                if let Some(length) = breath.due(now).filter(|_| ahead) {
+                    std::thread::sleep(length.to_std());
+                    breath.slept(self.clock.now() - now);
+                }
                 self.attention.look(now)
             } else {
                 let readable = self.wait(control, timeout)?;
-                vigil.slept(self.clock.now() - now);
+                let slept = self.clock.now() - now;
+                vigil.slept(slept);
+                breath.slept(slept);
                 readable
             };
         }

@@ -307,6 +307,14 @@ pub fn ask_for_short_slices() {
     linux::ask_for_short_slices();
 }
 
+/// Whether nothing ordinary interrupts this thread.
+pub fn runs_ahead_of_all() -> bool {
+    #[cfg(target_os = "linux")]
+    return linux::runs_ahead_of_all();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// This thread, and those that it starts, keep what others measure: those go first, whatever priority
 /// the program was given.
 pub fn give_way() {

@@ -21,7 +21,7 @@ use super::drop_count::DropCount;
 use fragments::Fragments;
 use headers::Headers;
 
-pub use scheduling::{ask_for_short_slices, give_way, sharpen_timers, stay_behind};
+pub use scheduling::{ask_for_short_slices, give_way, runs_ahead_of_all, sharpen_timers, stay_behind};
 pub use wait::wait;
 
 pub struct Socket {

@@ -46,6 +46,11 @@ pub fn ask_for_short_slices() {
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, ptr::from_ref(&attributes), 0) };
 }
 
+/// At a real-time priority, `chrt -f` for one.
+pub fn runs_ahead_of_all() -> bool {
+    [libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy())
+}
+
 /// A batch thread never interrupts another because it wakes.
 pub fn give_way() {
     if ![libc::SCHED_OTHER, libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy()) {
