@@ -22,7 +22,7 @@ use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::Finished;
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, give_way};
+use crate::net::{ClientEngine, Clock, Control, give_way, stay_behind};
 use crate::record::ReceiveBuffer;
 use crate::report::{self, Detail, Thresholds};
 use crate::time::Duration;
@@ -34,6 +34,9 @@ use watch::{Ended, Watch};
 
 /// How long a reader that has stopped reading is waited for at a second interrupt.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Up to so many probes a second the small part of a processor that is left to who stays behind is enough
+/// to record them; beyond, memory would grow.
+const RECORDED_BEHIND: i64 = 20_000;
 
 pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let plan = Plan::new(arguments)?;
@@ -90,7 +93,11 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
 
     let watched = !arguments.quiet || page.is_some() || desk.is_some() || data.is_some();
     let (pinger, mailbox) = start(engine, &control, watched)?;
-    give_way();
+    if settings.schedule.most_within(Duration::from_secs(1)) > RECORDED_BEHIND {
+        give_way()
+    } else {
+        stay_behind()
+    }
     let mut watch = Watch {
         run: &mut run,
         recorder: &mut recorder,

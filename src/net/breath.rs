@@ -45,7 +45,7 @@ mod tests {
         let (mut now, mut all, mut longest) = (from, 0, 0);
         while now < from + 1_000_000 {
             if let Some(length) = breath.due(at(now)) {
-                let micros = length.as_nanos() as i64 / 1000;
+                let micros = length.as_nanos() / 1000;
                 now += micros;
                 all += micros;
                 longest = longest.max(micros);

@@ -5,11 +5,13 @@ use std::io;
 use super::ClientEngine;
 use crate::net::trouble::{Trouble, is_too_long};
 use crate::probe::{Client, SendError, Transmit};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 impl ClientEngine {
     /// Times that one call is made again because it told an ICMP message instead.
     const ICMP_TRIES: u32 = 3;
+    /// With less time than this until the next probe the processor is kept.
+    const YIELDING: Duration = Duration::from_micros(500);
 
     /// Sends what the machine has to send: several datagrams in one call where several are due. Whoever
     /// is behind looks for replies in between.
@@ -33,11 +35,17 @@ impl ClientEngine {
                 [transmit] => self.send_one(&transmit),
                 _ => self.send_all(),
             }
-            if self.shares_processor {
+            if self.has_time_to_yield() {
                 // What this thread does next can wait; the reply cannot.
                 std::thread::yield_now();
             }
         }
+    }
+
+    /// Whoever else runs then, as the thread that records, may do so for longer than a probe is to be late.
+    fn has_time_to_yield(&self) -> bool {
+        let due_soon = |due| due - self.clock.now() < Self::YIELDING;
+        self.shares_processor && !self.client.next_due().is_some_and(due_soon)
     }
 
     fn send_one(&mut self, transmit: &Transmit) {
