@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,8 @@ int main(int argc, char **argv) {
     setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on);
 #endif
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
+    puts("listens");
+    fflush(stdout);
     for (;;) {
         for (int i = 0; i < BATCH; i++) {
             vectors[i] = (struct iovec){buffers[i], LONGEST};

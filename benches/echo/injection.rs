@@ -3,19 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::process::{Child, Command};
 use std::time::Duration as Real;
 
 use udpecho::net::Clock;
 use udpecho::stats::Quantiles;
-use udpecho::time::Duration;
+use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{Message, Probe, decode};
 
+use super::HOLDS;
 use super::load::{Client, Dialect, Load};
 use super::servers::{SERVER_CORE, Server, UDPECHO, pinned, run_ahead, run_among_all};
+use super::table::Spread;
 
 const SIZE: usize = 64;
 const SOURCES: usize = 4096;
+/// Where a plain probe has when it was sent, and its reply also for how long it was held.
+const PLAIN_TIMES: Range<usize> = 8..24;
 /// So many leave by one call at most: the last of them is older than its stamp says.
 const AT_ONCE: u64 = 8;
 /// Where times are of no interest.
@@ -30,6 +35,7 @@ const TAIL: Duration = Duration::from_millis(1_500);
 
 /// What became of the probes of one run.
 pub struct Account {
+    name: &'static str,
     rate: u64,
     achieved: f64,
     sent: u64,
@@ -56,14 +62,22 @@ impl Account {
     fn server(&self, what: &str) -> u64 {
         self.server.get(what).copied().unwrap_or(0)
     }
+
+    fn micros(&self, p: f64) -> f64 {
+        self.extra.at(p).map_or(f64::NAN, |extra| extra.as_micros_f64())
+    }
+
+    fn mode(&self) -> &'static str {
+        if self.ahead { "ahead of all" } else { "among all" }
+    }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = |p| self.extra.at(p).map_or(f64::NAN, |extra| extra.as_micros_f64());
         write!(
             f,
-            "| {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} | {} |",
+            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} | {} |",
+            self.name,
             self.rate,
             self.achieved,
             self.sent,
@@ -73,19 +87,19 @@ impl fmt::Display for Account {
             self.server("lost in a full socket buffer"),
             self.client_overflows,
             self.unexplained(),
-            micros(0.5),
-            micros(0.99),
-            micros(0.999),
+            self.micros(0.5),
+            self.micros(0.99),
+            self.micros(0.999),
             self.server_core * 100.0,
             self.stood.as_micros_f64() / 1e3,
-            if self.ahead { "ahead of all" } else { "among all" },
+            self.mode(),
         )
     }
 }
 
-pub const HEADER: &str = "| probes/s | sent/s | sent | replies | injected | refused | server overflow | own overflow | \
-                          unexplained | p50 us | p99 us | p99.9 us | server core | load stood still, ms | run |\n\
-                          |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
+pub const HEADER: &str = "| server | probes/s | sent/s | sent | replies | injected | refused | server overflow | \
+                          own overflow | unexplained | p50 us | p99 us | p99.9 us | server core | load stood still, ms | run |\n\
+                          |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
 
 pub const AHEAD: &str = "\"Ahead of all\": server and load at real-time priority (`chrt -f 10`), so that no other \
                          process of the machine stops them. At 200,000 a second the server needs more of a core \
@@ -93,14 +107,29 @@ pub const AHEAD: &str = "\"Ahead of all\": server and load at real-time priority
 
 /// The default profile under so many probes a second. Server and client run ahead of what else the
 /// machine has to do where that is allowed: what stops a core for milliseconds is not the server's.
-pub fn run(rate: u64, length: Duration, ahead: bool) -> Account {
-    let server = Server::start_udpecho(&[]);
-    let mut client = client(&server, SOURCES);
+pub fn run(server: Server, dialect: Dialect, rate: u64, length: Duration, ahead: bool) -> Account {
+    let mut client = client(&server, dialect, SOURCES);
     let myself = std::process::id();
     let ahead = ahead && server.run_ahead() && run_ahead(myself);
     let account = send(&server, &mut client, rate, length, ahead);
     run_among_all(myself);
     finish(server, account)
+}
+
+/// How runs of the same load compare with those of the server in C, if that had its turns.
+pub fn ratios(accounts: &[Account]) -> Option<String> {
+    let (base, own): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| account.name == HOLDS);
+    let Account { rate, .. } = base.first()?;
+    let ratio = |p| {
+        let median = |all: &[&Account]| Spread::of(all.iter().map(|account| account.micros(p))).median;
+        median(&own) / median(&base)
+    };
+    Some(format!(
+        "- {rate} probes/s {}, medians as multiples of those of \"{HOLDS}\": p50 **{:.2}**, p99 **{:.2}**\n",
+        base[0].mode(),
+        ratio(0.5),
+        ratio(0.99)
+    ))
 }
 
 /// A process that does nothing but compute, and has the half of a core from whoever else is on it.
@@ -121,8 +150,8 @@ impl Drop for Rival {
     }
 }
 
-fn client(server: &Server, sources: usize) -> Client {
-    let load = Load { stamps: true, ..Load::single(Dialect::Native, SIZE, sources) };
+fn client(server: &Server, dialect: Dialect, sources: usize) -> Client {
+    let load = Load { stamps: true, ..Load::single(dialect, SIZE, sources) };
     let mut client = Client::new(server.address, load);
     client.open();
     client
@@ -131,7 +160,7 @@ fn client(server: &Server, sources: usize) -> Client {
 /// More than twice what it can do on the half of a core, then a rate that it can.
 pub fn overload(rate: u64, length: Duration) -> (Account, String) {
     let server = Server::start_udpecho(&[]);
-    let mut client = client(&server, SOURCES);
+    let mut client = client(&server, Dialect::Native, SOURCES);
     let rival = Rival::start(SERVER_CORE);
     let mut account = send(&server, &mut client, rate, length, false);
     drop(rival);
@@ -158,7 +187,7 @@ pub fn flood_beside_a_ping(rate: u64, length: Duration) -> String {
 /// The summary of a `ping` that is there for as long as the other clients are, and a little longer.
 fn beside_a_ping(rate: u64, sources: usize, length: Duration) -> serde_json::Value {
     let server = Server::start_udpecho(&[]);
-    let mut client = client(&server, sources);
+    let mut client = client(&server, Dialect::Native, sources);
     let folder = std::env::temp_dir().join(format!("udpecho-beside-{}", std::process::id()));
     let mut ping = Command::new(UDPECHO);
     let port = server.address.port().to_string();
@@ -208,8 +237,11 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         while sent < due.min(total).min(batch) {
             let source = sent as usize % client.sources.len();
             let source = &mut client.sources[source];
-            Probe { token: source.token, seq: source.seq, sent: now }
-                .emit(&mut client.outbox.spare()[..SIZE]);
+            let buffer = &mut client.outbox.spare()[..SIZE];
+            match client.load.dialect {
+                Dialect::Native => Probe { token: source.token, seq: source.seq, sent: now }.emit(buffer),
+                _ => buffer[PLAIN_TIMES][..8].copy_from_slice(&now.as_nanos().to_be_bytes()),
+            }
             source.seq += 1;
             client.outbox.commit(source.path, SIZE);
             sent += 1;
@@ -222,9 +254,9 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
             for arrival in 0..client.inbox.arrived() {
                 let received = client.inbox.arrival(arrival).stamp.map_or(now, |stamp| stamp - lead);
                 for place in client.inbox.datagrams(arrival) {
-                    if let Ok(Message::Reply(reply)) = decode(client.inbox.bytes(place)) {
+                    if let Some((sent, hold)) = times(client.load.dialect, client.inbox.bytes(place)) {
                         replies += 1;
-                        extra.record(received - reply.sent - reply.hold);
+                        extra.record(received - sent - hold);
                     }
                 }
             }
@@ -249,6 +281,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
     let sending = sending.expect("the loop ends when all are sent");
     let seconds = sending.as_nanos() as f64 / 1e9;
     Account {
+        name: server.name,
         rate,
         achieved: sent as f64 / seconds,
         sent,
@@ -260,6 +293,16 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         stood,
         extra,
     }
+}
+
+/// When the probe of such a reply was sent, and for how long the reply was held.
+fn times(dialect: Dialect, reply: &[u8]) -> Option<(Instant, Duration)> {
+    if dialect == Dialect::Native {
+        let Ok(Message::Reply(reply)) = decode(reply) else { return None };
+        return Some((reply.sent, reply.hold));
+    }
+    let &[sent, hold] = reply.get(PLAIN_TIMES)?.as_chunks().0 else { return None };
+    Some((Instant::from_nanos(i64::from_be_bytes(sent)), Duration::from_nanos(i64::from_be_bytes(hold))))
 }
 
 /// Adds what the server says at its end.

@@ -64,7 +64,7 @@ pub struct Client {
     pub inbox: Batch,
     pub outbox: Batch,
     pub sources: Vec<Source>,
-    load: Load,
+    pub load: Load,
 }
 
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]

@@ -1,6 +1,6 @@
 //! The server against the plainest echo loop in C and against irtt's and sockperf's servers, each
-//! in turn on the same pinned cores: the server on core 1, its load on core 0. Writes a dated
-//! table into `results/`.
+//! in turn on the same pinned cores: the server on core 1, its load on core 0; while it injects, against
+//! the least server in C that does so. Writes a dated table into `results/`.
 //!
 //! `cargo bench --bench echo -- [BYTES SOURCES [OPTION...]]`, with which only that load is put on, on a
 //! server with these options, and nothing is written; with one number, the injecting server only.
@@ -24,14 +24,16 @@ const SOURCES: [usize; 3] = [1, 64, 4096];
 const ROUNDS: usize = 7;
 /// The loop that asks the kernel for what this server asks it for.
 const DUTIES: &str = "C, same duties";
+/// The least server that injects.
+const HOLDS: &str = "C, holds";
 const PEER_ROUNDS: usize = 3;
 const INJECTING_ROUNDS: usize = 3;
 
 fn main() {
     servers::pin_this_thread_to(0);
     let c_loops = [
-        ("C loop", servers::build_c_loop("echo-c", &[])),
-        (DUTIES, servers::build_c_loop("echo-c-duties", &["-DDUTIES"])),
+        ("C loop", servers::build_c("echo/echo.c", "echo-c", &[])),
+        (DUTIES, servers::build_c("echo/echo.c", "echo-c-duties", &["-DDUTIES"])),
     ];
     let mut table = Table::default();
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
@@ -51,7 +53,7 @@ fn main() {
         for _ in 0..ROUNDS {
             for (name, c_loop) in &c_loops {
                 if let Some(c_loop) = c_loop {
-                    let server = Server::start_c_loop(c_loop);
+                    let server = Server::start_c(name, c_loop);
                     run(&mut table, &server, name, Load::single(Dialect::Plain, size, sources));
                 }
             }
@@ -69,7 +71,7 @@ fn main() {
     for size in SIZES {
         for _ in 0..ROUNDS {
             if let (name, Some(c_loop)) = &c_loops[0] {
-                run(&mut table, &Server::start_c_loop(c_loop), name, Load::trains(Dialect::Plain, size));
+                run(&mut table, &Server::start_c(name, c_loop), name, Load::trains(Dialect::Plain, size));
             }
             let server = Server::start_udpecho(&options);
             for (dialect, name) in [(Dialect::Plain, "plain"), (Dialect::Native, "native")] {
@@ -83,20 +85,31 @@ fn main() {
 
 /// The account of a server that injects, under what it should bear and under twice what it can.
 fn injecting() -> String {
-    let mut text = format!("{}\n", injection::HEADER);
-    let often = [(100_000, false), (100_000, true), (150_000, false), (200_000, false)];
-    for (rate, ahead) in often.into_iter().flat_map(|turn| [turn; INJECTING_ROUNDS]) {
-        text += &format!("{}\n", injection::run(rate, Duration::from_secs(5), ahead));
+    let holds = servers::build_c("echo/hold.c", "hold-c", &[]);
+    let length = Duration::from_secs(3);
+    let (mut text, mut ratios) = (format!("{}\n", injection::HEADER), String::new());
+    for (rate, ahead) in [(100_000, false), (100_000, true), (150_000, false), (200_000, false)] {
+        let run = |server, dialect| injection::run(server, dialect, rate, length, ahead);
+        let mut accounts = Vec::new();
+        for _ in 0..INJECTING_ROUNDS {
+            if let Some(holds) = &holds {
+                accounts.push(run(Server::start_c(HOLDS, holds), Dialect::Plain));
+            }
+            accounts.push(run(Server::start_udpecho(&[]), Dialect::Native));
+        }
+        accounts.iter().for_each(|account| text += &format!("{account}\n"));
+        ratios.extend(injection::ratios(&accounts));
     }
-    let (rate, length) = (500_000, Duration::from_secs(3));
+    let rate = 500_000;
     let (account, recovery) = injection::overload(rate, length);
     let ping = injection::overload_beside_a_ping(rate, length);
     // Without one, too: the load computes on the core of the `ping` all the same.
-    let floods = [0, 100_000, 200_000].map(|rate| injection::flood_beside_a_ping(rate, length));
+    let floods = [0, 100_000, 200_000, 400_000].map(|rate| injection::flood_beside_a_ping(rate, length));
     text + &format!(
         "{account}\n\nIn the last row another process computes on the server's core, so that half of it is left. \
          Under that overload, repeated, a `ping` of 200 probes a second beside it \
-         {ping}; {recovery}.\n\n{}\nBeside one client that floods the server, a `ping` of 200 probes a second:\n\n\
+         {ping}; {recovery}.\n\n{}\n{ratios}\n\
+         Beside one client that floods the server, a `ping` of 200 probes a second:\n\n\
          | flood, probes/s | sent | lost, by cause | RTT less what was held, p50 us | p99 us |\n\
          |--:|--:|:--|--:|--:|\n{}\n",
         injection::AHEAD,

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 pub const UDPECHO: &str = env!("CARGO_BIN_EXE_udpecho");
 pub const SERVER_CORE: usize = 1;
@@ -12,15 +11,15 @@ pub const SERVER_CORE: usize = 1;
 pub struct Server {
     child: Child,
     said: BufReader<ChildStdout>,
+    /// As tables have it.
+    pub name: &'static str,
     pub address: SocketAddr,
 }
 
 impl Server {
-    pub fn start_c_loop(binary: &Path) -> Self {
+    pub fn start_c(name: &'static str, binary: &Path) -> Self {
         let port = free_port();
-        let server = Self::start(&mut pinned(Command::new(binary).arg(port.to_string()), SERVER_CORE), port);
-        server.await_answer();
-        server
+        Self::start(name, &mut pinned(Command::new(binary).arg(port.to_string()), SERVER_CORE), port)
     }
 
     pub fn start_udpecho(arguments: &[&str]) -> Self {
@@ -33,32 +32,17 @@ impl Server {
         let mut command = Command::new(UDPECHO);
         command.args(["serve", "-p", &port.to_string()]).args(arguments);
         let mut command = core.map_or_else(|| on_any_core(&command), |core| pinned(&command, core));
-        Self::start(&mut command, port).await_banner()
+        Self::start("udpecho", &mut command, port)
     }
 
-    fn await_banner(mut self) -> Self {
-        let banner = self.said.read_line(&mut String::new());
-        assert!(banner.is_ok_and(|length| length > 0), "the server does not start");
-        self
-    }
-
-    fn start(command: &mut Command, port: u16) -> Self {
+    /// Returns when it has said its first line: each does once it listens.
+    fn start(name: &'static str, command: &mut Command, port: u16) -> Self {
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.expect("the server starts");
-        let said = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, said, address: (Ipv4Addr::LOCALHOST, port).into() }
-    }
-
-    fn await_answer(&self) {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-        for _ in 0..250 {
-            let _ = socket.send_to(b"ready?", self.address);
-            if socket.recv(&mut [0; 16]).is_ok() {
-                return;
-            }
-        }
-        panic!("no server at {}", self.address);
+        let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
+        let banner = said.read_line(&mut String::new());
+        assert!(banner.is_ok_and(|length| length > 0), "the server does not start");
+        Self { child, said, name, address: (Ipv4Addr::LOCALHOST, port).into() }
     }
 
     /// Puts it ahead of all ordinary processes; whether that is allowed.
@@ -136,14 +120,14 @@ pub fn run_among_all(process: u32) {
     let _ = chrt.stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
-/// None if there is no compiler.
-pub fn build_c_loop(name: &str, flags: &[&str]) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/echo/echo.c");
+/// Of a source in `benches/`. None if there is no compiler.
+pub fn build_c(source: &str, name: &str, flags: &[&str]) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(source);
     let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let built = Command::new("cc").arg("-O2").args(flags).arg("-o").arg(&binary).arg(source).status();
     match built {
         Ok(status) => {
-            assert!(status.success(), "the C loop does not compile");
+            assert!(status.success(), "{name} does not compile");
             Some(binary)
         }
         Err(_) => None,

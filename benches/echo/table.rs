@@ -93,7 +93,9 @@ impl Table {
         let _ = write!(
             text,
             "\n## While it injects\n\nThe default profile, 4096 sources, 64 bytes, one thread; the times are RTTs without \
-             what was held on purpose.\n\n{injecting}"
+             what was held on purpose. \"{}\" is the least server that does the same, without sessions \
+             (`benches/echo/hold.c`), in turn with this one.\n\n{injecting}",
+            super::HOLDS
         );
         let path = format!("{}/results/{}-server.md", env!("CARGO_MANIFEST_DIR"), now.strftime("%Y-%m-%d"));
         std::fs::write(&path, &text).expect("the results are written");

@@ -1,12 +1,14 @@
 //! What is run, and how its figures are read. A tool that is not installed gives none.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::servers::{Server, UDPECHO, free_port, pinned};
+use super::servers::{Server, UDPECHO, build_c, free_port, pinned};
 
 /// How late a run's probes left, in us.
 #[derive(Clone, Copy)]
@@ -14,8 +16,10 @@ pub struct Sends {
     pub p50: f64,
     pub p99: f64,
     pub max: f64,
-    /// Shares.
-    pub missed: f64,
+    /// Shares that were later than half an interval and than a whole one; NaN if not told.
+    pub by_half: f64,
+    pub by_whole: f64,
+    /// The share of a core that the run took.
     pub core: f64,
 }
 
@@ -78,15 +82,18 @@ impl Rank {
 }
 
 type Sender = fn(Rank, &str, u32) -> Option<Sends>;
-pub const SENDERS: [(&str, Sender); 5] = [
+pub const SENDERS: [(&str, Sender); 8] = [
+    ("C, only sleeps", |rank, interval, moments| floor(rank, "sleep", interval, moments)),
+    ("C, sleeps and spins", |rank, interval, moments| floor(rank, "hybrid", interval, moments)),
     ("udpecho", |rank, interval, probes| Some(udpecho_sends(rank, "hybrid", interval, probes))),
     ("udpecho --timer sleep", |rank, interval, probes| Some(udpecho_sends(rank, "sleep", interval, probes))),
     ("irtt", |rank, interval, probes| irtt_sends(rank, "comp", interval, probes)),
+    ("C, only spins", |rank, interval, moments| floor(rank, "busy", interval, moments)),
     ("udpecho --timer busy", |rank, interval, probes| Some(udpecho_sends(rank, "busy", interval, probes))),
     ("irtt --timer=busy", |rank, interval, probes| irtt_sends(rank, "busy", interval, probes)),
 ];
 /// The first so many of them sleep between probes.
-pub const SLEEPERS: usize = 3;
+pub const SLEEPERS: usize = 5;
 
 /// A tool that tells the RTT.
 pub struct Tripper {
@@ -184,9 +191,33 @@ impl Sorted {
         self.0.get(rank as usize - 1).copied()
     }
 
+    fn share_above(&self, bound: f64) -> f64 {
+        self.0.iter().filter(|value| **value > bound).count() as f64 / self.0.len() as f64
+    }
+
     fn trip(&self) -> Option<Trip> {
         Some(Trip { p50: self.percentile(0.5)?, p99: self.percentile(0.99) })
     }
+}
+
+/// How late a program is that does nothing else than meet such moments.
+fn floor(rank: Rank, timer: &str, interval: &str, moments: u32) -> Option<Sends> {
+    static BINARY: LazyLock<Option<PathBuf>> = LazyLock::new(|| build_c("pinger/floor.c", "floor-c", &[]));
+    let program = BINARY.as_ref()?.to_str()?;
+    let micros = length(interval, 1) * 1e6;
+    let (text, seconds) =
+        run(rank, program, &[timer, &format!("{:.0}", micros * 1e3), &moments.to_string()], 0);
+    let late =
+        Sorted::of(text.lines().filter_map(|nanos| nanos.parse::<f64>().ok()).map(|nanos| nanos / 1e3));
+    assert_eq!(late.0.len(), moments as usize, "it leaves none out");
+    Some(Sends {
+        p50: late.percentile(0.5)?,
+        p99: late.percentile(0.99)?,
+        max: late.percentile(1.0)?,
+        by_half: late.share_above(micros / 2.0),
+        by_whole: late.share_above(micros),
+        core: seconds / length(interval, moments),
+    })
 }
 
 fn number(value: &Value) -> f64 {
@@ -206,7 +237,8 @@ fn udpecho_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Sends 
         p50: number(&error["p50"]),
         p99: number(&error["p99"]),
         max: number(&error["max"]),
-        missed: number(&summary["missed"]) / f64::from(probes),
+        by_half: f64::NAN,
+        by_whole: number(&summary["missed"]) / f64::from(probes),
         core: seconds / length(interval, probes),
     }
 }
@@ -222,7 +254,7 @@ fn length(interval: &str, probes: u32) -> f64 {
 
 fn irtt_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Option<Sends> {
     let (record, seconds) = irtt(rank, Placement::TwoCores, timer, interval, probes)?;
-    let micros = length(interval, probes) * 1e6 / f64::from(probes);
+    let micros = length(interval, 1) * 1e6;
     let trips = record["round_trips"].as_array()?;
     let sent: Vec<f64> = trips
         .iter()
@@ -242,7 +274,8 @@ fn irtt_sends(rank: Rank, timer: &str, interval: &str, probes: u32) -> Option<Se
         p50: late.percentile(0.5)?,
         p99: late.percentile(0.99)?,
         max: late.percentile(1.0)?,
-        missed: 1.0 - hit as f64 / f64::from(probes),
+        by_half: 1.0 - hit as f64 / f64::from(probes),
+        by_whole: f64::NAN,
         core: seconds / length(interval, probes),
     })
 }
