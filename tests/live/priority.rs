@@ -36,9 +36,7 @@ fn who_shows_or_writes_does_not_push_the_pinger_aside() {
     let found = threads(terminal.pid());
     let (nice, policy) = found["pinger"];
     assert_eq!(policy, OTHER, "{found:?}");
-    // What is recorded is not late for long, what is shown may be.
-    assert_eq!(found["udpecho"], (nice, BATCH), "{found:?}");
-    for name in ["printer", "screen", "http"] {
+    for name in ["udpecho", "printer", "screen", "http"] {
         assert_eq!(found.get(name), Some(&(nice.max(10), BATCH)), "{name} of {found:?}");
     }
     terminal.press("q");
