@@ -34,8 +34,8 @@ use watch::{Ended, Watch};
 
 /// How long a reader that has stopped reading is waited for at a second interrupt.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// Up to so many probes a second the small part of a processor that is left to who stays behind is enough
-/// to record them; beyond, memory would grow.
+/// Fewer probes a second than this can be recorded with the small part of a processor that is left to who
+/// stays behind; of more, memory would grow.
 const RECORDED_BEHIND: i64 = 20_000;
 
 pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {

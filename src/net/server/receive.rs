@@ -281,6 +281,15 @@ mod tests {
         sent
     }
 
+    /// With two clients, of which the second has been answered.
+    fn engine_and_two(at: Bind, ip: IpAddr) -> (ServerEngine, u16, [UdpSocket; 2]) {
+        let mut engine = engine(at, Serving::default());
+        let port = engine.local_addr().unwrap().port();
+        let clients = [(); 2].map(|()| client(ip, port));
+        is_echoed(&mut engine, &clients[1]);
+        (engine, port, clients)
+    }
+
     fn send_number(client: &UdpSocket, number: u16) {
         client.send(&number.to_be_bytes()).unwrap();
     }
@@ -302,10 +311,7 @@ mod tests {
     #[test]
     fn a_client_that_comes_in_crowds_keeps_its_order_and_nobody_else_waiting() {
         for (at, ip) in places() {
-            let mut engine = engine(at, Serving::default());
-            let port = engine.local_addr().unwrap().port();
-            let (flood, other) = (client(ip, port), client(ip, port));
-            is_echoed(&mut engine, &other);
+            let (mut engine, _, [flood, other]) = engine_and_two(at, ip);
             let sent = crowd(&mut engine, &flood);
             let more = 2000;
             (sent..sent + more).for_each(|number| send_number(&flood, number));
@@ -325,10 +331,7 @@ mod tests {
     #[test]
     fn drops_at_a_gate_are_told_to_its_own_client_only() {
         let (at, ip) = places()[0];
-        let mut engine = engine(at, Serving::default());
-        let port = engine.local_addr().unwrap().port();
-        let (flood, other) = (client(ip, port), client(ip, port));
-        is_echoed(&mut engine, &other);
+        let (mut engine, _, [flood, other]) = engine_and_two(at, ip);
         crowd(&mut engine, &flood);
         while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
         (0..40_000).for_each(|number| send_number(&flood, number));
@@ -344,10 +347,7 @@ mod tests {
     #[test]
     fn nobody_is_troubled_by_the_end_of_a_gates_client() {
         for (at, ip) in places() {
-            let mut engine = engine(at, Serving::default());
-            let port = engine.local_addr().unwrap().port();
-            let (flood, other) = (client(ip, port), client(ip, port));
-            is_echoed(&mut engine, &other);
+            let (mut engine, port, [flood, other]) = engine_and_two(at, ip);
             let sent = crowd(&mut engine, &flood);
             while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
             (sent..sent + 500).for_each(|number| send_number(&flood, number));
