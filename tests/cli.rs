@@ -65,7 +65,7 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
     refuses("ping 127.0.0.1:70000", &["'70000'", "1 to 65535"]);
     refuses("ping 127.0.0.1:0", &["'0'", "1 to 65535"]);
     refuses("ping -p 9", &["needs a host", "for example"]);
-    refuses("serve -p 0", &["'0'", "--port", "for example 8080"]);
+    refuses("serve -p 65536", &["'65536'", "--port", "0 to 65535", "for example 8080"]);
     refuses("serve -p 70000", &["'70000'", "--port", "for example 8080"]);
     refuses("pong", &["'pong'", "'ping'"]);
 }
@@ -121,6 +121,24 @@ fn a_port_in_use_is_told_with_another_to_try() {
     let port = taken.local_addr().unwrap().port();
     for options in ["", "-4", "-b 127.0.0.1", "--io portable"] {
         refuses(&format!("serve -p {port} {options}"), &[&format!("port {port}"), "try another, as in -p"]);
+    }
+}
+
+#[test]
+fn a_server_that_may_choose_says_which_port_it_has() {
+    let folder = TempDir::new().unwrap();
+    for (options, addresses) in [
+        ("--clean", &["127.0.0.1", "::1"][..]),
+        ("--clean --threads 3", &["127.0.0.1", "::1"]),
+        ("--clean --io portable", &["127.0.0.1", "::1"]),
+        ("--clean -4", &["127.0.0.1"]),
+        ("--clean -b ::1", &["::1"]),
+    ] {
+        let serve = Serve::start(options);
+        for address in addresses {
+            let ping = format!("ping -ip {address} -p {} -n 1 --no-record", serve.port);
+            run(command(folder.path(), &ping)).assert_summed_up();
+        }
     }
 }
 

@@ -66,8 +66,8 @@ pub enum TextFrom {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// UDP port to listen on
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
+    /// UDP port to listen on; 0 takes a free one, which the first line names
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(0, 65_535, "8080"))]
     pub port: u16,
     /// Address to listen on [default: all of this host]
     #[arg(short, long, value_name = "ADDRESS")]

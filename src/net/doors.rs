@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use crate::reflect::{ANSWER_HOPS, Path};
 use crate::time::Instant;
 
-/// Where to listen.
+/// Where to listen. Port 0 is any that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
     /// Every address of the host, IPv4 and IPv6 alike where there is IPv6.
@@ -20,6 +20,17 @@ pub enum Bind {
     AnyV4(u16),
     AnyV6(u16),
     At(SocketAddr),
+}
+
+impl Bind {
+    pub fn at_port(self, port: u16) -> Self {
+        match self {
+            Self::Any(_) => Self::Any(port),
+            Self::AnyV4(_) => Self::AnyV4(port),
+            Self::AnyV6(_) => Self::AnyV6(port),
+            Self::At(address) => Self::At(SocketAddr::new(address.ip(), port)),
+        }
+    }
 }
 
 pub struct Doors {
@@ -67,7 +78,14 @@ impl Doors {
             Bind::AnyV4(port) => vec![any_v4(port)?],
             Bind::AnyV6(port) => vec![any_v6(port, false)?],
             Bind::Any(port) => match any_v6(port, !apart) {
-                Ok(v6) if apart => vec![v6, any_v4(port)?],
+                Ok(v6) if apart => match any_v4(v6.local_addr()?.port()) {
+                    Ok(v4) => vec![v6, v4],
+                    // Free for one family only: the next will do, while this is held.
+                    Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                        return Self::listen(bind, serving);
+                    }
+                    Err(error) => return Err(error),
+                },
                 Ok(both) => vec![both],
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                 // A host without IPv6.

@@ -27,8 +27,12 @@ impl Workers {
         mut make: impl FnMut() -> io::Result<Server>,
     ) -> io::Result<Self> {
         let serving = Serving { share_port: count.get() > 1, ..serving };
-        let mut engine = || ServerEngine::bind(bind, serving, make()?, clock);
-        Ok(Self { engines: (0..count.get()).map(|_| engine()).collect::<io::Result<_>>()? })
+        let mut engine = |bind| ServerEngine::bind(bind, serving, make()?, clock);
+        let first = engine(bind)?;
+        // The port that it has, even where the system chose it.
+        let bind = bind.at_port(first.local_addr()?.port());
+        let others = (1..count.get()).map(|_| engine(bind));
+        Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -64,5 +68,24 @@ impl Workers {
             let ended = threads.into_iter().map(|thread| thread.join().expect("a server does not panic"));
             ended.collect::<Vec<_>>().into_iter().sum()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reflect::Settings;
+
+    #[test]
+    fn all_have_the_port_that_the_system_chose_for_the_first() {
+        let clock = Clock::start();
+        let make = || Ok(Server::new(Settings::default(), [1; 32], clock.now()));
+        for bind in [Bind::Any(0), Bind::AnyV4(0), Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into())] {
+            let three = NonZero::new(3).unwrap();
+            let workers = Workers::bind(three, bind, Serving::default(), clock, make).unwrap();
+            let ports = workers.engines.iter().map(|engine| engine.local_addr().unwrap().port());
+            let ports: Vec<_> = ports.collect();
+            assert!(ports[0] > 0 && ports == [ports[0]; 3], "{bind:?} {ports:?}");
+        }
     }
 }

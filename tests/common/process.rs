@@ -29,7 +29,7 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// A UDP port that nobody has.
+/// A UDP port where nobody listens.
 pub fn free_port() -> u16 {
     UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
@@ -171,16 +171,24 @@ pub struct Serve {
 
 impl Serve {
     pub fn start(options: &str) -> Self {
-        Self::at(free_port(), options)
+        Self::at(0, options)
     }
 
+    /// At this port; at any that is free if it is 0.
     pub fn at(port: u16, options: &str) -> Self {
         let mut command = udpecho();
         command.args(["serve", "-p", &port.to_string()]).args(options.split_whitespace());
         let mut process = Process::spawn(command);
+        let port = port_in(&process.line_with("udpecho serves UDP "));
         process.line_with("injects");
         Self { process, port }
     }
+}
+
+/// The port in what a program says of where it listens.
+pub fn port_in(said: &str) -> u16 {
+    let port = |word: &str| word.trim_end_matches('/').rsplit(':').next()?.parse().ok();
+    said.split_whitespace().find_map(port).unwrap_or_else(|| panic!("no port in '{said}'"))
 }
 
 impl Finished {

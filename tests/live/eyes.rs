@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command, free_port};
-use crate::web::{body, free_tcp_port, get};
+use crate::common::process::{Process, Serve, command};
+use crate::web::{body, free_tcp_port, get, page_of};
 
 fn output(mut command: Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -49,10 +49,9 @@ fn cards(dom: &str) -> BTreeMap<String, String> {
 fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
     let folder = TempDir::new().unwrap();
     let serve = Serve::start("--clean --loss nth:5 --delay uniform:1ms..30ms");
-    let port = free_tcp_port();
-    let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http {port}", serve.port);
+    let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
-    process.remark_with("see http://");
+    let port = page_of(&mut process);
     let (dom, record) = looked_at(&folder, port, "/api/run.json");
     let (summary, cards) = (&record["summary"], cards(&dom));
     for (card, value) in [
@@ -83,11 +82,10 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
 
 #[test]
 fn a_browser_shows_what_the_server_says() {
-    let (folder, port, page) = (TempDir::new().unwrap(), free_port(), free_tcp_port());
-    let words = format!("serve -p {port} --clean --loss nth:5 --delay constant:30ms --http {page}");
-    let mut serving = Process::spawn(command(folder.path(), &words));
-    serving.remark_with("see http://");
-    let words = format!("ping 127.0.0.1:{port} -i 20ms -q --no-record");
+    let (folder, mut serve) =
+        (TempDir::new().unwrap(), Serve::start("--clean --loss nth:5 --delay constant:30ms --http 0"));
+    let page = page_of(&mut serve.process);
+    let words = format!("ping 127.0.0.1:{} -i 20ms -q --no-record", serve.port);
     let client = Process::spawn(command(folder.path(), &words));
     let (dom, record) = looked_at(&folder, page, "/api/server.json");
     let (counters, cards) = (&record["counters"], cards(&dom));
@@ -141,14 +139,12 @@ fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
 
 #[test]
 fn prometheus_reads_the_counters() {
-    let (folder, server) = (TempDir::new().unwrap(), free_port());
-    let [page, server_page, prometheus] = [0; 3].map(|_| free_tcp_port());
-    let words = format!("serve -p {server} --clean --loss nth:4 --http {server_page}");
-    let mut serving = Process::spawn(command(folder.path(), &words));
-    serving.remark_with("see http://");
-    let words = format!("ping 127.0.0.1:{server} -i 20ms -q --no-record --http {page}");
+    let (folder, mut serve) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4 --http 0"));
+    let server_page = page_of(&mut serve.process);
+    let words = format!("ping 127.0.0.1:{} -i 20ms -q --no-record --http 0", serve.port);
     let mut pinging = Process::spawn(command(folder.path(), &words));
-    pinging.remark_with("see http://");
+    let page = page_of(&mut pinging);
+    let prometheus = free_tcp_port();
     for port in [page, server_page] {
         let mut promtool = Command::new("promtool");
         promtool.args(["check", "metrics"]);

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command, free_port, run};
+use crate::common::process::{Process, Serve, command, free_port, port_in, run};
 use crate::terminal::Terminal;
 
 fn ping(port: u16, flags: &str) -> String {
@@ -123,10 +123,9 @@ fn is_colour(rest: &str) -> bool {
 
 #[test]
 fn a_server_is_shown_with_its_clients() {
-    let (folder, port) = (TempDir::new().unwrap(), free_port());
-    let words = format!("serve --clean --loss 20% -p {port} --tui");
-    let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
-    terminal.wait_for_text("nobody yet");
+    let folder = TempDir::new().unwrap();
+    let mut terminal = Terminal::start(folder.path(), "serve --clean --loss 20% -p 0 --tui", (80, 24));
+    let port = port_in(&terminal.wait_for_text("nobody yet"));
     let ping = format!("ping 127.0.0.1:{port} -i 0.02 -q --no-record");
     let client = Process::spawn(command(folder.path(), &ping));
     let screen = terminal.wait_for(|screen| screen.contains(" native ") && screen.contains("1 client"));
@@ -140,9 +139,9 @@ fn a_server_is_shown_with_its_clients() {
 
 #[test]
 fn a_server_on_a_terminal_tells_of_its_traffic_each_second() {
-    let (folder, port) = (TempDir::new().unwrap(), free_port());
-    let terminal = Terminal::start(folder.path(), &format!("serve --clean -p {port}"), (80, 24));
-    terminal.wait_for_text("injects nothing");
+    let folder = TempDir::new().unwrap();
+    let terminal = Terminal::start(folder.path(), "serve --clean -p 0", (80, 24));
+    let port = port_in(&terminal.wait_for_text("injects nothing"));
     let ping = format!("ping 127.0.0.1:{port} -n 60 -i 0.05 -q --no-record");
     run(command(folder.path(), &ping)).assert_summed_up();
     let screen = terminal.wait_for_text("1 client, ");

@@ -45,9 +45,8 @@ fn who_shows_or_writes_does_not_push_the_pinger_aside() {
 
 #[test]
 fn a_server_is_not_pushed_aside_by_those_who_look() {
-    let (folder, port) = (TempDir::new().unwrap(), crate::common::process::free_port());
-    let words = format!("serve --clean -p {port} --tui --http {}", free_tcp_port());
-    let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
+    let folder = TempDir::new().unwrap();
+    let mut terminal = Terminal::start(folder.path(), "serve --clean -p 0 --tui --http 0", (80, 24));
     terminal.wait_for_text("nobody yet");
     let found = threads(terminal.pid());
     let (nice, policy) = found["udpecho"];

@@ -7,11 +7,16 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command};
+use crate::common::process::{Process, Serve, command, port_in};
 
 /// A TCP port that nobody has.
 pub fn free_tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Where a program says that its page is.
+pub fn page_of(process: &mut Process) -> u16 {
+    port_in(&process.remark_with("see http://127.0.0.1:"))
 }
 
 pub fn get(port: u16, path: &str) -> String {
@@ -36,10 +41,9 @@ fn sample(metrics: &str, name: &str) -> u64 {
 #[test]
 fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4 --duplicate 100%"));
-    let port = free_tcp_port();
-    let words = format!("ping 127.0.0.1:{} -i 20ms -q -o run --http {port}", serve.port);
+    let words = format!("ping 127.0.0.1:{} -i 20ms -q -o run --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
-    process.remark_with(&format!("see http://127.0.0.1:{port}/"));
+    let port = page_of(&mut process);
     assert_eq!(body(&get(port, "/healthz")), "ok\n");
     // Followed as a browser does: each event has more than the one before.
     let mut events = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -97,10 +101,9 @@ fn a_port_that_is_taken_is_told_before_the_first_probe() {
 #[test]
 fn readers_that_do_not_read_slow_nothing_down() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
-    let port = free_tcp_port();
-    let words = format!("ping 127.0.0.1:{} -n 400 -i 5ms -q --no-record --http {port}", serve.port);
+    let words = format!("ping 127.0.0.1:{} -n 400 -i 5ms -q --no-record --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
-    process.remark_with("see http://");
+    let port = page_of(&mut process);
     let stuck: Vec<TcpStream> = (0..40)
         .filter_map(|_| {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
