@@ -24,13 +24,15 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Pipeline(Option<Box<Works>>);
 
+/// Its first line of the processor's cache is all that most impairments look at.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 struct Works {
     /// Shared with all who have the same, so that a server reads it from one place.
     impairment: Arc<Impairment>,
-    up: Way,
+    play: Option<Box<Play>>,
     down: Way,
-    play: Option<Play>,
+    up: Way,
 }
 
 /// A scenario under way, and until when its present step lasts.
@@ -51,8 +53,8 @@ impl Pipeline {
     pub fn playing(scenario: &Scenario, start: Instant, seed: Seed) -> Self {
         let (span, impairment) = scenario.at(Duration::ZERO);
         let works = Works::new(Arc::clone(impairment), seed);
-        let play = Play { scenario: scenario.clone(), start, span };
-        Self(Some(Box::new(Works { play: Some(play), ..works })))
+        let play = Some(Box::new(Play { scenario: scenario.clone(), start, span }));
+        Self(Some(Box::new(Works { play, ..works })))
     }
 
     /// What is on now, as far as the last probe told the time.
@@ -70,9 +72,9 @@ impl Works {
     fn new(impairment: Arc<Impairment>, seed: Seed) -> Self {
         Self {
             impairment,
-            up: Way::new(Direction::Up, seed),
-            down: Way::new(Direction::Down, seed),
             play: None,
+            down: Way::new(Direction::Down, seed),
+            up: Way::new(Direction::Up, seed),
         }
     }
 
@@ -107,10 +109,11 @@ impl Works {
 
 /// The randomness and the memory of one direction.
 #[derive(Clone, Debug)]
+#[repr(C)]
 struct Way {
     direction: Direction,
-    losses: LossDraws,
     delays: Stream,
+    losses: LossDraws,
     copies: Stream,
     corruptions: Stream,
     reorderings: Stream,
@@ -144,8 +147,8 @@ impl Way {
         let stream = |purpose: &str| Stream::new(seed, &format!("{purpose} {way}"));
         Self {
             direction,
-            losses: LossDraws::new(seed, way),
             delays: stream("delay"),
+            losses: LossDraws::new(seed, way),
             copies: stream("duplicate"),
             corruptions: stream("corrupt"),
             reorderings: stream("reorder"),

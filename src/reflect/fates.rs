@@ -2,26 +2,30 @@
 
 use crate::wire::native::Fate;
 
-/// A ring of fates, addressed by sequence number. It grows with the session, up to its capacity.
+/// A ring of fates, addressed by sequence number. It grows with the session, up to its capacity. What is
+/// looked at for each probe comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Fates {
-    ring: Vec<u8>,
-    capacity: usize,
+    ring: Box<[u8]>,
     /// Numbers below it are forgotten.
     oldest: u64,
     /// One more than the largest number seen.
     next: u64,
     /// Different probes that arrived and were counted.
     arrived: u64,
-    /// The first number expected.
-    first: u64,
-    tally: Tally,
     /// Bit k: the probe `next - 1 - k` was counted. It saves most replies 32 looks into the ring.
     recent: u64,
+    /// Different probes that came, and those dropped on purpose.
+    probes: u64,
+    dropped: u64,
+    /// The first number expected.
+    first: u64,
+    capacity: u32,
 }
 
 /// What became of a session's probes in all.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Tally {
     /// Numbers so far, those that never came included.
     pub numbers: u64,
@@ -31,28 +35,22 @@ pub struct Tally {
     pub dropped: u64,
 }
 
-impl Tally {
-    fn count(&mut self, before: Fate, fate: Fate) {
-        self.probes += u64::from(before == Fate::NotSeen);
-        self.dropped += u64::from(matches!(fate, Fate::DroppedUp | Fate::DroppedDown));
-    }
-}
-
 const SEEN_TWICE: u8 = 8;
 
 impl Fates {
     const LEAST: usize = 64;
 
-    pub fn new(first_seq: u64, capacity: usize) -> Self {
+    pub fn new(first_seq: u64, capacity: u32) -> Self {
         Self {
-            ring: Vec::new(),
-            capacity: capacity.next_power_of_two(),
+            ring: Box::default(),
             oldest: first_seq,
             next: first_seq,
-            first: first_seq,
-            tally: Tally::default(),
             arrived: 0,
             recent: 0,
+            probes: 0,
+            dropped: 0,
+            first: first_seq,
+            capacity: capacity.next_power_of_two(),
         }
     }
 
@@ -85,12 +83,18 @@ impl Fates {
         }
         let index = self.index(seq);
         let known = self.ring[index];
-        if Fate::from_nibble(known) == Fate::NotSeen && fate != Fate::DroppedUp {
+        let is_first = Fate::from_nibble(known) == Fate::NotSeen;
+        if is_first && fate != Fate::DroppedUp {
             self.arrived += 1;
             let age = self.next - 1 - seq;
             self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
-        self.tally.count(Fate::from_nibble(known), fate);
+        if is_first {
+            self.probes += 1;
+        }
+        if matches!(fate, Fate::DroppedUp | Fate::DroppedDown) {
+            self.dropped += 1;
+        }
         self.ring[index] = known & SEEN_TWICE | fate as u8;
     }
 
@@ -106,7 +110,7 @@ impl Fates {
     }
 
     pub fn tally(&self) -> Tally {
-        Tally { numbers: self.next - self.first, ..self.tally }
+        Tally { numbers: self.next - self.first, probes: self.probes, dropped: self.dropped }
     }
 
     pub fn arrived(&self) -> u32 {
@@ -140,7 +144,7 @@ impl Fates {
 
     fn advance(&mut self, next: u64, room: usize) {
         let span = next.saturating_sub(self.oldest);
-        if span > self.ring.len() as u64 && self.ring.len() < self.capacity {
+        if span > self.ring.len() as u64 && self.ring.len() < self.capacity as usize {
             self.grow(span, self.ring.len().saturating_add(room));
         }
         let kept_from = next.saturating_sub(self.ring.len() as u64);
@@ -157,8 +161,8 @@ impl Fates {
     fn grow(&mut self, span: u64, room: usize) {
         let wanted = span.min(self.capacity as u64).next_power_of_two() as usize;
         let affordable = 1 << room.max(1).ilog2();
-        let length = wanted.min(affordable).max(self.ring.len()).max(Self::LEAST.min(self.capacity));
-        let mut ring = vec![Fate::NotSeen as u8; length];
+        let length = wanted.min(affordable).max(self.ring.len()).max(Self::LEAST.min(self.capacity as usize));
+        let mut ring = vec![Fate::NotSeen as u8; length].into_boxed_slice();
         if !self.ring.is_empty() {
             for seq in self.oldest.max(self.next.saturating_sub(length as u64))..self.next {
                 ring[seq as usize & (length - 1)] = self.ring[self.index(seq)];

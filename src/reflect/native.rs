@@ -129,17 +129,18 @@ impl Server {
         };
         let session = self.sessions.insert(random, |token| Session {
             token,
-            opening,
+            pipeline,
+            fates: Fates::new(open.first_seq, remember),
+            size: opening.size,
+            used: false,
+            last_seen: now,
             remote: opening.remote,
+            meter: Meter::default(),
+            opening,
             remember,
             seed,
-            pipeline,
             own,
-            fates: Fates::new(open.first_seq, remember as usize),
-            last_seen: now,
             idle,
-            meter: Meter::default(),
-            used: false,
         });
         session.token
     }
@@ -164,7 +165,7 @@ impl Server {
 
     fn handle_probe(&mut self, incoming: &mut Incoming, probe: Probe) -> Option<usize> {
         let &mut Incoming { received, now, ref path, ref mut buffer, length, .. } = incoming;
-        let Some(size) = self.sessions.get(probe.token).map(|session| session.opening.size) else {
+        let Some(size) = self.sessions.get(probe.token).map(|session| session.size) else {
             let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
             return self.forgotten(incoming, forgotten);
         };
@@ -191,7 +192,7 @@ impl Server {
             return None;
         }
         let mut fate = session.pipeline.fate(now, probe.seq, length);
-        if path.remote != session.opening.remote {
+        if fate.extra_copies > 0 && path.remote != session.opening.remote {
             // Whoever holds the token may write any address into a probe; only this one is proven.
             fate.extra_copies = 0;
         }
