@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve};
+use crate::common::process::{Process, Serve, command};
 use crate::terminal::Terminal;
 use crate::web::{free_tcp_port, get};
 
@@ -41,6 +41,22 @@ fn who_shows_or_writes_does_not_push_the_pinger_aside() {
     }
     terminal.press("q");
     assert_eq!(terminal.finish().0, 0);
+}
+
+/// Whoever stays behind could not keep up, and memory would grow.
+#[test]
+fn at_a_high_rate_who_writes_has_its_share() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let words = format!("ping 127.0.0.1:{} --rate 21k -q --no-record", serve.port);
+    let process = Process::spawn(command(folder.path(), &words));
+    let found = (0..3000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let found = threads(process.pid());
+        found.get("udpecho").is_some_and(|(_, policy)| *policy == BATCH).then_some(found)
+    });
+    let found = found.expect("it starts within a minute");
+    assert_eq!(found["udpecho"].0, found["pinger"].0, "{found:?}");
+    process.interrupt_until_it_ends();
 }
 
 #[test]
