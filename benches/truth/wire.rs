@@ -1,5 +1,6 @@
 //! The RTT of each probe on the wire, as tshark saw it on the client's interface, beside probes.csv:
-//! on loopback, and between two network namespaces.
+//! on loopback, and between two network namespaces; with kernel stamps both ways, and for comparison
+//! with the client's own when sending, which have the way through the send call in them.
 //!
 //! The number of a probe stands in its payload behind the prefix and the token: bytes 12 to 20.
 
@@ -8,7 +9,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use udpecho::probe::Resolved;
 use udpecho::wire::native::{Message, decode};
 
 use crate::process::{Running, free_port, ping, read, serve};
@@ -46,55 +46,60 @@ struct Scene<'a> {
     wire: &'static str,
 }
 
-/// Measures while tshark looks at the client's interface.
+/// Once as by default, which is told, and once with all of the kernel's stamps, which is judged.
 fn compare(scene: &Scene, port: u16) -> Vec<Verdict> {
-    let Scene { name, client, server, host, wire } = *scene;
+    let name = scene.name;
+    let mut own = differences(scene, port, "");
+    let [p50, p99] = [0.5, 0.99].map(|p| percentile(&mut own.from_wire, p));
+    println!(
+        "  --   {name}, own stamps when sending: difference from the wire, p50 {p50:.1} us, p99 {p99:.1} us"
+    );
+    let Differences { probes, mut from_wire, mut signed } = differences(scene, port, "--tx-stamps");
+    let (seen, median) = (from_wire.len(), percentile(&mut signed, 0.5));
+    let text = format!(
+        "{name}: {seen} of {probes} probes seen on the wire both ways; ours minus the wire's, median {median:.1} us"
+    );
+    let mut within = |p, bound| {
+        let text = format!("{name}: difference from the wire, p{:.0}", p * 100.0);
+        within(&text, percentile(&mut from_wire, p), 0.0, bound)
+    };
+    vec![Verdict { text, good: seen * 100 >= probes * 99 }, within(0.5, 5.0), within(0.99, 30.0)]
+}
+
+/// Between the RTT of each probe by us and by the wire.
+struct Differences {
+    probes: usize,
+    /// Of those seen on the wire, in us.
+    from_wire: Vec<f64>,
+    signed: Vec<f64>,
+}
+
+/// Measures while tshark looks at the client's interface.
+fn differences(scene: &Scene, port: u16, stamps: &str) -> Differences {
+    let Scene { client, server, host, wire, .. } = *scene;
     let _server = serve(server, port);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("wire.pcapng");
     let capture = Capture::start(client, wire, port, &file);
     let options: Vec<String> = std::env::args().filter(|word| is_option(word)).collect();
-    let words = format!("-ip {host} -p {port} -n {PROBES} -i 2ms -W 1 -s 64 {}", options.join(" "));
+    let words = format!("-ip {host} -p {port} -n {PROBES} -i 2ms -W 1 -s 64 {stamps} {}", options.join(" "));
     let run = folder.path().join("run");
     assert!(ping(client, &words, &run).status().expect("udpecho ping").success());
     capture.stop();
     let (_, rows) = read(&run);
     let on_wire = rtts(&file);
-    let mut differences: Vec<f64> = rows.iter().filter_map(|row| difference(row, &on_wire)).collect();
-    let seen = differences.len();
-    let mut signed: Vec<f64> =
+    let signed: Vec<f64> =
         rows.iter().filter_map(|row| Some(row.rtt?.as_micros_f64() - on_wire.get(&row.seq)?)).collect();
-    let median = percentile(&mut signed, 0.5);
-    vec![
-        Verdict {
-            text: format!(
-                "{name}: {seen} of {} probes seen on the wire both ways; ours minus the wire's, median {median:.1} us",
-                rows.len()
-            ),
-            good: seen * 100 >= rows.len() * 99,
-        },
-        within(
-            &format!("{name}: difference from the wire, p50"),
-            percentile(&mut differences, 0.5),
-            0.0,
-            5.0,
-        ),
-        within(
-            &format!("{name}: difference from the wire, p99"),
-            percentile(&mut differences, 0.99),
-            0.0,
-            30.0,
-        ),
-    ]
+    Differences {
+        probes: rows.len(),
+        from_wire: signed.iter().map(|difference| difference.abs()).collect(),
+        signed,
+    }
 }
 
 /// One of ours, and not that by which cargo runs a bench.
 fn is_option(word: &str) -> bool {
     word.starts_with("--") && word != "--bench"
-}
-
-fn difference(row: &Resolved, on_wire: &BTreeMap<u64, f64>) -> Option<f64> {
-    Some((row.rtt?.as_micros_f64() - on_wire.get(&row.seq)?).abs())
 }
 
 /// A running tshark.
