@@ -1,6 +1,6 @@
 //! The RTT of each probe on the wire, as tshark saw it on the client's interface, beside probes.csv:
-//! on loopback, and between two network namespaces; with kernel stamps both ways, and for comparison
-//! with the client's own when sending, which have the way through the send call in them.
+//! on loopback, and between two network namespaces; stamped as by default, where the way through the send
+//! call is in it, and by the kernel both ways.
 //!
 //! The number of a probe stands in its payload behind the prefix and the token: bytes 12 to 20.
 
@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use udpecho::probe::Resolved;
 use udpecho::wire::native::{Message, decode};
 
 use crate::process::{Running, free_port, ping, read, serve};
@@ -25,12 +26,12 @@ pub fn run() -> Vec<Verdict> {
     }
     let port = free_port();
     let loopback = Scene { name: "loopback", client: None, server: None, host: "127.0.0.1", wire: "lo" };
-    let mut verdicts = compare(&loopback, port);
+    let mut verdicts = both(&loopback, port);
     match Pair::new() {
         Ok(pair) => {
             let (client, server) = (Some(pair.a.as_str()), Some(pair.b.as_str()));
             let apart = Scene { name: "namespaces", client, server, host: Pair::FAR, wire: Pair::WIRE };
-            verdicts.extend(compare(&apart, port));
+            verdicts.extend(both(&apart, port));
         }
         Err(why) => println!("  NOT MEASURED between namespaces: {why}"),
     }
@@ -46,60 +47,60 @@ struct Scene<'a> {
     wire: &'static str,
 }
 
-/// Once as by default, which is told, and once with all of the kernel's stamps, which is judged.
-fn compare(scene: &Scene, port: u16) -> Vec<Verdict> {
-    let name = scene.name;
-    let mut own = differences(scene, port, "");
-    let [p50, p99] = [0.5, 0.99].map(|p| percentile(&mut own.from_wire, p));
-    println!(
-        "  --   {name}, own stamps when sending: difference from the wire, p50 {p50:.1} us, p99 {p99:.1} us"
-    );
-    let Differences { probes, mut from_wire, mut signed } = differences(scene, port, "--tx-stamps");
-    let (seen, median) = (from_wire.len(), percentile(&mut signed, 0.5));
-    let text = format!(
-        "{name}: {seen} of {probes} probes seen on the wire both ways; ours minus the wire's, median {median:.1} us"
-    );
-    let mut within = |p, bound| {
-        let text = format!("{name}: difference from the wire, p{:.0}", p * 100.0);
-        within(&text, percentile(&mut from_wire, p), 0.0, bound)
-    };
-    vec![Verdict { text, good: seen * 100 >= probes * 99 }, within(0.5, 5.0), within(0.99, 30.0)]
-}
-
-/// Between the RTT of each probe by us and by the wire.
-struct Differences {
-    probes: usize,
-    /// Of those seen on the wire, in us.
-    from_wire: Vec<f64>,
-    signed: Vec<f64>,
+fn both(scene: &Scene, port: u16) -> Vec<Verdict> {
+    ["", " --tx-stamps"].into_iter().flat_map(|stamps| compare(scene, stamps, port)).collect()
 }
 
 /// Measures while tshark looks at the client's interface.
-fn differences(scene: &Scene, port: u16, stamps: &str) -> Differences {
+fn compare(scene: &Scene, stamps: &str, port: u16) -> Vec<Verdict> {
     let Scene { client, server, host, wire, .. } = *scene;
+    let name = format!("{}{stamps}", scene.name);
     let _server = serve(server, port);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("wire.pcapng");
     let capture = Capture::start(client, wire, port, &file);
     let options: Vec<String> = std::env::args().filter(|word| is_option(word)).collect();
-    let words = format!("-ip {host} -p {port} -n {PROBES} -i 2ms -W 1 -s 64 {stamps} {}", options.join(" "));
+    let words = format!("-ip {host} -p {port} -n {PROBES} -i 2ms -W 1 -s 64{stamps} {}", options.join(" "));
     let run = folder.path().join("run");
     assert!(ping(client, &words, &run).status().expect("udpecho ping").success());
     capture.stop();
     let (_, rows) = read(&run);
     let on_wire = rtts(&file);
-    let signed: Vec<f64> =
+    let mut differences: Vec<f64> = rows.iter().filter_map(|row| difference(row, &on_wire)).collect();
+    let seen = differences.len();
+    let mut signed: Vec<f64> =
         rows.iter().filter_map(|row| Some(row.rtt?.as_micros_f64() - on_wire.get(&row.seq)?)).collect();
-    Differences {
-        probes: rows.len(),
-        from_wire: signed.iter().map(|difference| difference.abs()).collect(),
-        signed,
-    }
+    let median = percentile(&mut signed, 0.5);
+    vec![
+        Verdict {
+            text: format!(
+                "{name}: {seen} of {} probes seen on the wire both ways; ours minus the wire's, median {median:.1} us",
+                rows.len()
+            ),
+            good: seen * 100 >= rows.len() * 99,
+        },
+        within(
+            &format!("{name}: difference from the wire, p50"),
+            percentile(&mut differences, 0.5),
+            0.0,
+            5.0,
+        ),
+        within(
+            &format!("{name}: difference from the wire, p99"),
+            percentile(&mut differences, 0.99),
+            0.0,
+            30.0,
+        ),
+    ]
 }
 
 /// One of ours, and not that by which cargo runs a bench.
 fn is_option(word: &str) -> bool {
     word.starts_with("--") && word != "--bench"
+}
+
+fn difference(row: &Resolved, on_wire: &BTreeMap<u64, f64>) -> Option<f64> {
+    Some((row.rtt?.as_micros_f64() - on_wire.get(&row.seq)?).abs())
 }
 
 /// A running tshark.

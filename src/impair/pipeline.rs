@@ -82,11 +82,12 @@ impl Works {
         self.turn_to(now);
         let probe = Probe { now, seq, bytes };
         let mut passage = Passage::default();
-        for way in [&mut self.up, &mut self.down] {
-            if !self.impairment.direction.has(way.direction) {
+        // A way that is not taken is not looked at.
+        for (direction, way) in [(Direction::Up, &mut self.up), (Direction::Down, &mut self.down)] {
+            if !self.impairment.direction.has(direction) {
                 continue;
             }
-            if let Err(dropped) = way.cross(&self.impairment, probe, &mut passage) {
+            if let Err(dropped) = way.cross(direction, &self.impairment, probe, &mut passage) {
                 return dropped;
             }
         }
@@ -111,7 +112,6 @@ impl Works {
 #[derive(Clone, Debug)]
 #[repr(C)]
 struct Way {
-    direction: Direction,
     delays: Stream,
     losses: LossDraws,
     copies: Stream,
@@ -146,7 +146,6 @@ impl Way {
         };
         let stream = |purpose: &str| Stream::new(seed, &format!("{purpose} {way}"));
         Self {
-            direction,
             delays: stream("delay"),
             losses: LossDraws::new(seed, way),
             copies: stream("duplicate"),
@@ -158,15 +157,21 @@ impl Way {
     }
 
     /// Loss, then the bottleneck, then delay, as on a link; the error is the fate of what is dropped.
-    fn cross(&mut self, what: &Impairment, probe: Probe, passage: &mut Passage) -> Result<(), Fate> {
+    fn cross(
+        &mut self,
+        direction: Direction,
+        what: &Impairment,
+        probe: Probe,
+        passage: &mut Passage,
+    ) -> Result<(), Fate> {
         let Probe { now, seq, bytes } = probe;
         if self.losses.lost(&what.loss, seq) {
-            return Err(Fate::dropped(self.direction, false));
+            return Err(Fate::dropped(direction, false));
         }
         let fate = &mut passage.fate;
         if let Some(limit) = what.rate {
             let wait = self.bottleneck.pass(limit, now + passage.queued, bytes);
-            let wait = wait.ok_or_else(|| Fate::dropped(self.direction, true))?;
+            let wait = wait.ok_or_else(|| Fate::dropped(direction, true))?;
             passage.queued += wait;
             fate.hold += wait;
         }
@@ -178,7 +183,7 @@ impl Way {
         let held_back = what.reorder.held_back(&self.reorderings, seq);
         passage.held_back += held_back;
         fate.hold += held_back;
-        if self.direction == Direction::Up {
+        if direction == Direction::Up {
             fate.hold_up = fate.hold;
         }
         fate.extra_copies += extra_copies(what.duplicate, &self.copies, seq);
@@ -213,6 +218,13 @@ mod tests {
 
     const ALL_BUT_TRAFFIC: &str = "delay=normal:20ms±5ms loss=gilbert:p=5%,r=30%,h=20%,k=98% duplicate=10% \
                                    corrupt=10% reorder=10%,by=30ms direction=both";
+
+    #[test]
+    fn loss_and_delay_of_replies_are_drawn_from_one_line_of_the_cache() {
+        let delays = std::mem::offset_of!(Way, delays) + size_of::<Stream>();
+        let losses = std::mem::offset_of!(Way, losses) + size_of::<Stream>();
+        assert!(std::mem::offset_of!(Works, down) + delays.max(losses) <= 64);
+    }
 
     #[test]
     fn clean_does_nothing() {

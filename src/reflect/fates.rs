@@ -39,6 +39,9 @@ const SEEN_TWICE: u8 = 8;
 
 impl Fates {
     const LEAST: usize = 64;
+    /// So many bytes are looked at when a reply leaves.
+    #[cfg(test)]
+    pub const LOOKED_AT: usize = std::mem::offset_of!(Fates, probes);
 
     pub fn new(first_seq: u64, capacity: u32) -> Self {
         Self {

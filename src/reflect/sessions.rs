@@ -212,6 +212,8 @@ mod tests {
     fn a_session_is_small() {
         let bytes = size_of::<Option<Session>>() + size_of::<(Opening, u32)>() * 2;
         assert!(bytes <= 1200, "{bytes} bytes");
+        let of_a_reply = std::mem::offset_of!(Session, fates) + Fates::LOOKED_AT;
+        assert!(of_a_reply <= 64, "{of_a_reply} bytes");
         // An IPv4 address lies in the first half of its place.
         let of_a_probe = std::mem::offset_of!(Session, remote) + size_of::<SocketAddr>() / 2;
         assert!(of_a_probe <= 2 * 64, "{of_a_probe} bytes");
