@@ -19,40 +19,88 @@ pub enum Timer {
 #[derive(Debug)]
 pub struct Alarm {
     timer: Timer,
-    /// All but one in twenty sleeps are not later than this.
-    lateness: Duration,
+    /// How late sleeps end, by their class: the longer one is, the deeper a processor rests.
+    lateness: [Duration; CLASSES.len()],
+    /// Woken for this moment, so that another sleep would not be worth its call.
+    roused: Option<Instant>,
+}
+
+/// A sleep that is to end shortly before a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sleep {
+    moment: Instant,
+    pub end: Instant,
+    class: usize,
+}
+
+/// Sleeps up to some length, and what is known of them.
+struct Class {
+    longest: Duration,
+    first_guess: Duration,
+    /// One sleep in so many may be later than is allowed for: where looking at the clock is cheap beside
+    /// the sleep, fewer.
+    late_one_in: i64,
+}
+
+const CLASSES: [Class; 6] = [
+    Class::up_to(500, 50, 20),
+    Class::up_to(2_000, 50, 20),
+    Class::up_to(8_000, 120, 100),
+    Class::up_to(32_000, 150, 200),
+    Class::up_to(128_000, 180, 200),
+    Class::up_to(i64::MAX / 1_000, 220, 200),
+];
+
+impl Class {
+    const fn up_to(longest: i64, first_guess: i64, late_one_in: i64) -> Self {
+        let [longest, first_guess] = [Duration::from_micros(longest), Duration::from_micros(first_guess)];
+        Self { longest, first_guess, late_one_in }
+    }
 }
 
 impl Alarm {
-    const FIRST_GUESS: Duration = Duration::from_micros(50);
     const LEAST: Duration = Duration::from_micros(8);
-    const MOST: Duration = Duration::from_micros(100);
-    /// One late sleep weighs as much as nineteen that were not.
-    const UP: Duration = Duration::from_nanos(3_800);
+    const MOST: Duration = Duration::from_micros(400);
+    /// Looking at the clock takes no more than this part of the time, but for the shortest sleeps.
+    const PART: i64 = 20;
+    const ALLOWED: Duration = Duration::from_micros(100);
+    /// What one sleep that was not late takes off; one that was weighs as much as those it is one in.
     const DOWN: Duration = Duration::from_nanos(200);
 
     pub fn new(timer: Timer) -> Self {
-        Self { timer, lateness: Self::FIRST_GUESS }
+        Self { timer, lateness: CLASSES.map(|class| class.first_guess), roused: None }
     }
 
-    /// When a sleep has to end so that this moment is met; none if there is no time to sleep.
-    pub fn sleep_until(&self, moment: Instant, now: Instant) -> Option<Instant> {
+    /// The sleep by which this moment is met; none if there is no time to sleep.
+    pub fn sleep_until(&self, moment: Instant, now: Instant) -> Option<Sleep> {
+        let length = moment - now;
+        let class = CLASSES.iter().position(|class| length <= class.longest).unwrap_or(CLASSES.len() - 1);
         let lead = match self.timer {
             Timer::Sleep => Duration::ZERO,
-            Timer::Hybrid => self.lateness,
+            Timer::Hybrid if self.roused == Some(moment) => return None,
+            Timer::Hybrid => self.lateness[class].min(Self::allowed(length)),
             Timer::Busy => return None,
         };
-        Some(moment - lead).filter(|end| *end > now)
+        Some(Sleep { moment, end: moment - lead, class }).filter(|sleep| sleep.end > now)
     }
 
-    /// A sleep that was to end at `asked` ended at `woke`; earlier if something else ended it.
-    pub fn learn(&mut self, asked: Instant, woke: Instant) {
-        let late = woke - asked;
+    /// For how long the clock may be looked at after a sleep of this length.
+    fn allowed(length: Duration) -> Duration {
+        (length / Self::PART).clamp(Self::ALLOWED, Self::MOST)
+    }
+
+    /// The sleep ended; earlier than it was to if something else ended it.
+    pub fn learn(&mut self, sleep: Sleep, woke: Instant) {
+        let late = woke - sleep.end;
         if late < Duration::ZERO {
             return;
         }
-        let next = if late > self.lateness { self.lateness + Self::UP } else { self.lateness - Self::DOWN };
-        self.lateness = next.clamp(Self::LEAST, Self::MOST);
+        self.roused = Some(sleep.moment);
+        let class = &CLASSES[sleep.class];
+        let lateness = &mut self.lateness[sleep.class];
+        let up = Self::DOWN * (class.late_one_in - 1);
+        let next = if late > *lateness { *lateness + up } else { *lateness - Self::DOWN };
+        *lateness = next.clamp(Self::LEAST, Self::allowed(class.longest));
     }
 }
 
@@ -67,34 +115,69 @@ mod tests {
 
     #[test]
     fn only_busy_never_sleeps_and_only_sleep_sleeps_all_the_way() {
-        let sleep = |timer| Alarm::new(timer).sleep_until(at(1_000), at(0));
-        assert_eq!(sleep(Timer::Sleep), Some(at(1_000)));
-        assert_eq!(sleep(Timer::Hybrid), Some(at(950)));
-        assert_eq!(sleep(Timer::Busy), None);
+        let end = |timer| Alarm::new(timer).sleep_until(at(1_000), at(0)).map(|sleep| sleep.end);
+        assert_eq!(end(Timer::Sleep), Some(at(1_000)));
+        assert_eq!(end(Timer::Hybrid), Some(at(950)));
+        assert_eq!(end(Timer::Busy), None);
         assert_eq!(Alarm::new(Timer::Hybrid).sleep_until(at(40), at(0)), None);
+    }
+
+    /// Sleeps for so long, many times, late by what the function makes of a number from 0 to 1; by how
+    /// much before their moments they are to end in the end.
+    fn lead_after(alarm: &mut Alarm, length: i64, sleeps: u64, late: impl Fn(f64) -> f64) -> Duration {
+        let stream = Stream::new(7, "sleeps");
+        let moment = at(length);
+        for number in 0..sleeps {
+            let sleep = alarm.sleep_until(moment, at(0)).unwrap();
+            alarm.learn(sleep, sleep.end + Duration::from_nanos((late(stream.unit(number)) * 1e3) as i64));
+            alarm.roused = None;
+        }
+        moment - alarm.sleep_until(moment, at(0)).unwrap().end
     }
 
     /// Sleeps late by 0 to 40 us, evenly: 38 us is what all but one in twenty keep to.
     #[test]
     fn the_lead_becomes_what_most_sleeps_are_late() {
+        let lead = lead_after(&mut Alarm::new(Timer::Hybrid), 1_000, 20_000, |unit| unit * 40.0);
+        assert!((30.0..46.0).contains(&lead.as_micros_f64()), "{lead}");
+    }
+
+    /// One in thirty is late by 200 us: worth looking at the clock for before a long sleep's end only.
+    #[test]
+    fn a_long_sleep_may_be_late_more_seldom_and_each_length_is_learnt_by_itself() {
+        let late = |unit: f64| if unit < 1.0 / 30.0 { 200.0 } else { 20.0 };
         let mut alarm = Alarm::new(Timer::Hybrid);
-        let stream = Stream::new(7, "sleeps");
-        for sleep in 0..20_000 {
-            let late = stream.unit(sleep) * 40.0;
-            alarm.learn(at(0), Instant::from_nanos((late * 1_000.0) as i64));
-        }
-        let micros = alarm.lateness.as_micros_f64();
-        assert!((30.0..46.0).contains(&micros), "{micros}");
+        let long = lead_after(&mut alarm, 5_000, 20_000, late).as_micros_f64();
+        let short = lead_after(&mut alarm, 1_000, 20_000, late).as_micros_f64();
+        assert!((170.0..250.0).contains(&long) && short < 50.0, "{long} and {short} us");
+        let again = alarm.sleep_until(at(5_000), at(0)).unwrap();
+        assert_eq!((at(5_000) - again.end).as_micros_f64(), long);
+    }
+
+    #[test]
+    fn it_does_not_look_at_the_clock_for_more_than_a_twentieth_of_the_time() {
+        let lead = |length| lead_after(&mut Alarm::new(Timer::Hybrid), length, 100, |_| 1_000_000.0);
+        let micros = [300, 1_000, 3_000, 5_000, 50_000].map(|length| lead(length).as_nanos() / 1_000);
+        assert_eq!(micros, [100, 100, 150, 250, 400]);
+    }
+
+    /// Another sleep would cost a call, and be late in its own way.
+    #[test]
+    fn one_moment_is_slept_for_once() {
+        let mut alarm = Alarm::new(Timer::Hybrid);
+        let sleep = alarm.sleep_until(at(50_000), at(0)).unwrap();
+        alarm.learn(sleep, sleep.end - Duration::from_micros(1));
+        assert_eq!(alarm.sleep_until(at(50_000), at(0)), Some(sleep), "something else ended it");
+        alarm.learn(sleep, sleep.end);
+        assert_eq!(alarm.sleep_until(at(50_000), sleep.end), None);
+        assert!(alarm.sleep_until(at(100_000), at(50_000)).is_some());
     }
 
     #[test]
     fn a_stolen_second_does_not_make_it_spin_for_long() {
         let mut alarm = Alarm::new(Timer::Hybrid);
-        (0..100).for_each(|_| alarm.learn(at(0), at(1_000_000)));
-        assert_eq!(alarm.lateness, Alarm::MOST);
-        (0..1_000).for_each(|_| alarm.learn(at(0), at(1)));
-        assert_eq!(alarm.lateness, Alarm::LEAST);
-        alarm.learn(at(0), at(-500));
-        assert_eq!(alarm.lateness, Alarm::LEAST);
+        lead_after(&mut alarm, 1_000, 100, |_| 1_000_000.0);
+        let after = lead_after(&mut alarm, 1_000, 2_000, |_| 1.0);
+        assert_eq!(after, Alarm::LEAST);
     }
 }

@@ -46,7 +46,7 @@ impl ClientEngine {
             observer.idle();
             return self.rest(true, control, timeout.map(|at| at - now));
         };
-        let Some(wake) = self.alarm.sleep_until(due, now) else {
+        let Some(sleep) = self.alarm.sleep_until(due, now) else {
             // Whoever spins where the server is to run keeps the reply from being made.
             if self.shares_processor && self.awaiting && due - now > Self::READY {
                 let until = timeout.map_or(due - Self::READY, |at| at.min(due - Self::READY));
@@ -61,15 +61,16 @@ impl ClientEngine {
         let near = if opens { Duration::ZERO } else { Self::NEAR };
         let lazy = !opens && due - now <= lazy && self.sockets[0].has_stamps();
         if lazy {
-            let asked = self.rest(false, control, Some(wake - now))?;
-            self.alarm.learn(wake, self.clock.now());
+            let asked = self.rest(false, control, Some(sleep.end - now))?;
+            self.alarm.learn(sleep, self.clock.now());
             return Ok(asked);
         }
         observer.idle();
-        let until = timeout.filter(|_| wake - now > near).map_or(wake, |timeout| timeout.min(wake));
+        let end = sleep.end;
+        let until = timeout.filter(|_| end - now > near).map_or(end, |timeout| timeout.min(end));
         let asked = self.rest(true, control, Some(until - now))?;
-        if until == wake {
-            self.alarm.learn(wake, self.clock.now());
+        if until == end {
+            self.alarm.learn(sleep, self.clock.now());
         }
         Ok(asked)
     }
