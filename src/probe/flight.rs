@@ -64,6 +64,30 @@ struct Slot {
 }
 
 impl Slot {
+    fn due_at(due: Instant, interval: Duration) -> Self {
+        Self {
+            due,
+            interval,
+            sent: due,
+            left: None,
+            deadline: due,
+            settles: due,
+            state: State::Waiting,
+            copies: 0,
+            injected_copies: 0,
+            fate: None,
+            fate_is_final: false,
+            seen_in_window: false,
+        }
+    }
+
+    /// What the probe is given in time begins now.
+    fn depart(&mut self, now: Instant, patience: &Patience) {
+        self.sent = now;
+        self.deadline = now + patience.deadline.unwrap_or(self.interval);
+        self.settles = self.deadline.max(now + patience.longest_hold) + patience.grace;
+    }
+
     fn departure(&self) -> Instant {
         self.left.unwrap_or(self.sent)
     }
@@ -109,14 +133,19 @@ impl Flight {
     const LEAVES_WITHIN: Duration = Duration::from_secs(1);
     /// A safety net: with more in flight the oldest are given up.
     const MOST: usize = 1 << 22;
+    /// The kernel gives memory when it is first written to. For so many that is done before any is due.
+    const WRITTEN: usize = 1 << 16;
 
     /// With room for so many in flight: to grow while they are takes longer than they may wait.
     pub fn new(size: u32, patience: Patience, expected: usize) -> Self {
+        let mut slots = VecDeque::with_capacity(expected.min(Self::MOST));
+        slots.resize(expected.min(Self::WRITTEN), Slot::due_at(Instant::ZERO, Duration::ZERO));
+        slots.clear();
         Self {
             zero: Instant::ZERO,
             size,
             patience,
-            slots: VecDeque::with_capacity(expected.min(Self::MOST)),
+            slots,
             first: 0,
             overdue_from: 0,
             closed: Closed::default(),
@@ -140,24 +169,19 @@ impl Flight {
         self.first..self.first + self.slots.len() as u64
     }
 
-    /// A probe leaves now.
+    /// A probe is to leave now.
     pub fn launch(&mut self, planned: &Planned, now: Instant) {
-        let deadline = now + self.patience.deadline.unwrap_or(planned.interval);
-        let settles = deadline.max(now + self.patience.longest_hold) + self.patience.grace;
-        self.slots.push_back(Slot {
-            due: planned.due,
-            interval: planned.interval,
-            sent: now,
-            left: None,
-            deadline,
-            settles,
-            state: State::Waiting,
-            copies: 0,
-            injected_copies: 0,
-            fate: None,
-            fate_is_final: false,
-            seen_in_window: false,
-        });
+        let mut slot = Slot::due_at(planned.due, planned.interval);
+        slot.depart(now, &self.patience);
+        self.slots.push_back(slot);
+    }
+
+    /// The probe leaves only now.
+    pub fn depart(&mut self, seq: u64, now: Instant) {
+        let patience = self.patience;
+        if let Some(slot) = self.slot_mut(seq) {
+            slot.depart(now, &patience);
+        }
     }
 
     /// The probe did not leave after all.
@@ -372,24 +396,25 @@ mod tests {
         Instant::ZERO + Duration::from_micros(micros)
     }
 
+    const PATIENCE: Patience = Patience {
+        deadline: Some(Duration::from_millis(1)),
+        longest_hold: Duration::ZERO,
+        grace: Duration::ZERO,
+        truth: Duration::ZERO,
+    };
+    const PLANNED: Planned = Planned {
+        seq: 0,
+        due: Instant::ZERO,
+        interval: Duration::from_millis(1),
+        at_floor: false,
+        overslept: false,
+    };
+
     /// One probe, due at 0, sent at 10 us and answered at 100 us.
     fn answered(left: Option<Instant>) -> Resolved {
-        let patience = Patience {
-            deadline: Some(Duration::from_millis(1)),
-            longest_hold: Duration::ZERO,
-            grace: Duration::ZERO,
-            truth: Duration::ZERO,
-        };
-        let mut flight = Flight::new(64, patience, 1);
+        let mut flight = Flight::new(64, PATIENCE, 1);
         flight.start(at(0));
-        let planned = Planned {
-            seq: 0,
-            due: at(0),
-            interval: Duration::from_millis(1),
-            at_floor: false,
-            overslept: false,
-        };
-        flight.launch(&planned, at(10));
+        flight.launch(&PLANNED, at(10));
         left.into_iter().for_each(|left| flight.leave(0, left));
         let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
         flight.arrive(0, at(100), Some(times));
@@ -404,6 +429,24 @@ mod tests {
         assert_eq!(micros(resolved.sent), 13.0);
         assert_eq!(micros(resolved.owd_up), 37.0);
         assert_eq!(micros(resolved.due_rtt()), 100.0);
+    }
+
+    #[test]
+    fn who_leaves_later_than_it_was_made_has_its_time_from_then_on() {
+        let patience = Patience { deadline: None, ..PATIENCE };
+        let mut flight = Flight::new(64, patience, 1);
+        flight.start(at(0));
+        flight.launch(&PLANNED, at(10));
+        flight.depart(0, at(30));
+        assert_eq!(
+            flight.arrive(0, at(1_030), None),
+            Arrival::First { rtt: Duration::from_millis(1), late_by: None }
+        );
+        let resolved = flight.pop(at(2_000), |_, _| Cause::Unknown).expect("its deadline has passed");
+        assert_eq!(
+            (resolved.sent, resolved.due_rtt()),
+            (Some(Duration::from_micros(30)), Some(Duration::from_micros(1_030)))
+        );
     }
 
     #[test]

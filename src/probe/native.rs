@@ -79,9 +79,12 @@ impl Native {
         Probe { token, seq, sent: now }.emit(buffer);
     }
 
-    /// Seals a probe that `emit_probe` wrote: its payload is that of all.
-    pub fn seal_probe(&self, buffer: &mut [u8], length: usize) -> usize {
-        self.rest.as_ref().map_or(length, |rest| rest.seal(buffer, length))
+    /// Completes a probe that `emit_probe` wrote. Its payload is that of all, and so is that part of its seal.
+    pub fn depart(&self, now: Instant, datagram: &mut [u8], length: usize) {
+        Probe::leaves(now, datagram);
+        if let Some(rest) = &self.rest {
+            rest.seal(datagram, length - TAG);
+        }
     }
 
     /// The length of the message in a datagram, if its tag is right. Most bear our own payload.

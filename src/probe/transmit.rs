@@ -7,6 +7,7 @@ use super::plan::Planned;
 use super::settings::Transmit;
 use super::{Client, Dialect, Phase};
 use crate::time::Instant;
+use crate::wire::seal::TAG;
 
 impl Client {
     /// So many probes are given up before other things are looked after.
@@ -14,13 +15,29 @@ impl Client {
 
     /// The next datagram to send now, written to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.compose(now, buffer)?;
+        self.depart(&transmit, now, buffer);
+        Some(transmit)
+    }
+
+    /// The next datagram to send, written to `buffer` but for what `depart` adds.
+    pub fn compose(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         let transmit = self.poll_message(now, buffer)?;
-        let Some(key) = &self.settings.key else { return Some(transmit) };
-        let length = match &self.dialect {
-            Dialect::Native(native) if transmit.seq.is_some() => native.seal_probe(buffer, transmit.length),
-            _ => key.seal(buffer, transmit.length),
-        };
-        Some(Transmit { length, ..transmit })
+        Some(Transmit { length: transmit.length + self.settings.tag() as usize, ..transmit })
+    }
+
+    /// The last that is done to a datagram before it leaves, so that nothing else of this program counts
+    /// as the path: it says when, and is sealed.
+    pub fn depart(&mut self, transmit: &Transmit, now: Instant, datagram: &mut [u8]) {
+        if let Some(seq) = transmit.seq {
+            self.flight.depart(seq, now);
+        }
+        let length = transmit.length;
+        match (&self.dialect, &self.settings.key) {
+            (Dialect::Native(native), _) if transmit.seq.is_some() => native.depart(now, datagram, length),
+            (_, Some(key)) => drop(key.seal(datagram, length - TAG)),
+            _ => {}
+        }
     }
 
     fn poll_message(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {

@@ -1,13 +1,16 @@
 //! When probes are due, when a reply is late, and to which second it all belongs.
 
-use udpecho::probe::{Event, Outcome, Resolved, Settings};
+use udpecho::probe::{Client, Event, Outcome, Resolved, Settings, Transmit};
 use udpecho::record::{Fold, SecondWriter};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::stats::Second;
 use udpecho::time::Duration;
+use udpecho::wire::native::{Message, decode};
+use udpecho::wire::seal::Key;
 
+use crate::common::desk::{Desk, address};
 use crate::common::{
     clean, decay, events_of, interval, millis, poisson, resolved, settings, share, simulation,
 };
@@ -221,4 +224,43 @@ fn a_run_ends_after_its_total_time_too() {
         ..settings(1, millis(1))
     };
     assert_eq!(resolved(&events_of(clean(), millis(20), client)).len(), 4);
+}
+
+/// What a program does between making a datagram and handing it over is no part of the path.
+#[test]
+fn a_probe_that_is_made_ready_before_says_when_it_left_and_its_time_begins_then() {
+    for key in [None, Some(Key::new(&[1; 32]))] {
+        let mut desk = Desk::new(reflect::Settings { key: key.clone(), ..clean() });
+        let deadline = Some(millis(1));
+        let own = Settings { size: 512, deadline, key: key.clone(), ..settings(1, millis(100)) };
+        let mut client = Client::new(own, desk.now);
+        let (from, mut buffer) = (address(false, 0), vec![0; 1024]);
+        let due = loop {
+            if let Some(due) = client.next_due() {
+                break due;
+            }
+            if let Some(Transmit { length, .. }) = client.poll_transmit(desk.now, &mut buffer) {
+                let answer = desk.send(from, &buffer[..length]).expect("an answer");
+                client.handle(desk.now, 0, &answer);
+            }
+            desk.now += millis(1);
+            client.handle_timeout(desk.now);
+        };
+        let transmit = client.compose(due, &mut buffer).expect("the first probe");
+        let micros = Duration::from_micros;
+        desk.now = due + micros(30);
+        client.depart(&transmit, desk.now, &mut buffer);
+        let datagram = &buffer[..transmit.length];
+        let message = key.as_ref().map_or(datagram.len(), |key| key.open(datagram).expect("sealed").0);
+        let Ok(Message::Probe(probe)) = decode(&datagram[..message]) else { panic!("{datagram:?}") };
+        assert_eq!((datagram.len(), probe.sent), (512, due + micros(30)));
+        let answer = desk.send(from, datagram).expect("an answer");
+        client.handle(due + micros(1_030), 0, &answer);
+        client.handle_timeout(due + Duration::from_secs(10));
+        let row = resolved(&std::iter::from_fn(|| client.poll_event()).collect::<Vec<_>>())[0];
+        assert_eq!(
+            (row.outcome, row.rtt, row.due_rtt()),
+            (Outcome::Ok, Some(millis(1)), Some(micros(1_030)))
+        );
+    }
 }

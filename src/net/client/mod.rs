@@ -133,7 +133,7 @@ impl ClientEngine {
             }
             let now = self.clock.now();
             self.client.handle_timeout(now);
-            self.send();
+            self.send(now);
             self.pass_on(observer, None);
             if self.client.is_done() {
                 break;

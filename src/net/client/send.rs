@@ -13,14 +13,14 @@ impl ClientEngine {
     /// With less time than this until the next probe the processor is kept.
     const YIELDING: Duration = Duration::from_micros(500);
 
-    /// Sends what the machine has to send: several datagrams in one call where several are due. Whoever
-    /// is behind looks for replies in between.
-    pub(super) fn send(&mut self) {
+    /// Sends what the machine has to send in this moment, for which it is made ready if it is to come:
+    /// several datagrams in one call where several are due. Whoever is behind looks for replies in between.
+    pub(super) fn send(&mut self, moment: Instant) {
         for _ in 0..Self::BATCHES {
             self.outbox.clear_letters();
             self.departing.clear();
             while !self.outbox.is_full()
-                && let Some(transmit) = self.client.poll_transmit(self.clock.now(), self.outbox.spare())
+                && let Some(transmit) = self.client.compose(self.clock.now().max(moment), self.outbox.spare())
             {
                 self.outbox.commit(self.endpoint.path(), transmit.length);
                 self.departing.push(transmit);
@@ -30,6 +30,9 @@ impl ClientEngine {
                 }
             }
             self.awaiting |= !self.departing.is_empty();
+            while self.clock.now() < moment {
+                std::hint::spin_loop();
+            }
             match self.departing[..] {
                 [] => return,
                 [transmit] => self.send_one(&transmit),
@@ -55,6 +58,7 @@ impl ClientEngine {
                 Err(error) => return self.client.send_failed(transmit, send_error(&error)),
             }
         }
+        self.depart();
         // Alone in the outbox, so at its beginning.
         let datagram = self.outbox.bytes(0..transmit.length);
         let mut patience = Self::ICMP_TRIES;
@@ -72,7 +76,16 @@ impl ClientEngine {
         }
     }
 
+    /// What stands in the outbox leaves, with nothing in between.
+    fn depart(&mut self) {
+        let now = self.clock.now();
+        for (index, transmit) in self.departing.iter().enumerate() {
+            self.client.depart(transmit, now, self.outbox.committed(index));
+        }
+    }
+
     fn send_all(&mut self) {
+        self.depart();
         let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
         let lane = departing[0].lane;
         if endpoint.has_trains() {

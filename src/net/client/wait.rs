@@ -20,20 +20,19 @@ impl ClientEngine {
     const NEAR: Duration = Duration::from_millis(250);
     /// So long before the next probe nothing is waited for by whoever never sleeps.
     const READY: Duration = Duration::from_micros(50);
+    /// So long before it is due a probe is made ready by whoever looks for replies until then.
+    const AT_HAND: Duration = Duration::from_micros(3);
 
-    /// Sends the next probe in the moment it is due, if there is no time to sleep before.
+    /// Sends the next probe in the moment it is due, if there is no time for anything else before.
     pub(super) fn meet_next_due(&mut self) {
         let Some(due) = self.client.next_due() else { return };
-        if self.alarm.sleep_until(due, self.clock.now()).is_some() {
-            return;
-        }
-        if self.outgoing.timer != Timer::Busy {
-            while self.clock.now() < due {
-                std::hint::spin_loop();
-            }
-        }
-        if due <= self.clock.now() {
-            self.send();
+        let now = self.clock.now();
+        let is_next = match self.outgoing.timer {
+            Timer::Busy => due - now <= Self::AT_HAND,
+            Timer::Sleep | Timer::Hybrid => self.alarm.sleep_until(due, now).is_none(),
+        };
+        if is_next {
+            self.send(due);
         }
     }
 

@@ -192,6 +192,11 @@ impl Batch {
         self.post(path, start..start + length);
     }
 
+    /// The whole room of the datagram that was committed as the `index`-th.
+    pub fn committed(&mut self, index: usize) -> &mut [u8] {
+        &mut self.bytes[index * self.stride..][..self.stride]
+    }
+
     pub(super) fn pieces_of(&self, letter: usize) -> &[Range<usize>] {
         let end = self.letters.get(letter + 1).map_or(self.pieces.len(), |next| next.first_piece);
         &self.pieces[self.letters[letter].first_piece..end]

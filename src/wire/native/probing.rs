@@ -49,7 +49,12 @@ impl Probe {
     pub fn emit(&self, buffer: &mut [u8]) {
         emit_prefix(buffer, Kind::Probe, 0, self.token.0);
         put_u64(buffer, SEQ, self.seq);
-        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
+        Self::leaves(self.sent, buffer);
+    }
+
+    /// Writes only when it is sent.
+    pub fn leaves(sent: Instant, buffer: &mut [u8]) {
+        put_u64(buffer, SENT, sent.as_nanos() as u64);
     }
 
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
