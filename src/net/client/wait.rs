@@ -4,6 +4,7 @@
 use std::io;
 
 use super::ClientEngine;
+use crate::net::breath::Breath;
 use crate::net::control::Control;
 use crate::net::observer::Observer;
 use crate::net::sys;
@@ -20,6 +21,8 @@ impl ClientEngine {
     const NEAR: Duration = Duration::from_millis(250);
     /// So long before the next probe nothing is waited for by whoever never sleeps.
     const READY: Duration = Duration::from_micros(50);
+    /// A sleep of who runs ahead of all is seldom later than this.
+    const WAKING: Duration = Duration::from_micros(20);
     /// So long before it is due a probe is made ready by whoever looks for replies until then.
     const AT_HAND: Duration = Duration::from_micros(3);
 
@@ -74,11 +77,15 @@ impl ClientEngine {
         Ok(asked)
     }
 
-    /// Sleeps a little if that is owed, and there is time for it before the next probe.
+    /// Sleeps a little if that is owed, and there is time for it before the next probe; or before the kernel
+    /// stops it for longer than it may be late.
     fn breathe(&mut self, due: Instant) {
         let now = self.clock.now();
         let Some(breath) = &mut self.breath else { return };
-        if let Some(length) = breath.due(now).filter(|length| due - now > *length + Self::READY) {
+        let Some(owed) = breath.due(now) else { return };
+        let spare = due - now - Self::WAKING;
+        let length = if breath.is_pressing() { owed } else { owed.min(spare) };
+        if length >= Breath::SHORTEST {
             std::thread::sleep(length.to_std());
             breath.slept(self.clock.now() - now);
         }

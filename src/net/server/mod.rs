@@ -63,6 +63,8 @@ impl ServerEngine {
     const LONGEST: usize = 65_536;
     /// To sleep for less takes longer than that.
     const NAP: Duration = Duration::from_micros(10);
+    /// Who runs ahead of all wakes sooner, and owes the others what rest there is.
+    const NAP_AHEAD: Duration = Duration::from_micros(2);
     const WAITING: usize = 0;
 
     pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
@@ -124,7 +126,8 @@ impl ServerEngine {
                 vigil.heard(now);
             }
             let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
-            let soon = haul == Haul::More || timeout.is_some_and(|left| left < Self::NAP);
+            let nap = if ahead { Self::NAP_AHEAD } else { Self::NAP };
+            let soon = haul == Haul::More || timeout.is_some_and(|left| left < nap);
             // While replies are held their times decide when to sleep.
             let awake = vigil.lasts(now) && self.server.next_release().is_none();
             readable = if soon || self.serving.busy_poll || awake {
