@@ -23,6 +23,8 @@ pub struct Alarm {
     lateness: [Duration; CLASSES.len()],
     /// Woken for this moment, so that another sleep would not be worth its call.
     roused: Option<Instant>,
+    /// The clock may always be looked at for so long, however short a sleep is.
+    allowed: Duration,
 }
 
 /// A sleep that is to end shortly before a moment.
@@ -63,12 +65,19 @@ impl Alarm {
     const MOST: Duration = Duration::from_micros(400);
     /// Looking at the clock takes no more than this part of the time, but for the shortest sleeps.
     const PART: i64 = 20;
+    /// Of who has one moment after another to meet, and nothing else to do.
     const ALLOWED: Duration = Duration::from_micros(100);
     /// What one sleep that was not late takes off; one that was weighs as much as those it is one in.
     const DOWN: Duration = Duration::from_nanos(200);
 
     pub fn new(timer: Timer) -> Self {
-        Self { timer, lateness: CLASSES.map(|class| class.first_guess), roused: None }
+        let lateness = CLASSES.map(|class| class.first_guess);
+        Self { timer, lateness, roused: None, allowed: Self::ALLOWED }
+    }
+
+    /// For whoever has too many moments to meet to look at the clock before each.
+    pub fn sparing() -> Self {
+        Self { allowed: Duration::ZERO, ..Self::new(Timer::Hybrid) }
     }
 
     /// The sleep by which this moment is met; none if there is no time to sleep.
@@ -78,15 +87,15 @@ impl Alarm {
         let lead = match self.timer {
             Timer::Sleep => Duration::ZERO,
             Timer::Hybrid if self.roused == Some(moment) => return None,
-            Timer::Hybrid => self.lateness[class].min(Self::allowed(length)),
+            Timer::Hybrid => self.lateness[class].min(self.allowed(length)),
             Timer::Busy => return None,
         };
         Some(Sleep { moment, end: moment - lead, class }).filter(|sleep| sleep.end > now)
     }
 
     /// For how long the clock may be looked at after a sleep of this length.
-    fn allowed(length: Duration) -> Duration {
-        (length / Self::PART).clamp(Self::ALLOWED, Self::MOST)
+    fn allowed(&self, length: Duration) -> Duration {
+        (length / Self::PART).clamp(self.allowed, Self::MOST)
     }
 
     /// The sleep ended; earlier than it was to if something else ended it.
@@ -97,10 +106,11 @@ impl Alarm {
         }
         self.roused = Some(sleep.moment);
         let class = &CLASSES[sleep.class];
+        let most = self.allowed(class.longest).max(Self::LEAST);
         let lateness = &mut self.lateness[sleep.class];
         let up = Self::DOWN * (class.late_one_in - 1);
         let next = if late > *lateness { *lateness + up } else { *lateness - Self::DOWN };
-        *lateness = next.clamp(Self::LEAST, Self::allowed(class.longest));
+        *lateness = next.clamp(Self::LEAST, most);
     }
 }
 
@@ -159,6 +169,13 @@ mod tests {
         let lead = |length| lead_after(&mut Alarm::new(Timer::Hybrid), length, 100, |_| 1_000_000.0);
         let micros = [300, 1_000, 3_000, 5_000, 50_000].map(|length| lead(length).as_nanos() / 1_000);
         assert_eq!(micros, [100, 100, 150, 250, 400]);
+    }
+
+    #[test]
+    fn who_is_sparing_keeps_to_that_for_the_shortest_sleeps_too() {
+        let lead = |length| lead_after(&mut Alarm::sparing(), length, 100, |_| 1_000_000.0);
+        let micros = [20, 300, 1_000, 50_000].map(|length| lead(length).as_nanos() / 1_000);
+        assert_eq!(micros, [1, 15, 50, 400]);
     }
 
     /// Another sleep would cost a call, and be late in its own way.

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::control::Control;
 use super::doors::{Bind, Doors};
 use super::sys::{self, Backend, Batch, Socket};
+use super::timer::Alarm;
 use super::trouble::Patience;
 use super::vigil::Vigil;
 use crate::reflect::{Counters, Server};
@@ -42,6 +43,8 @@ pub struct ServerEngine {
     /// One for waiting, and one for each socket, so that none speaks for another.
     patience: Vec<Patience>,
     attention: Attention,
+    /// For what is held.
+    alarm: Alarm,
     /// An address of this host that an answer to the last batch has left from.
     answered_from: Option<IpAddr>,
     drops_counted: Instant,
@@ -79,6 +82,7 @@ impl ServerEngine {
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
             attention: Attention::begin(clock.now()),
+            alarm: Alarm::sparing(),
             answered_from: None,
             drops_counted: clock.now(),
             complain: Arc::new(|_| ()),
@@ -125,11 +129,16 @@ impl ServerEngine {
             if haul > Haul::Nothing {
                 vigil.heard(now);
             }
-            let timeout = self.server.poll_timeout().map(|at| at - self.clock.now());
+            // What is held leaves in its moment; nothing else has one.
+            let release = self.server.next_release();
+            let sleep = release.and_then(|due| self.alarm.sleep_until(due, self.clock.now()));
+            let wake = sleep.map(|sleep| sleep.end).into_iter().chain(self.server.poll_timeout()).min();
+            let timeout = wake.map(|at| at - self.clock.now());
             let nap = if ahead { Self::NAP_AHEAD } else { Self::NAP };
-            let soon = haul == Haul::More || timeout.is_some_and(|left| left < nap);
+            let at_hand = timeout.is_some_and(|left| left < nap) || release.is_some() && sleep.is_none();
+            let soon = haul == Haul::More || at_hand;
             // While replies are held their times decide when to sleep.
-            let awake = vigil.lasts(now) && self.server.next_release().is_none();
+            let awake = vigil.lasts(now) && release.is_none();
             readable = if soon || self.serving.busy_poll || awake {
                 if let Some(length) = breath.due(now).filter(|_| ahead) {
                     std::thread::sleep(length.to_std());
@@ -138,7 +147,11 @@ impl ServerEngine {
                 self.attention.look(now)
             } else {
                 let readable = self.wait(control, timeout)?;
-                let slept = self.clock.now() - now;
+                let woke = self.clock.now();
+                if let Some(sleep) = sleep {
+                    self.alarm.learn(sleep, woke);
+                }
+                let slept = woke - now;
                 vigil.slept(slept);
                 breath.slept(slept);
                 readable
