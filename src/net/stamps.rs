@@ -16,6 +16,9 @@ pub struct Stamps {
 }
 
 impl Stamps {
+    /// Between steps both clocks run alike: what differs by less is how exactly they were read. Datagrams
+    /// of one stamp that are read one after the other must not change their order by that.
+    const READ_WITHIN: Duration = Duration::from_micros(1);
     /// A change of the time of day by more than this is a step, not a drift.
     const STEP: Duration = Duration::from_millis(1);
     /// Clocks are not read that exactly while something else wants to run.
@@ -32,7 +35,9 @@ impl Stamps {
     /// The time of day leads by so much now. Returns what it was set by, if it was.
     pub fn note(&mut self, lead: Duration) -> Option<Duration> {
         let step = lead - self.after;
-        self.after = lead;
+        if step.abs() > Self::READ_WITHIN {
+            self.after = lead;
+        }
         Some(step).filter(|step| step.abs() > Self::STEP)
     }
 
@@ -112,6 +117,19 @@ mod tests {
         assert_eq!(stamps.note(by(42)), None);
         assert_eq!(stamps.note(by(-58)), Some(by(-100)));
         assert_eq!(stamps.note(by(-58)), None);
+    }
+
+    /// A train is stamped once, and may be read by two calls.
+    #[test]
+    fn how_exactly_the_clocks_are_read_changes_no_order() {
+        let mut stamps = Stamps::new(by(40), at(0));
+        let moments = [0, 90, -400, 999, -999].map(|nanos| {
+            assert_eq!(stamps.note(by(40) + Duration::from_nanos(nanos)), None);
+            stamps.moment(at(50), at(20))
+        });
+        assert_eq!(moments, [Some(at(10)); 5]);
+        stamps.note(by(40) + Duration::from_nanos(2_000));
+        assert_eq!(stamps.moment(at(50), at(20)), Some(at(10) - Duration::from_nanos(2_000)), "a drift");
     }
 
     /// Of a long queue the later batches, too, may have come before the step.
