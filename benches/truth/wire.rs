@@ -94,9 +94,9 @@ fn compare(scene: &Scene, stamps: &str, port: u16) -> Vec<Verdict> {
     ]
 }
 
-/// One of ours, and not that by which cargo runs a bench.
+/// One of ours, and neither that by which cargo runs a bench nor what is measured anyway.
 fn is_option(word: &str) -> bool {
-    word.starts_with("--") && word != "--bench"
+    word.starts_with("--") && !["--bench", "--tx-stamps"].contains(&word)
 }
 
 fn difference(row: &Resolved, on_wire: &BTreeMap<u64, f64>) -> Option<f64> {

@@ -232,7 +232,7 @@ pub struct Ping {
     /// Probes a second instead of -i, as in 200k; above 200k they leave in trains
     #[arg(long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
     pub rate: Option<Interval>,
-    /// How probes are made to leave on time: sleep is cheap and some 15 us late, hybrid looks at the clock
+    /// How probes are made to leave on time: sleep is cheap and 10 to 150 us late, hybrid looks at the clock
     /// shortly before, busy never sleeps
     #[arg(long, value_name = "HOW", default_value = "hybrid")]
     pub timer: Timer,

@@ -11,7 +11,7 @@ pub struct Breath {
 
 impl Breath {
     /// One part in so many.
-    const PART: i64 = 14;
+    const PART: i64 = 11;
     const LENGTH: Duration = Duration::from_micros(60);
     /// To fall asleep and to wake is no rest for anybody; whoever has much to do sleeps for little more.
     const TURNING: Duration = Duration::from_micros(10);
@@ -58,7 +58,7 @@ mod tests {
         while now < from + 1_000_000 {
             if let Some(length) = breath.due(at(now)) {
                 let micros = length.as_nanos() / 1000;
-                assert!(micros < 100, "{micros} us at once");
+                assert!(micros <= 100, "{micros} us at once");
                 now += micros;
                 sleeps += 1;
                 all += micros;
@@ -73,7 +73,7 @@ mod tests {
     fn who_never_sleeps_is_to_rest_for_more_than_a_twentieth_in_small_parts() {
         let (sleeps, all) = sleeps(&mut Breath::begin(at(0)), 0);
         let rest = all - sleeps * Breath::TURNING.as_nanos() / 1000;
-        assert!((60_000..80_000).contains(&rest), "{rest} us of {all}");
+        assert!((100_000..130_000).contains(&all) && rest > 75_000, "{rest} us of {all}");
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
             breath.slept(Duration::from_micros(20));
         }
         breath.slept(Duration::from_secs(3600));
-        assert!(sleeps(&mut breath, 1_000_000).1 > 70_000);
+        assert!(sleeps(&mut breath, 1_000_000).1 > 100_000);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::time::{Duration, Instant};
 /// What is paid for leaving on time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timer {
-    /// Sleep until the moment: a percent of a core, and some 15 us late.
+    /// Sleep until the moment: a percent of a core, and late by 10 to 150 us, the more the longer it is.
     Sleep,
     /// Sleep, then look at the clock for as long as sleeps are known to be late.
     #[default]
@@ -106,7 +106,7 @@ impl Alarm {
         }
         self.roused = Some(sleep.moment);
         let class = &CLASSES[sleep.class];
-        let most = self.allowed(class.longest).max(Self::LEAST);
+        let most = self.allowed(class.longest);
         let lateness = &mut self.lateness[sleep.class];
         let up = Self::DOWN * (class.late_one_in - 1);
         let next = if late > *lateness { *lateness + up } else { *lateness - Self::DOWN };

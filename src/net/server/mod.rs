@@ -131,9 +131,10 @@ impl ServerEngine {
             }
             // What is held leaves in its moment; nothing else has one.
             let release = self.server.next_release();
-            let sleep = release.and_then(|due| self.alarm.sleep_until(due, self.clock.now()));
+            let ready = self.clock.now();
+            let sleep = release.and_then(|due| self.alarm.sleep_until(due, ready));
             let wake = sleep.map(|sleep| sleep.end).into_iter().chain(self.server.poll_timeout()).min();
-            let timeout = wake.map(|at| at - self.clock.now());
+            let timeout = wake.map(|at| at - ready);
             let nap = if ahead { Self::NAP_AHEAD } else { Self::NAP };
             let at_hand = timeout.is_some_and(|left| left < nap) || release.is_some() && sleep.is_none();
             let soon = haul == Haul::More || at_hand;
