@@ -113,7 +113,8 @@ pub struct Serve {
     /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
     #[arg(long)]
     pub busy_poll: bool,
-    /// Have the kernel stamp what arrives, so that waiting in the socket counts as the server's time
+    /// Have the kernel stamp what arrives, as it does where replies are held, so that waiting in the
+    /// socket counts as the server's time
     #[arg(long)]
     pub stamps: bool,
     /// Print nothing but errors

@@ -106,7 +106,6 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         source_rate: Some(limits.source_rate),
         stranger_rate: Some(rate(limits.stranger_rate)),
         max_rate: limits.max_rate.map(rate),
-        kernel_stamps: arguments.stamps,
         whole_answers: backend(arguments.io).forbids_fragments(),
     })
 }

@@ -121,8 +121,6 @@ pub struct Settings {
     pub max_rate: PerSecond,
     /// Bytes of replies held at once.
     pub max_held_bytes: usize,
-    /// Whether datagrams are stamped by the kernel; told to clients.
-    pub kernel_stamps: bool,
     /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
     /// clients.
     pub whole_answers: bool,
@@ -149,10 +147,16 @@ impl Default for Settings {
             stranger_rate: Some(200_000),
             max_rate: None,
             max_held_bytes: 512 << 20,
-            kernel_stamps: false,
             whole_answers: false,
             key: None,
         }
+    }
+}
+
+impl Settings {
+    /// Whether there may be replies that wait.
+    pub fn may_hold(&self) -> bool {
+        self.client_impair || self.injection.notice().longest_hold() > Duration::ZERO
     }
 }
 
@@ -188,6 +192,8 @@ pub struct Server {
     plain_seen: u64,
     held: HeldReplies,
     counters: Counters,
+    /// Whether what comes is stamped by the kernel; told to clients.
+    kernel_stamps: bool,
     stop_asked: bool,
     next_sweep: Instant,
 }
@@ -221,6 +227,7 @@ impl Server {
             text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
             counters: Counters::default(),
+            kernel_stamps: false,
             stop_asked: false,
             next_sweep: Instant::ZERO,
             notice: Notice::of(&settings.injection.notice()),
@@ -233,6 +240,15 @@ impl Server {
     /// The port that its socket listens on: nobody is answered there.
     pub fn set_own_port(&mut self, port: u16) {
         self.guard.own_port = Some(port);
+    }
+
+    /// Whether `Incoming::received` is the kernel's word.
+    pub fn set_kernel_stamps(&mut self, stamps: bool) {
+        self.kernel_stamps = stamps;
+    }
+
+    pub fn has_kernel_stamps(&self) -> bool {
+        self.kernel_stamps
     }
 
     /// Takes a datagram. If an answer leaves at once, it is written over it and its length returned.

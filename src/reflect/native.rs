@@ -158,7 +158,7 @@ impl Server {
             overflows: self.counters.overflows,
             longest_hold: notice.longest_hold,
             injects: &notice.line,
-            kernel_stamps: self.settings.kernel_stamps,
+            kernel_stamps: self.has_kernel_stamps(),
             session_rate: self.settings.session_rate.unwrap_or(0),
         }
     }
@@ -191,7 +191,7 @@ impl Server {
             self.counters.refused += 1;
             return None;
         }
-        let mut fate = session.pipeline.fate(now, probe.seq, length);
+        let mut fate = session.pipeline.fate(received, probe.seq, length);
         if fate.extra_copies > 0 && path.remote != session.opening.remote {
             // Whoever holds the token may write any address into a probe; only this one is proven.
             fate.extra_copies = 0;

@@ -7,13 +7,13 @@ use crate::time::Duration;
 
 impl Server {
     pub(super) fn handle_plain(&mut self, incoming: &mut Incoming) -> Option<usize> {
-        let &mut Incoming { now, ref path, length, .. } = incoming;
+        let &mut Incoming { received, ref path, length, .. } = incoming;
         if incoming.hops.is_none() && self.strangers.goes_in_circles(path.remote, incoming.bytes()) {
             self.counters.ignored += 1;
             return None;
         }
         self.counters.plain_packets += 1;
-        let mut fate = self.plain.fate(now, self.plain_seen, length);
+        let mut fate = self.plain.fate(received, self.plain_seen, length);
         self.plain_seen += 1;
         fate.extra_copies = self.strangers.copies(path.remote, &fate, length);
         self.answer_verbatim(incoming, fate)
@@ -31,7 +31,7 @@ impl Server {
         }
         let held = Held {
             path: incoming.path,
-            received: incoming.now,
+            received: incoming.received,
             hold: fate.hold,
             kind: HeldKind::Verbatim,
             extra_copies: fate.extra_copies,

@@ -124,7 +124,7 @@ impl Server {
     }
 
     pub(super) fn handle_text(&mut self, incoming: &mut Incoming) -> Option<usize> {
-        let &mut Incoming { now, ref path, .. } = incoming;
+        let &mut Incoming { received, now, ref path, .. } = incoming;
         match Request::parse(incoming.bytes()) {
             Request::Calibrate(_) => {
                 // Never held nor dropped. A client that calibrates anew keeps its place in its fates.
@@ -145,7 +145,7 @@ impl Server {
             Request::Exit | Request::Packet => {
                 self.counters.text_packets += 1;
                 let client = self.text.clients.get_mut(&path.remote)?;
-                let fate = client.pipeline.fate(now, client.packets, incoming.length);
+                let fate = client.pipeline.fate(received, client.packets, incoming.length);
                 client.packets += 1;
                 client.last_seen = now;
                 incoming.length = put(ACKNOWLEDGED, incoming.buffer);

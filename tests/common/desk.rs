@@ -33,10 +33,25 @@ impl Desk {
 
     /// The answer to a datagram that arrives with so many hops left.
     pub fn send_with_hops(&mut self, from: SocketAddr, hops: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
+        self.hand_in(from, datagram, |incoming| Incoming { hops, ..incoming })
+    }
+
+    /// The answer to a datagram that came to the socket so long ago.
+    pub fn send_waiting(&mut self, from: SocketAddr, waited: Duration, datagram: &[u8]) -> Option<Vec<u8>> {
+        let received = self.now - waited;
+        self.hand_in(from, datagram, |incoming| Incoming { received, hops: Some(60), ..incoming })
+    }
+
+    fn hand_in(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+        change: impl FnOnce(Incoming) -> Incoming,
+    ) -> Option<Vec<u8>> {
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: from, local: None };
         let incoming = Incoming::new(self.now, path, &mut self.buffer, datagram.len());
-        let length = self.server.handle(Incoming { hops, ..incoming })?;
+        let length = self.server.handle(change(incoming))?;
         Some(self.buffer[..length].to_vec())
     }
 

@@ -10,7 +10,7 @@ use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::MIN_SIZE;
 use udpecho::wire::text;
 
-use crate::common::desk::{Desk, address};
+use crate::common::desk::{Desk, address, probe};
 use crate::common::{
     answers_nothing, clean, decay, events_of, injecting, millis, resolved, server_info, settings, simulation,
 };
@@ -46,6 +46,62 @@ fn plain_serve_holds_uniformly_from_0_1_to_500_ms_and_leaves_one_in_ten_unanswer
     let chi2: f64 = bins.iter().map(|count| (count - expected).powi(2) / expected).sum();
     // 19 degrees of freedom: 43.8 is the 99.9 % point.
     assert!(chi2 < 43.8, "chi2 {chi2} of {bins:?}");
+}
+
+/// Of three clients, one of each language: 64 bytes that are handled so long after they came.
+fn speak_late(desk: &mut Desk, waited: &[Duration]) -> [Vec<Duration>; 3] {
+    let [native, verbatim, spoken] = [1, 2, 3].map(|index| address(false, index));
+    let token = desk.open(native, 1, 64).unwrap();
+    desk.send(spoken, b"C 64");
+    for (seq, waited) in (0..).zip(waited) {
+        for (from, datagram) in
+            [(native, probe(token, seq, 64)), (verbatim, vec![b'v'; 64]), (spoken, vec![b't'; 64])]
+        {
+            assert_eq!(desk.send_waiting(from, *waited, &datagram), None, "nothing leaves unheld");
+        }
+    }
+    let handled = desk.now;
+    let sent = desk.pass(Duration::from_secs(1));
+    [native, verbatim, spoken].map(|client| {
+        let to_client = sent.iter().filter(|sent| sent.to == client);
+        to_client.map(|sent| sent.at - handled).collect()
+    })
+}
+
+/// However long a datagram waited in the socket: what is injected is as long as was asked for.
+#[test]
+fn a_hold_counts_from_when_a_datagram_came() {
+    let mut desk = Desk::new(injecting("delay=constant:10ms".parse().unwrap()));
+    let left = speak_late(&mut desk, &[millis(25), millis(4), millis(0)]);
+    assert_eq!(left, [(); 3].map(|()| vec![millis(0), millis(6), millis(10)]));
+}
+
+/// Three datagrams a millisecond apart that somebody looked at together are no burst.
+#[test]
+fn a_bottleneck_is_met_when_a_datagram_comes() {
+    // 64 bytes take half a millisecond, so that each finds it idle, and a second one does not.
+    let mut desk = Desk::new(injecting("rate=1024kbit".parse().unwrap()));
+    let left = speak_late(&mut desk, &[millis(3), millis(2), millis(1), millis(1)]);
+    let micros = |micros| Duration::from_micros(micros);
+    assert_eq!(left, [(); 3].map(|()| vec![micros(0), micros(0), micros(0), micros(0)]));
+    let left = speak_late(&mut desk, &[millis(0); 3]);
+    assert_eq!(left, [(); 3].map(|()| vec![micros(500), micros(1000), micros(1500)]));
+}
+
+#[test]
+fn what_may_hold_is_known() {
+    for (line, client_impair, holds) in [
+        ("clean", false, false),
+        ("loss=10%", false, false),
+        ("clean", true, true),
+        ("delay=constant:1ms", false, true),
+        ("rate=1Mbit", false, true),
+        ("reorder=10%,by=30ms", false, true),
+    ] {
+        let settings = reflect::Settings { client_impair, ..injecting(line.parse().unwrap()) };
+        assert_eq!(settings.may_hold(), holds, "{line}");
+    }
+    assert!(reflect::Settings::default().may_hold());
 }
 
 #[test]

@@ -7,11 +7,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::attention::Attention;
+use super::attention::{Attention, Look};
 use super::breath::Breath;
 use super::clock::Clock;
 use super::control::Control;
 use super::doors::{Bind, Doors};
+use super::stamps::Stamps;
 use super::sys::{self, Backend, Batch, Socket};
 use super::timer::Alarm;
 use super::trouble::Patience;
@@ -28,7 +29,8 @@ pub struct Serving {
     pub busy_poll: bool,
     /// Other servers share the port; the system gives each client to one of them.
     pub share_port: bool,
-    /// The kernel stamps what is received, so that waiting in the socket counts as the server's time.
+    /// The kernel stamps what is received also where nothing is held, so that waiting in the socket
+    /// counts as the server's time.
     pub stamps: bool,
 }
 
@@ -43,6 +45,7 @@ pub struct ServerEngine {
     /// One for waiting, and one for each socket, so that none speaks for another.
     patience: Vec<Patience>,
     attention: Attention,
+    stamps: Stamps,
     /// For what is held.
     alarm: Alarm,
     /// An address of this host that an answer to the last batch has left from.
@@ -71,8 +74,11 @@ impl ServerEngine {
     const WAITING: usize = 0;
 
     pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
+        // A hold counts from when a probe came, not from when somebody looked.
+        let serving = Serving { stamps: serving.stamps || server.settings().may_hold(), ..serving };
         let doors = Doors::listen(bind, serving)?;
         server.set_own_port(doors.sockets[0].local_addr()?.port());
+        server.set_kernel_stamps(doors.sockets[0].has_stamps());
         Ok(Self {
             clock,
             serving,
@@ -82,6 +88,7 @@ impl ServerEngine {
             inbox: Batch::new(Self::BATCH, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
             attention: Attention::begin(clock.now()),
+            stamps: Stamps::new(clock.wall_lead(), clock.now()),
             alarm: Alarm::sparing(),
             answered_from: None,
             drops_counted: clock.now(),
@@ -108,12 +115,12 @@ impl ServerEngine {
         const WATCH: Duration = Duration::from_millis(200);
         sys::sharpen_timers();
         let mut next_watch = self.clock.now();
-        let mut readable = Attention::ALL;
+        let mut look = Look::ALL;
         let mut ahead = false;
         let mut vigil = Vigil::begin(next_watch);
         let mut breath = Breath::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
-            let haul = self.receive(readable)?;
+            let haul = self.receive(look)?;
             self.release();
             let now = self.clock.now();
             self.server.handle_timeout(now);
@@ -140,14 +147,14 @@ impl ServerEngine {
             let soon = haul == Haul::More || at_hand;
             // While replies are held their times decide when to sleep.
             let awake = vigil.lasts(now) && release.is_none();
-            readable = if soon || self.serving.busy_poll || awake {
+            look = if soon || self.serving.busy_poll || awake {
                 if let Some(length) = breath.due(now).filter(|_| ahead) {
                     std::thread::sleep(length.to_std());
                     breath.slept(self.clock.now() - now);
                 }
                 self.attention.look(now)
             } else {
-                let readable = self.wait(control, timeout)?;
+                let look = self.wait(control, timeout)?;
                 let woke = self.clock.now();
                 if let Some(sleep) = sleep {
                     self.alarm.learn(sleep, woke);
@@ -155,7 +162,7 @@ impl ServerEngine {
                 let slept = woke - now;
                 vigil.slept(slept);
                 breath.slept(slept);
-                readable
+                look
             };
         }
         self.count_drops();
@@ -184,13 +191,13 @@ impl ServerEngine {
     }
 
     /// At which sockets there may be something.
-    fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
+    fn wait(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<Look> {
         match sys::wait(&self.doors.sockets, true, None, control, timeout) {
             Ok(woken) => {
                 self.patience[Self::WAITING].renew();
-                Ok(woken.readable)
+                Ok(Look::where_readable(woken.readable))
             }
-            Err(error) => self.bear(Self::WAITING, error).map(|()| Attention::ALL),
+            Err(error) => self.bear(Self::WAITING, error).map(|()| Look::ALL),
         }
     }
 
@@ -205,7 +212,27 @@ impl ServerEngine {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::reflect::Settings;
+    use crate::reflect::{Injection, Settings};
+
+    /// Its clients are told whose stamps theirs are.
+    #[test]
+    fn where_nothing_is_held_the_kernel_stamps_if_it_is_asked_to() {
+        let stamps = |line: &str, stamps, backend| {
+            let clock = Clock::start();
+            let injection = Injection::steady(line.parse().unwrap());
+            let server = Server::new(Settings { injection, ..Settings::default() }, [1; 32], clock.now());
+            let at = Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into());
+            let serving = Serving { stamps, backend, ..Serving::default() };
+            ServerEngine::bind(at, serving, server, clock).unwrap().server.has_kernel_stamps()
+        };
+        let native = cfg!(target_os = "linux");
+        for (line, asked, stamped) in
+            [("clean", false, false), ("clean", true, native), ("classic", false, native)]
+        {
+            assert_eq!(stamps(line, asked, Backend::Native), stamped, "{line}");
+            assert!(!stamps(line, asked, Backend::Portable), "{line}");
+        }
+    }
 
     /// It neither goes round and round nor goes silent: whoever started it is told why it ended.
     #[test]

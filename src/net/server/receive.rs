@@ -4,6 +4,7 @@ use std::io;
 
 use super::ServerEngine;
 use super::send::{bits, post, send_whole};
+use crate::net::attention::Look;
 use crate::net::sys::Arrival;
 use crate::net::trouble::{Patience, Trouble};
 use crate::reflect::{Incoming, Path, Server, stays_whole};
@@ -19,20 +20,21 @@ pub(super) enum Haul {
 }
 
 impl ServerEngine {
-    /// No datagram waits longer in a socket that is looked at all the time.
-    const LONGEST_WAIT: Duration = Duration::from_secs(1);
     /// No answer tells of what was dropped as of longer ago; where more waits than a call takes, of now.
     const DROPS_KNOWN_FOR: Duration = Duration::from_millis(10);
     /// So many batches may be left for a socket when a door is opened beside it; then they wait in turn.
     const LEFT_BEHIND: usize = 256;
 
     /// Handles a batch of what has arrived at each of these sockets.
-    pub(super) fn receive(&mut self, readable: u64) -> io::Result<Haul> {
+    pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
+        self.stamps.begin_look(self.clock.now());
         let mut most = Haul::Nothing;
+        let mut is_whole = look.is_whole;
         let sockets = self.doors.sockets.len();
-        for index in bits(readable).take_while(|index| *index < sockets) {
+        for index in bits(look.at).take_while(|index| *index < sockets) {
             let gate = self.doors.gate(index);
             let behind = gate.and_then(|gate| self.doors.gates.behind(gate));
+            is_whole &= behind.is_none();
             let index = behind.unwrap_or(index);
             let haul = self.receive_at(index)?;
             most = most.max(haul);
@@ -45,6 +47,9 @@ impl ServerEngine {
                 self.patience.push(Patience::default());
                 self.empty(index)?;
             }
+        }
+        if is_whole && most < Haul::More {
+            self.stamps.end_look();
         }
         Ok(most)
     }
@@ -104,7 +109,10 @@ impl ServerEngine {
         } else if self.inbox.was_filled() {
             self.doors.sockets[index].count_drops();
         }
-        let Self { doors, server, inbox, outbox, clock, serving, complain, .. } = self;
+        if self.serving.stamps {
+            self.stamps.note(self.clock.wall_lead());
+        }
+        let Self { doors, server, inbox, outbox, stamps, complain, .. } = self;
         server.set_overflows(doors.overflows_of(index));
         server.set_truncated(doors.truncated());
         if let Some(gate) = doors.gate(index) {
@@ -113,15 +121,10 @@ impl ServerEngine {
         let exit = doors.exit(index);
         let door = doors.ways.address(exit);
         let socket = &mut doors.sockets[exit];
-        let lead = if serving.stamps { clock.wall_lead() } else { Duration::ZERO };
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
             let path = Path { local: path.local.or(door), ..path };
-            // A stamp is of the time of day; one from before a step of it is of no use.
-            let waited = stamp.map_or(Duration::ZERO, |stamp| now - (stamp - lead));
-            let waited =
-                if (Duration::ZERO..Self::LONGEST_WAIT).contains(&waited) { waited } else { Duration::ZERO };
-            let received = now - waited;
+            let received = stamp.and_then(|stamp| stamps.moment(stamp, now)).unwrap_or(now);
             for place in inbox.datagrams(index) {
                 let length = place.len();
                 let buffer = inbox.room(index, &place);
@@ -176,8 +179,12 @@ mod tests {
     use crate::reflect::{Injection, Settings};
 
     fn bind(bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
+        bind_injecting("clean", bind, serving)
+    }
+
+    fn bind_injecting(line: &str, bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
         let clock = Clock::start();
-        let injection = Injection::steady("clean".parse().unwrap());
+        let injection = Injection::steady(line.parse().unwrap());
         let settings = Settings { injection, stranger_rate: None, source_rate: None, ..Settings::default() };
         ServerEngine::bind(bind, serving, Server::new(settings, [1; 32], clock.now()), clock)
     }
@@ -188,7 +195,7 @@ mod tests {
 
     fn is_echoed(engine: &mut ServerEngine, from: &UdpSocket) {
         from.send(b"hello").unwrap();
-        engine.receive(u64::MAX).unwrap();
+        engine.receive(Look::ALL).unwrap();
         from.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let mut answer = [0; 16];
         let length = from.recv(&mut answer).unwrap();
@@ -207,6 +214,18 @@ mod tests {
         // So that it may read its answers when all of them are there.
         socket2::SockRef::from(&client).set_recv_buffer_size(4 << 20).unwrap();
         client
+    }
+
+    #[test]
+    fn what_waits_in_a_socket_is_held_meanwhile() {
+        for (at, ip) in places() {
+            let mut engine = bind_injecting("delay=constant:50ms", at, Serving::default()).unwrap();
+            let client = client(ip, engine.local_addr().unwrap().port());
+            client.send(b"hello").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            engine.receive(Look::ALL).unwrap();
+            assert!(engine.server.next_release().unwrap() <= engine.clock.now(), "{at:?}");
+        }
     }
 
     #[test]
@@ -242,10 +261,10 @@ mod tests {
                 client.send(&vec![7; length]).unwrap();
             }
             engine.drops_counted = engine.clock.now() - since;
-            engine.receive(u64::MAX).unwrap();
+            engine.receive(Look::ALL).unwrap();
             let dropped = engine.server.counters().overflows;
             assert!(dropped > 0, "there is room for fewer of {length} bytes");
-            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            while engine.receive(Look::ALL).unwrap() > Haul::Nothing {}
             assert_eq!(engine.server.counters().received + dropped, SENT);
         }
     }
@@ -258,9 +277,9 @@ mod tests {
         for number in 0..BEFORE {
             client.send(&[number]).unwrap();
         }
-        engine.receive(u64::MAX).unwrap();
+        engine.receive(Look::ALL).unwrap();
         client.send(&[BEFORE]).unwrap();
-        engine.receive(u64::MAX).unwrap();
+        engine.receive(Look::ALL).unwrap();
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let answers = (0..=BEFORE).map(|_| {
             let mut answer = [0];
@@ -276,7 +295,7 @@ mod tests {
         let sent = (BATCHES * ServerEngine::BATCH) as u16;
         (0..sent).for_each(|number| send_number(client, number));
         let before = engine.doors.gates.len();
-        (0..BATCHES).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+        (0..BATCHES).for_each(|_| _ = engine.receive(Look::ALL).unwrap());
         assert_eq!(engine.doors.gates.len(), before + 1);
         sent
     }
@@ -316,14 +335,14 @@ mod tests {
             let more = 2000;
             (sent..sent + more).for_each(|number| send_number(&flood, number));
             while engine.doors.gates.behind(0).is_some() {
-                engine.receive(u64::MAX).unwrap();
+                engine.receive(Look::ALL).unwrap();
             }
-            (0..10).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+            (0..10).for_each(|_| _ = engine.receive(Look::ALL).unwrap());
             let before = engine.server.counters().received;
             is_echoed(&mut engine, &other);
             let meanwhile = engine.server.counters().received - before;
             assert!(meanwhile <= 1 + Gates::BATCH as u64, "{meanwhile} were handled in one round");
-            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            while engine.receive(Look::ALL).unwrap() > Haul::Nothing {}
             assert!(numbers(&flood).take(usize::from(sent + more)).eq(0..sent + more), "{at:?}");
         }
     }
@@ -333,7 +352,7 @@ mod tests {
         let (at, ip) = places()[0];
         let (mut engine, _, [flood, other]) = engine_and_two(at, ip);
         crowd(&mut engine, &flood);
-        while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+        while engine.receive(Look::ALL).unwrap() > Haul::Nothing {}
         (0..40_000).for_each(|number| send_number(&flood, number));
         let gate = engine.doors.sockets.len() - 1;
         engine.receive_at(gate).unwrap();
@@ -349,14 +368,14 @@ mod tests {
         for (at, ip) in places() {
             let (mut engine, port, [flood, other]) = engine_and_two(at, ip);
             let sent = crowd(&mut engine, &flood);
-            while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+            while engine.receive(Look::ALL).unwrap() > Haul::Nothing {}
             (sent..sent + 500).for_each(|number| send_number(&flood, number));
             let from = flood.local_addr().unwrap();
             drop(flood);
-            engine.receive(u64::MAX).unwrap();
+            engine.receive(Look::ALL).unwrap();
             let again = connect(UdpSocket::bind(from).unwrap(), ip, port);
             send_number(&again, 7);
-            (0..100).for_each(|_| _ = engine.receive(u64::MAX).unwrap());
+            (0..100).for_each(|_| _ = engine.receive(Look::ALL).unwrap());
             assert_eq!(numbers(&again).find(|number| *number == 7), Some(7));
             is_echoed(&mut engine, &other);
             let counters = engine.server.counters();
@@ -374,7 +393,7 @@ mod tests {
             let sockets = engine.doors.sockets.len();
             for flood in &clients[..2] {
                 let sent = crowd(&mut engine, flood);
-                while engine.receive(u64::MAX).unwrap() > Haul::Nothing {}
+                while engine.receive(Look::ALL).unwrap() > Haul::Nothing {}
                 assert!(numbers(flood).take(usize::from(sent)).eq(0..sent));
             }
             assert_eq!(engine.doors.sockets.len(), sockets + 2);
@@ -386,7 +405,7 @@ mod tests {
             let later = late + Duration::from_secs(1);
             send_number(&clients[0], 7);
             assert_eq!(engine.doors.close_gate(later), Some(sockets));
-            engine.receive(u64::MAX).unwrap();
+            engine.receive(Look::ALL).unwrap();
             assert_eq!(numbers(&clients[0]).next(), Some(7), "what came after it was shut");
             clients.iter().for_each(|client| is_echoed(&mut engine, client));
             assert_eq!(engine.doors.close_gate(later), Some(sockets));
