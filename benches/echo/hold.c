@@ -1,5 +1,6 @@
 /* The least server that injects what plain `serve` does: a reply leaves after 0.1 to 500 ms, or one time
-   in ten not at all. It is the datagram itself; its bytes 16 to 24 say for how many ns it was held.
+   in ten not at all, counted from the kernel's stamp of what came. It is the datagram itself; its bytes
+   16 to 24 say for how many ns it was held. Its only clock is the time of day, which nobody sets meanwhile.
    cc -O2 -o hold hold.c; ./hold PORT */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -30,9 +31,16 @@ struct place {
     char bytes[LONGEST];
 } __attribute__((aligned(64)));
 
+/* Room for one stamp. */
+union control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(struct timespec))];
+};
+
 struct batch {
     uint32_t at[BATCH];
     struct iovec vectors[BATCH];
+    union control controls[BATCH];
     struct mmsghdr messages[BATCH];
 };
 
@@ -48,10 +56,14 @@ static struct batch in, out;
 static uint64_t dropped, refused, unsent;
 static int fd;
 
+static uint64_t nanos_of(struct timespec time) {
+    return (uint64_t)time.tv_sec * SECOND + time.tv_nsec;
+}
+
 static uint64_t nanos(void) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * SECOND + time.tv_nsec;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return nanos_of(time);
 }
 
 static uint64_t any_number(void) {
@@ -66,6 +78,20 @@ static void set(struct batch *batch, int i, uint32_t at, uint32_t length) {
     batch->vectors[i] = (struct iovec){places[at].bytes, length};
     batch->messages[i].msg_hdr = (struct msghdr){.msg_name = &places[at].name,
         .msg_namelen = sizeof places[at].name, .msg_iov = &batch->vectors[i], .msg_iovlen = 1};
+}
+
+static void offer(int i, uint32_t at) {
+    set(&in, i, at, LONGEST);
+    in.messages[i].msg_hdr.msg_control = &in.controls[i];
+    in.messages[i].msg_hdr.msg_controllen = sizeof in.controls[i];
+}
+
+/* When a datagram came that was just received. */
+static uint64_t came(int i) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(&in.messages[i].msg_hdr);
+    struct timespec time;
+    memcpy(&time, CMSG_DATA(header), sizeof time);
+    return nanos_of(time);
 }
 
 /* The first tick in which something is due. */
@@ -121,7 +147,7 @@ static void release(uint64_t now) {
 }
 
 /* What becomes of a datagram that was just received; the next one is received elsewhere, or over it. */
-static void handle(int i, uint64_t now) {
+static void handle(int i) {
     uint32_t at = in.at[i];
     if (any_number() % 10 == 0) {
         dropped++;
@@ -132,14 +158,14 @@ static void handle(int i, uint64_t now) {
         struct place *place = &places[at];
         memcpy(place->bytes + HELD_AT, &told, sizeof told);
         place->length = in.messages[i].msg_len;
-        place->due = now + hold;
-        uint64_t slot = (place->due >> WIDTH_BITS) % SLOTS;
+        place->due = came(i) + hold;
+        uint64_t tick = place->due >> WIDTH_BITS, slot = (tick < turned ? turned : tick) % SLOTS;
         place->next = first[slot];
         first[slot] = at;
         occupied[slot / 64] |= 1ull << slot % 64;
         at = spare[--spares];
     }
-    set(&in, i, at, LONGEST);
+    offer(i, at);
 }
 
 /* The signal comes in only while the server sleeps, so that it interrupts nothing. */
@@ -155,7 +181,7 @@ static void end(int signal) {
 int main(int argc, char **argv) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[argc - 1])),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int room = 4 << 20;
+    int room = 4 << 20, yes = 1;
     sigset_t none, ending;
     sigemptyset(&none);
     sigemptyset(&ending);
@@ -166,9 +192,10 @@ int main(int argc, char **argv) {
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
     for (uint32_t at = HELD - 1; at > BATCH; at--) spare[spares++] = at;
-    for (int i = 0; i < BATCH; i++) set(&in, i, i + 1, LONGEST);
+    for (int i = 0; i < BATCH; i++) offer(i, i + 1);
     puts("listens");
     fflush(stdout);
     for (int readable = 1;;) {
@@ -176,7 +203,7 @@ int main(int argc, char **argv) {
         uint64_t now = nanos();
         /* First, for what is held anew must be due in less than a round. */
         release(now);
-        for (int i = 0; i < count; i++) handle(i, now);
+        for (int i = 0; i < count; i++) handle(i);
         uint64_t due = next_due();
         now = nanos();
         readable = 1;
