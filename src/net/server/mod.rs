@@ -120,8 +120,9 @@ impl ServerEngine {
         let mut vigil = Vigil::begin(next_watch);
         let mut breath = Breath::begin(next_watch);
         while !control.stop_asked() && !self.server.stop_asked() {
-            let haul = self.receive(look)?;
+            // First what is late already; what just came was stamped then.
             self.release();
+            let haul = self.receive(look)?;
             let now = self.clock.now();
             self.server.handle_timeout(now);
             if now >= next_watch {
