@@ -27,7 +27,9 @@ impl ServerEngine {
 
     /// Handles a batch of what has arrived at each of these sockets.
     pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
-        self.stamps.begin_look(self.clock.now());
+        if self.serving.stamps {
+            self.stamps.begin_look(self.clock.now());
+        }
         let mut most = Haul::Nothing;
         let mut is_whole = look.is_whole;
         let sockets = self.doors.sockets.len();
