@@ -153,13 +153,6 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Whether there may be replies that wait.
-    pub fn may_hold(&self) -> bool {
-        self.client_impair || self.injection.notice().longest_hold() > Duration::ZERO
-    }
-}
-
 /// What a client is told of an injection.
 #[derive(Clone, Debug)]
 struct Notice {
@@ -240,6 +233,11 @@ impl Server {
     /// The port that its socket listens on: nobody is answered there.
     pub fn set_own_port(&mut self, port: u16) {
         self.guard.own_port = Some(port);
+    }
+
+    /// Whether there may be replies that wait.
+    pub fn may_hold(&self) -> bool {
+        self.settings.client_impair || self.notice.longest_hold > Duration::ZERO
     }
 
     /// Whether `Incoming::received` is the kernel's word.

@@ -75,7 +75,7 @@ impl ServerEngine {
 
     pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
         // A hold counts from when a probe came, not from when somebody looked.
-        let serving = Serving { stamps: serving.stamps || server.settings().may_hold(), ..serving };
+        let serving = Serving { stamps: serving.stamps || server.may_hold(), ..serving };
         let doors = Doors::listen(bind, serving)?;
         server.set_own_port(doors.sockets[0].local_addr()?.port());
         server.set_kernel_stamps(doors.sockets[0].has_stamps());

@@ -27,7 +27,7 @@ impl ServerEngine {
 
     /// Handles a batch of what has arrived at each of these sockets.
     pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
-        if self.serving.stamps {
+        if self.server.has_kernel_stamps() {
             self.stamps.begin_look(self.clock.now());
         }
         let mut most = Haul::Nothing;
@@ -111,7 +111,7 @@ impl ServerEngine {
         } else if self.inbox.was_filled() {
             self.doors.sockets[index].count_drops();
         }
-        if self.serving.stamps {
+        if self.server.has_kernel_stamps() {
             self.stamps.note(self.clock.wall_lead());
         }
         let Self { doors, server, inbox, outbox, stamps, complain, .. } = self;

@@ -50,9 +50,11 @@ impl Socket {
         let fd = socket.as_raw_fd();
         let ipv6 = address.is_ipv6();
         options::set_all(fd, ipv6, options)?;
+        // Whoever gets none has their own clock.
+        let stamps = options.stamps && options::receive_stamps(fd);
         Ok(Self {
             socket,
-            options: *options,
+            options: Options { stamps, ..*options },
             connected: false,
             ipv6,
             overflows: DropCount::default(),

@@ -16,9 +16,6 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     if !options.sparing || drops(fd).is_none() {
         set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     }
-    if options.stamps {
-        set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-    }
     if options.sent_stamps {
         let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
         set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)?;
@@ -57,6 +54,11 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     Ok(())
 }
 
+/// From now on what is received bears a stamp; whether the kernel can do that.
+pub fn receive_stamps(fd: RawFd) -> bool {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_ok()
+}
+
 /// From now on trains come whole. A kernel older than 5.0 knows none; there they stay single datagrams.
 pub fn receive_trains(fd: RawFd) {
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
@@ -84,4 +86,20 @@ pub fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Res
     // SAFETY: the pointer and the length are those of one int, which all these options take.
     let result = unsafe { libc::setsockopt(fd, level, name, pointer, size_of::<c_int>() as u32) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn who_cannot_stamp_is_no_error() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(receive_stamps(socket.as_raw_fd()));
+        let (reader, _writer) = io::pipe().unwrap();
+        assert!(!receive_stamps(reader.as_raw_fd()));
+    }
 }
