@@ -19,9 +19,9 @@ use super::table::Spread;
 
 const SIZE: usize = 64;
 const SOURCES: usize = 4096;
-/// Where a plain probe has when it was sent, and its reply also for how long it was held.
-const PLAIN_TIMES: Range<usize> = 8..24;
-/// So many leave by one call at most: the last of them is older than its stamp says.
+/// Where a plain probe has its number, and its reply also for how long it was held.
+const PLAIN_NUMBERS: Range<usize> = 8..24;
+/// So many leave by one call at most.
 const AT_ONCE: u64 = 8;
 /// Where times are of no interest.
 const MANY_AT_ONCE: u64 = 64;
@@ -220,6 +220,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
     let overflows = client.socket.overflows();
     let total = (rate as i64 * length.as_nanos() / 1_000_000_000) as u64;
     let (mut sent, mut replies, mut extra) = (0, 0, Quantiles::new());
+    let mut departures = Departures::new();
     let mut sending = None;
     let mut cpu_used = 0;
     let lead = clock.wall_lead();
@@ -239,24 +240,29 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
             let source = &mut client.sources[source];
             let buffer = &mut client.outbox.spare()[..SIZE];
             match client.load.dialect {
-                Dialect::Native => Probe { token: source.token, seq: source.seq, sent: now }.emit(buffer),
-                _ => buffer[PLAIN_TIMES][..8].copy_from_slice(&now.as_nanos().to_be_bytes()),
+                Dialect::Native => {
+                    let number = Instant::from_nanos(sent as i64);
+                    Probe { token: source.token, seq: source.seq, sent: number }.emit(buffer);
+                }
+                _ => buffer[PLAIN_NUMBERS][..8].copy_from_slice(&sent.to_be_bytes()),
             }
             source.seq += 1;
             client.outbox.commit(source.path, SIZE);
             sent += 1;
         }
-        if client.outbox.has_letters() {
+        if sent > departures.known {
+            let begin = clock.now();
             client.send();
+            departures.spread(sent, begin, clock.now());
         }
         while client.socket.receive(&mut client.inbox).is_ok() {
             let now = clock.now();
             for arrival in 0..client.inbox.arrived() {
                 let received = client.inbox.arrival(arrival).stamp.map_or(now, |stamp| stamp - lead);
                 for place in client.inbox.datagrams(arrival) {
-                    if let Some((sent, hold)) = times(client.load.dialect, client.inbox.bytes(place)) {
+                    if let Some((number, hold)) = answered(client.load.dialect, client.inbox.bytes(place)) {
                         replies += 1;
-                        extra.record(received - sent - hold);
+                        extra.record(received - departures.of(number) - hold);
                     }
                 }
             }
@@ -295,14 +301,43 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
     }
 }
 
-/// When the probe of such a reply was sent, and for how long the reply was held.
-fn times(dialect: Dialect, reply: &[u8]) -> Option<(Instant, Duration)> {
+/// When each probe left of which a reply may still come. The kernel sends what it is given by one call
+/// one after another, and each is with the server before the next.
+struct Departures {
+    moments: Vec<Instant>,
+    known: u64,
+}
+
+impl Departures {
+    /// More than are sent while one is held.
+    const KEPT: usize = 1 << 20;
+
+    fn new() -> Self {
+        Self { moments: vec![Instant::ZERO; Self::KEPT], known: 0 }
+    }
+
+    /// Those up to `sent` left by a call that took from `begin` to `end`.
+    fn spread(&mut self, sent: u64, begin: Instant, end: Instant) {
+        let each = (end - begin) / (sent - self.known) as i64;
+        for (k, number) in (self.known..sent).enumerate() {
+            self.moments[number as usize % Self::KEPT] = begin + each * k as i64;
+        }
+        self.known = sent;
+    }
+
+    fn of(&self, number: u64) -> Instant {
+        self.moments[number as usize % Self::KEPT]
+    }
+}
+
+/// The number of the probe of such a reply, and for how long the reply was held.
+fn answered(dialect: Dialect, reply: &[u8]) -> Option<(u64, Duration)> {
     if dialect == Dialect::Native {
         let Ok(Message::Reply(reply)) = decode(reply) else { return None };
-        return Some((reply.sent, reply.hold));
+        return Some((reply.sent.as_nanos() as u64, reply.hold));
     }
-    let &[sent, hold] = reply.get(PLAIN_TIMES)?.as_chunks().0 else { return None };
-    Some((Instant::from_nanos(i64::from_be_bytes(sent)), Duration::from_nanos(i64::from_be_bytes(hold))))
+    let &[number, hold] = reply.get(PLAIN_NUMBERS)?.as_chunks().0 else { return None };
+    Some((u64::from_be_bytes(number), Duration::from_nanos(i64::from_be_bytes(hold))))
 }
 
 /// Adds what the server says at its end.
