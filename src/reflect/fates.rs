@@ -1,5 +1,7 @@
 //! What became of each of a session's newest probes, as far back as was agreed.
 
+use std::ptr;
+
 use crate::wire::native::Fate;
 
 /// A ring of fates, addressed by sequence number. It grows with the session, up to its capacity. What is
@@ -99,6 +101,11 @@ impl Fates {
             self.dropped += 1;
         }
         self.ring[index] = known & SEEN_TWICE | fate as u8;
+    }
+
+    /// Where the fate of this probe is kept, if it is.
+    pub fn address(&self, seq: u64) -> Option<*const u8> {
+        (self.oldest..self.next).contains(&seq).then(|| ptr::from_ref(&self.ring[self.index(seq)]))
     }
 
     /// The nibble that the truth carries.

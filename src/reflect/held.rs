@@ -74,6 +74,13 @@ impl HeldReplies {
         }
     }
 
+    /// Shows the datagram of each that is due by then, once, and names the memory that they lie in to whoever
+    /// fetches it.
+    pub fn look_ahead(&mut self, until: Instant, fetch: impl Fn(*const u8), mut show: impl FnMut(&[u8])) {
+        self.short.look_ahead(until, &fetch, |held| show(&held.datagram));
+        self.other.look_ahead(until, fetch, |held| show(&held.datagram));
+    }
+
     /// Takes the next that is due, its bytes written to `buffer`. Of one with further copies these stay.
     pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
         let other_due = self.other.next_due().unwrap_or(Instant::FAR_FUTURE);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ptr;
 
 use super::Notice;
 use super::fates::Fates;
@@ -124,6 +125,12 @@ impl Sessions {
         let grown = fates.bytes() - before;
         self.fates_bytes += grown;
         known
+    }
+
+    /// Where the session begins, if it is open.
+    pub fn address(&self, token: Token) -> Option<*const u8> {
+        let index = (token.0 & INDEX_MASK) as usize;
+        self.slots.get(index).map(|slot| ptr::from_ref(slot).cast())
     }
 
     pub fn get(&self, token: Token) -> Option<&Session> {

@@ -6,8 +6,11 @@
 //! that whoever walks a slot's list has fetched what is read next.
 
 use std::num::NonZeroU32;
+use std::ptr;
 
 const CHUNK: usize = 1024;
+/// Of the processor's cache.
+const LINE: usize = 64;
 
 pub(super) struct Slab<T> {
     chunks: Vec<Vec<Row<T>>>,
@@ -85,12 +88,26 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn link(&self, place: Place) -> Link {
-        let (chunk, row, at) = place.split();
-        self.chunks[chunk][row].0[at].link
+        self.cell(place).link
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<&T> {
+        self.cell(place).item.as_ref()
+    }
+
+    /// Where each line is that it lies on.
+    pub(super) fn lines(&self, place: Place) -> impl Iterator<Item = *const u8> {
+        let cell = ptr::from_ref(self.cell(place)).cast::<u8>();
+        (0..size_of::<Cell<T>>()).step_by(LINE).map(move |at| cell.wrapping_add(at))
     }
 
     pub(super) fn set_link(&mut self, place: Place, link: Link) {
         self.cell_mut(place).link = link;
+    }
+
+    fn cell(&self, place: Place) -> &Cell<T> {
+        let (chunk, row, at) = place.split();
+        &self.chunks[chunk][row].0[at]
     }
 
     fn cell_mut(&mut self, place: Place) -> &mut Cell<T> {

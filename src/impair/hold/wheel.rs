@@ -77,10 +77,24 @@ impl Wheel {
 
     /// When the soonest item is due, all being due in the `SLOTS` ticks after this one.
     pub(super) fn soonest_after(&self, tick: i64) -> Option<Instant> {
+        let tick = self.occupied_after(tick)?;
+        Some(due_at(tick, self.slots[slot_of(tick)].soonest))
+    }
+
+    /// The first of the list of each slot after one tick and up to another, at most a turn later.
+    pub(super) fn firsts(&self, after: i64, to: i64) -> impl Iterator<Item = Place> {
+        let mut tick = after;
+        std::iter::from_fn(move || {
+            tick = self.occupied_after(tick).filter(|tick| *tick <= to)?;
+            self.slots[slot_of(tick)].first
+        })
+    }
+
+    /// The first of the `SLOTS` ticks after this one in which something is due.
+    fn occupied_after(&self, tick: i64) -> Option<i64> {
         let from = slot_of(tick + 1);
         let at = self.occupied_from(from).or_else(|| self.occupied_from(0))?;
-        let ahead = slot_of(at as i64 - from as i64) as i64;
-        Some(due_at(tick + 1 + ahead, self.slots[at].soonest))
+        Some(tick + 1 + slot_of(at as i64 - from as i64) as i64)
     }
 
     /// The first occupied slot from this one to the last.

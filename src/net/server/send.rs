@@ -1,7 +1,7 @@
 //! What goes out: what was held and is due, and answers as they come.
 
 use super::{Complain, Complaint, ServerEngine};
-use crate::net::sys::{Batch, Socket};
+use crate::net::sys::{self, Batch, Socket};
 use crate::reflect::{Path, Server};
 
 impl ServerEngine {
@@ -10,6 +10,7 @@ impl ServerEngine {
         let Self { doors, server, outbox, clock, complain, .. } = self;
         loop {
             let now = clock.now();
+            server.look_ahead(now, sys::fetch);
             let mut through = 0;
             while !outbox.is_full()
                 && let Some((path, length)) = server.poll_transmit(now, outbox.spare())

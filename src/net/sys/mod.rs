@@ -6,6 +6,7 @@
 
 mod batch;
 mod drop_count;
+mod fetch;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
@@ -14,6 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 pub use batch::{Arrival, Batch};
+pub use fetch::fetch;
 
 use super::control::Control;
 use crate::reflect::Path;
