@@ -66,6 +66,8 @@ pub type Complain = Arc<dyn Fn(&Complaint) + Send + Sync>;
 
 impl ServerEngine {
     const BATCH: usize = 64;
+    /// Received at once where replies are held: they wait meanwhile.
+    const BATCH_WHERE_HELD: usize = 32;
     const LONGEST: usize = 65_536;
     /// To sleep for less takes longer than that.
     const NAP: Duration = Duration::from_micros(10);
@@ -79,13 +81,14 @@ impl ServerEngine {
         let doors = Doors::listen(bind, serving)?;
         server.set_own_port(doors.sockets[0].local_addr()?.port());
         server.set_kernel_stamps(doors.sockets[0].has_stamps());
+        let received_at_once = if server.may_hold() { Self::BATCH_WHERE_HELD } else { Self::BATCH };
         Ok(Self {
             clock,
             serving,
             patience: vec![Patience::default(); 1 + doors.sockets.len()],
             doors,
             server,
-            inbox: Batch::new(Self::BATCH, Self::LONGEST),
+            inbox: Batch::new(received_at_once, Self::LONGEST),
             outbox: Batch::new(Self::BATCH, Self::LONGEST),
             attention: Attention::begin(clock.now()),
             stamps: Stamps::new(clock.wall_lead(), clock.now()),

@@ -23,7 +23,7 @@ impl ServerEngine {
     /// No answer tells of what was dropped as of longer ago; where more waits than a call takes, of now.
     const DROPS_KNOWN_FOR: Duration = Duration::from_millis(10);
     /// So many batches may be left for a socket when a door is opened beside it; then they wait in turn.
-    const LEFT_BEHIND: usize = 256;
+    const LEFT_BEHIND: usize = 512;
 
     /// Handles a batch of what has arrived at each of these sockets.
     pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
@@ -88,6 +88,10 @@ impl ServerEngine {
             Ok(()) => {
                 self.patience[patience].renew();
                 self.attention.gave(1 << index);
+                // What became due during the call, before what it brought is looked at.
+                if self.server.next_release().is_some() {
+                    self.release();
+                }
                 Ok(self.handle_batch(index))
             }
             Err(error) if Trouble::of(&error) == Trouble::None => {
@@ -227,6 +231,21 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(60));
             engine.receive(Look::ALL).unwrap();
             assert!(engine.server.next_release().unwrap() <= engine.clock.now(), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_leaves_before_what_came_is_looked_at() {
+        for (at, ip) in places() {
+            let mut engine = bind_injecting("delay=constant:10ms", at, Serving::default()).unwrap();
+            let client = client(ip, engine.local_addr().unwrap().port());
+            client.send(b"first").unwrap();
+            engine.receive(Look::ALL).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            client.send(b"second").unwrap();
+            engine.receive(Look::ALL).unwrap();
+            client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+            assert_eq!(client.recv(&mut [0; 16]).unwrap(), b"first".len(), "{at:?}");
         }
     }
 
