@@ -31,7 +31,7 @@ const WAKE: Duration = Duration::from_millis(1);
 const NAP: Real = Real::from_micros(80);
 /// Whoever never sleeps and does nothing for so long was kept from it by the machine.
 const STANDSTILL: Duration = Duration::from_micros(500);
-const TAIL: Duration = Duration::from_millis(1_500);
+const TAIL: Duration = Duration::from_millis(1_000);
 
 /// What became of the probes of one run.
 pub struct Account {
@@ -45,6 +45,8 @@ pub struct Account {
     client_overflows: u64,
     ahead: bool,
     server_core: f64,
+    /// For how long others had the server's core while it had something to do.
+    server_waited: Duration,
     /// For how long the load could do nothing, which says how quiet the machine was.
     stood: Duration,
     /// RTT without what was held on purpose.
@@ -76,7 +78,7 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} | {} |",
+            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | **{}** | {:.0} | {:.0} | {:.0} | {:.0} % | {:.1} | {:.0} | {} |",
             self.name,
             self.rate,
             self.achieved,
@@ -91,6 +93,7 @@ impl fmt::Display for Account {
             self.micros(0.99),
             self.micros(0.999),
             self.server_core * 100.0,
+            self.server_waited.as_micros_f64() / 1e3,
             self.stood.as_micros_f64() / 1e3,
             self.mode(),
         )
@@ -98,8 +101,8 @@ impl fmt::Display for Account {
 }
 
 pub const HEADER: &str = "| server | probes/s | sent/s | sent | replies | injected | refused | server overflow | \
-                          own overflow | unexplained | p50 us | p99 us | p99.9 us | server core | load stood still, ms | run |\n\
-                          |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
+                          own overflow | unexplained | p50 us | p99 us | p99.9 us | server core | server kept waiting, ms | load stood still, ms | run |\n\
+                          |:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--|";
 
 pub const AHEAD: &str = "\"Ahead of all\": server and load at real-time priority (`chrt -f 10`), so that no other \
                          process of the machine stops them. At 200,000 a second the server needs more of a core \
@@ -152,9 +155,7 @@ impl Drop for Rival {
 
 fn client(server: &Server, dialect: Dialect, sources: usize) -> Client {
     let load = Load { stamps: true, ..Load::single(dialect, SIZE, sources) };
-    let mut client = Client::new(server.address, load);
-    client.open();
-    client
+    Client::open(server.address, load)
 }
 
 /// More than twice what it can do on the half of a core, then a rate that it can.
@@ -216,13 +217,13 @@ fn recovery(server: &Server, client: &mut Client, account: &mut Account) -> Stri
 fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead: bool) -> Account {
     let clock = Clock::start();
     let begin = clock.now();
-    let cpu = server.cpu_nanos();
+    let (cpu, waited) = (server.cpu_nanos(), server.waited_nanos());
     let overflows = client.socket.overflows();
     let total = (rate as i64 * length.as_nanos() / 1_000_000_000) as u64;
     let (mut sent, mut replies, mut extra) = (0, 0, Quantiles::new());
     let mut departures = Departures::new();
     let mut sending = None;
-    let mut cpu_used = 0;
+    let (mut cpu_used, mut server_waited) = (0, Duration::ZERO);
     let lead = clock.wall_lead();
     let (mut woken, mut looked) = (begin, begin);
     let mut stood = Duration::ZERO;
@@ -273,6 +274,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         if sent == total && sending.is_none() {
             sending = Some(now - begin);
             cpu_used = server.cpu_nanos() - cpu;
+            server_waited = Duration::from_nanos((server.waited_nanos() - waited) as i64);
         }
         if sending.is_some_and(|sending| now - begin > sending + TAIL) {
             break;
@@ -296,6 +298,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         client_overflows: client.socket.overflows() - overflows,
         ahead,
         server_core: cpu_used as f64 / 1e9 / seconds,
+        server_waited,
         stood,
         extra,
     }

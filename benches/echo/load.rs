@@ -50,7 +50,9 @@ pub struct Measured {
     pub lost: u64,
 }
 
-const LENGTH: Duration = Duration::from_millis(250);
+/// Of a turn, and of what comes before it to warm up.
+const LENGTH: Duration = Duration::from_millis(125);
+const WARM_UP: Duration = Duration::from_millis(15);
 const BATCH: usize = 64;
 
 pub struct Source {
@@ -67,27 +69,32 @@ pub struct Client {
     pub load: Load,
 }
 
-#[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-pub fn run(server: &Server, load: &Load) -> Measured {
-    let mut client = Client::new(server.address, *load);
-    client.open();
-    client.fill_window();
-    // The first tenth of the time warms up.
-    client.turn_over(LENGTH / 10);
-    let (begin, cpu) = (Real::now(), server.cpu_nanos());
-    let (echoes, lost) = client.turn_over(LENGTH);
-    let took = begin.elapsed();
-    let cpu = server.cpu_nanos() - cpu;
-    client.settle();
-    Measured {
-        per_second: echoes as f64 / took.as_secs_f64(),
-        server_nanos: cpu as f64 / echoes.max(1) as f64,
-        lost,
-    }
-}
-
 impl Client {
-    pub fn new(server: SocketAddr, load: Load) -> Self {
+    /// Has done what its dialect needs before its first datagram.
+    pub fn open(server: SocketAddr, load: Load) -> Self {
+        let mut client = Self::new(server, load);
+        client.introduce();
+        client
+    }
+
+    /// One turn.
+    #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub fn measure(&mut self, server: &Server) -> Measured {
+        self.fill_window();
+        self.turn_over(WARM_UP);
+        let (begin, cpu) = (Real::now(), server.cpu_nanos());
+        let (echoes, lost) = self.turn_over(LENGTH);
+        let took = begin.elapsed();
+        let cpu = server.cpu_nanos() - cpu;
+        self.settle();
+        Measured {
+            per_second: echoes as f64 / took.as_secs_f64(),
+            server_nanos: cpu as f64 / echoes.max(1) as f64,
+            lost,
+        }
+    }
+
+    fn new(server: SocketAddr, load: Load) -> Self {
         let options = Options {
             local_address: true,
             receive_buffer: Some(8 << 20),
@@ -110,8 +117,7 @@ impl Client {
         }
     }
 
-    /// Has every source do what its dialect needs before its first datagram.
-    pub fn open(&mut self) {
+    fn introduce(&mut self) {
         let size = self.load.size;
         match self.load.dialect {
             Dialect::Plain => {}

@@ -12,20 +12,24 @@ mod peers;
 mod servers;
 mod table;
 
+use std::path::PathBuf;
+
 use udpecho::time::Duration;
 
-use load::{Dialect, Load};
+use load::{Client, Dialect, Load};
 use servers::Server;
 use table::Table;
 
 const SIZES: [usize; 3] = [64, 512, 1400];
 const SOURCES: [usize; 3] = [1, 64, 4096];
 /// A B A B: so often each of them gets its turn.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 /// The loop that asks the kernel for what this server asks it for.
 const DUTIES: &str = "C, same duties";
 /// The least server that injects.
 const HOLDS: &str = "C, holds";
+const DIALECTS: [(Dialect, &str); 3] =
+    [(Dialect::Plain, "plain"), (Dialect::Native, "native"), (Dialect::Text, "text")];
 const PEER_ROUNDS: usize = 3;
 const INJECTING_ROUNDS: usize = 3;
 
@@ -50,34 +54,16 @@ fn main() {
         .collect();
     let all = SIZES.into_iter().flat_map(|size| SOURCES.map(|sources| (size, sources)));
     for (size, sources) in all.filter(|load| only.is_none_or(|only| only == *load)) {
-        for _ in 0..ROUNDS {
-            for (name, c_loop) in &c_loops {
-                if let Some(c_loop) = c_loop {
-                    let server = Server::start_c(name, c_loop);
-                    run(&mut table, &server, name, Load::single(Dialect::Plain, size, sources));
-                }
-            }
-            let server = Server::start_udpecho(&options);
-            for (dialect, name) in
-                [(Dialect::Plain, "plain"), (Dialect::Native, "native"), (Dialect::Text, "text")]
-            {
-                run(&mut table, &server, name, Load::single(dialect, size, sources));
-            }
-        }
+        take_turns(&mut table, &c_loops, &options, &DIALECTS, |dialect| Load::single(dialect, size, sources));
     }
     if only.is_some() {
         return;
     }
     for size in SIZES {
-        for _ in 0..ROUNDS {
-            if let (name, Some(c_loop)) = &c_loops[0] {
-                run(&mut table, &Server::start_c(name, c_loop), name, Load::trains(Dialect::Plain, size));
-            }
-            let server = Server::start_udpecho(&options);
-            for (dialect, name) in [(Dialect::Plain, "plain"), (Dialect::Native, "native")] {
-                run(&mut table, &server, name, Load::trains(dialect, size));
-            }
-        }
+        let [plain, native, _] = DIALECTS;
+        take_turns(&mut table, &c_loops[..1], &options, &[plain, native], |dialect| {
+            Load::trains(dialect, size)
+        });
     }
     let peers = peers::measure(PEER_ROUNDS);
     table.write(&peers, &injecting());
@@ -86,7 +72,7 @@ fn main() {
 /// The account of a server that injects, under what it should bear and under twice what it can.
 fn injecting() -> String {
     let holds = servers::build_c("echo/hold.c", "hold-c", &[]);
-    let length = Duration::from_secs(3);
+    let length = Duration::from_millis(2_500);
     let (mut text, mut ratios) = (format!("{}\n", injection::HEADER), String::new());
     for (rate, ahead) in [(100_000, false), (100_000, true), (150_000, false), (200_000, false)] {
         let run = |server, dialect| injection::run(server, dialect, rate, length, ahead);
@@ -117,17 +103,28 @@ fn injecting() -> String {
     )
 }
 
-fn run(table: &mut Table, server: &Server, name: &'static str, load: Load) {
-    let measured = load::run(server, &load);
-    println!(
-        "{:>7} {:>5} bytes {:>5} sources{}: {:>8.0} echoes/s, {:>5.0} ns of the server's core each, {} lost",
-        name,
-        load.size,
-        load.sources,
-        if load.trains { " in trains" } else { "" },
-        measured.per_second,
-        measured.server_nanos,
-        measured.lost
-    );
-    table.add(name, &load, measured);
+/// All servers are there all the time; who has no turn sleeps.
+fn take_turns(
+    table: &mut Table,
+    c_loops: &[(&'static str, Option<PathBuf>)],
+    options: &[&str],
+    dialects: &[(Dialect, &'static str)],
+    load: impl Fn(Dialect) -> Load,
+) {
+    let own = Server::start_udpecho(options);
+    let loops: Vec<Server> =
+        c_loops.iter().filter_map(|(name, binary)| Some(Server::start_c(name, binary.as_ref()?))).collect();
+    let mut clients = Vec::new();
+    for server in &loops {
+        clients.push((server.name, server, Client::open(server.address, load(Dialect::Plain))));
+    }
+    for (dialect, name) in dialects {
+        clients.push((name, &own, Client::open(own.address, load(*dialect))));
+    }
+    for _ in 0..ROUNDS {
+        for (name, server, client) in &mut clients {
+            table.add(name, client.load, client.measure(server));
+        }
+    }
+    table.print_last();
 }

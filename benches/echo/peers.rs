@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use super::load::{self, Dialect, Load};
+use super::load::{Client, Dialect, Load};
 use super::servers::{SERVER_CORE, Server, free_port, pinned};
 use super::table::Spread;
 
@@ -40,7 +40,8 @@ fn compare(name: &'static str, run: fn() -> Option<f64>, rounds: usize) -> Peer 
     for _ in 0..rounds {
         theirs.push(run().unwrap_or_else(|| panic!("{name} does not say how many replies it got")));
         let server = Server::start_udpecho(&["--clean"]);
-        ours.push(load::run(&server, &Load::single(Dialect::Native, SIZE, 1)).per_second);
+        let mut client = Client::open(server.address, Load::single(Dialect::Native, SIZE, 1));
+        ours.push(client.measure(&server).per_second);
     }
     let outcome =
         Outcome::Measured { theirs: Spread::of(theirs.into_iter()), ours: Spread::of(ours.into_iter()) };

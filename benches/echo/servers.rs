@@ -55,6 +55,11 @@ impl Server {
         cpu_nanos(self.child.id())
     }
 
+    /// Nanoseconds that its threads have waited for a core while others had it.
+    pub fn waited_nanos(&self) -> u64 {
+        scheduled_nanos(self.child.id(), 1)
+    }
+
     /// Ends it in good order and returns what it said.
     pub fn stop(mut self) -> String {
         let ended = Command::new("kill").arg(self.child.id().to_string()).status();
@@ -73,10 +78,15 @@ impl Drop for Server {
 }
 
 pub fn cpu_nanos(process: u32) -> u64 {
+    scheduled_nanos(process, 0)
+}
+
+/// A figure of the scheduler's, of all threads.
+fn scheduled_nanos(process: u32, figure: usize) -> u64 {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     threads
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).ok())
-        .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .filter_map(|text| text.split(' ').nth(figure)?.parse::<u64>().ok())
         .sum()
 }
 

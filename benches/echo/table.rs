@@ -40,10 +40,10 @@ impl Spread {
 }
 
 impl Table {
-    pub fn add(&mut self, name: &'static str, load: &Load, measured: Measured) {
+    pub fn add(&mut self, name: &'static str, load: Load, measured: Measured) {
         let same = |row: &Row| (row.size, row.sources, row.trains) == (load.size, load.sources, load.trains);
         let index = self.rows.iter().position(same).unwrap_or_else(|| {
-            let Load { size, sources, trains, .. } = *load;
+            let Load { size, sources, trains, .. } = load;
             self.rows.push(Row { size, sources, trains, cells: Vec::new() });
             self.rows.len() - 1
         });
@@ -51,6 +51,21 @@ impl Table {
         match cells.iter_mut().find(|(known, _)| *known == name) {
             Some((_, all)) => all.push(measured),
             None => cells.push((name, vec![measured])),
+        }
+    }
+
+    /// What was added last, while the rest is still being measured.
+    pub fn print_last(&self) {
+        let Some(row) = self.rows.last() else { return };
+        for (name, all) in &row.cells {
+            println!(
+                "{name:>14} {:>5} bytes {:>5} sources{}: {}, {} lost",
+                row.size,
+                row.sources,
+                if row.trains { " in trains" } else { "" },
+                row.cell(name).unwrap_or_default(),
+                all.iter().map(|measured| measured.lost).sum::<u64>()
+            );
         }
     }
 
@@ -78,11 +93,7 @@ impl Table {
                 if row.trains { "trains" } else { "" }
             );
             for name in ["C loop", DUTIES, "plain", "native", "text"] {
-                let cell = row.rate(name).map(|rate| {
-                    let ratio = row.ratio(name).map_or(String::new(), |ratio| format!(" **{ratio:.2}**"));
-                    format!("{}{ratio}, {:.0} ns", rate.in_thousands(), row.nanos(name))
-                });
-                let _ = write!(text, " {} |", cell.unwrap_or_default());
+                let _ = write!(text, " {} |", row.cell(name).unwrap_or_default());
             }
             text += "\n";
         }
@@ -104,6 +115,11 @@ impl Table {
 }
 
 impl Row {
+    fn cell(&self, name: &str) -> Option<String> {
+        let ratio = self.ratio(name).map_or(String::new(), |ratio| format!(" **{ratio:.2}**"));
+        Some(format!("{}{ratio}, {:.0} ns", self.rate(name)?.in_thousands(), self.nanos(name)))
+    }
+
     fn rate(&self, name: &str) -> Option<Spread> {
         let (_, all) = self.cells.iter().find(|(known, _)| *known == name)?;
         Some(Spread::of(all.iter().map(|measured| measured.per_second)))
