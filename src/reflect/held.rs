@@ -74,8 +74,7 @@ impl HeldReplies {
         }
     }
 
-    /// Shows the datagram of each that is due by then, once, and names the memory that they lie in to whoever
-    /// fetches it.
+    /// Shows the datagram of each that is due by then, once, and names to whoever fetches it where they lie.
     pub fn look_ahead(&mut self, until: Instant, fetch: impl Fn(*const u8), mut show: impl FnMut(&[u8])) {
         self.short.look_ahead(until, &fetch, |held| show(&held.datagram));
         self.other.look_ahead(until, fetch, |held| show(&held.datagram));

@@ -127,7 +127,7 @@ impl Sessions {
         known
     }
 
-    /// Where the session begins, if it is open.
+    /// Where the session of this token lies, if there is one.
     pub fn address(&self, token: Token) -> Option<*const u8> {
         let index = (token.0 & INDEX_MASK) as usize;
         self.slots.get(index).map(|slot| ptr::from_ref(slot).cast())

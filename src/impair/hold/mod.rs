@@ -111,8 +111,8 @@ impl<T> HoldQueue<T> {
         Some((key.due, item))
     }
 
-    /// Shows each item that is due by then, once, after naming the memory of all of them to whoever fetches
-    /// it. What is held for a shorter time, or is due beyond the horizon, is left out.
+    /// Shows each item that is due by then, once, after naming to whoever fetches it where the first of each
+    /// slot lies. What is held for a shorter time, or is due beyond the horizon, is left out.
     pub fn look_ahead(&mut self, until: Instant, fetch: impl Fn(*const u8), mut show: impl FnMut(&T)) {
         if self.is_empty() {
             return;
