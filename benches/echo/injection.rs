@@ -251,7 +251,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
             client.outbox.commit(source.path, SIZE);
             sent += 1;
         }
-        if sent > departures.known {
+        if client.outbox.has_letters() {
             let begin = clock.now();
             client.send();
             departures.spread(sent, begin, clock.now());

@@ -60,8 +60,7 @@ fn main() {
         return;
     }
     for size in SIZES {
-        let [plain, native, _] = DIALECTS;
-        take_turns(&mut table, &c_loops[..1], &options, &[plain, native], |dialect| {
+        take_turns(&mut table, &c_loops[..1], &options, &DIALECTS[..2], |dialect| {
             Load::trains(dialect, size)
         });
     }

@@ -34,7 +34,7 @@ impl Gates {
     /// For so many full batches one after the other.
     const BATCHES: u32 = 8;
     /// So many batches that came before are waited for: of the smaller, too, more than a socket has room for.
-    const BEFORE: u32 = 512;
+    pub const BEFORE: u32 = 512;
     const IDLE: Duration = Duration::from_secs(10);
 
     pub fn len(&self) -> usize {

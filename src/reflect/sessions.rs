@@ -78,6 +78,10 @@ pub struct Sessions {
 const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 
+const fn index_of(token: Token) -> usize {
+    (token.0 & INDEX_MASK) as usize
+}
+
 impl Sessions {
     const SWEPT_AT_ONCE: usize = 128;
 
@@ -129,18 +133,15 @@ impl Sessions {
 
     /// Where the session of this token lies, if there is one.
     pub fn address(&self, token: Token) -> Option<*const u8> {
-        let index = (token.0 & INDEX_MASK) as usize;
-        self.slots.get(index).map(|slot| ptr::from_ref(slot).cast())
+        self.slots.get(index_of(token)).map(|slot| ptr::from_ref(slot).cast())
     }
 
     pub fn get(&self, token: Token) -> Option<&Session> {
-        let index = (token.0 & INDEX_MASK) as usize;
-        self.slots.get(index)?.as_ref().filter(|session| session.token == token)
+        self.slots.get(index_of(token))?.as_ref().filter(|session| session.token == token)
     }
 
     pub fn get_mut(&mut self, token: Token) -> Option<&mut Session> {
-        let index = (token.0 & INDEX_MASK) as usize;
-        self.slots.get_mut(index)?.as_mut().filter(|session| session.token == token)
+        self.slots.get_mut(index_of(token))?.as_mut().filter(|session| session.token == token)
     }
 
     /// The session that this opening already got: its accept was lost, or it was asked twice.
@@ -165,7 +166,7 @@ impl Sessions {
         if self.get(token).is_none() {
             return false;
         }
-        self.remove_at((token.0 & INDEX_MASK) as usize);
+        self.remove_at(index_of(token));
         true
     }
 

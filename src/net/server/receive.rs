@@ -5,6 +5,7 @@ use std::io;
 use super::ServerEngine;
 use super::send::{bits, post, send_whole};
 use crate::net::attention::Look;
+use crate::net::gates::Gates;
 use crate::net::sys::Arrival;
 use crate::net::trouble::{Patience, Trouble};
 use crate::reflect::{Incoming, Path, Server, stays_whole};
@@ -22,8 +23,6 @@ pub(super) enum Haul {
 impl ServerEngine {
     /// No answer tells of what was dropped as of longer ago; where more waits than a call takes, of now.
     const DROPS_KNOWN_FOR: Duration = Duration::from_millis(10);
-    /// So many batches may be left for a socket when a door is opened beside it; then they wait in turn.
-    const LEFT_BEHIND: usize = 512;
 
     /// Handles a batch of what has arrived at each of these sockets.
     pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
@@ -73,7 +72,7 @@ impl ServerEngine {
 
     /// What comes through a door that was just opened is not to overtake what came before, or meanwhile.
     fn empty(&mut self, index: usize) -> io::Result<()> {
-        for _ in 0..Self::LEFT_BEHIND {
+        for _ in 0..Gates::BEFORE {
             if self.receive_at(index)? < Haul::More {
                 break;
             }
@@ -179,7 +178,6 @@ mod tests {
     use super::*;
     use crate::net::clock::Clock;
     use crate::net::doors::{Bind, Doors};
-    use crate::net::gates::Gates;
     use crate::net::server::Serving;
     use crate::net::sys::{Options, Socket};
     use crate::reflect::{Injection, Settings};
@@ -222,13 +220,21 @@ mod tests {
         client
     }
 
+    const LONGER_THAN_HELD: std::time::Duration = std::time::Duration::from_millis(60);
+
+    /// And its client.
+    fn engine_that_holds(at: Bind, ip: IpAddr) -> (ServerEngine, UdpSocket) {
+        let engine = bind_injecting("delay=constant:50ms", at, Serving::default()).unwrap();
+        let client = client(ip, engine.local_addr().unwrap().port());
+        (engine, client)
+    }
+
     #[test]
     fn what_waits_in_a_socket_is_held_meanwhile() {
         for (at, ip) in places() {
-            let mut engine = bind_injecting("delay=constant:50ms", at, Serving::default()).unwrap();
-            let client = client(ip, engine.local_addr().unwrap().port());
+            let (mut engine, client) = engine_that_holds(at, ip);
             client.send(b"hello").unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(60));
+            std::thread::sleep(LONGER_THAN_HELD);
             engine.receive(Look::ALL).unwrap();
             assert!(engine.server.next_release().unwrap() <= engine.clock.now(), "{at:?}");
         }
@@ -237,11 +243,10 @@ mod tests {
     #[test]
     fn what_is_due_leaves_before_what_came_is_looked_at() {
         for (at, ip) in places() {
-            let mut engine = bind_injecting("delay=constant:10ms", at, Serving::default()).unwrap();
-            let client = client(ip, engine.local_addr().unwrap().port());
+            let (mut engine, client) = engine_that_holds(at, ip);
             client.send(b"first").unwrap();
             engine.receive(Look::ALL).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(LONGER_THAN_HELD);
             client.send(b"second").unwrap();
             engine.receive(Look::ALL).unwrap();
             client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
