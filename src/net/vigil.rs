@@ -1,4 +1,4 @@
-//! Whether it pays to stay awake for the next datagram. It does while they come so soon that going
+//! Whether it pays to stay awake for the next datagrams. It does while they come so soon that going
 //! to sleep and being woken would take longer than the wait, which costs the server as much as
 //! waiting, and its client the waking.
 
@@ -7,6 +7,7 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct Vigil {
     heard: Instant,
+    many: bool,
     keen: bool,
 }
 
@@ -14,20 +15,25 @@ impl Vigil {
     const LONGEST: Duration = Duration::from_micros(5);
     /// A sleep that was too short to be worth it; most of it is falling asleep and waking up.
     const NAP: Duration = Duration::from_micros(10);
+    /// Whoever sends without waiting for answers is slowed by each look at the socket that it fills: what
+    /// it sends is left to gather.
+    const GATHER: Duration = Duration::from_micros(6);
 
     pub fn begin(now: Instant) -> Self {
-        Self { heard: now, keen: false }
+        Self { heard: now, many: false, keen: false }
     }
 
-    /// Something came.
-    pub fn heard(&mut self, now: Instant) {
+    /// Something came, few datagrams or many at once.
+    pub fn heard(&mut self, now: Instant, many: bool) {
         self.heard = now;
+        self.many = many;
     }
 
-    /// Whether to look again instead of sleeping.
-    pub fn lasts(&mut self, now: Instant) -> bool {
+    /// When to look again, if not to sleep.
+    pub fn next_look(&mut self, now: Instant) -> Option<Instant> {
         self.keen &= now - self.heard < Self::LONGEST;
-        self.keen
+        let pause = if self.many { Self::GATHER } else { Duration::ZERO };
+        self.keen.then_some(now + pause)
     }
 
     /// A sleep is over.
@@ -47,22 +53,32 @@ mod tests {
     #[test]
     fn a_short_sleep_is_followed_by_a_vigil_until_nothing_comes_for_long() {
         let mut vigil = Vigil::begin(at(0));
-        assert!(!vigil.lasts(at(1)), "nothing says that datagrams come soon");
+        assert_eq!(vigil.next_look(at(1)), None, "nothing says that datagrams come soon");
         vigil.slept(Duration::from_micros(6));
-        vigil.heard(at(10));
-        assert!(vigil.lasts(at(14)));
-        vigil.heard(at(14));
-        assert!(vigil.lasts(at(18)));
-        assert!(!vigil.lasts(at(19)));
-        vigil.heard(at(20));
-        assert!(!vigil.lasts(at(20)), "one that ended begins only after another short sleep");
+        vigil.heard(at(10), false);
+        assert_eq!(vigil.next_look(at(14)), Some(at(14)));
+        vigil.heard(at(14), false);
+        assert_eq!(vigil.next_look(at(18)), Some(at(18)));
+        assert_eq!(vigil.next_look(at(19)), None);
+        vigil.heard(at(20), false);
+        assert_eq!(vigil.next_look(at(20)), None, "one that ended begins only after another short sleep");
+    }
+
+    #[test]
+    fn many_are_left_to_gather_and_looked_for_once() {
+        let mut vigil = Vigil::begin(at(0));
+        vigil.slept(Duration::from_micros(6));
+        vigil.heard(at(10), true);
+        let next = vigil.next_look(at(10)).unwrap();
+        assert!((at(15)..at(20)).contains(&next), "{next:?}");
+        assert_eq!(vigil.next_look(next), None);
     }
 
     #[test]
     fn a_long_sleep_was_worth_it() {
         let mut vigil = Vigil::begin(at(0));
         vigil.slept(Duration::from_micros(10));
-        vigil.heard(at(10));
-        assert!(!vigil.lasts(at(10)));
+        vigil.heard(at(10), false);
+        assert_eq!(vigil.next_look(at(10)), None);
     }
 }

@@ -138,7 +138,7 @@ impl ServerEngine {
                 ahead = sys::runs_ahead_of_all();
             }
             if haul > Haul::Nothing {
-                vigil.heard(now);
+                vigil.heard(now, haul > Haul::Few);
             }
             // What is held leaves in its moment; nothing else has one.
             let release = self.server.next_release();
@@ -150,11 +150,16 @@ impl ServerEngine {
             let at_hand = timeout.is_some_and(|left| left < nap) || release.is_some() && sleep.is_none();
             let soon = haul == Haul::More || at_hand;
             // While replies are held their times decide when to sleep.
-            let awake = vigil.lasts(now) && release.is_none();
-            look = if soon || self.serving.busy_poll || awake {
+            let next_look = vigil.next_look(now).filter(|_| release.is_none());
+            look = if soon || self.serving.busy_poll || next_look.is_some() {
                 if let Some(length) = breath.due(now).filter(|_| ahead) {
                     std::thread::sleep(length.to_std());
                     breath.slept(self.clock.now() - now);
+                }
+                if let Some(at) = next_look.filter(|_| !soon && !self.serving.busy_poll) {
+                    while self.clock.now() < at {
+                        std::hint::spin_loop();
+                    }
                 }
                 self.attention.look(now)
             } else {

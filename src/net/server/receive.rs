@@ -15,7 +15,8 @@ use crate::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Haul {
     Nothing,
-    Some,
+    Few,
+    Many,
     /// And there is likely to be more.
     More,
 }
@@ -23,6 +24,8 @@ pub(super) enum Haul {
 impl ServerEngine {
     /// No answer tells of what was dropped as of longer ago; where more waits than a call takes, of now.
     const DROPS_KNOWN_FOR: Duration = Duration::from_millis(10);
+    /// Who waits for an answer before sending on seldom has more than these there at once.
+    const FEW: usize = 2;
 
     /// Handles a batch of what has arrived at each of these sockets.
     pub(super) fn receive(&mut self, look: Look) -> io::Result<Haul> {
@@ -158,7 +161,11 @@ impl ServerEngine {
                 }
             }
         }
-        let haul = if inbox.was_filled() { Haul::More } else { Haul::Some };
+        let haul = match inbox.arrived() {
+            _ if inbox.was_filled() => Haul::More,
+            ..=Self::FEW => Haul::Few,
+            _ => Haul::Many,
+        };
         for batch in [inbox, outbox] {
             if let Some(path) = batch.first_path() {
                 if post(socket, batch, server, complain) {
@@ -227,6 +234,18 @@ mod tests {
         let engine = bind_injecting("delay=constant:50ms", at, Serving::default()).unwrap();
         let client = client(ip, engine.local_addr().unwrap().port());
         (engine, client)
+    }
+
+    #[test]
+    fn a_look_tells_how_much_it_brought() {
+        let mut engine = engine(Bind::AnyV4(0), Serving::default());
+        let client = client([127, 0, 0, 1].into(), engine.local_addr().unwrap().port());
+        let counts = [0, 1, ServerEngine::FEW, ServerEngine::FEW + 1, ServerEngine::BATCH];
+        let hauls = counts.map(|count| {
+            (0..count).for_each(|_| _ = client.send(b"hello").unwrap());
+            engine.receive(Look::ALL).unwrap()
+        });
+        assert_eq!(hauls, [Haul::Nothing, Haul::Few, Haul::Few, Haul::Many, Haul::More]);
     }
 
     #[test]
