@@ -29,7 +29,7 @@ const MANY_AT_ONCE: u64 = 64;
 const ENOUGH: u64 = 200_000;
 const WAKE: Duration = Duration::from_millis(1);
 const NAP: Real = Real::from_micros(80);
-/// Whoever never sleeps and does nothing for so long was kept from it by the machine.
+/// Who does nothing for so long was kept from it by the machine.
 const STANDSTILL: Duration = Duration::from_micros(500);
 const TAIL: Duration = Duration::from_millis(1_000);
 
@@ -120,18 +120,19 @@ pub fn run(server: Server, dialect: Dialect, rate: u64, length: Duration, ahead:
 }
 
 /// How runs of the same load compare with those of the server in C, if that had its turns.
-pub fn ratios(accounts: &[Account]) -> Option<String> {
+pub fn comparison(accounts: &[Account]) -> Option<String> {
     let (base, own): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| account.name == HOLDS);
     let Account { rate, .. } = base.first()?;
-    let ratio = |p| {
-        let median = |all: &[&Account]| Spread::of(all.iter().map(|account| account.micros(p))).median;
-        median(&own) / median(&base)
+    let compare = |p| {
+        let [own, base] = [&own, &base].map(|all| Spread::of(all.iter().map(|account| account.micros(p))));
+        format!("{own} and {base} us, **{:.2}**", own.median / base.median)
     };
     Some(format!(
-        "- {rate} probes/s {}, medians as multiples of those of \"{HOLDS}\": p50 **{:.2}**, p99 **{:.2}**\n",
+        "- {rate} probes/s {}, medians (least-most) of this server and \"{HOLDS}\", and their ratio: \
+         p50 {}; p99 {}\n",
         base[0].mode(),
-        ratio(0.5),
-        ratio(0.99)
+        compare(0.5),
+        compare(0.99)
     ))
 }
 
@@ -279,11 +280,11 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         if sending.is_some_and(|sending| now - begin > sending + TAIL) {
             break;
         }
-        // Who runs ahead of all and never sleeps is stopped by the kernel for longer.
-        if ahead && clock.now() > woken + WAKE {
+        // Who never sleeps is stopped for longer, by the kernel or by the machine's host, and leaves what
+        // else the machine has to do nothing but the server's core.
+        if clock.now() > woken + WAKE {
             std::thread::sleep(NAP);
             woken = clock.now();
-            looked = woken;
         }
     }
     let sending = sending.expect("the loop ends when all are sent");

@@ -60,10 +60,23 @@ impl Server {
         scheduled_nanos(self.child.id(), 1)
     }
 
+    /// Has it do nothing at all until it is woken.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name]).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the server is there to be told");
+    }
+
     /// Ends it in good order and returns what it said.
     pub fn stop(mut self) -> String {
-        let ended = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(ended.is_ok_and(|status| status.success()), "the server is there to be ended");
+        self.signal("TERM");
         let mut said = String::new();
         self.said.read_to_string(&mut said).expect("what the server says is text");
         said

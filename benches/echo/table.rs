@@ -1,6 +1,6 @@
 //! The results as a Markdown table, medians with their spread, and ratios to the C loop.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::DUTIES;
 use super::load::{Load, Measured};
@@ -33,9 +33,15 @@ impl Spread {
         Self { median: values[values.len() / 2], least: values[0], most: values[values.len() - 1] }
     }
 
-    /// In thousands.
     pub fn in_thousands(&self) -> String {
-        format!("{:.0} ({:.0}-{:.0})", self.median / 1e3, self.least / 1e3, self.most / 1e3)
+        let [median, least, most] = [self.median, self.least, self.most].map(|value| value / 1e3);
+        Self { median, least, most }.to_string()
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} ({:.0}-{:.0})", self.median, self.least, self.most)
     }
 }
 
