@@ -61,6 +61,11 @@ impl Account {
         self.sent as i64 - (self.replies + explained + self.client_overflows) as i64
     }
 
+    /// How many times what the server had room for it was sent.
+    pub fn overload(&self) -> f64 {
+        self.sent as f64 / (self.sent - self.server("lost in a full socket buffer")) as f64
+    }
+
     fn server(&self, what: &str) -> u64 {
         self.server.get(what).copied().unwrap_or(0)
     }
@@ -136,21 +141,23 @@ pub fn comparison(accounts: &[Account]) -> Option<String> {
     ))
 }
 
-/// A process that does nothing but compute, and has the half of a core from whoever else is on it.
-struct Rival(Child);
+/// Processes that do nothing but compute, and leave a third of a core to whoever else is on it.
+struct Rivals([Child; 2]);
 
-impl Rival {
+impl Rivals {
     fn start(core: usize) -> Self {
         let mut computing = Command::new("sh");
         computing.args(["-c", "while :; do :; done"]);
-        Self(pinned(&computing, core).spawn().expect("a shell"))
+        Self([(); 2].map(|()| pinned(&computing, core).spawn().expect("a shell")))
     }
 }
 
-impl Drop for Rival {
+impl Drop for Rivals {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        for rival in &mut self.0 {
+            let _ = rival.kill();
+            let _ = rival.wait();
+        }
     }
 }
 
@@ -159,13 +166,13 @@ fn client(server: &Server, dialect: Dialect, sources: usize) -> Client {
     Client::open(server.address, load)
 }
 
-/// More than twice what it can do on the half of a core, then a rate that it can.
+/// More than twice what it can do on the third of a core, then a rate that it can.
 pub fn overload(rate: u64, length: Duration) -> (Account, String) {
     let server = Server::start_udpecho(&[]);
     let mut client = client(&server, Dialect::Native, SOURCES);
-    let rival = Rival::start(SERVER_CORE);
+    let rivals = Rivals::start(SERVER_CORE);
     let mut account = send(&server, &mut client, rate, length, false);
-    drop(rival);
+    drop(rivals);
     let recovery = recovery(&server, &mut client, &mut account);
     (finish(server, account), recovery)
 }
@@ -173,9 +180,9 @@ pub fn overload(rate: u64, length: Duration) -> (Account, String) {
 /// What a `ping` makes of it that runs beside an overload. What it sends besides its probes is in the
 /// server's counts, so they are no account of the probes.
 pub fn overload_beside_a_ping(rate: u64, length: Duration) -> String {
-    let rival = Rival::start(SERVER_CORE);
+    let rivals = Rivals::start(SERVER_CORE);
     let summary = beside_a_ping(rate, SOURCES, length);
-    drop(rival);
+    drop(rivals);
     format!("lost {} of {}, by cause: {}", summary["lost"], summary["sent"], summary["causes"])
 }
 

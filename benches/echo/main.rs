@@ -91,12 +91,13 @@ fn injecting() -> String {
     // Without one, too: the load computes on the core of the `ping` all the same.
     let floods = [0, 100_000, 200_000, 400_000].map(|rate| injection::flood_beside_a_ping(rate, length));
     text + &format!(
-        "{account}\n\nIn the last row another process computes on the server's core, so that half of it is left. \
-         Under that overload, repeated, a `ping` of 200 probes a second beside it \
+        "{account}\n\nIn the last row two other processes compute on the server's core, so that a third of it is left, \
+         and it is sent **{:.1}** times what it takes. Under that overload, repeated, a `ping` of 200 probes a second beside it \
          {ping}; {recovery}.\n\n{}\n{comparisons}\n\
          Beside one client that floods the server, a `ping` of 200 probes a second:\n\n\
          | flood, probes/s | sent | lost, by cause | RTT less what was held, p50 us | p99 us |\n\
          |--:|--:|:--|--:|--:|\n{}\n",
+        account.overload(),
         injection::AHEAD,
         floods.join("\n")
     )
