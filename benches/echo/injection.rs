@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// How many times what the server had room for it was sent.
-    pub fn overload(&self) -> f64 {
+    pub fn excess(&self) -> f64 {
         self.sent as f64 / (self.sent - self.server("lost in a full socket buffer")) as f64
     }
 

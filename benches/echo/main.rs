@@ -97,7 +97,7 @@ fn injecting() -> String {
          Beside one client that floods the server, a `ping` of 200 probes a second:\n\n\
          | flood, probes/s | sent | lost, by cause | RTT less what was held, p50 us | p99 us |\n\
          |--:|--:|:--|--:|--:|\n{}\n",
-        account.overload(),
+        account.excess(),
         injection::AHEAD,
         floods.join("\n")
     )

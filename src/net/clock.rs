@@ -23,6 +23,13 @@ impl Clock {
         Instant::from_nanos(self.anchor_wall) + Duration::from(self.anchor.elapsed())
     }
 
+    /// Looks at nothing else until that moment.
+    pub fn watch_until(&self, moment: Instant) {
+        while self.now() < moment {
+            std::hint::spin_loop();
+        }
+    }
+
     /// How far the time of day is ahead of this clock by now: zero but for what it was set by.
     pub fn wall_lead(&self) -> Duration {
         const TRIES: usize = 8;
@@ -83,6 +90,16 @@ mod tests {
         let asked = at + 50 + pauses[0];
         let [before, wall, after] = [at, asked + LEAD, asked + 50 + pauses[1]].map(Instant::from_nanos);
         Reading { before, wall, after }
+    }
+
+    #[test]
+    fn a_watch_ends_at_its_moment_and_never_before() {
+        let clock = Clock::start();
+        let moment = clock.now() + Duration::from_millis(1);
+        clock.watch_until(moment);
+        assert!(clock.now() >= moment);
+        // One that is over is no reason to wait.
+        clock.watch_until(Instant::ZERO);
     }
 
     const LEAD: i64 = 7_000;

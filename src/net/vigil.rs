@@ -23,7 +23,7 @@ impl Vigil {
         Self { heard: now, many: false, keen: false }
     }
 
-    /// Something came, few datagrams or many at once.
+    /// Something came; with many at once, more is worth waiting for.
     pub fn heard(&mut self, now: Instant, many: bool) {
         self.heard = now;
         self.many = many;

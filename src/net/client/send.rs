@@ -30,9 +30,7 @@ impl ClientEngine {
                 }
             }
             self.awaiting |= !self.departing.is_empty();
-            while self.clock.now() < moment {
-                std::hint::spin_loop();
-            }
+            self.clock.watch_until(moment);
             match self.departing[..] {
                 [] => return,
                 [transmit] => self.send_one(&transmit),

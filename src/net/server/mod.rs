@@ -138,7 +138,7 @@ impl ServerEngine {
                 ahead = sys::runs_ahead_of_all();
             }
             if haul > Haul::Nothing {
-                vigil.heard(now, haul > Haul::Few);
+                vigil.heard(now, haul == Haul::Many);
             }
             // What is held leaves in its moment; nothing else has one.
             let release = self.server.next_release();
@@ -156,10 +156,8 @@ impl ServerEngine {
                     std::thread::sleep(length.to_std());
                     breath.slept(self.clock.now() - now);
                 }
-                if let Some(at) = next_look.filter(|_| !soon && !self.serving.busy_poll) {
-                    while self.clock.now() < at {
-                        std::hint::spin_loop();
-                    }
+                if let Some(at) = next_look {
+                    self.clock.watch_until(at);
                 }
                 self.attention.look(now)
             } else {

@@ -17,7 +17,7 @@ pub(super) enum Haul {
     Nothing,
     Few,
     Many,
-    /// And there is likely to be more.
+    /// As many as it may, so that there is likely to be more.
     More,
 }
 
