@@ -12,6 +12,7 @@
 //! | [`probe`] | the client without a socket |
 //! | [`sim`] | a network in virtual time between the two |
 //! | [`stats`] | pure statistics |
+//! | [`host`] | whether a host was busy, from the counters of its kernel |
 //! | [`record`] | the Run and its files |
 //! | [`report`] | a Run in, bytes out: text and pictures |
 //! | [`net`] | the only clock, the only sockets: drives `reflect` and `probe` |
@@ -39,6 +40,7 @@
 //! ```
 
 pub mod cli;
+pub mod host;
 pub mod impair;
 pub mod net;
 pub mod probe;

@@ -18,9 +18,10 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("probe", &["wire", "schedule", "impair"]),
     ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
     ("stats", &[]),
+    ("host", &[]),
     ("record", &["probe", "stats"]),
     ("report", &["impair", "probe", "stats", "record"]),
-    ("net", &["reflect", "probe"]),
+    ("net", &["reflect", "probe", "host"]),
 ];
 
 /// The rooms that nothing restricts: the top, and the two roots of the crate.
