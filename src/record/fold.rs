@@ -24,6 +24,7 @@ pub struct Fold {
     shrinks: bool,
     grows: bool,
     rtt: Quantiles,
+    rtt_all: Quantiles,
     net_rtt: Quantiles,
     hold: Quantiles,
     server_own: Quantiles,
@@ -50,7 +51,17 @@ pub struct Fold {
 #[derive(Clone, Copy, Debug)]
 struct Arrived {
     seq: u64,
-    rtt: Duration,
+    /// None of a late reply, which has no part in the jitter.
+    on_time: Option<Duration>,
+}
+
+impl Arrived {
+    fn count(self, reordering: &mut Reordering, jitter: &mut RtpJitter) {
+        reordering.record(self.seq);
+        if let Some(rtt) = self.on_time {
+            jitter.record(rtt);
+        }
+    }
 }
 
 impl Fold {
@@ -66,6 +77,7 @@ impl Fold {
         self.grows |= probe.interval > before;
         self.push_outcome(probe);
         if let (Some(sent), Some(rtt)) = (probe.sent, probe.rtt) {
+            self.rtt_all.record(rtt);
             self.push_arrival(probe, sent, rtt);
         }
         let on_time = probe.rtt.filter(|_| probe.outcome == Outcome::Ok);
@@ -112,6 +124,7 @@ impl Fold {
             send_errors: self.send_errors,
             loss_share: loss.value(),
             loss_interval: loss.wilson().map(|bounds| [bounds.low, bounds.high]),
+            lost_share: Proportion::new(lost, sent).value(),
             causes: self.causes.clone(),
             loss_runs: self.loss_runs(),
             duplicates: self.duplication.duplicates(),
@@ -127,6 +140,7 @@ impl Fold {
             reordering_1_share: reordering.n_reordering(1),
             reordering_3_share: reordering.n_reordering(3),
             rtt_us: distribution(&self.rtt),
+            rtt_all_us: distribution(&self.rtt_all),
             rtt_median_us: self.rtt.median().map(Duration::as_micros_f64),
             net_rtt_us: distribution(&self.net_rtt),
             hold_us: distribution(&self.hold),
@@ -197,10 +211,10 @@ impl Fold {
 
     /// A reply counts for the order of arrival even when it was late.
     fn push_arrival(&mut self, probe: &Resolved, sent: Duration, rtt: Duration) {
-        self.arrivals.record(sent, sent + rtt, Arrived { seq: probe.seq, rtt });
+        let on_time = (probe.outcome == Outcome::Ok).then_some(rtt);
+        self.arrivals.record(sent, sent + rtt, Arrived { seq: probe.seq, on_time });
         while let Some(arrived) = self.arrivals.settled() {
-            self.reordering.record(arrived.seq);
-            self.jitter.record(arrived.rtt);
+            arrived.count(&mut self.reordering, &mut self.jitter);
         }
         if let (Some(up), Some(down)) = (probe.owd_up, probe.owd_down) {
             let step = self.clock.record(Exchange { sent, received: sent + rtt, up, down });
@@ -214,8 +228,7 @@ impl Fold {
     fn in_order_of_arrival(&self) -> (RtpJitter, Reordering) {
         let (mut jitter, mut reordering) = (self.jitter, self.reordering.clone());
         for arrived in self.arrivals.clone().finish() {
-            reordering.record(arrived.seq);
-            jitter.record(arrived.rtt);
+            arrived.count(&mut reordering, &mut jitter);
         }
         (jitter, reordering)
     }

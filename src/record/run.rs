@@ -134,10 +134,13 @@ pub struct Summary {
     pub late: u64,
     pub lost: u64,
     pub send_errors: u64,
-    /// All that was not on time, over sent.
+    /// Lost or late, over sent.
     pub loss_share: Option<f64>,
-    /// The 95 % Wilson interval of the share.
+    /// The 95 % Wilson interval of `loss_share`.
     pub loss_interval: Option<[f64; 2]>,
+    /// Lost, over sent: what ping calls packet loss.
+    #[serde(default)]
+    pub lost_share: Option<f64>,
     pub causes: BTreeMap<Cause, u64>,
     /// How losses, late replies among them, follow one another.
     pub loss_runs: LossRuns,
@@ -161,8 +164,11 @@ pub struct Summary {
     /// The shares that came behind 1 and behind 3 sent later (n-reordering).
     pub reordering_1_share: Option<f64>,
     pub reordering_3_share: Option<f64>,
-    /// Of replies on time, as are all the delays below.
+    /// Of replies on time, as are all the delays below but `rtt_all_us`.
     pub rtt_us: Option<Distribution>,
+    /// Of all replies, late ones too: what ping's last line shows.
+    #[serde(default)]
+    pub rtt_all_us: Option<Distribution>,
     /// Of an even number the mean of the middle two, which the 50th percentile is not.
     pub rtt_median_us: Option<f64>,
     /// Without the time spent at the server.
@@ -181,7 +187,7 @@ pub struct Summary {
     pub ipdv_us: Option<Distribution>,
     /// The 99.9th percentile of the RTT above its minimum (RFC 5481).
     pub pdv_us: Option<f64>,
-    /// Interarrival jitter of RFC 3550 A.8, at the end of the run.
+    /// Interarrival jitter of RFC 3550 A.8 of replies on time, at the end of the run.
     pub rtp_jitter_us: Option<f64>,
     pub schedule_error_us: Option<Distribution>,
     /// Probes that left more than one interval late.

@@ -33,6 +33,18 @@ fn a_late_reply_counts_for_its_own_probe_once_and_as_late() {
     let summary = fold.summary();
     assert_eq!((summary.sent, summary.ok, summary.late, summary.lost), (40, 0, 40, 0));
     assert_eq!((summary.loss_share, summary.rtt_us, summary.duplicates), (Some(1.0), None, 0));
+    assert_eq!(summary.rtp_jitter_us, None, "jitter is of replies on time");
+}
+
+#[test]
+fn replies_that_came_late_were_received_as_ping_counts_them() {
+    let rows = resolved(&events_of(clean(), millis(5), settings(200, millis(1))));
+    let mut fold = Fold::new();
+    rows.iter().for_each(|row| fold.push(row, |_| {}));
+    let summary = fold.summary();
+    let rtt = summary.rtt_all_us.as_ref().expect("replies");
+    assert_eq!((rtt.n, rtt.min, rtt.mean, rtt.max), (200, 10_000.0, 10_000.0, 10_000.0));
+    assert_eq!((summary.lost_share, summary.loss_share), (Some(0.0), Some(1.0)));
 }
 
 #[test]

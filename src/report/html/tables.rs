@@ -13,7 +13,7 @@ use crate::time::Duration;
 pub fn figures(run: &Run, digest: &Digest) -> String {
     let figures = Figures::of(run, digest);
     let interval =
-        figures.loss_interval.map(|[low, high]| format!("95 %: {} to {}", percent_bare(low), percent(high)));
+        figures.loss_interval.map(|[low, high]| format!("95 % CI {}–{}", percent_bare(low), percent(high)));
     let rtt = |pick: fn(&Distribution) -> f64| figures.rtt.as_ref().map_or(unknown(), |d| micros(pick(d)));
     let net = figures.net.as_ref().map_or(unknown(), |net| micros(net.p50));
     let jitter = digest.mean_delta().map_or(unknown(), |nanos| micros(nanos / 1e3));
@@ -22,7 +22,7 @@ pub fn figures(run: &Run, digest: &Digest) -> String {
     let cells = [
         ("sent / in time", answered, late, false),
         (
-            "loss",
+            "lost or late",
             figures.loss.map_or(unknown(), percent),
             interval.unwrap_or_default(),
             figures.loss.is_some_and(|loss| loss > 0.0),
@@ -58,7 +58,8 @@ fn few(rtt: Option<&Distribution>) -> String {
 pub fn summary(run: &Run) -> String {
     let Some(summary) = &run.summary else { return String::new() };
     let delays = [
-        ("RTT", &summary.rtt_us),
+        ("RTT on time", &summary.rtt_us),
+        ("RTT of all replies", &summary.rtt_all_us),
         ("network RTT", &summary.net_rtt_us),
         ("RTT from due time", &summary.due_rtt_us),
         ("sent late by", &summary.schedule_error_us),

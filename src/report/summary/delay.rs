@@ -5,10 +5,11 @@ use super::{Detail, micros, ms};
 use crate::record::{Distribution, Run, Summary};
 
 pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
-    let mut lines = Vec::new();
-    let Some(rtt) = &summary.rtt_us else { return lines };
-    let few = if rtt.n < 100 { format!(", n={}: p99 is the maximum", rtt.n) } else { String::new() };
-    lines.push(percentiles("rtt", rtt, detail) + &few);
+    let late = summary.late > 0;
+    let all = summary.rtt_all_us.as_ref().filter(|_| late).map(|rtt| rtt_line("rtt of all", rtt, detail));
+    let Some(rtt) = &summary.rtt_us else { return all.into_iter().collect() };
+    let mut lines = vec![rtt_line(if late { "rtt on time" } else { "rtt" }, rtt, detail)];
+    lines.extend(all);
     if let Some(net) = summary.net_rtt_us.as_ref().filter(|net| net.mean < rtt.mean) {
         lines.push(format!("{} (without the time at the server)", percentiles("net", net, detail)));
     }
@@ -66,6 +67,12 @@ pub(super) fn variation(summary: &Summary) -> Vec<String> {
 
 pub(super) fn jitter(summary: &Summary) -> Option<String> {
     summary.rtp_jitter_us.map(|jitter| format!("jitter (RFC 3550) {}", milliseconds(micros(jitter))))
+}
+
+/// Of few replies the 99th percentile is the maximum.
+fn rtt_line(name: &str, rtt: &Distribution, detail: Detail) -> String {
+    let few = if rtt.n < 100 { format!(", n={}: p99 is the maximum", rtt.n) } else { String::new() };
+    percentiles(name, rtt, detail) + &few
 }
 
 fn percentiles(name: &str, values: &Distribution, detail: Detail) -> String {

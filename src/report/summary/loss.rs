@@ -3,21 +3,30 @@
 use super::super::quantity::{milliseconds, percent, percent_bare};
 use super::{Detail, micros};
 use crate::probe::Cause;
-use crate::record::{Outage, Summary};
+use crate::record::{Config, Outage, Run, Summary};
+
+/// What ping does not tell: which of the replies came within their deadline.
+pub(super) fn in_time(run: &Run, summary: &Summary) -> Option<String> {
+    let Summary { sent, ok, late, lost, .. } = summary;
+    (*sent > 0)
+        .then(|| format!("{ok} on time, {late} late, {lost} lost (deadline: {})", deadline(&run.config)))
+}
+
+fn deadline(config: &Config) -> String {
+    match config.deadline_us {
+        Some(deadline) => micros(deadline).to_string(),
+        None if config.decay.is_some() || config.poisson_seed.is_some() => "each probe's interval".to_owned(),
+        None => format!("the interval, {}", micros(config.interval_us)),
+    }
+}
 
 pub(super) fn losses(summary: &Summary) -> Option<String> {
     let (share, [low, high]) = (summary.loss_share?, summary.loss_interval?);
-    let mut line = format!(
-        "not on time {} (95 % interval {} to {} %)",
-        percent(share),
-        percent_bare(low),
-        percent_bare(high)
-    );
-    let mut parts: Vec<String> =
-        summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause_in_words(*cause))).collect();
-    if summary.late > 0 {
-        parts.push(format!("{} late", summary.late));
-    }
+    let mut line =
+        format!("lost or late: {} (95 % CI {}–{} %)", percent(share), percent_bare(low), percent_bare(high));
+    let late = (summary.late > 0).then(|| format!("{} late", summary.late));
+    let causes = summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause_in_words(*cause)));
+    let parts: Vec<String> = late.into_iter().chain(causes).collect();
     if !parts.is_empty() {
         line += ": ";
         line += &parts.join(", ");
@@ -66,12 +75,12 @@ fn cause_in_words(cause: Cause) -> &'static str {
     match cause {
         Cause::Up => "lost by the network on the way up",
         Cause::Down => "lost by the network on the way down",
-        Cause::InjectedUp => "dropped on purpose on the way up",
-        Cause::InjectedDown => "withheld on purpose by the server",
+        Cause::InjectedUp => "dropped by the server on the way up (injected)",
+        Cause::InjectedDown => "dropped by the server (injected)",
         Cause::Refused => "refused by the server",
-        Cause::ServerOverflow => "lost in the server's full buffer",
-        Cause::ClientOverflow => "lost in this host's full buffer",
-        Cause::Unknown => "lost, nobody knows where",
+        Cause::ServerOverflow => "lost in the server's full receive buffer",
+        Cause::ClientOverflow => "lost in this host's full receive buffer",
+        Cause::Unknown => "lost, direction unknown",
     }
 }
 

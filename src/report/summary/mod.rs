@@ -33,9 +33,9 @@ pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail)
     lines.push(format!("--- {} ping statistics ---", run.config.host));
     lines.push(counts(summary));
     lines.extend(ours(run, summary, detail).iter().flat_map(|line| folded(line)));
-    lines.extend(match &summary.rtt_us {
+    lines.extend(match &summary.rtt_all_us {
         Some(rtt) => Some(last_line(rtt)),
-        None => (summary.sent > 0).then(|| "no reply came on time".to_owned()),
+        None => (summary.sent > 0).then(|| "no reply came".to_owned()),
     });
     lines
 }
@@ -43,6 +43,7 @@ pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail)
 fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
     let all = detail == Detail::All;
+    lines.extend(loss::in_time(run, summary));
     lines.extend(loss::losses(summary));
     lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
     if all {
@@ -77,24 +78,25 @@ fn folded(line: &str) -> Vec<String> {
 /// One line in the middle of a run.
 pub fn interim(summary: &Summary) -> String {
     let loss =
-        summary.loss_share.map_or("nothing sent".into(), |share| format!("{} not on time", percent(share)));
+        summary.loss_share.map_or("nothing sent".into(), |share| format!("{} lost or late", percent(share)));
     let delay = summary.rtt_us.as_ref().map_or(String::new(), |rtt| {
         format!(", rtt p50/p99/max = {}/{}/{} ms", ms(rtt.p50), ms(rtt.p99), ms(rtt.max))
     });
     format!("{} sent, {} on time, {loss}{delay}", summary.sent, summary.ok)
 }
 
-/// The two totals in ping's own words.
+/// The totals in ping's own words and with its meaning: a late reply was received.
 fn counts(summary: &Summary) -> String {
     let errors =
         if summary.send_errors > 0 { format!(", +{} errors", summary.send_errors) } else { String::new() };
     let duplicates =
         if summary.duplicates > 0 { format!(", +{} duplicates", summary.duplicates) } else { String::new() };
-    let share = percent_bare(summary.loss_share.unwrap_or(0.0));
+    let share = percent_bare(summary.lost_share.unwrap_or(0.0));
     let time = (summary.duration_us / 1e3).round();
     format!(
         "{} packets transmitted, {} received{duplicates}{errors}, {share}% packet loss, time {time}ms",
-        summary.sent, summary.ok
+        summary.sent,
+        summary.ok + summary.late
     )
 }
 
@@ -167,7 +169,8 @@ mod tests {
                 "",
                 "--- host ping statistics ---",
                 "100 packets transmitted, 100 received, 0% packet loss, time 1000ms",
-                "not on time 0 % (95 % interval 0 to 3.7 %)",
+                "100 on time, 0 late, 0 lost (deadline: the interval, 10ms)",
+                "lost or late: 0 % (95 % CI 0–3.7 %)",
                 "rtt p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
                 "net p50/p90/p99/max = 9.50/14.2/19.0/20.0 ms (without the time at the server)",
                 "jitter (RFC 3550) 1.50 ms",
@@ -182,9 +185,12 @@ mod tests {
     fn a_bad_run_says_what_went_wrong_and_what_would_help() {
         let said = lines(&bad(), Detail::Usual).join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
-            "100 packets transmitted, 60 received, +5 duplicates, +2 errors, 40% packet loss",
-            "not on time 40 % (95 % interval 30.9 to 49.8 %): 10 lost by the network on the way up",
-            "19 withheld on purpose by the server, 1 lost in this host's full buffer, 10 late",
+            "100 packets transmitted, 70 received, +5 duplicates, +2 errors, 30% packet loss",
+            "60 on time, 10 late, 30 lost (deadline: the interval, 10ms)",
+            "lost or late: 40 % (95 % CI 30.9–49.8 %): 10 late, 10 lost by the network on the way up",
+            "19 dropped by the server (injected), 1 lost in this host's full receive buffer",
+            "rtt on time p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
+            "rtt of all p50/p90/p99/max = 11.0/25.5/40.0/45.0 ms, n=70: p99 is the maximum",
             "longest outage 90.0 ms from 2.500 s on, 9 probes",
             "7 reordered (10 %), by 4 places at most, 5 duplicates, 2 of them on purpose",
             "payloads changed: 1 by the network, 3 on purpose",
@@ -198,7 +204,7 @@ mod tests {
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
-        assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms"));
+        assert!(said.ends_with("rtt min/avg/max/mdev = 9.000/11.000/45.000/1.234 ms"));
     }
 
     #[test]
@@ -238,7 +244,7 @@ mod tests {
 
     #[test]
     fn programs_that_read_linux_ping_know_it() {
-        let lost = Summary { rtt_us: None, net_rtt_us: None, ok: 0, ..bad() };
+        let lost = Summary { rtt_us: None, rtt_all_us: None, net_rtt_us: None, ok: 0, late: 0, ..bad() };
         for summary in [good(), bad(), lost] {
             for detail in [Detail::Usual, Detail::All] {
                 let lines = lines(&summary, detail);
@@ -246,6 +252,35 @@ mod tests {
                 assert!(last.iter().any(|line| line.contains(" time ")), "{last:?}");
             }
         }
+    }
+
+    /// Every reply came, and every one after its deadline.
+    #[test]
+    fn a_run_of_late_replies_closes_as_ping_would() {
+        let late = Summary {
+            ok: 0,
+            late: 100,
+            loss_share: Some(1.0),
+            loss_interval: Some([0.963, 1.0]),
+            rtt_us: None,
+            net_rtt_us: None,
+            rtp_jitter_us: None,
+            ..good()
+        };
+        assert_eq!(
+            lines(&late, Detail::Usual)[2..],
+            [
+                "100 packets transmitted, 100 received, 0% packet loss, time 1000ms",
+                "0 on time, 100 late, 0 lost (deadline: the interval, 10ms)",
+                "lost or late: 100 % (95 % CI 96.3–100 %): 100 late",
+                "rtt of all p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
+                "none reordered, no duplicates",
+                "note: most replies came after the deadline; a larger -W would count them",
+                "note: a clock was set once; one-way delays are from then on",
+                "send time error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
+            ]
+        );
     }
 
     /// Nothing was sent, or nothing came back: nothing is made up.
