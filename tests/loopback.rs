@@ -68,8 +68,8 @@ fn the_main_job(io: &str) {
     let bench = Bench::new();
     let finished = bench.ping(&format!("-ip 127.0.0.1 -p {port} -n 20 -i 0.02 -W 2 -s 512 {io}")).finish();
     finished.assert_summed_up();
-    let header = format!("PING 127.0.0.1 (127.0.0.1) 512(540) bytes of data. UDP port {port}");
-    assert_eq!(finished.stdout[0], header);
+    let header = format!("PING 127.0.0.1 (127.0.0.1) 512(540) bytes of data. UDP port {port}, timestamps: ");
+    assert!(finished.stdout[0].starts_with(&header), "{finished:#?}");
     assert!(finished.stdout[1].starts_with("the server injects, on purpose: "), "{finished:#?}");
     assert_eq!(finished.stderr, ["run/report.png"]);
     assert_eq!(lengths.try_iter().collect::<Vec<_>>(), [512; 20]);
@@ -131,6 +131,30 @@ fn a_clean_loopback_loses_nothing() {
         let totals = serve.process.finish();
         assert_eq!(totals.code, Some(0));
         assert!(totals.has_line("300 probes"), "{totals:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn up_to_10_000_probes_a_second_the_kernel_stamps_what_is_sent_unless_told_otherwise() {
+    let serve = Serve::start("--clean");
+    for (options, tx, rx) in [
+        ("-i 1ms", "kernel", "kernel"),
+        ("--rate 10000", "kernel", "kernel"),
+        ("--rate 10001", "program", "kernel"),
+        ("--rate 20000 --tx-stamps", "kernel", "kernel"),
+        ("-i 1ms --no-tx-stamps", "program", "kernel"),
+        ("-i 1ms --text", "program", "kernel"),
+        ("-i 1ms --io portable", "program", "program"),
+    ] {
+        let bench = Bench::new();
+        let port = serve.port;
+        let finished = bench.ping(&format!("-ip 127.0.0.1 -p {port} -n 3 -W 1 {options}")).finish();
+        let stamps = bench.record().run.stamps;
+        assert_eq!((&*stamps.client_send, &*stamps.client_receive), (tx, rx), "{options}");
+        let words = [tx, rx].map(|stamps| if stamps == "kernel" { stamps } else { "user space" });
+        let header = format!("timestamps: TX {}, RX {}", words[0], words[1]);
+        assert!(finished.stdout[0].ends_with(&header), "{options} {finished:#?}");
     }
 }
 

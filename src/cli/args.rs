@@ -113,9 +113,12 @@ pub struct Serve {
     /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
     #[arg(long)]
     pub busy_poll: bool,
-    /// Have the kernel stamp what arrives, as it does where replies are held, so that waiting in the
-    /// socket counts as the server's time
+    /// Take no kernel timestamps of what arrives unless replies are held: 3 % faster, but clients cannot tell
+    /// the server's own time from the network's
     #[arg(long)]
+    pub no_stamps: bool,
+    /// The default now
+    #[arg(long, hide = true, conflicts_with = "no_stamps")]
     pub stamps: bool,
     /// Print nothing but errors
     #[arg(short, long)]
@@ -252,10 +255,13 @@ pub struct Ping {
     /// No interval gets shorter than this by --decay or --poisson [default: 100us; with --poisson a tenth of -i at most]
     #[arg(long, value_name = "TIME")]
     pub min_interval: Option<Interval>,
-    /// Have the kernel stamp each probe as it leaves, not this program just before: closer to the wire, for
-    /// a call more each
+    /// Kernel timestamps of the probes that leave at any rate: more accurate; one extra syscall per probe
+    /// [default: up to 10,000 probes a second]
     #[arg(long)]
     pub tx_stamps: bool,
+    /// Take send times in user space, just before the send call
+    #[arg(long, conflicts_with = "tx_stamps")]
+    pub no_tx_stamps: bool,
     /// Time after which a reply is late [default: the interval, until the next probe is due]
     #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
     pub deadline: Option<Interval>,

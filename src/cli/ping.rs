@@ -62,7 +62,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
             return Err(anyhow!(error).context(format!("cannot send to {}{from}", peer.address)));
         }
     };
-    let mut run = plan.record(&peer, &settings, argv, engine.has_kernel_stamps());
+    let mut run = plan.record(&peer, &settings, argv, &engine);
     run.environment.receive_buffer = engine
         .receive_buffer()
         .map(|(bytes, asked)| ReceiveBuffer { bytes: bytes as u64, asked: asked as u64 });
@@ -71,7 +71,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
-    let mut screen = Screen::new(lines, &peer, About::of(&run.config), Look::of(arguments));
+    let mut screen = Screen::new(lines, &peer, About::of(&run.config), &run.stamps, Look::of(arguments));
 
     let page = arguments.http.map(|address| PingPage::start(address, &run, clock)).transpose();
     let mut page = match page {

@@ -68,7 +68,7 @@ fn serving(arguments: &Serve) -> Serving {
     Serving {
         backend: backend(arguments.io),
         busy_poll: arguments.busy_poll,
-        stamps: arguments.stamps,
+        stamps: !arguments.no_stamps,
         share_port: false,
     }
 }

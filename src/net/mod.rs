@@ -26,7 +26,7 @@ pub use client::ClientEngine;
 pub use clock::Clock;
 pub use control::Control;
 pub use doors::Bind;
-pub use endpoint::Outgoing;
+pub use endpoint::{Outgoing, TxStamps};
 pub use finder::find_size;
 pub use host::{HostSampler, processes};
 pub use http::{Answer, HttpServer, Site};

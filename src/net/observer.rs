@@ -12,6 +12,8 @@ pub enum Observation {
     ClockStep { at: Instant, by: Duration },
     /// Of so many datagrams the kernel told less than it was asked to. At the end, if at all.
     ToldLess { at: Instant, datagrams: u64 },
+    /// How many probes left, and of how many the kernel told when. At the end, where it was asked to.
+    TxStamps { sent: u64, stamped: u64 },
     /// The sockets can be used no longer; nothing follows.
     SocketFailed { at: Instant, why: String },
     /// The state of things, at most once every `ClientEngine::TICK`.

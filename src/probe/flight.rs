@@ -18,8 +18,9 @@ use closed::Closed;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerTimes {
     pub hold: Duration,
-    /// All the time at the server.
-    pub residence: Duration,
+    /// All the time at the server. None where it stamps nothing in the kernel: without a hold it then has
+    /// one time only, that at which it looked.
+    pub residence: Option<Duration>,
     pub owd_up: Duration,
     pub owd_down: Duration,
     /// A further reply, sent on purpose.
@@ -193,12 +194,10 @@ impl Flight {
 
     /// The kernel says when the probe left. A stamp that cannot be so, for the time of day was set in
     /// between, is none.
-    pub fn leave(&mut self, seq: u64, at: Instant) {
-        if let Some(slot) = self.slot_mut(seq)
-            && (Duration::ZERO..Self::LEAVES_WITHIN).contains(&(at - slot.sent))
-        {
-            slot.left = Some(at);
-        }
+    pub fn leave(&mut self, seq: u64, at: Instant) -> bool {
+        let slot = self.slot_mut(seq);
+        let slot = slot.filter(|slot| (Duration::ZERO..Self::LEAVES_WITHIN).contains(&(at - slot.sent)));
+        slot.map(|slot| slot.left = Some(at)).is_some()
     }
 
     /// What the datagram says of when the probe left, if it is still of interest.
@@ -365,7 +364,7 @@ impl Flight {
                 resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
                 resolved.rtt = Some(received - slot.departure());
                 resolved.hold = server.map(|times| times.hold);
-                resolved.server = server.map(|times| times.residence);
+                resolved.server = server.and_then(|times| times.residence);
                 resolved.owd_up = server.map(|times| times.owd_up - (slot.departure() - slot.sent));
                 resolved.owd_down = server.map(|times| times.owd_down);
                 resolved.corrupted = server.and_then(|times| times.corrupted);
@@ -415,7 +414,7 @@ mod tests {
         let mut flight = Flight::new(64, PATIENCE, 1);
         flight.start(at(0));
         flight.launch(&PLANNED, at(10));
-        left.into_iter().for_each(|left| flight.leave(0, left));
+        left.into_iter().for_each(|left| assert!(flight.leave(0, left)));
         let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
         flight.arrive(0, at(100), Some(times));
         flight.pop(at(2_000), |_, _| Cause::Unknown).expect("its deadline has passed")

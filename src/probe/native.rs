@@ -218,9 +218,10 @@ impl Client {
                 self.flight.seen_in_window(seq);
             }
         }
+        let stamped = self.server.as_ref().is_some_and(|server| server.kernel_stamps);
         let times = ServerTimes {
             hold: reply.hold,
-            residence: reply.residence,
+            residence: Some(reply.residence).filter(|residence| stamped || *residence > Duration::ZERO),
             owd_up: reply.received - reply.sent,
             owd_down: received - (reply.received + reply.residence),
             injected_copy: reply.copy,

@@ -71,13 +71,11 @@ impl Client {
         }
     }
 
-    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours.
-    pub fn left(&mut self, at: Instant, frame: &[u8]) {
-        if let Dialect::Native(native) = &self.dialect
-            && let Some(seq) = native.probe_in(frame)
-        {
-            self.flight.leave(seq, at);
-        }
+    /// The kernel stamped what it sent, at `at`; the frame has headers of other layers before ours. Whether
+    /// that is a probe's send time.
+    pub fn left(&mut self, at: Instant, frame: &[u8]) -> bool {
+        let Dialect::Native(native) = &self.dialect else { return false };
+        native.probe_in(frame).is_some_and(|seq| self.flight.leave(seq, at))
     }
 
     /// The datagram did not leave after all.

@@ -96,7 +96,7 @@ pub struct Server {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps {
-    /// `kernel` or `program`.
+    /// `kernel`, `program`, or `mixed` where the kernel stamped some probes only.
     pub client_send: String,
     pub client_receive: String,
     pub server: Option<String>,

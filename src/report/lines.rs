@@ -5,11 +5,23 @@
 use std::net::IpAddr;
 
 use super::quantity::{bytes_on_the_wire, milliseconds};
+use crate::record::Stamps;
 use crate::time::Duration;
 
-pub fn header(host: &str, address: IpAddr, port: u16, size: u32) -> String {
+pub fn header(host: &str, address: IpAddr, port: u16, size: u32, stamps: &Stamps) -> String {
     let whole = bytes_on_the_wire(size, address);
-    format!("PING {host} ({address}) {size}({whole}) bytes of data. UDP port {port}")
+    let stamps = timestamps(stamps);
+    format!("PING {host} ({address}) {size}({whole}) bytes of data. UDP port {port}, {stamps}")
+}
+
+/// Where the client's send and receive times are taken.
+pub fn timestamps(stamps: &Stamps) -> String {
+    format!("timestamps: TX {}, RX {}", clock_words(&stamps.client_send), clock_words(&stamps.client_receive))
+}
+
+/// What `run.json` calls `program` is user space, beside the kernel.
+pub fn clock_words(stamps: &str) -> &str {
+    if stamps == "program" { "user space" } else { stamps }
 }
 
 /// A reply to a probe.
@@ -65,10 +77,16 @@ mod tests {
     #[test]
     fn looks_like_ping() {
         let localhost = IpAddr::from([127, 0, 0, 1]);
-        assert_eq!(
-            header("localhost", localhost, 8080, 512),
-            "PING localhost (127.0.0.1) 512(540) bytes of data. UDP port 8080"
-        );
+        let stamps = |send: &str| Stamps {
+            client_send: send.to_owned(),
+            client_receive: "kernel".to_owned(),
+            server: None,
+        };
+        for (send, tx) in [("kernel", "kernel"), ("program", "user space"), ("mixed", "mixed")] {
+            let begin = "PING localhost (127.0.0.1) 512(540) bytes of data. UDP port 8080";
+            let whole = format!("{begin}, timestamps: TX {tx}, RX kernel");
+            assert_eq!(header("localhost", localhost, 8080, 512, &stamps(send)), whole);
+        }
         let first = Reply {
             seq: 3,
             size: 512,

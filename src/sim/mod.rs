@@ -80,12 +80,13 @@ struct Scheduled {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
+    /// The kernel's stamp is of the arrival, however late the server, or the client, reads it.
     ToServer {
         host: usize,
         port: u16,
+        arrived: Instant,
         datagram: Vec<u8>,
     },
-    /// The kernel's stamp is of the arrival, however late the client looks.
     ToClient {
         host: usize,
         port: u16,
@@ -105,6 +106,13 @@ enum What {
 /// A server to come. It is never compared: no two events have the same order.
 struct Restart(reflect::Settings, [u8; 32]);
 
+/// It is told when each datagram came, as by a kernel.
+fn server(settings: reflect::Settings, secret: [u8; 32], now: Instant) -> Server {
+    let mut server = Server::new(settings, secret, now);
+    server.set_kernel_stamps(true);
+    server
+}
+
 impl Simulation {
     /// The clock starts away from zero, so that nothing relies on it.
     pub const START: Instant = Instant::from_nanos(1_000_000_000_000);
@@ -114,7 +122,7 @@ impl Simulation {
             now: Self::START,
             queue: BinaryHeap::new(),
             scheduled: 0,
-            server: Some(Server::new(settings, secret(seed, 0), Self::START)),
+            server: Some(server(settings, secret(seed, 0), Self::START)),
             server_lead: Duration::ZERO,
             server_wake: None,
             freeze: None,
@@ -124,6 +132,12 @@ impl Simulation {
             down,
             buffer: vec![0; BUFFER],
         }
+    }
+
+    /// The server has no stamps of the kernel's: what it receives came when it looked.
+    pub fn without_server_stamps(mut self) -> Self {
+        self.server.iter_mut().for_each(|server| server.set_kernel_stamps(false));
+        self
     }
 
     /// Adds a client that starts now; returns its number.
@@ -179,8 +193,9 @@ impl Simulation {
 
     /// Somebody sends this to the server, as if from the first port of a client.
     pub fn forge_to_server(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
-        let what = What::ToServer { host: client, port: FIRST_PORT, datagram };
-        self.schedule(Self::START + after, what);
+        let arrived = Self::START + after;
+        let what = What::ToServer { host: client, port: FIRST_PORT, arrived, datagram };
+        self.schedule(arrived, what);
     }
 
     /// The server is gone from one time on, and another is there from another time on.
@@ -289,7 +304,9 @@ impl Simulation {
             return self.schedule(end + behind, what);
         }
         match what {
-            What::ToServer { host, port, datagram } => self.deliver_to_server(host, port, &datagram),
+            What::ToServer { host, port, arrived, datagram } => {
+                self.deliver_to_server(host, port, arrived, &datagram);
+            }
             What::ToClient { host, port, arrived, datagram } => {
                 // Nobody is at a port that the client, or the translator, has given up.
                 let Host { ports, translation, .. } = &self.hosts[host];
@@ -338,7 +355,7 @@ impl Simulation {
             }
             What::Restart(restart) => {
                 let now = self.now + self.server_lead;
-                self.server = Some(Server::new(restart.0, restart.1, now));
+                self.server = Some(server(restart.0, restart.1, now));
             }
         }
     }
@@ -355,7 +372,7 @@ impl Simulation {
         self.hosts[host].asleep.filter(|(from, end)| (*from..*end).contains(&self.now)).map(|(_, end)| end)
     }
 
-    fn deliver_to_server(&mut self, host: usize, port: u16, datagram: &[u8]) {
+    fn deliver_to_server(&mut self, host: usize, port: u16, arrived: Instant, datagram: &[u8]) {
         let Some(server) = &mut self.server else {
             // Nobody listens: the client's host hears so, one network delay later or not at all.
             let now = self.now + self.hosts[host].lead;
@@ -364,11 +381,13 @@ impl Simulation {
             return;
         };
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
+        let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: address(host, port), local: None };
         let now = self.now + self.server_lead;
         let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
-        if let Some(length) = server.handle(Incoming { hops: HOPS, ..incoming }) {
+        let received = arrived + self.server_lead;
+        if let Some(length) = server.handle(Incoming { hops: HOPS, received, ..incoming }) {
             self.send_down(path, length);
         }
         self.serve_server();
@@ -417,8 +436,9 @@ impl Simulation {
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {
                     let datagram = datagram.to_vec();
-                    let what = What::ToServer { host: index, port, datagram };
-                    self.queue.push(Reverse(Scheduled { at: self.now + delay, order: self.scheduled, what }));
+                    let arrived = self.now + delay;
+                    let what = What::ToServer { host: index, port, arrived, datagram };
+                    self.queue.push(Reverse(Scheduled { at: arrived, order: self.scheduled, what }));
                     self.scheduled += 1;
                 }
             }

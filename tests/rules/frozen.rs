@@ -40,6 +40,33 @@ fn a_stall_is_in_the_rtt_of_every_probe_that_met_it() {
 }
 
 #[test]
+fn a_clean_servers_stall_is_its_own_time_and_not_the_networks() {
+    let mut simulation = simulation(clean(), millis(2));
+    simulation.freeze_server(PERIOD, FROZEN);
+    simulation.add_client(Settings { deadline: Some(PERIOD), ..settings(2_000, millis(1)) });
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    assert!(rows.iter().all(|row| row.net_rtt() == Some(millis(4)) && row.owd_up == Some(millis(2))));
+    let longest = rows.iter().filter_map(|row| row.server).max().unwrap();
+    assert!(longest > millis(98) && longest <= FROZEN, "{longest}");
+}
+
+#[test]
+fn without_kernel_timestamps_a_clean_servers_time_is_unknown_and_so_is_the_networks() {
+    let rows = |line: &str| {
+        let server = injecting(line.parse().unwrap());
+        let mut simulation = simulation(server, millis(2)).without_server_stamps();
+        simulation.add_client(Settings { deadline: Some(PERIOD), ..settings(10, millis(1)) });
+        simulation.run(Duration::from_secs(60));
+        resolved(&simulation.take_events(0))
+    };
+    assert!(rows("clean").iter().all(|row| row.rtt == Some(millis(4))));
+    assert!(rows("clean").iter().all(|row| row.server.is_none() && row.net_rtt().is_none()));
+    // A hold is longer than what is not known.
+    assert!(rows("delay=constant:5ms").iter().all(|row| row.server == Some(millis(5))));
+}
+
+#[test]
 fn a_held_reply_that_falls_due_in_a_stall_leaves_after_it() {
     let holds: Impairment = "delay=constant:50ms".parse().unwrap();
     let mut simulation = simulation(injecting(holds), Duration::ZERO);

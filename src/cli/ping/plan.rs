@@ -9,7 +9,7 @@ use crate::cli::impair::wanted;
 use crate::cli::key;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
-use crate::net::{Outgoing, Timer, kernel_release, random_bytes};
+use crate::net::{ClientEngine, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
 use crate::probe::{Failure, Language, ServerInfo, Settings};
 use crate::record::{self, Config, Environment, Run, SCHEMA, Stamps};
 use crate::report::milliseconds;
@@ -78,7 +78,11 @@ impl<'a> Plan<'a> {
                 ttl: arguments.ttl,
                 dscp: arguments.dscp,
                 dont_fragment: arguments.fragment == Some(Fragment::Do),
-                sent_stamps: arguments.tx_stamps,
+                tx_stamps: match (arguments.tx_stamps, arguments.no_tx_stamps) {
+                    (true, _) => TxStamps::On,
+                    (_, true) => TxStamps::Off,
+                    _ => TxStamps::Auto,
+                },
                 timer: match arguments.timer {
                     args::Timer::Sleep => Timer::Sleep,
                     args::Timer::Hybrid => Timer::Hybrid,
@@ -157,7 +161,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The record of a run that is about to begin.
-    pub fn record(&self, peer: &Peer, settings: &Settings, argv: Vec<String>, kernel_stamps: bool) -> Run {
+    pub fn record(&self, peer: &Peer, settings: &Settings, argv: Vec<String>, engine: &ClientEngine) -> Run {
         let arguments = self.arguments;
         let micros = |time: Duration| time.as_micros_f64();
         Run {
@@ -187,8 +191,8 @@ impl<'a> Plan<'a> {
             },
             server: None,
             stamps: Stamps {
-                client_send: stamp(arguments.tx_stamps && kernel_stamps),
-                client_receive: stamp(kernel_stamps),
+                client_send: stamp(engine.has_tx_stamps()),
+                client_receive: stamp(engine.has_kernel_stamps()),
                 server: None,
             },
             clock: None,
@@ -258,6 +262,11 @@ pub fn note_server(run: &mut Run, server: &ServerInfo) {
         seed: server.seed,
         max_size: server.max_size,
     });
+}
+
+/// Which clock the send times are of in the end: some network devices stamp nothing, or not everything.
+pub fn stamped(sent: u64, stamped: u64) -> String {
+    if 0 < stamped && stamped < sent { "mixed".to_owned() } else { stamp(stamped > 0) }
 }
 
 fn stamp(by_kernel: bool) -> String {

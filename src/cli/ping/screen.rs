@@ -11,6 +11,7 @@ use crate::cli::line_cap::LineCap;
 use crate::cli::live::{About, Live, status};
 use crate::cli::printer::{Printer, on_a_terminal};
 use crate::probe::Event;
+use crate::record::Stamps;
 use crate::report::{self, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
@@ -51,6 +52,7 @@ pub struct Screen {
     host: String,
     embedded: bool,
     size: u32,
+    stamps: Stamps,
     look: Look,
     live: Live,
     outstanding: Outstanding,
@@ -71,13 +73,14 @@ impl Screen {
     /// Nor are more remarks than this on what is wrong.
     const MOST_NOTICES: u32 = 10;
 
-    pub fn new(printer: Printer, peer: &Peer, about: About, look: Look) -> Self {
+    pub fn new(printer: Printer, peer: &Peer, about: About, stamps: &Stamps, look: Look) -> Self {
         Self {
             printer,
             address: peer.address,
             host: peer.host.clone(),
             embedded: peer.embedded,
             size: about.size,
+            stamps: stamps.clone(),
             look,
             live: Live::new(about),
             outstanding: Outstanding::default(),
@@ -120,7 +123,7 @@ impl Screen {
                 if self.embedded {
                     self.line("no host given: measuring a server started here, inside this process");
                 }
-                self.line(report::header(&self.host, ip, port, self.size));
+                self.line(report::header(&self.host, ip, port, self.size, &self.stamps));
                 if let Some(rate) = server.as_ref().and_then(|server| server.session_rate) {
                     self.line(format!(
                         "the server answers {rate} probes a second at most and refuses the rest"

@@ -68,6 +68,9 @@ impl Watch<'_> {
                         self.screen.told_less(&note.text);
                         self.note(note);
                     }
+                    Observation::TxStamps { sent, stamped } => {
+                        self.run.stamps.client_send = plan::stamped(sent, stamped);
+                    }
                     Observation::SocketFailed { at, why } => {
                         self.note(notes.socket_failed(at, &why));
                         self.failed = Some(why);

@@ -3,6 +3,7 @@
 
 mod receive;
 mod send;
+mod tx_stamps;
 mod wait;
 
 use std::io;
@@ -20,6 +21,7 @@ use super::timer::Alarm;
 use super::trouble::Patience;
 use crate::probe::{Client, Counters, Settings, Transmit};
 use crate::time::Duration;
+use tx_stamps::Unstamped;
 
 /// One run against one server, on its sockets.
 pub struct ClientEngine {
@@ -35,6 +37,8 @@ pub struct ClientEngine {
     /// What stands in the outbox.
     departing: Vec<Transmit>,
     stamps: Stamps,
+    /// None where the kernel does not stamp what is sent.
+    unstamped: Option<Unstamped>,
     /// The last wait told that nothing is at the sockets.
     nothing_there: bool,
     /// There is but one processor for this program, and the server most likely runs on it too.
@@ -70,6 +74,7 @@ impl ClientEngine {
             outgoing: *outgoing,
             endpoint,
             patience: vec![Patience::default(); sockets.len() + 1],
+            unstamped: sockets[0].has_tx_stamps().then(Unstamped::default),
             sockets,
             bystander,
             client,
@@ -100,6 +105,10 @@ impl ClientEngine {
         self.sockets[0].has_stamps()
     }
 
+    pub fn has_tx_stamps(&self) -> bool {
+        self.unstamped.is_some()
+    }
+
     pub fn counters(&self) -> Counters {
         self.client.counters()
     }
@@ -110,6 +119,9 @@ impl ClientEngine {
         let datagrams = self.sockets.iter().map(Socket::truncated).sum();
         if datagrams > 0 {
             observer.observe(Observation::ToldLess { at: self.clock.now(), datagrams });
+        }
+        if let Some(Unstamped { sent, stamped, .. }) = self.unstamped {
+            observer.observe(Observation::TxStamps { sent, stamped });
         }
         if let Err(error) = &ran {
             observer.observe(Observation::SocketFailed { at: self.clock.now(), why: error.to_string() });

@@ -17,9 +17,7 @@ impl ClientEngine {
 
     pub(super) fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
         self.stamps.begin_look(self.clock.now());
-        if self.outgoing.sent_stamps {
-            self.note_departures(observer);
-        }
+        self.begin_with_tx_stamps(observer);
         let mut all = true;
         for lane in 0..self.sockets.len() {
             // A flood of replies must not keep the next probe from leaving.
@@ -55,20 +53,8 @@ impl ClientEngine {
         Ok(())
     }
 
-    fn note_departures(&mut self, observer: &mut impl Observer) {
-        self.note_lead(observer);
-        let Self { sockets, inbox, client, stamps, clock, .. } = self;
-        for socket in sockets {
-            socket.sent_stamps(inbox, |stamp, frame| {
-                if let Some(moment) = stamps.moment(stamp, clock.now()) {
-                    client.left(moment, frame);
-                }
-            });
-        }
-    }
-
     /// Before stamps are read, and not before they were made.
-    fn note_lead(&mut self, observer: &mut impl Observer) -> Instant {
+    pub(super) fn note_lead(&mut self, observer: &mut impl Observer) -> Instant {
         let now = self.clock.now();
         if let Some(by) = self.stamps.note(self.clock.wall_lead()) {
             observer.observe(Observation::ClockStep { at: now, by });
@@ -78,6 +64,7 @@ impl ClientEngine {
 
     fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
         let now = self.note_lead(observer);
+        self.read_awaited_tx_stamps();
         self.awaiting = false;
         for index in 0..self.inbox.arrived() {
             let arrival = *self.inbox.arrival(index);

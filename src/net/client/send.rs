@@ -72,6 +72,7 @@ impl ClientEngine {
             }
             tell_obstruction(&mut self.client, self.clock.now(), &error);
         }
+        self.note_sent(usize::from(transmit.seq.is_some()));
     }
 
     /// What stands in the outbox leaves, with nothing in between.
@@ -89,16 +90,19 @@ impl ClientEngine {
         if endpoint.has_trains() {
             client.coupled(outbox.longest_train());
         }
+        let mut sent = departing.iter().filter(|transmit| transmit.seq.is_some()).count();
         let mut patience = Self::ICMP_TRIES;
         sockets[lane].send(outbox, |index, error| {
             let again = told_instead(error, &mut patience);
             if again {
                 tell_obstruction(client, clock.now(), error);
             } else {
+                sent -= usize::from(departing[index].seq.is_some());
                 client.send_failed(&departing[index], send_error(error));
             }
             again
         });
+        self.note_sent(sent);
     }
 }
 

@@ -72,8 +72,8 @@ pub struct Options {
     pub busy_poll: bool,
     /// Stamp in the kernel what is received.
     pub stamps: bool,
-    /// Stamp in the kernel what is sent, too.
-    pub sent_stamps: bool,
+    /// Have the kernel stamp what is sent, where it can.
+    pub tx_stamps: bool,
     /// Tell the time to live of what is received.
     pub hops: bool,
 }
@@ -178,11 +178,20 @@ impl Socket {
         }
     }
 
-    /// Tells of each datagram that was sent when the kernel saw it leave, with the frame it was in.
-    pub fn sent_stamps(&mut self, batch: &mut Batch, tell: impl FnMut(Instant, &[u8])) {
+    /// Whether the kernel stamps what it sends.
+    pub fn has_tx_stamps(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.sent_stamps(batch, tell),
+            Self::Linux(socket) => socket.has_tx_stamps(),
+            Self::Portable(_) => false,
+        }
+    }
+
+    /// Passes on the transmit stamps that the kernel has queued, each with the frame that left then.
+    pub fn read_tx_stamps(&mut self, batch: &mut Batch, each: impl FnMut(Instant, &[u8])) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.read_tx_stamps(batch, each),
             Self::Portable(_) => {}
         }
     }

@@ -5,6 +5,7 @@ use super::frame::{SMALL, hand};
 use super::plan::{MARGIN, WIDTH};
 use super::sheet::Layer;
 use crate::report::font;
+use crate::report::lines::timestamps;
 
 pub fn draw(layer: &mut Layer, view: &View, top: f64) {
     let colours = layer.colours();
@@ -27,10 +28,7 @@ pub fn draw(layer: &mut Layer, view: &View, top: f64) {
 
 fn source(view: &View) -> String {
     let run = view.run;
-    let stamps = match (run.stamps.client_send.as_str(), run.stamps.client_receive.as_str()) {
-        (send, receive) if send == receive => format!("Times stamped by the {send}"),
-        (send, receive) => format!("Sending stamped by the {send}, receiving by the {receive}"),
-    };
+    let stamps = timestamps(&run.stamps).replacen('t', "T", 1);
     let from = match run.summary {
         Some(_) => "run.json and probes.csv",
         None => "probes.csv alone: the run did not end, and its figures are of what it wrote",

@@ -7,6 +7,7 @@ mod seconds;
 #[cfg(test)]
 mod specimens;
 
+use super::lines::{clock_words, timestamps};
 use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare, wrapped};
 use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
@@ -114,12 +115,11 @@ fn schedule(summary: &Summary) -> Option<String> {
 }
 
 fn stamps(run: &Run) -> String {
-    let stamps = &run.stamps;
-    let server = stamps.server.as_deref().unwrap_or("nobody");
-    format!(
-        "stamped by: {} when sending, {} when receiving, {server} at the server",
-        stamps.client_send, stamps.client_receive
-    )
+    let client = timestamps(&run.stamps);
+    match &run.stamps.server {
+        Some(server) => format!("{client}, server {}", clock_words(server)),
+        None => client,
+    }
 }
 
 fn knee(summary: &Summary) -> Vec<String> {
@@ -224,7 +224,7 @@ mod tests {
             "ipdv (RFC 3393) min/p50/p99/max = -4.00/0.000/4.00/5.00 ms",
             "pdv (RFC 5481) p99.9 above the minimum 12.0 ms",
             "by 4 places at most, 2.2 on average, 1-reordered 8 %, 3-reordered 1 %",
-            "stamped by: program when sending, kernel when receiving, kernel at the server",
+            "timestamps: TX user space, RX kernel, server kernel",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }

@@ -52,9 +52,10 @@ impl Socket {
         options::set_all(fd, ipv6, options)?;
         // Whoever gets none has their own clock.
         let stamps = options.stamps && options::receive_stamps(fd);
+        let tx_stamps = options.tx_stamps && options::send_stamps(fd);
         Ok(Self {
             socket,
-            options: Options { stamps, ..*options },
+            options: Options { stamps, tx_stamps, ..*options },
             connected: false,
             ipv6,
             overflows: DropCount::default(),
@@ -111,6 +112,10 @@ impl Socket {
 
     pub fn has_stamps(&self) -> bool {
         self.options.stamps
+    }
+
+    pub fn has_tx_stamps(&self) -> bool {
+        self.options.tx_stamps
     }
 
     pub fn overflows(&self) -> u64 {

@@ -16,10 +16,6 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     if !options.sparing || drops(fd).is_none() {
         set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     }
-    if options.sent_stamps {
-        let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
-        set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)?;
-    }
     if options.hops {
         if ipv6 {
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
@@ -59,6 +55,13 @@ pub fn receive_stamps(fd: RawFd) -> bool {
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_ok()
 }
 
+/// From now on a stamp of each datagram that leaves is queued with the socket's errors; whether the kernel
+/// can do that.
+pub fn send_stamps(fd: RawFd) -> bool {
+    let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int).is_ok()
+}
+
 /// From now on trains come whole. A kernel older than 5.0 knows none; there they stay single datagrams.
 pub fn receive_trains(fd: RawFd) {
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
@@ -96,10 +99,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_cannot_stamp_is_no_error() {
+    fn a_descriptor_without_timestamps_is_no_error() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(receive_stamps(socket.as_raw_fd()));
+        assert!(receive_stamps(socket.as_raw_fd()) && send_stamps(socket.as_raw_fd()));
         let (reader, _writer) = io::pipe().unwrap();
-        assert!(!receive_stamps(reader.as_raw_fd()));
+        assert!(!receive_stamps(reader.as_raw_fd()) && !send_stamps(reader.as_raw_fd()));
     }
 }

@@ -24,13 +24,13 @@ impl Socket {
         self.take(batch, 0)
     }
 
-    /// The frames are left in the batch by way of the queue of errors, where the kernel puts them.
-    pub fn sent_stamps(&mut self, batch: &mut Batch, mut tell: impl FnMut(Instant, &[u8])) {
-        while self.options.sent_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
+    /// The kernel queues each stamp with the socket's errors, together with the frame that it is of.
+    pub fn read_tx_stamps(&mut self, batch: &mut Batch, mut each: impl FnMut(Instant, &[u8])) {
+        while self.options.tx_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
             for index in 0..batch.arrived() {
                 let place = batch.datagrams(index).next().expect("every arrival is one datagram at least");
                 if let Some(stamp) = batch.arrival(index).stamp {
-                    tell(stamp, batch.bytes(place));
+                    each(stamp, batch.bytes(place));
                 }
             }
             if !batch.was_filled() {
@@ -211,7 +211,7 @@ mod tests {
             receive_buffer: Some(4096),
             trains: true,
             stamps: true,
-            sent_stamps: true,
+            tx_stamps: true,
             hops: true,
             ..Options::default()
         };
@@ -235,7 +235,7 @@ mod tests {
             assert!(arrival.length > arrival.segment, "a train to {ip}");
             assert!(arrival.stamp.is_some() && arrival.ttl.is_some() && arrival.path.local.is_some());
             let mut left = 0;
-            sender.sent_stamps(&mut inbox, |_, _| left += 1);
+            sender.read_tx_stamps(&mut inbox, |_, _| left += 1);
             assert!(left > 0, "stamps of what was sent to {ip}");
             assert_eq!((socket.truncated(), sender.truncated()), (0, 0), "{ip}");
         }
