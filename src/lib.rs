@@ -4,7 +4,7 @@
 //!
 //! | room | subject |
 //! |---|---|
-//! | [`units`], [`time`], [`rng`] | the base: quantities, nanoseconds, randomness as a function |
+//! | [`units`], [`time`], [`rng`], [`printable`] | the base: quantities, nanoseconds, randomness as a function, text of others |
 //! | [`wire`] | codecs: the native protocol, the text dialect |
 //! | [`schedule`] | when the next probe is due |
 //! | [`impair`] | what happens to a packet on purpose, and the queue of what is held |
@@ -43,6 +43,7 @@ pub mod cli;
 pub mod host;
 pub mod impair;
 pub mod net;
+pub mod printable;
 pub mod probe;
 pub mod record;
 pub mod reflect;

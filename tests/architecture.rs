@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["rng", "time", "units"];
+const BASE: &[&str] = &["printable", "rng", "time", "units"];
 
 /// What each room may see besides the base and itself.
 const MAY_SEE: &[(&str, &[&str])] = &[
+    ("printable", &[]),
     ("rng", &[]),
     ("time", &[]),
     ("units", &[]),

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::output::Output;
 use super::printer::{Printer, remark};
 use super::report::say_where;
+use crate::printable::printable;
 use crate::record::Folder;
 use crate::report::compare::{Changes, Sample, changes, letter, regression, table};
 use crate::report::{Theme, chart, png};
@@ -49,7 +50,7 @@ fn format(output: &Output) -> anyhow::Result<Format> {
 
 fn read(path: &Path, notes: &mut Vec<String>) -> anyhow::Result<Sample> {
     let folder = Folder::open(path)?;
-    let mut sample = Sample::new(path.display().to_string(), folder.read_run()?);
+    let mut sample = Sample::new(printable(&path.display().to_string()).into_owned(), folder.read_run()?);
     let mut rows = folder.probe_reader()?;
     for row in rows.by_ref() {
         sample.push(&row.map_err(|error| folder.row_error(error))?);

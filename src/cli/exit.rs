@@ -29,7 +29,7 @@ impl From<Exit> for ExitCode {
 
 /// Says what went wrong, in one line on stderr.
 pub fn complain(error: &anyhow::Error, exit: Exit) -> Exit {
-    remark(format_args!("udpecho: {error:#}"));
+    remark(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));
     exit
 }
 
@@ -54,7 +54,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     Exit::Error.into()
 }
 
-/// The message and its tips, without the usage that clap prints below them.
+/// The lines of a message as one: of clap's with its tips, without the usage below them.
 fn one_line(message: &str) -> String {
     let kept = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")

@@ -5,8 +5,12 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 
 use super::args::Impair;
+use super::input;
 use crate::impair::{Impairment, Scenario, SpecError};
 use crate::reflect::Injection;
+
+/// Of a scenario, or of a trace: enough for ten million samples.
+const LONGEST: u64 = 128 << 20;
 
 pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     if let Some(path) = &arguments.scenario {
@@ -42,10 +46,10 @@ pub fn wanted(spec: &str) -> anyhow::Result<Impairment> {
 }
 
 fn scenario(path: &Path) -> anyhow::Result<Scenario> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = input::read(path, LONGEST).with_context(|| format!("cannot read {}", path.display()))?;
     Scenario::from_toml(&text, &read).with_context(|| format!("{} is no scenario", path.display()))
 }
 
 fn read(path: &str) -> std::io::Result<String> {
-    std::fs::read_to_string(path)
+    input::read(Path::new(path), LONGEST)
 }

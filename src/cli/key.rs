@@ -9,17 +9,20 @@ use anyhow::{Context, anyhow};
 
 use super::args::Keygen;
 use super::exit::Exit;
-use super::printer::Printer;
+use super::input;
+use super::printer::{Printer, remark};
 use crate::net::random_bytes;
 use crate::wire::seal::Key;
 
 const VARIABLE: &str = "UDPECHO_KEY";
+const LONGEST: u64 = 64 << 10;
 
 /// The key in this file, or else in the environment, if there is one.
 pub fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     let (text, place) = match file {
         Some(file) => {
-            let text = std::fs::read_to_string(file);
+            let text = input::read(file, LONGEST);
+            warn_of_readers(file);
             (
                 text.with_context(|| format!("cannot read the key in {}", file.display()))?,
                 file.display().to_string(),
@@ -32,6 +35,18 @@ pub fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
         },
     };
     Key::parse(&text).map(Some).with_context(|| format!("no key in {place}"))
+}
+
+/// A key that other users of this host can read is no secret.
+fn warn_of_readers(file: &Path) {
+    #[cfg(unix)]
+    if let Ok(metadata) = std::fs::metadata(file)
+        && metadata.is_file()
+        && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o044 != 0
+    {
+        let name = file.display();
+        remark(format_args!("udpecho: warning: others can read the key in {name}; chmod 600 {name}"));
+    }
 }
 
 pub fn generate(arguments: &Keygen) -> anyhow::Result<Exit> {

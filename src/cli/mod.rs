@@ -5,6 +5,7 @@ mod compare;
 mod embedded;
 mod exit;
 mod impair;
+mod input;
 mod key;
 mod line_cap;
 mod live;

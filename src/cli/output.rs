@@ -1,11 +1,12 @@
 //! A file that a command writes as a whole: standard output, or a place that is checked before the work.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+
+use crate::record::files::write_whole;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -21,7 +22,7 @@ impl Output {
 
     /// The same, but a file that is there already is replaced only if `force`; a device is no such file.
     pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Self> {
-        if !force && path != Path::new("-") && path.is_file() {
+        if !force && path != Path::new("-") && (path.is_file() || path.is_symlink() && !path.exists()) {
             bail!("{} exists; give -o another name, or --force to replace it", path.display());
         }
         Ok(Self::named(path))
@@ -39,22 +40,15 @@ impl Output {
         match self {
             Self::Stdout => write_stdout(bytes),
             Self::File(path) => {
-                write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+                write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
             }
         }
     }
 }
 
-/// Writes a file beside its place, then into it. A device or a pipe is written to, not replaced.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.exists() && !path.is_file() {
-        return fs::write(path, bytes);
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&beside);
-    })
+/// A device or a pipe is written to, not replaced.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.exists() && !path.is_file() { std::fs::write(path, bytes) } else { write_whole(path, bytes) }
 }
 
 /// A closed pipe ends quietly.

@@ -11,11 +11,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ratatui::crossterm::terminal::size;
 
 use crate::net::stay_behind;
+use crate::printable::printable;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
 pub fn remark(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
 /// Whether a person looks at standard output, on a screen whose cursor can be moved.
@@ -83,13 +84,14 @@ impl Printer {
         Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })
     }
 
-    pub fn line(&self, line: impl Into<String>) {
-        let mut line = line.into();
+    /// A line, whatever is in it: what a terminal would obey is escaped.
+    pub fn line(&self, line: impl AsRef<str>) {
+        let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         self.text(line);
     }
 
-    /// Part of a line, or several.
+    /// What moves the cursor, and ours alone.
     pub fn text(&self, text: String) {
         if let Some(thread) = &self.thread
             && !text.is_empty()
@@ -105,6 +107,7 @@ impl Printer {
         if let Some(thread) = &self.thread
             && !thread.status_waits.swap(true, Ordering::AcqRel)
         {
+            let texts = texts.iter().map(|text| printable(text).into_owned()).collect();
             let _ = thread.chunks.send(Chunk::Status(texts));
         }
     }

@@ -32,12 +32,19 @@ pub struct Scenario {
 /// Why a file is no scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error(transparent)]
-    Toml(#[from] toml::de::Error),
+    #[error("line {line}: {why}")]
+    Toml { line: usize, why: String },
     #[error("step {number}: {source}")]
     Step { number: usize, source: SpecError },
     #[error("it has no [[step]]")]
     Empty,
+}
+
+/// In one line, without the part of the file that it is about.
+fn not_toml(text: &str, error: &toml::de::Error) -> ScenarioError {
+    let before = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
+    ScenarioError::Toml { line, why: error.message().to_owned() }
 }
 
 impl Scenario {
@@ -50,7 +57,7 @@ impl Scenario {
 
     /// Reads a file such as `contrib/scenario.toml`, which says what may stand in it.
     pub fn from_toml(text: &str, files: ReadFile<'_>) -> Result<Self, ScenarioError> {
-        let script: Script = toml::from_str(text)?;
+        let script: Script = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
         let read = |(at, step): (usize, ScriptStep)| {
             step.read(files).map_err(|source| ScenarioError::Step { number: at + 1, source })
         };

@@ -1,12 +1,14 @@
 //! The folder of a run: checked before the first probe, complete after the last.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, ErrorKind::AlreadyExists, ErrorKind::NotFound};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
+use super::files;
 use super::probes::{ProbeReader, ProbeWriter, RowError};
 use super::run::{Run, SCHEMA};
+use crate::printable::printable;
 use crate::probe::Resolved;
 
 pub const RUN: &str = "run.json";
@@ -15,6 +17,8 @@ pub const SECONDS: &str = "seconds.csv";
 pub const PICTURE: &str = "report.png";
 /// The other forms of the report, where somebody asked for them.
 const REPORTS: [&str; 2] = ["report.svg", "report.html"];
+/// No `run.json` of ours comes near.
+const LONGEST_RUN: u64 = 8 << 20;
 
 /// A folder that holds a run, or is about to.
 #[derive(Clone, Debug)]
@@ -52,9 +56,7 @@ impl Folder {
         if path.exists() && !path.is_dir() {
             return Err(FolderError::NotAFolder(path.to_owned()));
         }
-        let missing =
-            path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
-        let folder = Self { path: path.to_owned(), made: missing.map(Path::to_owned).collect() };
+        let folder = Self { path: path.to_owned(), made: missing(path) };
         folder.check(force).inspect_err(|_| folder.discard())?;
         Ok(folder)
     }
@@ -74,11 +76,28 @@ impl Folder {
         }
     }
 
-    /// Makes a new folder below `parent`, with a number behind its name if the name is taken.
+    /// Makes a new folder below `parent`, with a number behind its name if the name is taken. Of
+    /// several programs that want one name at the same time each gets a folder of its own.
     pub fn create_new(parent: &Path, name: &str) -> Result<Self, FolderError> {
-        let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
-        let path = names.map(|name| parent.join(name)).find(|path| !path.exists());
-        Self::create(&path.unwrap_or_else(|| parent.join(name)), false)
+        const MOST: u32 = 10_000;
+        let missing = missing(parent);
+        for number in 1..=MOST {
+            let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let path = parent.join(name);
+            // Another program may remove its empty `parent` just now: it is made for each try.
+            match fs::create_dir_all(parent).and_then(|()| fs::create_dir(&path)) {
+                Ok(()) => {
+                    let made = std::iter::once(path.clone()).chain(missing).collect();
+                    let folder = Self { path, made };
+                    folder.check(false).inspect_err(|_| folder.discard())?;
+                    return Ok(folder);
+                }
+                Err(error) if matches!(error.kind(), AlreadyExists | NotFound) && parent.is_dir() => {}
+                Err(source) => return Err(FolderError::NotWritable { path, source }),
+            }
+        }
+        let path = parent.join(name);
+        Err(FolderError::NotWritable { path, source: AlreadyExists.into() })
     }
 
     /// A folder that holds a run.
@@ -97,15 +116,10 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes a file whole: beside its place, then into it.
+    /// Writes a file whole; a link that is there is replaced, not followed.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, FolderError> {
         let path = self.file(name);
-        let beside = self.file(&format!(".{name}.part"));
-        let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, &path));
-        written.map_err(|source| {
-            let _ = fs::remove_file(&beside);
-            self.error("write", &path, source)
-        })?;
+        files::write_whole(&path, bytes).map_err(|source| self.error("write", &path, source))?;
         Ok(path)
     }
 
@@ -117,11 +131,13 @@ impl Folder {
 
     pub fn read_run(&self) -> Result<Run, FolderError> {
         let path = self.file(RUN);
-        let text = fs::read_to_string(&path).map_err(|source| self.error("read", &path, source))?;
+        let text = files::open_regular(&path).and_then(|file| files::read_text(file, LONGEST_RUN));
+        let text = text.map_err(|source| self.error("read", &path, source))?;
         let no_record =
             |error: serde_json::Error| FolderError::NoRecord { path: path.clone(), why: error.to_string() };
         // The schema first: a newer record may have any shape.
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(no_record)?;
+        let mut value: serde_json::Value = serde_json::from_str(&text).map_err(no_record)?;
+        make_printable(&mut value);
         match value.get("schema").and_then(serde_json::Value::as_u64) {
             Some(found) if found > u64::from(SCHEMA) => Err(FolderError::Newer { path, found }),
             _ => serde_json::from_value(value).map_err(no_record),
@@ -136,13 +152,13 @@ impl Folder {
     /// A file that is written as the run goes on.
     pub fn stream(&self, name: &str) -> Result<BufWriter<File>, FolderError> {
         let path = self.file(name);
-        let file = File::create(&path).map_err(|source| self.error("write", &path, source))?;
+        let file = files::replace(&path).map_err(|source| self.error("write", &path, source))?;
         Ok(BufWriter::new(file))
     }
 
     pub fn probe_reader(&self) -> Result<ProbeReader<BufReader<File>>, FolderError> {
         let path = self.file(PROBES);
-        let file = File::open(&path).map_err(|source| self.error("read", &path, source))?;
+        let file = files::open_regular(&path).map_err(|source| self.error("read", &path, source))?;
         ProbeReader::new(BufReader::with_capacity(1 << 18, file)).map_err(|source| self.row_error(source))
     }
 
@@ -174,10 +190,8 @@ impl Folder {
     }
 
     fn check(&self, force: bool) -> Result<(), FolderError> {
-        let trial = self.file(".trial");
-        let written = fs::create_dir_all(&self.path).and_then(|()| File::create(&trial));
+        let written = fs::create_dir_all(&self.path).and_then(|()| tempfile::tempfile_in(&self.path));
         written.map_err(|source| FolderError::NotWritable { path: self.path.clone(), source })?;
-        let _ = fs::remove_file(trial);
         if !force && self.file(RUN).exists() {
             return Err(FolderError::HoldsARun(self.path.clone()));
         }
@@ -186,5 +200,61 @@ impl Folder {
 
     fn error(&self, operation: &'static str, path: &Path, source: io::Error) -> FolderError {
         FolderError::Io { operation, path: path.to_owned(), source }
+    }
+}
+
+/// The folders of a path that are not there, the innermost first.
+fn missing(path: &Path) -> Vec<PathBuf> {
+    let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    missing.map(Path::to_owned).collect()
+}
+
+/// The record may come from elsewhere, and every text of it may be shown.
+fn make_printable(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = printable(text).into_owned(),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(make_printable),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(make_printable),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn of_many_who_want_one_name_each_gets_a_folder_of_its_own() {
+        const MANY: usize = 16;
+        let place = tempfile::tempdir().unwrap();
+        let parent = place.path().join("results");
+        for round in 0..20 {
+            let (name, barrier) = (format!("run{round}"), Barrier::new(MANY));
+            let paths: HashSet<PathBuf> = std::thread::scope(|scope| {
+                let make = || {
+                    barrier.wait();
+                    Folder::create_new(&parent, &name).unwrap().path().to_owned()
+                };
+                let threads: Vec<_> = (0..MANY).map(|_| scope.spawn(make)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert_eq!(paths.len(), MANY, "{paths:?}");
+            assert!(paths.contains(&parent.join(format!("{name}-{MANY}"))));
+        }
+    }
+
+    #[test]
+    fn what_was_made_for_a_run_that_did_not_begin_goes() {
+        let place = tempfile::tempdir().unwrap();
+        let parent = place.path().join("results");
+        let folder = Folder::create_new(&parent, "run").unwrap();
+        let second = Folder::create_new(&parent, "run").unwrap();
+        folder.discard();
+        assert!(parent.join("run-2").is_dir() && !parent.join("run").exists());
+        second.discard();
+        assert!(parent.exists(), "the second found it there");
     }
 }

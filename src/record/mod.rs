@@ -4,6 +4,7 @@
 
 mod cell;
 mod events;
+pub mod files;
 mod fold;
 mod folder;
 mod fuse;

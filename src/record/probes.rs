@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 
 use super::cell::Cell;
 use super::rows::Rows;
+use crate::printable::printable;
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
@@ -99,8 +100,9 @@ pub struct ProbeReader<R: Read> {
 
 impl<R: Read> ProbeReader<R> {
     pub fn new(reader: R) -> Result<Self, RowError> {
-        let reader = LastByte { inner: reader, last: b'\n' };
-        let reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+        // No cell of ours has quotes, within which a line would not end.
+        let reader =
+            csv::ReaderBuilder::new().flexible(true).quoting(false).from_reader(LastByte::new(reader));
         let mut reader = Self {
             reader,
             record: csv::ByteRecord::new(),
@@ -213,7 +215,7 @@ impl<R: Read> ProbeReader<R> {
         RowError::Cell {
             line: self.record.position().map_or(0, csv::Position::line),
             column: COLUMNS[column],
-            cell: String::from_utf8_lossy(self.cell(column)).into_owned(),
+            cell: shown(self.cell(column)),
         }
     }
 }
@@ -226,10 +228,42 @@ impl<R: Read> Iterator for ProbeReader<R> {
     }
 }
 
-/// Remembers the last byte read: a file that does not end with a line's end was cut.
+/// The beginning of a cell, as it may be printed.
+fn shown(cell: &[u8]) -> String {
+    const MOST: usize = 40;
+    printable(&String::from_utf8_lossy(&cell[..cell.len().min(MOST)])).into_owned()
+}
+
+/// Remembers the last byte read: a file that does not end with a line's end was cut. A line without
+/// end, as of a file full of zeros, is an error before it fills the memory.
 struct LastByte<R> {
     inner: R,
     last: u8,
+    /// Bytes since the last end of a line.
+    open: usize,
+}
+
+impl<R> LastByte<R> {
+    /// No line of ours is half as long.
+    const LONGEST_LINE: usize = 4096;
+
+    fn new(inner: R) -> Self {
+        Self { inner, last: b'\n', open: 0 }
+    }
+
+    fn measure(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.open += line.len();
+            if self.open > Self::LONGEST_LINE {
+                let why = format!("a line is longer than {} bytes", Self::LONGEST_LINE);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+            if line.ends_with(b"\n") {
+                self.open = 0;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<R: Read> Read for LastByte<R> {
@@ -238,6 +272,7 @@ impl<R: Read> Read for LastByte<R> {
         if let Some(last) = buffer[..length].last() {
             self.last = *last;
         }
+        self.measure(&buffer[..length])?;
         Ok(length)
     }
 }
@@ -375,6 +410,28 @@ mod tests {
             prop_assert_eq!(&read[..], &rows[..lines.saturating_sub(1)]);
             prop_assert_eq!(reader.truncated(), bytes[..end].last() != Some(&b'\n'));
         }
+    }
+
+    #[test]
+    fn a_line_without_end_is_an_error_and_fills_no_memory() {
+        let header = COLUMNS.join(",") + "\n";
+        for (what, endless) in [("zeros", b'\0'), ("quotes", b'"'), ("commas", b','), ("digits", b'1')] {
+            let file = header.as_bytes().chain(io::repeat(endless));
+            let error = ProbeReader::new(file).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), "a line is longer than 4096 bytes", "{what}");
+            assert!(ProbeReader::new(io::repeat(endless)).is_err(), "{what}");
+        }
+        let quoted = header + "\"" + &"1\n".repeat(1 << 20);
+        let error = ProbeReader::new(quoted.as_bytes()).unwrap().next().unwrap().unwrap_err();
+        assert!(error.to_string().starts_with("line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_bad_cell_is_told_without_what_a_terminal_would_obey() {
+        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,";
+        let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
+        let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 2: '\\u{1b}[2J\\u{9b}31m' is no sent_us");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub use text::TextFrom;
 pub use crate::wire::native::stays_whole;
 
 use crate::impair::{Impairment, Pipeline, Scenario};
+use crate::printable::printable;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native as wire;
@@ -162,7 +163,10 @@ struct Notice {
 
 impl Notice {
     fn of(impairment: &Impairment) -> Self {
-        Self { line: impairment.to_string(), longest_hold: impairment.longest_hold() }
+        Self {
+            line: printable(&impairment.to_string()).into_owned(),
+            longest_hold: impairment.longest_hold(),
+        }
     }
 }
 

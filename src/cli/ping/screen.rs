@@ -94,7 +94,7 @@ impl Screen {
     }
 
     pub fn line(&self, line: impl Into<String>) {
-        self.printer.line(line);
+        self.printer.line(line.into());
     }
 
     /// The probes are over: what follows begins on a line of its own.

@@ -145,6 +145,9 @@ impl CsvRows {
         if path.is_dir() {
             bail!("--csv {name} is a folder; name a file, as in --csv probes.csv");
         }
+        if path.is_symlink() && (path.is_file() || !path.exists()) {
+            bail!("--csv {name} is a link; name the file itself");
+        }
         if path.is_file() && !force {
             bail!("--csv {name} exists; give another name, or --force to replace it");
         }

@@ -1,5 +1,7 @@
 //! Text of others as text, and as nothing else: names of hosts and words of a command line are theirs.
 
+use crate::printable::is_printable;
+
 /// For the inside of an element or of an attribute in quotes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -10,10 +12,8 @@ pub fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // A page has no place for them, nor a reader for text that runs backwards.
-            '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => escaped.push('?'),
-            c if c.is_control() => escaped.push('?'),
-            c => escaped.push(c),
+            c if is_printable(c) => escaped.push(c),
+            _ => escaped.push('?'),
         }
     }
     escaped
@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn nothing_of_it_is_markup() {
         assert_eq!(escape("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
-        assert_eq!(escape("\u{1b}[31m\u{202e}\n"), "?[31m??");
+        assert_eq!(escape("\u{1b}[31m\u{202e}\n\u{200b}"), "?[31m???");
         assert_eq!(escape("höst → ∞"), "höst → ∞");
     }
 }

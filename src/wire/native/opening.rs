@@ -12,6 +12,7 @@
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use super::{BODY, Kind, Nonce, Token, emit_prefix, flags, id};
+use crate::printable::is_printable;
 use crate::time::Duration;
 
 /// The longest specification of an injection that an accept carries.
@@ -266,7 +267,9 @@ fn get_text(bytes: &[u8]) -> Option<&str> {
         return None;
     }
     let length = usize::from(get_u16(bytes, TEXT_LENGTH));
-    std::str::from_utf8(bytes.get(2..2 + length)?).ok()
+    let text = std::str::from_utf8(bytes.get(2..2 + length)?).ok()?;
+    // It is shown to people, and no text of ours has another.
+    text.chars().all(is_printable).then_some(text)
 }
 
 #[cfg(test)]
@@ -308,6 +311,36 @@ mod tests {
             let answered = deny.emit(&mut buffer);
             prop_assert_eq!(decode(&buffer[..answered]), Ok(Message::Deny(deny)));
             prop_assert!(answered <= asked);
+        }
+    }
+
+    #[test]
+    fn a_text_that_a_terminal_would_obey_is_no_text() {
+        let mut buffer = vec![0; 2048];
+        let accept = |injects| Accept {
+            nonce: Nonce(1),
+            token: Token(2),
+            size: 64,
+            max_size: 64,
+            remember: 0,
+            seed: 0,
+            longest_hold: Duration::ZERO,
+            overflows: 0,
+            session_rate: 0,
+            injects,
+            kernel_stamps: false,
+        };
+        for (text, good) in [
+            ("loss=10% ±", true),
+            ("\x1b[2J", false),
+            ("\u{9b}2J", false),
+            ("clean\x7f", false),
+            ("clean\u{202e}", false),
+            ("clean\u{200b}", false),
+            ("clean\n", false),
+        ] {
+            let length = accept(text).emit(&mut buffer, 1024);
+            assert_eq!(decode(&buffer[..length]).is_ok(), good, "{text:?}");
         }
     }
 
