@@ -37,7 +37,7 @@
 //! +---------------------------------------------------------------+
 //! ```
 
-mod fields;
+use super::fields;
 mod opening;
 mod probing;
 mod sizing;
@@ -48,7 +48,7 @@ pub use probing::{Forgotten, Probe, Reply};
 pub use sizing::{Fit, Fits};
 pub use truth::{Ask, Fate, Tell, fates_that_fit};
 
-use fields::{U64, get_u64, put_u64};
+use super::fields::{U64, get_u64, put_u64};
 
 pub const VERSION: u8 = 1;
 /// The smallest probe: its reply must have room for all that a reply tells.
