@@ -39,6 +39,21 @@ pub struct Tally {
 
 const SEEN_TWICE: u8 = 8;
 
+/// How near a probe with this fate came to its reply.
+fn progress(fate: Fate) -> u8 {
+    match fate {
+        Fate::NotSeen | Fate::Forgotten => 0,
+        Fate::DroppedUp | Fate::DroppedDown | Fate::Refused | Fate::SendFailed => 1,
+        Fate::Held => 2,
+        Fate::Answered => 3,
+    }
+}
+
+/// Whether a probe with this fate is one that arrived, as clients are told.
+fn is_counted(fate: Fate) -> bool {
+    !matches!(fate, Fate::NotSeen | Fate::DroppedUp | Fate::Forgotten)
+}
+
 impl Fates {
     const LEAST: usize = 64;
     /// So many bytes are looked at when a reply leaves.
@@ -81,26 +96,30 @@ impl Fates {
         Some(before)
     }
 
-    /// Sets the fate of a probe that arrived. A probe dropped on the way up does not count.
+    /// Sets the fate of a probe that arrived, unless a copy of it fared better: a duplicate that is
+    /// refused or dropped does not undo the reply to the original. A probe dropped on the way up does
+    /// not count.
     pub fn set(&mut self, seq: u64, fate: Fate) {
         if seq < self.oldest || seq >= self.next {
             return;
         }
         let index = self.index(seq);
-        let known = self.ring[index];
-        let is_first = Fate::from_nibble(known) == Fate::NotSeen;
-        if is_first && fate != Fate::DroppedUp {
+        let before = Fate::from_nibble(self.ring[index]);
+        if progress(fate) <= progress(before) {
+            return;
+        }
+        if before == Fate::NotSeen {
+            self.probes += 1;
+        }
+        if is_counted(fate) && !is_counted(before) {
             self.arrived += 1;
             let age = self.next - 1 - seq;
             self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
-        if is_first {
-            self.probes += 1;
-        }
         if matches!(fate, Fate::DroppedUp | Fate::DroppedDown) {
             self.dropped += 1;
         }
-        self.ring[index] = known & SEEN_TWICE | fate as u8;
+        self.ring[index] = self.ring[index] & SEEN_TWICE | fate as u8;
     }
 
     /// Where the fate of this probe is kept, if it is.
@@ -138,11 +157,8 @@ impl Fates {
     fn old_window(&self, seq: u64) -> u32 {
         let mut window = 0;
         for k in 0..u64::from(u32::BITS).min(seq) {
-            let counted = match Fate::from_nibble(self.nibble(seq - 1 - k)) {
-                Fate::NotSeen | Fate::DroppedUp | Fate::Forgotten => 0,
-                _ => 1,
-            };
-            window |= counted << k;
+            let fate = Fate::from_nibble(self.nibble(seq - 1 - k));
+            window |= u32::from(is_counted(fate)) << k;
         }
         window
     }

@@ -214,7 +214,6 @@ impl Server {
             Reply { corrupted, residence, ..reply_to(Some(session), probe, received) }.emit(buffer);
             return Some(length);
         }
-        session.fates.set(probe.seq, Fate::Held);
         let held = Held {
             path: *path,
             received,
@@ -223,9 +222,8 @@ impl Server {
             extra_copies: fate.extra_copies,
             is_copy: false,
         };
-        if !self.hold(held, &buffer[..length]) {
-            self.set_fate(probe.token, probe.seq, Fate::Refused);
-        }
+        let fate = if self.hold(held, &buffer[..length]) { Fate::Held } else { Fate::Refused };
+        self.set_fate(probe.token, probe.seq, fate);
         None
     }
 

@@ -1,12 +1,14 @@
 //! Caps: what a flood cannot take from those who measure, and what a limit tells those it refuses.
 
+use std::net::SocketAddr;
+
 use udpecho::probe::{Cause, Event, Outcome};
 use udpecho::reflect;
 use udpecho::time::Duration;
-use udpecho::wire::native::DenyReason;
+use udpecho::wire::native::{Ask, DenyReason, Fate, Message, Token, decode};
 use udpecho::wire::text::{ACKNOWLEDGED, CALIBRATED};
 
-use crate::common::desk::{Desk, address, hello, probe};
+use crate::common::desk::{Desk, address, emitted, hello, probe};
 use crate::common::{clean, injecting, millis, resolved, server_info, settings, simulation};
 
 #[test]
@@ -88,6 +90,45 @@ fn what_a_rate_limit_refuses_is_told_as_the_cause() {
         assert!((495..=515).contains(&ok), "{ok}");
         assert!(!events.iter().any(|event| matches!(event, Event::Forgotten { .. })));
     }
+}
+
+/// What the server tells of its probes from this number on.
+fn outcomes(desk: &mut Desk, from: SocketAddr, token: Token, first: u64, count: u16) -> Vec<(Fate, bool)> {
+    let question = emitted(|buffer| Ask { token, question: 0, first, count }.emit(buffer));
+    let answer = desk.send(from, &question).expect("an answer");
+    let Ok(Message::Tell(tell)) = decode(&answer) else { panic!("no tell: {answer:?}") };
+    (0..count).map(|offset| tell.fate(offset)).collect()
+}
+
+#[test]
+fn a_duplicate_that_a_limit_refuses_leaves_the_outcome_of_the_answered_original() {
+    for (injection, outcome) in [("clean", Fate::Answered), ("delay=constant:50ms", Fate::Held)] {
+        let limited = reflect::Settings { session_rate: Some(100), ..injecting(injection.parse().unwrap()) };
+        let mut desk = Desk::new(limited);
+        let client = address(true, 1);
+        let token = desk.open(client, 1, 64).unwrap();
+        desk.send(client, &probe(token, 0, 64));
+        for _ in 0..100 {
+            desk.send(client, &probe(token, 0, 64));
+        }
+        assert!(desk.server.counters().refused > 80);
+        assert_eq!(outcomes(&mut desk, client, token, 0, 1), [(outcome, true)]);
+        desk.pass(millis(60));
+        assert_eq!(outcomes(&mut desk, client, token, 0, 1), [(Fate::Answered, true)]);
+    }
+}
+
+#[test]
+fn a_duplicate_that_is_answered_replaces_the_refusal_of_the_original() {
+    let mut desk = Desk::new(reflect::Settings { session_rate: Some(10), ..clean() });
+    let client = address(true, 1);
+    let token = desk.open(client, 1, 64).unwrap();
+    while desk.send(client, &probe(token, 0, 64)).is_some() {}
+    assert_eq!(desk.send(client, &probe(token, 1, 64)), None);
+    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(Fate::Refused, false)]);
+    desk.pass(millis(500));
+    assert!(desk.send(client, &probe(token, 1, 64)).is_some());
+    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(Fate::Answered, true)]);
 }
 
 #[test]
