@@ -148,7 +148,7 @@ pub struct Limits {
     /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
     #[arg(long, value_name = "BYTES", default_value = "512Mi")]
     pub max_held: ByteSize,
-    /// Remember in so many bytes what became of probes; when they are used up, less far back
+    /// Memory for what became of probes; one source gets a quarter, then the least active give theirs back
     #[arg(long, value_name = "BYTES", default_value = "256Mi")]
     pub max_fates: ByteSize,
     /// Sessions at once

@@ -32,7 +32,8 @@ impl Server {
                 dialect: "native",
                 size: Some(session.opening.size),
                 probes: tally.probes,
-                missing: (tally.numbers > 0).then(|| 1.0 - tally.probes as f64 / tally.numbers as f64),
+                missing: (tally.numbers > 0)
+                    .then(|| (1.0 - tally.probes as f64 / tally.numbers as f64).max(0.0)),
                 dropped: Some(tally.dropped),
                 silent: now - session.last_seen,
             }

@@ -33,14 +33,18 @@ impl Cookies {
         })
     }
 
-    /// The name of the session that is opened as the `count`-th.
-    pub fn token(&self, count: u64) -> Token {
-        Token(self.derive("token", count))
+    /// The `count`-th name for a session.
+    pub fn token(&self, count: u128) -> Token {
+        Token(self.hash("token", &count.to_be_bytes()))
     }
 
     pub fn derive(&self, purpose: &str, count: u64) -> u64 {
+        self.hash(purpose, &count.to_be_bytes())
+    }
+
+    fn hash(&self, purpose: &str, count: &[u8]) -> u64 {
         let mut hasher = blake3::Hasher::new_keyed(&self.secret);
-        hasher.update(purpose.as_bytes()).update(&count.to_be_bytes());
+        hasher.update(purpose.as_bytes()).update(count);
         let hash = hasher.finalize();
         u64::from_be_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"))
     }

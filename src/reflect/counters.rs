@@ -20,9 +20,13 @@ pub struct Counters {
     /// Sessions and text clients for which there was no room.
     pub sessions_denied: u64,
     pub text_denied: u64,
+    /// Sessions that gave way to others.
+    pub evicted: u64,
     /// Datagrams not sealed with the server's key, and sealed ones that came again.
     pub unauthentic: u64,
     pub replayed: u64,
+    /// Probes whose number was too far from their session's others to be believed; they were answered.
+    pub implausible: u64,
     /// Cookies given; none is kept.
     pub cookies: u64,
     /// Native messages that could not be read, or that no client sends.
@@ -74,8 +78,10 @@ impl std::iter::Sum for Counters {
             strangers_refused: a.strangers_refused + b.strangers_refused,
             sessions_denied: a.sessions_denied + b.sessions_denied,
             text_denied: a.text_denied + b.text_denied,
+            evicted: a.evicted + b.evicted,
             unauthentic: a.unauthentic + b.unauthentic,
             replayed: a.replayed + b.replayed,
+            implausible: a.implausible + b.implausible,
             cookies: a.cookies + b.cookies,
             malformed: a.malformed + b.malformed,
             ignored: a.ignored + b.ignored,

@@ -5,6 +5,7 @@
 //! buffer (`Server::handle`); an answer that is held comes out when it is due (`poll_transmit`,
 //! `poll_timeout`). A new dialect is a file here and an arm in `Server::handle`.
 
+mod blocks;
 mod clients;
 mod cookies;
 mod counters;

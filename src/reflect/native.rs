@@ -1,6 +1,6 @@
 //! The native protocol's server: cookies, sessions, probes, the truth.
 
-use super::fates::Fates;
+use super::fates::{Arrival, Fates, Trust};
 use super::held::{Held, HeldKind};
 use super::limits::Meter;
 use super::sessions::{Opening, Session};
@@ -91,12 +91,15 @@ impl Server {
         }
         let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
         let opening = Opening { nonce, remote: path.remote, size: open.size };
-        let known = self.sessions.opened_by(&opening).map(|session| session.token);
-        if known.is_none() && self.sessions.is_full(path.remote.ip()) {
+        if let Some(known) = self.sessions.opened_by(&opening).map(|session| session.token) {
+            return Opened::Accepted(self.accept(known));
+        }
+        let Some(evicted) = self.sessions.make_room(path.remote.ip(), now) else {
             self.counters.sessions_denied += 1;
             return deny(DenyReason::Full, self.sessions.len() as u32);
-        }
-        let token = known.unwrap_or_else(|| self.start_session(now, opening, open, wanted));
+        };
+        self.counters.evicted += evicted;
+        let token = self.start_session(now, opening, open, wanted);
         Opened::Accepted(self.accept(token))
     }
 
@@ -119,7 +122,7 @@ impl Server {
     ) -> Token {
         self.counters.opened += 1;
         let seed = self.session_seed(self.counters.opened);
-        let random = self.cookies.token(self.counters.opened);
+        let token = self.unused_token();
         let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
         let idle = Duration::from_secs(i64::from(open.idle_secs)).clamp(IDLE_MIN, IDLE_MAX);
         let own = wanted.as_ref().map(Notice::of);
@@ -127,7 +130,7 @@ impl Server {
             Some(impairment) => Pipeline::new(impairment, seed),
             None => self.settings.injection.pipeline(self.started, seed),
         };
-        let session = self.sessions.insert(random, |token| Session {
+        let session = self.sessions.insert(Session {
             token,
             pipeline,
             fates: Fates::new(open.first_seq, remember),
@@ -143,6 +146,12 @@ impl Server {
             idle,
         });
         session.token
+    }
+
+    fn unused_token(&self) -> Token {
+        let of_the_opening = u128::from(self.counters.opened) << 32;
+        let tokens = (of_the_opening..).map(|count| self.cookies.token(count));
+        tokens.into_iter().find(|token| self.sessions.find(*token).is_none()).expect("one of many")
     }
 
     fn accept(&self, token: Token) -> Accept<'_> {
@@ -165,21 +174,25 @@ impl Server {
 
     fn handle_probe(&mut self, incoming: &mut Incoming, probe: Probe) -> Option<usize> {
         let &mut Incoming { received, now, ref path, ref mut buffer, length, .. } = incoming;
-        let Some(size) = self.sessions.get(probe.token).map(|session| session.size) else {
+        let Some(at) = self.sessions.find(probe.token) else {
             let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
             return self.forgotten(incoming, forgotten);
         };
-        let known = if length == size as usize { self.sessions.arrive(probe.token, probe.seq) } else { None };
-        let Some(known) = known else {
+        let session = self.sessions.at(at);
+        if length != session.size as usize {
             self.counters.malformed += 1;
             return None;
-        };
-        if known != Fate::NotSeen && self.settings.key.is_some() {
+        }
+        let sealed = self.settings.key.is_some();
+        let trust = if sealed { Trust::Sealed } else { Trust::Within(session.reach(now)) };
+        let arrival = self.sessions.arrive(at, probe.seq, trust, now);
+        if sealed && arrival != Arrival::Known(Fate::NotSeen) {
             // The network's copy and an eavesdropper's replay look the same.
             self.counters.replayed += 1;
             return None;
         }
-        let session = self.sessions.get_mut(probe.token).expect("the session just asked");
+        self.counters.implausible += u64::from(arrival == Arrival::Outlier);
+        let session = self.sessions.at_mut(at);
         self.counters.moved += u64::from(session.remote != path.remote);
         session.remote = path.remote;
         session.last_seen = now;

@@ -118,7 +118,7 @@ pub fn reflect(data: &[u8]) {
                 let counters = server.counters();
                 assert!(counters.sessions <= 8 && counters.text_clients <= 8, "{counters:?}");
                 assert!(
-                    counters.held_bytes <= 10_000 && counters.fates_bytes <= 4096 + 8 * 64,
+                    counters.held_bytes <= 10_000 && counters.fates_bytes <= 4096 + 8 * 128,
                     "{counters:?}"
                 );
                 continue;

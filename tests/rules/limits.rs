@@ -29,8 +29,11 @@ fn a_flood_of_openings_leaves_an_open_session_as_it_was() {
         }
         let counters = desk.server.counters();
         assert_eq!(answered, 10_000);
-        assert!(counters.sessions <= 16_384 && counters.sessions_denied > 80_000, "{counters:?}");
+        assert!(counters.sessions <= 16_384, "{counters:?}");
         assert_eq!(counters.opened + counters.sessions_denied, 100_001);
+        // A source has its share; beyond that of many, the silent ones of the flood give way to its next.
+        assert_eq!(counters.opened, counters.evicted + counters.sessions);
+        assert!(if one_source { counters.evicted == 0 } else { counters.evicted > 10_000 }, "{counters:?}");
         // Those who never sent a probe are soon forgotten, and others let in.
         desk.pass(Duration::from_secs(12));
         assert_eq!(desk.server.counters().sessions, 1);
@@ -142,20 +145,122 @@ fn what_does_not_fit_the_memory_for_held_replies_is_told_as_refused() {
     assert!(rows.iter().all(|row| row.cause.is_none_or(|cause| cause == Cause::Refused)));
 }
 
+/// One source has a quarter of it, and closes nothing by taking it.
 #[test]
 fn memory_of_fates_is_shared_and_bounded() {
     let mut desk = Desk::new(reflect::Settings { max_fates_bytes: 1 << 20, ..clean() });
     for index in 0..100 {
         let client = address(true, index);
         let token = desk.open_remembering(client, u64::from(index), 1 << 22);
-        // One datagram that asks for all the memory at once.
-        assert!(desk.send(client, &probe(token, 4_000_000, 64)).is_some());
-        assert!(desk.send(client, &probe(token, 4_000_001, 64)).is_some());
+        desk.pass(Duration::from_secs(1));
+        for seq in (0..100_000_000).step_by(1_000_000) {
+            assert!(desk.send(client, &probe(token, seq, 64)).is_some());
+            assert!(desk.send(client, &probe(token, seq + 1, 64)).is_some());
+        }
     }
     let counters = desk.server.counters();
-    assert!(counters.fates_bytes <= (1 << 20) + 100 * 64, "{}", counters.fates_bytes);
+    assert!((200 << 10..280 << 10).contains(&counters.fates_bytes), "{}", counters.fates_bytes);
+    let other = address(true, 5000);
+    let token = desk.open_remembering(other, 1, 1 << 12);
+    for seq in 0..4096 {
+        desk.send(other, &probe(token, seq, 64));
+    }
+    let known = outcomes(&mut desk, other, token, 0, 2000);
+    assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
     desk.pass(Duration::from_secs(100_000));
     assert_eq!((desk.server.counters().sessions, desk.server.counters().fates_bytes), (0, 0));
+}
+
+#[test]
+fn two_probes_of_each_of_264_sessions_do_not_take_the_memory_of_outcomes() {
+    let mut desk = Desk::new(clean());
+    for index in 0..264 {
+        let client = address(true, index);
+        let token = desk.open_remembering(client, u64::from(index), 1 << 22);
+        for seq in [0, 4_000_000, 4_000_001] {
+            assert!(desk.send(client, &probe(token, seq, 64)).is_some());
+        }
+    }
+    let taken = desk.server.counters().fates_bytes;
+    assert!(taken < 264 * (16 << 10), "{taken}");
+}
+
+#[test]
+fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_back() {
+    let mut desk = Desk::new(reflect::Settings { max_fates_bytes: 1 << 20, ..clean() });
+    for index in 0..8 {
+        let heavy = address(true, index << 12);
+        let token = desk.open_remembering(heavy, u64::from(index), 1 << 22);
+        for seq in 0..300_000 {
+            desk.send(heavy, &probe(token, seq, 64));
+        }
+    }
+    assert!(desk.server.counters().fates_bytes > 900 << 10);
+    let client = address(true, 1_000_000);
+    let token = desk.open_remembering(client, 9, 1 << 12);
+    for seq in 0..4096 {
+        desk.pass(millis(1));
+        assert!(desk.send(client, &probe(token, seq, 64)).is_some());
+    }
+    let known = outcomes(&mut desk, client, token, 100, 2000);
+    assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
+    assert!(desk.server.counters().fates_bytes <= 1 << 20);
+}
+
+#[test]
+fn sessions_of_four_addresses_that_fill_the_server_lock_nobody_out() {
+    let mut desk = Desk::new(clean());
+    let client = address(true, 1_000_000);
+    let measuring = desk.open(client, 1, 64).unwrap();
+    assert!(desk.send(client, &probe(measuring, 0, 64)).is_some());
+    for index in 0..16_384 {
+        desk.pass(Duration::from_micros(200));
+        let from = address(false, index);
+        if let Ok(token) = desk.open(from, u64::from(index), 64) {
+            desk.send(from, &probe(token, 0, 64));
+        }
+    }
+    assert_eq!(desk.server.counters().sessions, 16_384);
+    for index in 0..100 {
+        let newcomer = address(true, 2_000_000 + (index << 12));
+        assert!(desk.open(newcomer, u64::from(index), 64).is_ok(), "newcomer {index}");
+        assert!(desk.send(client, &probe(measuring, 1 + u64::from(index), 64)).is_some());
+    }
+    // And those of the four who are there already get no more than they have.
+    assert!(desk.open(address(false, 3), 99, 64).is_err());
+}
+
+/// All later probes are answered, and the server knows it; without a key, with which a corrupted probe
+/// is no probe.
+#[test]
+fn one_flipped_bit_in_a_sequence_number_costs_no_later_probe() {
+    for (bit, remember) in (0..64).flat_map(|bit| [64, 4096, 1 << 22].map(|remember| (bit, remember))) {
+        let mut desk = Desk::new(clean());
+        let client = address(true, 1);
+        let token = desk.open_remembering(client, 1, remember);
+        for seq in 0..200_u64 {
+            desk.pass(millis(10));
+            let corrupted = if seq == 100 { seq ^ 1 << bit } else { seq };
+            let answer = desk.send(client, &probe(token, corrupted, 64));
+            assert!(answer.is_some() || seq == 100, "probe {seq} after a flip of bit {bit}");
+        }
+        let known = outcomes(&mut desk, client, token, 140, 60);
+        assert!(known.iter().all(|(fate, _)| *fate == Fate::Answered), "bit {bit} of {remember}: {known:?}");
+    }
+}
+
+#[test]
+fn a_session_goes_on_after_an_outage_that_is_longer_than_what_it_remembers() {
+    let mut desk = Desk::new(clean());
+    let client = address(true, 1);
+    let token = desk.open_remembering(client, 1, 64);
+    for seq in (0..10).chain(5000..5010) {
+        desk.pass(millis(10));
+        assert!(desk.send(client, &probe(token, seq, 64)).is_some());
+    }
+    let known = outcomes(&mut desk, client, token, 5000, 10);
+    assert_eq!(known, [(Fate::Answered, false); 10]);
+    assert_eq!(desk.server.counters().implausible, 1);
 }
 
 #[test]

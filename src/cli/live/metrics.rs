@@ -76,6 +76,16 @@ pub fn of_server(counters: &Counters) -> String {
             "Probes that came from another address than their session's last.",
             counters.moved,
         ),
+        (
+            "udpecho_server_implausible_total",
+            "Probes whose sequence number was too far from their session's others to be believed.",
+            counters.implausible,
+        ),
+        (
+            "udpecho_server_sessions_evicted_total",
+            "Sessions that gave way to others where there was no room.",
+            counters.evicted,
+        ),
         ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
         (
             "udpecho_server_truncated_total",
