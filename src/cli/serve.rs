@@ -163,6 +163,7 @@ fn totals(counters: &Counters, lines_left_out: u64) -> Vec<String> {
         (counters.text_denied, "text clients denied for want of room"),
         (counters.malformed, "malformed"),
         (counters.ignored, "of other servers and services ignored"),
+        (counters.loop_guard, "withheld to end a loop between echo servers (loop_guard)"),
         (counters.unauthentic, "without the key"),
         (counters.replayed, "replayed"),
         (counters.implausible, "with an implausible sequence number"),

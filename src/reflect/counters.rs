@@ -33,6 +33,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Datagrams that are never answered: of other servers, of services, from no host's address.
     pub ignored: u64,
+    /// Answers withheld because their datagrams came back from an echo server again and again.
+    pub loop_guard: u64,
     /// Probes of unknown sessions.
     pub forgotten: u64,
     /// Sessions opened.
@@ -85,6 +87,7 @@ impl std::iter::Sum for Counters {
             cookies: a.cookies + b.cookies,
             malformed: a.malformed + b.malformed,
             ignored: a.ignored + b.ignored,
+            loop_guard: a.loop_guard + b.loop_guard,
             forgotten: a.forgotten + b.forgotten,
             opened: a.opened + b.opened,
             moved: a.moved + b.moved,

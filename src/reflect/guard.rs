@@ -5,7 +5,7 @@
 //! that repeats itself (RFC 862 has nothing else). So every answer bears a mark where RFC 862 leaves
 //! room and routers keep it, since all they do is count it down: it leaves with 180 hops to live.
 //! Systems begin with 64, 128 or 255; what arrives with 141 to 180 left is another server's answer.
-//! Where the system does not tell the hops, `Strangers::goes_in_circles` ends a loop, if later.
+//! `loop_guard` ends a loop with any other echo server, and where the mark is lost, if later.
 
 use std::net::{IpAddr, SocketAddr};
 

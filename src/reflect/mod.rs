@@ -14,11 +14,12 @@ mod guard;
 mod held;
 mod incoming;
 mod limits;
+mod loop_guard;
 mod native;
 mod plain;
 mod sessions;
-mod strangers;
 mod text;
+mod unverified;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -43,9 +44,10 @@ use cookies::Cookies;
 use guard::Guard;
 use held::{Held, HeldReplies};
 use limits::{Meter, Sources};
+use loop_guard::Suspects;
 use sessions::{Caps, Sessions};
-use strangers::Strangers;
 use text::TextClients;
+use unverified::Unverified;
 
 /// Where a datagram came from and which of the server's addresses it came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,7 +183,8 @@ pub struct Server {
     cookies: Cookies,
     sessions: Sessions,
     text: TextClients,
-    strangers: Strangers,
+    unverified: Unverified,
+    suspects: Suspects,
     /// What was let through: of each source and of all outside sessions, and of everybody.
     sources: Sources,
     outside: Meter,
@@ -215,7 +218,8 @@ impl Server {
             plain: settings.injection.pipeline(now, seed),
             plain_seen: 0,
             guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
-            strangers: Strangers::new(cookies.derive("strangers", 0)),
+            unverified: Unverified::new(cookies.derive("unverified peers", 0)),
+            suspects: Suspects::default(),
             sources: Sources::new(cookies.derive("sources", 0)),
             outside: Meter::default(),
             all: Meter::default(),
@@ -272,12 +276,8 @@ impl Server {
             self.handle_sealed(incoming, &key)
         } else if wire::is_native(incoming.bytes()) {
             self.handle_native(incoming)
-        } else if !self.admits_stranger(incoming) {
-            None
-        } else if self.text_speaks(incoming.path.remote, incoming.bytes()) {
-            self.handle_text(incoming)
         } else {
-            self.handle_plain(incoming)
+            self.handle_unverified(incoming)
         };
         if let Some(length) = answer {
             self.counters.count_sent(length);
@@ -299,7 +299,7 @@ impl Server {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let idle = self.sessions.is_empty() && self.text.is_empty();
         let sweep = (!idle).then_some(self.next_sweep);
-        [self.held.next_due(), sweep].into_iter().flatten().min()
+        [self.held.next_due(), self.suspects.next_timeout(), sweep].into_iter().flatten().min()
     }
 
     /// When the next held answer is due.
@@ -307,8 +307,12 @@ impl Server {
         self.held.next_due()
     }
 
-    /// Forgets who has been silent for too long.
+    /// Forgets who has been silent for too long, and the answers of loops.
     pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(remote) = self.suspects.withhold(now) {
+            self.unverified.laps(remote).resume();
+            self.counters.loop_guard += 1;
+        }
         if now >= self.next_sweep {
             self.counters.expired += self.sessions.expire(now);
             if self.sessions.is_swept() {
@@ -371,6 +375,26 @@ impl Server {
         let buffer = &mut *incoming.buffer;
         let same_rest = answered == asked && wire::keeps_payload(&buffer[..answered]);
         Some(if same_rest { rest.seal(buffer, answered) } else { key.seal(buffer, answered) })
+    }
+
+    /// Plain echo and the text dialect, whose clients never show that they receive.
+    fn handle_unverified(&mut self, incoming: &mut Incoming) -> Option<usize> {
+        if !self.admits_stranger(incoming) {
+            return None;
+        }
+        let remote = incoming.path.remote;
+        let suspicious = self.unverified.received(remote, incoming.received, incoming.bytes());
+        if let Some((held, answer)) = self.suspects.release(remote) {
+            self.unverified.laps(remote).resume();
+            self.hold(held, &answer);
+        }
+        let answer = if self.text_speaks(remote, incoming.bytes()) {
+            self.handle_text(incoming, suspicious)
+        } else {
+            self.handle_plain(incoming, suspicious)
+        }?;
+        self.unverified.answered(remote, incoming.now, &incoming.buffer[..answer]);
+        Some(answer)
     }
 
     /// The largest message that fits the largest datagram.

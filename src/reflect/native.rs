@@ -261,6 +261,9 @@ impl Server {
     /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
     pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
         let (held, length) = self.held.pop_due(now, buffer)?;
+        if held.kind == HeldKind::Verbatim {
+            self.unverified.answered(held.path.remote, now, &buffer[..length]);
+        }
         if let (HeldKind::Native { corrupted }, Ok(Message::Probe(probe))) =
             (held.kind, decode(&buffer[..length]))
         {

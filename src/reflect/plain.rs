@@ -6,27 +6,29 @@ use crate::impair::Fate;
 use crate::time::Duration;
 
 impl Server {
-    pub(super) fn handle_plain(&mut self, incoming: &mut Incoming) -> Option<usize> {
+    pub(super) fn handle_plain(&mut self, incoming: &mut Incoming, suspicious: bool) -> Option<usize> {
         let &mut Incoming { received, ref path, length, .. } = incoming;
-        if incoming.hops.is_none() && self.strangers.goes_in_circles(path.remote, incoming.bytes()) {
-            self.counters.ignored += 1;
-            return None;
-        }
         self.counters.plain_packets += 1;
         let mut fate = self.plain.fate(received, self.plain_seen, length);
         self.plain_seen += 1;
-        fate.extra_copies = self.strangers.copies(path.remote, &fate, length);
-        self.answer_verbatim(incoming, fate)
+        fate.extra_copies = self.unverified.copies(path.remote, &fate, length);
+        self.answer_verbatim(incoming, fate, suspicious)
     }
 
-    /// Answers with the bytes as they stand there, as the fate has it: dropped, held, or at once.
-    pub(super) fn answer_verbatim(&mut self, incoming: &mut Incoming, fate: Fate) -> Option<usize> {
+    /// Answers with the bytes as they stand there, as the fate has it: dropped, held, or at once. An
+    /// answer that may be a loop's is suspended first.
+    pub(super) fn answer_verbatim(
+        &mut self,
+        incoming: &mut Incoming,
+        fate: Fate,
+        suspicious: bool,
+    ) -> Option<usize> {
         if fate.dropped.is_some() {
             self.counters.dropped += 1;
             return None;
         }
         fate.corrupt(&mut incoming.buffer[..incoming.length]);
-        if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
+        if fate.hold == Duration::ZERO && fate.extra_copies == 0 && !suspicious {
             return Some(incoming.length);
         }
         let held = Held {
@@ -37,7 +39,13 @@ impl Server {
             extra_copies: fate.extra_copies,
             is_copy: false,
         };
-        self.hold(held, incoming.bytes());
+        if !suspicious {
+            self.hold(held, incoming.bytes());
+        } else {
+            let laps = self.unverified.laps(incoming.path.remote);
+            let suspended = self.suspects.suspend(laps, incoming.now, held, incoming.bytes());
+            self.counters.loop_guard += u64::from(!suspended);
+        }
         None
     }
 }

@@ -123,7 +123,7 @@ impl Server {
         has_room
     }
 
-    pub(super) fn handle_text(&mut self, incoming: &mut Incoming) -> Option<usize> {
+    pub(super) fn handle_text(&mut self, incoming: &mut Incoming, suspicious: bool) -> Option<usize> {
         let &mut Incoming { received, now, ref path, .. } = incoming;
         match Request::parse(incoming.bytes()) {
             Request::Calibrate(_) => {
@@ -149,7 +149,7 @@ impl Server {
                 client.packets += 1;
                 client.last_seen = now;
                 incoming.length = put(ACKNOWLEDGED, incoming.buffer);
-                self.answer_verbatim(incoming, fate)
+                self.answer_verbatim(incoming, fate, suspicious)
             }
         }
     }

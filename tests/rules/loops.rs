@@ -105,18 +105,162 @@ proptest! {
         duel.forge(&payload, None);
         duel.go_on(600);
         let so_far = duel.exchanged;
-        prop_assert!(so_far <= 2 * 256, "{so_far} packets");
+        prop_assert!(so_far <= 2 * 257, "{so_far} packets");
         duel.go_on(10);
         prop_assert_eq!(duel.exchanged, so_far);
     }
 }
 
-#[test]
-fn a_client_that_repeats_itself_is_echoed_every_time() {
-    let mut desk = Desk::new(clean());
-    for _ in 0..10_000 {
-        desk.pass(Duration::from_micros(100));
-        assert_eq!(desk.send(address(true, 1), b"hello").as_deref(), Some(&b"hello"[..]));
+/// A foreign program that sends back what it is sent, one way or another.
+type Echo = fn(&[u8]) -> Vec<u8>;
+
+/// One server and an echo server about half a millisecond away, for so long; how much the latter sent.
+fn circle(settings: reflect::Settings, first: &[&[u8]], echo: Echo, time: Duration) -> (Desk, usize) {
+    let remote = address(false, 1);
+    let mut desk = Desk::new(settings);
+    let mut flying: Vec<Vec<u8>> = first.iter().map(|datagram| datagram.to_vec()).collect();
+    let end = desk.now + time;
+    let mut sent = 0;
+    while desk.now < end {
+        for datagram in std::mem::take(&mut flying) {
+            sent += 1;
+            flying.extend(desk.send(remote, &datagram).map(|answer| echo(&answer)));
+        }
+        let held = desk.pass(Duration::from_micros(499));
+        flying.extend(held.into_iter().map(|answer| echo(&answer.datagram)));
     }
-    assert_eq!(desk.server.counters().ignored, 0);
+    (desk, sent)
+}
+
+fn exact(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}
+
+fn upper_case(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_ascii_uppercase()
+}
+
+fn reversing(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().rev().copied().collect()
+}
+
+#[test]
+fn a_loop_with_an_echo_server_ends_after_256_laps() {
+    for (name, echo) in [("exact", exact as Echo), ("upper case", upper_case), ("reversing", reversing)] {
+        for spec in ["clean", "delay=constant:3ms", "delay=uniform:1ms..20ms", "corrupt=100%"] {
+            let settings = injecting(spec.parse().unwrap());
+            let (desk, sent) = circle(settings, &[b"A forged datagram"], echo, Duration::from_secs(20));
+            assert_eq!(sent, 257, "{name} {spec}");
+            assert_eq!(desk.server.counters().loop_guard, 1, "{name} {spec}");
+        }
+    }
+}
+
+#[test]
+fn a_loop_in_the_text_dialect_ends_after_256_laps() {
+    for echo in [upper_case as Echo, reversing] {
+        let (desk, sent) = circle(clean(), &[b"C 512"], echo, Duration::from_secs(2));
+        assert!(sent <= 259, "{sent}");
+        assert_eq!(desk.server.counters().loop_guard, 1);
+    }
+}
+
+#[test]
+fn a_native_answer_that_comes_back_starts_no_loop() {
+    for echo in [exact as Echo, upper_case, reversing] {
+        let hello = crate::common::desk::hello(7);
+        let (_, sent) = circle(clean(), &[&hello], echo, Duration::from_secs(2));
+        assert!(sent <= 259, "{sent}");
+    }
+}
+
+#[test]
+fn two_servers_behind_a_relay_end_their_loop() {
+    // The relay sends everything anew, so no mark of the hops is left.
+    let mut duel = Duel::new(&clean(), Some(64));
+    duel.forge(b"hello", Some(64));
+    duel.go_on(600);
+    assert!(duel.exchanged <= 2 * 257, "{}", duel.exchanged);
+    let withheld: u64 = duel.servers.iter().map(|desk| desk.server.counters().loop_guard).sum();
+    assert_eq!(withheld, 1);
+}
+
+/// A client that keeps so many equal datagrams on the way, spaced evenly over the path's round trip,
+/// or in one burst; how many of so many it lost.
+fn windowed(window: i64, spaced: bool, settings: reflect::Settings) -> usize {
+    const MOST: usize = 20_000;
+    let path = Duration::from_millis(4);
+    let client = address(false, 1);
+    let mut desk = Desk::new(settings);
+    let step = if spaced { path / window } else { Duration::ZERO };
+    let mut due: Vec<_> = (0..window).map(|index| desk.now + step * index).collect();
+    let (mut sent, mut answered) = (0, 0);
+    while let Some(next) = due.iter().copied().min() {
+        let held = desk.pass(next - desk.now);
+        due.extend(held.iter().map(|answer| answer.at + path));
+        answered += held.len();
+        let at = due.iter().position(|at| *at == next).unwrap();
+        due.swap_remove(at);
+        if sent < MOST {
+            sent += 1;
+            let answer = desk.send(client, b"always the same");
+            answered += usize::from(answer.is_some());
+            due.extend(answer.map(|_| desk.now + path));
+        }
+        if due.is_empty() {
+            answered += desk.pass(Duration::from_secs(2)).len();
+        }
+    }
+    assert_eq!(desk.server.counters().loop_guard, 0);
+    sent - answered
+}
+
+#[test]
+fn a_windowed_load_of_equal_datagrams_loses_none() {
+    for window in [2, 3, 8, 64] {
+        for spaced in [false, true] {
+            for spec in ["clean", "delay=constant:1ms", "delay=uniform:0ms..9ms"] {
+                let lost = windowed(window, spaced, injecting(spec.parse().unwrap()));
+                assert_eq!(lost, 0, "{window} on the way, spaced: {spaced}, {spec}");
+            }
+        }
+    }
+}
+
+/// A client that sends the next datagram when the last is answered, or after a second.
+fn stop_and_wait(settings: reflect::Settings, payload: impl Fn(u32) -> Vec<u8>) -> (Desk, usize) {
+    let mut desk = Desk::new(settings);
+    let mut lost = 0;
+    for index in 0..2570 {
+        let answer = desk.send(address(true, 1), &payload(index));
+        let waits = Duration::from_millis(if answer.is_some() { 1 } else { 1000 });
+        lost += usize::from(answer.is_none() & desk.pass(waits).is_empty());
+    }
+    (desk, lost)
+}
+
+#[test]
+fn a_stop_and_wait_client_with_a_constant_payload_loses_one_in_256() {
+    let (desk, lost) = stop_and_wait(clean(), |_| b"hello".to_vec());
+    // The first datagram, and the first after each loss, repeat no answer.
+    assert_eq!(lost, 2570 / 257);
+    assert_eq!(desk.server.counters().loop_guard, lost as u64);
+}
+
+#[test]
+fn a_stop_and_wait_client_with_numbers_in_its_payload_loses_none() {
+    let (desk, lost) = stop_and_wait(clean(), |index| index.to_string().into_bytes());
+    assert_eq!((lost, desk.server.counters().loop_guard), (0, 0));
+}
+
+#[test]
+fn a_client_that_sends_at_a_fixed_rate_loses_none() {
+    let mut desk = Desk::new(clean());
+    let mut answered = 0;
+    for _ in 0..10_000 {
+        answered += desk.pass(Duration::from_micros(100)).len();
+        answered += usize::from(desk.send(address(true, 1), b"hello").is_some());
+    }
+    assert_eq!(answered, 10_000);
+    assert_eq!(desk.server.counters().loop_guard, 0);
 }

@@ -113,6 +113,7 @@ pub fn of_server(counters: &Counters) -> String {
         ("unauthentic", counters.unauthentic),
         ("replayed", counters.replayed),
         ("ignored", counters.ignored),
+        ("loop_guard", counters.loop_guard),
         ("malformed", counters.malformed),
         ("unknown_session", counters.forgotten),
         ("overflow", counters.overflows),
