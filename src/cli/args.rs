@@ -177,16 +177,17 @@ pub struct Limits {
     pub max_log_lines: u32,
 }
 
-/// What to inject. Each part replaces that of the profile.
+/// What to inject. Naming any impairment starts from clean; with --profile it changes the profile.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is injected")]
+#[command(next_help_heading = "Impairments (udpecho help impairments has the whole grammar)")]
 pub struct Impair {
     /// Inject nothing: the same as --profile clean
     #[arg(long, conflicts_with = "profile")]
     pub clean: bool,
-    /// Impairment by name; udpecho profiles lists them
-    #[arg(long, value_name = "NAME", default_value = "classic")]
-    pub profile: String,
+    /// Impairments by name, which the flags below change; udpecho profiles lists them [default: classic, or
+    /// clean if any impairment is named below]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
     /// How long a reply is held: uniform:0.1ms..500ms, normal:50ms+-10ms, exponential:20ms, empirical:FILE ...
     #[arg(long, value_name = "DELAY")]
     pub delay: Option<String>,

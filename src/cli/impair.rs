@@ -16,8 +16,6 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     if let Some(path) = &arguments.scenario {
         return scenario(path).map(Injection::Scenario);
     }
-    let name = if arguments.clean { "clean" } else { &arguments.profile };
-    let mut impairment = Impairment::from_spec(name, &read).map_err(|error| anyhow!("--profile: {error}"))?;
     let parts = [
         ("delay", &arguments.delay),
         ("loss", &arguments.loss),
@@ -27,6 +25,11 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
         ("rate", &arguments.rate),
         ("direction", &arguments.direction),
     ];
+    // A direction alone names no impairment.
+    let named = parts.iter().any(|(key, value)| *key != "direction" && value.is_some());
+    let usual = if arguments.clean || named { "clean" } else { "classic" };
+    let name = arguments.profile.as_deref().unwrap_or(usual);
+    let mut impairment = Impairment::from_spec(name, &read).map_err(|error| anyhow!("--profile: {error}"))?;
     for (key, value) in parts {
         if let Some(value) = value {
             impairment.set(key, value, &read).map_err(|error| {
@@ -52,4 +55,43 @@ fn scenario(path: &Path) -> anyhow::Result<Scenario> {
 
 fn read(path: &str) -> std::io::Result<String> {
     input::read(Path::new(path), LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Command;
+    use crate::cli::parse;
+
+    fn injected(flags: &str) -> String {
+        let words = ["udpecho", "serve"].into_iter().chain(flags.split_whitespace());
+        let parsed = parse(words.map(Into::into).collect()).unwrap();
+        let Command::Serve(serve) = parsed.command else { panic!("no serve: {flags}") };
+        match injection(&serve.impair).unwrap() {
+            Injection::Steady(impairment) => impairment.to_string(),
+            Injection::Scenario(scenario) => scenario.to_string(),
+        }
+    }
+
+    #[test]
+    fn naming_any_impairment_starts_from_clean() {
+        for (flags, injects) in [
+            ("", "delay=uniform:100us..500ms loss=10%"),
+            ("--clean", "clean"),
+            ("--delay constant:150ms", "delay=constant:150ms"),
+            ("--loss 5%", "loss=5%"),
+            ("--duplicate 1% --direction up", "duplicate=1% direction=up"),
+            ("--rate 2Mbit,queue=64k", "rate=2Mbit,queue=64000"),
+            ("--clean --loss 5%", "loss=5%"),
+            ("--direction up", "delay=uniform:100us..500ms loss=10% direction=up"),
+            ("--profile classic --delay constant:150ms", "delay=constant:150ms loss=10%"),
+            ("--profile classic --loss none", "delay=uniform:100us..500ms"),
+        ] {
+            assert_eq!(injected(flags), injects, "{flags}");
+        }
+        // A client's request and the steps of a scenario start from clean, too.
+        assert_eq!(wanted("delay=constant:150ms").unwrap().to_string(), "delay=constant:150ms");
+        let step = Scenario::from_toml("[[step]]\nfor = '1s'\ndelay = 'constant:150ms'", &read).unwrap();
+        assert_eq!(step.steps()[0].impairment.to_string(), "delay=constant:150ms");
+    }
 }
