@@ -88,6 +88,6 @@ fn a_server_at_one_address_answers_there_only() {
         serve("--clean -b 192.0.2.2")
     ));
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("nobody listens"), "{said}");
-    assert!(said.trim_end().ends_with("and 2"), "{said}");
+    assert!(said.contains("ICMP port unreachable"), "{said}");
+    assert!(said.trim_end().ends_with("and 1"), "{said}");
 }

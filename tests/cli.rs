@@ -22,8 +22,20 @@ fn refuses(words: &str, mentions: &[&str]) {
     assert_eq!(names(folder.path()), [""; 0], "left behind by {words}");
 }
 
+/// Ends with exit code 1, as a run without a reply does.
+fn finds_no_server(words: &str, mentions: &[&str]) {
+    let folder = TempDir::new().unwrap();
+    fails_in(folder.path(), 1, words, mentions);
+    assert_eq!(names(folder.path()), [""; 0], "left behind by {words}");
+}
+
 fn refuses_in(folder: &Path, words: &str, mentions: &[&str]) {
-    let output = command(folder, words).assert().code(2).stdout("").get_output().clone();
+    fails_in(folder, 2, words, mentions);
+}
+
+/// The same, with this exit code.
+fn fails_in(folder: &Path, code: i32, words: &str, mentions: &[&str]) {
+    let output = command(folder, words).assert().code(code).stdout("").get_output().clone();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
         stderr.starts_with("udpecho: ") && stderr.ends_with('\n') && stderr.lines().count() == 1,
@@ -107,7 +119,7 @@ fn a_recorded_run_is_replaced_only_by_force_and_only_by_a_run_that_begins() {
     let first = read();
     refuses_in(folder.path(), &ping(serve.port, ""), &["run holds a run already", "-o", "--force"]);
     // Nobody listens there.
-    refuses_in(folder.path(), &ping(free_port(), "--force"), &["is a server on port"]);
+    fails_in(folder.path(), 1, &ping(free_port(), "--force"), &["ICMP port unreachable"]);
     assert_eq!(read(), first);
     Record::complete(&folder.path().join("run"));
     command(folder.path(), &ping(serve.port, "--force")).assert().success();
@@ -147,9 +159,10 @@ fn that_nobody_listens_is_told_by_what_the_network_says() {
     for host in ["127.0.0.1", "::1", "localhost"] {
         for options in ["", "--text", "--io portable", "-o deep/er"] {
             let port = free_port();
-            let question = format!("is a server on port {port}?");
+            let start = format!("udpecho serve -p {port}");
             // Silence would be told in other words.
-            refuses(&format!("ping -ip {host} -p {port} -n 1 {options}"), &["nobody listens on", &question]);
+            let ping = format!("ping -ip {host} -p {port} -n 1 {options}");
+            finds_no_server(&ping, &["ICMP port unreachable", &start]);
         }
     }
 }
@@ -158,11 +171,22 @@ fn that_nobody_listens_is_told_by_what_the_network_says() {
 fn silence_is_told_after_the_retries() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let question = format!("is a server on port {port}");
-    refuses(
+    let question = format!("is a udpecho server on port {port}");
+    finds_no_server(
         &format!("ping 127.0.0.1:{port} -n 1"),
         &["no answer from 127.0.0.1", "after 5 tries", &question],
     );
+}
+
+#[test]
+fn with_wait_a_server_that_is_started_later_is_measured() {
+    let port = free_port();
+    let folder = TempDir::new().unwrap();
+    let ping = format!("ping 127.0.0.1:{port} -n 2 -i 10ms --wait --no-record");
+    let mut ping = Process::spawn(command(folder.path(), &ping));
+    ping.line_with("asking until there is one");
+    let _serve = Process::spawn(command(folder.path(), &format!("serve --clean -p {port}")));
+    ping.finish().assert_summed_up();
 }
 
 #[test]

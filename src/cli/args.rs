@@ -15,8 +15,8 @@ use values::{decay, http_address, number, rate};
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 at least one reply; 1 no reply; 2 usage, name, socket or file error;\n\
-                        3 a --fail threshold was not kept; 130 second interrupt."
+    after_help = "Exit codes: 0 at least one reply; 1 no reply, or no server answers; 2 usage, name, socket or\n\
+                        file error; 3 a --fail threshold was not kept; 130 second interrupt."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -303,6 +303,9 @@ pub struct Ping {
     /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair
     #[arg(long, value_name = "SPEC", conflicts_with = "text")]
     pub impair: Option<String>,
+    /// While no server answers, ask until one does; --tui and --http do so anyway
+    #[arg(long, conflicts_with = "find_size")]
+    pub wait: bool,
     /// Ask the server to stop at the end; it does if it was started with --allow-stop
     #[arg(long)]
     pub stop_server: bool,

@@ -11,7 +11,7 @@ use super::printer::remark;
 pub enum Exit {
     /// All went well; for `ping`, at least one reply came.
     Success = 0,
-    /// `ping`: not one reply.
+    /// `ping`: not one reply, or no server that answers.
     NoReply = 1,
     /// Usage, name, socket or file.
     Error = 2,

@@ -118,7 +118,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ended::Over => fault_of(pinger),
         Ended::Failed(failure) => {
             recorder.discard();
-            return Err(size::explain(&failure, &peer, plan.key, &plan.outgoing, &control));
+            let why = size::explain(&failure, &peer, plan.key, &plan.outgoing, &control);
+            return Ok(exit::complain(&why, plan::exit_of(&failure)));
         }
         Ended::NotBegun => {
             recorder.discard();

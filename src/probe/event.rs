@@ -40,6 +40,8 @@ pub enum Event {
     Strays { at: Instant, counters: Counters },
     /// The server's answer to the request that it stop.
     StopAnswered { obeyed: bool },
+    /// No server answers yet, and this is why; the client asks on. Told once.
+    Waiting(Failure),
     /// The run could not begin.
     Failed(Failure),
     /// The run is over; nothing follows.
@@ -75,6 +77,11 @@ pub enum SendError {
 }
 
 impl Failure {
+    /// No server was heard, so that one that is started later may answer.
+    pub const fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Silent { .. })
+    }
+
     /// As the user counts sizes: with so many bytes more than the message has.
     pub(super) fn with_tag(self, tag: u32) -> Self {
         match self {
@@ -89,7 +96,7 @@ impl Failure {
 /// Why a run could not begin. The caller adds which server it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    #[error("nobody listens there")]
+    #[error("ICMP port unreachable")]
     Unreachable,
     #[error("no answer after {tries} tries in {after}")]
     Silent { tries: u32, after: Duration },

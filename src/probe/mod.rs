@@ -59,6 +59,8 @@ pub struct Client {
     elsewhere: Option<Elsewhere>,
     server: Option<ServerInfo>,
     reachable: bool,
+    /// It was told that no server answers yet.
+    waiting: bool,
     last_heard: Instant,
     /// Those of the client's own sockets.
     drops: Drops,
@@ -112,6 +114,7 @@ impl Client {
             elsewhere: None,
             server: None,
             reachable: true,
+            waiting: false,
             last_heard: now,
             drops: Drops::default(),
             oversleeping: Oversleeping::default(),
@@ -293,6 +296,12 @@ impl Client {
     }
 
     fn fail(&mut self, failure: Failure) {
+        if self.settings.wait_for_server && failure.is_silence() {
+            if !std::mem::replace(&mut self.waiting, true) {
+                self.events.push_back(Event::Waiting(failure));
+            }
+            return;
+        }
         self.events.push_back(Event::Failed(failure));
         self.finish();
     }

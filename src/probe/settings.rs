@@ -31,6 +31,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What the server is asked to inject into this session, if it lets clients choose.
     pub wants: Option<Impairment>,
+    /// While no server answers, ask on instead of giving up.
+    pub wait_for_server: bool,
     /// Ask the server to stop at the end.
     pub stop_server: bool,
     /// Where nonces and payloads come from; from the operating system's random source.
@@ -51,6 +53,7 @@ impl Settings {
             deadline: None,
             grace: Duration::from_secs(1),
             wants: None,
+            wait_for_server: false,
             stop_server: false,
             seed,
             key: None,

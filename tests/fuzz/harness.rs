@@ -190,6 +190,7 @@ pub fn probe(data: &[u8]) {
         deadline: None,
         grace: Duration::from_millis(200),
         wants: None,
+        wait_for_server: false,
         stop_server: choice & 32 != 0,
         seed: 1,
         key: key.clone(),

@@ -85,11 +85,13 @@ fn an_interim_line_that_is_asked_for_has_its_place_on_the_screen() {
 }
 
 #[test]
-fn a_run_that_does_not_begin_leaves_no_full_screen() {
+fn a_run_that_does_not_begin_waits_for_a_server_and_leaves_no_full_screen() {
     let folder = TempDir::new().unwrap();
-    let terminal = Terminal::start(folder.path(), &ping(free_port(), "-n 1 --no-record"), (80, 24));
+    let mut terminal = Terminal::start(folder.path(), &ping(free_port(), "-n 1 --no-record"), (80, 24));
+    terminal.wait_for_text("no server answers yet");
+    terminal.press("q");
     let (code, screen) = terminal.finish();
-    assert!(code == 2 && screen.contains("nobody listens on 127.0.0.1"), "{screen}");
+    assert!(code == 1 && screen.contains("stopped before 127.0.0.1"), "{screen}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use udpecho::probe::{Event, Failure, Settings};
+use udpecho::probe::{Event, Failure, Language, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
@@ -26,6 +26,29 @@ fn failure_over(up: Conditions, size: u32) -> Failure {
     simulation.add_client(Settings { size, ..settings(5, millis(100)) });
     simulation.run(Duration::from_secs(60));
     failure(&simulation.take_events(0)).clone()
+}
+
+#[test]
+fn a_client_that_waits_asks_until_a_server_answers() {
+    for language in [Language::Native, Language::Text] {
+        for silent in [false, true] {
+            let mut simulation = simulation(clean(), ONE_WAY);
+            if silent {
+                simulation.freeze_server(Duration::from_secs(1000), Duration::from_secs(30));
+            } else {
+                simulation.restart_server(Duration::ZERO, Duration::from_secs(30), clean());
+            }
+            let settings = settings(5, millis(100));
+            simulation.add_client(Settings { language, wait_for_server: true, ..settings });
+            simulation.run(Duration::from_secs(60));
+            let events = simulation.take_events(0);
+            assert!(matches!(&events[0], Event::Waiting(why) if why.is_silence()), "{events:?}");
+            let waiting = events.iter().filter(|event| matches!(event, Event::Waiting(_))).count();
+            let answered =
+                events.iter().filter(|event| matches!(event, Event::Reply { copy: 1, .. })).count();
+            assert_eq!((waiting, answered), (1, 5), "{language:?}, silent: {silent}: {events:?}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, anyhow, bail};
 
 use crate::cli::args::{self, Fragment, Ping};
+use crate::cli::exit::Exit;
 use crate::cli::impair::wanted;
 use crate::cli::key;
 use crate::cli::serve::backend;
@@ -117,6 +118,7 @@ impl<'a> Plan<'a> {
             deadline: self.deadline(),
             grace: GRACE,
             wants: arguments.impair.as_deref().map(wanted).transpose()?,
+            wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
             key: self.key.clone(),
@@ -223,16 +225,21 @@ fn size(bytes: u64, language: Language, keyed: bool, address: SocketAddr) -> any
     Ok(bytes as u32)
 }
 
+/// What a run that could not begin exits with: a server that is down is no error of the user's.
+pub fn exit_of(failure: &Failure) -> Exit {
+    if failure.is_silence() { Exit::NoReply } else { Exit::Error }
+}
+
 /// Why there was no run, and what would help.
 pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
     let (ip, port) = (peer.address.ip(), peer.address.port());
     match failure {
         Failure::Unreachable => anyhow!(
-            "nobody listens on {ip}: is a server on port {port}? One is started by: udpecho serve -p {port}"
+            "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}"
         ),
         Failure::Silent { tries, after } => anyhow!(
-            "no answer from {ip} port {port} after {tries} tries in {}: is a server on port {port}, does it speak \
-             our language (if not: --text), has it our key or none, and does the path let UDP pass?",
+            "no answer from {ip} port {port} after {tries} tries in {}: is a udpecho server on port {port} (if it is \
+             another: --text), with the same key, and does a firewall drop UDP on the path?",
             milliseconds(*after)
         ),
         Failure::SizeLost { size } => anyhow!(

@@ -156,11 +156,9 @@ impl Screen {
                 "this host stood still for {}: {probes} probes from seq={first_seq} on were not sent",
                 milliseconds(*late)
             )),
-            Event::Forgotten { .. } => {
-                self.notice("the server has forgotten us, so it was restarted: opening again")
-            }
+            Event::Forgotten { .. } => self.notice("session lost (server restarted?); reconnecting"),
             Event::Reopened { first_seq, .. } => self.notice(format!("open again from seq={first_seq} on")),
-            Event::Unreachable { .. } => self.notice("nobody listens there any more (ICMP); going on"),
+            Event::Unreachable { .. } => self.notice("ICMP port unreachable; continuing"),
             Event::Obstructed { why, .. } => self.notice(format!("no way to the server: {why}; going on")),
             Event::Elsewhere { remote, .. } => self.notice(format!(
                 "the server sends from {remote} now, which is not the address that is measured"
@@ -171,6 +169,9 @@ impl Screen {
             }
             Event::Strays { counters, .. } => {
                 self.notice(format!("stray datagrams: {}", notes::strays(counters)))
+            }
+            Event::Waiting(why) => {
+                self.notice(format!("no answer from {} yet ({why}); asking until there is one", self.address))
             }
             Event::Started { .. } | Event::Resolved(_) | Event::Failed(_) | Event::Finished => {}
         }

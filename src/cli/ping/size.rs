@@ -32,7 +32,7 @@ pub fn run(peer: &Peer, outgoing: &Outgoing, key: Option<Key>) -> anyhow::Result
             super::places::finish(printer)?;
             Ok(Exit::Success)
         }
-        Some(Err(failure)) => Err(plan::explain(&failure, peer)),
+        Some(Err(failure)) => Ok(exit::complain(&plan::explain(&failure, peer), plan::exit_of(&failure))),
         None => Ok(exit::complain(&anyhow!("stopped before the size was found"), Exit::NoReply)),
     }
 }

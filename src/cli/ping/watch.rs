@@ -130,6 +130,11 @@ impl Watch<'_> {
             page.event(event);
         }
         match event {
+            Event::Waiting(why) => {
+                if let Some(desk) = desk {
+                    desk.note(format!("no server answers yet ({why}); asking until one does"));
+                }
+            }
             Event::Opened { server: Some(server), .. } => plan::note_server(run, server),
             Event::Started { zero } => {
                 run.started = plan::rfc3339(*zero);
