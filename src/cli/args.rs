@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, parse_duration};
-use values::{decay, http_address, number, rate};
+use values::{decay, http_address, number, rate, source};
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
@@ -244,7 +244,7 @@ pub struct Ping {
     /// Bytes of UDP payload, as in 512, 1k, 1Ki
     #[arg(short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
     pub size: ByteSize,
-    /// Make each interval this much shorter than the one before
+    /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
     pub decay: Option<Probability>,
     /// Make intervals random, with -i as their mean: what recurs on the path cannot hide between probes
@@ -275,8 +275,8 @@ pub struct Ping {
     /// IPv6 only
     #[arg(short = '6')]
     pub ipv6: bool,
-    /// Source address
-    #[arg(short = 'I', long, value_name = "ADDRESS")]
+    /// Source address: one of this host's, not the name of an interface
+    #[arg(short = 'I', long, value_name = "ADDRESS", value_parser = source)]
     pub source: Option<IpAddr>,
     /// Differentiated services code point, 0 to 63
     #[arg(short = 'Q', long, value_name = "DSCP", allow_negative_numbers = true, value_parser = number::<u8>(0, 63, "46"))]

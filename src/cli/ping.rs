@@ -1,6 +1,7 @@
 //! `udpecho ping`: one run, shown as it goes, recorded, summed up.
 
 mod dots;
+mod hints;
 mod mailbox;
 mod notes;
 mod outstanding;
@@ -58,8 +59,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         Ok(engine) => engine,
         Err(error) => {
             recorder.discard();
-            let from = plan.outgoing.source.map_or(String::new(), |source| format!(" from {source}"));
-            return Err(anyhow!(error).context(format!("cannot send to {}{from}", peer.address)));
+            return Err(hints::cannot_send(&error, &peer, plan.outgoing.source));
         }
     };
     let mut run = plan.record(&peer, &settings, argv, &engine);
@@ -148,7 +148,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let Finished { seconds, folder, mut failures } = recorder.finish(&run);
     failures.extend(failed.into_iter().chain(panicked));
     let detail = if arguments.verbose { Detail::All } else { Detail::Usual };
-    report::summary(&run, &summary, &seconds, detail).into_iter().for_each(|line| screen.line(line));
+    report::summary(&run, &summary, &seconds, detail).iter().for_each(|line| screen.paragraph(line));
     let told = data.is_none() || arguments.verbose;
     failures.extend(screen.finish().err());
     failures.extend(data.and_then(|data| places::finish(data).err()));

@@ -12,6 +12,7 @@ use ratatui::crossterm::terminal::size;
 
 use crate::net::stay_behind;
 use crate::printable::printable;
+use crate::report::folded;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
@@ -22,6 +23,12 @@ pub fn remark(line: impl Display) {
 /// Whether a person looks at standard output, on a screen whose cursor can be moved.
 pub fn on_a_terminal() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The columns of the terminal that standard output is; `None` where it is none.
+pub fn terminal_width() -> Option<usize> {
+    let columns = || size().map_or(80, |(columns, _)| usize::from(columns));
+    io::stdout().is_terminal().then(columns)
 }
 
 /// Prints to a standard stream, in order.
@@ -89,6 +96,14 @@ impl Printer {
         let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         self.text(line);
+    }
+
+    /// A line that may be long: on a terminal in several, as wide as it is; elsewhere as one.
+    pub fn paragraph(&self, line: &str) {
+        match terminal_width() {
+            Some(width) => folded(line, width).into_iter().for_each(|line| self.line(line)),
+            None => self.line(line),
+        }
     }
 
     /// What moves the cursor, and ours alone.

@@ -1,18 +1,19 @@
 //! `udpecho profiles`: the impairments that have a name.
 
 use super::exit::Exit;
-use super::printer::Printer;
+use super::printer::{Printer, terminal_width};
 use crate::impair::profiles;
 use crate::report::wrapped;
 
-/// Of what stands beside the name.
-const WIDTH: usize = 66;
+/// Of the column of names.
+const NAMES: usize = 13;
 
 pub fn run() -> anyhow::Result<Exit> {
     let printer = Printer::start(|| {})?;
+    let width = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(NAMES));
     for profile in profiles() {
-        let spec = wrapped(profile.spec, WIDTH);
-        for (index, line) in spec.into_iter().chain(wrapped(profile.about, WIDTH)).enumerate() {
+        let spec = wrapped(profile.spec, width);
+        for (index, line) in spec.into_iter().chain(wrapped(profile.about, width)).enumerate() {
             let name = if index == 0 { profile.name } else { "" };
             printer.line(format!("{name:<12} {line}"));
         }

@@ -107,7 +107,7 @@ impl Drawn {
         self.notes().into_iter().for_each(|note| printer.line(format!("note: {note}")));
         if let Some(summary) = &self.run.summary {
             let lines = report::summary(&self.run, summary, &self.seconds, Detail::All);
-            lines.into_iter().for_each(|line| printer.line(line));
+            lines.iter().for_each(|line| printer.paragraph(line));
         }
         printer.finish().context("cannot write to standard output")
     }

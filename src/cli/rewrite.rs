@@ -3,8 +3,6 @@
 
 use std::ffi::OsString;
 
-use crate::units::Probability;
-
 const SINGLE_DASH: [&str; 2] = ["ip", "port"];
 
 /// Rewrites the arguments up to a bare `--`: `-ip HOST` to `--ip HOST`, `-port=N` to `--port=N`, and
@@ -17,7 +15,7 @@ pub fn for_clap(arguments: Vec<OsString>) -> Vec<OsString> {
         let text = if options { argument.to_str() } else { None };
         let after_decay = rewritten.last().is_some_and(|last| last == "--decay");
         match text {
-            Some(share) if after_decay && share.parse::<Probability>().is_ok() => {
+            Some(share) if after_decay && is_number(share) => {
                 rewritten.pop();
                 rewritten.push(format!("--decay={share}").into());
             }
@@ -26,6 +24,12 @@ pub fn for_clap(arguments: Vec<OsString>) -> Vec<OsString> {
         }
     }
     rewritten
+}
+
+/// A number or a share, as in `3`, `0.05`, `5%`; no host is spelt so.
+fn is_number(word: &str) -> bool {
+    let number = word.strip_suffix('%').unwrap_or(word);
+    number.starts_with(|c: char| c.is_ascii_digit() || c == '.') && number.parse::<f64>().is_ok()
 }
 
 fn is_single_dash_word(text: &str) -> bool {
@@ -53,6 +57,10 @@ mod tests {
             ("udpecho ping -i p", "udpecho ping -i p"),
             ("udpecho ping --decay 7% host", "udpecho ping --decay=7% host"),
             ("udpecho ping --decay 0.1", "udpecho ping --decay=0.1"),
+            ("udpecho ping --decay 3 host", "udpecho ping --decay=3 host"),
+            ("udpecho ping --decay 150% host", "udpecho ping --decay=150% host"),
+            ("udpecho ping --decay 10.0.0.1", "udpecho ping --decay 10.0.0.1"),
+            ("udpecho ping --decay inf", "udpecho ping --decay inf"),
             ("udpecho ping --decay host", "udpecho ping --decay host"),
             ("udpecho ping --decay", "udpecho ping --decay"),
             ("udpecho ping -- --decay 7%", "udpecho ping -- --decay 7%"),

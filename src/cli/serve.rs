@@ -3,10 +3,11 @@
 mod log;
 mod views;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
@@ -30,7 +31,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let clock = Clock::start();
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
     let mut workers = Workers::bind(arguments.threads, bind, serving(arguments), clock, make)
-        .with_context(|| refusal(arguments))?;
+        .map_err(|error| refusal(arguments, &error))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
@@ -39,7 +40,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let views = Views::start(arguments, service, &printer, &control, clock)?;
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("udpecho serves {listens}"));
-        report::wrapped(&format!("injects {injects}"), 79).into_iter().for_each(|line| printer.line(line));
+        printer.paragraph(&format!("injects {injects}"));
         if keyed {
             printer.line("answers nobody without the key");
         }
@@ -130,13 +131,25 @@ fn bind(arguments: &Serve) -> Bind {
     }
 }
 
-fn refusal(arguments: &Serve) -> String {
+fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
     let port = arguments.port;
     let other = if port < u16::MAX { port + 1 } else { port - 1 };
-    match arguments.bind {
-        Some(address) => format!("cannot listen on {address} port {port}; try another, as in -p {other}"),
-        None => format!("cannot listen on port {port}; try another, as in -p {other}"),
-    }
+    let place = match arguments.bind {
+        Some(address) => format!("{address} port {port}"),
+        None => format!("port {port}"),
+    };
+    let hint = match (error.kind(), arguments.bind) {
+        (io::ErrorKind::PermissionDenied, _) if port < 1024 => {
+            "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE; take another, as in -p 8080"
+                .to_owned()
+        }
+        (io::ErrorKind::AddrNotAvailable, Some(address)) => {
+            format!("no interface of this host has the address {address}; 'ip address' lists those there are")
+        }
+        (io::ErrorKind::AddrInUse, _) => format!("another program has it; take another, as in -p {other}"),
+        _ => return anyhow!("cannot listen on {place}: {error}"),
+    };
+    anyhow!("cannot listen on {place}: {hint}")
 }
 
 fn place(address: SocketAddr) -> String {

@@ -36,9 +36,12 @@ impl Target {
     }
 
     pub fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {
-        let found = (self.host.as_str(), self.port)
-            .to_socket_addrs()
-            .with_context(|| format!("cannot resolve '{}': is the name right?", self.host))?;
+        let found = (self.host.as_str(), self.port).to_socket_addrs().with_context(|| {
+            match self.host.matches(':').count() {
+                0 | 1 => format!("cannot resolve '{}': is the name right?", self.host),
+                _ => format!("'{}' is no IPv6 address; with a port: [2001:db8::1]:8080", self.host),
+            }
+        })?;
         let fits = |address: &SocketAddr| match address.ip() {
             IpAddr::V4(_) => !family.v6_only,
             IpAddr::V6(_) => !family.v4_only,

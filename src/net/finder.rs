@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::control::Control;
 use super::endpoint::{Endpoint, Outgoing};
 use super::sys::{self, Batch, Socket};
-use super::trouble::is_too_long;
+use super::trouble::{in_words, is_too_long};
 use crate::probe::{Failure, PathSize, SizeFinder};
 
 /// No datagram is longer.
@@ -79,7 +79,7 @@ impl Search {
                 Err(error) if error.raw_os_error().is_some_and(is_too_long) => {
                     self.finder.too_long(self.clock.now());
                 }
-                Err(error) => self.finder.send_failed(error.to_string()),
+                Err(error) => self.finder.send_failed(in_words(&error)),
             }
         }
         Ok(())

@@ -34,6 +34,7 @@ pub use observer::{Observation, Observer};
 pub use server::{Complain, Complaint, ServerEngine, Serving};
 pub use sys::{Backend, Batch, Options, Socket, give_way, kernel_release, stay_behind};
 pub use timer::Timer;
+pub use trouble::in_words;
 pub use workers::Workers;
 
 /// Random bytes of the operating system.

@@ -54,6 +54,22 @@ pub fn is_too_long(code: i32) -> bool {
     return code == 10_040;
 }
 
+/// What an error of sending says, and what it means where the system's own words mislead.
+pub fn in_words(error: &io::Error) -> String {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, PermissionDenied};
+    let meaning = match error.kind() {
+        // Of EPERM and EACCES, which are one kind.
+        PermissionDenied if error.raw_os_error() == Some(codes::NOT_PERMITTED) => {
+            "a firewall on this host drops the datagrams"
+        }
+        PermissionDenied => "prohibited by a route of this host or, by ICMP, by a firewall on the path",
+        HostUnreachable => "no neighbour or route there, or, by ICMP, a firewall on the path prohibits it",
+        NetworkUnreachable => "no route of this host leads there",
+        _ => return error.to_string(),
+    };
+    format!("{error}: {meaning}")
+}
+
 impl Verdict {
     const PAUSE: Duration = Duration::from_millis(1);
 
@@ -99,6 +115,7 @@ impl Patience {
 #[cfg(unix)]
 mod codes {
     pub const INVALID: i32 = libc::EINVAL;
+    pub const NOT_PERMITTED: i32 = libc::EPERM;
     pub const SHORTAGES: &[i32] = &[libc::ENOMEM, libc::ENOBUFS, libc::EMFILE, libc::ENFILE];
     pub const FATAL: &[i32] = &[
         libc::EBADF,
@@ -115,6 +132,8 @@ mod codes {
 #[cfg(not(unix))]
 mod codes {
     pub const INVALID: i32 = 10_022;
+    /// What a firewall of the host says there is no error of its own for.
+    pub const NOT_PERMITTED: i32 = -1;
     pub const SHORTAGES: &[i32] = &[10_055, 10_024];
     pub const FATAL: &[i32] = &[10_009, 10_038, 10_014, 10_045, 10_047, 10_039, 10_093];
 }

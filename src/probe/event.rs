@@ -38,6 +38,9 @@ pub enum Event {
     Elsewhere { at: Instant, remote: SocketAddr },
     /// Datagrams came that were none of ours: how many so far, at most once a second.
     Strays { at: Instant, counters: Counters },
+    /// All is sent and waited for; the server is asked once more what became of so many probes.
+    /// `Client::stop` skips this if it was not called before.
+    Asking { at: Instant, probes: u64, skippable: bool },
     /// The server's answer to the request that it stop.
     StopAnswered { obeyed: bool },
     /// No server answers yet, and this is why; the client asks on. Told once.

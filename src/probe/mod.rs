@@ -61,6 +61,8 @@ pub struct Client {
     reachable: bool,
     /// It was told that no server answers yet.
     waiting: bool,
+    /// It was told that the server is asked what became of the last probes.
+    asking: bool,
     last_heard: Instant,
     /// Those of the client's own sockets.
     drops: Drops,
@@ -115,6 +117,7 @@ impl Client {
             server: None,
             reachable: true,
             waiting: false,
+            asking: false,
             last_heard: now,
             drops: Drops::default(),
             oversleeping: Oversleeping::default(),
@@ -169,8 +172,12 @@ impl Client {
         self.drops.note(total);
     }
 
-    /// Ends the run as if all probes had been sent: the tail is still awaited.
+    /// Ends the run as if all probes had been sent: the tail is still awaited. When all have been sent,
+    /// the server is not asked any more.
     pub fn stop(&mut self, now: Instant) {
+        if self.plan.is_finished() {
+            self.flight.patience_mut().truth = Duration::ZERO;
+        }
         self.plan.stop();
         if matches!(self.phase, Phase::Opening) {
             self.finish();

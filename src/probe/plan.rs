@@ -62,6 +62,10 @@ impl Plan {
         self.stopped = true;
     }
 
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     pub fn is_finished(&self) -> bool {
         self.stopped
             || self.count.is_some_and(|count| self.next_seq >= count)

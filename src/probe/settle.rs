@@ -9,6 +9,8 @@ use crate::time::{Duration, Instant};
 impl Client {
     /// When all have been sent, a server that is silent for so long is not asked any more.
     const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
+    /// A server that is there has answered by then.
+    const ANSWERED_SOON: Duration = Duration::from_millis(500);
 
     /// Reports what is overdue and takes out what is over; ends the run after the last probe.
     pub(super) fn settle(&mut self, now: Instant) {
@@ -32,11 +34,23 @@ impl Client {
             }
             self.events.push_back(Event::Resolved(resolved));
         }
+        self.tell_asking(now);
         if self.plan.is_finished() && self.flight.is_empty() {
             self.tell_overslept();
             self.phase =
                 if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
         }
+    }
+
+    /// Says once why the run is not over yet, if the server does not answer soon.
+    fn tell_asking(&mut self, now: Instant) {
+        let since = self.flight.last_settles() + Self::ANSWERED_SOON;
+        if !self.plan.is_finished() || self.flight.is_empty() || self.asking || now < since {
+            return;
+        }
+        self.asking = true;
+        let (probes, skippable) = (self.in_flight() as u64, !self.plan.is_stopped());
+        self.events.push_back(Event::Asking { at: now, probes, skippable });
     }
 
     /// When all have been sent and the server stays silent.

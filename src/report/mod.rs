@@ -22,7 +22,7 @@ pub use digest::{Digest, Miss};
 pub use html::html;
 pub use injection::injection;
 pub use lines::{Reply, header, not_sent, outstanding, overdue, reply};
-pub use quantity::{bit_rate, bytes_on_the_wire, milliseconds, milliseconds_bare, percent, wrapped};
+pub use quantity::{bit_rate, bytes_on_the_wire, folded, milliseconds, milliseconds_bare, percent, wrapped};
 
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;

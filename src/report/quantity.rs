@@ -67,6 +67,17 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A line that is longer than so many characters, in several; all but the first are indented.
+pub fn folded(line: &str, width: usize) -> Vec<String> {
+    const INDENT: &str = "   ";
+    if line.chars().count() <= width {
+        return vec![line.to_owned()];
+    }
+    let mut lines = wrapped(line, width.saturating_sub(INDENT.len()));
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
+    lines
+}
+
 /// With the UDP and IP headers.
 pub fn bytes_on_the_wire(payload: u32, address: IpAddr) -> u32 {
     payload + 8 + if address.is_ipv4() { 20 } else { 40 }

@@ -115,6 +115,37 @@ fn a_server_that_is_gone_for_good_does_not_keep_the_client_waiting_for_ever() {
 }
 
 #[test]
+fn a_client_says_that_it_asks_a_server_that_is_gone_and_a_stop_skips_that() {
+    for stop in [false, true] {
+        let mut simulation = simulation(clean(), ONE_WAY);
+        simulation.restart_server(millis(1_000), Duration::from_secs(3600), clean());
+        simulation.add_client(settings(20, millis(100)));
+        if stop {
+            simulation.stop_client_at(millis(3_600), 0);
+        }
+        let from = simulation.now();
+        simulation.run(Duration::from_secs(10));
+        let lasted = simulation.now() - from;
+        let events = simulation.take_events(0);
+        let asking: Vec<&Event> = events.iter().filter(|e| matches!(e, Event::Asking { .. })).collect();
+        assert!(matches!(asking[..], [Event::Asking { probes: 10, skippable: true, .. }]), "{asking:?}");
+        assert_eq!(resolved(&events).len(), 20);
+        let expected = if stop { millis(3_600)..millis(3_700) } else { millis(5_500)..millis(6_500) };
+        assert!(expected.contains(&lasted), "{lasted}");
+    }
+}
+
+#[test]
+fn a_client_whose_server_answers_says_nothing_of_asking() {
+    let up = Conditions { loss: share(0.3), ..Conditions::ideal(ONE_WAY) };
+    let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 1);
+    simulation.add_client(settings(200, millis(10)));
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    assert!(!events.iter().any(|event| matches!(event, Event::Asking { .. })));
+}
+
+#[test]
 fn a_server_stops_for_a_client_only_if_it_allows_that() {
     for language in [Language::Native, Language::Text] {
         for allow_stop in [false, true] {

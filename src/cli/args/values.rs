@@ -1,7 +1,7 @@
 //! Reads the values of flags that are no type of their own: within bounds, with an example for whoever
 //! misses them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, UnitError};
@@ -22,6 +22,14 @@ pub fn number<T: TryFrom<u64>>(
     }
 }
 
+/// An address of this host to send from.
+pub fn source(text: &str) -> Result<IpAddr, UnitError> {
+    text.parse().map_err(|_| {
+        let why = "must be an address of this host, not a name; 'ip address' lists those of each interface";
+        UnitError::new(why, "192.0.2.7")
+    })
+}
+
 /// Without an address only this host may look.
 pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
     let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
@@ -30,8 +38,10 @@ pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
         .ok_or_else(|| UnitError::new("it is no address with a port, and no port", "127.0.0.1:8081"))
 }
 
+/// A number from 1 on, which is no share, is in percent.
 pub fn decay(text: &str) -> Result<Probability, UnitError> {
-    let share: Probability = text.parse()?;
+    let percent = text.parse::<f64>().is_ok_and(|number| number >= 1.0);
+    let share: Probability = if percent { format!("{text}%").parse()? } else { text.parse()? };
     if share > Probability::ZERO && share < Probability::ONE {
         Ok(share)
     } else {
@@ -46,4 +56,25 @@ pub fn rate(text: &str) -> Result<Interval, UnitError> {
     let per_second: ByteSize = text.parse().map_err(|_| none())?;
     let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
     Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decay_from_1_on_is_in_percent() {
+        for (text, share) in [("3", 0.03), ("1", 0.01), ("50", 0.5), ("0.05", 0.05), ("5%", 0.05)] {
+            assert!((decay(text).unwrap().get() - share).abs() < 1e-12, "{text}");
+        }
+        for text in ["0", "100", "100%", "150", "x", "-5", "nan"] {
+            assert!(decay(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interface_is_no_source() {
+        assert_eq!(source("::1").unwrap().to_string(), "::1");
+        assert!(source("eth0").unwrap_err().to_string().contains("must be an address of this host"));
+    }
 }

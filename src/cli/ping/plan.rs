@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow, bail};
 
+use super::hints::meant_port;
 use crate::cli::args::{self, Fragment, Ping};
 use crate::cli::exit::Exit;
 use crate::cli::impair::wanted;
@@ -232,14 +233,15 @@ pub fn exit_of(failure: &Failure) -> Exit {
 
 /// Why there was no run, and what would help.
 pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
+    let hint = meant_port(&peer.host);
     let (ip, port) = (peer.address.ip(), peer.address.port());
     match failure {
         Failure::Unreachable => anyhow!(
-            "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}"
+            "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}{hint}"
         ),
         Failure::Silent { tries, after } => anyhow!(
             "no answer from {ip} port {port} after {tries} tries in {}: is a udpecho server on port {port} (if it is \
-             another: --text), with the same key, and does a firewall drop UDP on the path?",
+             another: --text), with the same key, and does a firewall drop UDP on the path?{hint}",
             milliseconds(*after)
         ),
         Failure::SizeLost { size } => anyhow!(
@@ -256,7 +258,7 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
             )
         }
         Failure::Full { .. } | Failure::Denied { .. } | Failure::Socket { .. } => {
-            anyhow!("cannot measure {ip} port {port}: {failure}")
+            anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
         }
     }
 }

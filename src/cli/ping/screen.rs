@@ -97,6 +97,10 @@ impl Screen {
         self.printer.line(line.into());
     }
 
+    pub fn paragraph(&self, line: &str) {
+        self.printer.paragraph(line);
+    }
+
     /// The probes are over: what follows begins on a line of its own.
     pub fn end(&mut self) {
         if self.look.dots {
@@ -133,8 +137,7 @@ impl Screen {
                     Some(server) if server.is_clean() => self.line("the server injects nothing"),
                     Some(server) => {
                         let injects = report::injection(&server.injects, Some(server.seed));
-                        let line = format!("the server injects, {injects}");
-                        report::wrapped(&line, 79).into_iter().for_each(|line| self.line(line));
+                        self.paragraph(&format!("the server injects, {injects}"));
                     }
                     None => self.line(
                         "text dialect: the server does not say what it injects, nor where losses happen",
@@ -169,6 +172,10 @@ impl Screen {
             }
             Event::Strays { counters, .. } => {
                 self.notice(format!("stray datagrams: {}", notes::strays(counters)))
+            }
+            Event::Asking { probes, skippable, .. } => {
+                let skip = if *skippable { "; Ctrl-C skips this" } else { "" };
+                self.notice(format!("asking the server what became of {probes} probes, for up to 3 s{skip}"));
             }
             Event::Waiting(why) => {
                 self.notice(format!("no answer from {} yet ({why}); asking until there is one", self.address))

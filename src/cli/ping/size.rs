@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 
+use super::hints;
 use super::plan::{self, Peer};
 use crate::cli::exit::{self, Exit};
 use crate::cli::printer::Printer;
@@ -24,7 +25,7 @@ pub fn run(peer: &Peer, outgoing: &Outgoing, key: Option<Key>) -> anyhow::Result
     let most = if peer.address.is_ipv4() { MAX_SIZE_V4 } else { MAX_SIZE_V6 };
     let finder = SizeFinder::new(most, u64::from_ne_bytes(random_bytes()?), key);
     let found = find_size(finder, peer.address, outgoing, &control)
-        .with_context(|| format!("cannot send to {}", peer.address))?;
+        .map_err(|error| hints::cannot_send(&error, peer, outgoing.source))?;
     match found {
         Some(Ok(size)) => {
             let printer = Printer::start(|| {})?;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::ClientEngine;
-use crate::net::trouble::{Trouble, is_too_long};
+use crate::net::trouble::{Trouble, in_words, is_too_long};
 use crate::probe::{Client, SendError, Transmit};
 use crate::time::{Duration, Instant};
 
@@ -120,13 +120,13 @@ pub(super) fn tell_obstruction(client: &mut Client, now: Instant, error: &io::Er
     if error.kind() == io::ErrorKind::ConnectionRefused {
         client.unreachable(now);
     } else if error.raw_os_error().is_none_or(|code| !is_too_long(code)) {
-        client.obstructed(now, &error.to_string());
+        client.obstructed(now, &in_words(error));
     }
 }
 
 fn send_error(error: &io::Error) -> SendError {
     match error.raw_os_error() {
         Some(code) if is_too_long(code) => SendError::TooLong,
-        _ => SendError::Other(error.to_string()),
+        _ => SendError::Other(in_words(error)),
     }
 }

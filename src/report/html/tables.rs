@@ -149,7 +149,8 @@ pub fn seconds(digest: &Digest) -> String {
     let rows: Vec<Vec<String>> = digest.seconds.all().iter().enumerate().map(row).collect();
     let open = if rows.len() <= 30 { " open" } else { "" };
     let steps = if width == 1 { String::new() } else { format!(", {width} s a row") };
-    let table = table(&["second", "sent", "in time", "not in time", "throughput", "mean delay"], rows);
+    let table =
+        table(&["second", "sent", "in time", "not in time", "throughput (both ways)", "mean delay"], rows);
     format!(
         "<section>\n<details{open}><summary><h2>Per second{steps}</h2></summary>\n{table}</details>\n</section>\n"
     )

@@ -8,7 +8,7 @@ mod seconds;
 mod specimens;
 
 use super::lines::{clock_words, timestamps};
-use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare, wrapped};
+use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
 use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
 use crate::time::Duration;
@@ -33,7 +33,7 @@ pub fn summary(run: &Run, summary: &Summary, seconds: &[Second], detail: Detail)
     lines.push(String::new());
     lines.push(format!("--- {} ping statistics ---", run.config.host));
     lines.push(counts(summary));
-    lines.extend(ours(run, summary, detail).iter().flat_map(|line| folded(line)));
+    lines.extend(ours(run, summary, detail));
     lines.extend(match &summary.rtt_all_us {
         Some(rtt) => Some(last_line(rtt)),
         None => (summary.sent > 0).then(|| "no reply came".to_owned()),
@@ -64,15 +64,6 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     lines.extend(knee(summary));
     lines.extend(advice::advice(run, summary).into_iter().map(|advice| format!("note: {advice}")));
     lines.extend(schedule(summary));
-    lines
-}
-
-/// A line that is too long for a terminal, in several.
-fn folded(line: &str) -> Vec<String> {
-    const WIDTH: usize = 80;
-    const INDENT: &str = "   ";
-    let mut lines = wrapped(line, WIDTH - INDENT.len());
-    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
     lines
 }
 
@@ -158,6 +149,7 @@ fn ms(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quantity::folded;
     use super::specimens::{bad, good, lines};
     use super::*;
 
@@ -236,7 +228,8 @@ mod tests {
             for detail in [Detail::Usual, Detail::All] {
                 // But for ping's own line.
                 for line in lines(&summary, detail).iter().filter(|line| !line.contains("transmitted")) {
-                    assert!(line.chars().count() <= 80, "{line}");
+                    let folded = folded(line, 80);
+                    assert!(folded.iter().all(|line| line.chars().count() <= 80), "{folded:#?}");
                 }
             }
         }

@@ -10,7 +10,7 @@ pub const SECONDS_IN_TABLE: usize = 30;
 pub fn second_line(second: &Second) -> String {
     let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
     format!(
-        "second {}: {} sent, {} on time, {} late, {} lost, {}, mean delay {delay}",
+        "second {}: {} sent, {} on time, {} late, {} lost, {} both ways, mean delay {delay}",
         second.second,
         second.sent,
         second.ok,
@@ -25,11 +25,12 @@ pub(super) fn table(seconds: &[Second]) -> Option<Vec<String>> {
     if seconds.is_empty() || seconds.len() > SECONDS_IN_TABLE {
         return None;
     }
-    let mut lines = vec!["second   sent     ok   late   lost    throughput   mean delay".to_owned()];
+    let mut lines =
+        vec!["second   sent     ok   late   lost    throughput (both ways)   mean delay".to_owned()];
     lines.extend(seconds.iter().map(|second| {
         let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
         format!(
-            "{:>6} {:>6} {:>6} {:>6} {:>6}  {:>12}   {:>10}",
+            "{:>6} {:>6} {:>6} {:>6} {:>6}  {:>24}   {:>10}",
             second.second,
             second.sent,
             second.ok,

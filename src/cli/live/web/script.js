@@ -140,7 +140,7 @@ const VIEWS = {
       state.seconds.map((second) => second.throughput_bps), rate, width);
     $("tables").innerHTML =
       table("Losses by cause", ["cause", "probes"], Object.entries(s.causes)) +
-      table("Last seconds", ["second", "sent", "in time", "late", "lost", "throughput", "mean delay"],
+      table("Last seconds", ["second", "sent", "in time", "late", "lost", "throughput (both ways)", "mean delay"],
         state.seconds.slice(-10).reverse().map((x) =>
           [x.second, x.sent, x.ok, x.late, x.lost, rate(x.throughput_bps), ms(x.delay_mean_us)])) +
       table("What happened", ["at", "what", ""], state.events.map((e) => [ms(e.at_us), e.kind, e.text]));
