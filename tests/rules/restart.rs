@@ -128,7 +128,7 @@ fn a_client_says_that_it_asks_a_server_that_is_gone_and_a_stop_skips_that() {
         let lasted = simulation.now() - from;
         let events = simulation.take_events(0);
         let asking: Vec<&Event> = events.iter().filter(|e| matches!(e, Event::Asking { .. })).collect();
-        assert!(matches!(asking[..], [Event::Asking { probes: 10, skippable: true, .. }]), "{asking:?}");
+        assert!(matches!(asking[..], [Event::Asking { probes: 11, skippable: true, .. }]), "{asking:?}");
         assert_eq!(resolved(&events).len(), 20);
         let expected = if stop { millis(3_600)..millis(3_700) } else { millis(5_500)..millis(6_500) };
         assert!(expected.contains(&lasted), "{lasted}");
