@@ -12,6 +12,7 @@
 //! | [`probe`] | the client without a socket |
 //! | [`sim`] | a network in virtual time between the two |
 //! | [`stats`] | pure statistics |
+//! | [`room`] | the meeting place of the two ends: names, talk, the relay by address |
 //! | [`host`] | whether a host was busy, from the counters of its kernel |
 //! | [`record`] | the Run and its files |
 //! | [`report`] | a Run in, bytes out: text and pictures |
@@ -49,6 +50,7 @@ pub mod record;
 pub mod reflect;
 pub mod report;
 pub mod rng;
+pub mod room;
 pub mod schedule;
 pub mod sim;
 pub mod stats;

@@ -20,6 +20,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
     ("stats", &[]),
     ("host", &[]),
+    ("room", &[]),
     ("record", &["probe", "stats"]),
     ("report", &["impair", "probe", "stats", "record"]),
     ("net", &["reflect", "probe", "host"]),
