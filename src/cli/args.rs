@@ -145,7 +145,8 @@ pub struct Keygen {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Hold no more bytes of replies than this; probes beyond it are refused, and their clients told
+    /// Memory for replies that are held, about 110 bytes each beside their own; probes beyond it are
+    /// refused, and their clients told
     #[arg(long, value_name = "BYTES", default_value = "512Mi")]
     pub max_held: ByteSize,
     /// Memory for what became of probes; one source gets a quarter, then the least active give theirs back
@@ -157,6 +158,9 @@ pub struct Limits {
     /// Sessions at once of one source: an IPv4 address, or a /64 network of IPv6
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_source_sessions: usize,
+    /// Forget a session after so long without a probe, if its client asks for longer; clients are told
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub max_idle: Duration,
     /// Text clients at once
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_text_clients: usize,

@@ -100,6 +100,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         key: key::find(arguments.key_file.as_deref())?,
         max_sessions: limits.max_sessions.div_ceil(threads),
         max_source_sessions: limits.max_source_sessions,
+        max_idle: limits.max_idle,
         max_text_clients: limits.max_text_clients.div_ceil(threads),
         max_held_bytes: bytes(limits.max_held) / threads,
         max_fates_bytes: bytes(limits.max_fates) / threads,

@@ -15,6 +15,8 @@ pub struct Cookies {
 impl Cookies {
     /// A cookie is good in the epoch it was made in and the next.
     const EPOCH: Duration = Duration::from_secs(15);
+    /// No cookie is good for longer.
+    pub const LIFETIME: Duration = Duration::from_secs(30);
 
     pub fn new(secret: [u8; 32]) -> Self {
         Self { secret }

@@ -32,46 +32,86 @@ pub enum HeldKind {
     Verbatim,
 }
 
-/// All that is held, at most so many bytes. Of two of one session, or of two that are no session's, that
+/// All that is held, in at most so many bytes of memory. Of two of one session, or of two that are no session's, that
 /// are due at once the first held leaves first.
 pub struct HeldReplies {
     /// Of sessions, whose datagrams are of one length each: so none is both here and there.
     short: HoldQueue<Packed<Short>>,
     other: HoldQueue<Packed<Box<[u8]>>>,
-    bytes: usize,
+    /// Bytes of the datagrams that lie apart, as the allocator has them.
+    apart: usize,
+    /// The most that each queue held at once: it keeps the memory for them.
+    most_short: usize,
+    most_other: usize,
     capacity: usize,
 }
 
 impl HeldReplies {
+    const SHORT: usize = HoldQueue::<Packed<Short>>::BYTES_AT_MOST;
+    const OTHER: usize = HoldQueue::<Packed<Box<[u8]>>>::BYTES_AT_MOST;
+
     pub fn new(capacity: usize) -> Self {
-        Self { short: HoldQueue::new(), other: HoldQueue::new(), bytes: 0, capacity }
+        let (short, other) = (HoldQueue::new(), HoldQueue::new());
+        Self { short, other, apart: 0, most_short: 0, most_other: 0, capacity }
     }
 
     pub fn len(&self) -> usize {
         self.short.len() + self.other.len()
     }
 
+    /// Bytes of memory that the replies held now take.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.short.len() * Self::SHORT + self.other.len() * Self::OTHER + self.apart
     }
 
     pub fn next_due(&self) -> Option<Instant> {
         self.short.next_due().into_iter().chain(self.other.next_due()).min()
     }
 
-    /// Whether there is room for so many bytes more.
-    pub fn has_room(&self, length: usize) -> bool {
-        self.bytes + length <= self.capacity
+    /// Holds a reply until it is due; false if there is no room for it.
+    pub fn offer(&mut self, held: Held, datagram: &[u8]) -> bool {
+        let short = short(&held, datagram);
+        let needed = match short {
+            Some(_) if self.short.len() < self.most_short => 0,
+            Some(_) => Self::SHORT,
+            None if self.other.len() < self.most_other => allocated(datagram.len()),
+            None => Self::OTHER + allocated(datagram.len()),
+        };
+        if self.taken() + needed > self.capacity {
+            self.give_back();
+        }
+        let has_room = self.taken() + needed <= self.capacity;
+        if has_room {
+            self.push(held, short, datagram);
+        }
+        has_room
     }
 
-    pub fn push(&mut self, held: Held, datagram: &[u8]) {
-        self.bytes += datagram.len();
-        let due = held.received + held.hold;
-        let short = if held.kind == HeldKind::Verbatim { None } else { Short::new(datagram) };
-        match short {
-            Some(short) => self.short.push(due, Packed::new(held, short)),
-            None => self.other.push(due, Packed::new(held, datagram.into())),
+    /// Bytes of memory taken, for what is held and for what was held before.
+    fn taken(&self) -> usize {
+        self.most_short * Self::SHORT + self.most_other * Self::OTHER + self.apart
+    }
+
+    /// Gives back the memory of a queue that is empty, where the other needs it.
+    fn give_back(&mut self) {
+        if self.short.is_empty() && self.most_short > 0 {
+            (self.short, self.most_short) = (HoldQueue::new(), 0);
         }
+        if self.other.is_empty() && self.most_other > 0 {
+            (self.other, self.most_other) = (HoldQueue::new(), 0);
+        }
+    }
+
+    fn push(&mut self, held: Held, short: Option<Short>, datagram: &[u8]) {
+        let due = held.received + held.hold;
+        if let Some(short) = short {
+            self.short.push(due, Packed::new(held, short));
+        } else {
+            self.apart += allocated(datagram.len());
+            self.other.push(due, Packed::new(held, datagram.into()));
+        }
+        self.most_short = self.most_short.max(self.short.len());
+        self.most_other = self.most_other.max(self.other.len());
     }
 
     /// Shows the datagram of each that is due by then, once, and names to whoever fetches it where they lie.
@@ -83,6 +123,7 @@ impl HeldReplies {
     /// Takes the next that is due, its bytes written to `buffer`. Of one with further copies these stay.
     pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
         let other_due = self.other.next_due().unwrap_or(Instant::FAR_FUTURE);
+        let others = self.other.len();
         let short_is_next = self.short.next_due().is_some_and(|due| due <= other_due);
         // Where nothing is due both are told the time.
         let (held, length) = if short_is_next {
@@ -90,12 +131,25 @@ impl HeldReplies {
         } else {
             pop(&mut self.other, now, buffer).or_else(|| pop(&mut self.short, now, buffer))
         }?;
-        self.bytes -= length;
+        if self.other.len() < others {
+            self.apart -= allocated(length);
+        }
         if let Some(extra_copies) = held.extra_copies.checked_sub(1) {
-            self.push(Held { extra_copies, is_copy: true, ..held }, &buffer[..length]);
+            let copy = Held { extra_copies, is_copy: true, ..held };
+            self.push(copy, short(&copy, &buffer[..length]), &buffer[..length]);
         }
         Some((held, length))
     }
+}
+
+/// A native datagram that is short enough to be kept with the rest.
+fn short(held: &Held, datagram: &[u8]) -> Option<Short> {
+    if held.kind == HeldKind::Verbatim { None } else { Short::new(datagram) }
+}
+
+/// Bytes that an allocator takes for so many: its own, and up to a multiple of 16.
+const fn allocated(length: usize) -> usize {
+    if length == 0 { 0 } else { (length + 8).next_multiple_of(16) }
 }
 
 fn pop<D: Deref<Target = [u8]>>(
@@ -268,14 +322,15 @@ mod tests {
             let mut queue = HeldReplies::new(usize::MAX);
             let mut expected = Vec::new();
             for (held, datagram) in &replies {
-                queue.push(*held, datagram);
+                prop_assert!(queue.offer(*held, datagram));
                 for left in (0..=held.extra_copies).rev() {
                     let is_copy = held.is_copy || left < held.extra_copies;
                     expected.push((Held { extra_copies: left, is_copy, ..*held }, datagram.clone()));
                 }
             }
             prop_assert_eq!(queue.len(), replies.len());
-            prop_assert_eq!(queue.bytes(), replies.iter().map(|(_, datagram)| datagram.len()).sum::<usize>());
+            let sum = replies.iter().map(|(_, datagram)| datagram.len()).sum::<usize>();
+            prop_assert!(queue.bytes() >= sum + 64 * replies.len(), "{} bytes for {sum}", queue.bytes());
             expected.sort_by_key(|(held, _)| held.received + held.hold);
             let mut buffer = [0; 256];
             for (held, datagram) in expected {
@@ -297,11 +352,32 @@ mod tests {
         let lengths = [100, 60, 1, 71, 200, 48];
         for length in lengths {
             let held = Held { path, received, hold, kind, extra_copies: 0, is_copy: false };
-            queue.push(held, &vec![7; length]);
+            assert!(queue.offer(held, &vec![7; length]));
         }
         let mut buffer = [0; 256];
         let out = std::iter::from_fn(|| Some(queue.pop_due(received + hold, &mut buffer)?.1));
         assert_eq!(out.collect::<Vec<_>>(), lengths);
+    }
+
+    /// What one kind of reply took before does not come on top of what another takes.
+    #[test]
+    fn the_memory_taken_stays_within_the_capacity() {
+        let mut queue = HeldReplies::new(100_000);
+        let path = Path { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
+        let mut buffer = [0; 2048];
+        for length in [64, 1400, 64, 300] {
+            let kind = HeldKind::Native { corrupted: false };
+            let hold = Duration::from_millis(10);
+            let held = Held { path, received: Instant::ZERO, hold, kind, extra_copies: 0, is_copy: false };
+            let count = (0..10_000).take_while(|_| queue.offer(held, &vec![7; length])).count();
+            assert!(
+                (100_000 / (length + 150)..100_000 / (length + 64)).contains(&count),
+                "{count} of {length}"
+            );
+            assert!(queue.taken() <= 100_000);
+            while queue.pop_due(Instant::ZERO + hold, &mut buffer).is_some() {}
+            assert_eq!(queue.bytes(), 0);
+        }
     }
 
     /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.

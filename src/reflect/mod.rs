@@ -18,6 +18,7 @@ mod loop_guard;
 mod native;
 mod plain;
 mod sessions;
+mod spent;
 mod text;
 mod unverified;
 
@@ -46,6 +47,7 @@ use held::{Held, HeldReplies};
 use limits::{Meter, Sources};
 use loop_guard::Suspects;
 use sessions::{Caps, Sessions};
+use spent::Spent;
 use text::TextClients;
 use unverified::Unverified;
 
@@ -113,6 +115,8 @@ pub struct Settings {
     /// Sessions at once, of all and of one source.
     pub max_sessions: usize,
     pub max_source_sessions: usize,
+    /// No session is kept for longer without a probe; told to clients.
+    pub max_idle: Duration,
     /// Text clients at once.
     pub max_text_clients: usize,
     /// Bytes to remember what became of probes.
@@ -123,7 +127,7 @@ pub struct Settings {
     pub source_rate: PerSecond,
     pub stranger_rate: PerSecond,
     pub max_rate: PerSecond,
-    /// Bytes of replies held at once.
+    /// Bytes of memory for replies held at once.
     pub max_held_bytes: usize,
     /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
     /// clients.
@@ -144,6 +148,7 @@ impl Default for Settings {
             allow_low_ports: false,
             max_sessions: 16_384,
             max_source_sessions: 4096,
+            max_idle: Duration::from_secs(3600),
             max_text_clients: 4096,
             max_fates_bytes: 256 << 20,
             session_rate: None,
@@ -182,6 +187,7 @@ pub struct Server {
     guard: Guard,
     cookies: Cookies,
     sessions: Sessions,
+    spent: Spent,
     text: TextClients,
     unverified: Unverified,
     suspects: Suspects,
@@ -228,6 +234,7 @@ impl Server {
                 of_one_source: settings.max_source_sessions,
                 fates: settings.max_fates_bytes,
             }),
+            spent: Spent::new(settings.max_sessions),
             text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
             soon: Vec::new(),
@@ -422,12 +429,8 @@ impl Server {
 
     /// Holds a reply until it is due; false if there is no room for it, so that it is refused.
     fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
-        let room = self.held.has_room(datagram.len());
-        if room {
-            self.held.push(held, datagram);
-        } else {
-            self.counters.refused += 1;
-        }
-        room
+        let is_held = self.held.offer(held, datagram);
+        self.counters.refused += u64::from(!is_held);
+        is_held
     }
 }

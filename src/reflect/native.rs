@@ -3,7 +3,7 @@
 use super::fates::{Arrival, Fates, Trust};
 use super::held::{Held, HeldKind};
 use super::limits::Meter;
-use super::sessions::{Opening, Session};
+use super::sessions::{Index, Opening, Session};
 use super::{Incoming, Notice, Path, Server};
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
@@ -12,8 +12,6 @@ use crate::wire::native::{
     Reply, Tell, Token, decode, emit_stopped,
 };
 
-/// No client is remembered for longer than this without a probe.
-const IDLE_MAX: Duration = Duration::from_secs(86_400);
 const IDLE_MIN: Duration = Duration::from_secs(30);
 /// Fates kept for one session at most.
 const REMEMBER_MAX: u32 = 1 << 22;
@@ -38,12 +36,15 @@ impl Server {
                 Some(Cookie { nonce, cookie }.emit(incoming.buffer))
             }
             Message::Open(open) => {
-                let answer = self.open(incoming, &open);
+                let answer = self.open(incoming, &open)?;
                 Some(answer.emit(incoming.buffer, incoming.length))
             }
             Message::Ask(ask) => self.tell(incoming, &ask),
             Message::Stop(token) => {
-                self.sessions.get_mut(token)?;
+                let at = self.sessions.find(token)?;
+                if self.is_copied(incoming, at) {
+                    return None;
+                }
                 self.stop_asked |= self.settings.allow_stop;
                 Some(emit_stopped(token, self.settings.allow_stop, incoming.buffer))
             }
@@ -76,10 +77,11 @@ impl Server {
         }
     }
 
-    fn open(&mut self, incoming: &Incoming, open: &Open) -> Opened<'_> {
+    /// With a key a repeated opening is answered until its session is used, and not once that is over.
+    fn open(&mut self, incoming: &Incoming, open: &Open) -> Option<Opened<'_>> {
         let &Incoming { now, ref path, .. } = incoming;
         let nonce = open.nonce;
-        let deny = |reason, limit| Opened::Denied(Deny { nonce, reason, limit });
+        let deny = |reason, limit| Some(Opened::Denied(Deny { nonce, reason, limit }));
         if !self.cookies.check(now, path.remote, nonce, &open.cookie) {
             return deny(DenyReason::BadCookie, 0);
         }
@@ -91,8 +93,14 @@ impl Server {
         }
         let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
         let opening = Opening { nonce, remote: path.remote, size: open.size };
-        if let Some(known) = self.sessions.opened_by(&opening).map(|session| session.token) {
-            return Opened::Accepted(self.accept(known));
+        let sealed = self.settings.key.is_some();
+        let known = self.sessions.opened_by(&opening).map(|session| (session.token, session.used));
+        if sealed && known.map_or(self.spent.contains(now, &opening), |(_, used)| used) {
+            self.counters.replayed += 1;
+            return None;
+        }
+        if let Some((token, _)) = known {
+            return Some(Opened::Accepted(self.accept(token)));
         }
         let Some(evicted) = self.sessions.make_room(path.remote.ip(), now) else {
             self.counters.sessions_denied += 1;
@@ -100,7 +108,10 @@ impl Server {
         };
         self.counters.evicted += evicted;
         let token = self.start_session(now, opening, open, wanted);
-        Opened::Accepted(self.accept(token))
+        if sealed {
+            self.spent.insert(now, opening);
+        }
+        Some(Opened::Accepted(self.accept(token)))
     }
 
     /// What the client would have injected into its session; none for the server's own.
@@ -124,7 +135,7 @@ impl Server {
         let seed = self.session_seed(self.counters.opened);
         let token = self.unused_token();
         let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
-        let idle = Duration::from_secs(i64::from(open.idle_secs)).clamp(IDLE_MIN, IDLE_MAX);
+        let idle = Duration::from_secs(i64::from(open.idle_secs)).min(self.settings.max_idle).max(IDLE_MIN);
         let own = wanted.as_ref().map(Notice::of);
         let pipeline = match wanted {
             Some(impairment) => Pipeline::new(impairment, seed),
@@ -168,6 +179,7 @@ impl Server {
             longest_hold: notice.longest_hold,
             injects: &notice.line,
             kernel_stamps: self.has_kernel_stamps(),
+            idle_secs: (session.idle.as_nanos() / 1_000_000_000) as u32,
             session_rate: self.settings.session_rate.unwrap_or(0),
         }
     }
@@ -294,17 +306,28 @@ impl Server {
         }
     }
 
+    /// Whether a sealed message of this session is somebody else's copy: a client that moves sends a
+    /// new probe from there first.
+    fn is_copied(&mut self, incoming: &Incoming, at: Index) -> bool {
+        let elsewhere = self.sessions.at(at).remote != incoming.path.remote;
+        let copied = self.settings.key.is_some() && elsewhere;
+        self.counters.replayed += u64::from(copied);
+        copied
+    }
+
     fn tell(&mut self, incoming: &mut Incoming, ask: &Ask) -> Option<usize> {
         let overflows = self.counters.overflows;
-        let Some(session) = self.sessions.get_mut(ask.token) else {
+        let Some(at) = self.sessions.find(ask.token) else {
             return self.forgotten(incoming, Forgotten { token: ask.token, seq: None });
         };
-        if self.settings.key.is_some() && session.remote != incoming.path.remote {
-            // Whoever moves sends a new probe from there; this is somebody else's copy.
-            self.counters.replayed += 1;
+        if self.is_copied(incoming, at) {
             return None;
         }
-        session.last_seen = incoming.now;
+        let session = self.sessions.at_mut(at);
+        if self.settings.key.is_none() {
+            // A question that is repeated keeps no session; without a key it may be a client's only sign of life.
+            session.last_seen = incoming.now;
+        }
         Some(Tell::emit(ask, overflows, incoming.buffer, |seq| session.fates.nibble(seq)))
     }
 }

@@ -6,7 +6,7 @@ use udpecho::probe::{Cause, Event, Failure, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
-use udpecho::wire::native::{Accept, Ask, Cookie, MIN_SIZE, Message, Token, decode, emit_close};
+use udpecho::wire::native::{Accept, Ask, Cookie, MIN_SIZE, Message, Token, decode, emit_close, emit_stop};
 use udpecho::wire::seal::{Key, TAG};
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
@@ -113,6 +113,42 @@ fn what_comes_again_is_not_answered_again() {
     assert!(ask(&mut desk, spy, &probe(token, 1, 64)).is_some());
     assert!(ask(&mut desk, spy, &question).is_some());
     desk.send(spy, &sealed(&emitted(|buffer| emit_close(token, buffer))));
+    assert_eq!(desk.server.counters().sessions, 0);
+}
+
+#[test]
+fn an_opening_or_a_stop_that_somebody_copied_is_not_answered() {
+    let mut desk = Desk::new(reflect::Settings { allow_stop: true, ..keyed() });
+    let (client, spy) = (address(true, 1), address(true, 2));
+    let answer = ask(&mut desk, client, &hello(1)).expect("a cookie");
+    let Ok(Message::Cookie(Cookie { cookie, .. })) = decode(&answer) else { panic!("{answer:?}") };
+    let opening = open(1, 64, cookie);
+    let accept = ask(&mut desk, client, &opening).expect("an accept");
+    let Ok(Message::Accept(Accept { token, .. })) = decode(&accept) else { panic!("{accept:?}") };
+    // It may have been lost: until the first probe the client asks again.
+    assert_eq!(ask(&mut desk, client, &opening), Some(accept));
+    assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
+    assert_eq!(ask(&mut desk, client, &opening), None);
+    let stop = emitted(|buffer| emit_stop(token, buffer));
+    assert_eq!(ask(&mut desk, spy, &stop), None);
+    assert!(!desk.server.stop_asked());
+    desk.send(client, &sealed(&emitted(|buffer| emit_close(token, buffer))));
+    assert_eq!(ask(&mut desk, client, &opening), None);
+    assert_eq!(ask(&mut desk, client, &stop), None);
+    assert_eq!((desk.server.counters().sessions, desk.server.counters().replayed), (0, 3));
+}
+
+#[test]
+fn a_question_that_is_repeated_keeps_no_session_alive() {
+    let mut desk = Desk::new(keyed());
+    let client = address(true, 1);
+    let token = session(&mut desk, client);
+    assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
+    let question = emitted(|buffer| Ask { token, question: 0, first: 0, count: 10 }.emit(buffer));
+    for _ in 0..70 {
+        desk.pass(Duration::from_secs(1));
+        desk.send(client, &sealed(&question));
+    }
     assert_eq!(desk.server.counters().sessions, 0);
 }
 

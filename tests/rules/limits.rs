@@ -137,7 +137,7 @@ fn a_duplicate_that_is_answered_replaces_the_refusal_of_the_original() {
 #[test]
 fn what_does_not_fit_the_memory_for_held_replies_is_told_as_refused() {
     let held = injecting("delay=constant:300ms".parse().unwrap());
-    let mut simulation = simulation(reflect::Settings { max_held_bytes: 64 * 5, ..held }, millis(1));
+    let mut simulation = simulation(reflect::Settings { max_held_bytes: 1000, ..held }, millis(1));
     simulation.add_client(settings(100, millis(10)));
     simulation.run(Duration::from_secs(60));
     let rows = resolved(&simulation.take_events(0));

@@ -7,9 +7,9 @@ use udpecho::probe::{Event, Failure, Language, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
-use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Nonce};
+use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Message, Nonce, decode};
 
-use crate::common::desk::{Desk, address, hello, open};
+use crate::common::desk::{Desk, address, hello, open, probe};
 use crate::common::{clean, events_of, millis, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
@@ -110,6 +110,20 @@ fn a_full_server_says_so() {
     let events =
         events_of(reflect::Settings { max_sessions: 0, ..clean() }, ONE_WAY, settings(5, millis(100)));
     assert_eq!(failure(&events), &Failure::Full { sessions: 0 });
+}
+
+#[test]
+fn no_session_is_kept_for_longer_than_the_server_allows_and_the_client_is_told() {
+    let mut desk = Desk::new(reflect::Settings { max_idle: Duration::from_secs(40), ..clean() });
+    let cookie = desk.cookie(address(true, 1), 1);
+    let answer = desk.send(address(true, 1), &open(1, 64, cookie)).expect("an answer");
+    let Ok(Message::Accept(accept)) = decode(&answer) else { panic!("{answer:?}") };
+    assert_eq!(accept.idle_secs, 40);
+    assert!(desk.send(address(true, 1), &probe(accept.token, 0, 64)).is_some());
+    desk.pass(Duration::from_secs(39));
+    assert_eq!(desk.server.counters().sessions, 1);
+    desk.pass(Duration::from_secs(3));
+    assert_eq!(desk.server.counters().sessions, 0);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! Open     nonce | cookie (16) | size (4) | remember (4) | idle seconds (4) | first seq (8)
 //!          | padding to the size, or to the longest accept
 //! Accept   nonce | token (8) | size (4) | largest size (4) | remember (4) | seed (8)
-//!          | longest hold (8) | socket overflows (8) | probes a second (4) | length (2) and text of what is injected | padding to the open
+//!          | longest hold (8) | socket overflows (8) | probes a second (4) | length (2) and text of what is injected, padded to 240
+//!          | idle seconds (4) | padding to the open
 //! Deny     nonce | reason (1) | limit (4)
 //! ```
 
@@ -89,7 +90,7 @@ impl<'a> Open<'a> {
     }
 
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
-        let length = Self::length(self.size);
+        let length = Self::length(self.size).max(Accept::IDLE.end);
         buffer[..length].fill(0);
         emit_prefix(buffer, Kind::Open, 0, self.nonce.0);
         buffer[COOKIE].copy_from_slice(&self.cookie);
@@ -140,6 +141,8 @@ pub struct Accept<'a> {
     pub injects: &'a str,
     /// Whether it stamps what it receives in the kernel.
     pub kernel_stamps: bool,
+    /// How long it keeps the session without a probe; zero where that is not told.
+    pub idle_secs: u32,
 }
 
 impl<'a> Accept<'a> {
@@ -153,6 +156,8 @@ impl<'a> Accept<'a> {
     const RATE: U32 = Self::OVERFLOWS.end..Self::OVERFLOWS.end + 4;
     const INJECTS: usize = Self::RATE.end;
     const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
+    /// Not in the first releases, whose opens may end before it.
+    const IDLE: U32 = Self::LENGTH_MAX..Self::LENGTH_MAX + 4;
     const KERNEL_STAMPS: u8 = 1;
 
     /// Writes an accept of exactly `length` bytes, the length of the open it answers.
@@ -169,6 +174,9 @@ impl<'a> Accept<'a> {
         put_u64(buffer, Self::OVERFLOWS, self.overflows);
         put_u32(buffer, Self::RATE, self.session_rate);
         put_text(&mut buffer[Self::INJECTS..], self.injects);
+        if length >= Self::IDLE.end {
+            put_u32(buffer, Self::IDLE, self.idle_secs);
+        }
         length
     }
 
@@ -189,6 +197,7 @@ impl<'a> Accept<'a> {
             session_rate: get_u32(datagram, Self::RATE),
             injects: get_text(&datagram[Self::INJECTS..])?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
+            idle_secs: datagram.get(Self::IDLE).map_or(0, |_| get_u32(datagram, Self::IDLE)),
         })
     }
 }
@@ -303,6 +312,7 @@ mod tests {
             let accept = Accept {
                 nonce, token: Token(token), size, max_size: limit, remember, seed,
                 longest_hold: Duration::from_nanos(hold), overflows: token, session_rate: remember, injects: &text, kernel_stamps,
+                idle_secs,
             };
             let answered = accept.emit(&mut buffer, asked);
             prop_assert_eq!(answered, asked);
@@ -329,6 +339,7 @@ mod tests {
             session_rate: 0,
             injects,
             kernel_stamps: false,
+            idle_secs: 0,
         };
         for (text, good) in [
             ("loss=10% ±", true),
