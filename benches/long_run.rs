@@ -105,6 +105,7 @@ fn probe(seq: u64, draws: &mut Draws) -> Resolved {
         owd_down: replied(down - CLOCK_OFFSET),
         copies: u32::from(!lost),
         injected_copies: 0,
+        probe_copies: None,
         corrupted: None,
     }
 }

@@ -251,7 +251,8 @@ pub struct Ping {
     /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
     pub decay: Option<Probability>,
-    /// Make intervals random, with -i as their mean: what recurs on the path cannot hide between probes
+    /// Make intervals random, so that periodic events cannot alias with fixed-interval probes: --min-interval
+    /// plus an exponential time, with -i as the mean of both together
     #[arg(long, conflicts_with = "decay")]
     pub poisson: bool,
     /// Seed of the random intervals, to have them again [default: another each time; run.json has it]
@@ -304,7 +305,8 @@ pub struct Ping {
     /// is one]
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub key_file: Option<PathBuf>,
-    /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair
+    /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair,
+    /// the one inside this process always
     #[arg(long, value_name = "SPEC", conflicts_with = "text")]
     pub impair: Option<String>,
     /// While no server answers, ask until one does; --tui and --http do so anyway

@@ -19,7 +19,9 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn start(backend: Backend, key: Option<Key>, clock: Clock) -> anyhow::Result<Self> {
-        let settings = Settings { key, whole_answers: backend.forbids_fragments(), ..Settings::default() };
+        let whole_answers = backend.forbids_fragments();
+        // Its only client is this process.
+        let settings = Settings { key, whole_answers, client_impair: true, ..Settings::default() };
         let server = Server::new(settings, random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut engine =

@@ -2,6 +2,7 @@
 
 mod dots;
 mod hints;
+mod lateness;
 mod mailbox;
 mod notes;
 mod outstanding;

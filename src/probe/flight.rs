@@ -57,6 +57,12 @@ struct Slot {
     state: State,
     copies: u32,
     injected_copies: u32,
+    /// Copies of the probe that the server answered, and the first and last of these by its stamp.
+    probe_copies: u32,
+    earliest: Duration,
+    latest: Duration,
+    /// The server said that more than one copy came.
+    seen_twice: bool,
     /// What the server said became of it, and whether it said so after the probe had settled.
     fate: Option<Fate>,
     fate_is_final: bool,
@@ -76,6 +82,10 @@ impl Slot {
             state: State::Waiting,
             copies: 0,
             injected_copies: 0,
+            probe_copies: 0,
+            earliest: Duration::MAX,
+            latest: -Duration::MAX,
+            seen_twice: false,
             fate: None,
             fate_is_final: false,
             seen_in_window: false,
@@ -87,6 +97,32 @@ impl Slot {
         self.sent = now;
         self.deadline = now + patience.deadline.unwrap_or(self.interval);
         self.settles = self.deadline.max(now + patience.longest_hold) + patience.grace;
+    }
+
+    /// A copy made by the network on the way down bears the server's receive stamp of its reply; a reply to
+    /// a copy of the probe has one of its own. Of more than two, those between may be missed.
+    fn count_probe_copy(&mut self, times: ServerTimes) {
+        let is_new = times.owd_up < self.earliest || times.owd_up > self.latest;
+        self.probe_copies += u32::from(is_new);
+        self.earliest = self.earliest.min(times.owd_up);
+        self.latest = self.latest.max(times.owd_up);
+    }
+
+    fn known_probe_copies(&self) -> Option<u32> {
+        let copies = self.probe_copies.max(if self.seen_twice { 2 } else { 0 });
+        let arrived = matches!(
+            self.fate,
+            Some(
+                Fate::Answered
+                    | Fate::DroppedUp
+                    | Fate::DroppedDown
+                    | Fate::Refused
+                    | Fate::Held
+                    | Fate::SendFailed
+            )
+        );
+        let copies = if copies == 0 { u32::from(arrived) } else { copies };
+        (copies > 0).then_some(copies)
     }
 
     fn departure(&self) -> Instant {
@@ -213,6 +249,9 @@ impl Flight {
         let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
         let rtt = received - slot.departure();
         slot.injected_copies += u32::from(server.is_some_and(|times| times.injected_copy));
+        if let Some(times) = server {
+            slot.count_probe_copy(times);
+        }
         match slot.state {
             State::Failed => Arrival::Forged,
             State::Answered { .. } => {
@@ -238,6 +277,13 @@ impl Flight {
         {
             slot.fate = Some(fate);
             slot.fate_is_final = asked >= slot.settles;
+        }
+    }
+
+    /// The server said that more than one copy of the probe came.
+    pub fn seen_twice(&mut self, seq: u64) {
+        if let Some(slot) = self.slot_mut(seq) {
+            slot.seen_twice = true;
         }
     }
 
@@ -348,6 +394,7 @@ impl Flight {
             owd_down: None,
             copies: slot.copies,
             injected_copies: slot.injected_copies,
+            probe_copies: slot.known_probe_copies(),
             corrupted: None,
         };
         match slot.state {

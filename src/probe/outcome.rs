@@ -79,6 +79,9 @@ pub struct Resolved {
     pub copies: u32,
     /// How many of these the server sent on purpose beyond the first.
     pub injected_copies: u32,
+    /// Copies of the probe that reached the server, as far as its replies or its word tell: more than one
+    /// was duplicated on the way up.
+    pub probe_copies: Option<u32>,
     /// Whether the payload of the first reply came back changed, and by whom.
     pub corrupted: Option<Corruption>,
 }
@@ -92,6 +95,13 @@ impl Resolved {
     /// RTT without what the server held it for on purpose and without what it took of its own.
     pub fn net_rtt(&self) -> Option<Duration> {
         Some(self.rtt? - self.server?)
+    }
+
+    /// How often the replies to it came, as packets and copies of them (RFC 5560): those to each copy of the
+    /// probe are packets of their own, those sent on purpose do not count.
+    pub fn replies(&self) -> Option<(u32, u32)> {
+        let copies = self.copies.saturating_sub(self.injected_copies);
+        Some((self.probe_copies?.min(copies), copies))
     }
 
     /// How late it left.

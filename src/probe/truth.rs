@@ -111,8 +111,12 @@ impl Truth {
         let question = self.questions.swap_remove(index);
         for offset in 0..question.count {
             let seq = question.first + u64::from(offset);
-            let fate = if seq < first_seq { Fate::Forgotten } else { tell.fate(offset).0 };
+            let known = if seq < first_seq { (Fate::Forgotten, false) } else { tell.fate(offset) };
+            let (fate, seen_twice) = known;
             flight.tell(seq, fate, question.asked);
+            if seen_twice {
+                flight.seen_twice(seq);
+            }
         }
     }
 

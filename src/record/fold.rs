@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::run::{Clock, Distribution, Knee, LengthCount, LossRuns, Outage, Summary};
+use super::run::{Clock, Distribution, Duplicated, Knee, LengthCount, LossRuns, Outage, Summary};
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::stats::{
     ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, Lengths,
@@ -36,6 +36,8 @@ pub struct Fold {
     jitter: RtpJitter,
     reordering: Reordering,
     duplication: Duplication,
+    duplication_up: Duplication,
+    duplication_down: Duplication,
     injected_duplicates: u64,
     corrupted: u64,
     injected_corrupted: u64,
@@ -130,6 +132,8 @@ impl Fold {
             duplicates: self.duplication.duplicates(),
             duplicate_share: self.duplication.rate(),
             replicated_share: self.duplication.replicated(),
+            duplication_up: duplicated(&self.duplication_up),
+            duplication_down: duplicated(&self.duplication_down),
             injected_duplicates: self.injected_duplicates,
             corrupted: self.corrupted,
             injected_corrupted: self.injected_corrupted,
@@ -187,6 +191,10 @@ impl Fold {
             }
         }
         self.duplication.record(probe.copies);
+        self.duplication_up.record(probe.probe_copies.unwrap_or(0));
+        if let Some((packets, copies)) = probe.replies() {
+            self.duplication_down.record_packets(packets, copies);
+        }
         self.injected_duplicates += u64::from(probe.injected_copies);
         match probe.corrupted {
             Some(Corruption::Network) => self.corrupted += 1,
@@ -279,6 +287,14 @@ impl Fold {
             by_rtt: knee.rtt,
         })
     }
+}
+
+fn duplicated(duplication: &Duplication) -> Option<Duplicated> {
+    Some(Duplicated {
+        duplicates: duplication.known_duplicates()?,
+        duplicate_share: duplication.rate()?,
+        replicated_share: duplication.replicated()?,
+    })
 }
 
 /// None of no values.

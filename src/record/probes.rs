@@ -12,7 +12,7 @@ use crate::printable::printable;
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
-pub const COLUMNS: [&str; 17] = [
+pub const COLUMNS: [&str; 18] = [
     "seq",
     "due_us",
     "sent_us",
@@ -30,7 +30,11 @@ pub const COLUMNS: [&str; 17] = [
     "copies",
     "injected_copies",
     "corrupted",
+    "probe_copies",
 ];
+
+/// Records of earlier versions end here: the columns after these may be missing.
+const REQUIRED: usize = 17;
 
 /// The cells of a probe's row, in the order of `COLUMNS`.
 pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
@@ -52,6 +56,7 @@ pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
         Cell::Count(u64::from(probe.copies)),
         Cell::Count(u64::from(probe.injected_copies)),
         Cell::name(probe.corrupted.and_then(|who| name_of(CORRUPTIONS, who))),
+        probe.probe_copies.map_or(Cell::Missing, |copies| Cell::Count(u64::from(copies))),
     ]
 }
 
@@ -124,9 +129,10 @@ impl<R: Read> ProbeReader<R> {
             self.truncated = true;
             return Ok(());
         }
-        for (place, column) in self.places.iter_mut().zip(COLUMNS) {
+        for (index, (place, column)) in self.places.iter_mut().zip(COLUMNS).enumerate() {
             let found = header.iter().position(|name| name == column.as_bytes());
-            *place = found.ok_or(RowError::NoColumn(column))?;
+            let absent = (index >= REQUIRED).then_some(usize::MAX);
+            *place = found.or(absent).ok_or(RowError::NoColumn(column))?;
         }
         Ok(())
     }
@@ -184,6 +190,7 @@ impl<R: Read> ProbeReader<R> {
             copies: self.number(14)? as u32,
             injected_copies: self.number(15)? as u32,
             corrupted: self.name(16, CORRUPTIONS)?,
+            probe_copies: self.maybe_number(17)?.map(|copies| copies as u32),
         })
     }
 
@@ -194,6 +201,10 @@ impl<R: Read> ProbeReader<R> {
     fn number(&self, column: usize) -> Result<u64, RowError> {
         let text = std::str::from_utf8(self.cell(column)).ok();
         text.and_then(|text| text.parse().ok()).ok_or_else(|| self.cell_error(column))
+    }
+
+    fn maybe_number(&self, column: usize) -> Result<Option<u64>, RowError> {
+        if self.cell(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
     }
 
     fn micros(&self, column: usize) -> Result<Option<Duration>, RowError> {
@@ -288,16 +299,14 @@ fn parse_micros(cell: &[u8]) -> Option<Duration> {
     if dot == 0 || fraction.len() > 3 {
         return None;
     }
+    let decimals = (0..3).map(|index| fraction.get(index).unwrap_or(&b'0'));
     let mut nanos: i64 = 0;
-    for index in 0..3 {
-        nanos = nanos * 10 + digit(*fraction.get(index).unwrap_or(&b'0'))?;
+    for byte in digits[..dot].iter().chain(decimals) {
+        // There is one more number below zero than above, so a sum of what is negative is made downwards.
+        let digit = if negative { -digit(*byte)? } else { digit(*byte)? };
+        nanos = nanos.checked_mul(10)?.checked_add(digit)?;
     }
-    let mut micros: i64 = 0;
-    for byte in &digits[..dot] {
-        micros = micros.checked_mul(10)?.checked_add(digit(*byte)?)?;
-    }
-    let nanos = micros.checked_mul(1000)?.checked_add(nanos)?;
-    Some(Duration::from_nanos(if negative { -nanos } else { nanos }))
+    Some(Duration::from_nanos(nanos))
 }
 
 fn digit(byte: u8) -> Option<i64> {
@@ -344,20 +353,22 @@ mod tests {
     use super::*;
 
     fn row() -> impl Strategy<Value = Resolved> {
-        let time = || proptest::option::of((-1_i64 << 50..1 << 50).prop_map(Duration::from_nanos));
-        let whole = || (0_i64..1 << 50).prop_map(Duration::from_nanos);
+        let extreme = || prop_oneof![Just(i64::MIN), Just(i64::MIN + 1), Just(i64::MAX), Just(-1), Just(0)];
+        let any_time = move || prop_oneof![-1_i64 << 50..1 << 50, any::<i64>(), extreme()];
+        let whole = move || any_time().prop_map(Duration::from_nanos);
+        let time = move || proptest::option::of(whole());
         let outcome = 0..OUTCOMES.len();
         let cause = proptest::option::of(0..CAUSES.len());
         (
             (any::<u64>(), whole(), time(), whole(), any::<u32>(), outcome, cause),
             (time(), time(), time(), time(), time()),
-            (any::<u32>(), any::<u32>(), proptest::option::of(0..CORRUPTIONS.len())),
+            (any::<u32>(), any::<u32>(), any::<Option<u32>>(), proptest::option::of(0..CORRUPTIONS.len())),
         )
             .prop_map(
                 |(
                     (seq, due, sent, interval, size, outcome, cause),
                     (rtt, hold, server, owd_up, owd_down),
-                    (copies, injected_copies, corrupted),
+                    (copies, injected_copies, probe_copies, corrupted),
                 )| {
                     Resolved {
                         seq,
@@ -372,6 +383,7 @@ mod tests {
                         owd_down,
                         copies,
                         injected_copies,
+                        probe_copies,
                         corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
                         cause: cause.map(|index| CAUSES[index].0),
@@ -428,16 +440,23 @@ mod tests {
 
     #[test]
     fn a_bad_cell_is_told_without_what_a_terminal_would_obey() {
-        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,";
+        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,";
         let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: '\\u{1b}[2J\\u{9b}31m' is no sent_us");
     }
 
     #[test]
+    fn a_record_of_an_earlier_version_is_read_without_the_columns_that_are_new() {
+        let text = format!("{}\n0,0.000,,1.000,64,lost,up,,,,,,,,0,0,\n", COLUMNS[..REQUIRED].join(","));
+        let row = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap();
+        assert_eq!((row.outcome, row.probe_copies), (Outcome::Lost, None));
+    }
+
+    #[test]
     fn a_bad_cell_in_the_middle_is_named() {
         let text = format!(
-            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,\n",
+            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,,\n",
             COLUMNS.join(",")
         );
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();

@@ -73,7 +73,8 @@ pub struct Config {
     /// The share by which each interval is shorter than the one before.
     pub decay: Option<f64>,
     pub min_interval_us: Option<f64>,
-    /// Intervals are random, with `interval_us` as their mean; this seed gives them again.
+    /// Intervals are random, a shifted exponential: `min_interval_us` plus an exponential time, with
+    /// `interval_us` as the mean of both together; this seed gives them again.
     #[serde(default)]
     pub poisson_seed: Option<u64>,
     pub size: u32,
@@ -150,6 +151,12 @@ pub struct Summary {
     pub duplicate_share: Option<f64>,
     /// The share of the answered probes that were answered more than once (RFC 5560).
     pub replicated_share: Option<f64>,
+    /// By the network, by direction (RFC 5560): up, a probe that the server saw again; down, a reply that
+    /// came again. Absent where the server does not tell.
+    #[serde(default)]
+    pub duplication_up: Option<Duplicated>,
+    #[serde(default)]
+    pub duplication_down: Option<Duplicated>,
     /// Of the duplicates, sent on purpose by the server.
     pub injected_duplicates: u64,
     /// Replies whose payload was changed, by the network and on purpose.
@@ -225,6 +232,17 @@ pub struct LossRuns {
     /// Share of losses within bursts and within gaps.
     pub burst_density: Option<f64>,
     pub gap_density: Option<f64>,
+}
+
+/// Of the packets that arrived in one direction (RFC 5560).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Duplicated {
+    /// Copies beyond the first.
+    pub duplicates: u64,
+    /// These, for each packet that arrived.
+    pub duplicate_share: f64,
+    /// The share of the packets that arrived more than once.
+    pub replicated_share: f64,
 }
 
 /// Of lengths from one number to another, both included, so many.

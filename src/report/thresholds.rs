@@ -90,6 +90,7 @@ mod tests {
             owd_down: None,
             copies: u32::from(rtt.is_some()),
             injected_copies: 0,
+            probe_copies: None,
             corrupted: None,
         }
     }

@@ -1,8 +1,8 @@
 //! Random intervals with a mean: what recurs on the path cannot hide between probes, nor meet every
 //! one of them (RFC 2330 11.1).
 //!
-//! An interval is the floor and an exponentially distributed time beyond it, so that the mean is
-//! exactly what was asked for and the rest is memoryless.
+//! An interval is a shifted exponential: the floor plus an exponentially distributed time, so that the
+//! mean is exactly what was asked for and the rest is memoryless.
 
 use crate::rng::{Seed, Stream};
 use crate::time::Duration;

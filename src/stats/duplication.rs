@@ -22,6 +22,19 @@ impl Duplication {
         self.replicated += u64::from(copies > 1);
     }
 
+    /// Several packets of which so many copies came in all, each at least once; which of them the further
+    /// ones are copies of is not known, so as many are replicated as can be.
+    pub fn record_packets(&mut self, packets: u32, copies: u32) {
+        self.arrived += u64::from(packets);
+        self.copies += u64::from(copies);
+        self.replicated += u64::from(packets.min(copies - packets));
+    }
+
+    /// None if no packet is known to have arrived.
+    pub fn known_duplicates(&self) -> Option<u64> {
+        (self.arrived > 0).then(|| self.duplicates())
+    }
+
     /// Copies beyond the first.
     pub fn duplicates(&self) -> u64 {
         self.copies - self.arrived
@@ -71,6 +84,17 @@ mod tests {
             assert_eq!(of(arrivals).rate(), Some(rate), "{arrivals:?}");
             assert_eq!(of(arrivals).replicated(), Some(replicated), "{arrivals:?}");
         }
+    }
+
+    #[test]
+    fn packets_recorded_together_add_up_as_those_recorded_alone() {
+        let mut duplication = Duplication::new();
+        duplication.record_packets(1, 3);
+        duplication.record_packets(2, 4);
+        duplication.record_packets(1, 1);
+        assert_eq!(duplication.known_duplicates(), Some(4));
+        assert_eq!((duplication.rate(), duplication.replicated()), (Some(1.0), Some(0.75)));
+        assert_eq!(Duplication::new().known_duplicates(), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! When probes are due, when a reply is late, and to which second it all belongs.
 
+use udpecho::impair::Impairment;
 use udpecho::probe::{Client, Event, Outcome, Resolved, Settings, Transmit};
-use udpecho::record::{Fold, SecondWriter};
+use udpecho::record::{Duplicated, Fold, SecondWriter};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
@@ -12,7 +13,7 @@ use udpecho::wire::seal::Key;
 
 use crate::common::desk::{Desk, address};
 use crate::common::{
-    clean, decay, events_of, interval, millis, poisson, resolved, settings, share, simulation,
+    clean, decay, events_of, injecting, interval, millis, poisson, resolved, settings, share, simulation,
 };
 
 fn outcomes(rows: &[Resolved]) -> Vec<Outcome> {
@@ -45,6 +46,40 @@ fn replies_that_came_late_were_received_as_ping_counts_them() {
     let rtt = summary.rtt_all_us.as_ref().expect("replies");
     assert_eq!((rtt.n, rtt.min, rtt.mean, rtt.max), (200, 10_000.0, 10_000.0, 10_000.0));
     assert_eq!((summary.lost_share, summary.loss_share), (Some(0.0), Some(1.0)));
+}
+
+/// Duplicates made on one way only, on the other, and on both: each probe and each reply comes twice there.
+#[test]
+fn duplicates_are_told_apart_by_the_direction_in_which_the_network_made_them() {
+    for (up, down) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let path = |duplicates: f64| Conditions {
+            duplicates: share(duplicates),
+            longest_delay: millis(9),
+            ..Conditions::ideal(millis(5))
+        };
+        let mut simulation = Simulation::new(clean(), path(up), path(down), 3);
+        simulation.add_client(Settings { deadline: Some(millis(200)), ..settings(100, millis(50)) });
+        simulation.run(Duration::from_secs(60));
+        let rows = resolved(&simulation.take_events(0));
+        let mut fold = Fold::new();
+        rows.iter().for_each(|row| fold.push(row, |_| {}));
+        let summary = fold.summary();
+        let shares = |way: Option<Duplicated>| way.map(|way| (way.duplicate_share, way.replicated_share));
+        assert_eq!(shares(summary.duplication_up), Some((up, up)), "up {up}, down {down}");
+        assert_eq!(shares(summary.duplication_down), Some((down, down)), "up {up}, down {down}");
+    }
+}
+
+#[test]
+fn what_the_server_saw_twice_of_a_lost_probe_was_duplicated_up() {
+    let lossy = Impairment { loss: "100%".parse().unwrap(), ..Impairment::clean() };
+    let up = Conditions { duplicates: share(1.0), longest_delay: millis(9), ..Conditions::ideal(millis(5)) };
+    let mut simulation = Simulation::new(injecting(lossy), up, Conditions::ideal(millis(5)), 3);
+    simulation.add_client(Settings { deadline: Some(millis(200)), ..settings(100, millis(50)) });
+    simulation.run(Duration::from_secs(60));
+    let rows = resolved(&simulation.take_events(0));
+    assert_eq!(outcomes(&rows), [Outcome::Lost; 100]);
+    assert!(rows.iter().all(|row| row.probe_copies == Some(2) && row.copies == 0), "{:?}", rows[0]);
 }
 
 #[test]

@@ -90,6 +90,7 @@ impl Specimen {
             owd_down: None,
             copies: u32::from(replied),
             injected_copies: 0,
+            probe_copies: None,
             corrupted: None,
         }
     }

@@ -165,6 +165,7 @@ mod tests {
             owd_down: None,
             copies: 0,
             injected_copies: 0,
+            probe_copies: None,
             corrupted: None,
         }
     }

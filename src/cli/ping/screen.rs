@@ -2,6 +2,7 @@
 //! or dots; on a terminal with a line under it that says how it goes.
 
 use super::dots::Dots;
+use super::lateness::Lateness;
 use super::notes::{self, in_words};
 use super::outstanding::Outstanding;
 use super::places;
@@ -56,6 +57,7 @@ pub struct Screen {
     look: Look,
     live: Live,
     outstanding: Outstanding,
+    lateness: Lateness,
     dots: Dots,
     now: Instant,
     /// Lines since `window` began.
@@ -84,6 +86,7 @@ impl Screen {
             look,
             live: Live::new(about),
             outstanding: Outstanding::default(),
+            lateness: Lateness::default(),
             dots: Dots::default(),
             now: Instant::ZERO,
             lines: 0,
@@ -120,6 +123,9 @@ impl Screen {
         }
         if self.look.outstanding {
             self.outstanding.event(event);
+        }
+        if let Some(warning) = self.lateness.event(event, now) {
+            self.notice(warning);
         }
         match event {
             Event::Opened { server, .. } => {

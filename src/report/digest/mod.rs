@@ -210,6 +210,7 @@ mod tests {
             owd_down: None,
             copies: 1,
             injected_copies: 0,
+            probe_copies: None,
             corrupted: None,
         }
     }

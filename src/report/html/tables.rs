@@ -7,6 +7,7 @@ use crate::record::{Distribution, Run, Summary};
 use crate::report::digest::{Digest, Miss, Slot};
 use crate::report::figures::Figures;
 use crate::report::quantity::{bit_rate, milliseconds, percent, percent_bare};
+use crate::report::summary::duplicates;
 use crate::time::Duration;
 
 /// The strip of key figures.
@@ -15,7 +16,10 @@ pub fn figures(run: &Run, digest: &Digest) -> String {
     let interval =
         figures.loss_interval.map(|[low, high]| format!("95 % CI {}–{}", percent_bare(low), percent(high)));
     let rtt = |pick: fn(&Distribution) -> f64| figures.rtt.as_ref().map_or(unknown(), |d| micros(pick(d)));
-    let net = figures.net.as_ref().map_or(unknown(), |net| micros(net.p50));
+    let (net, net_note) = match &figures.net {
+        Some(net) => (micros(net.p50), "without the server's time"),
+        None => ("unknown".to_owned(), "the server does not tell its times"),
+    };
     let jitter = digest.mean_delta().map_or(unknown(), |nanos| micros(nanos / 1e3));
     let late = format!("{} late", count(figures.late));
     let answered = format!("{} / {}", count(figures.sent), count(figures.ok));
@@ -32,7 +36,7 @@ pub fn figures(run: &Run, digest: &Digest) -> String {
         ("RTT p99", rtt(|d| d.p99), few(figures.rtt.as_ref()), false),
         ("RTT max", rtt(|d| d.max), String::new(), false),
         ("RTT mean", rtt(|d| d.mean), String::new(), false),
-        ("network RTT p50", net, "without the server's time".to_owned(), false),
+        ("network RTT p50", net, net_note.to_owned(), false),
         ("jitter", jitter, "mean |ΔRTT|".to_owned(), false),
     ];
     let mut html = "<dl class=\"figures\">\n".to_owned();
@@ -92,10 +96,7 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
         ("late", count(summary.late)),
         ("lost", count(summary.lost)),
         ("not sent", count(summary.send_errors)),
-        (
-            "duplicates",
-            format!("{}, {} on purpose", count(summary.duplicates), count(summary.injected_duplicates)),
-        ),
+        ("duplicates", duplicates(summary)),
         (
             "corrupted",
             format!("{}, and {} on purpose", count(summary.corrupted), count(summary.injected_corrupted)),

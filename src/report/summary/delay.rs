@@ -10,19 +10,25 @@ pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
     let Some(rtt) = &summary.rtt_us else { return all.into_iter().collect() };
     let mut lines = vec![rtt_line(if late { "rtt on time" } else { "rtt" }, rtt, detail)];
     lines.extend(all);
-    if let Some(net) = summary.net_rtt_us.as_ref().filter(|net| net.mean < rtt.mean) {
-        lines.push(format!("{} (without the time at the server)", percentiles("net", net, detail)));
-    }
+    lines.extend(match &summary.net_rtt_us {
+        Some(net) if net.mean < rtt.mean => {
+            Some(format!("{} (without the time at the server)", percentiles("net", net, detail)))
+        }
+        None if detail == Detail::All => Some("net unknown: the server does not tell its times".to_owned()),
+        _ => None,
+    });
     if detail == Detail::Usual {
         return lines;
     }
     lines.extend(summary.rtt_median_us.map(|median| format!("rtt median {}", milliseconds(micros(median)))));
     let more = [
-        ("held on purpose", &summary.hold_us),
-        ("taken by the server itself", &summary.server_own_us),
-        ("rtt from due time", &summary.due_rtt_us),
+        ("held on purpose", summary.hold_us.as_ref()),
+        ("server processing time", summary.server_own_us.as_ref().filter(|own| was_measured(own))),
+        ("rtt from due time", summary.due_rtt_us.as_ref()),
     ];
-    lines.extend(more.iter().filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, detail))));
+    lines.extend(more.map(|(name, values)| {
+        values.map_or_else(|| format!("{name} unknown"), |values| percentiles(name, values, detail))
+    }));
     if summary.percentile_resolution > 0.0 {
         lines.push(format!(
             "percentiles are within {} of their value",
@@ -30,6 +36,11 @@ pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Without its kernel's stamps a server that sends at once tells no time of its own: zero, every time.
+fn was_measured(own: &Distribution) -> bool {
+    own.min != 0.0 || own.max != 0.0
 }
 
 /// Never without what the clocks allow to be said.

@@ -3,7 +3,7 @@
 use super::super::quantity::{milliseconds, percent, percent_bare};
 use super::{Detail, micros};
 use crate::probe::Cause;
-use crate::record::{Config, Outage, Run, Summary};
+use crate::record::{Config, Duplicated, Outage, Run, Summary};
 
 /// What ping does not tell: which of the replies came within their deadline.
 pub(super) fn in_time(run: &Run, summary: &Summary) -> Option<String> {
@@ -101,12 +101,39 @@ pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
             line += &share.map_or(String::new(), |share| format!(", {n}-reordered {}", percent(share)));
         }
     }
-    line += &match (summary.duplicates, summary.injected_duplicates) {
-        (0, _) => ", no duplicates".to_owned(),
-        (duplicates, 0) => format!(", {duplicates} duplicates"),
-        (duplicates, injected) => format!(", {duplicates} duplicates, {injected} of them on purpose"),
-    };
+    line += &format!(", {}", duplicates(summary));
     Some(line)
+}
+
+/// How many there were, and made where, as far as the server tells.
+pub fn duplicates(summary: &Summary) -> String {
+    let by_network = |way: &Option<Duplicated>| way.map_or(0, |way| way.duplicates);
+    let parts = [
+        (by_network(&summary.duplication_up), "up"),
+        (by_network(&summary.duplication_down), "down"),
+        (summary.injected_duplicates, "injected"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, way)| format!("{count} {way}")).collect();
+    match (summary.duplicates, parts.is_empty()) {
+        (0, true) => "no duplicates".to_owned(),
+        (duplicates, true) => format!("{duplicates} duplicates"),
+        (duplicates, false) => format!("{duplicates} duplicates ({})", parts.join(", ")),
+    }
+}
+
+/// RFC 5560, each way by itself.
+pub(super) fn duplication(summary: &Summary) -> Vec<String> {
+    let ways = [("up", &summary.duplication_up), ("down", &summary.duplication_down)];
+    let line = |(way, duplicated): (&str, &Option<Duplicated>)| {
+        let Some(duplicated) = duplicated else { return format!("duplication {way} (RFC 5560) unknown") };
+        format!(
+            "duplication {way} (RFC 5560) {}, {} replicated",
+            percent(duplicated.duplicate_share),
+            percent(duplicated.replicated_share)
+        )
+    };
+    ways.map(line).into()
 }
 
 pub(super) fn corruption(summary: &Summary) -> Option<String> {

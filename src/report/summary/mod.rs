@@ -13,6 +13,7 @@ use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
 use crate::time::Duration;
 
+pub use loss::duplicates;
 pub use seconds::{SECONDS_IN_TABLE, second_line};
 
 /// How much to say.
@@ -57,6 +58,9 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     }
     lines.extend(delay::jitter(summary));
     lines.extend(loss::order(summary, detail));
+    if all {
+        lines.extend(loss::duplication(summary));
+    }
     lines.extend(loss::corruption(summary));
     if all {
         lines.push(stamps(run));
@@ -150,7 +154,7 @@ fn ms(us: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::quantity::folded;
-    use super::specimens::{bad, good, lines};
+    use super::specimens::{bad, good, lines, spread};
     use super::*;
 
     #[test]
@@ -184,7 +188,7 @@ mod tests {
             "rtt on time p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
             "rtt of all p50/p90/p99/max = 11.0/25.5/40.0/45.0 ms, n=70: p99 is the maximum",
             "longest outage 90.0 ms from 2.500 s on, 9 probes",
-            "7 reordered (10 %), by 4 places at most, 5 duplicates, 2 of them on purpose",
+            "7 reordered (10 %), by 4 places at most, 5 duplicates (1 up, 2 down, 2 injected)",
             "payloads changed: 1 by the network, 3 on purpose",
             "send time error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
             "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
@@ -208,7 +212,7 @@ mod tests {
             "3 bursts (RFC 3611), 8.5 probes long on average, 80 % lost, gaps 2 % lost",
             "rtt median 10.1 ms",
             "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms",
-            "taken by the server itself p50/p90/p99/max",
+            "server processing time p50/p90/p99/max",
             "rtt from due time p50/p90/p99/max",
             "one way up p50/p90/p99/max = 5.00/5.50/6.00/7.00 ms",
             "one way down p50",
@@ -216,9 +220,27 @@ mod tests {
             "ipdv (RFC 3393) min/p50/p99/max = -4.00/0.000/4.00/5.00 ms",
             "pdv (RFC 5481) p99.9 above the minimum 12.0 ms",
             "by 4 places at most, 2.2 on average, 1-reordered 8 %, 3-reordered 1 %",
+            "duplication up (RFC 5560) 1.5 %, 1.5 % replicated",
+            "duplication down (RFC 5560) 3 %, 2 % replicated",
             "timestamps: TX user space, RX kernel, server kernel",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn times_that_the_server_does_not_tell_are_unknown_and_not_zero() {
+        let silent = Summary { net_rtt_us: None, hold_us: None, server_own_us: None, ..good() };
+        let unstamped = Summary { server_own_us: spread(0.0, 0.0, 0.0, 0.0, 100), ..silent.clone() };
+        for summary in [silent, unstamped] {
+            let said = lines(&summary, Detail::All);
+            for line in [
+                "net unknown: the server does not tell its times",
+                "held on purpose unknown",
+                "server processing time unknown",
+            ] {
+                assert!(said.iter().any(|said| said == line), "'{line}' is not in: {said:#?}");
+            }
         }
     }
 

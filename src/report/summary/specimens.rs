@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Detail, summary};
 use crate::probe::Cause;
-use crate::record::{Clock, Distribution, Knee, LossRuns, Outage, Run, Summary};
+use crate::record::{Clock, Distribution, Duplicated, Knee, LossRuns, Outage, Run, Summary};
 
 pub(super) fn run() -> Run {
     let run = serde_json::json!({
@@ -74,6 +74,8 @@ pub(super) fn bad() -> Summary {
         },
         duplicates: 5,
         injected_duplicates: 2,
+        duplication_up: Some(Duplicated { duplicates: 1, duplicate_share: 0.015, replicated_share: 0.015 }),
+        duplication_down: Some(Duplicated { duplicates: 2, duplicate_share: 0.03, replicated_share: 0.02 }),
         corrupted: 1,
         injected_corrupted: 3,
         reordered: 7,
