@@ -130,6 +130,10 @@ pub struct Serve {
     /// only
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
     pub http: Option<SocketAddr>,
+    /// Another name that browsers may ask for the page by, besides addresses, localhost and this host's own
+    /// names; can be given several times
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub http_host: Vec<String>,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
 }
@@ -346,6 +350,10 @@ pub struct Ping {
     /// alone is one of this host only
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
     pub http: Option<SocketAddr>,
+    /// Another name that browsers may ask for the page by, besides addresses, localhost and this host's own
+    /// names; can be given several times
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub http_host: Vec<String>,
     #[command(flatten)]
     pub export: Export,
     #[command(flatten)]

@@ -74,7 +74,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         .context("cannot watch for signals")?;
     let mut screen = Screen::new(lines, &peer, About::of(&run.config), &run.stamps, Look::of(arguments));
 
-    let page = arguments.http.map(|address| PingPage::start(address, &run, clock)).transpose();
+    let page =
+        arguments.http.map(|address| PingPage::start(address, &arguments.http_host, &run, clock)).transpose();
     let mut page = match page {
         Ok(page) => page,
         Err(error) => {

@@ -41,15 +41,19 @@ pub struct HttpServer {
 
 struct Shared {
     clock: Clock,
-    /// Only this host may look, under a name that is its own.
-    loopback: bool,
-    connections: AtomicUsize,
+    /// Names under which it may be asked, besides addresses and those of this host.
+    names: Vec<String>,
+    requests: AtomicUsize,
+    streams: AtomicUsize,
     left: Mutex<()>,
     one_left: Condvar,
 }
 
-/// More connections than this are turned away.
+/// More requests at once than this are turned away, and so are more streams: readers of the one leave
+/// room for the other.
 const MOST: usize = 32;
+/// What programs read. It holds no secret that the page has not, and they ask by any name.
+const BY_ANY_NAME: [&str; 2] = ["/metrics", "/healthz"];
 /// What takes longer to be sent or read is given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST_REQUEST: usize = 8192;
@@ -58,13 +62,19 @@ const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; sty
                       script-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
 
 impl HttpServer {
-    pub fn start(address: SocketAddr, clock: Clock, site: Arc<impl Site>) -> io::Result<Self> {
+    pub fn start(
+        address: SocketAddr,
+        names: &[String],
+        clock: Clock,
+        site: Arc<impl Site>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             clock,
-            loopback: address.ip().is_loopback(),
-            connections: AtomicUsize::new(0),
+            names: names.iter().cloned().chain(own_names()).collect(),
+            requests: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
             left: Mutex::new(()),
             one_left: Condvar::new(),
         });
@@ -90,7 +100,9 @@ impl HttpServer {
     pub fn finish(self, patience: Duration) {
         let guard = self.shared.left.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.shared.one_left.wait_timeout_while(guard, patience.to_std(), |()| {
-            self.shared.connections.load(Ordering::Acquire) > 0
+            [Kind::Request, Kind::Stream]
+                .iter()
+                .any(|kind| self.shared.taken(*kind).load(Ordering::Acquire) > 0)
         });
     }
 }
@@ -103,42 +115,22 @@ impl Shared {
         if bounded.is_err() {
             return;
         }
-        let place = Place::take(Arc::clone(self));
-        if self.connections.load(Ordering::Acquire) > MOST {
+        let Some(place) = Place::take(self, Kind::Request) else {
             let _ = turn_away(&stream);
             return;
-        }
+        };
         let site = Arc::clone(site);
         // Without a thread the connection is closed.
         let _ = std::thread::Builder::new().name("http".into()).spawn(move || {
-            let _ = place.0.serve(&stream, &*site);
+            let _ = serve(place, &stream, &*site);
             let _ = stream.shutdown(Shutdown::Write);
         });
     }
 
-    fn serve(&self, stream: &TcpStream, site: &impl Site) -> io::Result<()> {
-        let (head_only, path) = match self.request(stream)? {
-            Ok(Request { head_only, path }) => (head_only, path),
-            Err(status) => return refuse(stream, status),
-        };
-        match site.answer(&path) {
-            Answer::Found { kind, version, body } => {
-                let tag = format!("ETag: \"{version}\"\r\n");
-                let mut answer = head("200 OK", kind, &format!("{tag}Content-Length: {}\r\n", body.len()));
-                if !head_only {
-                    answer += &body;
-                }
-                (&*stream).write_all(answer.as_bytes())
-            }
-            Answer::Stream => {
-                (&*stream).write_all(head("200 OK", "text/event-stream", "").as_bytes())?;
-                let mut seen = 0;
-                while let Some(event) = site.event(&mut seen).filter(|_| !head_only) {
-                    (&*stream).write_all(event.as_bytes())?;
-                }
-                Ok(())
-            }
-            Answer::Missing => refuse(stream, "404 Not Found"),
+    fn taken(&self, kind: Kind) -> &AtomicUsize {
+        match kind {
+            Kind::Request => &self.requests,
+            Kind::Stream => &self.streams,
         }
     }
 
@@ -169,12 +161,43 @@ impl Shared {
         };
         let host = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("host"));
         let host = host.and_then(|host| std::str::from_utf8(host.value).ok());
+        let path = request.path.unwrap_or("/");
+        let path = path.split('?').next().unwrap_or(path);
         // A page from elsewhere whose name was made to mean this host must not read what is served here.
-        if self.loopback && !host.is_some_and(is_this_host) {
+        if !BY_ANY_NAME.contains(&path) && !host.is_some_and(|host| is_one_of(host, &self.names)) {
             return Err("421 Misdirected Request");
         }
-        let path = request.path.unwrap_or("/");
-        Ok(Request { head_only, path: path.split('?').next().unwrap_or(path).to_owned() })
+        Ok(Request { head_only, path: path.to_owned() })
+    }
+}
+
+fn serve(place: Place, stream: &TcpStream, site: &impl Site) -> io::Result<()> {
+    let (head_only, path) = match place.shared.request(stream)? {
+        Ok(Request { head_only, path }) => (head_only, path),
+        Err(status) => return refuse(stream, status),
+    };
+    match site.answer(&path) {
+        Answer::Found { kind, version, body } => {
+            let tag = format!("ETag: \"{version}\"\r\n");
+            let mut answer = head("200 OK", kind, &format!("{tag}Content-Length: {}\r\n", body.len()));
+            if !head_only {
+                answer += &body;
+            }
+            (&*stream).write_all(answer.as_bytes())
+        }
+        Answer::Stream => {
+            let Some(_place) = Place::take(&place.shared, Kind::Stream) else {
+                return refuse(stream, "503 Service Unavailable");
+            };
+            drop(place);
+            (&*stream).write_all(head("200 OK", "text/event-stream", "").as_bytes())?;
+            let mut seen = 0;
+            while let Some(event) = site.event(&mut seen).filter(|_| !head_only) {
+                (&*stream).write_all(event.as_bytes())?;
+            }
+            Ok(())
+        }
+        Answer::Missing => refuse(stream, "404 Not Found"),
     }
 }
 
@@ -183,21 +206,33 @@ struct Request {
     path: String,
 }
 
-/// A connection's place among the few.
-struct Place(Arc<Shared>);
+#[derive(Clone, Copy)]
+enum Kind {
+    Request,
+    /// Of events; it lasts.
+    Stream,
+}
+
+/// A connection's place among the few of its kind.
+struct Place {
+    shared: Arc<Shared>,
+    kind: Kind,
+}
 
 impl Place {
-    fn take(shared: Arc<Shared>) -> Self {
-        shared.connections.fetch_add(1, Ordering::AcqRel);
-        Self(shared)
+    /// None if all are taken.
+    fn take(shared: &Arc<Shared>, kind: Kind) -> Option<Self> {
+        let before = shared.taken(kind).fetch_add(1, Ordering::AcqRel);
+        let place = Self { shared: Arc::clone(shared), kind };
+        (before < MOST).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let _guard = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.connections.fetch_sub(1, Ordering::AcqRel);
-        self.0.one_left.notify_all();
+        let _guard = self.shared.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.taken(self.kind).fetch_sub(1, Ordering::AcqRel);
+        self.shared.one_left.notify_all();
     }
 }
 
@@ -221,12 +256,20 @@ fn turn_away(mut stream: &TcpStream) -> io::Result<()> {
     refuse(stream, "503 Service Unavailable")
 }
 
-/// With or without a port.
-fn is_this_host(host: &str) -> bool {
+/// With or without a port. An address is what it says, whatever a name was made to mean.
+fn is_one_of(host: &str, names: &[String]) -> bool {
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(n, _)| n);
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    address.parse::<IpAddr>().is_ok() || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// As this host calls itself, whole and in its own network.
+fn own_names() -> Vec<String> {
+    let host = sys::host_name().unwrap_or_default();
+    let short = host.split('.').next().unwrap_or_default().to_owned();
+    let local = format!("{short}.local");
+    let named = [host, short].into_iter().filter(|name| !name.is_empty());
+    named.chain([local, "localhost".to_owned()]).collect()
 }
 
 #[cfg(test)]
@@ -238,7 +281,9 @@ mod tests {
     impl Site for Fixed {
         fn answer(&self, path: &str) -> Answer {
             match path {
-                "/" => Answer::Found { kind: "text/plain", version: 7, body: "hello".into() },
+                "/" | "/metrics" | "/healthz" => {
+                    Answer::Found { kind: "text/plain", version: 7, body: "hello".into() }
+                }
                 "/events" => Answer::Stream,
                 _ => Answer::Missing,
             }
@@ -251,7 +296,8 @@ mod tests {
     }
 
     fn server() -> HttpServer {
-        HttpServer::start("127.0.0.1:0".parse().unwrap(), Clock::start(), Arc::new(Fixed)).unwrap()
+        let names = ["probes.example".to_owned()];
+        HttpServer::start("127.0.0.1:0".parse().unwrap(), &names, Clock::start(), Arc::new(Fixed)).unwrap()
     }
 
     fn ask(server: &HttpServer, request: &str) -> String {
@@ -273,6 +319,22 @@ mod tests {
             ("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", "405 Method Not Allowed", "Allowed\n"),
             ("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421 Misdirected Request", "Request\n"),
             ("GET / HTTP/1.1\r\n\r\n", "421 Misdirected Request", "Request\n"),
+            (
+                "GET / HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n",
+                "421 Misdirected Request",
+                "Request\n",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n",
+                "421 Misdirected Request",
+                "Request\n",
+            ),
+            ("GET /events HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421 Misdirected Request", "Request\n"),
+            ("GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", "200 OK", "hello"),
+            ("GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\n\r\n", "200 OK", "hello"),
+            ("GET / HTTP/1.1\r\nHost: Probes.Example:8081\r\n\r\n", "200 OK", "hello"),
+            ("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "200 OK", "hello"),
+            ("GET /healthz HTTP/1.1\r\n\r\n", "200 OK", "hello"),
             ("nonsense\r\n\r\n", "400 Bad Request", "Request\n"),
             ("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n", "200 OK", "\r\n\r\ndata: x\n\ndata: x\n\n"),
         ] {
@@ -283,6 +345,58 @@ mod tests {
         let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(LONGEST_REQUEST));
         assert!(ask(&server, &endless).starts_with("HTTP/1.1 431"));
         server.finish(Duration::from_secs(5));
+    }
+
+    /// Whatever its address, the host has names of its own.
+    #[test]
+    fn the_hosts_own_names_are_accepted() {
+        let names = own_names();
+        assert!(is_one_of("localhost:8081", &names) && is_one_of("LOCALHOST", &names));
+        if let Some(host) = sys::host_name() {
+            assert!(is_one_of(&host, &names) && is_one_of(&format!("{host}:80"), &names));
+            assert!(!is_one_of(&format!("{host}.evil.example"), &names));
+        }
+        assert!(!is_one_of("", &names) && !is_one_of(":80", &names));
+    }
+
+    /// Tells one event, then nothing for as long as the test lasts.
+    struct Endless;
+
+    impl Site for Endless {
+        fn answer(&self, path: &str) -> Answer {
+            Fixed.answer(path)
+        }
+
+        fn event(&self, seen: &mut u64) -> Option<Arc<str>> {
+            if *seen > 0 {
+                std::thread::park();
+            }
+            *seen += 1;
+            Some("data: x\n\n".into())
+        }
+    }
+
+    #[test]
+    fn readers_of_streams_leave_room_for_requests() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let server = HttpServer::start(any, &[], Clock::start(), Arc::new(Endless)).unwrap();
+        let events = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let readers: Vec<TcpStream> = (0..MOST)
+            .map(|_| {
+                let mut stream = TcpStream::connect(server.address()).unwrap();
+                stream.write_all(events.as_bytes()).unwrap();
+                let mut first = [0; 12];
+                stream.read_exact(&mut first).unwrap();
+                assert_eq!(&first, b"HTTP/1.1 200");
+                stream
+            })
+            .collect();
+        assert!(ask(&server, events).starts_with("HTTP/1.1 503"));
+        for path in ["/", "/metrics", "/healthz"] {
+            let answer = ask(&server, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
+        }
+        drop(readers);
     }
 
     #[test]

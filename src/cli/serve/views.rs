@@ -37,7 +37,8 @@ impl Views {
     ) -> anyhow::Result<Self> {
         let lines = on_a_terminal() && !arguments.quiet && !arguments.tui;
         let now = service.snapshot();
-        let page = arguments.http.map(|at| ServePage::start(at, &now, clock)).transpose()?;
+        let page =
+            arguments.http.map(|at| ServePage::start(at, &arguments.http_host, &now, clock)).transpose()?;
         let service = Arc::new(Mutex::new(service));
         let face = ServeFace::new(Arc::clone(&service));
         let screen = arguments.tui.then(|| Tui::start(face, Arc::clone(control))).transpose()?;

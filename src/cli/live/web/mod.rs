@@ -46,9 +46,10 @@ impl Web {
     /// For the last words to those who watch.
     const FAREWELL: Duration = Duration::from_millis(300);
 
-    /// Serves at this address; the record has this name.
+    /// Serves at this address, under these names too; the record has this path.
     pub fn start(
         address: SocketAddr,
+        names: &[String],
         record: &'static str,
         first: Issue,
         clock: Clock,
@@ -59,7 +60,7 @@ impl Web {
             posted: Mutex::new(Posted::new(1, first)),
             news: Condvar::new(),
         });
-        let server = HttpServer::start(address, clock, Arc::clone(&board)).with_context(|| {
+        let server = HttpServer::start(address, names, clock, Arc::clone(&board)).with_context(|| {
             let other = address.port().wrapping_add(1).max(1024);
             format!("cannot serve a page at {address}; try another place, as in --http {other}")
         })?;

@@ -24,10 +24,10 @@ impl PingPage {
     const SECONDS: usize = 120;
     const EVENTS: usize = 8;
 
-    pub fn start(address: SocketAddr, run: &Run, clock: Clock) -> anyhow::Result<Self> {
+    pub fn start(address: SocketAddr, names: &[String], run: &Run, clock: Clock) -> anyhow::Result<Self> {
         let live = Live::new(About::of(&run.config));
         let first = issue(live.now(), run, Summary::default(), false);
-        let web = Web::start(address, "/api/run.json", first, clock)?;
+        let web = Web::start(address, names, "/api/run.json", first, clock)?;
         Ok(Self { live, web, next: Instant::ZERO })
     }
 

@@ -17,8 +17,13 @@ impl ServePage {
     /// Seconds that the page shows.
     const SECONDS: usize = 120;
 
-    pub fn start(address: SocketAddr, now: &ServerNow, clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self { web: Web::start(address, "/api/server.json", issue(now, false), clock)? })
+    pub fn start(
+        address: SocketAddr,
+        names: &[String],
+        now: &ServerNow,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { web: Web::start(address, names, "/api/server.json", issue(now, false), clock)? })
     }
 
     pub fn show(&self, now: &ServerNow) {
