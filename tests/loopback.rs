@@ -70,6 +70,7 @@ fn the_main_job(io: &str) {
     finished.assert_summed_up();
     let header = format!("PING 127.0.0.1 (127.0.0.1) 512(540) bytes of data. UDP port {port}, timestamps: ");
     assert!(finished.stdout[0].starts_with(&header), "{finished:#?}");
+    assert!(finished.stdout[0].ends_with(", recorded in run"), "{finished:#?}");
     assert!(finished.stdout[1].starts_with("the server injects, on purpose: "), "{finished:#?}");
     assert_eq!(finished.stderr, ["run/report.png"]);
     assert_eq!(lengths.try_iter().collect::<Vec<_>>(), [512; 20]);
@@ -191,6 +192,7 @@ fn without_a_host_a_server_is_started_inside() {
     assert!(finished.has_line("the server injects, on purpose: "), "{finished:#?}");
     let [folder] = &names(&bench.folder.path().join("results"))[..] else { panic!("not one run") };
     assert!(folder.ends_with("-localhost"), "{folder}");
+    assert!(finished.stdout[0].ends_with(&format!(", recorded in results/{folder}")), "{finished:#?}");
     assert_eq!(finished.stderr, [format!("results/{folder}/report.png")]);
     let record = Record::complete(&bench.folder.path().join("results").join(folder));
     assert!(record.run.config.embedded);

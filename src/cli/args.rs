@@ -328,6 +328,9 @@ pub struct Ping {
     /// Write no folder
     #[arg(long)]
     pub no_record: bool,
+    /// Write no more rows to probes.csv when it has this size; measuring, seconds.csv and the summary go on
+    #[arg(long, value_name = "BYTES", default_value = "1Gi")]
+    pub record_limit: ByteSize,
     /// Print the header and the summary only
     #[arg(short, long)]
     pub quiet: bool,

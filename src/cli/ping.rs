@@ -73,6 +73,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
     let mut screen = Screen::new(lines, &peer, About::of(&run.config), &run.stamps, Look::of(arguments));
+    screen.name_folder(recorder.folder());
 
     let page =
         arguments.http.map(|address| PingPage::start(address, &arguments.http_host, &run, clock)).transpose();

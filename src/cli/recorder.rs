@@ -70,6 +70,11 @@ impl Recorder {
         self.each(|sink| sink.note(event));
     }
 
+    /// What a place has to tell of itself since it was last asked.
+    pub fn take_note(&mut self) -> Option<Event> {
+        self.places.iter_mut().find_map(|place| place.sink.take_note())
+    }
+
     pub fn flush(&mut self) {
         self.each(|sink| sink.flush());
     }

@@ -124,7 +124,9 @@ impl Drawn {
                 notes.push("the run was not ended in order; this is what it had written by then".to_owned())
             }
             Some(recorded) if recorded != rows => {
-                notes.push(format!("probes.csv holds {rows} of the run's {recorded} probes"));
+                notes.push(format!(
+                    "probes.csv holds {rows} of the run's {recorded} probes, and what follows is of those"
+                ));
             }
             Some(_) => {}
         }

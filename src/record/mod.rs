@@ -19,6 +19,6 @@ pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use run::{
     Clock, Config, Distribution, Duplicated, Environment, Event, Knee, LengthCount, LossRuns, Outage,
-    ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,
+    RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,
 };
 pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};

@@ -66,12 +66,20 @@ pub struct ProbeWriter<W: Write> {
 }
 
 impl<W: Write> ProbeWriter<W> {
+    /// No row is longer.
+    pub const LONGEST_ROW: u64 = 512;
+
     pub fn new(writer: W) -> io::Result<Self> {
         Ok(Self { rows: Rows::new(writer, &COLUMNS)? })
     }
 
     pub fn write(&mut self, probe: &Resolved) -> io::Result<()> {
         self.rows.write(&cells(probe))
+    }
+
+    /// How long the table is.
+    pub fn bytes(&self) -> u64 {
+        self.rows.bytes()
     }
 
     pub fn flush(&mut self) -> io::Result<()> {
@@ -399,7 +407,10 @@ mod tests {
             writer.write(row).unwrap();
         }
         writer.flush().unwrap();
+        assert!(writer.bytes() <= ProbeWriter::<Vec<u8>>::LONGEST_ROW * (rows.len() as u64 + 1));
+        let length = writer.bytes();
         drop(writer);
+        assert_eq!(length, bytes.len() as u64);
         bytes
     }
 

@@ -12,6 +12,9 @@ use crate::probe::Cause;
 /// The version of the record's form; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
 
+/// The kind of the event that `probes.csv` stopped at its limit, while the run went on.
+pub const RECORD_LIMIT: &str = "record_limit";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub schema: u32,
@@ -33,6 +36,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Why `probes.csv` has not all of the run's rows, if it stopped at its limit.
+    pub fn stopped_early(&self) -> Option<&str> {
+        let stopped = self.events.iter().find(|event| event.kind == RECORD_LIMIT);
+        stopped.map(|event| event.text.as_str())
+    }
+
     /// The whole of `run.json`.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut out, self)?;

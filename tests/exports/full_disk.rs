@@ -135,3 +135,67 @@ fn a_record_that_does_not_fit_is_read_as_far_as_it_goes() {
     assert!(report.has_line("note: the last row of probes.csv was cut short"), "{report:#?}");
     assert!(report.has_line("of the run's 400 probes"), "{report:#?}");
 }
+
+#[test]
+fn at_its_limit_probes_csv_stops_and_all_else_goes_on() {
+    let place = TempDir::new().unwrap();
+    let mut command = udpecho();
+    command.args("ping -n 400 -i 0.002 -W 5 -q -o run --record-limit 8k".split(' ')).current_dir(&place);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert!(finished.has_line("400 packets transmitted"), "{finished:#?}");
+    let warnings: Vec<_> = finished.stderr.iter().filter(|line| line.contains("warning")).collect();
+    assert_eq!(warnings.len(), 1, "{finished:#?}");
+    assert!(warnings[0].contains("probes.csv has reached 8000 bytes (--record-limit)"), "{finished:#?}");
+
+    let path = place.path().join("run");
+    let length = std::fs::metadata(path.join("probes.csv")).unwrap().len();
+    assert!((7000..=8000).contains(&length), "{length}");
+    let folder = Folder::open(&path).unwrap();
+    let rows: Vec<Resolved> = folder.probe_reader().unwrap().map(Result::unwrap).collect();
+    assert!((0..).zip(&rows).all(|(seq, row)| row.seq == seq) && rows.len() > 20, "{} rows", rows.len());
+    let kept = folder.read_run().unwrap();
+    assert_eq!(kept.summary.as_ref().expect("the whole run's figures").sent, 400);
+    let told: Vec<_> = kept.events.iter().filter(|event| event.kind == "record_limit").collect();
+    assert_eq!(told.len(), 1, "{:?}", kept.events);
+    assert!(told[0].text.ends_with(&format!("no rows from seq {} on", rows.len())), "{told:?}");
+    let seconds = std::fs::read_to_string(path.join("seconds.csv")).unwrap();
+    let sent = |row: &str| row.split(',').nth(1).unwrap().parse::<u64>().unwrap();
+    assert_eq!(seconds.lines().skip(1).map(sent).sum::<u64>(), 400);
+
+    let before = std::fs::read(path.join("run.json")).unwrap();
+    let mut command = udpecho();
+    command.args(["report", "run", "--format", "html"]).current_dir(&place);
+    let report = run(command);
+    assert_eq!(report.code, Some(0), "{report:#?}");
+    let note = format!(
+        "note: probes.csv holds {} of the run's 400 probes, and what follows is of those",
+        rows.len()
+    );
+    assert!(report.has_line(&note), "{report:#?}");
+    let page = std::fs::read_to_string(path.join("report.html")).unwrap();
+    assert!(page.contains("All figures are of the first probes alone: probes.csv has reached"));
+    assert_eq!(std::fs::read(path.join("run.json")).unwrap(), before);
+}
+
+#[test]
+fn where_nothing_can_be_written_and_no_folder_was_asked_for_it_is_measured_all_the_same() {
+    let place = TempDir::new().unwrap();
+    std::fs::write(place.path().join("results"), "in the way").unwrap();
+    let mut command = udpecho();
+    command.args(["ping", "-n", "3", "-i", "0.01", "-W", "5"]).current_dir(&place);
+    let finished = run(command);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert!(finished.has_line("3 packets transmitted"), "{finished:#?}");
+    let [warning] = &finished.stderr[..] else { panic!("{finished:#?}") };
+    assert!(
+        warning.starts_with("udpecho: warning: nothing is recorded: cannot write to results/"),
+        "{warning}"
+    );
+    assert!(!finished.stdout[0].contains("recorded in"), "{finished:#?}");
+    // Asked for, it is an error.
+    let mut command = udpecho();
+    command.args(["ping", "-n", "3", "-i", "0.01", "-o", "results/run"]).current_dir(&place);
+    let refused = run(command);
+    assert_eq!((refused.code, refused.stderr.len()), (Some(2), 1), "{refused:#?}");
+}

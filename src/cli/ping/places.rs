@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use super::plan;
 use super::screen::Look;
 use crate::cli::args::Ping;
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Printer, remark};
 use crate::cli::recorder::{CsvRows, EventLines, FolderFiles, Recorder, RunObject};
 use crate::record::Folder;
 use crate::time::Instant;
@@ -42,7 +42,7 @@ impl Places {
         let claim = claim(arguments)?;
         let mut recorder = Recorder::new();
         if let Some(folder) = folder(arguments, host, now)? {
-            recorder.write_to(FolderFiles::new(folder));
+            recorder.write_to(FolderFiles::new(folder, arguments.record_limit));
         }
         if let Some(path) = arguments.export.csv.as_deref().filter(|_| claim != Some(Claim::Rows)) {
             match CsvRows::to_file(path, arguments.force) {
@@ -98,7 +98,17 @@ fn folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<F
         Some(path) => Folder::create(path, arguments.force)?,
         None => {
             let name = format!("{}-{}", plan::compact_time(now), file_name(host));
-            Folder::create_new(Path::new("results"), &name)?
+            match Folder::create_new(Path::new("results"), &name) {
+                Ok(folder) => folder,
+                // Nobody asked for this place.
+                Err(error) => {
+                    let error = anyhow::Error::new(error);
+                    remark(format_args!(
+                        "udpecho: warning: nothing is recorded: {error:#}, or --no-record for no folder"
+                    ));
+                    return Ok(None);
+                }
+            }
         }
     };
     Ok(Some(folder))

@@ -12,7 +12,7 @@ use crate::cli::line_cap::LineCap;
 use crate::cli::live::{About, Live, status};
 use crate::cli::printer::{Printer, on_a_terminal};
 use crate::probe::Event;
-use crate::record::Stamps;
+use crate::record::{Folder, Stamps};
 use crate::report::{self, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
@@ -52,6 +52,8 @@ pub struct Screen {
     address: std::net::SocketAddr,
     host: String,
     embedded: bool,
+    /// Where the run is recorded, if it is.
+    folder: Option<Folder>,
     size: u32,
     stamps: Stamps,
     look: Look,
@@ -81,6 +83,7 @@ impl Screen {
             address: peer.address,
             host: peer.host.clone(),
             embedded: peer.embedded,
+            folder: None,
             size: about.size,
             stamps: stamps.clone(),
             look,
@@ -93,6 +96,20 @@ impl Screen {
             window: Instant::ZERO,
             crowded: false,
             notices: LineCap::new(Self::MOST_NOTICES),
+        }
+    }
+
+    /// The first line tells where the run is recorded.
+    pub fn name_folder(&mut self, folder: Option<Folder>) {
+        self.folder = folder;
+    }
+
+    fn header(&self) -> String {
+        let header =
+            report::header(&self.host, self.address.ip(), self.address.port(), self.size, &self.stamps);
+        match &self.folder {
+            Some(folder) => format!("{header}, recorded in {}", folder.path().display()),
+            None => header,
         }
     }
 
@@ -129,11 +146,10 @@ impl Screen {
         }
         match event {
             Event::Opened { server, .. } => {
-                let (ip, port) = (self.address.ip(), self.address.port());
+                self.line(self.header());
                 if self.embedded {
                     self.line("no host given: measuring a server started here, inside this process");
                 }
-                self.line(report::header(&self.host, ip, port, self.size, &self.stamps));
                 if let Some(rate) = server.as_ref().and_then(|server| server.session_rate) {
                     self.line(format!(
                         "the server answers {rate} probes a second at most and refuses the rest"

@@ -56,6 +56,7 @@ impl Watch<'_> {
                     Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
                     Observation::Event(event, ttl) => {
                         self.event(&event);
+                        self.tell_of_record();
                         notes.of(&event).into_iter().for_each(|note| self.note(note));
                         self.screen.event(&event, ttl, self.clock.now());
                     }
@@ -176,12 +177,22 @@ impl Watch<'_> {
         plan::note(self.run, note);
     }
 
+    /// Warns once where a record stops while the run goes on.
+    fn tell_of_record(&mut self) {
+        if let Some(note) = self.recorder.take_note() {
+            self.aside(format!("udpecho: warning: {}; all else goes on", note.text));
+            self.note(note);
+        }
+    }
+
     /// Prints the interim line if it was asked for.
     fn answer(&self) {
-        if !self.interim.swap(false, Ordering::AcqRel) {
-            return;
+        if self.interim.swap(false, Ordering::AcqRel) {
+            self.aside(report::interim(&self.recorder.fold().summary()));
         }
-        let line = report::interim(&self.recorder.fold().summary());
+    }
+
+    fn aside(&self, line: String) {
         match &self.desk {
             Some(desk) => desk.note(line),
             None => remark(line),

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::probe::Resolved;
-use crate::record::{Event, EventWriter, Folder, ProbeWriter, Run, SECONDS, SecondWriter};
+use crate::record::{Event, EventWriter, Folder, ProbeWriter, RECORD_LIMIT, Run, SECONDS, SecondWriter};
 use crate::stats::Second;
+use crate::units::ByteSize;
+
+const LONGEST_ROW: u64 = ProbeWriter::<File>::LONGEST_ROW;
 
 /// What the sinks have in common; each takes what it has a use for.
 pub trait Sink {
@@ -35,6 +38,11 @@ pub trait Sink {
         Ok(())
     }
 
+    /// What the run's events should tell of this sink, once.
+    fn take_note(&mut self) -> Option<Event> {
+        None
+    }
+
     /// The run is over, and this is all of it.
     fn end(&mut self, run: &Run) -> anyhow::Result<()>;
 
@@ -55,6 +63,9 @@ pub struct FolderFiles {
     folder: Folder,
     /// From time zero on: a run that does not begin destroys nothing.
     rows: Option<Tables>,
+    limit: ByteSize,
+    /// Rows of probes have reached it; this is to be told.
+    full: Option<Option<Event>>,
 }
 
 struct Tables {
@@ -63,8 +74,17 @@ struct Tables {
 }
 
 impl FolderFiles {
-    pub fn new(folder: Folder) -> Self {
-        Self { folder, rows: None }
+    /// `probes.csv` grows no longer than `limit`.
+    pub fn new(folder: Folder, limit: ByteSize) -> Self {
+        Self { folder, rows: None, limit, full: None }
+    }
+
+    fn reached(&self, first: &Resolved) -> Event {
+        let (limit, seq) = (self.limit, first.seq);
+        let text = format!(
+            "probes.csv has reached {limit} bytes (--record-limit): it has no rows from seq {seq} on"
+        );
+        Event { at_us: first.due.as_micros_f64(), kind: RECORD_LIMIT.to_owned(), text }
     }
 }
 
@@ -84,7 +104,16 @@ impl Sink for FolderFiles {
     }
 
     fn probe(&mut self, probe: &Resolved) -> anyhow::Result<()> {
-        Ok(self.rows.as_mut().map_or(Ok(()), |rows| rows.probes.write(probe))?)
+        let Some(rows) = self.rows.as_mut().filter(|_| self.full.is_none()) else { return Ok(()) };
+        if rows.probes.bytes() + LONGEST_ROW > self.limit.get() {
+            self.full = Some(Some(self.reached(probe)));
+            return Ok(());
+        }
+        Ok(rows.probes.write(probe)?)
+    }
+
+    fn take_note(&mut self) -> Option<Event> {
+        self.full.as_mut()?.take()
     }
 
     fn second(&mut self, second: &Second) -> anyhow::Result<()> {

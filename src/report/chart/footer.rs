@@ -30,6 +30,9 @@ fn source(view: &View) -> String {
     let run = view.run;
     let stamps = timestamps(&run.stamps).replacen('t', "T", 1);
     let from = match run.summary {
+        Some(_) if run.stopped_early().is_some() => {
+            "the first probes alone: probes.csv stopped at its limit while the run went on"
+        }
         Some(_) => "run.json and probes.csv",
         None => "probes.csv alone: the run did not end, and its figures are of what it wrote",
     };

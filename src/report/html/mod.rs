@@ -60,8 +60,11 @@ fn asked(run: &Run, digest: &Digest) -> String {
     let duration = Figures::of(run, digest).duration;
     let server = run.server.as_ref();
     let injects = server.map_or("unknown".to_owned(), |server| injection(&server.injects, Some(server.seed)));
+    let stopped = run.stopped_early().map_or(String::new(), |why| {
+        format!("<p>All figures are of the first probes alone: {}</p>\n", escape(why))
+    });
     format!(
-        "<p>{}</p>\n<p>Injected by the server: {}</p>\n",
+        "<p>{}</p>\n<p>Injected by the server: {}</p>\n{stopped}",
         escape(&chart::parameters(run, duration)),
         escape(injects.strip_prefix("on purpose: ").unwrap_or(&injects))
     )
