@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::report::compare::MarginPart;
 use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, parse_duration};
 use values::{decay, http_address, number, rate, source};
@@ -35,7 +36,7 @@ pub enum Command {
     Profiles,
     /// Draw a recorded run again, and print its summary
     Report(Report),
-    /// Tell what changed between recorded runs, and what is noise
+    /// Show what changed between recorded runs
     Compare(Compare),
 }
 
@@ -446,22 +447,25 @@ impl Format {
 
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// Folders of recorded runs; each is held against the first
+    /// Folders of recorded runs; each is compared with the first
     #[arg(value_name = "RUN", required = true, num_args = 2..=8)]
     pub runs: Vec<PathBuf>,
-    /// Where to write the picture, as .png or .svg; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "compare.png")]
-    pub output: PathBuf,
-    /// Replace the picture if it is there already
+    /// Where to write the picture, as .png or .svg; - is standard output [default: compare.png; none with --json]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the comparison as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Replace the picture if it exists
     #[arg(long)]
     pub force: bool,
     /// Dark background
     #[arg(long)]
     pub dark: bool,
-    /// Least change that matters, as a share of the first run's value
-    #[arg(long, value_name = "SHARE", default_value = "5%")]
-    pub margin: Probability,
-    /// Exit with 3 if loss or RTT is worse, surely and by the margin
+    /// Least change that counts: a share of the first run's value, a time for delays, or both, each with its own --margin [default: 5% and 50us]
+    #[arg(long, value_name = "MARGIN")]
+    pub margin: Vec<MarginPart>,
+    /// Exit with 3 if loss or RTT is worse by the margin
     #[arg(long)]
     pub fail_regression: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::args::{Compare, Format};
 use super::exit::Exit;
@@ -11,32 +11,59 @@ use super::printer::{Printer, remark};
 use super::report::say_where;
 use crate::printable::printable;
 use crate::record::Folder;
-use crate::report::compare::{Changes, Sample, changes, letter, regression, table};
+use crate::report::compare::{Changes, Document, Margin, Sample, changes, letter, regression, table};
 use crate::report::{Theme, chart, png};
 
+const PICTURE: &str = "compare.png";
+
 pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
-    let output = Output::new_file(&arguments.output, arguments.force)?;
-    let format = format(&output)?;
+    let picture = picture(arguments)?;
+    if arguments.json && matches!(&picture, Some((Output::Stdout, _))) {
+        bail!("--json and -o - both write to standard output; write the picture to a file");
+    }
     let mut notes = Vec::new();
     let samples = arguments.runs.iter().map(|path| read(path, &mut notes));
     let samples = samples.collect::<anyhow::Result<Vec<Sample>>>()?;
-    let margin = arguments.margin.get();
+    let margin = Margin::with(&arguments.margin);
     let changes = changes(&samples, margin);
-    if output != Output::Stdout {
-        let printer = Printer::start(|| {})?;
-        notes.into_iter().for_each(|note| printer.line(note));
-        table(&samples, &changes, margin).into_iter().for_each(|line| printer.line(line));
+    if arguments.json {
+        notes.iter().for_each(remark);
+        let text = Document::new(&samples, &changes, margin).text();
+        print(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
+    } else if !matches!(&picture, Some((Output::Stdout, _))) {
+        notes.extend(table(&samples, &changes, margin));
+        print(&notes)?;
     }
-    let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
-    let svg = chart::overlay(&samples, &changes, margin, theme);
-    output.write(&match format {
-        Format::Png => png::rasterise(&svg)?,
-        _ => svg.into_bytes(),
-    })?;
-    if let Output::File(path) = &output {
-        say_where(path);
+    if let Some((output, format)) = picture {
+        let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
+        let svg = chart::overlay(&samples, &changes, margin, theme);
+        output.write(&match format {
+            Format::Png => png::rasterise(&svg)?,
+            _ => svg.into_bytes(),
+        })?;
+        if let Output::File(path) = &output {
+            say_where(path);
+        }
     }
     Ok(if arguments.fail_regression { verdict(&changes) } else { Exit::Success })
+}
+
+/// Where the picture goes; JSON comes without one, unless it is asked for.
+fn picture(arguments: &Compare) -> anyhow::Result<Option<(Output, Format)>> {
+    let path = match &arguments.output {
+        None if arguments.json => return Ok(None),
+        None => Path::new(PICTURE),
+        Some(path) => path,
+    };
+    let output = Output::new_file(path, arguments.force)?;
+    let format = format(&output)?;
+    Ok(Some((output, format)))
+}
+
+fn print(lines: &[String]) -> anyhow::Result<()> {
+    let printer = Printer::start(|| {})?;
+    lines.iter().for_each(|line| printer.line(line.clone()));
+    printer.finish().context("cannot write to standard output")
 }
 
 /// A comparison has no page.

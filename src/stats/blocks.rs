@@ -208,6 +208,19 @@ pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
     (scatter.variance / within * uncertain.powi(2)).max(1.0)
 }
 
+/// The same where the items of a block are known to resemble each other by this much already. What
+/// the blocks show beyond it counts from one standard error on: less is their own noise.
+pub fn design_beyond(known: f64, spreads: [&Spread; 2], level: Level) -> f64 {
+    let within = spreads[0].within + spreads[1].within;
+    let scatter = Scatter::of(spreads);
+    let standard_error = (2.0 / scatter.freedom).sqrt();
+    if scatter.variance > within * known * (1.0 + standard_error) {
+        design_effect(spreads, level).max(known)
+    } else {
+        known
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,10 +11,16 @@ pub struct Level {
 impl Level {
     pub const P95: Self = Self { tail: 0.025 };
 
-    /// The level of each of so many intervals for all of them to hold at once at this level
-    /// (Bonferroni), whatever they have to do with each other.
-    pub fn shared_by(self, intervals: usize) -> Self {
-        Self { tail: self.tail / intervals.max(1) as f64 }
+    /// The level of an interval that may spend this part of the errors that this level allows. Where
+    /// the parts of all intervals add up to 1, all hold at once at this level, however they depend on
+    /// each other (weighted Bonferroni: Rosenthal and Rubin, "Ensemble-adjusted p values", 1983).
+    pub fn part(self, part: f64) -> Self {
+        Self { tail: self.tail * part }
+    }
+
+    /// The share of intervals that hold the truth.
+    pub fn confidence(self) -> f64 {
+        1.0 - 2.0 * self.tail
     }
 
     /// The chance that the truth lies beyond one end.
@@ -70,11 +76,11 @@ mod tests {
     #[test]
     fn points_of_the_distributions() {
         assert!((Level::P95.z() - 1.959_964).abs() < 1e-5);
-        assert!((Level::P95.shared_by(5).z() - 2.575_829).abs() < 1e-5);
+        assert!((Level::P95.part(0.2).z() - 2.575_829).abs() < 1e-5);
         for (freedom, t) in [(8.0, 2.306), (10.0, 2.228), (20.0, 2.086), (60.0, 2.000)] {
             assert!((Level::P95.t(freedom) - t).abs() < 2e-3, "{freedom}: {}", Level::P95.t(freedom));
         }
-        assert!((Level::P95.shared_by(5).t(20.0) - 2.845).abs() < 2e-3);
+        assert!((Level::P95.part(0.2).t(20.0) - 2.845).abs() < 2e-3);
     }
 
     /// 0.99^368 is just below 0.025.

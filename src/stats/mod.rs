@@ -6,7 +6,6 @@
 
 mod arrival;
 mod blocks;
-mod bootstrap;
 mod buckets;
 mod bursts;
 mod clock_offset;
@@ -22,15 +21,16 @@ mod moments;
 mod pdv;
 pub mod percentile;
 mod proportion;
+mod quantile_shift;
 mod quantiles;
 mod reordering;
 mod rtp_jitter;
+mod runs;
 mod schedule_error;
 mod seconds;
 
 pub use arrival::ArrivalOrder;
-pub use blocks::{Blocks, Counts, Join, Mean, Scatter, Spread, design_effect};
-pub use bootstrap::{Shift, quantile_shift};
+pub use blocks::{Blocks, Counts, Join, Mean, Scatter, Spread, design_beyond, design_effect};
 pub use bursts::{Bursts, GMIN};
 pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
 pub use confidence::{Confidence, Level};
@@ -43,8 +43,10 @@ pub use loss_pattern::{Loss, LossPattern, Outage};
 pub use moments::Moments;
 pub use pdv::Pdv;
 pub use proportion::{Bounds, Difference, Proportion, Z95};
+pub use quantile_shift::quantile_shift;
 pub use quantiles::{EXACT, Quantiles, Step};
 pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use rtp_jitter::RtpJitter;
+pub use runs::{Contrast, Runs};
 pub use schedule_error::ScheduleError;
 pub use seconds::{Completed, Delay, Fate, Second, Seconds};

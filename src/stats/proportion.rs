@@ -49,6 +49,11 @@ impl Proportion {
         Some(wilson(self.value()?, self.trials as f64, z))
     }
 
+    /// The same of a share that so many trials, not always a whole number, would show.
+    pub fn wilson_of(share: f64, trials: f64, z: f64) -> Bounds {
+        wilson(share, trials, z)
+    }
+
     pub fn minus(self, other: Self) -> Option<Difference> {
         let bounds = self.minus_within(other, Confidence::P95)?;
         Some(Difference { estimate: self.value()? - other.value()?, bounds, p_value: p_value(self, other) })

@@ -46,7 +46,7 @@ fn a_regression_fails_where_it_is_asked_to() {
     let home = runs();
     let found = compare(&home, &["before", "after", "--fail-regression"]).code(3);
     assert!(stderr(&found).contains("udpecho: regression: B is worse than A: loss "), "{}", stderr(&found));
-    assert!(stdout(&found).contains("B is worse than A: RTT p50 "), "{}", stdout(&found));
+    assert!(stdout(&found).starts_with("B is worse than A: loss "), "{}", stdout(&found));
     compare(&home, &["before", "after", "--force"]).code(0);
     compare(&home, &["after", "before", "--force", "--fail-regression"]).code(0);
     compare(&home, &["before", "again", "--force", "--fail-regression"]).code(0);
@@ -54,6 +54,10 @@ fn a_regression_fails_where_it_is_asked_to() {
     let found = compare(&home, &["before", "again", "after", "--force", "--fail-regression"]).code(3);
     assert!(stderr(&found).contains("C is worse") && !stderr(&found).contains("B is worse"));
     compare(&home, &["before", "after", "--force", "--margin", "100%", "--fail-regression"]).code(3);
+    // A delay has to reach both margins, the loss that of percent.
+    let wide = ["before", "after", "--force", "--margin", "1s", "--margin", "5%", "--fail-regression"];
+    let found = compare(&home, &wide).code(3);
+    assert!(stderr(&found).contains(" loss ") && !stderr(&found).contains(" RTT "), "{}", stderr(&found));
 }
 
 #[test]
@@ -94,7 +98,8 @@ fn what_cannot_be_compared_is_said_in_a_line() {
         (&["before"][..], "2 values required"),
         (&["before", "nowhere"], "nowhere holds no run"),
         (&["before", "again", "-o", "x.gif"], ".png or .svg, not .gif"),
-        (&["before", "again", "--margin", "often"], "--margin"),
+        (&["before", "again", "--margin", "often"], "5% or 50us"),
+        (&["before", "again", "--json", "-o", "-"], "both write to standard output"),
     ] {
         let refused = compare(&home, arguments).code(2);
         let said = stderr(&refused);
@@ -112,4 +117,16 @@ fn a_cut_run_is_compared_up_to_its_end() {
     let compared = compare(&home, &["before", "after"]).code(0);
     let text = stdout(&compared);
     assert!(text.contains("cut short") && text.contains("1499 probes of 512 B"), "{text}");
+}
+
+/// Nothing but JSON on stdout, and no picture unless it is asked for.
+#[test]
+fn json_replaces_the_table() {
+    let home = runs();
+    let found = compare(&home, &["before", "after", "--json", "--fail-regression"]).code(3);
+    let document: serde_json::Value = serde_json::from_str(&stdout(&found)).unwrap();
+    assert_eq!((&document["schema"], &document["regression"]), (&1.into(), &true.into()));
+    assert!(!home.path().join("compare.png").exists());
+    compare(&home, &["before", "after", "--json", "-o", "compare.svg"]).code(0);
+    assert!(home.path().join("compare.svg").exists());
 }

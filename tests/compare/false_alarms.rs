@@ -9,9 +9,9 @@ use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
 
 use crate::common::{injecting, millis, resolved, settings, share};
-use crate::paths::{STEADY, WAVES, differences, sample};
+use crate::paths::{Path, STEADY, WAVES, differences, sample};
 
-const PAIRS: u64 = 200;
+const PAIRS: u64 = 100;
 const ALLOWED: usize = PAIRS as usize / 20;
 
 fn alarms(pair: impl Fn(u64) -> Changes) -> usize {
@@ -31,6 +31,24 @@ fn a_path_of_independent_fates_raises_few() {
 #[test]
 fn a_path_of_waves_and_bursts_raises_few() {
     let alarms = alarms(|k| differences(WAVES.sample(2 * k, 600), WAVES.sample(2 * k + 1, 600)));
+    assert!(alarms <= ALLOWED, "{alarms}");
+}
+
+fn alarms_of(path: Path, count: u64) -> usize {
+    alarms(|k| differences(path.sample(2 * k, count), path.sample(2 * k + 1, count)))
+}
+
+/// Bursts of ten, of which a run has six.
+#[test]
+fn long_bursts_of_loss_raise_few() {
+    let alarms = alarms_of(Path { fall: 0.01, recover: 0.1, ..STEADY }, 600);
+    assert!(alarms <= ALLOWED, "{alarms}");
+}
+
+/// Waves of two hundred probes, of which a run sees four.
+#[test]
+fn delays_in_long_waves_raise_few() {
+    let alarms = alarms_of(Path { memory: 0.99, ..STEADY }, 800);
     assert!(alarms <= ALLOWED, "{alarms}");
 }
 

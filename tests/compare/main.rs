@@ -10,5 +10,6 @@ mod specimen;
 mod command;
 mod detection;
 mod false_alarms;
+mod json;
 mod paths;
 mod picture;

@@ -2,13 +2,14 @@
 
 use udpecho::probe::{Cause, Outcome, Resolved};
 use udpecho::record::Run;
-use udpecho::report::compare::{Changes, Sample, changes};
+use udpecho::report::compare::{Changes, Margin, Sample, changes};
 use udpecho::rng::{Draws, Seed, Stream};
 use udpecho::time::Duration;
 
 use crate::specimen::{Fate, Specimen, exponential};
 
-pub const MARGIN: f64 = 0.05;
+/// 5 %, and for delays 50 us.
+pub const MARGIN: Margin = Margin { share: 0.05, time: Duration::from_micros(50) };
 
 /// A path whose fates depend on those before, where `memory` and bursts outlast a probe.
 #[derive(Clone, Copy)]
@@ -33,6 +34,11 @@ pub const STEADY: Path =
 
 /// Delays come in waves of some twenty probes, losses in bursts of four.
 pub const WAVES: Path = Path { memory: 0.9, fall: 0.005, recover: 0.25, ..STEADY };
+
+/// Every probe meets its own fate; this share is lost.
+pub fn losing(share: f64) -> Path {
+    Path { fall: share, recover: 1.0 - share, ..STEADY }
+}
 
 impl Path {
     pub fn probes(self, seed: Seed, count: u64) -> impl Iterator<Item = Resolved> {

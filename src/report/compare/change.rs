@@ -1,55 +1,29 @@
-//! How each figure of a run differs from the same figure of the first, and whether that is a change
-//! or chance.
+//! How each figure of a run differs from the same figure of the first, and whether that is a change.
 //!
-//! The intervals of all figures of all runs hold together at 95 %: a level shared by all of them
-//! (Bonferroni), widened by how much neighbouring probes resemble each other. So what lies within
-//! chance is called a change in no more than one comparison of twenty, however many figures there are.
+//! In at most one comparison of twenty of equal paths is any figure called changed. Loss may spend
+//! most of that error, the median and the 99th percentile of the RTT most of the rest.
 
-use super::sample::{Average, Delays, Sample, Shares};
-use crate::rng::Seed;
-use crate::stats::{Confidence, Level, Quantiles, Scatter, design_effect, quantile_shift};
-use crate::time::Duration;
+use super::figure::Figure;
+use super::margin::Margin;
+use super::sample::{Average, Delays, Sample};
+use crate::stats::{Confidence, Level, Quantiles, Runs, Scatter, design_effect, quantile_shift};
 
-/// The same runs give the same intervals.
-const SEED: Seed = 1;
-
-/// A mean of fewer is none to rely on.
+/// A mean of fewer values has no interval.
 const FEW: u64 = 20;
 
-/// What is compared. All but `Throughput` are better when they are less.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Figure {
-    /// All that was not answered in time, of what was sent.
-    Loss,
-    /// The same without what was dropped on purpose.
-    Uninjected,
-    /// The mean RTT. It needs fewer probes than a percentile to tell a gross change.
-    Mean,
-    /// A percentile of the RTT.
-    Rtt(f64),
-    /// The same without the time at the server.
-    Net(f64),
-    /// The mean distance of the RTTs of neighbours.
-    Jitter,
-    Reordering,
-    /// Follows from the loss and from what was asked, so nothing is tested.
-    Throughput,
-}
-
-const PERCENTILES: [f64; 3] = [0.5, 0.9, 0.99];
+/// The parts of the error that a headline figure may spend; the others share what is left.
+const PARTS: [(Figure, f64); 3] = [(Figure::Loss, 0.7), (Figure::Rtt(0.5), 0.12), (Figure::Rtt(0.99), 0.12)];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// Surely another value, and by the margin or more.
+    /// Changed for the worse, by the margin or more.
     Worse,
     Better,
-    /// Surely another value, but by less than the margin.
-    Small,
-    /// Surely within the margin.
+    /// The interval of the difference lies within the margin.
     Same,
-    /// It may be chance.
-    Noise,
-    /// One of the runs has fewer values than it takes to tell.
+    /// The interval is wider than the margin.
+    Undecided,
+    /// One of the runs has fewer values than an interval takes.
     TooFew {
         needed: u64,
     },
@@ -61,9 +35,8 @@ impl Verdict {
         match self {
             Self::Worse => "worse",
             Self::Better => "better",
-            Self::Small => "small",
             Self::Same => "same",
-            Self::Noise => "noise",
+            Self::Undecided => "undecided",
             Self::TooFew { .. } => "too few",
             Self::Untested => "",
         }
@@ -78,6 +51,10 @@ pub struct Change {
     pub after: Option<f64>,
     /// Of the difference.
     pub interval: Option<(f64, f64)>,
+    /// The share of intervals like this one that hold the truth.
+    pub confidence: Option<f64>,
+    /// The least difference that matters.
+    pub margin: f64,
     pub verdict: Verdict,
 }
 
@@ -92,7 +69,7 @@ impl Change {
         Some(self.difference()? / before)
     }
 
-    /// Whether a path that did this has got worse: by loss or by delay.
+    /// Whether the path has got worse: by loss or by delay.
     pub fn is_regression(&self) -> bool {
         let counts = match self.figure {
             Figure::Loss | Figure::Uninjected | Figure::Mean | Figure::Rtt(_) | Figure::Net(_) => true,
@@ -112,18 +89,20 @@ impl Changes {
     }
 }
 
-/// Each run but the first against the first. Relative differences below `margin` matter to nobody.
-pub fn changes(samples: &[Sample], margin: f64) -> Vec<Changes> {
+/// Each run but the first against the first.
+pub fn changes(samples: &[Sample], margin: Margin) -> Vec<Changes> {
     let Some((first, others)) = samples.split_first() else { return Vec::new() };
-    let pairs: Vec<Pair> = others.iter().map(|other| Pair { before: first, after: other }).collect();
-    let tests: usize = pairs.iter().map(|pair| pair.figures().filter(|figure| tested(*figure)).count()).sum();
-    let level = Level::P95.shared_by(tests);
-    let change = |pair: &Pair, figure| pair.change(figure, level).judged(margin);
-    pairs.iter().map(|pair| Changes(pair.figures().map(|figure| change(pair, figure)).collect())).collect()
+    let level = Level::P95.part(1.0 / others.len().max(1) as f64);
+    let pairs = others.iter().map(|other| Pair { before: first, after: other });
+    pairs.map(|pair| pair.changes(level, margin)).collect()
 }
 
-fn tested(figure: Figure) -> bool {
-    figure != Figure::Throughput
+/// The part of the error that a figure of these may spend.
+fn part(figure: Figure, figures: &[Figure]) -> f64 {
+    let own = |figure| PARTS.iter().find(|(headline, _)| *headline == figure).map(|(_, part)| *part);
+    let spent: f64 = PARTS.iter().map(|(_, part)| part).sum();
+    let others = figures.iter().filter(|figure| figure.is_tested() && own(**figure).is_none()).count();
+    own(figure).unwrap_or((1.0 - spent) / others.max(1) as f64)
 }
 
 struct Pair<'a> {
@@ -132,95 +111,175 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    fn changes(&self, level: Level, margin: Margin) -> Changes {
+        let figures = self.figures();
+        let change = |figure: &Figure| {
+            let level = level.part(part(*figure, &figures));
+            self.estimate(*figure, level).judged(*figure, level, margin)
+        };
+        Changes(figures.iter().map(change).collect())
+    }
+
     /// Those that either run has something to say of.
-    fn figures(&self) -> impl Iterator<Item = Figure> + use<> {
+    fn figures(&self) -> Vec<Figure> {
         let either = |is: fn(&Sample) -> bool| is(self.before) || is(self.after);
         let injected = either(|sample| sample.uninjected.trials() < sample.missed.trials());
         let net = either(Sample::waits_at_the_server);
         let reordered = either(|sample| sample.reordered.hits() > 0);
-        let fixed = [Some(Figure::Loss), injected.then_some(Figure::Uninjected), Some(Figure::Mean)];
-        let rtts = PERCENTILES.map(|p| Some(Figure::Rtt(p)));
-        let nets = PERCENTILES.map(|p| net.then_some(Figure::Net(p)));
-        let rest = [Some(Figure::Jitter), reordered.then_some(Figure::Reordering), Some(Figure::Throughput)];
-        fixed.into_iter().chain(rtts).chain(nets).chain(rest).flatten()
+        Figure::ALL
+            .into_iter()
+            .filter(|figure| match figure {
+                Figure::Uninjected => injected,
+                Figure::Net(_) => net,
+                Figure::Reordering => reordered,
+                _ => true,
+            })
+            .collect()
     }
 
-    fn change(&self, figure: Figure, level: Level) -> Change {
+    fn estimate(&self, figure: Figure, level: Level) -> Estimate {
         let Self { before, after } = self;
         match figure {
-            Figure::Loss => of_shares(figure, &before.missed, &after.missed, level),
-            Figure::Uninjected => of_shares(figure, &before.uninjected, &after.uninjected, level),
-            Figure::Reordering => of_shares(figure, &before.reordered, &after.reordered, level),
-            Figure::Rtt(p) => of_delays(figure, p, &before.rtt, &after.rtt, level),
-            Figure::Net(p) => of_delays(figure, p, &before.net, &after.net, level),
-            Figure::Mean => of_averages(figure, &before.mean, &after.mean, level),
-            Figure::Jitter => of_averages(figure, &before.jitter, &after.jitter, level),
-            Figure::Throughput => Change {
-                figure,
+            Figure::Loss => of_shares(&before.missed, &after.missed, level),
+            Figure::Uninjected => of_shares(&before.uninjected, &after.uninjected, level),
+            Figure::Reordering => of_shares(&before.reordered, &after.reordered, level),
+            Figure::Rtt(p) => self.unless_waves(of_delays(p, &before.rtt, &after.rtt, level), level),
+            Figure::Net(p) => self.unless_waves(of_delays(p, &before.net, &after.net, level), level),
+            Figure::Mean => self.unless_waves(of_averages(&before.mean, &after.mean, level), level),
+            Figure::Jitter => self.unless_waves(of_averages(&before.jitter, &after.jitter, level), level),
+            Figure::Throughput => Estimate {
                 before: before.throughput(),
                 after: after.throughput(),
-                interval: None,
-                verdict: Verdict::Untested,
+                difference: Difference::Untested,
             },
         }
     }
 }
 
-fn of_averages(figure: Figure, before: &Average, after: &Average, level: Level) -> Change {
-    let mut change = untold(figure, before.mean().value(), after.mean().value(), FEW);
-    if let (Some(difference), true) = (change.difference(), before.mean().n.min(after.mean().n) >= FEW) {
-        let scatter = Scatter::of([&before.spread(), &after.spread()]);
-        let half = level.t(scatter.freedom) * scatter.variance.sqrt();
-        change.interval = Some((difference - half, difference + half));
-    }
-    change
-}
-
-fn of_shares(figure: Figure, before: &Shares, after: &Shares, level: Level) -> Change {
-    let design = design_effect([&before.spread(), &after.spread()], level);
-    let (a, b) = (before.proportion(), after.proportion());
-    let bounds = b.minus_within(a, Confidence { level, design });
-    Change {
-        interval: bounds.map(|bounds| (bounds.low, bounds.high)),
-        ..untold(figure, a.value(), b.value(), 1)
+impl Pair<'_> {
+    /// A run that sees few waves of its delays shows too little of how they vary for any interval.
+    fn unless_waves(&self, estimate: Estimate, level: Level) -> Estimate {
+        let Self { before, after } = self;
+        let design = design_effect([&before.rtt.spread(0.5), &after.rtt.spread(0.5)], level);
+        let fewest = before.rtt.quantiles.n().min(after.rtt.quantiles.n());
+        match estimate.difference {
+            Difference::Within { .. } if design > 1.5 && (fewest as f64) < FEW as f64 * design => {
+                Estimate { difference: Difference::Unbounded, ..estimate }
+            }
+            _ => estimate,
+        }
     }
 }
 
-fn of_delays(figure: Figure, p: f64, before: &Delays, after: &Delays, level: Level) -> Change {
-    let design = design_effect([&before.spread(p), &after.spread(p)], level);
-    let confidence = Confidence { level, design };
-    let needed = confidence.values_needed(p);
-    let nanos = |delays: &Quantiles| delays.at(p).map(|delay| delay.as_nanos() as f64);
+/// A figure of both runs, before it is held against the margin.
+struct Estimate {
+    before: Option<f64>,
+    after: Option<f64>,
+    difference: Difference,
+}
+
+enum Difference {
+    Within {
+        interval: (f64, f64),
+        /// Whether the test tells the runs apart.
+        differs: bool,
+    },
+    /// The run is too short against the waves of its delays for an interval.
+    Unbounded,
+    TooFew {
+        needed: u64,
+    },
+    Untested,
+}
+
+impl Difference {
+    fn within(interval: (f64, f64)) -> Self {
+        Self::Within { interval, differs: interval.0 > 0.0 || interval.1 < 0.0 }
+    }
+}
+
+fn of_averages(before: &Average, after: &Average, level: Level) -> Estimate {
+    let (a, b) = (before.mean(), after.mean());
+    let difference = match (a.value(), b.value()) {
+        (Some(a_mean), Some(b_mean)) if a.n.min(b.n) >= FEW => {
+            let scatter = Scatter::of([&before.spread(), &after.spread()]);
+            let half = level.t(scatter.freedom) * scatter.variance.sqrt();
+            let interval = (b_mean - a_mean - half, b_mean - a_mean + half);
+            Difference::within(interval)
+        }
+        _ => Difference::TooFew { needed: FEW },
+    };
+    Estimate { before: a.value(), after: b.value(), difference }
+}
+
+fn of_shares(before: &Runs, after: &Runs, level: Level) -> Estimate {
+    let difference = Runs::contrast(before, after, level).map(|contrast| Difference::Within {
+        interval: (contrast.bounds.low, contrast.bounds.high),
+        differs: contrast.differs,
+    });
+    Estimate {
+        before: before.proportion().value(),
+        after: after.proportion().value(),
+        difference: difference.unwrap_or(Difference::TooFew { needed: 1 }),
+    }
+}
+
+fn of_delays(p: f64, before: &Delays, after: &Delays, level: Level) -> Estimate {
     let (a, b) = (&before.quantiles, &after.quantiles);
-    let mut change = untold(figure, nanos(a), nanos(b), needed);
-    if a.n().min(b.n()) >= needed {
-        let bound = |bound: Duration| bound.as_nanos() as f64;
-        change.interval =
-            quantile_shift(a, b, p, confidence, SEED).map(|shift| (bound(shift.low), bound(shift.high)));
+    let needed = Confidence { level, design: 1.0 }.values_needed(p);
+    let difference = if a.n().min(b.n()) < needed {
+        Difference::TooFew { needed }
+    } else {
+        let design = design_effect([&before.spread(p), &after.spread(p)], level);
+        let shift = quantile_shift(a, b, p, Confidence { level, design });
+        shift.map_or(Difference::Unbounded, Difference::within)
+    };
+    let nanos = |delays: &Quantiles| delays.at(p).map(|delay| delay.as_nanos() as f64);
+    Estimate { before: nanos(a), after: nanos(b), difference }
+}
+
+impl Estimate {
+    fn judged(self, figure: Figure, level: Level, margin: Margin) -> Change {
+        let Self { before, after, difference } = self;
+        let margin = margin.of(figure, before.unwrap_or(0.0));
+        let (interval, verdict) = match difference {
+            Difference::Untested => (None, Verdict::Untested),
+            Difference::TooFew { needed } => (None, Verdict::TooFew { needed }),
+            Difference::Unbounded => (None, Verdict::Undecided),
+            Difference::Within { interval, differs } => {
+                let change = after.unwrap_or(0.0) - before.unwrap_or(0.0);
+                let found = differs && change.abs() >= margin.matters;
+                let same = interval.0 >= -margin.same && interval.1 <= margin.same;
+                (Some(interval), judged(found.then_some(change), same))
+            }
+        };
+        let confidence = interval.map(|_| level.confidence());
+        Change { figure, before, after, interval, confidence, margin: margin.matters, verdict }
     }
-    change
 }
 
-/// Without an interval there are too few values.
-fn untold(figure: Figure, before: Option<f64>, after: Option<f64>, needed: u64) -> Change {
-    Change { figure, before, after, interval: None, verdict: Verdict::TooFew { needed } }
+/// All figures that are tested are better when they are less.
+fn judged(found: Option<f64>, same: bool) -> Verdict {
+    match found {
+        Some(change) if change > 0.0 => Verdict::Worse,
+        Some(_) => Verdict::Better,
+        None if same => Verdict::Same,
+        None => Verdict::Undecided,
+    }
 }
 
-impl Change {
-    fn judged(self, margin: f64) -> Self {
-        let (Some((low, high)), Some(before), Some(difference)) =
-            (self.interval, self.before, self.difference())
-        else {
-            return self;
-        };
-        let matters = margin * before.abs();
-        let verdict = match (low > 0.0 || high < 0.0, difference) {
-            (true, more) if more >= matters && more > 0.0 => Verdict::Worse,
-            (true, less) if -less >= matters && less < 0.0 => Verdict::Better,
-            (true, _) => Verdict::Small,
-            (false, _) if low >= -matters && high <= matters => Verdict::Same,
-            (false, _) => Verdict::Noise,
-        };
-        Self { verdict, ..self }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_all_figures_add_up_to_the_whole_error() {
+        let few = [Figure::Loss, Figure::Mean, Figure::Rtt(0.5), Figure::Rtt(0.9), Figure::Rtt(0.99)];
+        for figures in [&few[..], &Figure::ALL] {
+            let tested = figures.iter().filter(|figure| figure.is_tested());
+            let sum: f64 = tested.map(|figure| part(*figure, figures)).sum();
+            assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        }
+        assert_eq!(part(Figure::Mean, &few), part(Figure::Rtt(0.9), &few));
     }
 }

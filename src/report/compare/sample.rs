@@ -4,7 +4,7 @@
 use crate::probe::{Cause, Outcome, Resolved};
 use crate::record::Run;
 use crate::report::digest::Digest;
-use crate::stats::{ArrivalOrder, Blocks, Counts, Join, Mean, Proportion, Quantiles, Reordering, Spread};
+use crate::stats::{ArrivalOrder, Blocks, Counts, Mean, Quantiles, Reordering, Runs, Spread};
 use crate::time::Duration;
 
 pub struct Sample {
@@ -12,10 +12,10 @@ pub struct Sample {
     pub name: String,
     pub run: Run,
     pub digest: Digest,
-    pub(super) missed: Shares,
+    pub(super) missed: Runs,
     /// The same without what was dropped on purpose.
-    pub(super) uninjected: Shares,
-    pub(super) reordered: Shares,
+    pub(super) uninjected: Runs,
+    pub(super) reordered: Runs,
     pub(super) rtt: Delays,
     pub(super) net: Delays,
     pub(super) mean: Average,
@@ -34,9 +34,9 @@ impl Sample {
             name: name.into(),
             digest: Digest::new(&run),
             run,
-            missed: Shares::default(),
-            uninjected: Shares::default(),
-            reordered: Shares::default(),
+            missed: Runs::default(),
+            uninjected: Runs::default(),
+            reordered: Runs::default(),
             rtt: Delays::default(),
             net: Delays::default(),
             mean: Average::default(),
@@ -94,38 +94,6 @@ impl Sample {
         const ENOUGH: f64 = 0.98;
         let (rtt, net) = (self.rtt.quantiles.at(0.5), self.net.quantiles.at(0.5));
         matches!((rtt, net), (Some(rtt), Some(net)) if net < rtt.mul_f64(ENOUGH))
-    }
-}
-
-/// A share of the probes.
-#[derive(Default)]
-pub(super) struct Shares {
-    hits: u64,
-    trials: u64,
-    blocks: Blocks<(u64, u64)>,
-}
-
-impl Shares {
-    fn record(&mut self, hit: bool) {
-        self.hits += u64::from(hit);
-        self.trials += 1;
-        self.blocks.next_item().join(&(u64::from(hit), 1));
-    }
-
-    pub fn proportion(&self) -> Proportion {
-        Proportion::new(self.hits, self.trials)
-    }
-
-    pub fn hits(&self) -> u64 {
-        self.hits
-    }
-
-    pub fn trials(&self) -> u64 {
-        self.trials
-    }
-
-    pub fn spread(&self) -> Spread {
-        Spread::of_share(self.blocks.all())
     }
 }
 

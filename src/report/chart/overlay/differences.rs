@@ -9,7 +9,7 @@ use super::super::plan::{MARGIN, Rows, WIDTH};
 use super::super::quantity::plain;
 use super::super::sheet::Layer;
 use super::Overlaid;
-use crate::report::compare::{Change, Changes, Figure, Verdict, factor, name};
+use crate::report::compare::{Change, Changes, Figure, Margin, Verdict, factor};
 
 const LEFT: f64 = 944.0;
 /// Where the verdicts stand.
@@ -35,22 +35,27 @@ fn figures(changes: &[Changes]) -> Vec<Figure> {
     figures
 }
 
-pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: f64, (top, bottom): Rows) {
+pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: Margin, (top, bottom): Rows) {
     let colours = layer.colours();
     let right = WIDTH - MARGIN - VERDICTS;
     let frame = Frame { left: LEFT, right, top, bottom, x: axis(changes), y: Axis::blank("") };
     frame.ground(layer);
     frame.foot(layer);
-    let band = [frame.at(bent(-margin), 1.0), frame.at(bent(margin), 0.0)];
-    layer.rect(band[0], band[1], &colours.band.mix(0.25));
-    layer.line(&[frame.at(0.0, 0.0), frame.at(0.0, 1.0)], &colours.text, 1.2);
-    let legend = [Key::Patch(colours.band.mix(0.25), format!("±{} %: the margin", plain(margin * 100.0)))];
-    frame.heading(layer, "Difference from A", &legend);
     let figures = figures(changes);
     let row = (bottom - top) / figures.len().max(1) as f64;
     for (k, figure) in figures.iter().enumerate() {
+        let reach = changes.iter().flat_map(|changes| &changes.0).find(|change| change.figure == *figure);
+        let reach = bent(reach.and_then(relative_margin).unwrap_or(0.0)).min(frame.x.high());
+        let from = top + k as f64 * row;
+        layer.rect((frame.at_x(-reach), from), (frame.at_x(reach), from + row), &colours.band.mix(0.25));
+    }
+    layer.line(&[frame.at(0.0, 0.0), frame.at(0.0, 1.0)], &colours.text, 1.2);
+    let said = format!("the margin: {} %, and {} of delay", plain(margin.share * 100.0), margin.time_text());
+    let legend = [Key::Patch(colours.band.mix(0.25), said)];
+    frame.heading(layer, "Difference from A", &legend);
+    for (k, figure) in figures.iter().enumerate() {
         let middle = top + (k as f64 + 0.5) * row;
-        layer.text(&name(*figure), (LEFT - 8.0, middle + 4.5), hand(13.0, colours.text).right());
+        layer.text(&figure.name(), (LEFT - 8.0, middle + 4.5), hand(13.0, colours.text).right());
         let theirs = runs.iter().skip(1).zip(changes);
         let found = theirs.filter_map(|(run, all)| Some((run, all.0.iter().find(|c| c.figure == *figure)?)));
         let found: Vec<_> = found.collect();
@@ -97,6 +102,11 @@ fn relative(change: &Change) -> Option<(f64, f64, f64)> {
     Some((change.relative()?, low / before, high / before))
 }
 
+/// The margin as a share of what it was.
+fn relative_margin(change: &Change) -> Option<f64> {
+    change.before.filter(|before| *before > 0.0).map(|before| change.margin / before)
+}
+
 fn whisker(layer: &mut Layer, frame: &Frame, run: &Overlaid, change: &Change, y: f64) {
     let colours = layer.colours();
     let sure = matches!(change.verdict, Verdict::Worse | Verdict::Better);
@@ -123,6 +133,7 @@ fn arrow(layer: &mut Layer, (x, y): (f64, f64), back: f64, colour: RGBColor) {
 }
 
 fn verdict(change: &Change) -> String {
-    let difference = change.relative().filter(|_| change.interval.is_some()).map(factor);
+    let absolute = || change.difference().filter(|d| *d != 0.0).map(|d| change.figure.more(d));
+    let difference = change.relative().map(factor).or_else(absolute).filter(|_| change.interval.is_some());
     format!("{} {}", change.verdict.word(), difference.unwrap_or_default())
 }

@@ -13,11 +13,11 @@ use plotters::style::RGBColor;
 use super::plan::{Area, MARGIN, Rows, WIDTH};
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Colours, Theme};
-use crate::report::compare::{Changes, Sample, letter};
+use crate::report::compare::{Changes, Margin, Sample, letter};
 use crate::report::font;
 
 /// Draws the runs; `changes` are those of all but the first.
-pub fn overlay(samples: &[Sample], changes: &[Changes], margin: f64, theme: Theme) -> String {
+pub fn overlay(samples: &[Sample], changes: &[Changes], margin: Margin, theme: Theme) -> String {
     let plan = Plan::new(samples, changes);
     let mut sheet = Sheet::new(WIDTH, plan.height, theme.colours());
     let theirs: Vec<Overlaid> = samples.iter().enumerate().map(|(k, s)| Overlaid::new(k, s, theme)).collect();

@@ -1,0 +1,145 @@
+//! A comparison in JSON: `compare.schema.json` beside this file says what each key means.
+
+use serde::Serialize;
+
+use super::change::{Change, Changes, Verdict};
+use super::figure::Unit;
+use super::headline::Headline;
+use super::margin::Margin;
+use super::sample::Sample;
+use super::table::{letter, settings_that_differ};
+
+const SCHEMA: u64 = 1;
+
+#[derive(Serialize)]
+pub struct Document<'a> {
+    schema: u64,
+    udpecho: &'static str,
+    margin: MarginKeys,
+    /// Whether any run is worse by loss or delay.
+    regression: bool,
+    runs: Vec<RunKeys<'a>>,
+    comparisons: Vec<Comparison>,
+}
+
+#[derive(Serialize)]
+struct MarginKeys {
+    share: f64,
+    time_us: f64,
+}
+
+#[derive(Serialize)]
+struct RunKeys<'a> {
+    run: char,
+    name: &'a str,
+    started: &'a str,
+    address: &'a str,
+    sent: u64,
+    lost_or_late: u64,
+    bursts: u64,
+}
+
+#[derive(Serialize)]
+struct Comparison {
+    run: char,
+    verdict: &'static str,
+    headline: String,
+    settings_differ: Vec<&'static str>,
+    figures: Vec<FigureKeys>,
+}
+
+#[derive(Serialize)]
+struct FigureKeys {
+    figure: String,
+    unit: &'static str,
+    before: Option<f64>,
+    after: Option<f64>,
+    difference: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    confidence: Option<f64>,
+    margin: f64,
+    verdict: &'static str,
+    needed: Option<u64>,
+    regression: bool,
+}
+
+impl<'a> Document<'a> {
+    /// `changes` are those of all runs but the first.
+    pub fn new(samples: &'a [Sample], changes: &[Changes], margin: Margin) -> Self {
+        let comparisons = changes.iter().enumerate().map(|(k, changes)| comparison(samples, k + 1, changes));
+        Self {
+            schema: SCHEMA,
+            udpecho: env!("CARGO_PKG_VERSION"),
+            margin: MarginKeys { share: margin.share, time_us: margin.time.as_micros_f64() },
+            regression: changes.iter().any(|changes| changes.regressions().next().is_some()),
+            runs: samples.iter().enumerate().map(|(k, sample)| run(letter(k), sample)).collect(),
+            comparisons: comparisons.collect(),
+        }
+    }
+
+    /// In lines, as a reader would indent them.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("numbers and text only")
+    }
+}
+
+fn run(letter: char, sample: &Sample) -> RunKeys<'_> {
+    RunKeys {
+        run: letter,
+        name: &sample.name,
+        started: &sample.run.started,
+        address: &sample.run.config.address,
+        sent: sample.digest.sent(),
+        lost_or_late: sample.missed.hits(),
+        bursts: sample.missed.bursts(),
+    }
+}
+
+fn comparison(samples: &[Sample], index: usize, changes: &Changes) -> Comparison {
+    let headline = Headline::of(letter(index), changes);
+    Comparison {
+        run: letter(index),
+        verdict: headline.outcome().key(),
+        headline: headline.to_string(),
+        settings_differ: settings_that_differ(&samples[0].run.config, &samples[index].run.config),
+        figures: changes.0.iter().map(figure).collect(),
+    }
+}
+
+fn figure(change: &Change) -> FigureKeys {
+    let (unit, size) = match change.figure.unit() {
+        Unit::Share => ("share", 1.0),
+        Unit::Time => ("us", 1e3),
+        Unit::BitRate => ("bit/s", 1.0),
+    };
+    let scaled = |value: f64| value / size;
+    FigureKeys {
+        figure: change.figure.key(),
+        unit,
+        before: change.before.map(scaled),
+        after: change.after.map(scaled),
+        difference: change.difference().map(scaled),
+        low: change.interval.map(|(low, _)| scaled(low)),
+        high: change.interval.map(|(_, high)| scaled(high)),
+        confidence: change.confidence,
+        margin: scaled(change.margin),
+        verdict: key(change.verdict),
+        needed: match change.verdict {
+            Verdict::TooFew { needed } => Some(needed),
+            _ => None,
+        },
+        regression: change.is_regression(),
+    }
+}
+
+fn key(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Worse => "worse",
+        Verdict::Better => "better",
+        Verdict::Same => "same",
+        Verdict::Undecided => "undecided",
+        Verdict::TooFew { .. } => "too_few",
+        Verdict::Untested => "untested",
+    }
+}

@@ -1,0 +1,120 @@
+//! The figures that are compared: their names, in the table and in JSON, and their units.
+
+use crate::report::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use crate::time::Duration;
+
+/// All but `Throughput` are better when they are less.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Figure {
+    /// Lost or late, of what was sent.
+    Loss,
+    /// The same without what the server dropped by injection.
+    Uninjected,
+    /// The mean RTT. It needs fewer probes than a percentile to tell a gross change.
+    Mean,
+    /// A percentile of the RTT.
+    Rtt(f64),
+    /// The same without the time at the server.
+    Net(f64),
+    /// The mean difference of the RTTs of neighbours.
+    Jitter,
+    Reordering,
+    /// Follows from the loss and the schedule, so nothing is tested.
+    Throughput,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Share,
+    Time,
+    BitRate,
+}
+
+impl Figure {
+    pub const ALL: [Self; 12] = [
+        Self::Loss,
+        Self::Uninjected,
+        Self::Mean,
+        Self::Rtt(0.5),
+        Self::Rtt(0.9),
+        Self::Rtt(0.99),
+        Self::Net(0.5),
+        Self::Net(0.9),
+        Self::Net(0.99),
+        Self::Jitter,
+        Self::Reordering,
+        Self::Throughput,
+    ];
+
+    pub fn is_tested(self) -> bool {
+        self != Self::Throughput
+    }
+
+    pub fn is_headline(self) -> bool {
+        [Self::Loss, Self::Rtt(0.5), Self::Rtt(0.99)].contains(&self)
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Loss | Self::Uninjected | Self::Reordering => Unit::Share,
+            Self::Mean | Self::Rtt(_) | Self::Net(_) | Self::Jitter => Unit::Time,
+            Self::Throughput => Unit::BitRate,
+        }
+    }
+
+    pub fn name(self) -> String {
+        match self {
+            Self::Loss => "loss".to_owned(),
+            Self::Uninjected => "not injected".to_owned(),
+            Self::Mean => "RTT mean".to_owned(),
+            Self::Rtt(p) => format!("RTT p{}", p * 100.0),
+            Self::Net(p) => format!("network p{}", p * 100.0),
+            Self::Jitter => "jitter".to_owned(),
+            Self::Reordering => "reordered".to_owned(),
+            Self::Throughput => "throughput".to_owned(),
+        }
+    }
+
+    /// Its name in JSON.
+    pub fn key(self) -> String {
+        match self {
+            Self::Uninjected => "loss_not_injected".to_owned(),
+            figure => figure.name().to_lowercase().replace(' ', "_"),
+        }
+    }
+
+    /// A value with its unit.
+    pub fn amount(self, value: f64) -> String {
+        match self.unit() {
+            Unit::Share => percent(value),
+            Unit::BitRate => bit_rate(value),
+            Unit::Time => milliseconds(time(value)),
+        }
+    }
+
+    /// A difference with its sign and unit.
+    pub fn more(self, difference: f64) -> String {
+        match self.unit() {
+            Unit::BitRate => format!("{}{}", sign(difference), bit_rate(difference.abs())),
+            Unit::Share => format!("{} pts", self.more_bare(difference)),
+            Unit::Time => format!("{} ms", self.more_bare(difference)),
+        }
+    }
+
+    /// The same without its unit.
+    pub fn more_bare(self, difference: f64) -> String {
+        let size = match self.unit() {
+            Unit::Share => percent_bare(difference.abs()),
+            _ => milliseconds_bare(time(difference.abs())),
+        };
+        format!("{}{size}", sign(difference))
+    }
+}
+
+fn sign(difference: f64) -> &'static str {
+    if difference < 0.0 { "-" } else { "+" }
+}
+
+fn time(nanos: f64) -> Duration {
+    Duration::from_nanos(nanos.round() as i64)
+}
