@@ -238,8 +238,7 @@ impl Client {
             return;
         }
         if let Some(seq) = forgotten.seq {
-            // The probe arrived; there was nobody to answer it.
-            self.flight.tell(seq, Fate::Refused, now);
+            self.flight.tell(seq, Fate::Forgotten, now);
         }
         let is_current = native.token == Some(forgotten.token);
         if is_current && native.opening.is_none() && matches!(self.phase, Phase::Running) {

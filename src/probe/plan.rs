@@ -14,6 +14,8 @@ pub struct Plan {
     count: Option<u64>,
     total: Option<Duration>,
     stopped: bool,
+    /// The probe before was overslept.
+    catching_up: bool,
     /// The schedule's floor has been reached and told.
     pub floor_noted: bool,
 }
@@ -26,14 +28,15 @@ pub struct Planned {
     pub interval: Duration,
     /// The plan asked for a shorter interval than is allowed.
     pub at_floor: bool,
-    /// Its time and that of the next are long past: this host stood still. Sent now it would measure
-    /// the burst that it is part of.
+    /// Its time and that of the next are long past: this host stood still. Sent now it would be part of
+    /// a burst, and measure that.
     pub overslept: bool,
 }
 
 impl Plan {
-    /// Who is later than this did not merely wake up late.
-    const LATEST: Duration = Duration::from_secs(1);
+    /// A probe that is later than this, and than its interval, is not sent any more, nor are those due
+    /// after it but the newest.
+    const LATEST: Duration = Duration::from_millis(50);
 
     pub fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Plan {
             count,
             total,
             stopped: false,
+            catching_up: false,
             floor_noted: false,
         }
     }
@@ -83,7 +87,9 @@ impl Plan {
         let seq = self.next_seq;
         self.next_due += interval;
         self.next_seq += 1;
-        let overslept = now - due > Self::LATEST.max(interval);
+        let latest = if self.catching_up { interval } else { Self::LATEST.max(interval) };
+        let overslept = now - due > latest;
+        self.catching_up = overslept;
         Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor(), overslept })
     }
 }
@@ -110,11 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_second_late_is_overslept_unless_it_is_the_newest() {
+    fn after_a_stall_only_the_newest_probe_is_sent() {
         let mut plan = plan(None, None);
         let now = Instant::from_nanos(1000) + Duration::from_millis(2_700);
         let overslept: Vec<bool> = std::iter::from_fn(|| plan.take(now)).map(|p| p.overslept).collect();
-        assert_eq!(overslept, [true, true, true, true, false, false]);
+        assert_eq!(overslept, [true, true, true, true, true, false]);
+        let fast = Schedule::Fixed(Interval::new(Duration::from_millis(1)).unwrap());
+        let mut plan = Plan::new(fast, None, None);
+        plan.start(Instant::ZERO);
+        let mut sent = |now| {
+            let now = Instant::ZERO + Duration::from_millis(now);
+            std::iter::from_fn(|| plan.take(now)).filter(|planned| !planned.overslept).count()
+        };
+        assert_eq!([0, 49, 3_049, 3_050].map(&mut sent), [1, 49, 2, 1]);
         let slow = Schedule::Fixed(Interval::new(Duration::from_secs(10)).unwrap());
         let mut plan = Plan::new(slow, None, None);
         plan.start(Instant::ZERO);

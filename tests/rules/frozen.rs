@@ -102,22 +102,22 @@ fn overslept(events: &[Event]) -> Vec<(u64, u64)> {
 
 #[test]
 fn after_a_short_stop_every_probe_is_sent_and_its_rtt_by_due_time_has_the_stop() {
-    let (events, rows) = slept(millis(900), 1_000);
+    let (events, rows) = slept(millis(45), 1_000);
     assert_eq!(overslept(&events), []);
     assert!(rows.iter().all(|row| row.outcome == Outcome::Ok && row.rtt == Some(millis(4))));
     let longest = rows.iter().filter_map(Resolved::due_rtt).max().unwrap();
-    assert!(longest > millis(890) && longest <= millis(904), "{longest}");
+    assert!(longest > millis(35) && longest <= millis(49), "{longest}");
 }
 
 #[test]
 fn after_a_long_stop_no_burst_leaves_and_every_probe_is_accounted_for() {
-    for (seconds, count) in [(30, 4_000), (3600, 400_000)] {
+    for (seconds, count) in [(3, 1_000), (30, 4_000), (3600, 400_000)] {
         let length = Duration::from_secs(seconds);
         let (events, rows) = slept(length, count);
         let unsent = rows.iter().filter(|row| row.outcome == Outcome::SendError).count() as u64;
-        // All but the last second's.
+        // All but the newest.
         let due_meanwhile = length.as_nanos() as u64 / 10_000_000;
-        assert!((due_meanwhile - 101..=due_meanwhile - 99).contains(&unsent), "{unsent}");
+        assert!((due_meanwhile - 1..=due_meanwhile).contains(&unsent), "{unsent}");
         let told = overslept(&events);
         assert_eq!(told.iter().map(|(_, probes)| probes).sum::<u64>(), unsent);
         assert_eq!(told.len(), 1);
@@ -131,9 +131,9 @@ fn after_a_long_stop_no_burst_leaves_and_every_probe_is_accounted_for() {
         assert_eq!((summary.sent, summary.send_errors), (count - unsent, unsent));
         // After an hour of silence the server knows the client no more, says so, and is asked again.
         let reopened = events.iter().any(|event| matches!(event, Event::Reopened { .. }));
-        let refused = summary.causes.get(&Cause::Refused).copied().unwrap_or(0);
-        assert_eq!((reopened, summary.lost), (seconds == 3600, refused));
-        assert_eq!(refused > 0, reopened);
+        let unknown = summary.causes.get(&Cause::Unknown).copied().unwrap_or(0);
+        assert_eq!((reopened, summary.lost), (seconds == 3600, unknown));
+        assert_eq!(unknown > 0, reopened);
     }
 }
 
