@@ -36,6 +36,8 @@ pub enum Event {
     Obstructed { at: Instant, why: String },
     /// The server of this session sends from another address than the one that was asked.
     Elsewhere { at: Instant, remote: SocketAddr },
+    /// The server says that it injects nothing, and it dropped or held this probe on purpose; told once.
+    NotClean { at: Instant, seq: u64 },
     /// Datagrams came that were none of ours: how many so far, at most once a second.
     Strays { at: Instant, counters: Counters },
     /// All is sent and waited for; the server is asked once more what became of so many probes.

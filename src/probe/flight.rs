@@ -197,6 +197,13 @@ impl Flight {
         &mut self.patience
     }
 
+    /// No reply is expected later than this only because the server may hold it.
+    pub fn expect_holds_until(&mut self, end: Instant) {
+        for slot in &mut self.slots {
+            slot.settles = slot.settles.min(slot.deadline.max(end) + self.patience.grace);
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

@@ -89,6 +89,8 @@ impl Client {
     /// How long a probe waits for the server's word while probes are still being sent.
     const TRUTH_WHILE_RUNNING: Duration = Duration::from_secs(60);
     const STOP_TRIES: u32 = 4;
+    /// A run that is stopped waits no longer for a reply only because the server says that it holds it.
+    const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
     pub fn new(settings: Settings, now: Instant) -> Self {
         let truth = match settings.language {
@@ -179,6 +181,7 @@ impl Client {
             self.flight.patience_mut().truth = Duration::ZERO;
         }
         self.plan.stop();
+        self.flight.expect_holds_until(now + Self::HOLD_AFTER_STOP);
         if matches!(self.phase, Phase::Opening) {
             self.finish();
         }

@@ -32,13 +32,15 @@ pub struct Native {
     rest: Option<Rest>,
     /// Those of the server's sockets.
     pub drops: Drops,
+    /// A server that says it is clean has injected something, and that was told.
+    told_unclean: bool,
 }
 
 impl Native {
     /// The server keeps fates this much longer than a reply may take.
     const REMEMBER_MARGIN: Duration = Duration::from_secs(10);
-    /// A server, or who forges its words, cannot keep a run waiting for longer.
-    const HOLD_BELIEVED: Duration = Duration::from_secs(600);
+    /// A server, or a forger, cannot keep a run waiting for longer.
+    const HOLD_BELIEVED: Duration = Duration::from_secs(60);
     const REMEMBER_LEAST: i64 = 4096;
     const REMEMBER_MOST: i64 = 1 << 22;
 
@@ -61,6 +63,7 @@ impl Native {
                 .map(|key| key.rest(&[&[0; MIN_SIZE as usize], &payload[..]].concat())),
             payload,
             drops: Drops::default(),
+            told_unclean: false,
         }
     }
 
@@ -186,7 +189,11 @@ impl Client {
     fn handle_opened(&mut self, now: Instant, opened: Opened) {
         let Dialect::Native(native) = &mut self.dialect else { return };
         native.begin_session(&opened, self.plan.next_seq());
-        self.flight.patience_mut().longest_hold = opened.server.longest_hold.min(Native::HOLD_BELIEVED);
+        self.flight.patience_mut().longest_hold = if opened.server.is_clean() {
+            Duration::ZERO
+        } else {
+            opened.server.longest_hold.min(Native::HOLD_BELIEVED)
+        };
         let max_size = opened.server.max_size.saturating_add(self.settings.tag());
         self.server = Some(ServerInfo { max_size, ..opened.server });
         if matches!(self.phase, Phase::Opening) {
@@ -228,7 +235,22 @@ impl Client {
             corrupted,
         };
         let arrival = self.flight.arrive(reply.seq, received, Some(times));
+        if reply.hold > Duration::ZERO {
+            self.note_injection(reply.seq, received);
+        }
         self.note_arrival(reply.seq, arrival, Some(reply.hold));
+    }
+
+    /// The server injected something into this probe, which a clean one does not.
+    pub(super) fn note_injection(&mut self, seq: u64, at: Instant) {
+        let clean = self.server.as_ref().is_some_and(ServerInfo::is_clean);
+        if let Dialect::Native(native) = &mut self.dialect
+            && clean
+            && seq >= native.first_seq
+            && !std::mem::replace(&mut native.told_unclean, true)
+        {
+            self.events.push_back(Event::NotClean { at, seq });
+        }
     }
 
     fn handle_forgotten(&mut self, now: Instant, forgotten: Forgotten) {

@@ -2,6 +2,7 @@
 
 use super::blame::Blame;
 use super::event::{Event, ServerInfo};
+use super::outcome::Cause;
 use super::retry::Retry;
 use super::{Client, Dialect, Phase};
 use crate::time::{Duration, Instant};
@@ -31,6 +32,9 @@ impl Client {
                 && !self.plan.is_finished()
             {
                 lanes.give_up(resolved.seq, now);
+            }
+            if matches!(resolved.cause, Some(Cause::InjectedUp | Cause::InjectedDown)) {
+                self.note_injection(resolved.seq, now);
             }
             self.events.push_back(Event::Resolved(resolved));
         }

@@ -41,7 +41,12 @@ pub struct Simulation {
     up: Conditions,
     down: Conditions,
     buffer: Vec<u8>,
+    alter_probe: Alter,
+    alter_reply: Alter,
 }
+
+/// Changes what is sent, at so long after the start.
+type Alter = Box<dyn FnMut(Duration, &mut Vec<u8>)>;
 
 /// The server's host does nothing for a part of each period, counted from the start; what comes
 /// meanwhile waits in its socket.
@@ -131,6 +136,8 @@ impl Simulation {
             up,
             down,
             buffer: vec![0; BUFFER],
+            alter_probe: Box::new(|_, _| {}),
+            alter_reply: Box::new(|_, _| {}),
         }
     }
 
@@ -196,6 +203,16 @@ impl Simulation {
         let arrived = Self::START + after;
         let what = What::ToServer { host: client, port: FIRST_PORT, arrived, datagram };
         self.schedule(arrived, what);
+    }
+
+    /// Something on the way changes what clients send.
+    pub fn alter_probes(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
+        self.alter_probe = Box::new(alter);
+    }
+
+    /// Something on the way, or the server itself, changes what the server sends.
+    pub fn alter_replies(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
+        self.alter_reply = Box::new(alter);
     }
 
     /// The server is gone from one time on, and another is there from another time on.
@@ -435,7 +452,8 @@ impl Simulation {
                 let datagram = &buffer[..transmit.length];
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {
-                    let datagram = datagram.to_vec();
+                    let mut datagram = datagram.to_vec();
+                    (self.alter_probe)(self.now - Self::START, &mut datagram);
                     let arrived = self.now + delay;
                     let what = What::ToServer { host: index, port, arrived, datagram };
                     self.queue.push(Reverse(Scheduled { at: arrived, order: self.scheduled, what }));
@@ -470,7 +488,9 @@ impl Simulation {
         host.ledger.reply_sent(datagram);
         for delay in host.down.pass(self.now, datagram) {
             let arrived = self.now + delay;
-            let what = What::ToClient { host: index, port, arrived, datagram: datagram.to_vec() };
+            let mut datagram = datagram.to_vec();
+            (self.alter_reply)(self.now - Self::START, &mut datagram);
+            let what = What::ToClient { host: index, port, arrived, datagram };
             self.queue.push(Reverse(Scheduled { at: arrived, order: self.scheduled, what }));
             self.scheduled += 1;
         }

@@ -12,6 +12,7 @@ mod limits;
 mod loops;
 mod moving;
 mod opening;
+mod promises;
 mod restart;
 mod text_client;
 mod text_server;

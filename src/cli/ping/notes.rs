@@ -62,6 +62,10 @@ impl Notes {
             probe::Event::Elsewhere { at, remote } => {
                 return vec![self.at(*at, "elsewhere", format!("the server sends from {remote}"))];
             }
+            probe::Event::NotClean { at, seq } => {
+                let text = format!("the server says that it injects nothing, and dropped or held seq {seq}");
+                return vec![self.at(*at, "not_clean", text)];
+            }
             probe::Event::Strays { at, counters } => {
                 return vec![self.at(*at, "strays", strays(counters))];
             }

@@ -188,6 +188,9 @@ impl Screen {
             Event::Elsewhere { remote, .. } => self.notice(format!(
                 "the server sends from {remote} now, which is not the address that is measured"
             )),
+            Event::NotClean { seq, .. } => self.notice(format!(
+                "the server says that it injects nothing, but dropped or held seq={seq} on purpose"
+            )),
             Event::StopAnswered { obeyed: true } => self.notice("the server stops"),
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");

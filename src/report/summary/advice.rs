@@ -24,6 +24,11 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     if run.events.iter().any(|event| event.kind == "overslept") {
         advice.push("this host stood still; what was due meanwhile was not sent".to_owned());
     }
+    if run.events.iter().any(|event| event.kind == "not_clean") {
+        advice.push(
+            "the server says that it injects nothing, but it dropped or held probes on purpose".to_owned(),
+        );
+    }
     if run.stamps.client_receive == "program" {
         advice.push("no kernel stamps: the time until this program woke up is in the RTT".to_owned());
     }
@@ -71,12 +76,14 @@ mod tests {
         run.environment.receive_buffer = Some(ReceiveBuffer { bytes: 212_992, asked: 4_194_304 });
         run.stamps.client_receive = "program".to_owned();
         run.events.push(Event { at_us: 1.0, kind: "overslept".to_owned(), text: String::new() });
+        run.events.push(Event { at_us: 2.0, kind: "not_clean".to_owned(), text: String::new() });
         let said = summary(&run, &bad(), &[], Detail::Usual).join(" ");
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "nor a larger net.core.rmem_max: the system gave 212992 of 4194304 bytes",
             "note: no kernel stamps: the time until this program woke up is in the RTT",
             "note: this host stood still",
+            "note: the server says that it injects nothing, but it dropped or held probes on purpose",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
