@@ -15,7 +15,9 @@ use udpecho::reflect::{self, Injection, TextFrom};
 use udpecho::rng::{Draws, Stream};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
-use udpecho::wire::native::{Forgotten, Probe, Reply, Token, emit_close, emit_stop, emit_stopped};
+use udpecho::wire::native::{
+    Forgotten, Probe, Reply, SocketMark, Token, emit_close, emit_stop, emit_stopped,
+};
 use udpecho::wire::seal::Key;
 use udpecho::wire::text;
 
@@ -133,7 +135,7 @@ impl Dice {
             received: sent,
             residence: Duration::MAX,
             hold: Duration::ZERO,
-            arrived: 7,
+            socket: SocketMark { drops: 7, turns: 7 },
             window: u32::MAX,
             copy: false,
             corrupted: false,

@@ -66,7 +66,7 @@ fn accept(nonce: Nonce, size: u32, injects: &str) -> Accept<'_> {
         remember: 1000,
         seed: 1,
         longest_hold: udpecho::time::Duration::ZERO,
-        overflows: 0,
+        socket: udpecho::wire::native::SocketMark::default(),
         session_rate: 0,
         injects,
         kernel_stamps: false,

@@ -103,14 +103,6 @@ impl Doors {
         self.overflows + self.sockets.iter().map(Socket::overflows).sum::<u64>()
     }
 
-    /// Those among which may be some of a client whose datagrams come to this socket: in another's gate
-    /// there are none.
-    pub fn overflows_of(&self, index: usize) -> u64 {
-        let others_gate = |at: usize| at != index && self.gate(at).is_some();
-        let sockets = self.sockets.iter().enumerate().filter(|(at, _)| !others_gate(*at));
-        self.overflows + sockets.map(|(_, socket)| socket.overflows()).sum::<u64>()
-    }
-
     pub fn truncated(&self) -> u64 {
         self.truncated + self.sockets.iter().map(Socket::truncated).sum::<u64>()
     }

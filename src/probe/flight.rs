@@ -5,14 +5,18 @@
 //! is kept is bounded by the time a reply may take.
 
 mod closed;
+mod surroundings;
 
 use std::collections::VecDeque;
 
+use super::blame::Loss;
 use super::outcome::{Cause, Corruption, Outcome, Resolved};
+use super::overflow::Marks;
 use super::plan::Planned;
 use crate::time::{Duration, Instant};
-use crate::wire::native::Fate;
+use crate::wire::native::{Fate, SocketMark};
 use closed::Closed;
+use surroundings::Surroundings;
 
 /// What a reply tells besides that it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct ServerTimes {
     /// A further reply, sent on purpose.
     pub injected_copy: bool,
     pub corrupted: Option<Corruption>,
+    /// The server's socket, when the probe came.
+    pub socket: SocketMark,
 }
 
 /// What an arriving reply was.
@@ -68,6 +74,10 @@ struct Slot {
     fate_is_final: bool,
     /// A later reply's window showed that it had arrived.
     seen_in_window: bool,
+    /// It left with others as one train.
+    coupled: bool,
+    /// The client's socket when it left.
+    own: SocketMark,
 }
 
 impl Slot {
@@ -89,6 +99,8 @@ impl Slot {
             fate: None,
             fate_is_final: false,
             seen_in_window: false,
+            coupled: false,
+            own: SocketMark::default(),
         }
     }
 
@@ -134,7 +146,7 @@ impl Slot {
 enum State {
     Failed,
     Waiting,
-    Answered { received: Instant, late: bool, server: Option<ServerTimes> },
+    Answered { received: Instant, late: bool, server: Option<ServerTimes>, marks: Marks },
 }
 
 /// How long to wait for what.
@@ -161,6 +173,9 @@ pub struct Flight {
     /// Probes below it have been reported overdue, if they were.
     overdue_from: u64,
     closed: Closed,
+    /// The client's socket.
+    socket: SocketMark,
+    surroundings: Surroundings,
 }
 
 impl Flight {
@@ -186,6 +201,8 @@ impl Flight {
             first: 0,
             overdue_from: 0,
             closed: Closed::default(),
+            socket: SocketMark::default(),
+            surroundings: Surroundings::default(),
         }
     }
 
@@ -217,7 +234,24 @@ impl Flight {
     pub fn launch(&mut self, planned: &Planned, now: Instant) {
         let mut slot = Slot::due_at(planned.due, planned.interval);
         slot.depart(now, &self.patience);
+        slot.own = self.socket;
         self.slots.push_back(slot);
+    }
+
+    /// The client's socket, as what arrives next was queued there.
+    pub fn note_socket(&mut self, socket: SocketMark) {
+        self.socket = socket;
+    }
+
+    pub fn socket(&self) -> SocketMark {
+        self.socket
+    }
+
+    /// The probe left with others as one train.
+    pub fn coupled(&mut self, seq: u64) {
+        if let Some(slot) = self.slot_mut(seq) {
+            slot.coupled = true;
+        }
     }
 
     /// The probe leaves only now.
@@ -253,6 +287,8 @@ impl Flight {
         if seq < self.first {
             return self.closed.arrive(seq);
         }
+        let marks =
+            Marks { server: server.map_or(SocketMark::default(), |times| times.socket), own: self.socket };
         let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
         let rtt = received - slot.departure();
         slot.injected_copies += u32::from(server.is_some_and(|times| times.injected_copy));
@@ -269,7 +305,7 @@ impl Flight {
                 let late = received > slot.deadline;
                 let late_by = late.then(|| received - slot.deadline);
                 slot.copies = 1;
-                slot.state = State::Answered { received, late, server };
+                slot.state = State::Answered { received, late, server, marks };
                 Arrival::First { rtt, late_by }
             }
         }
@@ -349,17 +385,21 @@ impl Flight {
 
     /// Takes the probe at the front if its story is over. `blame` finds the cause of a network loss
     /// or of an unknown one, given what the server last said.
-    pub fn pop(&mut self, now: Instant, blame: impl FnOnce(Option<Fate>, bool) -> Cause) -> Option<Resolved> {
+    pub fn pop(&mut self, now: Instant, blame: impl FnOnce(&Loss) -> Cause) -> Option<Resolved> {
         let slot = *self.slots.front()?;
         let crowded = self.slots.len() > Self::MOST;
         if !crowded && now < self.ready_at(&slot) {
             return None;
         }
         let seq = self.first;
+        let cause = matches!(slot.state, State::Waiting).then(|| blame(&self.loss(seq, &slot)));
+        if let State::Answered { marks, .. } = slot.state {
+            self.surroundings.pass(seq, marks);
+        }
         self.slots.pop_front();
         self.first += 1;
         self.closed.close(seq, matches!(slot.state, State::Answered { .. }));
-        Some(self.resolve(seq, &slot, blame))
+        Some(self.resolve(seq, &slot, cause))
     }
 
     /// When the probe at the front may be taken, as far as it depends on time alone.
@@ -385,7 +425,18 @@ impl Flight {
         }
     }
 
-    fn resolve(&self, seq: u64, slot: &Slot, blame: impl FnOnce(Option<Fate>, bool) -> Cause) -> Resolved {
+    fn loss(&mut self, seq: u64, slot: &Slot) -> Loss {
+        let is_final = |fate: &Fate| !is_open(*fate) || slot.fate_is_final || *fate == Fate::Answered;
+        Loss {
+            seq,
+            fate: slot.fate.filter(is_final),
+            seen_in_window: slot.seen_in_window,
+            own_at_departure: slot.own,
+            around: self.around(),
+        }
+    }
+
+    fn resolve(&self, seq: u64, slot: &Slot, cause: Option<Cause>) -> Resolved {
         let mut resolved = Resolved {
             seq,
             due: slot.due - self.zero,
@@ -393,7 +444,7 @@ impl Flight {
             interval: slot.interval,
             size: self.size,
             outcome: Outcome::Lost,
-            cause: None,
+            cause,
             rtt: None,
             hold: None,
             server: None,
@@ -409,12 +460,8 @@ impl Flight {
                 resolved.sent = None;
                 resolved.outcome = Outcome::SendError;
             }
-            State::Waiting => {
-                let fate =
-                    slot.fate.filter(|fate| !is_open(*fate) || slot.fate_is_final || *fate == Fate::Answered);
-                resolved.cause = Some(blame(fate, slot.seen_in_window));
-            }
-            State::Answered { received, late, server } => {
+            State::Waiting => {}
+            State::Answered { received, late, server, .. } => {
                 resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
                 resolved.rtt = Some(received - slot.departure());
                 resolved.hold = server.map(|times| times.hold);
@@ -471,7 +518,7 @@ mod tests {
         left.into_iter().for_each(|left| _ = flight.leave(0, left));
         let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
         flight.arrive(0, at(100), Some(times));
-        flight.pop(at(2_000), |_, _| Cause::Unknown).expect("its deadline has passed")
+        flight.pop(at(2_000), |_| Cause::Unknown).expect("its deadline has passed")
     }
 
     #[test]
@@ -495,7 +542,7 @@ mod tests {
             flight.arrive(0, at(1_030), None),
             Arrival::First { rtt: Duration::from_millis(1), late_by: None }
         );
-        let resolved = flight.pop(at(2_000), |_, _| Cause::Unknown).expect("its deadline has passed");
+        let resolved = flight.pop(at(2_000), |_| Cause::Unknown).expect("its deadline has passed");
         assert_eq!(
             (resolved.sent, resolved.due_rtt()),
             (Some(Duration::from_micros(30)), Some(Duration::from_micros(1_030)))

@@ -6,7 +6,6 @@
 //! and an arm of `Dialect`.
 
 mod blame;
-mod drops;
 mod event;
 mod flight;
 mod lanes;
@@ -14,6 +13,7 @@ mod native;
 mod opening;
 mod outcome;
 mod outside;
+mod overflow;
 mod oversleep;
 mod path_size;
 mod plan;
@@ -33,8 +33,8 @@ pub use path_size::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Language, Settings, Transmit};
 
 use crate::time::{Duration, Instant};
+use crate::wire::native::SocketMark;
 
-use drops::Drops;
 use flight::{Arrival, Flight, Patience};
 use lanes::Lanes;
 use native::Native;
@@ -64,8 +64,8 @@ pub struct Client {
     /// It was told that the server is asked what became of the last probes.
     asking: bool,
     last_heard: Instant,
-    /// Those of the client's own sockets.
-    drops: Drops,
+    /// The client's socket, as far as it was read; of one that carries more than one lane nothing is asked.
+    socket: SocketMark,
     oversleeping: Oversleeping,
 }
 
@@ -121,7 +121,7 @@ impl Client {
             waiting: false,
             asking: false,
             last_heard: now,
-            drops: Drops::default(),
+            socket: SocketMark::default(),
             oversleeping: Oversleeping::default(),
             settings,
         }
@@ -142,6 +142,7 @@ impl Client {
             Dialect::Native(_) => self.handle_datagram(received, datagram),
             Dialect::Text(_) => self.handle_text(received, lane, datagram),
         }
+        self.mark_socket();
         if self.strays.is_due(received) {
             self.tell_strays(received);
         }
@@ -157,21 +158,22 @@ impl Client {
         }
     }
 
-    /// So many probes left as one train.
-    pub fn coupled(&mut self, probes: u64) {
-        if let Dialect::Native(native) = &mut self.dialect {
-            native.drops.note_train(probes);
-        }
+    /// The probe left with others as one train.
+    pub fn coupled(&mut self, seq: u64) {
+        self.flight.coupled(seq);
     }
 
-    /// So many datagrams came as one train.
-    pub fn came_coupled(&mut self, datagrams: u64) {
-        self.drops.note_train(datagrams);
+    /// The client's socket, as what is handled next was queued there, or by now.
+    pub fn note_socket(&mut self, socket: SocketMark) {
+        self.socket = socket;
+        self.mark_socket();
     }
 
-    /// The client's own sockets dropped so many datagrams in all for want of room.
-    pub fn set_own_overflows(&mut self, total: u64) {
-        self.drops.note(total);
+    /// What is not the server's counts as another sender's, though it bears the server's address.
+    fn mark_socket(&mut self) {
+        let Counters { junk, forged, unauthentic, .. } = self.counters;
+        let turns = self.socket.turns.wrapping_add((junk + forged + unauthentic) as u16);
+        self.flight.note_socket(SocketMark { turns, ..self.socket });
     }
 
     /// Ends the run as if all probes had been sent: the tail is still awaited. When all have been sent,

@@ -1,6 +1,5 @@
 //! The native protocol's client: the session, its probes, and the truth about them.
 
-use super::drops::Drops;
 use super::event::Event;
 use super::flight::{Flight, ServerTimes};
 use super::opening::{Opened, Opening, Wishes};
@@ -9,7 +8,7 @@ use super::{Client, Corruption, Dialect, Phase, ServerInfo, Settings};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
-    Fate, Forgotten, MIN_SIZE, Message, Probe, Reply, Tell, Token, decode, emit_close, emit_stop,
+    Fate, Forgotten, MIN_SIZE, Message, Probe, Reply, SocketMark, Tell, Token, decode, emit_close, emit_stop,
 };
 use crate::wire::seal::{Key, Rest, TAG};
 
@@ -24,14 +23,15 @@ pub struct Native {
     /// The session before: its replies may still come.
     old_token: Option<Token>,
     /// The first probe of the session; those before it are strangers to it.
-    first_seq: u64,
+    pub first_seq: u64,
     truth: Truth,
     /// What every probe carries behind its header.
     payload: Vec<u8>,
     /// The hash of the payload, if there is a key.
     rest: Option<Rest>,
-    /// Those of the server's sockets.
-    pub drops: Drops,
+    /// The server's socket at the opening, and when it was last asked about probes.
+    pub opened_at: SocketMark,
+    pub told_at: SocketMark,
     /// A server that says it is clean has injected something, and that was told.
     told_unclean: bool,
 }
@@ -62,7 +62,8 @@ impl Native {
                 .as_ref()
                 .map(|key| key.rest(&[&[0; MIN_SIZE as usize], &payload[..]].concat())),
             payload,
-            drops: Drops::default(),
+            opened_at: SocketMark::default(),
+            told_at: SocketMark::default(),
             told_unclean: false,
         }
     }
@@ -129,7 +130,8 @@ impl Native {
         self.first_seq = first_seq;
         self.opening = None;
         self.truth.reset();
-        self.drops.start_at(opened.overflows);
+        self.opened_at = opened.socket;
+        self.told_at = opened.socket;
     }
 
     fn open_again(&mut self, next_seq: u64, now: Instant) {
@@ -232,6 +234,7 @@ impl Client {
             owd_up: reply.received - reply.sent,
             owd_down: received - (reply.received + reply.residence),
             injected_copy: reply.copy,
+            socket: reply.socket,
             corrupted,
         };
         let arrival = self.flight.arrive(reply.seq, received, Some(times));
@@ -275,9 +278,10 @@ impl Client {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
         }
-        native.drops.note(tell.overflows);
         // An answer that came before, by another copy, changes nothing.
-        native.truth.handle_tell(tell, native.first_seq, &mut self.flight);
+        if native.truth.handle_tell(tell, native.first_seq, &mut self.flight) {
+            native.told_at = tell.socket;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::event::{Failure, ServerInfo};
 use super::retry::Retry;
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, Token};
+use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, SocketMark, Token};
 
 /// What is to be agreed.
 #[derive(Clone, Debug)]
@@ -30,7 +30,8 @@ pub struct Opening {
 pub struct Opened {
     pub token: Token,
     pub server: ServerInfo,
-    pub overflows: u64,
+    /// The server's socket then.
+    pub socket: SocketMark,
 }
 
 impl Opening {
@@ -88,7 +89,7 @@ impl Opening {
     pub fn handle_accept(&self, accept: &Accept) -> Option<Opened> {
         (accept.nonce == self.nonce && accept.size == self.wishes.size).then(|| Opened {
             token: accept.token,
-            overflows: accept.overflows,
+            socket: accept.socket,
             server: ServerInfo {
                 injects: accept.injects.to_owned(),
                 seed: accept.seed,

@@ -22,12 +22,13 @@ impl Client {
             self.flight.patience_mut().truth = Duration::ZERO;
         }
         loop {
-            let mut blame = Blame {
-                own: &mut self.drops,
-                dialect: &mut self.dialect,
+            let blame = Blame {
+                own: self.flight.socket(),
+                dialect: &self.dialect,
                 clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
+                longest_hold: self.flight.patience_mut().longest_hold,
             };
-            let Some(resolved) = self.flight.pop(now, |fate, seen| blame.cause(fate, seen)) else { break };
+            let Some(resolved) = self.flight.pop(now, |loss| blame.cause(loss)) else { break };
             if let Dialect::Text(lanes) = &mut self.dialect
                 && !self.plan.is_finished()
             {

@@ -101,13 +101,13 @@ impl Truth {
         Some(Ask { token, question: number, first, count }.emit(buffer))
     }
 
-    /// Passes on what the server said, if it was asked. Of probes before the session's first it
+    /// Passes on what the server said, if it was asked, and whether it was. Of probes before the session's first it
     /// knows nothing: that it has not seen them does not mean that they were lost.
-    pub fn handle_tell(&mut self, tell: &Tell, first_seq: u64, flight: &mut Flight) {
+    pub fn handle_tell(&mut self, tell: &Tell, first_seq: u64, flight: &mut Flight) -> bool {
         let asked = |question: &Question| {
             (question.number, question.first, question.count) == (tell.question, tell.first, tell.count)
         };
-        let Some(index) = self.questions.iter().position(asked) else { return };
+        let Some(index) = self.questions.iter().position(asked) else { return false };
         let question = self.questions.swap_remove(index);
         for offset in 0..question.count {
             let seq = question.first + u64::from(offset);
@@ -118,6 +118,7 @@ impl Truth {
                 flight.seen_twice(seq);
             }
         }
+        true
     }
 
     /// The next probes to ask for: first those that wait for the last word.

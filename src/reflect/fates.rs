@@ -23,8 +23,6 @@ pub struct Fates {
     next: u64,
     /// Bit k: the probe `next - 1 - k` was counted. It saves most replies 32 looks into the blocks.
     recent: u64,
-    /// Different probes that arrived and were counted, modulo 2^32.
-    arrived: u32,
     /// The length of a block and that of the window, as powers of two.
     block_bits: u8,
     window_bits: u8,
@@ -121,7 +119,6 @@ impl Fates {
             oldest: first_seq,
             next: first_seq,
             recent: 0,
-            arrived: 0,
             block_bits: block_bits as u8,
             window_bits: window_bits as u8,
             has_outlier: false,
@@ -175,7 +172,6 @@ impl Fates {
             self.probes += 1;
         }
         if is_counted(fate) && !is_counted(before) {
-            self.arrived = self.arrived.wrapping_add(1);
             let age = self.next - 1 - seq;
             self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
@@ -202,10 +198,6 @@ impl Fates {
 
     pub fn tally(&self) -> Tally {
         Tally { numbers: self.next - self.first, probes: self.probes, dropped: self.dropped }
-    }
-
-    pub fn arrived(&self) -> u32 {
-        self.arrived
     }
 
     /// Bit k: the probe `seq - 1 - k` was counted.
@@ -427,7 +419,6 @@ mod tests {
         }
         assert_eq!(fates.arrive(4, NEAR, usize::MAX), NEW);
         fates.set(4, Fate::DroppedUp);
-        assert_eq!(fates.arrived(), 3);
         assert_eq!(fates.window(5), 0b11010);
         assert_eq!(fates.arrive(3, NEAR, usize::MAX), Arrival::Known(Fate::Answered));
         assert_eq!(fates.nibble(3), Fate::Answered as u8 | SEEN_TWICE);
@@ -438,13 +429,11 @@ mod tests {
     fn two_to_the_32_probes_are_no_end() {
         let first = (1 << 32) - 40;
         let mut fates = Fates::new(first, 64);
-        fates.arrived = first as u32;
         for seq in (first..first + 80).filter(|seq| seq % 4 != 1) {
             assert_eq!(fates.arrive(seq, NEAR, usize::MAX), NEW);
             fates.set(seq, Fate::Answered);
             assert_eq!(fates.window(seq), fates.old_window(seq), "seq {seq}");
         }
-        assert_eq!(fates.arrived(), 20);
         assert_eq!(fates.nibble((1 << 32) + 1), Fate::NotSeen as u8);
         assert_eq!(fates.nibble(1 << 32), Fate::Answered as u8);
         assert_eq!(fates.nibble(first), Fate::Forgotten as u8);
@@ -470,7 +459,7 @@ mod tests {
             let mut answer = |seq| {
                 let arrival = fates.arrive(seq, NEAR, usize::MAX);
                 fates.set(seq, Fate::Answered);
-                (arrival, fates.nibble(seq), fates.arrived())
+                (arrival, fates.nibble(seq), fates.tally().probes)
             };
             let answered = Fate::Answered as u8;
             assert_eq!(answer(1000), (NEW, answered, 1));

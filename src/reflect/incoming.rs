@@ -2,6 +2,7 @@
 
 use super::Path;
 use crate::time::Instant;
+use crate::wire::native::SocketMark;
 
 /// A datagram to be handled. Its answer, if one leaves at once, is written over it.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Incoming<'a> {
     pub path: Path,
     /// How many hops it had left, where the system tells.
     pub hops: Option<u8>,
+    /// What the socket had dropped by then, and how often it had turned to another sender.
+    pub socket: SocketMark,
     /// The datagram is its first `length` bytes; all of it is at least `Server::ROOM` long.
     pub buffer: &'a mut [u8],
     pub length: usize,
@@ -22,7 +25,7 @@ pub struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     /// One that is handled when it comes, with no word of its hops.
     pub fn new(now: Instant, path: Path, buffer: &'a mut [u8], length: usize) -> Self {
-        Self { received: now, now, path, hops: None, buffer, length }
+        Self { received: now, now, path, hops: None, socket: SocketMark::default(), buffer, length }
     }
 
     pub fn bytes(&self) -> &[u8] {

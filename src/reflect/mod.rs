@@ -25,6 +25,7 @@ mod unverified;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use crate::wire::native::SocketMark;
 pub use clients::ClientFigures;
 pub use counters::Counters;
 pub use guard::ANSWER_HOPS;

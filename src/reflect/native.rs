@@ -9,7 +9,7 @@ use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
     Accept, Ask, Cookie, Deny, DenyReason, Fate, Fits, Forgotten, Hello, MIN_SIZE, Message, Open, Probe,
-    Reply, Tell, Token, decode, emit_stopped,
+    Reply, SocketMark, Tell, Token, decode, emit_stopped,
 };
 
 const IDLE_MIN: Duration = Duration::from_secs(30);
@@ -100,7 +100,7 @@ impl Server {
             return None;
         }
         if let Some((token, _)) = known {
-            return Some(Opened::Accepted(self.accept(token)));
+            return Some(Opened::Accepted(self.accept(token, incoming.socket)));
         }
         let Some(evicted) = self.sessions.make_room(path.remote.ip(), now) else {
             self.counters.sessions_denied += 1;
@@ -111,7 +111,7 @@ impl Server {
         if sealed {
             self.spent.insert(now, opening);
         }
-        Some(Opened::Accepted(self.accept(token)))
+        Some(Opened::Accepted(self.accept(token, incoming.socket)))
     }
 
     /// What the client would have injected into its session; none for the server's own.
@@ -165,7 +165,7 @@ impl Server {
         tokens.into_iter().find(|token| self.sessions.find(*token).is_none()).expect("one of many")
     }
 
-    fn accept(&self, token: Token) -> Accept<'_> {
+    fn accept(&self, token: Token, socket: SocketMark) -> Accept<'_> {
         let session = self.sessions.get(token).expect("a session just found or started");
         let notice = session.own.as_ref().unwrap_or(&self.notice);
         Accept {
@@ -175,7 +175,7 @@ impl Server {
             max_size: self.largest_message(),
             remember: session.remember,
             seed: session.seed,
-            overflows: self.counters.overflows,
+            socket,
             longest_hold: notice.longest_hold,
             injects: &notice.line,
             kernel_stamps: self.has_kernel_stamps(),
@@ -185,7 +185,7 @@ impl Server {
     }
 
     fn handle_probe(&mut self, incoming: &mut Incoming, probe: Probe) -> Option<usize> {
-        let &mut Incoming { received, now, ref path, ref mut buffer, length, .. } = incoming;
+        let &mut Incoming { received, now, ref path, ref mut buffer, length, socket, .. } = incoming;
         let Some(at) = self.sessions.find(probe.token) else {
             let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
             return self.forgotten(incoming, forgotten);
@@ -236,9 +236,10 @@ impl Server {
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
             session.fates.set(probe.seq, Fate::Answered);
             let residence = now - received;
-            Reply { corrupted, residence, ..reply_to(Some(session), probe, received) }.emit(buffer);
+            Reply { corrupted, residence, ..reply_to(Some(session), probe, received, socket) }.emit(buffer);
             return Some(length);
         }
+        Probe::keep_socket(socket, buffer);
         let held = Held {
             path: *path,
             received,
@@ -287,7 +288,7 @@ impl Server {
                 hold: held.hold,
                 corrupted,
                 copy: held.is_copy,
-                ..reply_to(session, probe, held.received)
+                ..reply_to(session, probe, held.received, Probe::kept_socket(buffer))
             };
             reply.emit(buffer);
         }
@@ -316,7 +317,6 @@ impl Server {
     }
 
     fn tell(&mut self, incoming: &mut Incoming, ask: &Ask) -> Option<usize> {
-        let overflows = self.counters.overflows;
         let Some(at) = self.sessions.find(ask.token) else {
             return self.forgotten(incoming, Forgotten { token: ask.token, seq: None });
         };
@@ -328,11 +328,11 @@ impl Server {
             // A question that is repeated keeps no session; without a key it may be a client's only sign of life.
             session.last_seen = incoming.now;
         }
-        Some(Tell::emit(ask, overflows, incoming.buffer, |seq| session.fates.nibble(seq)))
+        Some(Tell::emit(ask, incoming.socket, incoming.buffer, |seq| session.fates.nibble(seq)))
     }
 }
 
-fn reply_to(session: Option<&Session>, probe: Probe, received: Instant) -> Reply {
+fn reply_to(session: Option<&Session>, probe: Probe, received: Instant, socket: SocketMark) -> Reply {
     Reply {
         token: probe.token,
         seq: probe.seq,
@@ -340,7 +340,7 @@ fn reply_to(session: Option<&Session>, probe: Probe, received: Instant) -> Reply
         received,
         residence: Duration::ZERO,
         hold: Duration::ZERO,
-        arrived: session.map_or(0, |session| session.fates.arrived()),
+        socket,
         window: session.map_or(0, |session| session.fates.window(probe.seq)),
         copy: false,
         corrupted: false,

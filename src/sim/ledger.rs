@@ -14,6 +14,9 @@ pub struct Story {
     pub replies_sent: u32,
     /// When replies reached the client.
     pub replies: Vec<Instant>,
+    /// Copies of it, and replies, that a full socket dropped.
+    pub dropped_at_server: u32,
+    pub dropped_at_client: u32,
 }
 
 /// The stories of all probes of a client.
@@ -47,6 +50,18 @@ impl Ledger {
     pub(super) fn probe_delivered(&mut self, datagram: &[u8], now: Instant) {
         if let Some(Message::Probe(probe)) = self.decode(datagram) {
             self.stories.entry(probe.seq).or_default().reached_server.push(now);
+        }
+    }
+
+    pub(super) fn probe_dropped(&mut self, datagram: &[u8]) {
+        if let Some(Message::Probe(probe)) = self.decode(datagram) {
+            self.stories.entry(probe.seq).or_default().dropped_at_server += 1;
+        }
+    }
+
+    pub(super) fn reply_dropped(&mut self, datagram: &[u8]) {
+        if let Some(Message::Reply(reply)) = self.decode(datagram) {
+            self.stories.entry(reply.seq).or_default().dropped_at_client += 1;
         }
     }
 

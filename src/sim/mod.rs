@@ -6,6 +6,7 @@
 
 mod ledger;
 mod link;
+mod socket;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,16 +14,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub use ledger::{Ledger, Story};
 pub use link::{Conditions, Link};
+pub use socket::Overrun;
 
 use crate::probe::{self, Client, Event, SendError};
 use crate::reflect::{self, Incoming, Path, Server};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
+use socket::SimSocket;
 
 const BUFFER: usize = 65_536;
 const FIRST_PORT: u16 = 10_000;
 /// By so much a translator's ports change at a time: more than a client has of its own.
 const TRANSLATED: u16 = 1000;
+/// What clients see as the server.
+const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
 /// What clients' datagrams have left when they arrive.
 const HOPS: Option<u8> = Some(60);
 
@@ -35,6 +40,7 @@ pub struct Simulation {
     /// How far its clock is ahead.
     server_lead: Duration,
     server_wake: Option<Instant>,
+    server_socket: SimSocket,
     freeze: Option<Freeze>,
     hosts: Vec<Host>,
     seed: Seed,
@@ -66,6 +72,7 @@ struct Host {
     next_port: u16,
     /// A translator on the way shows each port as one that is so much higher.
     translation: u16,
+    socket: SimSocket,
     up: Link,
     down: Link,
     wake: Option<Instant>,
@@ -130,6 +137,7 @@ impl Simulation {
             server: Some(server(settings, secret(seed, 0), Self::START)),
             server_lead: Duration::ZERO,
             server_wake: None,
+            server_socket: SimSocket::default(),
             freeze: None,
             hosts: Vec::new(),
             seed,
@@ -158,6 +166,7 @@ impl Simulation {
             ports: (FIRST_PORT..next_port).collect(),
             next_port,
             translation: 0,
+            socket: SimSocket::default(),
             up: Link::new(self.up.clone(), stream("up")),
             down: Link::new(self.down.clone(), stream("down")),
             wake: None,
@@ -203,6 +212,16 @@ impl Simulation {
         let arrived = Self::START + after;
         let what = What::ToServer { host: client, port: FIRST_PORT, arrived, datagram };
         self.schedule(arrived, what);
+    }
+
+    /// The buffer of the server's socket is too small for a while.
+    pub fn overrun_server(&mut self, overrun: Overrun) {
+        self.server_socket.overrun(overrun);
+    }
+
+    /// The buffer of a client's first socket is too small for a while.
+    pub fn overrun_client(&mut self, client: usize, overrun: Overrun) {
+        self.hosts[client].socket.overrun(overrun);
     }
 
     /// Something on the way changes what clients send.
@@ -331,7 +350,12 @@ impl Simulation {
                 else {
                     return;
                 };
-                let ledger = &mut self.hosts[host].ledger;
+                let Host { socket, ledger, client, .. } = &mut self.hosts[host];
+                if !socket.takes(arrived - Self::START, SERVER) {
+                    ledger.reply_dropped(&datagram);
+                    return;
+                }
+                client.note_socket(socket.mark());
                 ledger.reply_delivered(&datagram, arrived);
                 let received = arrived + self.hosts[host].lead;
                 self.hosts[host].client.handle(received, lane, &datagram);
@@ -397,14 +421,18 @@ impl Simulation {
             self.serve_client(host);
             return;
         };
+        if !self.server_socket.takes(self.now - Self::START, address(host, port)) {
+            self.hosts[host].ledger.probe_dropped(datagram);
+            return;
+        }
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Path { remote: address(host, port), local: None };
         let now = self.now + self.server_lead;
         let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
-        let received = arrived + self.server_lead;
-        if let Some(length) = server.handle(Incoming { hops: HOPS, received, ..incoming }) {
+        let (received, socket) = (arrived + self.server_lead, self.server_socket.mark());
+        if let Some(length) = server.handle(Incoming { hops: HOPS, received, socket, ..incoming }) {
             self.send_down(path, length);
         }
         self.serve_server();

@@ -41,11 +41,13 @@ use super::fields;
 mod opening;
 mod probing;
 mod sizing;
+mod socket;
 mod truth;
 
 pub use opening::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
 pub use probing::{Forgotten, Probe, Reply};
 pub use sizing::{Fit, Fits};
+pub use socket::SocketMark;
 pub use truth::{Ask, Fate, Tell, fates_that_fit};
 
 use super::fields::{U64, get_u64, put_u64};

@@ -10,7 +10,7 @@ use udpecho::reflect::{self, Incoming, Injection, Path, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
-use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, Token};
+use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, SocketMark, Token};
 use udpecho::wire::seal::{Key, TAG};
 use udpecho::wire::text;
 
@@ -200,8 +200,7 @@ pub fn probe(data: &[u8]) {
     let mut server = Server::new(server_settings(choice, key), [7; 32], START);
     let mut client = Client::new(settings, START);
     if count.is_some_and(|count| count % 2 == 0) {
-        client.coupled(64);
-        client.came_coupled(64);
+        (0..64).for_each(|seq| client.coupled(seq));
     }
     let mut now = START;
     let mut buffer = vec![0; BUFFER];
@@ -235,7 +234,7 @@ pub fn probe(data: &[u8]) {
             6 => client.unreachable(now),
             7 if act & 248 == 0 => client.stop(now),
             7 if act & 248 == 8 => server = Server::new(server_settings(act, None), [act; 32], now),
-            _ => client.set_own_overflows(u64::from(act)),
+            _ => client.note_socket(SocketMark { drops: u16::from(act), turns: u16::from(act >> 6) }),
         }
         client.handle_timeout(now);
         exchange(&mut client, &mut server, now, act & 32 != 0, &mut buffer, &mut flying);

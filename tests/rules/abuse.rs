@@ -9,7 +9,7 @@ use udpecho::reflect;
 use udpecho::sim::Simulation;
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{
-    Forgotten, Message, Reply, Token, VERSION, decode, emit_close, emit_stop, is_native,
+    Forgotten, Message, Reply, SocketMark, Token, VERSION, decode, emit_close, emit_stop, is_native,
 };
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
@@ -239,7 +239,7 @@ fn a_client_counts_what_is_none_of_its_own_and_tells_the_time() {
                 received: times.0,
                 residence: times.1,
                 hold: times.1,
-                arrived: 0,
+                socket: SocketMark::default(),
                 window: u32::MAX,
                 copy: false,
                 corrupted: false,

@@ -5,7 +5,6 @@ use std::io;
 use super::ClientEngine;
 use super::send::tell_obstruction;
 use crate::net::observer::{Observation, Observer};
-use crate::net::sys::Socket;
 use crate::net::trouble::Trouble;
 use crate::time::Instant;
 
@@ -48,8 +47,7 @@ impl ClientEngine {
         if all {
             self.stamps.end_look();
         }
-        let overflows = self.sockets.iter().map(Socket::overflows).sum();
-        self.client.set_own_overflows(overflows);
+        self.client.note_socket(self.sockets[0].mark());
         Ok(())
     }
 
@@ -73,7 +71,7 @@ impl ClientEngine {
                 // What was over before it came is so, though nobody looked.
                 self.client.handle_timeout(received);
             }
-            self.client.came_coupled(arrival.datagrams());
+            self.client.note_socket(arrival.socket);
             for place in self.inbox.datagrams(index) {
                 self.client.handle(received, lane, self.inbox.bytes(place));
             }

@@ -87,8 +87,8 @@ impl ClientEngine {
         self.depart();
         let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
         let lane = departing[0].lane;
-        if endpoint.has_trains() {
-            client.coupled(outbox.longest_train());
+        if endpoint.has_trains() && outbox.longest_train() > 1 {
+            departing.iter().filter_map(|transmit| transmit.seq).for_each(|seq| client.coupled(seq));
         }
         let mut sent = departing.iter().filter(|transmit| transmit.seq.is_some()).count();
         let mut patience = Self::ICMP_TRIES;

@@ -121,7 +121,7 @@ impl ServerEngine {
             self.stamps.note(self.clock.wall_lead());
         }
         let Self { doors, server, inbox, outbox, stamps, complain, .. } = self;
-        server.set_overflows(doors.overflows_of(index));
+        server.set_overflows(doors.overflows());
         server.set_truncated(doors.truncated());
         if let Some(gate) = doors.gate(index) {
             doors.gates.gave(gate, now);
@@ -130,14 +130,14 @@ impl ServerEngine {
         let door = doors.ways.address(exit);
         let socket = &mut doors.sockets[exit];
         for index in 0..inbox.arrived() {
-            let Arrival { path, stamp, ttl: hops, .. } = *inbox.arrival(index);
+            let Arrival { path, stamp, ttl: hops, socket: mark, .. } = *inbox.arrival(index);
             let path = Path { local: path.local.or(door), ..path };
             let received = stamp.and_then(|stamp| stamps.moment(stamp, now)).unwrap_or(now);
             for place in inbox.datagrams(index) {
                 let length = place.len();
                 let buffer = inbox.room(index, &place);
                 if buffer.len() >= Server::ROOM {
-                    let incoming = Incoming { received, now, path, hops, buffer, length };
+                    let incoming = Incoming { received, now, path, hops, socket: mark, buffer, length };
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
                         if stays_whole(inbox.bytes(place.clone())) {
@@ -155,7 +155,7 @@ impl ServerEngine {
                 }
                 let spare = outbox.spare();
                 spare[..length].copy_from_slice(&buffer[..length]);
-                let incoming = Incoming { received, now, path, hops, buffer: spare, length };
+                let incoming = Incoming { received, now, path, hops, socket: mark, buffer: spare, length };
                 if let Some(answer) = server.handle(incoming) {
                     outbox.commit(path, answer);
                 }
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_at_a_gate_are_told_to_its_own_client_only() {
+    fn drops_at_a_gate_are_its_own() {
         let (at, ip) = places()[0];
         let (mut engine, _, [flood, other]) = engine_and_two(at, ip);
         crowd(&mut engine, &flood);
@@ -404,8 +404,8 @@ mod tests {
         let dropped = engine.server.counters().overflows;
         assert!(dropped > 0, "there is room for less than was sent");
         is_echoed(&mut engine, &other);
-        assert_eq!(engine.doors.overflows_of(gate - 1), 0);
-        assert_eq!(engine.doors.overflows(), engine.doors.overflows_of(gate));
+        assert_eq!(engine.doors.sockets[gate - 1].overflows(), 0);
+        assert_eq!(engine.doors.overflows(), engine.doors.sockets[gate].overflows());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use crate::reflect::Path;
+use crate::reflect::{Path, SocketMark};
 use crate::time::Instant;
 
 /// Datagrams that kernels take, and give, as one train at most.
@@ -35,6 +35,8 @@ pub struct Arrival {
     /// When the kernel received it, in ns of the time of day.
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
+    /// The socket as this was queued.
+    pub socket: SocketMark,
 }
 
 impl Arrival {
@@ -73,7 +75,8 @@ impl Batch {
         // Buffers a power of two apart would share the same few lines of the processor's cache.
         let stride = longest.next_multiple_of(64) + 64;
         let nowhere = Path { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
-        let none = Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None };
+        let socket = SocketMark::default();
+        let none = Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None, socket };
         Self {
             bytes: vec![0; stride * capacity],
             stride,

@@ -10,6 +10,7 @@ mod fetch;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
+mod turns;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +19,7 @@ pub use batch::{Arrival, Batch};
 pub use fetch::fetch;
 
 use super::control::Control;
-use crate::reflect::Path;
+use crate::reflect::{Path, SocketMark};
 use crate::time::{Duration, Instant};
 
 /// How datagrams are moved.
@@ -253,8 +254,16 @@ impl Socket {
         }
     }
 
-    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after, and
-    /// not at all to who is sparing.
+    /// What it has been through by now.
+    pub fn mark(&self) -> SocketMark {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(socket) => socket.mark(),
+            Self::Portable(_) => SocketMark::default(),
+        }
+    }
+
+    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after.
     pub fn count_drops(&mut self) {
         match self {
             #[cfg(target_os = "linux")]

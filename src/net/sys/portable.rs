@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use super::{Arrival, Batch};
-use crate::reflect::Path;
+use crate::reflect::{Path, SocketMark};
 use crate::time::Duration;
 
 pub struct Socket {
@@ -37,7 +37,14 @@ impl Socket {
             match socket.recv_from(buffer) {
                 Ok((length, remote)) => {
                     let path = Path { remote, local: None };
-                    arrivals.push(Arrival { path, length, segment: length, stamp: None, ttl: None });
+                    arrivals.push(Arrival {
+                        path,
+                        length,
+                        segment: length,
+                        stamp: None,
+                        ttl: None,
+                        socket: SocketMark::default(),
+                    });
                 }
                 Err(_) if !arrivals.is_empty() => break,
                 Err(error) => return Err(error),

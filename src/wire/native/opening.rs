@@ -6,13 +6,13 @@
 //! Open     nonce | cookie (16) | size (4) | remember (4) | idle seconds (4) | first seq (8)
 //!          | padding to the size, or to the longest accept
 //! Accept   nonce | token (8) | size (4) | largest size (4) | remember (4) | seed (8)
-//!          | longest hold (8) | socket overflows (8) | probes a second (4) | length (2) and text of what is injected, padded to 240
+//!          | longest hold (8) | socket: drops, turns (4), 0 (4) | probes a second (4) | length (2) and text of what is injected, padded to 240
 //!          | idle seconds (4) | padding to the open
 //! Deny     nonce | reason (1) | limit (4)
 //! ```
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
-use super::{BODY, Kind, Nonce, Token, emit_prefix, flags, id};
+use super::{BODY, Kind, Nonce, SocketMark, Token, emit_prefix, flags, id};
 use crate::printable::is_printable;
 use crate::time::Duration;
 
@@ -133,8 +133,8 @@ pub struct Accept<'a> {
     pub seed: u64,
     /// The longest hold to be expected.
     pub longest_hold: Duration,
-    /// Datagrams that the server's sockets have dropped so far for want of room.
-    pub overflows: u64,
+    /// The server's socket, when the open came.
+    pub socket: SocketMark,
     /// Probes a second that it answers to this session; zero for no limit.
     pub session_rate: u32,
     /// What it injects, in the form that `serve` takes.
@@ -152,8 +152,9 @@ impl<'a> Accept<'a> {
     const REMEMBER: U32 = Self::MAX_SIZE.end..Self::MAX_SIZE.end + 4;
     const SEED: U64 = Self::REMEMBER.end..Self::REMEMBER.end + 8;
     const LONGEST: U64 = Self::SEED.end..Self::SEED.end + 8;
-    const OVERFLOWS: U64 = Self::LONGEST.end..Self::LONGEST.end + 8;
-    const RATE: U32 = Self::OVERFLOWS.end..Self::OVERFLOWS.end + 4;
+    const SOCKET: U32 = Self::LONGEST.end..Self::LONGEST.end + 4;
+    // The first releases had a count of eight bytes there.
+    const RATE: U32 = Self::SOCKET.end + 4..Self::SOCKET.end + 8;
     const INJECTS: usize = Self::RATE.end;
     const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
     /// Not in the first releases, whose opens may end before it.
@@ -171,7 +172,7 @@ impl<'a> Accept<'a> {
         put_u32(buffer, Self::REMEMBER, self.remember);
         put_u64(buffer, Self::SEED, self.seed);
         put_u64(buffer, Self::LONGEST, self.longest_hold.as_nanos().max(0) as u64);
-        put_u64(buffer, Self::OVERFLOWS, self.overflows);
+        self.socket.put(buffer, Self::SOCKET);
         put_u32(buffer, Self::RATE, self.session_rate);
         put_text(&mut buffer[Self::INJECTS..], self.injects);
         if length >= Self::IDLE.end {
@@ -193,7 +194,7 @@ impl<'a> Accept<'a> {
             remember: get_u32(datagram, Self::REMEMBER),
             seed: get_u64(datagram, Self::SEED),
             longest_hold: Duration::from_nanos(hold),
-            overflows: get_u64(datagram, Self::OVERFLOWS),
+            socket: SocketMark::get(datagram, Self::SOCKET),
             session_rate: get_u32(datagram, Self::RATE),
             injects: get_text(&datagram[Self::INJECTS..])?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
@@ -311,7 +312,7 @@ mod tests {
             prop_assert!(asked >= size as usize);
             let accept = Accept {
                 nonce, token: Token(token), size, max_size: limit, remember, seed,
-                longest_hold: Duration::from_nanos(hold), overflows: token, session_rate: remember, injects: &text, kernel_stamps,
+                longest_hold: Duration::from_nanos(hold), socket: SocketMark { drops: remember as u16, turns: 9 }, session_rate: remember, injects: &text, kernel_stamps,
                 idle_secs,
             };
             let answered = accept.emit(&mut buffer, asked);
@@ -335,7 +336,7 @@ mod tests {
             remember: 0,
             seed: 0,
             longest_hold: Duration::ZERO,
-            overflows: 0,
+            socket: SocketMark::default(),
             session_rate: 0,
             injects,
             kernel_stamps: false,

@@ -16,12 +16,12 @@
 //! +-------------------------------+-------------------------------+
 //! |   ns spent at the server (6)  |    of these on purpose (6)    |
 //! +-------------------------------+-------------------------------+
-//! |    probes that arrived (4)    |  which of the last 32 did (4) |
+//! |     socket: drops, turns (4)  |  which of the last 32 came (4) |
 //! +-------------------------------+-------------------------------+  a reply's payload from here
 //! ```
 
 use super::fields::{MAX_U48, U32, U48, U64, get_u32, get_u48, get_u64, put_u32, put_u48, put_u64};
-use super::{BODY, Kind, Token, emit_prefix, flags, id};
+use super::{BODY, Kind, SocketMark, Token, emit_prefix, flags, id};
 use crate::time::{Duration, Instant};
 
 const SEQ: U64 = BODY..BODY + 8;
@@ -29,8 +29,8 @@ const SENT: U64 = SEQ.end..SEQ.end + 8;
 const RECEIVED: U64 = SENT.end..SENT.end + 8;
 const RESIDENCE: U48 = RECEIVED.end..RECEIVED.end + 6;
 const HOLD: U48 = RESIDENCE.end..RESIDENCE.end + 6;
-const ARRIVED: U32 = HOLD.end..HOLD.end + 4;
-const WINDOW: U32 = ARRIVED.end..ARRIVED.end + 4;
+const SOCKET: U32 = HOLD.end..HOLD.end + 4;
+const WINDOW: U32 = SOCKET.end..SOCKET.end + 4;
 /// A reply's payload begins here.
 pub(super) const REPLY_HEADER: usize = WINDOW.end;
 
@@ -57,6 +57,15 @@ impl Probe {
         put_u64(buffer, SENT, sent.as_nanos() as u64);
     }
 
+    /// Keeps the mark in a probe that is held, where its reply will have it.
+    pub fn keep_socket(socket: SocketMark, buffer: &mut [u8]) {
+        socket.put(buffer, SOCKET);
+    }
+
+    pub fn kept_socket(buffer: &[u8]) -> SocketMark {
+        SocketMark::get(buffer, SOCKET)
+    }
+
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
         (datagram.len() >= REPLY_HEADER).then(|| Self {
             token: Token(id(datagram)),
@@ -76,8 +85,8 @@ pub struct Reply {
     /// From the server's receiving to its sending, what was on purpose included.
     pub residence: Duration,
     pub hold: Duration,
-    /// How many different probes of the session had arrived, modulo 2^32.
-    pub arrived: u32,
+    /// The server's socket, when the probe came.
+    pub socket: SocketMark,
     /// Bit k: the probe `seq - 1 - k` had arrived.
     pub window: u32,
     /// A further reply to the same probe, made on purpose.
@@ -96,7 +105,7 @@ impl Reply {
         put_u64(buffer, RECEIVED, self.received.as_nanos() as u64);
         put_u48(buffer, RESIDENCE, self.residence.as_nanos().max(0) as u64);
         put_u48(buffer, HOLD, self.hold.as_nanos().max(0) as u64);
-        put_u32(buffer, ARRIVED, self.arrived);
+        self.socket.put(buffer, SOCKET);
         put_u32(buffer, WINDOW, self.window);
     }
 
@@ -112,7 +121,7 @@ impl Reply {
             received: Instant::from_nanos(get_u64(datagram, RECEIVED) as i64),
             residence: Duration::from_nanos(get_u48(datagram, RESIDENCE) as i64),
             hold: Duration::from_nanos(get_u48(datagram, HOLD) as i64),
-            arrived: get_u32(datagram, ARRIVED),
+            socket: SocketMark::get(datagram, SOCKET),
             window: get_u32(datagram, WINDOW),
             copy: flags(datagram) & COPY != 0,
             corrupted: flags(datagram) & CORRUPTED != 0,
@@ -156,7 +165,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_emitted_is_read_back(
-            token: u64, seq: u64, sent: i64, received: i64, arrived: u32, window: u32, copy: bool, corrupted: bool,
+            token: u64, seq: u64, sent: i64, received: i64, drops: u16, turns: u16, window: u32, copy: bool, corrupted: bool,
             residence in 0..(1_i64 << 48), hold in 0..(1_i64 << 48), payload in proptest::collection::vec(any::<u8>(), 0..100),
         ) {
             let mut buffer = vec![0; MIN_SIZE as usize];
@@ -167,7 +176,7 @@ mod tests {
             let reply = Reply {
                 token: Token(token), seq, sent: Instant::from_nanos(sent), received: Instant::from_nanos(received),
                 residence: Duration::from_nanos(residence), hold: Duration::from_nanos(hold),
-                arrived, window, copy, corrupted,
+                socket: SocketMark { drops, turns }, window, copy, corrupted,
             };
             reply.emit(&mut buffer);
             prop_assert_eq!(decode(&buffer), Ok(Message::Reply(reply)));
@@ -191,7 +200,7 @@ mod tests {
             received: Instant::ZERO,
             residence: Duration::MAX,
             hold: Duration::from_nanos(-1),
-            arrived: 0,
+            socket: SocketMark::default(),
             window: 0,
             copy: false,
             corrupted: false,

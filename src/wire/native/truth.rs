@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! Ask    token | question (4) | first seq (8) | count (2) | padding to the length of the tell
-//! Tell   token | question (4) | first seq (8) | count (2) | socket overflows (8)
+//! Tell   token | question (4) | first seq (8) | count (2) | socket: drops, turns (4), 0 (4)
 //!        | fates, two a byte, the first in the high half
 //! ```
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
-use super::{BODY, Kind, Token, emit_prefix, id};
+use super::{BODY, Kind, SocketMark, Token, emit_prefix, id};
 
 const QUESTION: U32 = BODY..BODY + 4;
 const FIRST: U64 = QUESTION.end..QUESTION.end + 8;
 const COUNT: U16 = FIRST.end..FIRST.end + 2;
-const OVERFLOWS: U64 = COUNT.end..COUNT.end + 8;
-const FATES: usize = OVERFLOWS.end;
+const SOCKET: U32 = COUNT.end..COUNT.end + 4;
+/// The first releases had a count of eight bytes there.
+const FATES: usize = SOCKET.end + 4;
 
 /// What the server knows of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -102,8 +103,8 @@ pub struct Tell<'a> {
     pub question: u32,
     pub first: u64,
     pub count: u16,
-    /// Datagrams that the server's sockets dropped for want of room, of all clients, so far.
-    pub overflows: u64,
+    /// The server's socket, when the question came.
+    pub socket: SocketMark,
     fates: &'a [u8],
 }
 
@@ -113,12 +114,13 @@ impl<'a> Tell<'a> {
     }
 
     /// Writes the answer to `ask` over it; `fate` gives a nibble for each of the probes asked for.
-    pub fn emit(ask: &Ask, overflows: u64, buffer: &mut [u8], mut fate: impl FnMut(u64) -> u8) -> usize {
+    pub fn emit(ask: &Ask, socket: SocketMark, buffer: &mut [u8], mut fate: impl FnMut(u64) -> u8) -> usize {
         emit_prefix(buffer, Kind::Tell, 0, ask.token.0);
         put_u32(buffer, QUESTION, ask.question);
         put_u64(buffer, FIRST, ask.first);
         put_u16(buffer, COUNT, ask.count);
-        put_u64(buffer, OVERFLOWS, overflows);
+        buffer[SOCKET.start..FATES].fill(0);
+        socket.put(buffer, SOCKET);
         let length = Self::length(ask.count);
         buffer[FATES..length].fill(0);
         for offset in 0..ask.count {
@@ -146,7 +148,7 @@ impl<'a> Tell<'a> {
             question: get_u32(datagram, QUESTION),
             first: get_u64(datagram, FIRST),
             count,
-            overflows: get_u64(datagram, OVERFLOWS),
+            socket: SocketMark::get(datagram, SOCKET),
             fates: datagram.get(FATES..Self::length(count))?,
         })
     }
@@ -161,18 +163,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_read_back(token: u64, question: u32, first: u64, overflows: u64,
+        fn what_is_emitted_is_read_back(token: u64, question: u32, first: u64, drops: u16, turns: u16,
                                         nibbles in proptest::collection::vec(0_u8..16, 0..300)) {
             let mut buffer = vec![0xAA; 1024];
             let ask = Ask { token: Token(token), question, first, count: nibbles.len() as u16 };
             let asked = ask.emit(&mut buffer);
             prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::Ask(ask)));
+            let socket = SocketMark { drops, turns };
             let mut next = nibbles.iter();
-            let told = Tell::emit(&ask, overflows, &mut buffer, |_| *next.next().unwrap());
+            let told = Tell::emit(&ask, socket, &mut buffer, |_| *next.next().unwrap());
             prop_assert_eq!(told, asked);
             prop_assert!(fates_that_fit(told) >= ask.count);
             let Ok(Message::Tell(tell)) = decode(&buffer[..told]) else { panic!("no tell") };
-            prop_assert_eq!((tell.question, tell.first, tell.overflows), (question, first, overflows));
+            prop_assert_eq!((tell.question, tell.first, tell.socket), (question, first, socket));
             for (offset, nibble) in nibbles.iter().enumerate() {
                 prop_assert_eq!(tell.fate(offset as u16), (Fate::from_nibble(*nibble), nibble & 8 != 0));
             }

@@ -18,6 +18,8 @@ use std::os::fd::AsRawFd;
 
 use super::Options;
 use super::drop_count::DropCount;
+use super::turns::Turns;
+use crate::reflect::SocketMark;
 use fragments::Fragments;
 use headers::Headers;
 
@@ -30,6 +32,7 @@ pub struct Socket {
     connected: bool,
     ipv6: bool,
     overflows: DropCount,
+    turns: Turns,
     truncated: u64,
     fragments: Fragments,
     /// How many headers the next call offers: to fill them in takes time.
@@ -59,6 +62,7 @@ impl Socket {
             connected: false,
             ipv6,
             overflows: DropCount::default(),
+            turns: Turns::new(fd as u32),
             truncated: 0,
             fragments: Fragments::new(fd, ipv6, options)?,
             offer: Self::OFFER_LEAST,
@@ -120,6 +124,10 @@ impl Socket {
 
     pub fn overflows(&self) -> u64 {
         self.overflows.total()
+    }
+
+    pub fn mark(&self) -> SocketMark {
+        self.turns.mark(self.overflows.total() as u32)
     }
 
     /// A kernel older than 4.12 cannot tell.

@@ -13,9 +13,7 @@ const BUSY_POLL_US: c_int = 50;
 
 /// Has the system do what these options ask of it, but for fragments, about which they can change.
 pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
-    if !options.sparing || drops(fd).is_none() {
-        set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
-    }
+    set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     if options.hops {
         if ipv6 {
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;

@@ -74,12 +74,19 @@ impl Socket {
             let message = &self.headers.messages[index];
             let ancillary = read_control(&message.msg_hdr);
             let length = message.msg_len as usize;
+            let remote = read_address(&self.headers.names[index]);
+            let segment = ancillary.segment.unwrap_or(length);
+            // No count is told before something is dropped.
+            let drops = ancillary.overflow.unwrap_or(0);
+            let socket =
+                if from == 0 { self.turns.note(remote, length > segment, drops) } else { self.mark() };
             batch.arrivals[index] = Arrival {
-                path: Path { remote: read_address(&self.headers.names[index]), local: ancillary.local },
+                path: Path { remote, local: ancillary.local },
                 length,
-                segment: ancillary.segment.unwrap_or(length),
+                segment,
                 stamp: ancillary.stamp,
                 ttl: ancillary.ttl,
+                socket,
             };
             self.truncated += u64::from(ancillary.cut);
             if let Some(count) = ancillary.overflow {
@@ -188,19 +195,23 @@ mod tests {
     }
 
     #[test]
-    fn to_who_is_sparing_drops_are_told_when_asked() {
+    fn the_marks_of_what_comes_tell_how_many_were_dropped_before_it() {
         let mut socket =
             bind("127.0.0.1:0", &Options { sparing: true, receive_buffer: Some(4096), ..Options::default() });
         let mut sender = bind("127.0.0.1:0", &Options::default());
         let remote = socket.local_addr().expect("an address");
-        let (mut inbox, mut received) = (Batch::new(64, 512), 0);
+        let (mut inbox, mut marks) = (Batch::new(64, 512), Vec::new());
         for _ in 0..2 {
             (0..64).for_each(|_| send_train(&mut sender, remote));
-            receive_all(&mut socket, &mut inbox, |_| received += 1);
+            receive_all(&mut socket, &mut inbox, |arrival| marks.push(arrival.socket));
         }
-        assert_eq!(socket.overflows(), 0, "nobody asked");
+        let gaps: Vec<u64> = marks.windows(2).map(|pair| pair[0].drops_between(pair[1])).collect();
+        let dropped_at_first = 64 * TRAIN as u64 - marks.len() as u64 / 2;
+        assert!(dropped_at_first > 0, "the buffer holds less than was sent");
+        assert_eq!(gaps.iter().filter(|gap| **gap > 0).collect::<Vec<_>>(), [&dropped_at_first]);
         socket.count_drops();
-        assert_eq!(socket.overflows() + received, 2 * 64 * TRAIN as u64);
+        assert_eq!(marks[marks.len() - 1].drops_between(socket.mark()), dropped_at_first);
+        assert!(marks.iter().all(|mark| mark.turns == marks[0].turns), "one sender");
     }
 
     /// Each kind of control message at once, the drop counter's among them: it comes after a drop only.
