@@ -23,21 +23,7 @@
 //! So a whole run, server and network included, is a function:
 //!
 //! ```
-//! use udpecho::probe::{Event, Outcome, Settings};
-//! use udpecho::sim::{Conditions, Simulation};
-//! use udpecho::time::Duration;
-//!
-//! let path = Conditions::ideal(Duration::from_millis(10));
-//! let mut network = Simulation::new(udpecho::reflect::Settings::default(), path.clone(), path, 7);
-//! let client = network.add_client(Settings {
-//!     count: Some(100),
-//!     ..Settings::every("0.5".parse()?, 1)
-//! });
-//! network.run(Duration::from_secs(60));
-//! let lost = |event: &Event| matches!(event, Event::Resolved(probe) if probe.outcome == Outcome::Lost);
-//! let losses = network.take_events(client).iter().filter(|event| lost(event)).count();
-//! assert!((2..=20).contains(&losses), "about one in ten: {losses}");
-//! # Ok::<(), udpecho::units::UnitError>(())
+#![doc = include_str!("../tests/common/whole_run.rs")]
 //! ```
 
 pub mod cli;

@@ -3,17 +3,20 @@
 
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::process::{Command, Output};
+
+use common::process::output;
 
 /// Runs a script in a network namespace of its own that ends with it. Needs `unshare` and `ip`.
 fn in_a_namespace(script: &str) -> Output {
     let udpecho = env!("CARGO_BIN_EXE_udpecho");
     let script = format!("set -eu; UDPECHO={udpecho}\n{script}");
     // Whatever the script starts ends with it.
-    Command::new("unshare")
-        .args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", &script])
-        .output()
-        .expect("unshare, of util-linux, runs")
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", &script]);
+    output(unshare, "")
 }
 
 /// Starts a server and waits until it says that it serves.
@@ -51,21 +54,25 @@ fn all_are_answered(options: &str) {
 
 #[test]
 fn a_wildcard_server_answers_from_the_address_that_was_asked() {
+    crate::needs!(UserNamespace);
     all_are_answered("--clean");
 }
 
 #[test]
 fn so_do_its_threads() {
+    crate::needs!(UserNamespace);
     all_are_answered("--clean --threads 2");
 }
 
 #[test]
 fn held_replies_too() {
+    crate::needs!(UserNamespace);
     all_are_answered("--profile clean --delay constant:5ms");
 }
 
 #[test]
 fn an_address_that_goes_and_comes_back_is_answered_as_before() {
+    crate::needs!(UserNamespace);
     let output = in_a_namespace(&format!(
         r#"{ADDRESSES} {} {PING_ALL}
         ip address delete 192.0.2.1/32 dev lo; ip address delete 2001:db8::1/128 dev lo
@@ -81,6 +88,7 @@ fn an_address_that_goes_and_comes_back_is_answered_as_before() {
 
 #[test]
 fn a_server_at_one_address_answers_there_only() {
+    crate::needs!(UserNamespace);
     let output = in_a_namespace(&format!(
         r#"{ADDRESSES} {}
         "$UDPECHO" ping -ip 192.0.2.2 -port 7007 -n 1 -W 2 --no-record -q >/dev/null

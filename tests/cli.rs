@@ -282,6 +282,7 @@ fn piped_output_bears_no_codes_for_a_terminal() {
 
 #[test]
 fn no_color_is_obeyed_on_a_terminal() {
+    crate::needs!(Python);
     let help = |no_color: &str| {
         let script =
             format!("import pty; pty.spawn([{:?}, 'ping', '--help'])", env!("CARGO_BIN_EXE_udpecho"));

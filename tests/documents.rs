@@ -2,6 +2,9 @@
 //!
 //! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page and the sample's figures and picture anew.
 
+#[path = "common/whole_run.rs"]
+mod whole_run;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -26,6 +29,11 @@ fn commands() -> Vec<String> {
     let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
     let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
     typed.filter(|line| line.starts_with("udpecho ") && !line.starts_with("udpecho serves")).collect()
+}
+
+#[test]
+fn the_example_of_the_crate_runs() {
+    whole_run::about_one_probe_in_ten_is_lost_by_default().unwrap();
 }
 
 #[test]

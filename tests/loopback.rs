@@ -200,6 +200,7 @@ fn without_a_host_a_server_is_started_inside() {
 
 #[test]
 fn a_students_client_in_python_is_served() {
+    crate::needs!(Python);
     let serve = Serve::start("--allow-stop --impair-seed 3");
     let mut client = python("student_client.py");
     client.args([&serve.port.to_string(), "512", "10", "2", "exit"]);
@@ -231,11 +232,13 @@ fn text_against_a_students_server(io: &str) {
 
 #[test]
 fn a_students_server_in_python_is_measured() {
+    crate::needs!(Python);
     text_against_a_students_server("");
 }
 
 #[test]
 fn a_students_server_in_python_is_measured_with_the_standard_library_alone() {
+    crate::needs!(Python);
     text_against_a_students_server("--io portable");
 }
 

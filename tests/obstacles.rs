@@ -12,7 +12,7 @@ use udpecho::probe::{Cause, Outcome};
 
 use common::files::Record;
 use common::namespaces::Network;
-use common::process::{Finished, Process};
+use common::process::{Finished, Process, output};
 
 /// A client's host and a server's, joined by a wire.
 struct Stage {
@@ -23,10 +23,10 @@ struct Stage {
 const SERVER: &str = "10.9.0.2";
 
 impl Stage {
-    fn set() -> Option<Self> {
-        let network = Network::of(&["a", "b"])?;
+    fn set() -> Self {
+        let network = Network::of(&["a", "b"]);
         network.wire([("a", &["10.9.0.1/24"], 1500), ("b", &["10.9.0.2/24"], 1500)]);
-        Some(Self { network, folder: TempDir::new().unwrap() })
+        Self { network, folder: TempDir::new().unwrap() }
     }
 
     fn serve(&self, options: &str) -> Process {
@@ -45,7 +45,9 @@ impl Stage {
     /// The port of the client's socket, which its host knows.
     fn client_port(&self) -> u16 {
         let words = ["netns", "exec", &self.network.name("a"), "cat", "/proc/net/udp"];
-        let table = Command::new("ip").args(words).output().unwrap().stdout;
+        let mut cat = Command::new("ip");
+        cat.args(words);
+        let table = output(cat, "").stdout;
         let table = String::from_utf8(table).unwrap();
         let connected = table.lines().find_map(|line| {
             let mut words = line.split_whitespace().skip(1);
@@ -58,8 +60,9 @@ impl Stage {
     /// Runs a Python program in a host.
     fn python(&self, host: &str, program: &str) {
         let name = self.network.name(host);
-        let ran =
-            Command::new("ip").args(["netns", "exec", &name, "python3", "-c", program]).output().unwrap();
+        let mut python = Command::new("ip");
+        python.args(["netns", "exec", &name, "python3", "-c", program]);
+        let ran = output(python, "");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 }
@@ -82,7 +85,8 @@ const NO_WAY: [(&str, &str); 4] = [
 
 #[test]
 fn a_server_outlives_every_kind_of_missing_route() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces);
+    let stage = Stage::set();
     let mut server = stage.serve("--clean");
     let mut ping = stage.ping("");
     ping.line_with("udp_seq=");
@@ -106,13 +110,12 @@ fn a_server_outlives_every_kind_of_missing_route() {
 
 #[test]
 fn a_filter_that_forbids_sending_stops_neither_end() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces, Nft);
+    let stage = Stage::set();
     let mut server = stage.serve("--clean");
     let mut ping = stage.ping("");
     ping.line_with("udp_seq=");
-    if !stage.network.forbid("b", 8080, true) {
-        return;
-    }
+    stage.network.forbid("b", 8080, true);
     server.remark_with("Operation not permitted");
     stage.network.forbid("b", 8080, false);
     ping.line_with("udp_seq=");
@@ -132,7 +135,8 @@ fn a_filter_that_forbids_sending_stops_neither_end() {
 
 #[test]
 fn a_server_says_so_many_errors_a_second_and_how_many_more_there_were() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces);
+    let stage = Stage::set();
     let mut server = stage.serve("--clean --max-log-lines 2");
     let mut ping = stage.ping("");
     ping.line_with("udp_seq=");
@@ -149,7 +153,8 @@ fn a_server_says_so_many_errors_a_second_and_how_many_more_there_were() {
 
 #[test]
 fn a_client_outlives_its_own_missing_route_and_says_when_that_was() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces);
+    let stage = Stage::set();
     let _server = stage.serve("--clean");
     let mut ping = stage.ping("");
     for (kind, said) in NO_WAY {
@@ -177,7 +182,8 @@ fn a_client_outlives_its_own_missing_route_and_says_when_that_was() {
 /// A router that forbids the way: its ICMP message is an error of the client's socket.
 #[test]
 fn a_router_that_forbids_the_way_is_heard_and_the_run_goes_on() {
-    let Some(network) = Network::of(&["a", "r", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "r", "b"]);
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.1.1/24"], 1500), ("r", &["10.9.1.2/24"], 1500)]);
     network.wire([("r", &["10.9.2.2/24"], 1500), ("b", &["10.9.2.1/24"], 1500)]);
@@ -208,7 +214,8 @@ def send(source, to, target, payload, address=None):
 
 #[test]
 fn a_server_takes_datagrams_that_no_ordinary_socket_sends() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces, Python);
+    let stage = Stage::set();
     for io in ["", "--io portable"] {
         let server = stage.serve(&format!("--clean {io}"));
         stage.python(
@@ -232,7 +239,8 @@ for source in (0, 1, 7, 53, 8080, 40000, 65535):
 
 #[test]
 fn a_client_counts_what_strangers_and_forgers_send_to_its_port() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces, Python);
+    let stage = Stage::set();
     stage.network.ip("b", "addr add 10.9.0.3/32 dev lo");
     let _server = stage.serve("--clean -b 10.9.0.2");
     let mut ping = stage.ping("");
@@ -264,7 +272,8 @@ send(8080, "10.9.0.1", {port}, b"\xf5" * 65507, "10.9.0.2")
 /// counted, and the server goes on to do what it is told.
 #[test]
 fn an_interface_that_stands_still_does_not_stop_the_server() {
-    let Some(stage) = Stage::set() else { return };
+    crate::needs!(Namespaces);
+    let stage = Stage::set();
     stage.network.slow_down("b", "a");
     let mut server = stage.serve("--clean");
     let flood = format!("ping {SERVER} -i 0.001 -W 1 -s 8000 --no-record -q");

@@ -22,6 +22,7 @@ pub struct Sent {
 
 impl Desk {
     pub fn new(settings: Settings) -> Self {
+        super::watchdog::progress();
         let now = Instant::from_nanos(1_000_000_000_000);
         Self { server: Server::new(settings, [7; 32], now), now, buffer: vec![0; 65_536] }
     }

@@ -6,8 +6,10 @@ pub mod desk;
 pub mod files;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
+pub mod needs;
 pub mod process;
 pub mod relay;
+pub mod watchdog;
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Event, Resolved, ServerInfo, Settings};
@@ -30,6 +32,7 @@ pub fn share(share: f64) -> Probability {
 }
 
 pub fn settings(count: u64, every: Duration) -> Settings {
+    watchdog::progress();
     Settings { size: 64, count: Some(count), ..Settings::every(interval(every), 1) }
 }
 
@@ -57,6 +60,7 @@ pub fn answers_nothing() -> Impairment {
 
 /// A path that takes so long each way, and nothing else.
 pub fn simulation(server: reflect::Settings, one_way: Duration) -> Simulation {
+    watchdog::progress();
     Simulation::new(server, Conditions::ideal(one_way), Conditions::ideal(one_way), 7)
 }
 

@@ -1,11 +1,10 @@
 //! Hosts of their own on this machine: network namespaces, joined by virtual wires.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::process::{Process, command};
+use super::process::{Process, command, output};
 
 /// Namespaces that end with this value.
 pub struct Network {
@@ -15,23 +14,17 @@ pub struct Network {
 }
 
 impl Network {
-    /// Namespaces with these names. None where the system does not let us make them: that is said on
-    /// the terminal, where no test runner hides it.
-    pub fn of(hosts: &[&str]) -> Option<Self> {
+    /// Namespaces with these names.
+    pub fn of(hosts: &[&str]) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let id = format!("u{:x}n{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let mut network = Self { id, hosts: Vec::new() };
         for host in hosts {
-            let name = format!("{}{host}", network.id);
-            if let Err(why) = ip(&format!("netns add {name}")) {
-                let line = format!("\nNOT TESTED in network namespaces (they need root and ip): {why}\n");
-                let _ = std::io::stderr().write_all(line.as_bytes());
-                return None;
-            }
+            ip(&format!("netns add {}", network.name(host))).unwrap();
             network.hosts.push((*host).to_owned());
             network.ip(host, "link set lo up");
         }
-        Some(network)
+        network
     }
 
     /// A wire between two hosts: each end with its address (and prefix length) and its MTU.
@@ -60,12 +53,11 @@ impl Network {
         let words = "root tbf rate 8kbit burst 10000 limit 1000000000";
         let mut tc = Command::new("tc");
         tc.args(["-n", &self.name(host), "qdisc", "add", "dev", &device]).args(words.split(' '));
-        assert!(tc.status().unwrap().success(), "tc, of iproute2, knows tbf");
+        assert!(output(tc, "").status.success(), "tc, of iproute2, knows tbf");
     }
 
-    /// Has a host's own filter forbid what it would send from this UDP port, or allow it again. Whether
-    /// it can: that it cannot is said on the terminal.
-    pub fn forbid(&self, host: &str, from_port: u16, forbidden: bool) -> bool {
+    /// Has a host's own filter forbid what it would send from this UDP port, or allow it again.
+    pub fn forbid(&self, host: &str, from_port: u16, forbidden: bool) {
         let rules = if forbidden {
             format!(
                 "add table ip t; add chain ip t o {{ type filter hook output priority 0; }}; add rule ip t o udp sport {from_port} drop"
@@ -73,20 +65,18 @@ impl Network {
         } else {
             "delete table ip t".to_owned()
         };
-        let words = ["netns", "exec", &self.name(host), "nft", &rules];
-        let done = Command::new("ip").args(words).output().unwrap();
-        if !done.status.success() {
-            let why = String::from_utf8_lossy(&done.stderr);
-            let _ = std::io::stderr()
-                .write_all(format!("\nNOT TESTED with a filter (it needs nft): {why}\n").as_bytes());
-        }
-        done.status.success()
+        let mut nft = Command::new("ip");
+        nft.args(["netns", "exec", &self.name(host), "nft", &rules]);
+        let done = output(nft, "");
+        assert!(done.status.success(), "nft: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Lets a host pass on what is not for it.
     pub fn forward(&self, host: &str) {
         let words = ["netns", "exec", &self.name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
-        assert!(Command::new("ip").args(words).status().unwrap().success());
+        let mut sh = Command::new("ip");
+        sh.args(words);
+        assert!(output(sh, "").status.success());
     }
 
     /// The program with these words, in a host.
@@ -120,8 +110,9 @@ impl Drop for Network {
 }
 
 fn ip(words: &str) -> Result<(), String> {
-    let output = Command::new("ip").args(words.split_whitespace()).output();
-    let output = output.map_err(|error| format!("ip: {error}"))?;
+    let mut command = Command::new("ip");
+    command.args(words.split_whitespace());
+    let output = output(command, "");
     let said = || format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
     if output.status.success() { Ok(()) } else { Err(said()) }
 }

@@ -1,18 +1,21 @@
 //! The program as a process: started, watched line by line, signalled, never left behind.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::watchdog;
+
 /// What takes longer hangs; nothing here is fast or slow by this measure.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(120);
 
 pub fn udpecho() -> Command {
+    watchdog::progress();
     Command::new(env!("CARGO_BIN_EXE_udpecho"))
 }
 
@@ -62,17 +65,16 @@ impl Process {
     pub fn spawn(mut command: Command) -> Self {
         let name = format!("{command:?}");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| {
-            panic!(
-                "{} is needed by this test and cannot be started: {error}",
-                command.get_program().display()
-            )
-        });
+        let mut child = start(&mut command);
         let stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
         let pid = child.id();
         let (status, ended) = channel();
-        thread::spawn(move || status.send(child.wait().unwrap()));
+        thread::spawn(move || {
+            let code = child.wait().unwrap();
+            watchdog::ended(pid);
+            status.send(code)
+        });
         Self { name, pid, stdout, stderr, ended, is_over: false }
     }
 
@@ -96,8 +98,7 @@ impl Process {
     }
 
     fn try_signal(&self, name: &str) -> bool {
-        let kill = format!("kill -{name} {}", self.pid);
-        Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
+        try_signal(self.pid, name)
     }
 
     /// Interrupts it again and again, as somebody who has lost patience.
@@ -119,6 +120,7 @@ impl Process {
 
     fn finished(&mut self, status: ExitStatus) -> Finished {
         self.is_over = true;
+        watchdog::progress();
         Finished { code: status.code(), stdout: self.stdout.rest(), stderr: self.stderr.rest() }
     }
 }
@@ -136,6 +138,7 @@ impl Lines {
             let next = self.coming.recv_timeout(BOUND);
             let line = next.unwrap_or_else(|_| panic!("no line with '{text}' from {name}: {:#?}", self.read));
             self.read.push(line.clone());
+            watchdog::progress();
             if line.contains(text) {
                 return line;
             }
@@ -157,6 +160,37 @@ impl Drop for Process {
             let _ = self.ended.recv_timeout(BOUND);
         }
     }
+}
+
+fn start(command: &mut Command) -> Child {
+    let child = command.spawn().unwrap_or_else(|error| {
+        panic!("{} is needed by this test and cannot be started: {error}", command.get_program().display())
+    });
+    watchdog::started(child.id());
+    child
+}
+
+pub fn try_signal(pid: u32, name: &str) -> bool {
+    let kill = format!("kill -{name} {pid}");
+    Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
+}
+
+/// What a program wrote that was given this input. One that does not end is killed.
+pub fn output(mut command: Command, input: impl Into<Vec<u8>>) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(&mut command);
+    let (pid, input, (send, ended)) = (child.id(), input.into(), channel());
+    thread::spawn(move || {
+        // A program that reads no input may have closed it.
+        let _ = child.stdin.take().unwrap().write_all(&input);
+        let output = child.wait_with_output().unwrap();
+        watchdog::ended(pid);
+        send.send(output)
+    });
+    ended.recv_timeout(BOUND).unwrap_or_else(|_| {
+        try_signal(pid, "KILL");
+        panic!("{command:?} does not end");
+    })
 }
 
 pub fn run(command: Command) -> Finished {

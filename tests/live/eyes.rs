@@ -1,10 +1,8 @@
-//! The page in a real browser, the metrics in a real Prometheus. Without these programs the tests
-//! fail, and name what is missing.
+//! The page in a real browser, the metrics in a real Prometheus.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -12,18 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command};
+use crate::common::process::{Process, Serve, command, output};
 use crate::web::{body, free_tcp_port, get, page_of};
-
-fn output(mut command: Command, input: &str) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| {
-        let name = command.get_program().display();
-        panic!("{name} is needed by this test (Debian has a package of it) and cannot be started: {error}")
-    });
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
 
 fn chromium(folder: &Path, size: &str, url: &str, what: &[&str]) -> Output {
     let mut chromium = Command::new("chromium");
@@ -47,6 +35,7 @@ fn cards(dom: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
+    crate::needs!(Chromium);
     let folder = TempDir::new().unwrap();
     let serve = Serve::start("--clean --loss nth:5 --delay uniform:1ms..30ms");
     let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http 0", serve.port);
@@ -82,6 +71,7 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
 
 #[test]
 fn a_browser_shows_what_the_server_says() {
+    crate::needs!(Chromium);
     let (folder, mut serve) =
         (TempDir::new().unwrap(), Serve::start("--clean --loss nth:5 --delay constant:30ms --http 0"));
     let page = page_of(&mut serve.process);
@@ -107,6 +97,14 @@ fn a_browser_shows_what_the_server_says() {
     assert_eq!(client.finish().code, Some(0));
 }
 
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// The page as a browser has it that found nothing to complain of, and the record of that moment.
 fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
     let over = AtomicBool::new(false);
@@ -125,8 +123,11 @@ fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
         });
         thread::sleep(Duration::from_secs(2));
         let url = format!("http://127.0.0.1:{port}/");
-        let shown = chromium(folder.path(), "1280,1400", &url, &["--dump-dom"]);
-        over.store(true, Ordering::Release);
+        let shown = {
+            // Also if the browser fails, so that the reader of records ends.
+            let _over = SetOnDrop(&over);
+            chromium(folder.path(), "1280,1400", &url, &["--dump-dom"])
+        };
         (records.join().unwrap(), shown)
     });
     let (dom, log) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
@@ -139,6 +140,7 @@ fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
 
 #[test]
 fn prometheus_reads_the_counters() {
+    crate::needs!(Prometheus);
     let (folder, mut serve) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4 --http 0"));
     let server_page = page_of(&mut serve.process);
     let words = format!("ping 127.0.0.1:{} -i 20ms -q --no-record --http 0", serve.port);

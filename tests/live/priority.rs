@@ -76,6 +76,7 @@ fn a_server_is_not_pushed_aside_by_those_who_look() {
 
 #[test]
 fn a_place_in_the_queue_that_was_given_is_kept() {
+    crate::needs!(Chrt);
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
     let mut chrt = Command::new("chrt");
     chrt.current_dir(folder.path()).args(["--batch", "0", env!("CARGO_BIN_EXE_udpecho")]);

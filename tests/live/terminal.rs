@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::common::watchdog;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// Looked at this often, and for a minute at most: nothing here is fast or slow by this measure.
@@ -44,6 +45,7 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         variables.iter().for_each(|(name, value)| command.env(name, value));
+        watchdog::progress();
         let child = pair.slave.spawn_command(command).unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
@@ -76,6 +78,7 @@ impl Terminal {
 
     /// Waits for a screen that is as wanted.
     pub fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
+        watchdog::progress();
         for _ in 0..LOOKS {
             let screen = self.screen();
             if wanted(&screen) {

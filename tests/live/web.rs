@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::process::{Process, Serve, command, port_in};
+use crate::common::watchdog;
 
 /// A TCP port that nobody has.
 pub fn free_tcp_port() -> u16 {
@@ -20,7 +21,9 @@ pub fn page_of(process: &mut Process) -> u16 {
 }
 
 pub fn get(port: u16, path: &str) -> String {
+    watchdog::progress();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -24,7 +24,8 @@ fn refused(network: &Network, words: &str) -> String {
 
 #[test]
 fn a_wire_that_carries_less_is_measured_and_advised_on() {
-    let Some(network) = Network::of(&["a", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "b"]);
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.0.1/24", "fd09::1/64"], 1400), ("b", &["10.9.0.2/24", "fd09::2/64"], 1400)]);
     let _server = network.serve("b", folder.path(), "--clean");
@@ -41,7 +42,8 @@ fn a_wire_that_carries_less_is_measured_and_advised_on() {
 /// Also once it fragments, and what is short as well as what is long.
 #[test]
 fn answers_longer_than_the_wire_carries_leave_in_pieces() {
-    let Some(network) = Network::of(&["a", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "b"]);
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.0.1/24", "fd09::1/64"], 1400), ("b", &["10.9.0.2/24", "fd09::2/64"], 1400)]);
     let _server = network.serve("b", folder.path(), "--clean");
@@ -58,7 +60,8 @@ fn answers_longer_than_the_wire_carries_leave_in_pieces() {
 /// The far end of a wire takes no more than its own MTU (and a VLAN's tag) and says nothing.
 #[test]
 fn a_black_hole_is_found_by_what_passes() {
-    let Some(network) = Network::of(&["a", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "b"]);
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.0.1/24"], 1500), ("b", &["10.9.0.2/24"], 1400)]);
     let _server = network.serve("b", folder.path(), "--clean");
@@ -73,7 +76,8 @@ fn a_black_hole_is_found_by_what_passes() {
 /// The tag counts as payload: what is found is what `-s` takes.
 #[test]
 fn with_a_key_a_black_hole_is_found_and_the_size_that_passes_is_measured() {
-    let Some(network) = Network::of(&["a", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "b"]);
     let folder = TempDir::new().unwrap();
     assert_eq!(run(command(folder.path(), "keygen -o key")).code, Some(0));
     let key = format!("--key-file {}/key", folder.path().display());
@@ -96,7 +100,8 @@ fn with_a_key_a_black_hole_is_found_and_the_size_that_passes_is_measured() {
 
 #[test]
 fn a_router_that_tells_is_believed() {
-    let Some(network) = Network::of(&["a", "r", "b"]) else { return };
+    crate::needs!(Namespaces);
+    let network = Network::of(&["a", "r", "b"]);
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.1.1/24"], 1500), ("r", &["10.9.1.2/24"], 1500)]);
     network.wire([("r", &["10.9.2.2/24"], 1300), ("b", &["10.9.2.1/24"], 1300)]);

@@ -267,7 +267,8 @@ const TEXT_LENGTH: U16 = 0..2;
 
 /// A text that is too long is cut: it is for people to read.
 fn put_text(buffer: &mut [u8], text: &str) {
-    let text = &text[..text.floor_char_boundary(SPEC_MAX)];
+    let end = (0..=text.len().min(SPEC_MAX)).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let text = &text[..end];
     put_u16(buffer, TEXT_LENGTH, text.len() as u16);
     buffer[2..2 + text.len()].copy_from_slice(text.as_bytes());
 }

@@ -1,0 +1,101 @@
+//! What tests need besides Rust. A test whose need is missing is skipped and recorded for the closing
+//! line of `tests/untested.rs`; with `UDPECHO_REQUIRE_ALL=1`, as in `.ci/run`, it fails instead.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// Named network namespaces with virtual wires between them.
+    Namespaces,
+    /// A network namespace that an ordinary user may make.
+    UserNamespace,
+    Nft,
+    Python,
+    Chromium,
+    Prometheus,
+    Chrt,
+}
+
+impl Need {
+    /// Why it is missing; none if it is there.
+    fn missing(self) -> Option<&'static str> {
+        let (is_met, why) = match self {
+            Self::Namespaces => (can_add_namespace(), "network namespaces need root and iproute2"),
+            Self::UserNamespace => (can_unshare(), "a user's network namespace needs iproute2 and leave"),
+            Self::Nft => (on_path("nft"), "no nft"),
+            Self::Python => (on_path("python3"), "no python3"),
+            Self::Chromium => (on_path("chromium"), "no chromium"),
+            Self::Prometheus => (on_path("prometheus") && on_path("promtool"), "no prometheus"),
+            Self::Chrt => (on_path("chrt"), "no chrt"),
+        };
+        (!is_met).then_some(why)
+    }
+}
+
+/// Returns from the test that calls it if one of these needs is missing.
+#[macro_export]
+macro_rules! needs {
+    ($($need:ident),+) => {
+        fn here() {}
+        let test = std::any::type_name_of_val(&here).trim_end_matches("::here");
+        if !$crate::common::needs::are_met(test, &[$($crate::common::needs::Need::$need),+]) {
+            return;
+        }
+    };
+}
+
+pub fn are_met(test: &str, needs: &[Need]) -> bool {
+    let record = skipped_folder().join(test.replace("::", "."));
+    let Some(why) = needs.iter().find_map(|need| need.missing()) else {
+        let _ = fs::remove_file(record);
+        return true;
+    };
+    assert!(!everything_is_required(), "{test} cannot run: {why}");
+    fs::create_dir_all(skipped_folder()).expect("a folder for what is skipped");
+    fs::write(record, why).expect("a record of what is skipped");
+    false
+}
+
+pub fn everything_is_required() -> bool {
+    env::var_os("UDPECHO_REQUIRE_ALL").is_some_and(|value| value == "1")
+}
+
+/// The tests that were skipped since this was last called, and why.
+pub fn take_skipped() -> BTreeMap<String, String> {
+    let Ok(entries) = fs::read_dir(skipped_folder()) else { return BTreeMap::new() };
+    let skipped = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        let why = fs::read_to_string(&path).expect("why it was skipped");
+        fs::remove_file(&path).expect("its record is removed");
+        (path.file_name().expect("a name").to_string_lossy().replace('.', "::"), why)
+    });
+    skipped.collect()
+}
+
+fn skipped_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped")
+}
+
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn can_add_namespace() -> bool {
+    let name = format!("udpecho-{}-{:?}", std::process::id(), std::thread::current().id());
+    let name = name.replace(['(', ')'], "");
+    on_path("tc") && succeeds("ip", &["netns", "add", &name]) && succeeds("ip", &["netns", "delete", &name])
+}
+
+fn can_unshare() -> bool {
+    succeeds("unshare", &["--map-root-user", "--net", "--pid", "--fork", "ip", "link", "set", "lo", "up"])
+}
+
+fn succeeds(program: &str, words: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
