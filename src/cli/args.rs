@@ -13,6 +13,17 @@ use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, parse_duration};
 use values::{decay, http_address, number, rate, source};
 
+const LISTENING: &str = "Listening";
+const IMPAIRMENTS: &str = "Impairments (udpecho help impairments has the whole grammar)";
+const ACCESS: &str = "Who is answered";
+const LIMITS: &str = "Limits";
+const RUNNING: &str = "Running";
+const DISPLAY: &str = "Display";
+const SERVER: &str = "Server";
+const PROBES: &str = "Probes";
+const SOCKETS: &str = "Socket";
+const RECORD: &str = "Record";
+
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
 #[command(
@@ -34,6 +45,10 @@ pub enum Command {
     Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     Profiles,
+    /// Print a sample scenario, for serve --scenario
+    Scenario,
+    /// Print the JSON schema of what ping writes: run.json, or a line of --json-stream
+    Schema(Schema),
     /// Draw a recorded run again, and print its summary
     Report(Report),
     /// Show what changed between recorded runs
@@ -66,70 +81,79 @@ pub enum TextFrom {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho serve --clean
+  udpecho serve --delay normal:50ms+-10ms --loss gilbert:p=1%,r=25%
+  udpecho serve -p 9000 --profile wifi --http 8081
+
+Loop guard: 256 datagrams in a row that repeat the last reply to their address, in turn with the replies, are
+a loop between echo servers, and one reply is withheld (loop_guard). A stop-and-wait client whose payload never
+changes loses one reply in 256.")]
 pub struct Serve {
     /// UDP port to listen on; 0 takes a free one, which the first line names
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(0, 65_535, "8080"))]
+    #[arg(help_heading = LISTENING, short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(0, 65_535, "8080"))]
     pub port: u16,
     /// Address to listen on [default: all of this host]
-    #[arg(short, long, value_name = "ADDRESS")]
+    #[arg(help_heading = LISTENING, short, long, value_name = "ADDRESS")]
     pub bind: Option<IpAddr>,
     /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
+    #[arg(help_heading = LISTENING, short = '4', conflicts_with = "ipv6")]
     pub ipv4: bool,
     /// IPv6 only
-    #[arg(short = '6')]
+    #[arg(help_heading = LISTENING, short = '6')]
     pub ipv6: bool,
     #[command(flatten)]
     pub impair: Impair,
     /// Let a client choose, with ping --impair, what is injected into its own session
-    #[arg(long)]
+    #[arg(help_heading = IMPAIRMENTS, long)]
     pub client_impair: bool,
     /// Seed of what is injected: every session meets the same fates
-    #[arg(long, value_name = "SEED")]
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SEED")]
     pub impair_seed: Option<u64>,
     /// Let a client stop the server
-    #[arg(long)]
+    #[arg(help_heading = ACCESS, long)]
     pub allow_stop: bool,
     /// Whose text clients are answered: the text dialect's replies are longer than its requests
-    #[arg(long, value_name = "WHO", default_value = "private")]
+    #[arg(help_heading = ACCESS, long, value_name = "WHO", default_value = "private")]
     pub text_from: TextFrom,
     /// Answer services' ports too: those below 1024, and those of mDNS, SSDP, SIP and their like
-    #[arg(long)]
+    #[arg(help_heading = ACCESS, long)]
     pub allow_low_ports: bool,
     /// File with a key, as udpecho keygen writes it: only clients that have it are answered [default: the
     /// key in UDPECHO_KEY, if there is one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = ACCESS, long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Largest probe to agree to, in bytes of UDP payload
-    #[arg(long, value_name = "BYTES", default_value = "65527")]
+    #[arg(help_heading = LIMITS, long, value_name = "BYTES", default_value = "65527")]
     pub max_size: ByteSize,
     /// When told to end, still send what is held for so long
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(help_heading = RUNNING, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub drain: Duration,
     #[command(flatten)]
     pub limits: Limits,
     /// Threads that answer, each with its share of the clients and of what is limited
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(help_heading = RUNNING, long, value_name = "N", default_value = "1")]
     pub threads: NonZero<usize>,
     /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
-    #[arg(long)]
+    #[arg(help_heading = RUNNING, long)]
     pub busy_poll: bool,
     /// Take no kernel timestamps of what arrives unless replies are held: 3 % faster, but clients cannot tell
     /// the server's own time from the network's
-    #[arg(long)]
+    #[arg(help_heading = RUNNING, long)]
     pub no_stamps: bool,
     /// The default now
-    #[arg(long, hide = true, conflicts_with = "no_stamps")]
+    #[arg(help_heading = RUNNING, long, hide = true, conflicts_with = "no_stamps")]
     pub stamps: bool,
     /// Print nothing but errors
-    #[arg(short, long)]
+    #[arg(help_heading = DISPLAY, short, long)]
     pub quiet: bool,
     /// Show the traffic and the clients on a full screen; ? there helps
-    #[arg(long)]
+    #[arg(help_heading = DISPLAY, long)]
     pub tui: bool,
     /// Serve a page that shows the same, with /metrics for Prometheus; a port alone is one of this host
     /// only
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
     pub http: Option<SocketAddr>,
     /// Another name that browsers may ask for the page by, besides addresses, localhost and this host's own
     /// names; can be given several times
@@ -137,6 +161,20 @@ pub struct Serve {
     pub http_host: Vec<String>,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Which: run for run.json and --json, events for a line of --json-stream
+    #[arg(value_name = "WHICH", default_value = "run")]
+    pub which: Which,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    Run,
+    Events,
 }
 
 #[derive(Debug, Args)]
@@ -148,7 +186,7 @@ pub struct Keygen {
 
 /// What a server gives at most. The totals at its end tell what was refused.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = LIMITS)]
 pub struct Limits {
     /// Memory for replies that are held, about 110 bytes each beside their own; probes beyond it are
     /// refused, and their clients told
@@ -188,7 +226,7 @@ pub struct Limits {
 
 /// What to inject. Naming any impairment starts from clean; with --profile it changes the profile.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Impairments (udpecho help impairments has the whole grammar)")]
+#[command(next_help_heading = IMPAIRMENTS)]
 pub struct Impair {
     /// Inject nothing: the same as --profile clean
     #[arg(long, conflicts_with = "profile")]
@@ -226,133 +264,138 @@ pub struct Impair {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho ping -n 100 -i 10ms 192.0.2.7
+  udpecho ping --rate 10k -w 30 -o results/evening 192.0.2.7
+  udpecho ping --json --fail-loss 1% -n 1000 -i 5ms 192.0.2.7 > run.json")]
 #[command(group = ArgGroup::new("written").args(["output", "csv"]).multiple(true))]
 pub struct Ping {
     /// Server to measure, as HOST or HOST:PORT; an IPv6 address with a port in brackets
-    #[arg(value_name = "HOST", conflicts_with = "ip")]
+    #[arg(help_heading = SERVER, value_name = "HOST", conflicts_with = "ip")]
     pub host: Option<String>,
     /// The same, as -ip HOST
-    #[arg(long, value_name = "HOST")]
+    #[arg(help_heading = SERVER, long, value_name = "HOST")]
     pub ip: Option<String>,
     /// The server's port [default: 8080]
-    #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
+    #[arg(help_heading = SERVER, short, long, value_name = "PORT", allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
     pub port: Option<u16>,
     /// Number of probes [default: until interrupted]
-    #[arg(short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
+    #[arg(help_heading = PROBES, short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
     pub count: Option<u64>,
     /// Time from one probe to the next, in seconds, or as in 500ms, 20us [default: 1, with -f 100us]
-    #[arg(short, long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(help_heading = PROBES, short, long, value_name = "TIME", allow_negative_numbers = true)]
     pub interval: Option<Interval>,
     /// Probes a second instead of -i, as in 200k; above 200k they leave in trains
-    #[arg(long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
+    #[arg(help_heading = PROBES, long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
     pub rate: Option<Interval>,
     /// How probes are made to leave on time: sleep is cheap and 10 to 150 us late, hybrid looks at the clock
     /// shortly before, busy never sleeps
-    #[arg(long, value_name = "HOW", default_value = "hybrid")]
+    #[arg(help_heading = PROBES, long, value_name = "HOW", default_value = "hybrid")]
     pub timer: Timer,
     /// Bytes of UDP payload, as in 512, 1k, 1Ki
-    #[arg(short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
+    #[arg(help_heading = PROBES, short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
     pub size: ByteSize,
     /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
-    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
+    #[arg(help_heading = PROBES, long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
     pub decay: Option<Probability>,
     /// Make intervals random, so that periodic events cannot alias with fixed-interval probes: --min-interval
     /// plus an exponential time, with -i as the mean of both together
-    #[arg(long, conflicts_with = "decay")]
+    #[arg(help_heading = PROBES, long, conflicts_with = "decay")]
     pub poisson: bool,
     /// Seed of the random intervals, to have them again [default: another each time; run.json has it]
-    #[arg(long, value_name = "SEED", requires = "poisson")]
+    #[arg(help_heading = PROBES, long, value_name = "SEED", requires = "poisson")]
     pub poisson_seed: Option<u64>,
     /// No interval gets shorter than this by --decay or --poisson [default: 100us; with --poisson a tenth of -i at most]
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = PROBES, long, value_name = "TIME")]
     pub min_interval: Option<Interval>,
     /// Kernel timestamps of the probes that leave at any rate: more accurate; one extra syscall per probe
     /// [default: up to 10,000 probes a second]
-    #[arg(long)]
+    #[arg(help_heading = PROBES, long)]
     pub tx_stamps: bool,
     /// Take send times in user space, just before the send call
-    #[arg(long, conflicts_with = "tx_stamps")]
+    #[arg(help_heading = PROBES, long, conflicts_with = "tx_stamps")]
     pub no_tx_stamps: bool,
     /// Time after which a reply is late [default: the interval, until the next probe is due]
-    #[arg(short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(help_heading = PROBES, short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
     pub deadline: Option<Interval>,
     /// Send no probe after this time
-    #[arg(short = 'w', long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(help_heading = PROBES, short = 'w', long, value_name = "TIME", allow_negative_numbers = true)]
     pub total: Option<Interval>,
     /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
+    #[arg(help_heading = SOCKETS, short = '4', conflicts_with = "ipv6")]
     pub ipv4: bool,
     /// IPv6 only
-    #[arg(short = '6')]
+    #[arg(help_heading = SOCKETS, short = '6')]
     pub ipv6: bool,
     /// Source address: one of this host's, not the name of an interface
-    #[arg(short = 'I', long, value_name = "ADDRESS", value_parser = source)]
+    #[arg(help_heading = SOCKETS, short = 'I', long, value_name = "ADDRESS", value_parser = source)]
     pub source: Option<IpAddr>,
     /// Differentiated services code point, 0 to 63
-    #[arg(short = 'Q', long, value_name = "DSCP", allow_negative_numbers = true, value_parser = number::<u8>(0, 63, "46"))]
+    #[arg(help_heading = SOCKETS, short = 'Q', long, value_name = "DSCP", allow_negative_numbers = true, value_parser = number::<u8>(0, 63, "46"))]
     pub dscp: Option<u8>,
     /// Time to live of what is sent
-    #[arg(short = 't', long, value_name = "HOPS", allow_negative_numbers = true, value_parser = number::<u8>(1, 255, "64"))]
+    #[arg(help_heading = SOCKETS, short = 't', long, value_name = "HOPS", allow_negative_numbers = true, value_parser = number::<u8>(1, 255, "64"))]
     pub ttl: Option<u8>,
     /// Whether routers may fragment: do forbids it, dont allows it
-    #[arg(short = 'M', value_name = "do|dont")]
+    #[arg(help_heading = SOCKETS, short = 'M', value_name = "do|dont")]
     pub fragment: Option<Fragment>,
     /// Find the largest payload that the path carries in one piece, each way, print it, and end
-    #[arg(long, conflicts_with_all = [
+    #[arg(help_heading = SERVER, long, conflicts_with_all = [
         "count", "interval", "size", "decay", "poisson", "deadline", "total", "text", "impair", "stop_server",
         "output", "no_record", "csv", "json", "json_stream",
     ])]
     pub find_size: bool,
     /// Speak the text dialect, to servers that know nothing else
-    #[arg(long)]
+    #[arg(help_heading = SERVER, long)]
     pub text: bool,
     /// File with the server's key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if there
     /// is one]
-    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    #[arg(help_heading = SERVER, long, value_name = "FILE", conflicts_with = "text")]
     pub key_file: Option<PathBuf>,
     /// Ask for an injection of one's own, as in "wifi loss=5%"; the server grants it with --client-impair,
     /// the one inside this process always
-    #[arg(long, value_name = "SPEC", conflicts_with = "text")]
+    #[arg(help_heading = SERVER, long, value_name = "SPEC", conflicts_with = "text")]
     pub impair: Option<String>,
     /// While no server answers, ask until one does; --tui and --http do so anyway
-    #[arg(long, conflicts_with = "find_size")]
+    #[arg(help_heading = SERVER, long, conflicts_with = "find_size")]
     pub wait: bool,
     /// Ask the server to stop at the end; it does if it was started with --allow-stop
-    #[arg(long)]
+    #[arg(help_heading = SERVER, long)]
     pub stop_server: bool,
     /// Folder to write to [default: results/START-HOST]
-    #[arg(short, long, value_name = "DIR", conflicts_with = "no_record")]
+    #[arg(help_heading = RECORD, short, long, value_name = "DIR", conflicts_with = "no_record")]
     pub output: Option<PathBuf>,
     /// Replace what is there already: a run in the folder, the file of --csv
-    #[arg(long, requires = "written")]
+    #[arg(help_heading = RECORD, long, requires = "written")]
     pub force: bool,
     /// Write no folder
-    #[arg(long)]
+    #[arg(help_heading = RECORD, long)]
     pub no_record: bool,
     /// Write no more rows to probes.csv when it has this size; measuring, seconds.csv and the summary go on
     #[arg(long, value_name = "BYTES", default_value = "1Gi")]
     pub record_limit: ByteSize,
     /// Print the header and the summary only
-    #[arg(short, long)]
+    #[arg(help_heading = DISPLAY, short, long)]
     pub quiet: bool,
     /// Print all statistics
-    #[arg(short, long)]
+    #[arg(help_heading = DISPLAY, short, long)]
     pub verbose: bool,
     /// Print the time before each probe's line, in seconds since 1970
-    #[arg(short = 'D', long)]
+    #[arg(help_heading = DISPLAY, short = 'D', long)]
     pub timestamps: bool,
     /// Say so when a probe has no answer yet and the next one leaves
-    #[arg(short = 'O', long)]
+    #[arg(help_heading = DISPLAY, short = 'O', long)]
     pub outstanding: bool,
     /// Flood: print a dot for each probe, erased when it is answered, instead of lines
-    #[arg(short = 'f', long)]
+    #[arg(help_heading = DISPLAY, short = 'f', long)]
     pub flood: bool,
     /// Show the run on a full screen as it goes: chart, losses, histogram, percentiles; ? there helps
-    #[arg(long, conflicts_with_all = ["flood", "json", "json_stream"])]
+    #[arg(help_heading = DISPLAY, long, conflicts_with_all = ["flood", "json", "json_stream"])]
     pub tui: bool,
     /// Serve a page that shows the run as it goes, with /metrics for Prometheus and /api/run.json; a port
     /// alone is one of this host only
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
     pub http: Option<SocketAddr>,
     /// Another name that browsers may ask for the page by, besides addresses, localhost and this host's own
     /// names; can be given several times

@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod documents;
 mod embedded;
 mod exit;
 mod impair;
@@ -33,6 +34,9 @@ use exit::Exit;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed: Vec<OsString> = arguments.into_iter().collect();
     let argv = typed.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if documents::is_help_on_impairments(&typed) {
+        return documents::impairments().unwrap_or_else(|error| exit::complain(&error, Exit::Error)).into();
+    }
     let parsed = match parse(typed) {
         Ok(parsed) => parsed,
         Err(error) => return exit::usage(&error),
@@ -42,6 +46,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ping(arguments) => ping::run(&arguments, argv),
         Command::Keygen(arguments) => key::generate(&arguments),
         Command::Profiles => profiles::run(),
+        Command::Scenario => documents::scenario(),
+        Command::Schema(arguments) => documents::schema(arguments.which),
         Command::Report(arguments) => report::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     };

@@ -39,6 +39,9 @@ impl Target {
         let found = (self.host.as_str(), self.port).to_socket_addrs().with_context(|| {
             match self.host.matches(':').count() {
                 0 | 1 => format!("cannot resolve '{}': is the name right?", self.host),
+                _ if self.host.contains('%') => {
+                    format!("cannot resolve '{}': is its interface there?", self.host)
+                }
                 _ => format!("'{}' is no IPv6 address; with a port: [2001:db8::1]:8080", self.host),
             }
         })?;

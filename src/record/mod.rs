@@ -13,6 +13,11 @@ mod rows;
 mod run;
 mod seconds;
 
+/// The JSON schema of `run.json`.
+pub const RUN_SCHEMA: &str = include_str!("run.schema.json");
+/// The JSON schema of a line of the stream of events.
+pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
+
 pub use events::EventWriter;
 pub use fold::Fold;
 pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};

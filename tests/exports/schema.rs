@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::made::{Made, Scenario};
 
-const RUN: &str = include_str!("../../src/record/run.schema.json");
-const EVENTS: &str = include_str!("../../src/record/events.schema.json");
+use udpecho::record::{EVENTS_SCHEMA as EVENTS, RUN_SCHEMA as RUN};
 
 fn parsed(schema: &str) -> Value {
     serde_json::from_str(schema).unwrap()
