@@ -47,7 +47,7 @@ fn main() {
     println!("{openings} openings from one address ({from_one} answered), from as many ({from_many})");
     println!(
         "sessions {}, denied {}, refused as strangers {}, overflows {}",
-        counters.sessions, counters.sessions_denied, counters.strangers_refused, counters.overflows
+        counters.sessions, counters.sessions_denied, counters.unverified_refused, counters.overflows
     );
     println!("memory grew by {} kB; of {sent} probes at 1,000 a second {lost} were lost", grown / 1000);
     assert!(grown < 50_000_000 && lost == 0);
@@ -87,7 +87,7 @@ fn open(socket: &UdpSocket, address: SocketAddr, index: u64) -> bool {
         remember: 1 << 22,
         idle_secs: 3600,
         first_seq: 0,
-        wants: "",
+        requested_impairment: "",
     };
     let length = open.emit(&mut buffer);
     let _ = socket.send_to(&buffer[..length], address);

@@ -14,7 +14,7 @@ use udpecho::probe::{Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
 use udpecho::time::Duration;
 use udpecho::units::Interval;
-use udpecho::wire::seal::Key;
+use udpecho::wire::auth::Key;
 
 const ROUNDS: usize = 5;
 /// A steady run, one that has the processor work all the time, and one whose probes leave in trains.

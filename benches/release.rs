@@ -88,7 +88,7 @@ fn open(socket: &UdpSocket) -> Token {
         remember: 1 << 22,
         idle_secs: 60,
         first_seq: 0,
-        wants: "",
+        requested_impairment: "",
     };
     let length = open.emit(&mut buffer);
     socket.send(&buffer[..length]).unwrap();

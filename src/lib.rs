@@ -27,6 +27,7 @@
 //! ```
 
 pub mod cli;
+pub mod endpoints;
 pub mod host;
 pub mod impair;
 pub mod net;

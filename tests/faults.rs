@@ -10,15 +10,15 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use udpecho::impair::Impairment;
-use udpecho::probe::{Cause, Event, Language, Outcome, Resolved, Settings};
+use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect::{self, Injection, TextFrom};
 use udpecho::rng::{Draws, Stream};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
+use udpecho::wire::auth::Key;
 use udpecho::wire::native::{
     Forgotten, Probe, Reply, SocketMark, Token, emit_close, emit_stop, emit_stopped,
 };
-use udpecho::wire::seal::Key;
 use udpecho::wire::text;
 
 use common::{clean, decay, interval, millis, resolved, settings, share};
@@ -93,7 +93,7 @@ impl Dice {
             allow_stop: self.chance(0.2),
             text_from: TextFrom::Any,
             max_held_bytes: if self.chance(0.2) { 1000 } else { 1 << 20 },
-            max_fates_bytes: if self.chance(0.2) { 100 } else { 1 << 20 },
+            max_history_bytes: if self.chance(0.2) { 100 } else { 1 << 20 },
             session_rate: self.chance(0.2).then_some(20),
             key: key.clone(),
             ..clean()
@@ -102,7 +102,7 @@ impl Dice {
 
     fn client(&mut self, key: &Option<Key>) -> Settings {
         let every = millis(5) + self.time(millis(300));
-        let language = if key.is_none() && self.chance(0.2) { Language::Text } else { Language::Native };
+        let language = if key.is_none() && self.chance(0.2) { Dialect::Text } else { Dialect::Native };
         let schedule = if self.chance(0.3) {
             decay(every, millis(2))
         } else {
@@ -224,7 +224,7 @@ fn scenario(number: u64) {
     if let Some(server) = simulation.server() {
         let left = server.counters();
         assert_eq!(
-            (left.sessions, left.text_clients, left.held, left.held_bytes, left.fates_bytes),
+            (left.sessions, left.text_clients, left.held, left.held_bytes, left.history_bytes),
             (0, 0, 0, 0, 0)
         );
     }
@@ -249,7 +249,7 @@ fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady
         assert_eq!(row.rtt.is_some(), matches!(row.outcome, Outcome::Ok | Outcome::Late), "{row:?}");
         assert_eq!(row.copies > 0, row.rtt.is_some(), "{row:?}");
         copies += u64::from(row.copies);
-        if let (Language::Native, true) = (settings.language, steady_clocks) {
+        if let (Dialect::Native, true) = (settings.dialect, steady_clocks) {
             let story = ledger.story(row.seq).expect("a story for each probe");
             agrees(row, story.reached_server.len(), story.replies_sent, &story.replies);
         }
@@ -257,7 +257,7 @@ fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady
     let told: u64 = ledger.stories().map(|(_, story)| story.replies.len() as u64).sum();
     let counters = simulation.client(client).counters();
     let counted = copies + counters.copies_after_close + counters.stragglers + counters.forged;
-    if settings.language == Language::Native {
+    if settings.dialect == Dialect::Native {
         assert!(counted <= told, "{counted} of {told} replies: {counters:?}");
         assert!(told <= counted + counters.junk + counters.unauthentic, "{told} replies, {counters:?}");
     }

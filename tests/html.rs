@@ -4,7 +4,7 @@
 mod specimen;
 
 use serde_json::Value;
-use specimen::{Fate, Specimen, classic, path, summary};
+use specimen::{SecondOutcome, Specimen, classic, path, summary};
 use udpecho::probe::Cause;
 use udpecho::report::{Digest, Theme, html};
 
@@ -21,7 +21,10 @@ fn data(page: &str) -> Value {
 }
 
 fn specimens() -> Vec<(&'static str, Specimen)> {
-    let lost = |_: u64, _: f64, _: &mut _| Fate { loss: Some(Cause::Up), ..Fate::answered(1e6, 0.0) };
+    let lost = |_: u64, _: f64, _: &mut _| SecondOutcome {
+        loss: Some(Cause::Up),
+        ..SecondOutcome::answered(1e6, 0.0)
+    };
     vec![
         ("none", Specimen::new(0, 0.5, classic(0.0))),
         ("one", Specimen::new(1, 0.5, classic(0.0))),

@@ -3,7 +3,7 @@
 mod specimen;
 
 use specimen::drawing::{self, texts};
-use specimen::{Fate, Specimen, classic, exponential, path, summary};
+use specimen::{SecondOutcome, Specimen, classic, exponential, path, summary};
 use udpecho::probe::Cause;
 use udpecho::record::Event;
 use udpecho::report::{Digest, Theme, chart, png};
@@ -11,48 +11,61 @@ use udpecho::rng::Draws;
 
 /// Runs that have broken pictures before: nothing, one, all alike, all lost, far out, very long.
 fn specimens() -> Vec<(&'static str, Specimen)> {
-    let lost =
-        |cause| move |_: u64, _: f64, _: &mut _| Fate { loss: Some(cause), ..Fate::answered(1e6, 0.0) };
+    let lost = |cause| {
+        move |_: u64, _: f64, _: &mut _| SecondOutcome {
+            loss: Some(cause),
+            ..SecondOutcome::answered(1e6, 0.0)
+        }
+    };
     vec![
         ("none", Specimen::new(0, 0.5, classic(0.0))),
         ("one", Specimen::new(1, 0.5, classic(0.0))),
         ("one, lost", Specimen::new(1, 0.5, lost(Cause::Unknown))),
         (
             "ten in a tenth of a second",
-            Specimen::new(10, 0.01, |_, _, draws| Fate::answered(2e6 + exponential(draws, 1e6), 0.0)),
+            Specimen::new(10, 0.01, |_, _, draws| {
+                SecondOutcome::answered(2e6 + exponential(draws, 1e6), 0.0)
+            }),
         ),
         ("the classic hundred", Specimen::new(100, 0.5, classic(0.1))),
         ("the classic hundred, often late", Specimen::new(100, 0.5, classic(0.1)).deadline(0.4)),
         ("all lost", Specimen::new(100, 0.5, lost(Cause::Up))),
         (
             "never sent",
-            Specimen::new(20, 0.5, |_, _, _| Fate { send_error: true, ..Fate::answered(1e6, 0.0) }),
+            Specimen::new(20, 0.5, |_, _, _| SecondOutcome {
+                send_error: true,
+                ..SecondOutcome::answered(1e6, 0.0)
+            }),
         ),
         (
             "one reply",
-            Specimen::new(100, 0.5, |seq, _, _| Fate {
+            Specimen::new(100, 0.5, |seq, _, _| SecondOutcome {
                 loss: (seq != 37).then_some(Cause::Refused),
-                ..Fate::answered(23.4e6, 0.0)
+                ..SecondOutcome::answered(23.4e6, 0.0)
             }),
         ),
-        ("all late", Specimen::new(50, 0.1, |_, _, _| Fate::answered(300e6, 0.0))),
-        ("all equal", Specimen::new(500, 0.1, |_, _, _| Fate::answered(10e6, 0.0))),
-        ("no time at all", Specimen::new(100, 0.1, |_, _, _| Fate::answered(0.0, 0.0))),
+        ("all late", Specimen::new(50, 0.1, |_, _, _| SecondOutcome::answered(300e6, 0.0))),
+        ("all equal", Specimen::new(500, 0.1, |_, _, _| SecondOutcome::answered(10e6, 0.0))),
+        ("no time at all", Specimen::new(100, 0.1, |_, _, _| SecondOutcome::answered(0.0, 0.0))),
         (
             "below a microsecond",
-            Specimen::new(1_000, 0.01, |_, _, draws| Fate::answered(300.0 + exponential(draws, 120.0), 20.0)),
+            Specimen::new(1_000, 0.01, |_, _, draws| {
+                SecondOutcome::answered(300.0 + exponential(draws, 120.0), 20.0)
+            }),
         ),
         (
             "one enormous outlier",
             Specimen::new(1_000, 0.1, |seq, _, draws| {
-                Fate::answered(if seq == 400 { 9e9 } else { 10e6 + exponential(draws, 1e6) }, 0.0)
+                SecondOutcome::answered(if seq == 400 { 9e9 } else { 10e6 + exponential(draws, 1e6) }, 0.0)
             })
             .deadline(20.0),
         ),
         (
             "far and steady",
-            Specimen::new(3_000, 0.02, |_, _, draws| Fate::answered(80e6 + exponential(draws, 0.8e6), 50e3))
-                .deadline(1.0),
+            Specimen::new(3_000, 0.02, |_, _, draws| {
+                SecondOutcome::answered(80e6 + exponential(draws, 0.8e6), 50e3)
+            })
+            .deadline(1.0),
         ),
         ("a path", Specimen::new(600, 0.1, path(60.0))),
         ("ten thousand", Specimen::new(10_000, 0.01, path(100.0)).deadline(0.2)),
@@ -71,7 +84,8 @@ fn specimens() -> Vec<(&'static str, Specimen)> {
 
 /// A queue that fills once probes come faster than it empties.
 fn knee() -> Specimen {
-    let delay = |_: u64, at: f64, _: &mut _| Fate::answered(4e6 + (at - 9.0).max(0.0).powi(2) * 90e6, 0.0);
+    let delay =
+        |_: u64, at: f64, _: &mut _| SecondOutcome::answered(4e6 + (at - 9.0).max(0.0).powi(2) * 90e6, 0.0);
     let mut specimen = Specimen::new(300, 0.2, delay).decay(0.02).deadline(1.0);
     specimen.run.summary = Some(summary(&specimen));
     specimen
@@ -107,10 +121,10 @@ fn sizes() -> impl Iterator<Item = (&'static str, Specimen)> {
 }
 
 /// The classic server's delays; this share is lost, as evenly as can be.
-fn every(share: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
+fn every(share: f64) -> impl Fn(u64, f64, &mut Draws) -> SecondOutcome {
     move |seq, at, draws| {
         let lost = (seq as f64 * share + share).floor() > (seq as f64 * share).floor();
-        Fate { loss: lost.then_some(Cause::Down), ..classic(0.0)(seq, at, draws) }
+        SecondOutcome { loss: lost.then_some(Cause::Down), ..classic(0.0)(seq, at, draws) }
     }
 }
 
@@ -118,10 +132,10 @@ fn every_cause() -> Specimen {
     use Cause::{ClientOverflow, Down, InjectedDown, InjectedUp, Refused, ServerOverflow, Unknown, Up};
     const CAUSES: [Cause; 8] =
         [Up, Down, InjectedUp, InjectedDown, Refused, ServerOverflow, ClientOverflow, Unknown];
-    Specimen::new(1_200, 0.05, |seq, _, draws| Fate {
+    Specimen::new(1_200, 0.05, |seq, _, draws| SecondOutcome {
         loss: CAUSES.get((draws.unit() * 80.0) as usize).copied(),
         send_error: seq % 97 == 5,
-        ..Fate::answered(10e6 + exponential(draws, 9e6), 3e6)
+        ..SecondOutcome::answered(10e6 + exponential(draws, 9e6), 3e6)
     })
 }
 
@@ -276,9 +290,9 @@ fn the_same_run_gives_the_same_bytes() {
 /// and the throughput is zero.
 #[test]
 fn no_line_crosses_a_gap() {
-    let specimen = Specimen::new(400, 0.1, |_, at, draws| Fate {
+    let specimen = Specimen::new(400, 0.1, |_, at, draws| SecondOutcome {
         loss: (15.0..22.0).contains(&at).then_some(Cause::Down),
-        ..Fate::answered(10e6 + exponential(draws, 3e6), 0.0)
+        ..SecondOutcome::answered(10e6 + exponential(draws, 3e6), 0.0)
     });
     let drawing = chart::drawing(&specimen.run, &digest(&specimen), Theme::Light);
     let svg = &drawing.svg;

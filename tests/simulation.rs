@@ -9,7 +9,7 @@ use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation, Story};
 use udpecho::time::{Duration, Instant};
-use udpecho::wire::seal::Key;
+use udpecho::wire::auth::Key;
 
 use common::{clean, decay, interval, resolved, server_info, settings, share};
 

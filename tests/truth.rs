@@ -131,7 +131,8 @@ fn the_same_seed_gives_each_session_the_same_fates() {
 #[test]
 fn a_client_chooses_its_own_injection_only_where_it_may() {
     let wanted: Impairment = "delay=constant:30ms loss=nth:4".parse().unwrap();
-    let wish = Settings { wants: Some(wanted.clone()), ..client(40, Duration::from_millis(10)) };
+    let wish =
+        Settings { requested_impairment: Some(wanted.clone()), ..client(40, Duration::from_millis(10)) };
     let path = Conditions::ideal(Duration::from_millis(10));
 
     let refused =
@@ -140,7 +141,7 @@ fn a_client_chooses_its_own_injection_only_where_it_may() {
     simulation.add_client(wish.clone());
     simulation.run(Duration::from_secs(60));
     let events = simulation.take_events(0);
-    assert_eq!(events[0], Event::Failed(Failure::NoWishes));
+    assert_eq!(events[0], Event::Failed(Failure::ImpairDenied));
 
     let allowed = reflect::Settings { client_impair: true, ..server(&Impairment::clean()) };
     let mut simulation = Simulation::new(allowed, path.clone(), path, 1);

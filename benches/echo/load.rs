@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant as Real};
 
+use udpecho::endpoints::Endpoints;
 use udpecho::net::{Batch, Options, Socket};
-use udpecho::reflect::Path;
 use udpecho::time::Instant;
 use udpecho::wire::native::{Hello, Message, Nonce, Open, Probe, Token, decode};
 
@@ -56,7 +56,7 @@ const WARM_UP: Duration = Duration::from_millis(15);
 const BATCH: usize = 64;
 
 pub struct Source {
-    pub path: Path,
+    pub path: Endpoints,
     pub token: Token,
     pub seq: u64,
 }
@@ -105,7 +105,7 @@ impl Client {
         let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, 0).into(), &options).expect("a socket");
         let source = |index: usize| {
             let local = IpAddr::from([127, 1, (index >> 8) as u8, index as u8]);
-            let path = Path { remote: server, local: Some(local) };
+            let path = Endpoints { remote: server, local: Some(local) };
             Source { path, token: Token(0), seq: 0 }
         };
         Self {
@@ -148,7 +148,7 @@ impl Client {
                             remember: 1 << 12,
                             idle_secs: 60,
                             first_seq: 0,
-                            wants: "",
+                            requested_impairment: "",
                         }
                         .emit(buffer)
                     },

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
 use udpecho::probe::Cause;
-use udpecho::reflect::{Incoming, Injection, Path, Server, Settings};
+use udpecho::reflect::{Incoming, Injection, Server, Settings};
 use udpecho::rng::Stream;
 use udpecho::time::Instant as Virtual;
 use udpecho::wire::native::{Message, decode};
@@ -27,15 +28,15 @@ const LOSS: f64 = 0.05;
 
 /// What happens to a probe on its way up or to its reply on its way down.
 #[derive(Clone, Copy)]
-struct Fate {
+struct ProbeStatus {
     delay: Duration,
     lost: bool,
 }
 
-fn fate(direction: &str, seq: u64) -> Fate {
+fn fate(direction: &str, seq: u64) -> ProbeStatus {
     let mut draws = Stream::new(1, direction).at(seq);
     let lost = draws.unit() < LOSS;
-    Fate { delay: Duration::from_nanos(1_000_000 + (9e6 * draws.unit()) as u64), lost }
+    ProbeStatus { delay: Duration::from_nanos(1_000_000 + (9e6 * draws.unit()) as u64), lost }
 }
 
 pub fn run() -> Vec<Verdict> {
@@ -110,7 +111,7 @@ fn relay(socket: &UdpSocket, over: &AtomicBool) {
             }
             let now = Virtual::from_nanos(start.elapsed().as_nanos() as i64);
             buffer[..datagram.len()].copy_from_slice(&datagram);
-            let path = Path { remote: client, local: None };
+            let path = Endpoints { remote: client, local: None };
             if let Some(length) = server.handle(Incoming::new(now, path, &mut buffer, datagram.len())) {
                 waiting.extend(take(false, client, &buffer[..length]));
             }
@@ -126,7 +127,7 @@ fn take(up: bool, client: SocketAddr, datagram: &[u8]) -> Option<Reverse<Waiting
     let fate = match decode(datagram) {
         Ok(Message::Probe(probe)) => fate("up", probe.seq),
         Ok(Message::Reply(reply)) => fate("down", reply.seq),
-        _ => Fate { delay: Duration::ZERO, lost: false },
+        _ => ProbeStatus { delay: Duration::ZERO, lost: false },
     };
     let at = Instant::now() + fate.delay;
     (!fate.lost).then(|| Reverse(Waiting { at, up, client, datagram: datagram.to_vec() }))

@@ -215,7 +215,7 @@ pub struct Limits {
     pub source_rate: u32,
     /// The same, of all sources together
     #[arg(long, value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
-    pub stranger_rate: u32,
+    pub unverified_rate: u32,
     /// Datagrams a second of all clients, those of sessions included [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub max_rate: Option<u32>,

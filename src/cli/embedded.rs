@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::net::{Backend, Bind, Clock, Control, ServerEngine, Serving, random_bytes};
 use crate::reflect::{Server, Settings};
-use crate::wire::seal::Key;
+use crate::wire::auth::Key;
 
 /// The same server as `serve` starts; it ends with this value.
 pub struct Embedded {
@@ -19,9 +19,9 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn start(backend: Backend, key: Option<Key>, clock: Clock) -> anyhow::Result<Self> {
-        let whole_answers = backend.forbids_fragments();
+        let unfragmented_replies = backend.forbids_fragments();
         // Its only client is this process.
-        let settings = Settings { key, whole_answers, client_impair: true, ..Settings::default() };
+        let settings = Settings { key, unfragmented_replies, client_impair: true, ..Settings::default() };
         let server = Server::new(settings, random_bytes().context("no randomness")?, clock.now());
         let anywhere = Bind::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let mut engine =

@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::input;
 use super::printer::{Printer, remark};
 use crate::net::random_bytes;
-use crate::wire::seal::Key;
+use crate::wire::auth::Key;
 
 const VARIABLE: &str = "UDPECHO_KEY";
 const LONGEST: u64 = 64 << 10;

@@ -103,12 +103,12 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         max_idle: limits.max_idle,
         max_text_clients: limits.max_text_clients.div_ceil(threads),
         max_held_bytes: bytes(limits.max_held) / threads,
-        max_fates_bytes: bytes(limits.max_fates) / threads,
+        max_history_bytes: bytes(limits.max_fates) / threads,
         session_rate: limits.session_rate,
         source_rate: Some(limits.source_rate),
-        stranger_rate: Some(rate(limits.stranger_rate)),
+        unverified_rate: Some(rate(limits.unverified_rate)),
         max_rate: limits.max_rate.map(rate),
-        whole_answers: backend(arguments.io).forbids_fragments(),
+        unfragmented_replies: backend(arguments.io).forbids_fragments(),
     })
 }
 
@@ -171,7 +171,7 @@ fn totals(counters: &Counters, lines_left_out: u64) -> Vec<String> {
     let odd = [
         (counters.dropped, "dropped on purpose"),
         (counters.refused, "refused by a limit"),
-        (counters.strangers_refused, "refused by a limit before a session was open"),
+        (counters.unverified_refused, "refused by a limit before a session was open"),
         (counters.sessions_denied, "sessions denied for want of room"),
         (counters.evicted, "sessions evicted for others"),
         (counters.text_denied, "text clients denied for want of room"),

@@ -1,6 +1,6 @@
 //! Corruption: a share of the payloads arrives with one bit flipped, as netem's does.
 
-use super::quantity::Share;
+use super::rounding::Share;
 use crate::rng::Stream;
 
 /// Which byte arrives changed, if one does.
@@ -22,21 +22,21 @@ pub(super) fn flip(payload: &mut [u8], byte: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn the_share_that_was_asked_for_is_hit_and_every_byte_alike() {
         let share: Share = "20%".parse().unwrap();
-        let hits = goodness::draws(100_000, |stream, seq| {
+        let hits = goodness_of_fit::draws(100_000, |stream, seq| {
             corrupted(share, stream, seq).map_or(f64::NAN, |byte| f64::from(byte % 100))
         });
         let bytes: Vec<f64> = hits.into_iter().filter(|byte| !byte.is_nan()).collect();
-        goodness::share(bytes.len() as f64, 100_000.0, 0.2);
+        goodness_of_fit::share(bytes.len() as f64, 100_000.0, 0.2);
         let counts: Vec<f64> =
             (0..100).map(|byte| bytes.iter().filter(|&&hit| hit == f64::from(byte)).count() as f64).collect();
         // 99 degrees of freedom: 148.23 is the 99.9 % point.
-        goodness::chi_square(&counts, &[bytes.len() as f64 / 100.0; 100], 148.23);
+        goodness_of_fit::chi_square(&counts, &[bytes.len() as f64 / 100.0; 100], 148.23);
     }
 
     #[test]

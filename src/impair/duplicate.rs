@@ -1,6 +1,6 @@
 //! Duplication: a share of the probes is answered twice.
 
-use super::quantity::Share;
+use super::rounding::Share;
 use crate::rng::Stream;
 
 /// How many replies leave beyond the first.
@@ -10,14 +10,15 @@ pub(super) fn extra_copies(share: Share, stream: &Stream, seq: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn the_share_that_was_asked_for_is_answered_twice() {
         let share: Share = "3%".parse().unwrap();
-        let copies = goodness::draws(100_000, |stream, seq| f64::from(extra_copies(share, stream, seq)));
-        goodness::share(copies.iter().sum(), 100_000.0, 0.03);
+        let copies =
+            goodness_of_fit::draws(100_000, |stream, seq| f64::from(extra_copies(share, stream, seq)));
+        goodness_of_fit::share(copies.iter().sum(), 100_000.0, 0.03);
         assert!(copies.iter().all(|&copies| copies <= 1.0));
     }
 }

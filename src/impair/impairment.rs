@@ -10,9 +10,9 @@ use super::delay::Delay;
 use super::direction::Ways;
 use super::loss::Loss;
 use super::profile::Profile;
-use super::quantity::Share;
 use super::rate::RateLimit;
 use super::reorder::Reorder;
+use super::rounding::Share;
 use super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole};
 use crate::time::Duration;
 use crate::units::{UnitError, parse_duration};
@@ -229,7 +229,7 @@ mod tests {
 
     use super::super::delay::{Constant, Empirical, Exponential, Law, LogNormal, Normal, Pareto, Uniform};
     use super::super::loss::{Burst, Bursts, GilbertElliott, Nth, Trace};
-    use super::super::quantity::MAX_DELAY;
+    use super::super::rounding::MAX_DELAY;
     use super::*;
     use crate::units::{BitRate, ByteSize};
 

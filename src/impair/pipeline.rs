@@ -12,11 +12,11 @@ use super::corrupt::corrupted;
 use super::delay::Order;
 use super::direction::Direction;
 use super::duplicate::extra_copies;
-use super::fate::Fate;
 use super::impairment::Impairment;
 use super::loss::LossDraws;
 use super::rate::Bottleneck;
 use super::scenario::{Scenario, Span};
+use super::treatment::Treatment;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -63,8 +63,8 @@ impl Pipeline {
     }
 
     /// The fate of the probe with this number, of so many bytes, that came at `now`.
-    pub fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
-        self.0.as_mut().map_or_else(Fate::default, |works| works.fate(now, seq, bytes))
+    pub fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Treatment {
+        self.0.as_mut().map_or_else(Treatment::default, |works| works.fate(now, seq, bytes))
     }
 }
 
@@ -78,7 +78,7 @@ impl Works {
         }
     }
 
-    fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Fate {
+    fn fate(&mut self, now: Instant, seq: u64, bytes: usize) -> Treatment {
         self.turn_to(now);
         let probe = Probe { now, seq, bytes };
         let mut passage = Passage::default();
@@ -131,7 +131,7 @@ struct Probe {
 /// What a probe has met so far.
 #[derive(Default)]
 struct Passage {
-    fate: Fate,
+    fate: Treatment,
     /// The part of its hold that it spent at bottlenecks, which probes meet in their order.
     queued: Duration,
     /// The part of its hold by which it is out of order.
@@ -163,15 +163,15 @@ impl Way {
         what: &Impairment,
         probe: Probe,
         passage: &mut Passage,
-    ) -> Result<(), Fate> {
+    ) -> Result<(), Treatment> {
         let Probe { now, seq, bytes } = probe;
         if self.losses.lost(&what.loss, seq) {
-            return Err(Fate::dropped(direction, false));
+            return Err(Treatment::dropped(direction, false));
         }
         let fate = &mut passage.fate;
         if let Some(limit) = what.rate {
             let wait = self.bottleneck.pass(limit, now + passage.queued, bytes);
-            let wait = wait.ok_or_else(|| Fate::dropped(direction, true))?;
+            let wait = wait.ok_or_else(|| Treatment::dropped(direction, true))?;
             passage.queued += wait;
             fate.hold += wait;
         }
@@ -196,7 +196,7 @@ impl Way {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     fn line(text: &str) -> Impairment {
@@ -207,12 +207,12 @@ mod tests {
         Instant::ZERO + Duration::from_millis(millis)
     }
 
-    fn fates(text: &str, n: u64) -> Vec<Fate> {
+    fn fates(text: &str, n: u64) -> Vec<Treatment> {
         let mut pipeline = Pipeline::new(line(text), 7);
         (0..n).map(|seq| pipeline.fate(at(seq as i64), seq, 512)).collect()
     }
 
-    fn dropped(fates: &[Fate]) -> Vec<Option<Direction>> {
+    fn dropped(fates: &[Treatment]) -> Vec<Option<Direction>> {
         fates.iter().map(|fate| fate.dropped).collect()
     }
 
@@ -228,21 +228,21 @@ mod tests {
 
     #[test]
     fn clean_does_nothing() {
-        assert!(fates("clean", 1_000).iter().all(|&fate| fate == Fate::default()));
+        assert!(fates("clean", 1_000).iter().all(|&fate| fate == Treatment::default()));
     }
 
     #[test]
     fn classic_holds_and_withholds() {
         let fates = fates("classic", 100_000);
         let withheld = fates.iter().filter(|fate| fate.dropped == Some(Direction::Down)).count();
-        goodness::share(withheld as f64, 100_000.0, 0.1);
+        goodness_of_fit::share(withheld as f64, 100_000.0, 0.1);
         assert!(fates.iter().all(|fate| fate.dropped != Some(Direction::Up)));
         let holds: Vec<f64> = fates
             .iter()
             .filter(|fate| fate.dropped.is_none())
             .map(|fate| fate.hold.as_millis_f64())
             .collect();
-        goodness::fits(&holds, |x| (x - 0.1) / 499.9);
+        goodness_of_fit::fits(&holds, |x| (x - 0.1) / 499.9);
     }
 
     proptest! {
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn another_seed_gives_other_fates() {
         let mut other = Pipeline::new(line(ALL_BUT_TRAFFIC), 8);
-        let others: Vec<Fate> = (0..200).map(|seq| other.fate(at(seq as i64), seq, 512)).collect();
+        let others: Vec<Treatment> = (0..200).map(|seq| other.fate(at(seq as i64), seq, 512)).collect();
         assert_ne!(others, fates(ALL_BUT_TRAFFIC, 200));
     }
 
@@ -288,12 +288,12 @@ mod tests {
             assert_eq!(both.dropped, up.dropped.or(down.dropped));
         }
         let passed = both.iter().filter(|fate| fate.dropped.is_none());
-        goodness::share(passed.clone().count() as f64, 10_000.0, 0.49);
+        goodness_of_fit::share(passed.clone().count() as f64, 10_000.0, 0.49);
         let (ups, downs): (Vec<f64>, Vec<f64>) = passed
             .map(|fate| (fate.hold_up.as_millis_f64(), (fate.hold - fate.hold_up).as_millis_f64()))
             .unzip();
-        goodness::fits(&ups, |x| 1.0 - (-x / 20.0).exp());
-        goodness::fits(&downs, |x| 1.0 - (-x / 20.0).exp());
+        goodness_of_fit::fits(&ups, |x| 1.0 - (-x / 20.0).exp());
+        goodness_of_fit::fits(&downs, |x| 1.0 - (-x / 20.0).exp());
     }
 
     #[test]
@@ -318,10 +318,10 @@ mod tests {
     #[test]
     fn a_full_queue_says_that_it_overflowed() {
         let mut pipeline = Pipeline::new(line("rate=8Mbit,queue=2k direction=up"), 7);
-        let fates: Vec<Fate> = (0..3).map(|seq| pipeline.fate(at(0), seq, 1_000)).collect();
+        let fates: Vec<Treatment> = (0..3).map(|seq| pipeline.fate(at(0), seq, 1_000)).collect();
         assert_eq!(fates[0].hold, Duration::from_millis(1));
         assert_eq!((fates[1].hold, fates[1].hold_up), (Duration::from_millis(2), Duration::from_millis(2)));
-        assert_eq!(fates[2], Fate::dropped(Direction::Up, true));
+        assert_eq!(fates[2], Treatment::dropped(Direction::Up, true));
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
             if seq % 2_000 < 1_000 {
                 assert_eq!(fate, steady.fate(now, seq, 512));
             } else {
-                assert_eq!(fate, Fate::dropped(Direction::Down, false));
+                assert_eq!(fate, Treatment::dropped(Direction::Down, false));
             }
         }
     }

@@ -109,8 +109,9 @@ mod tests {
         assert_eq!(longest("classic"), Duration::from_millis(500));
         assert_eq!(longest("dsl-bloated"), Duration::from_millis(30 + 2_048));
         let delay = Profile::named("wifi").unwrap().impairment().delay;
-        let mut draws =
-            super::super::goodness::draws(100_000, |stream, seq| delay.draw(stream, seq).as_millis_f64());
+        let mut draws = super::super::goodness_of_fit::draws(100_000, |stream, seq| {
+            delay.draw(stream, seq).as_millis_f64()
+        });
         draws.sort_by(f64::total_cmp);
         assert!((draws[50_000] - 3.0).abs() < 0.15, "median {}", draws[50_000]);
         assert!((draws[90_000] - 20.0).abs() < 0.5, "90th percentile {}", draws[90_000]);

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::quantity::MAX_DELAY;
+use super::rounding::MAX_DELAY;
 use super::spec::{Fields, SpecError};
 use crate::time::{Duration, Instant};
 use crate::units::{BitRate, ByteSize, UnitError};

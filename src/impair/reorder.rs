@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::quantity::{Length, Share};
+use super::rounding::{Length, Share};
 use super::spec::{Fields, SpecError};
 use crate::rng::Stream;
 use crate::time::Duration;
@@ -72,14 +72,15 @@ impl fmt::Display for Reorder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn the_share_that_was_asked_for_is_held_back() {
         let reorder: Reorder = "5%,by=10ms".parse().unwrap();
-        let held = goodness::draws(100_000, |stream, seq| reorder.held_back(stream, seq).as_millis_f64());
-        goodness::share(held.iter().filter(|&&by| by == 10.0).count() as f64, 100_000.0, 0.05);
+        let held =
+            goodness_of_fit::draws(100_000, |stream, seq| reorder.held_back(stream, seq).as_millis_f64());
+        goodness_of_fit::share(held.iter().filter(|&&by| by == 10.0).count() as f64, 100_000.0, 0.05);
         assert!(held.iter().all(|&by| by == 0.0 || by == 10.0));
     }
 

@@ -9,7 +9,8 @@ use super::gates::Gates;
 use super::server::Serving;
 use super::sys::{Backend, Options, Socket};
 use super::trouble::Trouble;
-use crate::reflect::{ANSWER_HOPS, Path};
+use crate::endpoints::Endpoints;
+use crate::reflect::REPLY_TTL;
 use crate::time::Instant;
 
 /// Where to listen. Port 0 is any that is free.
@@ -55,7 +56,7 @@ impl Doors {
             let options = Options {
                 backend: serving.backend,
                 dual_stack,
-                ttl: Some(u32::from(ANSWER_HOPS)),
+                ttl: Some(u32::from(REPLY_TTL)),
                 hops: true,
                 local_address: address.ip().is_unspecified(),
                 receive_buffer: Some(Self::RECEIVE_BUFFER),
@@ -196,7 +197,7 @@ pub struct Ways {
 }
 
 impl Ways {
-    pub fn of(&self, path: Path) -> usize {
+    pub fn of(&self, path: Endpoints) -> usize {
         let door = self.addresses.iter().position(|address| path.local == Some(*address));
         let of_v4 = path.remote.is_ipv4();
         // Where there are two that listen the second is that of IPv4.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::sys::{Backend, Options, Socket};
 use super::timer::Timer;
-use crate::probe::{Language, Settings};
-use crate::reflect::Path;
+use crate::endpoints::Endpoints;
+use crate::probe::{Dialect, Settings};
 use crate::time::Duration;
 
 /// How datagrams leave.
@@ -44,7 +44,7 @@ impl TxStamps {
             Self::On => true,
             Self::Off => false,
         };
-        wanted && settings.language == Language::Native
+        wanted && settings.dialect == Dialect::Native
     }
 }
 
@@ -88,7 +88,7 @@ impl Endpoint {
         options.trains = settings.schedule.most_within(Duration::from_secs(1)) > Self::TRAINS_ABOVE;
         options.receive_buffer = Some(Self::room(settings));
         options.tx_stamps = outgoing.tx_stamps.wanted(settings);
-        options.lends_port = settings.language == Language::Native && outgoing.backend.has_bystanders();
+        options.lends_port = settings.dialect == Dialect::Native && outgoing.backend.has_bystanders();
         endpoint
     }
 
@@ -110,8 +110,8 @@ impl Endpoint {
         self.options.trains
     }
 
-    pub fn path(&self) -> Path {
-        Path { remote: self.remote, local: None }
+    pub fn path(&self) -> Endpoints {
+        Endpoints { remote: self.remote, local: None }
     }
 
     pub fn open(&self) -> io::Result<Socket> {

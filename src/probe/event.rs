@@ -21,7 +21,7 @@ pub enum Event {
     NotSent { seq: u64, why: SendError },
     /// So many probes from this one on were not sent: the host stood still until that of them which
     /// was due first was so late.
-    Overslept { first_seq: u64, probes: u64, late: Duration },
+    Suspended { first_seq: u64, probes: u64, late: Duration },
     /// From this probe on the interval is the shortest allowed.
     AtFloor { seq: u64, interval: Duration },
     /// A probe's story is over.
@@ -33,13 +33,13 @@ pub enum Event {
     /// An ICMP message said that nobody listens; the first since the last reply.
     Unreachable { at: Instant },
     /// Datagrams do not get as far as the server, and this is why; the first since the last reply.
-    Obstructed { at: Instant, why: String },
+    PathError { at: Instant, why: String },
     /// The server of this session sends from another address than the one that was asked.
-    Elsewhere { at: Instant, remote: SocketAddr },
+    ServerMoved { at: Instant, remote: SocketAddr },
     /// The server says that it injects nothing, and it dropped or held this probe on purpose; told once.
     NotClean { at: Instant, seq: u64 },
     /// Datagrams came that were none of ours: how many so far, at most once a second.
-    Strays { at: Instant, counters: Counters },
+    Unexpected { at: Instant, counters: Counters },
     /// All is sent and waited for; the server is asked once more what became of so many probes.
     /// `Client::stop` skips this if it was not called before.
     Asking { at: Instant, probes: u64, skippable: bool },
@@ -77,7 +77,7 @@ pub enum SendError {
     /// Longer than the path or the socket takes.
     TooLong,
     /// The text dialect allows one probe in flight on each socket, and none was free.
-    NoLane,
+    NoChannel,
     Other(String),
 }
 
@@ -116,7 +116,7 @@ pub enum Failure {
     #[error("the server has {sessions} sessions already and takes no more")]
     Full { sessions: u32 },
     #[error("the server does not inject what this client asks for: it would with --client-impair")]
-    NoWishes,
+    ImpairDenied,
     #[error("the server refused to open a session (reason {code})")]
     Denied { code: u8 },
     #[error("the socket failed: {why}")]

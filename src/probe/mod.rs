@@ -5,44 +5,44 @@
 //! to call `handle_timeout` next, `poll_event` tells what happened. A new dialect is a file here
 //! and an arm of `Dialect`.
 
-mod blame;
+mod channels;
 mod event;
-mod flight;
-mod lanes;
+mod handshake;
+mod in_flight;
+mod loss_attribution;
 mod native;
-mod opening;
 mod outcome;
+mod outcome_query;
 mod outside;
 mod overflow;
-mod oversleep;
-mod path_size;
-mod plan;
+mod path_mtu;
+mod resolve;
 mod retry;
+mod send_plan;
 mod settings;
-mod settle;
 mod strays;
+mod suspended;
 mod text;
 mod transmit;
-mod truth;
 
 use std::collections::VecDeque;
 
 pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Cause, Corruption, Outcome, Resolved};
-pub use path_size::{Down, PathSize, SizeFinder, Sizing};
-pub use settings::{Counters, Language, Settings, Transmit};
+pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
+pub use settings::{Counters, Dialect, Settings, Transmit};
 
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
-use flight::{Arrival, Flight, Patience};
-use lanes::Lanes;
+use channels::Channels;
+use in_flight::{Arrival, Flight, Patience};
 use native::Native;
 use outside::Elsewhere;
-use oversleep::Oversleeping;
-use plan::Plan;
 use retry::Retry;
+use send_plan::Plan;
 use strays::Strays;
+use suspended::Oversleeping;
 
 /// One run against one server.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Client {
     settings: Settings,
     plan: Plan,
     flight: Flight,
-    dialect: Dialect,
+    dialect: AnyDialect,
     phase: Phase,
     events: VecDeque<Event>,
     counters: Counters,
@@ -70,9 +70,9 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-enum Dialect {
+enum AnyDialect {
     Native(Box<Native>),
-    Text(Lanes),
+    Text(Channels),
 }
 
 #[derive(Debug)]
@@ -93,9 +93,9 @@ impl Client {
     const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
     pub fn new(settings: Settings, now: Instant) -> Self {
-        let truth = match settings.language {
-            Language::Native => Self::TRUTH_WHILE_RUNNING,
-            Language::Text => Duration::ZERO,
+        let truth = match settings.dialect {
+            Dialect::Native => Self::TRUTH_WHILE_RUNNING,
+            Dialect::Text => Duration::ZERO,
         };
         let patience = Patience {
             deadline: settings.deadline,
@@ -103,9 +103,11 @@ impl Client {
             grace: settings.grace,
             truth,
         };
-        let dialect = match settings.language {
-            Language::Native => Dialect::Native(Box::new(Native::new(&settings, now))),
-            Language::Text => Dialect::Text(Lanes::new(settings.size, text::lanes_needed(&settings), now)),
+        let dialect = match settings.dialect {
+            Dialect::Native => AnyDialect::Native(Box::new(Native::new(&settings, now))),
+            Dialect::Text => {
+                AnyDialect::Text(Channels::new(settings.size, text::channels_needed(&settings), now))
+            }
         };
         Self {
             plan: Plan::new(settings.schedule.clone(), settings.count, settings.total),
@@ -128,19 +130,19 @@ impl Client {
     }
 
     /// Sockets needed, numbered from 0.
-    pub fn lanes(settings: &Settings) -> usize {
-        match settings.language {
-            Language::Native => 1,
-            Language::Text => text::lanes_needed(settings),
+    pub fn channels(settings: &Settings) -> usize {
+        match settings.dialect {
+            Dialect::Native => 1,
+            Dialect::Text => text::channels_needed(settings),
         }
     }
 
     /// Takes a datagram that was received at `received` on one of the sockets.
-    pub fn handle(&mut self, received: Instant, lane: usize, datagram: &[u8]) {
+    pub fn handle(&mut self, received: Instant, channel: usize, datagram: &[u8]) {
         self.last_heard = self.last_heard.max(received);
         match self.dialect {
-            Dialect::Native(_) => self.handle_datagram(received, datagram),
-            Dialect::Text(_) => self.handle_text(received, lane, datagram),
+            AnyDialect::Native(_) => self.handle_datagram(received, datagram),
+            AnyDialect::Text(_) => self.handle_text(received, channel, datagram),
         }
         self.mark_socket();
         if self.strays.is_due(received) {
@@ -159,8 +161,8 @@ impl Client {
     }
 
     /// The probe left with others as one train.
-    pub fn coupled(&mut self, seq: u64) {
-        self.flight.coupled(seq);
+    pub fn sent_offloaded(&mut self, seq: u64) {
+        self.flight.sent_offloaded(seq);
     }
 
     /// The client's socket, as what is handled next was queued there, or by now.
@@ -196,8 +198,8 @@ impl Client {
             Phase::Opening => self.opening_timeout(),
             Phase::Running => {
                 let truth = match &self.dialect {
-                    Dialect::Native(native) => native.poll_timeout(&self.flight, now),
-                    Dialect::Text(_) => None,
+                    AnyDialect::Native(native) => native.poll_timeout(&self.flight, now),
+                    AnyDialect::Text(_) => None,
                 };
                 let give_up = self.plan.is_finished().then(|| self.gives_up_at());
                 let times = [
@@ -259,16 +261,16 @@ impl Client {
 
     fn opening_timeout(&self) -> Option<Instant> {
         match &self.dialect {
-            Dialect::Native(native) => native.opening.as_ref().map(|opening| opening.poll_timeout()),
-            Dialect::Text(lanes) => lanes.poll_timeout(),
+            AnyDialect::Native(native) => native.opening.as_ref().map(|opening| opening.poll_timeout()),
+            AnyDialect::Text(channels) => channels.poll_timeout(),
         }
     }
 
     fn check_opening(&mut self, now: Instant) {
         let failure = match &self.dialect {
-            Dialect::Native(native) => native.opening.as_ref().and_then(|opening| opening.failure(now)),
-            Dialect::Text(lanes) => {
-                lanes.exhausted(now).map(|(tries, since)| Failure::Silent { tries, after: now - since })
+            AnyDialect::Native(native) => native.opening.as_ref().and_then(|opening| opening.failure(now)),
+            AnyDialect::Text(channels) => {
+                channels.exhausted(now).map(|(tries, since)| Failure::Silent { tries, after: now - since })
             }
         };
         if let Some(failure) = failure {
@@ -320,7 +322,7 @@ impl Client {
 
     fn finish(&mut self) {
         self.tell_strays(self.last_heard);
-        if let Dialect::Native(native) = &mut self.dialect {
+        if let AnyDialect::Native(native) = &mut self.dialect {
             native.opening = None;
         }
         self.phase = Phase::Done;

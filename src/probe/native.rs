@@ -1,21 +1,22 @@
 //! The native protocol's client: the session, its probes, and the truth about them.
 
 use super::event::Event;
-use super::flight::{Flight, ServerTimes};
-use super::opening::{Opened, Opening, Wishes};
-use super::truth::Truth;
-use super::{Client, Corruption, Dialect, Phase, ServerInfo, Settings};
+use super::handshake::{Opened, Opening, Requested};
+use super::in_flight::{Flight, ServerTimes};
+use super::outcome_query::Truth;
+use super::{AnyDialect, Client, Corruption, Phase, ServerInfo, Settings};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
+use crate::wire::auth::{Key, Rest, TAG};
 use crate::wire::native::{
-    Fate, Forgotten, MIN_SIZE, Message, Probe, Reply, SocketMark, Tell, Token, decode, emit_close, emit_stop,
+    Forgotten, MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, decode, emit_close,
+    emit_stop,
 };
-use crate::wire::seal::{Key, Rest, TAG};
 
 #[derive(Debug)]
 pub struct Native {
     seed: Seed,
-    wishes: Wishes,
+    requested: Requested,
     /// Under way at the start, and again when the server has forgotten the session.
     pub opening: Option<Opening>,
     openings: u64,
@@ -45,14 +46,14 @@ impl Native {
     const REMEMBER_MOST: i64 = 1 << 22;
 
     pub fn new(settings: &Settings, now: Instant) -> Self {
-        let wishes = wishes(settings);
+        let requested = requested(settings);
         let mut payload = vec![0; settings.message_size().saturating_sub(MIN_SIZE) as usize];
         rand::Rng::fill_bytes(&mut Stream::new(settings.seed, "payload").at(0), &mut payload);
         Self {
             seed: settings.seed,
-            opening: Some(Opening::new(wishes.clone(), 0, settings.seed, 0, now)),
+            opening: Some(Opening::new(requested.clone(), 0, settings.seed, 0, now)),
             openings: 1,
-            wishes,
+            requested,
             token: None,
             old_token: None,
             first_seq: 0,
@@ -84,7 +85,7 @@ impl Native {
     }
 
     /// Completes a probe that `emit_probe` wrote. Its payload is that of all, and so is that part of its seal.
-    pub fn depart(&self, now: Instant, datagram: &mut [u8], length: usize) {
+    pub fn finalize(&self, now: Instant, datagram: &mut [u8], length: usize) {
         Probe::leaves(now, datagram);
         if let Some(rest) = &self.rest {
             rest.seal(datagram, length - TAG);
@@ -135,7 +136,7 @@ impl Native {
     }
 
     fn open_again(&mut self, next_seq: u64, now: Instant) {
-        self.opening = Some(Opening::new(self.wishes.clone(), next_seq, self.seed, self.openings, now));
+        self.opening = Some(Opening::new(self.requested.clone(), next_seq, self.seed, self.openings, now));
         self.openings += 1;
     }
 }
@@ -143,7 +144,7 @@ impl Native {
 impl Client {
     /// A datagram that was sealed by the other end, if there is a key.
     pub(super) fn handle_datagram(&mut self, received: Instant, datagram: &[u8]) {
-        let (Some(key), Dialect::Native(native)) = (&self.settings.key, &self.dialect) else {
+        let (Some(key), AnyDialect::Native(native)) = (&self.settings.key, &self.dialect) else {
             return self.handle_native(received, datagram);
         };
         match native.opens(key, datagram) {
@@ -153,7 +154,7 @@ impl Client {
     }
 
     fn handle_native(&mut self, received: Instant, datagram: &[u8]) {
-        let Dialect::Native(native) = &mut self.dialect else { return };
+        let AnyDialect::Native(native) = &mut self.dialect else { return };
         let Ok(message) = decode(datagram) else {
             self.counters.junk += 1;
             return;
@@ -182,14 +183,14 @@ impl Client {
                 }
             }
             Message::Forgotten(forgotten) => self.handle_forgotten(received, forgotten),
-            Message::Tell(tell) => self.handle_tell(&tell),
+            Message::Outcomes(tell) => self.handle_tell(&tell),
             Message::Stopped(token, obeyed) if native.knows(token) => self.handle_stopped(obeyed),
             _ => self.counters.junk += 1,
         }
     }
 
     fn handle_opened(&mut self, now: Instant, opened: Opened) {
-        let Dialect::Native(native) = &mut self.dialect else { return };
+        let AnyDialect::Native(native) = &mut self.dialect else { return };
         native.begin_session(&opened, self.plan.next_seq());
         self.flight.patience_mut().longest_hold = if opened.server.is_clean() {
             Duration::ZERO
@@ -206,7 +207,7 @@ impl Client {
     }
 
     fn handle_reply(&mut self, received: Instant, reply: &Reply, datagram: &[u8]) {
-        let Dialect::Native(native) = &mut self.dialect else { return };
+        let AnyDialect::Native(native) = &mut self.dialect else { return };
         if !native.knows(reply.token) || datagram.len() != self.settings.message_size() as usize {
             self.counters.junk += 1;
             return;
@@ -247,7 +248,7 @@ impl Client {
     /// The server injected something into this probe, which a clean one does not.
     pub(super) fn note_injection(&mut self, seq: u64, at: Instant) {
         let clean = self.server.as_ref().is_some_and(ServerInfo::is_clean);
-        if let Dialect::Native(native) = &mut self.dialect
+        if let AnyDialect::Native(native) = &mut self.dialect
             && clean
             && seq >= native.first_seq
             && !std::mem::replace(&mut native.told_unclean, true)
@@ -257,13 +258,13 @@ impl Client {
     }
 
     fn handle_forgotten(&mut self, now: Instant, forgotten: Forgotten) {
-        let Dialect::Native(native) = &mut self.dialect else { return };
+        let AnyDialect::Native(native) = &mut self.dialect else { return };
         if !native.knows(forgotten.token) {
             self.counters.junk += 1;
             return;
         }
         if let Some(seq) = forgotten.seq {
-            self.flight.tell(seq, Fate::Forgotten, now);
+            self.flight.tell(seq, ProbeStatus::Forgotten, now);
         }
         let is_current = native.token == Some(forgotten.token);
         if is_current && native.opening.is_none() && matches!(self.phase, Phase::Running) {
@@ -272,8 +273,8 @@ impl Client {
         }
     }
 
-    fn handle_tell(&mut self, tell: &Tell) {
-        let Dialect::Native(native) = &mut self.dialect else { return };
+    fn handle_tell(&mut self, tell: &Outcomes) {
+        let AnyDialect::Native(native) = &mut self.dialect else { return };
         if native.token != Some(tell.token) {
             self.counters.junk += u64::from(!native.knows(tell.token));
             return;
@@ -285,11 +286,11 @@ impl Client {
     }
 }
 
-fn wishes(settings: &Settings) -> Wishes {
+fn requested(settings: &Settings) -> Requested {
     let wait = settings.longest_wait();
     let probes = settings.schedule.most_within(wait + Native::REMEMBER_MARGIN);
-    Wishes {
-        injection: settings.wants.as_ref().map_or(String::new(), ToString::to_string),
+    Requested {
+        injection: settings.requested_impairment.as_ref().map_or(String::new(), ToString::to_string),
         size: settings.message_size(),
         remember: probes.clamp(Native::REMEMBER_LEAST, Native::REMEMBER_MOST) as u32,
         idle: settings.schedule.longest_interval() * 3 + wait + Duration::from_secs(60),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::event::{Event, Failure};
 use super::native::Native;
-use super::{Client, Dialect, Phase};
+use super::{AnyDialect, Client, Phase};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Message, decode};
 
@@ -27,7 +27,7 @@ impl Client {
         if matches!(self.phase, Phase::Opening) {
             self.fail(Failure::Socket { why: why.to_owned() });
         } else if !self.is_done() && std::mem::take(&mut self.reachable) {
-            self.events.push_back(Event::Obstructed { at: now, why: why.to_owned() });
+            self.events.push_back(Event::PathError { at: now, why: why.to_owned() });
         }
     }
 
@@ -45,7 +45,7 @@ impl Client {
             });
             if !told && !matches!(self.phase, Phase::Opening) {
                 self.elsewhere = Some(Elsewhere { remote, told: received });
-                self.events.push_back(Event::Elsewhere { at: received, remote });
+                self.events.push_back(Event::ServerMoved { at: received, remote });
             }
         } else {
             self.counters.foreign += 1;
@@ -56,7 +56,7 @@ impl Client {
     }
 
     fn is_of_our_session(&self, datagram: &[u8]) -> bool {
-        let Dialect::Native(native) = &self.dialect else { return false };
+        let AnyDialect::Native(native) = &self.dialect else { return false };
         let message = match &self.settings.key {
             None => datagram,
             Some(key) => match native.opens(key, datagram) {
@@ -73,7 +73,7 @@ impl Native {
     fn is_answer(&self, message: &Message) -> bool {
         match message {
             Message::Reply(reply) => self.knows(reply.token),
-            Message::Tell(tell) => self.knows(tell.token),
+            Message::Outcomes(tell) => self.knows(tell.token),
             Message::Forgotten(forgotten) => self.knows(forgotten.token),
             Message::Stopped(token, _) => self.knows(*token),
             _ => false,

@@ -5,11 +5,11 @@ use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::Duration;
 use crate::units::Interval;
-use crate::wire::seal::{Key, TAG};
+use crate::wire::auth::{Key, TAG};
 
 /// Which language is spoken with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub enum Dialect {
     Native,
     Text,
 }
@@ -17,7 +17,7 @@ pub enum Language {
 /// What a run is asked to do.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub language: Language,
+    pub dialect: Dialect,
     /// UDP payload of every probe.
     pub size: u32,
     pub schedule: Schedule,
@@ -30,7 +30,7 @@ pub struct Settings {
     /// How long beyond every known reason a reply is waited for, so that it can be called late.
     pub grace: Duration,
     /// What the server is asked to inject into this session, if it lets clients choose.
-    pub wants: Option<Impairment>,
+    pub requested_impairment: Option<Impairment>,
     /// While no server answers, ask on instead of giving up.
     pub wait_for_server: bool,
     /// Ask the server to stop at the end.
@@ -45,14 +45,14 @@ impl Settings {
     /// Probes of 512 bytes at a fixed interval, which is their deadline, until the run is stopped.
     pub fn every(interval: Interval, seed: Seed) -> Self {
         Self {
-            language: Language::Native,
+            dialect: Dialect::Native,
             size: 512,
             schedule: Schedule::Fixed(interval),
             count: None,
             total: None,
             deadline: None,
             grace: Duration::from_secs(1),
-            wants: None,
+            requested_impairment: None,
             wait_for_server: false,
             stop_server: false,
             seed,
@@ -87,7 +87,7 @@ impl Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Which of the client's sockets it leaves by; the native protocol needs one only.
-    pub lane: usize,
+    pub channel: usize,
     /// From here on that lane is another socket: nothing that comes to the one before is of interest.
     pub renew: bool,
     pub length: usize,

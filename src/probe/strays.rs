@@ -28,7 +28,7 @@ impl Strays {
         (strays > self.told).then(|| {
             self.told = strays;
             self.next = now + Self::PAUSE;
-            Event::Strays { at: now, counters }
+            Event::Unexpected { at: now, counters }
         })
     }
 }

@@ -9,8 +9,8 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use super::cell::Cell;
-use super::fuse::Fuse;
 use super::run::{Event, Run};
+use super::sticky_error::Fuse;
 use super::{probes, seconds};
 use crate::probe::Resolved;
 use crate::stats::Second;

@@ -5,13 +5,13 @@
 mod cell;
 mod events;
 pub mod files;
-mod fold;
 mod folder;
-mod fuse;
 mod probes;
 mod rows;
 mod run;
 mod seconds;
+mod sticky_error;
+mod summarize;
 
 /// The JSON schema of `run.json`.
 pub const RUN_SCHEMA: &str = include_str!("run.schema.json");
@@ -19,7 +19,6 @@ pub const RUN_SCHEMA: &str = include_str!("run.schema.json");
 pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 
 pub use events::EventWriter;
-pub use fold::Fold;
 pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use run::{
@@ -27,3 +26,4 @@ pub use run::{
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,
 };
 pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};
+pub use summarize::Fold;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::cell::Cell;
-use super::fuse::Fuse;
+use super::sticky_error::Fuse;
 
 pub struct Rows<W: Write> {
     writer: csv::Writer<Fuse<W>>,

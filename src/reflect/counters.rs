@@ -16,7 +16,7 @@ pub struct Counters {
     /// Probes and text packets not answered because of a limit; clients of sessions are told which.
     pub refused: u64,
     /// Datagrams outside a session, not answered because of a limit.
-    pub strangers_refused: u64,
+    pub unverified_refused: u64,
     /// Sessions and text clients for which there was no room.
     pub sessions_denied: u64,
     pub text_denied: u64,
@@ -54,7 +54,7 @@ pub struct Counters {
     pub text_clients: u64,
     pub held: u64,
     pub held_bytes: u64,
-    pub fates_bytes: u64,
+    pub history_bytes: u64,
 }
 
 impl Counters {
@@ -77,7 +77,7 @@ impl std::iter::Sum for Counters {
             plain_packets: a.plain_packets + b.plain_packets,
             dropped: a.dropped + b.dropped,
             refused: a.refused + b.refused,
-            strangers_refused: a.strangers_refused + b.strangers_refused,
+            unverified_refused: a.unverified_refused + b.unverified_refused,
             sessions_denied: a.sessions_denied + b.sessions_denied,
             text_denied: a.text_denied + b.text_denied,
             evicted: a.evicted + b.evicted,
@@ -100,7 +100,7 @@ impl std::iter::Sum for Counters {
             text_clients: a.text_clients + b.text_clients,
             held: a.held + b.held,
             held_bytes: a.held_bytes + b.held_bytes,
-            fates_bytes: a.fates_bytes + b.fates_bytes,
+            history_bytes: a.history_bytes + b.history_bytes,
         })
     }
 }

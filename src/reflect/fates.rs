@@ -9,7 +9,7 @@
 use std::ptr;
 
 use super::blocks::Blocks;
-use crate::wire::native::Fate;
+use crate::wire::native::ProbeStatus;
 
 /// The fates of the probes in a window of numbers. What is looked at for each probe comes first.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub enum Trust {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// In the window; what was known of it before.
-    Known(Fate),
+    Known(ProbeStatus),
     /// Too old to be remembered.
     Forgotten,
     /// So far from the window that its number may be corrupted; it moves nothing.
@@ -79,24 +79,27 @@ pub struct Tally {
 const SEEN_TWICE: u8 = 8;
 
 /// How near a probe with this fate came to its reply.
-fn progress(fate: Fate) -> u8 {
+fn progress(fate: ProbeStatus) -> u8 {
     match fate {
-        Fate::NotSeen | Fate::Forgotten => 0,
-        Fate::DroppedUp | Fate::DroppedDown | Fate::Refused | Fate::SendFailed => 1,
-        Fate::Held => 2,
-        Fate::Answered => 3,
+        ProbeStatus::NotSeen | ProbeStatus::Forgotten => 0,
+        ProbeStatus::DroppedUp
+        | ProbeStatus::DroppedDown
+        | ProbeStatus::Refused
+        | ProbeStatus::SendFailed => 1,
+        ProbeStatus::Held => 2,
+        ProbeStatus::Answered => 3,
     }
 }
 
 /// Whether a probe with this fate is one that arrived, as clients are told.
-fn is_counted(fate: Fate) -> bool {
-    !matches!(fate, Fate::NotSeen | Fate::DroppedUp | Fate::Forgotten)
+fn is_counted(fate: ProbeStatus) -> bool {
+    !matches!(fate, ProbeStatus::NotSeen | ProbeStatus::DroppedUp | ProbeStatus::Forgotten)
 }
 
 /// Takes over the fate unless a copy of the probe fared better: a duplicate that is refused or dropped
 /// does not undo the reply to the original. Returns what was known before, if it changed.
-fn improve(place: &mut u8, fate: Fate) -> Option<Fate> {
-    let before = Fate::from_nibble(*place);
+fn improve(place: &mut u8, fate: ProbeStatus) -> Option<ProbeStatus> {
+    let before = ProbeStatus::from_nibble(*place);
     let improves = progress(fate) > progress(before);
     if improves {
         *place = *place & SEEN_TWICE | fate as u8;
@@ -154,7 +157,7 @@ impl Fates {
         {
             self.move_window(outlier.min(seq), outlier.max(seq) + 1, limit);
             self.note(outlier, limit);
-            self.set(outlier, Fate::from_nibble(fate));
+            self.set(outlier, ProbeStatus::from_nibble(fate));
         } else if seq >= self.next {
             self.advance(seq + 1, limit);
         }
@@ -162,20 +165,20 @@ impl Fates {
     }
 
     /// Sets the fate of a probe that arrived. One that was dropped on the way up does not count.
-    pub fn set(&mut self, seq: u64, fate: Fate) {
+    pub fn set(&mut self, seq: u64, fate: ProbeStatus) {
         if let Some(place) = self.outlier_mut(seq) {
             improve(place, fate);
             return;
         }
         let Some(before) = self.place_mut(seq).and_then(|place| improve(place, fate)) else { return };
-        if before == Fate::NotSeen {
+        if before == ProbeStatus::NotSeen {
             self.probes += 1;
         }
         if is_counted(fate) && !is_counted(before) {
             let age = self.next - 1 - seq;
             self.recent |= 1_u64.checked_shl(age.min(64) as u32).unwrap_or(0);
         }
-        if matches!(fate, Fate::DroppedUp | Fate::DroppedDown) {
+        if matches!(fate, ProbeStatus::DroppedUp | ProbeStatus::DroppedDown) {
             self.dropped += 1;
         }
     }
@@ -190,9 +193,9 @@ impl Fates {
         if let Some(aside) = self.aside.as_ref().filter(|aside| self.has_outlier && aside.outlier == seq) {
             aside.outlier_fate
         } else if seq < self.oldest {
-            Fate::Forgotten as u8
+            ProbeStatus::Forgotten as u8
         } else {
-            self.place(seq).copied().unwrap_or(Fate::NotSeen as u8)
+            self.place(seq).copied().unwrap_or(ProbeStatus::NotSeen as u8)
         }
     }
 
@@ -211,7 +214,7 @@ impl Fates {
     fn old_window(&self, seq: u64) -> u32 {
         let mut window = 0;
         for k in 0..u64::from(u32::BITS).min(seq) {
-            let fate = Fate::from_nibble(self.nibble(seq - 1 - k));
+            let fate = ProbeStatus::from_nibble(self.nibble(seq - 1 - k));
             window |= u32::from(is_counted(fate)) << k;
         }
         window
@@ -267,7 +270,7 @@ impl Fates {
         if is_known && aside.outlier == seq {
             aside.outlier_fate |= SEEN_TWICE;
         } else {
-            (aside.outlier, aside.outlier_fate) = (seq, Fate::NotSeen as u8);
+            (aside.outlier, aside.outlier_fate) = (seq, ProbeStatus::NotSeen as u8);
         }
         Arrival::Outlier
     }
@@ -306,16 +309,16 @@ impl Fates {
     }
 
     /// Notes a probe in the window; returns what was known of it before.
-    fn note(&mut self, seq: u64, limit: usize) -> Fate {
+    fn note(&mut self, seq: u64, limit: usize) -> ProbeStatus {
         if self.place(seq).is_none() {
             self.remember_block(self.block_of(seq), limit);
         }
         let Some(place) = self.place_mut(seq) else {
             self.probes += 1;
-            return Fate::NotSeen;
+            return ProbeStatus::NotSeen;
         };
-        let before = Fate::from_nibble(*place);
-        if before != Fate::NotSeen {
+        let before = ProbeStatus::from_nibble(*place);
+        if before != ProbeStatus::NotSeen {
             *place |= SEEN_TWICE;
         }
         before
@@ -342,7 +345,7 @@ impl Fates {
             // A slot costs less than a block, for which there was room.
             if let Some(again) = self.put_aside(before, newest, limit) {
                 self.newest = again;
-                self.newest.fill(Fate::NotSeen as u8);
+                self.newest.fill(ProbeStatus::NotSeen as u8);
             }
         }
     }
@@ -365,7 +368,7 @@ impl Fates {
     fn take_memory(&mut self, number: u64, limit: usize) -> Option<Box<[u8]>> {
         let length = 1 << self.block_bits;
         if self.bytes() + length + size_of::<Aside>() <= limit {
-            return Some(vec![Fate::NotSeen as u8; length].into_boxed_slice());
+            return Some(vec![ProbeStatus::NotSeen as u8; length].into_boxed_slice());
         }
         let (lowest, mut block) = self.aside.as_mut()?.blocks.take_lowest()?;
         if lowest > number {
@@ -373,7 +376,7 @@ impl Fates {
             return None;
         }
         self.forget_below((lowest + 1) << self.block_bits);
-        block.fill(Fate::NotSeen as u8);
+        block.fill(ProbeStatus::NotSeen as u8);
         Some(block)
     }
 
@@ -408,20 +411,20 @@ mod tests {
     use super::*;
 
     const NEAR: Trust = Trust::Within(32);
-    const NEW: Arrival = Arrival::Known(Fate::NotSeen);
+    const NEW: Arrival = Arrival::Known(ProbeStatus::NotSeen);
 
     #[test]
     fn counts_what_arrives_and_shows_the_last_32() {
         let mut fates = Fates::new(0, 64);
         for seq in [0, 1, 3] {
             assert_eq!(fates.arrive(seq, NEAR, usize::MAX), NEW);
-            fates.set(seq, Fate::Answered);
+            fates.set(seq, ProbeStatus::Answered);
         }
         assert_eq!(fates.arrive(4, NEAR, usize::MAX), NEW);
-        fates.set(4, Fate::DroppedUp);
+        fates.set(4, ProbeStatus::DroppedUp);
         assert_eq!(fates.window(5), 0b11010);
-        assert_eq!(fates.arrive(3, NEAR, usize::MAX), Arrival::Known(Fate::Answered));
-        assert_eq!(fates.nibble(3), Fate::Answered as u8 | SEEN_TWICE);
+        assert_eq!(fates.arrive(3, NEAR, usize::MAX), Arrival::Known(ProbeStatus::Answered));
+        assert_eq!(fates.nibble(3), ProbeStatus::Answered as u8 | SEEN_TWICE);
     }
 
     /// A count of 32 bits goes on at zero; numbers have 64.
@@ -431,24 +434,24 @@ mod tests {
         let mut fates = Fates::new(first, 64);
         for seq in (first..first + 80).filter(|seq| seq % 4 != 1) {
             assert_eq!(fates.arrive(seq, NEAR, usize::MAX), NEW);
-            fates.set(seq, Fate::Answered);
+            fates.set(seq, ProbeStatus::Answered);
             assert_eq!(fates.window(seq), fates.old_window(seq), "seq {seq}");
         }
-        assert_eq!(fates.nibble((1 << 32) + 1), Fate::NotSeen as u8);
-        assert_eq!(fates.nibble(1 << 32), Fate::Answered as u8);
-        assert_eq!(fates.nibble(first), Fate::Forgotten as u8);
+        assert_eq!(fates.nibble((1 << 32) + 1), ProbeStatus::NotSeen as u8);
+        assert_eq!(fates.nibble(1 << 32), ProbeStatus::Answered as u8);
+        assert_eq!(fates.nibble(first), ProbeStatus::Forgotten as u8);
     }
 
     #[test]
     fn what_came_before_the_session_is_not_known() {
         let mut fates = Fates::new(100, 64);
         assert_eq!(fates.arrive(99, NEAR, usize::MAX), Arrival::Outlier);
-        assert_eq!(fates.nibble(98), Fate::Forgotten as u8);
-        assert_eq!(fates.nibble(100), Fate::NotSeen as u8);
+        assert_eq!(fates.nibble(98), ProbeStatus::Forgotten as u8);
+        assert_eq!(fates.nibble(100), ProbeStatus::NotSeen as u8);
         assert_eq!(fates.arrive(99, Trust::Sealed, usize::MAX), Arrival::Forgotten);
         assert_eq!(fates.arrive(u64::MAX, Trust::Sealed, usize::MAX), Arrival::Forgotten);
         assert_eq!(fates.arrive(u64::MAX - 1, Trust::Sealed, usize::MAX), NEW);
-        assert_eq!(fates.nibble(100), Fate::Forgotten as u8);
+        assert_eq!(fates.nibble(100), ProbeStatus::Forgotten as u8);
     }
 
     /// A number that one probe bears alone moves nothing; a second one near it moves the window there.
@@ -458,10 +461,10 @@ mod tests {
             let mut fates = Fates::new(1000, 64);
             let mut answer = |seq| {
                 let arrival = fates.arrive(seq, NEAR, usize::MAX);
-                fates.set(seq, Fate::Answered);
+                fates.set(seq, ProbeStatus::Answered);
                 (arrival, fates.nibble(seq), fates.tally().probes)
             };
-            let answered = Fate::Answered as u8;
+            let answered = ProbeStatus::Answered as u8;
             assert_eq!(answer(1000), (NEW, answered, 1));
             assert_eq!(answer(far), (Arrival::Outlier, answered, 1));
             assert_eq!(answer(1001), (NEW, answered, 2));
@@ -486,7 +489,7 @@ mod tests {
                 let seq = (newest + step).saturating_sub(20);
                 if fates.arrive(seq, Trust::Sealed, usize::MAX) == NEW {
                     newest = newest.max(seq);
-                    let fate = Fate::from_nibble(fate);
+                    let fate = ProbeStatus::from_nibble(fate);
                     fates.set(seq, fate);
                     oracle.insert(seq, fate);
                 }
@@ -495,7 +498,7 @@ mod tests {
                 prop_assert_eq!(fates.window(seq), fates.old_window(seq), "seq {}", seq);
             }
             for seq in newest.saturating_sub(63).max(5)..=newest {
-                prop_assert_eq!(Fate::from_nibble(fates.nibble(seq)), oracle.get(&seq).copied().unwrap_or_default());
+                prop_assert_eq!(ProbeStatus::from_nibble(fates.nibble(seq)), oracle.get(&seq).copied().unwrap_or_default());
             }
         }
     }
@@ -519,12 +522,14 @@ mod tests {
             for seq in 0..100_000 {
                 let left = room - fates.bytes().min(room);
                 assert_eq!(fates.arrive(seq, NEAR, left), NEW);
-                fates.set(seq, Fate::Answered);
+                fates.set(seq, ProbeStatus::Answered);
                 // What is put aside takes its slot.
                 assert!(fates.bytes() <= room + 128, "{} bytes", fates.bytes());
             }
-            let back =
-                (0..100_000).rev().take_while(|seq| fates.nibble(*seq) == Fate::Answered as u8).count();
+            let back = (0..100_000)
+                .rev()
+                .take_while(|seq| fates.nibble(*seq) == ProbeStatus::Answered as u8)
+                .count();
             let expected = match room {
                 0 => 0..=0,
                 300 => 32..=256,
@@ -532,7 +537,7 @@ mod tests {
                 _ => 4096..=4096,
             };
             assert!(expected.contains(&back), "{back} with {room} bytes");
-            assert_eq!(fates.nibble(0), Fate::Forgotten as u8);
+            assert_eq!(fates.nibble(0), ProbeStatus::Forgotten as u8);
             assert_eq!(fates.tally().probes, 100_000);
         }
     }

@@ -9,11 +9,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Path;
+use crate::endpoints::Endpoints;
 use crate::wire::{native, text};
 
 /// The time to live, or hop limit, that every answer leaves with.
-pub const ANSWER_HOPS: u8 = 180;
+pub const REPLY_TTL: u8 = 180;
 /// No path is longer.
 const LONGEST_PATH: u8 = 40;
 
@@ -33,24 +33,24 @@ pub struct Guard {
 
 impl Guard {
     /// Whether a datagram from there that arrived with so many hops left may be answered.
-    pub fn admits(&self, path: &Path, hops: Option<u8>, datagram: &[u8]) -> bool {
-        self.may_be_a_client(path, hops) && (native::is_native(datagram) || !is_answer(hops, datagram))
+    pub fn admits(&self, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
+        self.may_be_a_client(path, ttl) && (native::is_native(datagram) || !is_answer(ttl, datagram))
     }
 
-    fn may_be_a_client(&self, path: &Path, hops: Option<u8>) -> bool {
+    fn may_be_a_client(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
         let port = path.remote.port();
         let is_service = LOW_PORTS.contains(&port) || TALKATIVE_PORTS.contains(&port);
         port != 0
             && is_unicast(path.remote.ip())
             && path.local.is_none_or(is_unicast)
             && (self.allow_low_ports || !is_service)
-            && !self.is_own(path, hops)
+            && !self.is_own(path, ttl)
     }
 
     /// Whether it is from this very socket, or may be as far as one can see.
-    fn is_own(&self, path: &Path, hops: Option<u8>) -> bool {
+    fn is_own(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
         self.own_port == Some(path.remote.port())
-            && (hops.is_none() || path.local.is_none_or(|local| same(local, path.remote)))
+            && (ttl.is_none() || path.local.is_none_or(|local| same(local, path.remote)))
     }
 }
 
@@ -67,8 +67,8 @@ fn is_unicast(address: IpAddr) -> bool {
 }
 
 /// Whether it is an answer of a server of our kind, by its mark or by its words.
-fn is_answer(hops: Option<u8>, datagram: &[u8]) -> bool {
-    let marked = hops.is_some_and(|hops| (ANSWER_HOPS - LONGEST_PATH + 1..=ANSWER_HOPS).contains(&hops));
+fn is_answer(ttl: Option<u8>, datagram: &[u8]) -> bool {
+    let marked = ttl.is_some_and(|ttl| (REPLY_TTL - LONGEST_PATH + 1..=REPLY_TTL).contains(&ttl));
     marked || [text::CALIBRATED, text::ACKNOWLEDGED, text::STOPPING].contains(&datagram)
 }
 
@@ -78,9 +78,9 @@ mod tests {
 
     const GUARD: Guard = Guard { own_port: Some(8080), allow_low_ports: false };
 
-    fn admits(guard: Guard, remote: &str, hops: Option<u8>, datagram: &[u8]) -> bool {
-        let path = Path { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };
-        guard.admits(&path, hops, datagram)
+    fn admits(guard: Guard, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
+        let path = Endpoints { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };
+        guard.admits(&path, ttl, datagram)
     }
 
     #[test]
@@ -122,11 +122,11 @@ mod tests {
 
     #[test]
     fn answers_are_known_by_their_mark_and_by_their_words() {
-        let answered = |hops, datagram: &[u8]| admits(GUARD, "192.0.2.7:40000", hops, datagram);
-        for (hops, expected) in
+        let answered = |ttl, datagram: &[u8]| admits(GUARD, "192.0.2.7:40000", ttl, datagram);
+        for (ttl, expected) in
             [(64, true), (128, true), (140, true), (141, false), (180, false), (181, true), (255, true)]
         {
-            assert_eq!(answered(Some(hops), b"hello"), expected, "{hops}");
+            assert_eq!(answered(Some(ttl), b"hello"), expected, "{ttl}");
         }
         assert!(answered(None, b"hello"));
         assert!(!answered(Some(64), text::ACKNOWLEDGED));

@@ -1,6 +1,6 @@
 //! A datagram that came in, and what is known of its coming.
 
-use super::Path;
+use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::SocketMark;
 
@@ -12,9 +12,9 @@ pub struct Incoming<'a> {
     pub received: Instant,
     /// When it is handled.
     pub now: Instant,
-    pub path: Path,
+    pub path: Endpoints,
     /// How many hops it had left, where the system tells.
-    pub hops: Option<u8>,
+    pub ttl: Option<u8>,
     /// What the socket had dropped by then, and how often it had turned to another sender.
     pub socket: SocketMark,
     /// The datagram is its first `length` bytes; all of it is at least `Server::ROOM` long.
@@ -24,8 +24,8 @@ pub struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     /// One that is handled when it comes, with no word of its hops.
-    pub fn new(now: Instant, path: Path, buffer: &'a mut [u8], length: usize) -> Self {
-        Self { received: now, now, path, hops: None, socket: SocketMark::default(), buffer, length }
+    pub fn new(now: Instant, path: Endpoints, buffer: &'a mut [u8], length: usize) -> Self {
+        Self { received: now, now, path, ttl: None, socket: SocketMark::default(), buffer, length }
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use ahash::RandomState;
 
-use super::held::Held;
+use super::held_replies::Held;
 use crate::time::{Duration, Instant};
 
 /// What is known of the exchange with one address.

@@ -6,12 +6,12 @@
 //! `poll_timeout`). A new dialect is a file here and an arm in `Server::handle`.
 
 mod blocks;
-mod clients;
+mod client_table;
 mod cookies;
 mod counters;
 mod fates;
 mod guard;
-mod held;
+mod held_replies;
 mod incoming;
 mod limits;
 mod loop_guard;
@@ -22,43 +22,35 @@ mod spent;
 mod text;
 mod unverified;
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use crate::wire::native::SocketMark;
-pub use clients::ClientFigures;
+pub use client_table::ClientFigures;
 pub use counters::Counters;
-pub use guard::ANSWER_HOPS;
+pub use guard::REPLY_TTL;
 pub use incoming::Incoming;
 pub use limits::PerSecond;
 pub use text::TextFrom;
 
-pub use crate::wire::native::stays_whole;
+pub use crate::wire::native::forbids_fragments;
 
+use crate::endpoints::Endpoints;
 use crate::impair::{Impairment, Pipeline, Scenario};
 use crate::printable::printable;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
+use crate::wire::auth::{Key, TAG};
 use crate::wire::native as wire;
-use crate::wire::seal::{Key, TAG};
 
 use cookies::Cookies;
 use guard::Guard;
-use held::{Held, HeldReplies};
+use held_replies::{Held, HeldReplies};
 use limits::{Meter, Sources};
 use loop_guard::Suspects;
 use sessions::{Caps, Sessions};
 use spent::Spent;
 use text::TextClients;
 use unverified::Unverified;
-
-/// Where a datagram came from and which of the server's addresses it came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
-    pub remote: SocketAddr,
-    /// The answer leaves from here, where the socket can tell.
-    pub local: Option<IpAddr>,
-}
 
 /// What a server injects.
 #[derive(Clone, Debug)]
@@ -121,18 +113,18 @@ pub struct Settings {
     /// Text clients at once.
     pub max_text_clients: usize,
     /// Bytes to remember what became of probes.
-    pub max_fates_bytes: usize,
+    pub max_history_bytes: usize,
     /// Probes a second of one session; told to clients.
     pub session_rate: PerSecond,
     /// Datagrams a second of one source outside a session, of all such sources, and of all clients.
     pub source_rate: PerSecond,
-    pub stranger_rate: PerSecond,
+    pub unverified_rate: PerSecond,
     pub max_rate: PerSecond,
     /// Bytes of memory for replies held at once.
     pub max_held_bytes: usize,
     /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
     /// clients.
-    pub whole_answers: bool,
+    pub unfragmented_replies: bool,
     /// With a key, nobody is answered but those who have it.
     pub key: Option<Key>,
 }
@@ -151,13 +143,13 @@ impl Default for Settings {
             max_source_sessions: 4096,
             max_idle: Duration::from_secs(3600),
             max_text_clients: 4096,
-            max_fates_bytes: 256 << 20,
+            max_history_bytes: 256 << 20,
             session_rate: None,
             source_rate: Some(20_000),
-            stranger_rate: Some(200_000),
+            unverified_rate: Some(200_000),
             max_rate: None,
             max_held_bytes: 512 << 20,
-            whole_answers: false,
+            unfragmented_replies: false,
             key: None,
         }
     }
@@ -233,7 +225,7 @@ impl Server {
             sessions: Sessions::new(Caps {
                 sessions: settings.max_sessions,
                 of_one_source: settings.max_source_sessions,
-                fates: settings.max_fates_bytes,
+                fates: settings.max_history_bytes,
             }),
             spent: Spent::new(settings.max_sessions),
             text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
@@ -275,7 +267,7 @@ impl Server {
         let incoming = &mut incoming;
         self.counters.received += 1;
         self.counters.received_bytes += incoming.length as u64;
-        if !self.guard.admits(&incoming.path, incoming.hops, incoming.bytes()) {
+        if !self.guard.admits(&incoming.path, incoming.ttl, incoming.bytes()) {
             self.counters.ignored += 1;
             return None;
         }
@@ -294,7 +286,7 @@ impl Server {
     }
 
     /// The next held answer that is due by `now`, written to `buffer`.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
         let (path, mut length) = self.release(now, buffer)?;
         if let Some(key) = &self.settings.key {
             length = key.seal(buffer, length);
@@ -363,7 +355,7 @@ impl Server {
             text_clients: self.text.len() as u64,
             held: self.held.len() as u64,
             held_bytes: self.held.bytes() as u64,
-            fates_bytes: self.sessions.fates_bytes() as u64,
+            history_bytes: self.sessions.history_bytes() as u64,
             ..self.counters
         }
     }
@@ -387,7 +379,7 @@ impl Server {
 
     /// Plain echo and the text dialect, whose clients never show that they receive.
     fn handle_unverified(&mut self, incoming: &mut Incoming) -> Option<usize> {
-        if !self.admits_stranger(incoming) {
+        if !self.admit_unverified(incoming) {
             return None;
         }
         let remote = incoming.path.remote;
@@ -412,13 +404,13 @@ impl Server {
     }
 
     /// Whether the limits let through what belongs to no session.
-    fn admits_stranger(&mut self, incoming: &Incoming) -> bool {
+    fn admit_unverified(&mut self, incoming: &Incoming) -> bool {
         let now = incoming.now;
-        let Settings { source_rate, stranger_rate, max_rate, .. } = self.settings;
+        let Settings { source_rate, unverified_rate, max_rate, .. } = self.settings;
         let admitted = self.sources.admits(now, incoming.path.remote.ip(), source_rate)
-            && self.outside.admits(now, stranger_rate)
+            && self.outside.admits(now, unverified_rate)
             && self.all.admits(now, max_rate);
-        self.counters.strangers_refused += u64::from(!admitted);
+        self.counters.unverified_refused += u64::from(!admitted);
         admitted
     }
 

@@ -1,15 +1,16 @@
 //! The native protocol's server: cookies, sessions, probes, the truth.
 
 use super::fates::{Arrival, Fates, Trust};
-use super::held::{Held, HeldKind};
+use super::held_replies::{Held, HeldKind};
 use super::limits::Meter;
 use super::sessions::{Index, Opening, Session};
-use super::{Incoming, Notice, Path, Server};
+use super::{Incoming, Notice, Server};
+use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
-    Accept, Ask, Cookie, Deny, DenyReason, Fate, Fits, Forgotten, Hello, MIN_SIZE, Message, Open, Probe,
-    Reply, SocketMark, Tell, Token, decode, emit_stopped,
+    Accept, Cookie, Deny, DenyReason, Fits, Forgotten, Hello, MIN_SIZE, Message, Open, OutcomeQuery,
+    Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, decode, emit_stopped,
 };
 
 const IDLE_MIN: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ impl Server {
             return None;
         };
         if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
-            && !self.admits_stranger(incoming)
+            && !self.admit_unverified(incoming)
         {
             return None;
         }
@@ -39,7 +40,7 @@ impl Server {
                 let answer = self.open(incoming, &open)?;
                 Some(answer.emit(incoming.buffer, incoming.length))
             }
-            Message::Ask(ask) => self.tell(incoming, &ask),
+            Message::OutcomeQuery(ask) => self.tell(incoming, &ask),
             Message::Stop(token) => {
                 let at = self.sessions.find(token)?;
                 if self.is_copied(incoming, at) {
@@ -58,7 +59,7 @@ impl Server {
                     number: fit.number,
                     received: incoming.length as u32,
                     max_size: self.largest_message(),
-                    whole: self.settings.whole_answers,
+                    whole: self.settings.unfragmented_replies,
                 };
                 Some(fits.emit(fit.answer, incoming.buffer))
             }
@@ -68,7 +69,7 @@ impl Server {
             | Message::Deny(_)
             | Message::Reply(_)
             | Message::Forgotten(_)
-            | Message::Tell(_)
+            | Message::Outcomes(_)
             | Message::Stopped(..)
             | Message::Fits(_) => {
                 self.counters.malformed += 1;
@@ -91,7 +92,9 @@ impl Server {
         if open.size < MIN_SIZE {
             return deny(DenyReason::TooSmall, MIN_SIZE);
         }
-        let Ok(wanted) = self.wanted(open.wants) else { return deny(DenyReason::NoWishes, 0) };
+        let Ok(wanted) = self.wanted(open.requested_impairment) else {
+            return deny(DenyReason::ImpairDenied, 0);
+        };
         let opening = Opening { nonce, remote: path.remote, size: open.size };
         let sealed = self.settings.key.is_some();
         let known = self.sessions.opened_by(&opening).map(|session| (session.token, session.used));
@@ -115,11 +118,11 @@ impl Server {
     }
 
     /// What the client would have injected into its session; none for the server's own.
-    fn wanted(&self, wants: &str) -> Result<Option<Impairment>, NotAllowed> {
-        if wants.is_empty() {
+    fn wanted(&self, requested: &str) -> Result<Option<Impairment>, NotAllowed> {
+        if requested.is_empty() {
             return Ok(None);
         }
-        let impairment: Impairment = wants.parse().map_err(|_| NotAllowed)?;
+        let impairment: Impairment = requested.parse().map_err(|_| NotAllowed)?;
         let allowed = self.settings.client_impair && impairment.runnable().is_ok();
         if allowed { Ok(Some(impairment)) } else { Err(NotAllowed) }
     }
@@ -198,7 +201,7 @@ impl Server {
         let sealed = self.settings.key.is_some();
         let trust = if sealed { Trust::Sealed } else { Trust::Within(session.reach(now)) };
         let arrival = self.sessions.arrive(at, probe.seq, trust, now);
-        if sealed && arrival != Arrival::Known(Fate::NotSeen) {
+        if sealed && arrival != Arrival::Known(ProbeStatus::NotSeen) {
             // The network's copy and an eavesdropper's replay look the same.
             self.counters.replayed += 1;
             return None;
@@ -212,7 +215,7 @@ impl Server {
         if !session.meter.admits(now, self.settings.session_rate)
             || !self.all.admits(now, self.settings.max_rate)
         {
-            session.fates.set(probe.seq, Fate::Refused);
+            session.fates.set(probe.seq, ProbeStatus::Refused);
             self.counters.refused += 1;
             return None;
         }
@@ -223,8 +226,8 @@ impl Server {
         }
         if let Some(direction) = fate.dropped {
             let dropped = match direction {
-                Direction::Up => Fate::DroppedUp,
-                Direction::Down => Fate::DroppedDown,
+                Direction::Up => ProbeStatus::DroppedUp,
+                Direction::Down => ProbeStatus::DroppedDown,
             };
             session.fates.set(probe.seq, dropped);
             self.counters.dropped += 1;
@@ -234,7 +237,7 @@ impl Server {
         fate.corrupt(&mut buffer[MIN_SIZE as usize..length]);
         let corrupted = fate.corrupted.is_some();
         if fate.hold == Duration::ZERO && fate.extra_copies == 0 {
-            session.fates.set(probe.seq, Fate::Answered);
+            session.fates.set(probe.seq, ProbeStatus::Answered);
             let residence = now - received;
             Reply { corrupted, residence, ..reply_to(Some(session), probe, received, socket) }.emit(buffer);
             return Some(length);
@@ -248,7 +251,7 @@ impl Server {
             extra_copies: fate.extra_copies,
             is_copy: false,
         };
-        let fate = if self.hold(held, &buffer[..length]) { Fate::Held } else { Fate::Refused };
+        let fate = if self.hold(held, &buffer[..length]) { ProbeStatus::Held } else { ProbeStatus::Refused };
         self.set_fate(probe.token, probe.seq, fate);
         None
     }
@@ -272,7 +275,7 @@ impl Server {
     }
 
     /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
-    pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Path, usize)> {
+    pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
         let (held, length) = self.held.pop_due(now, buffer)?;
         if held.kind == HeldKind::Verbatim {
             self.unverified.answered(held.path.remote, now, &buffer[..length]);
@@ -280,7 +283,7 @@ impl Server {
         if let (HeldKind::Native { corrupted }, Ok(Message::Probe(probe))) =
             (held.kind, decode(&buffer[..length]))
         {
-            self.set_fate(probe.token, probe.seq, Fate::Answered);
+            self.set_fate(probe.token, probe.seq, ProbeStatus::Answered);
             // The session may be closed by now; the reply still tells its own times.
             let session = self.sessions.get(probe.token);
             let reply = Reply {
@@ -298,10 +301,10 @@ impl Server {
     /// The answer to what belongs to no session.
     fn forgotten(&mut self, incoming: &mut Incoming, forgotten: Forgotten) -> Option<usize> {
         self.counters.forgotten += 1;
-        self.admits_stranger(incoming).then(|| forgotten.emit(incoming.buffer))
+        self.admit_unverified(incoming).then(|| forgotten.emit(incoming.buffer))
     }
 
-    fn set_fate(&mut self, token: Token, seq: u64, fate: Fate) {
+    fn set_fate(&mut self, token: Token, seq: u64, fate: ProbeStatus) {
         if let Some(session) = self.sessions.get_mut(token) {
             session.fates.set(seq, fate);
         }
@@ -316,7 +319,7 @@ impl Server {
         copied
     }
 
-    fn tell(&mut self, incoming: &mut Incoming, ask: &Ask) -> Option<usize> {
+    fn tell(&mut self, incoming: &mut Incoming, ask: &OutcomeQuery) -> Option<usize> {
         let Some(at) = self.sessions.find(ask.token) else {
             return self.forgotten(incoming, Forgotten { token: ask.token, seq: None });
         };
@@ -328,7 +331,7 @@ impl Server {
             // A question that is repeated keeps no session; without a key it may be a client's only sign of life.
             session.last_seen = incoming.now;
         }
-        Some(Tell::emit(ask, incoming.socket, incoming.buffer, |seq| session.fates.nibble(seq)))
+        Some(Outcomes::emit(ask, incoming.socket, incoming.buffer, |seq| session.fates.nibble(seq)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Plain echo (RFC 862): what comes from an address that never calibrated goes back as it is.
 
-use super::held::{Held, HeldKind};
+use super::held_replies::{Held, HeldKind};
 use super::{Incoming, Server};
-use crate::impair::Fate;
+use crate::impair::Treatment;
 use crate::time::Duration;
 
 impl Server {
@@ -20,7 +20,7 @@ impl Server {
     pub(super) fn answer_verbatim(
         &mut self,
         incoming: &mut Incoming,
-        fate: Fate,
+        fate: Treatment,
         suspicious: bool,
     ) -> Option<usize> {
         if fate.dropped.is_some() {

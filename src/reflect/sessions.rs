@@ -88,7 +88,7 @@ pub struct Sessions {
     by_token: HashMap<Token, u32, BuildHasherDefault<TokenHasher>>,
     by_opening: HashMap<Opening, u32>,
     by_source: HashMap<IpAddr, Share>,
-    fates_bytes: usize,
+    history_bytes: usize,
     caps: Caps,
     /// Where the next look at the silent ones begins.
     swept: usize,
@@ -147,7 +147,7 @@ impl Sessions {
             by_token: HashMap::default(),
             by_opening: HashMap::new(),
             by_source: HashMap::new(),
-            fates_bytes: 0,
+            history_bytes: 0,
             caps,
         }
     }
@@ -165,8 +165,8 @@ impl Sessions {
     }
 
     /// Bytes that remember what became of probes.
-    pub fn fates_bytes(&self) -> usize {
-        self.fates_bytes
+    pub fn history_bytes(&self) -> usize {
+        self.history_bytes
     }
 
     /// Notes that this probe of an open session arrived.
@@ -307,10 +307,10 @@ impl Sessions {
         let source = self.at(at).opening.remote.ip();
         let share = self.caps.fates / Self::SOURCES_SHARE;
         let own = share.saturating_sub(self.share(source).fates);
-        if self.caps.fates.saturating_sub(self.fates_bytes) < Self::LARGEST_GROWTH.min(own) {
+        if self.caps.fates.saturating_sub(self.history_bytes) < Self::LARGEST_GROWTH.min(own) {
             self.forget_outcomes(at, now);
         }
-        self.caps.fates.saturating_sub(self.fates_bytes).min(own)
+        self.caps.fates.saturating_sub(self.history_bytes).min(own)
     }
 
     /// Takes the outcomes of another session: of those whose sources take more than this one's, the
@@ -340,7 +340,7 @@ impl Sessions {
 
     /// The outcomes of a session of this source took so many bytes and now take so many.
     fn account(&mut self, source: IpAddr, before: usize, after: usize) {
-        self.fates_bytes = self.fates_bytes - before + after;
+        self.history_bytes = self.history_bytes - before + after;
         let share = self.share_mut(source);
         share.fates = share.fates - before + after;
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ahash::RandomState;
 
-use super::clients::{ClientFigures, canonical};
+use super::client_table::{ClientFigures, canonical};
 use super::limits::seeded;
 use super::{Incoming, Server};
 use crate::impair::Pipeline;

@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 use super::limits::seeded;
 use super::loop_guard::{Fingerprints, Laps};
-use crate::impair::Fate;
+use crate::impair::Treatment;
 use crate::time::Instant;
 
 pub struct Unverified {
@@ -38,7 +38,7 @@ impl Unverified {
 
     /// How many of the injected copies the peer is sent. The copies are made of bytes that it sent
     /// before and that were dropped, so that a forged source is never sent more than was sent for it.
-    pub fn copies(&mut self, remote: SocketAddr, fate: &Fate, length: usize) -> u8 {
+    pub fn copies(&mut self, remote: SocketAddr, fate: &Treatment, length: usize) -> u8 {
         if fate.dropped.is_none() && fate.extra_copies == 0 {
             return 0;
         }

@@ -4,7 +4,7 @@
 //! The network keeps a ledger of what it did to each probe and each reply, so that a test can hold
 //! what a client concluded against what really happened.
 
-mod ledger;
+mod ground_truth;
 mod link;
 mod socket;
 
@@ -12,12 +12,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-pub use ledger::{Ledger, Story};
+pub use ground_truth::{Ledger, Story};
 pub use link::{Conditions, Link};
 pub use socket::Overrun;
 
+use crate::endpoints::Endpoints;
 use crate::probe::{self, Client, Event, SendError};
-use crate::reflect::{self, Incoming, Path, Server};
+use crate::reflect::{self, Incoming, Server};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use socket::SimSocket;
@@ -29,7 +30,7 @@ const TRANSLATED: u16 = 1000;
 /// What clients see as the server.
 const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
 /// What clients' datagrams have left when they arrive.
-const HOPS: Option<u8> = Some(60);
+const TTL: Option<u8> = Some(60);
 
 /// One server, its clients, and the paths between them.
 pub struct Simulation {
@@ -159,7 +160,7 @@ impl Simulation {
     pub fn add_client(&mut self, settings: probe::Settings) -> usize {
         let index = self.hosts.len();
         let stream = |name: &str| Stream::new(self.seed, &format!("{name} {index}"));
-        let next_port = FIRST_PORT + Client::lanes(&settings) as u16;
+        let next_port = FIRST_PORT + Client::channels(&settings) as u16;
         self.hosts.push(Host {
             client: Client::new(settings, self.now),
             lead: Duration::ZERO,
@@ -346,7 +347,7 @@ impl Simulation {
             What::ToClient { host, port, arrived, datagram } => {
                 // Nobody is at a port that the client, or the translator, has given up.
                 let Host { ports, translation, .. } = &self.hosts[host];
-                let Some(lane) = ports.iter().position(|known| known.wrapping_add(*translation) == port)
+                let Some(channel) = ports.iter().position(|known| known.wrapping_add(*translation) == port)
                 else {
                     return;
                 };
@@ -358,7 +359,7 @@ impl Simulation {
                 client.note_socket(socket.mark());
                 ledger.reply_delivered(&datagram, arrived);
                 let received = arrived + self.hosts[host].lead;
-                self.hosts[host].client.handle(received, lane, &datagram);
+                self.hosts[host].client.handle(received, channel, &datagram);
                 self.serve_client(host);
             }
             What::WakeServer => {
@@ -428,11 +429,11 @@ impl Simulation {
         self.hosts[host].ledger.probe_delivered(datagram, self.now);
         let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
         self.buffer[..datagram.len()].copy_from_slice(datagram);
-        let path = Path { remote: address(host, port), local: None };
+        let path = Endpoints { remote: address(host, port), local: None };
         let now = self.now + self.server_lead;
         let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
         let (received, socket) = (arrived + self.server_lead, self.server_socket.mark());
-        if let Some(length) = server.handle(Incoming { hops: HOPS, received, socket, ..incoming }) {
+        if let Some(length) = server.handle(Incoming { ttl: TTL, received, socket, ..incoming }) {
             self.send_down(path, length);
         }
         self.serve_server();
@@ -473,10 +474,10 @@ impl Simulation {
                     continue;
                 }
                 if transmit.renew {
-                    host.ports[transmit.lane] = host.next_port;
+                    host.ports[transmit.channel] = host.next_port;
                     host.next_port = host.next_port.checked_add(1).unwrap_or(FIRST_PORT);
                 }
-                let port = host.ports[transmit.lane].wrapping_add(host.translation);
+                let port = host.ports[transmit.channel].wrapping_add(host.translation);
                 let datagram = &buffer[..transmit.length];
                 host.ledger.probe_sent(transmit.seq, self.now);
                 for delay in host.up.pass(self.now, datagram) {
@@ -509,7 +510,7 @@ impl Simulation {
         self.hosts[index].wake = wake;
     }
 
-    fn send_down(&mut self, path: Path, length: usize) {
+    fn send_down(&mut self, path: Endpoints, length: usize) {
         let (index, port) = host_at(path.remote);
         let datagram = &self.buffer[..length];
         let host = &mut self.hosts[index];

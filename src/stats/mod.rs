@@ -49,4 +49,4 @@ pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use rtp_jitter::RtpJitter;
 pub use runs::{Contrast, Runs};
 pub use schedule_error::ScheduleError;
-pub use seconds::{Completed, Delay, Fate, Second, Seconds};
+pub use seconds::{Completed, Delay, Second, SecondOutcome, Seconds};

@@ -8,7 +8,7 @@ use crate::time::Duration;
 
 /// What came of a probe, as far as its second is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum SecondOutcome {
     /// Its reply was on time.
     OnTime {
         rtt: Duration,
@@ -68,23 +68,23 @@ impl Seconds {
     /// The next probe, its second (from 1) and its payload. Returns the seconds that it completes,
     /// in order. A probe of a second already complete counts in the open one: this happens to one
     /// that never left, which has only its due time.
-    pub fn record(&mut self, second: u64, size: u32, fate: Fate) -> Completed {
+    pub fn record(&mut self, second: u64, size: u32, fate: SecondOutcome) -> Completed {
         let completed = if second > self.open.second {
             let after = std::mem::replace(self, Self::starting(second));
             Completed { empty: after.open.second + 1..second, first: Some(after.finish()) }
         } else {
             Completed { first: None, empty: 0..0 }
         };
-        self.open.sent += u64::from(fate != Fate::Unsent);
+        self.open.sent += u64::from(fate != SecondOutcome::Unsent);
         match fate {
-            Fate::OnTime { rtt } => {
+            SecondOutcome::OnTime { rtt } => {
                 self.open.ok += 1;
                 self.open.bytes += u64::from(size);
                 self.delays.record(rtt);
             }
-            Fate::Late => self.open.late += 1,
-            Fate::Lost => self.open.lost += 1,
-            Fate::Unsent => {}
+            SecondOutcome::Late => self.open.late += 1,
+            SecondOutcome::Lost => self.open.lost += 1,
+            SecondOutcome::Unsent => {}
         }
         completed
     }
@@ -132,11 +132,11 @@ mod tests {
 
     use super::*;
 
-    fn on_time(millis: i64) -> Fate {
-        Fate::OnTime { rtt: Duration::from_millis(millis) }
+    fn on_time(millis: i64) -> SecondOutcome {
+        SecondOutcome::OnTime { rtt: Duration::from_millis(millis) }
     }
 
-    fn table(probes: &[(u64, Fate)]) -> Vec<Second> {
+    fn table(probes: &[(u64, SecondOutcome)]) -> Vec<Second> {
         let mut seconds = Seconds::new();
         let mut rows: Vec<Second> =
             probes.iter().flat_map(|(second, fate)| seconds.record(*second, 500, *fate)).collect();
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn two_probes_a_second_by_hand() {
-        let rows = table(&[(1, on_time(10)), (1, Fate::Lost), (2, on_time(30)), (2, on_time(50))]);
+        let rows = table(&[(1, on_time(10)), (1, SecondOutcome::Lost), (2, on_time(30)), (2, on_time(50))]);
         let [ten, thirty, forty, fifty] = [10, 30, 40, 50].map(Duration::from_millis);
         let first = Second {
             second: 1,
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_second_in_which_nothing_was_sent_has_a_row() {
-        let rows = table(&[(1, on_time(10)), (4, Fate::Late)]);
+        let rows = table(&[(1, on_time(10)), (4, SecondOutcome::Late)]);
         let empty = |second| Second { second, ..Second::default() };
         assert_eq!(rows[1..3], [empty(2), empty(3)]);
         assert_eq!((rows[1].throughput_bps(), rows[1].delay), (0, None));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn one_that_never_left_counts_nowhere_and_reopens_nothing() {
-        let rows = table(&[(3, on_time(10)), (2, Fate::Unsent), (5, Fate::Unsent)]);
+        let rows = table(&[(3, on_time(10)), (2, SecondOutcome::Unsent), (5, SecondOutcome::Unsent)]);
         assert_eq!(rows.iter().map(|row| row.second).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert_eq!(rows.iter().map(|row| row.sent).sum::<u64>(), 1);
     }
@@ -190,21 +190,21 @@ mod tests {
         #[test]
         fn agrees_with_the_probes_of_each_second(probes in vec((0_u64..3, 0_i64..8), 1..200)) {
             let mut second = 1;
-            let probes: Vec<(u64, Fate)> = probes.into_iter().map(|(later, fate)| {
+            let probes: Vec<(u64, SecondOutcome)> = probes.into_iter().map(|(later, fate)| {
                 second += later;
-                let fate = match fate { 0 => Fate::Late, 1 => Fate::Lost, 2 => Fate::Unsent, rtt => on_time(rtt) };
+                let fate = match fate { 0 => SecondOutcome::Late, 1 => SecondOutcome::Lost, 2 => SecondOutcome::Unsent, rtt => on_time(rtt) };
                 (second, fate)
             }).collect();
             let rows = table(&probes);
             prop_assert_eq!(rows.len() as u64, second);
             for (row, second) in rows.iter().zip(1..) {
-                let count = |wanted: &dyn Fn(Fate) -> bool| {
+                let count = |wanted: &dyn Fn(SecondOutcome) -> bool| {
                     probes.iter().filter(|(at, fate)| *at == second && wanted(*fate)).count() as u64
                 };
-                let ok = count(&|fate| matches!(fate, Fate::OnTime { .. }));
-                let (late, lost) = (count(&|fate| fate == Fate::Late), count(&|fate| fate == Fate::Lost));
+                let ok = count(&|fate| matches!(fate, SecondOutcome::OnTime { .. }));
+                let (late, lost) = (count(&|fate| fate == SecondOutcome::Late), count(&|fate| fate == SecondOutcome::Lost));
                 let max = probes.iter().filter(|(at, _)| *at == second).filter_map(|(_, fate)| match fate {
-                    Fate::OnTime { rtt } => Some(*rtt),
+                    SecondOutcome::OnTime { rtt } => Some(*rtt),
                     _ => None,
                 }).max();
                 prop_assert_eq!((row.second, row.sent), (second, ok + late + lost));

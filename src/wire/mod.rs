@@ -1,8 +1,8 @@
 //! Codecs: bytes in, values out, and back. No clock, no socket, no allocation; arbitrary bytes
 //! never panic. One file a dialect.
 
+pub mod auth;
 mod fields;
 pub mod native;
-pub mod seal;
 pub mod stamp;
 pub mod text;

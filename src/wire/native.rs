@@ -38,23 +38,23 @@
 //! ```
 
 use super::fields;
-mod opening;
-mod probing;
-mod sizing;
+mod handshake;
+mod outcome_query;
+mod path_mtu;
+mod probe;
 mod socket;
-mod truth;
 
-pub use opening::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
-pub use probing::{Forgotten, Probe, Reply};
-pub use sizing::{Fit, Fits};
+pub use handshake::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
+pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, fates_that_fit};
+pub use path_mtu::{Fit, Fits};
+pub use probe::{Forgotten, Probe, Reply};
 pub use socket::SocketMark;
-pub use truth::{Ask, Fate, Tell, fates_that_fit};
 
 use super::fields::{U64, get_u64, put_u64};
 
 pub const VERSION: u8 = 1;
 /// The smallest probe: its reply must have room for all that a reply tells.
-pub const MIN_SIZE: u32 = probing::REPLY_HEADER as u32;
+pub const MIN_SIZE: u32 = probe::REPLY_HEADER as u32;
 /// The largest UDP payload over IPv4 and over IPv6.
 pub const MAX_SIZE_V4: u32 = 65_507;
 pub const MAX_SIZE_V6: u32 = 65_527;
@@ -85,8 +85,8 @@ pub enum Message<'a> {
     Probe(Probe),
     Reply(Reply),
     Forgotten(Forgotten),
-    Ask(Ask),
-    Tell(Tell<'a>),
+    OutcomeQuery(OutcomeQuery),
+    Outcomes(Outcomes<'a>),
     Stop(Token),
     Stopped(Token, bool),
     Close(Token),
@@ -135,8 +135,8 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::Probe => Probe::parse(datagram).map(Message::Probe),
         Kind::Reply => Reply::parse(datagram).map(Message::Reply),
         Kind::Forgotten => Forgotten::parse(datagram).map(Message::Forgotten),
-        Kind::Ask => Ask::parse(datagram).map(Message::Ask),
-        Kind::Tell => Tell::parse(datagram).map(Message::Tell),
+        Kind::OutcomeQuery => OutcomeQuery::parse(datagram).map(Message::OutcomeQuery),
+        Kind::Outcomes => Outcomes::parse(datagram).map(Message::Outcomes),
         // As long as its answer.
         Kind::Stop => (datagram.len() > BODY).then_some(Message::Stop(Token(id))),
         Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
@@ -148,7 +148,7 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 }
 
 /// Whether the datagram shows by its length what the path carries: in pieces it would show nothing.
-pub fn stays_whole(datagram: &[u8]) -> bool {
+pub fn forbids_fragments(datagram: &[u8]) -> bool {
     is_native(datagram) && datagram.get(KIND) == Some(&(Kind::Fits as u8))
 }
 
@@ -181,8 +181,8 @@ enum Kind {
     Probe = 6,
     Reply = 7,
     Forgotten = 8,
-    Ask = 9,
-    Tell = 10,
+    OutcomeQuery = 9,
+    Outcomes = 10,
     Stop = 11,
     Stopped = 12,
     Close = 13,
@@ -200,8 +200,8 @@ impl Kind {
         Self::Probe,
         Self::Reply,
         Self::Forgotten,
-        Self::Ask,
-        Self::Tell,
+        Self::OutcomeQuery,
+        Self::Outcomes,
         Self::Stop,
         Self::Stopped,
         Self::Close,

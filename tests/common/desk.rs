@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use udpecho::reflect::{Incoming, Path, Server, Settings};
+use udpecho::endpoints::Endpoints;
+use udpecho::reflect::{Incoming, Server, Settings};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{Accept, Cookie, Deny, Hello, Message, Nonce, Open, Probe, Token, decode};
 
@@ -33,14 +34,14 @@ impl Desk {
     }
 
     /// The answer to a datagram that arrives with so many hops left.
-    pub fn send_with_hops(&mut self, from: SocketAddr, hops: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
-        self.hand_in(from, datagram, |incoming| Incoming { hops, ..incoming })
+    pub fn send_with_hops(&mut self, from: SocketAddr, ttl: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
+        self.hand_in(from, datagram, |incoming| Incoming { ttl, ..incoming })
     }
 
     /// The answer to a datagram that came to the socket so long ago.
     pub fn send_waiting(&mut self, from: SocketAddr, waited: Duration, datagram: &[u8]) -> Option<Vec<u8>> {
         let received = self.now - waited;
-        self.hand_in(from, datagram, |incoming| Incoming { received, hops: Some(60), ..incoming })
+        self.hand_in(from, datagram, |incoming| Incoming { received, ttl: Some(60), ..incoming })
     }
 
     fn hand_in(
@@ -50,7 +51,7 @@ impl Desk {
         change: impl FnOnce(Incoming) -> Incoming,
     ) -> Option<Vec<u8>> {
         self.buffer[..datagram.len()].copy_from_slice(datagram);
-        let path = Path { remote: from, local: None };
+        let path = Endpoints { remote: from, local: None };
         let incoming = Incoming::new(self.now, path, &mut self.buffer, datagram.len());
         let length = self.server.handle(change(incoming))?;
         Some(self.buffer[..length].to_vec())
@@ -91,7 +92,8 @@ impl Desk {
     pub fn open_remembering(&mut self, from: SocketAddr, nonce: u64, remember: u32) -> Token {
         let cookie = self.cookie(from, nonce);
         let nonce = Nonce(nonce);
-        let open = Open { nonce, cookie, size: 64, remember, idle_secs: 60, first_seq: 0, wants: "" };
+        let open =
+            Open { nonce, cookie, size: 64, remember, idle_secs: 60, first_seq: 0, requested_impairment: "" };
         let answer = self.send(from, &emitted(|buffer| open.emit(buffer))).expect("an answer");
         let Ok(Message::Accept(accept)) = decode(&answer) else { panic!("no accept: {answer:?}") };
         accept.token
@@ -119,7 +121,8 @@ pub fn hello(nonce: u64) -> Vec<u8> {
 
 pub fn open(nonce: u64, size: u32, cookie: [u8; 16]) -> Vec<u8> {
     let nonce = Nonce(nonce);
-    let open = Open { nonce, cookie, size, remember: 64, idle_secs: 60, first_seq: 0, wants: "" };
+    let open =
+        Open { nonce, cookie, size, remember: 64, idle_secs: 60, first_seq: 0, requested_impairment: "" };
     emitted(|buffer| open.emit(buffer))
 }
 

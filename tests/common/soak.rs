@@ -10,7 +10,7 @@ use udpecho::probe::{self, Cause, Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
 use udpecho::time::Duration;
 use udpecho::units::Interval;
-use udpecho::wire::seal::Key;
+use udpecho::wire::auth::Key;
 
 const EVERYTHING: &str = "delay=uniform:0.1ms..500ms loss=gilbert:p=3%,r=27% duplicate=5% reorder=2%,by=20ms corrupt=1% direction=both";
 
@@ -47,7 +47,7 @@ impl Account {
         let Sums { resolved, ok, late, injected, elsewhere, not_sent } = self.sums;
         assert_eq!((resolved, ok + late + injected + elsewhere + not_sent), (self.asked_for, resolved));
         let server = &self.server;
-        assert_eq!((server.sessions, server.held, server.held_bytes, server.fates_bytes), (0, 0, 0, 0));
+        assert_eq!((server.sessions, server.held, server.held_bytes, server.history_bytes), (0, 0, 0, 0));
         assert_eq!((server.opened, server.malformed, server.unauthentic, server.refused), (1, 0, 0, 0));
         assert!(injected <= server.dropped && server.dropped <= injected + elsewhere, "{self:#?}");
         // Each probe that left was answered, dropped on purpose, or lost where it is told.

@@ -6,7 +6,7 @@ use udpecho::report::compare::{Changes, Margin, Sample, changes};
 use udpecho::rng::{Draws, Seed, Stream};
 use udpecho::time::Duration;
 
-use crate::specimen::{Fate, Specimen, exponential};
+use crate::specimen::{SecondOutcome, Specimen, exponential};
 
 /// 5 %, and for delays 50 us.
 pub const MARGIN: Margin = Margin { share: 0.05, time: Duration::from_micros(50) };
@@ -43,7 +43,7 @@ pub fn losing(share: f64) -> Path {
 impl Path {
     pub fn probes(self, seed: Seed, count: u64) -> impl Iterator<Item = Resolved> {
         let stream = Stream::new(seed, "path");
-        let specimen = Specimen::new(1, 0.1, |_, _, _| Fate::answered(1e6, 30e3));
+        let specimen = Specimen::new(1, 0.1, |_, _, _| SecondOutcome::answered(1e6, 30e3));
         let template = specimen.probes().next().expect("one probe");
         let (mut level, mut lost) = (0.0, false);
         (0..count).map(move |seq| {
@@ -83,7 +83,7 @@ fn probe(template: &Resolved, seq: u64, rtt: Option<f64>) -> Resolved {
 
 /// What was asked.
 pub fn run() -> Run {
-    Specimen::new(1, 0.1, |_, _, _| Fate::answered(1e6, 0.0)).run
+    Specimen::new(1, 0.1, |_, _, _| SecondOutcome::answered(1e6, 0.0)).run
 }
 
 pub fn sample(probes: impl IntoIterator<Item = Resolved>) -> Sample {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 use udpecho::impair::Impairment;
-use udpecho::probe::{Event, Language, Resolved, Settings};
+use udpecho::probe::{Dialect, Event, Resolved, Settings};
 use udpecho::record::{self, EventWriter, Fold, ProbeWriter, Run, SecondWriter};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
@@ -95,7 +95,7 @@ impl Scenario {
             Schedule::Fixed(interval(self.every))
         };
         let client = Settings {
-            language: if self.text { Language::Text } else { Language::Native },
+            dialect: if self.text { Dialect::Text } else { Dialect::Native },
             schedule,
             deadline: self.deadline,
             seed: self.seed,

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
-use udpecho::probe::{Client, Event, Language, Outcome, SendError, Settings};
-use udpecho::reflect::{self, Incoming, Injection, Path, Server};
+use udpecho::probe::{Client, Dialect, Event, Outcome, SendError, Settings};
+use udpecho::reflect::{self, Incoming, Injection, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
+use udpecho::wire::auth::{Key, TAG};
 use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, SocketMark, Token};
-use udpecho::wire::seal::{Key, TAG};
 use udpecho::wire::text;
 
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
@@ -30,7 +31,7 @@ pub fn decoders(data: &[u8]) {
     assert_eq!(key.open(&sealed).map(|(length, _)| length), Some(data.len()));
     if let Some((kind, rest)) = data.split_first() {
         let message = [&[0xF5, 0x75, 0x10, *kind][..], rest].concat();
-        if let Ok(Message::Tell(tell)) = native::decode(&message) {
+        if let Ok(Message::Outcomes(tell)) = native::decode(&message) {
             for offset in 0..tell.count {
                 let _ = tell.fate(offset);
             }
@@ -83,7 +84,7 @@ fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
         max_sessions: 8,
         max_text_clients: 8,
         max_held_bytes: 10_000,
-        max_fates_bytes: 4096,
+        max_history_bytes: 4096,
         session_rate: (choice & 16 != 0).then_some(100),
         key,
         ..reflect::Settings::default()
@@ -118,7 +119,7 @@ pub fn reflect(data: &[u8]) {
                 let counters = server.counters();
                 assert!(counters.sessions <= 8 && counters.text_clients <= 8, "{counters:?}");
                 assert!(
-                    counters.held_bytes <= 10_000 && counters.fates_bytes <= 4096 + 8 * 128,
+                    counters.held_bytes <= 10_000 && counters.history_bytes <= 4096 + 8 * 128,
                     "{counters:?}"
                 );
                 continue;
@@ -128,7 +129,7 @@ pub fn reflect(data: &[u8]) {
                 let cookie = cookies.get(&from).copied().unwrap_or_default();
                 let (size, remember) = (56 + u32::from(script.byte()), script.number() as u32);
                 let first_seq = script.number();
-                Open { nonce, cookie, size, remember, idle_secs: 1, first_seq, wants: "wifi" }
+                Open { nonce, cookie, size, remember, idle_secs: 1, first_seq, requested_impairment: "wifi" }
                     .emit(&mut buffer)
             }
             3 | 4 => {
@@ -154,10 +155,10 @@ pub fn reflect(data: &[u8]) {
         }
         let asked = native::is_native(&buffer[..length]);
         *balance.entry(from).or_default() += length as i64;
-        let path = Path { remote: from, local: None };
-        let hops = (act & 64 == 0).then_some(60);
+        let path = Endpoints { remote: from, local: None };
+        let ttl = (act & 64 == 0).then_some(60);
         let incoming = Incoming::new(now, path, &mut buffer, length);
-        let Some(answered) = server.handle(Incoming { hops, ..incoming }) else { continue };
+        let Some(answered) = server.handle(Incoming { ttl, ..incoming }) else { continue };
         assert!(!asked || answered <= length);
         *balance.entry(from).or_default() -= answered as i64;
         match native::decode(&buffer[..answered]) {
@@ -178,7 +179,7 @@ pub fn probe(data: &[u8]) {
     let mut script = Script(data);
     let choice = script.byte();
     let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
-    let language = if choice & 128 != 0 && key.is_none() { Language::Text } else { Language::Native };
+    let language = if choice & 128 != 0 && key.is_none() { Dialect::Text } else { Dialect::Native };
     let settings = Settings {
         language,
         size: 80 + u32::from(script.byte()),
@@ -189,18 +190,18 @@ pub fn probe(data: &[u8]) {
         total: None,
         deadline: None,
         grace: Duration::from_millis(200),
-        wants: None,
+        requested_impairment: None,
         wait_for_server: false,
         stop_server: choice & 32 != 0,
         seed: 1,
         key: key.clone(),
     };
     let count = settings.count;
-    let lanes = Client::lanes(&settings);
+    let channels = Client::channels(&settings);
     let mut server = Server::new(server_settings(choice, key), [7; 32], START);
     let mut client = Client::new(settings, START);
     if count.is_some_and(|count| count % 2 == 0) {
-        (0..64).for_each(|seq| client.coupled(seq));
+        (0..64).for_each(|seq| client.sent_offloaded(seq));
     }
     let mut now = START;
     let mut buffer = vec![0; BUFFER];
@@ -212,11 +213,11 @@ pub fn probe(data: &[u8]) {
             0 | 1 => now += Duration::from_micros(script.number() as i64 & 0xF_FFFF),
             // To the next moment that matters.
             2 => now = client.poll_timeout(now).map_or(now, |at| at.max(now)),
-            3 => client.handle(now, usize::from(act >> 3) % lanes, &script.datagram()),
+            3 => client.handle(now, usize::from(act >> 3) % channels, &script.datagram()),
             // An answer of the server's, perhaps changed, perhaps one more time.
             4 | 5 if !flying.is_empty() => {
                 let index = usize::from(script.byte()) % flying.len();
-                let (lane, mut datagram) = flying[index].clone();
+                let (channel, mut datagram) = flying[index].clone();
                 if act & 8 != 0 && !datagram.is_empty() {
                     let at = usize::from(script.byte()) % datagram.len();
                     datagram[at] ^= script.byte();
@@ -224,7 +225,7 @@ pub fn probe(data: &[u8]) {
                 if act & 16 == 0 {
                     flying.swap_remove(index);
                 }
-                client.handle(now, lane, &datagram);
+                client.handle(now, channel, &datagram);
             }
             6 if act & 8 != 0 => client.obstructed(now, "no way"),
             6 if act & 16 != 0 && !flying.is_empty() => {
@@ -270,11 +271,11 @@ fn exchange(
             client.send_failed(&transmit, SendError::TooLong);
             continue;
         }
-        let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.lane as u16));
-        let path = Path { remote, local: None };
+        let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.channel as u16));
+        let path = Endpoints { remote, local: None };
         let incoming = Incoming::new(now, path, buffer, transmit.length);
-        if let Some(length) = server.handle(Incoming { hops: Some(60), ..incoming }) {
-            flying.push((transmit.lane, buffer[..length].to_vec()));
+        if let Some(length) = server.handle(Incoming { ttl: Some(60), ..incoming }) {
+            flying.push((transmit.channel, buffer[..length].to_vec()));
         }
     }
     server.handle_timeout(now);

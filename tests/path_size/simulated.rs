@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
+use udpecho::endpoints::Endpoints;
 use udpecho::probe::{Down, Failure, PathSize, SizeFinder};
-use udpecho::reflect::{Incoming, Path, Server, Settings};
+use udpecho::reflect::{Incoming, Server, Settings};
 use udpecho::rng::Stream;
 use udpecho::sim::{Conditions, Link};
 use udpecho::time::{Duration, Instant};
-use udpecho::wire::seal::Key;
+use udpecho::wire::auth::Key;
 
 use crate::common::{clean, millis, share};
 
@@ -36,7 +37,7 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
     let mut finder = SizeFinder::new(MOST, paths.seed, key);
     let mut up = Link::new(paths.up.clone(), Stream::new(paths.seed, "up"));
     let mut down = Link::new(paths.down.clone(), Stream::new(paths.seed, "down"));
-    let client = Path { remote: SocketAddr::from(([10, 0, 0, 1], 10_000)), local: None };
+    let client = Endpoints { remote: SocketAddr::from(([10, 0, 0, 1], 10_000)), local: None };
     let mut coming: Vec<(Instant, Vec<u8>)> = Vec::new();
     let mut buffer = vec![0; 65_536];
     let (mut now, mut sent) = (start, 0);
@@ -79,7 +80,7 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
 }
 
 fn whole() -> Settings {
-    Settings { whole_answers: true, ..clean() }
+    Settings { unfragmented_replies: true, ..clean() }
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn with_a_key_the_tag_is_part_of_the_length() {
 
 #[test]
 fn injection_never_touches_it() {
-    let server = Settings { whole_answers: true, ..Settings::default() };
+    let server = Settings { unfragmented_replies: true, ..Settings::default() };
     let (found, took, _) = find(&path(usize::MAX, usize::MAX), server);
     assert_eq!((found.unwrap().both_ways(), took), (MOST, millis(120)));
 }

@@ -257,7 +257,7 @@ fn a_client_counts_what_is_none_of_its_own_and_tells_the_time() {
     let events = simulation.take_events(client);
     assert!(resolved(&events).iter().all(|row| row.outcome == Outcome::Ok));
     let told = events.iter().filter_map(|event| match event {
-        Event::Strays { at, counters } => Some((*at - Simulation::START, counters.junk)),
+        Event::Unexpected { at, counters } => Some((*at - Simulation::START, counters.junk)),
         _ => None,
     });
     assert_eq!(told.collect::<Vec<_>>(), [(millis(2000), 1), (millis(3060), 3), (millis(4060), 4)]);

@@ -94,7 +94,7 @@ fn slept(length: Duration, count: u64) -> (Vec<Event>, Vec<Resolved>) {
 
 fn overslept(events: &[Event]) -> Vec<(u64, u64)> {
     let told = events.iter().filter_map(|event| match event {
-        Event::Overslept { first_seq, probes, .. } => Some((*first_seq, *probes)),
+        Event::Suspended { first_seq, probes, .. } => Some((*first_seq, *probes)),
         _ => None,
     });
     told.collect()

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use udpecho::impair::{Impairment, Pipeline};
-use udpecho::probe::{Cause, Event, Language, Outcome, Resolved, Settings};
+use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect;
 use udpecho::sim::Simulation;
 use udpecho::time::{Duration, Instant};
@@ -272,7 +272,7 @@ fn text_clients_have_fates_of_their_own() {
         sent.iter().filter(|sent| sent.to == address(false, client)).map(|sent| sent.at - start).collect()
     };
     assert!(times(0).len() > 50 && times(0) != times(1));
-    let settings = Settings { language: Language::Text, ..patient(200, millis(10)) };
+    let settings = Settings { dialect: Dialect::Text, ..patient(200, millis(10)) };
     let rows = resolved(&events_of(reflect::Settings::default(), ONE_WAY, settings));
     assert!(rows.iter().all(|row| row.hold.is_none()), "a text server tells no hold");
 }

@@ -6,8 +6,10 @@ use udpecho::probe::{Cause, Event, Failure, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
-use udpecho::wire::native::{Accept, Ask, Cookie, MIN_SIZE, Message, Token, decode, emit_close, emit_stop};
-use udpecho::wire::seal::{Key, TAG};
+use udpecho::wire::auth::{Key, TAG};
+use udpecho::wire::native::{
+    Accept, Cookie, MIN_SIZE, Message, OutcomeQuery, Token, decode, emit_close, emit_stop,
+};
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
 use crate::common::{clean, events_of, injecting, millis, resolved, server_info, settings, share};
@@ -107,7 +109,7 @@ fn what_comes_again_is_not_answered_again() {
     }
     assert_eq!(desk.server.counters().replayed, 2);
     // A question is answered where the newest probe came from.
-    let question = emitted(|buffer| Ask { token, question: 0, first: 0, count: 10 }.emit(buffer));
+    let question = emitted(|buffer| OutcomeQuery { token, question: 0, first: 0, count: 10 }.emit(buffer));
     assert_eq!(ask(&mut desk, spy, &question), None);
     assert!(ask(&mut desk, client, &question).is_some());
     assert!(ask(&mut desk, spy, &probe(token, 1, 64)).is_some());
@@ -144,7 +146,7 @@ fn a_question_that_is_repeated_keeps_no_session_alive() {
     let client = address(true, 1);
     let token = session(&mut desk, client);
     assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
-    let question = emitted(|buffer| Ask { token, question: 0, first: 0, count: 10 }.emit(buffer));
+    let question = emitted(|buffer| OutcomeQuery { token, question: 0, first: 0, count: 10 }.emit(buffer));
     for _ in 0..70 {
         desk.pass(Duration::from_secs(1));
         desk.send(client, &sealed(&question));

@@ -58,19 +58,19 @@ fn hellos_beyond_the_limit_of_their_source_are_not_answered_but_counted() {
     assert!((100..=102).contains(&flood), "{flood}");
     assert!(desk.send(address(true, 5000), &hello(1)).is_some());
     let counters = desk.server.counters();
-    assert_eq!(counters.strangers_refused, 5000 - flood as u64);
+    assert_eq!(counters.unverified_refused, 5000 - flood as u64);
     assert_eq!(counters.cookies, flood as u64 + 1);
 }
 
 #[test]
 fn the_limit_of_all_strangers_is_not_that_of_a_session() {
-    let mut desk = Desk::new(reflect::Settings { stranger_rate: Some(1000), ..clean() });
+    let mut desk = Desk::new(reflect::Settings { unverified_rate: Some(1000), ..clean() });
     let token = desk.open(address(true, 1), 1, 64).unwrap();
     for index in 0..5000 {
         desk.send(address(false, index), b"hello");
         assert!(desk.send(address(true, 1), &probe(token, u64::from(index), 64)).is_some());
     }
-    assert!(desk.server.counters().strangers_refused > 4800);
+    assert!(desk.server.counters().unverified_refused > 4800);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn what_does_not_fit_the_memory_for_held_replies_is_told_as_refused() {
 /// One source has a quarter of it, and closes nothing by taking it.
 #[test]
 fn memory_of_fates_is_shared_and_bounded() {
-    let mut desk = Desk::new(reflect::Settings { max_fates_bytes: 1 << 20, ..clean() });
+    let mut desk = Desk::new(reflect::Settings { max_history_bytes: 1 << 20, ..clean() });
     for index in 0..100 {
         let client = address(true, index);
         let token = desk.open_remembering(client, u64::from(index), 1 << 22);
@@ -159,7 +159,7 @@ fn memory_of_fates_is_shared_and_bounded() {
         }
     }
     let counters = desk.server.counters();
-    assert!((200 << 10..280 << 10).contains(&counters.fates_bytes), "{}", counters.fates_bytes);
+    assert!((200 << 10..280 << 10).contains(&counters.history_bytes), "{}", counters.history_bytes);
     let other = address(true, 5000);
     let token = desk.open_remembering(other, 1, 1 << 12);
     for seq in 0..4096 {
@@ -168,7 +168,7 @@ fn memory_of_fates_is_shared_and_bounded() {
     let known = outcomes(&mut desk, other, token, 0, 2000);
     assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
     desk.pass(Duration::from_secs(100_000));
-    assert_eq!((desk.server.counters().sessions, desk.server.counters().fates_bytes), (0, 0));
+    assert_eq!((desk.server.counters().sessions, desk.server.counters().history_bytes), (0, 0));
 }
 
 #[test]
@@ -181,13 +181,13 @@ fn two_probes_of_each_of_264_sessions_do_not_take_the_memory_of_outcomes() {
             assert!(desk.send(client, &probe(token, seq, 64)).is_some());
         }
     }
-    let taken = desk.server.counters().fates_bytes;
+    let taken = desk.server.counters().history_bytes;
     assert!(taken < 264 * (16 << 10), "{taken}");
 }
 
 #[test]
 fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_back() {
-    let mut desk = Desk::new(reflect::Settings { max_fates_bytes: 1 << 20, ..clean() });
+    let mut desk = Desk::new(reflect::Settings { max_history_bytes: 1 << 20, ..clean() });
     for index in 0..8 {
         let heavy = address(true, index << 12);
         let token = desk.open_remembering(heavy, u64::from(index), 1 << 22);
@@ -195,7 +195,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
             desk.send(heavy, &probe(token, seq, 64));
         }
     }
-    assert!(desk.server.counters().fates_bytes > 900 << 10);
+    assert!(desk.server.counters().history_bytes > 900 << 10);
     let client = address(true, 1_000_000);
     let token = desk.open_remembering(client, 9, 1 << 12);
     for seq in 0..4096 {
@@ -204,7 +204,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
     }
     let known = outcomes(&mut desk, client, token, 100, 2000);
     assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
-    assert!(desk.server.counters().fates_bytes <= 1 << 20);
+    assert!(desk.server.counters().history_bytes <= 1 << 20);
 }
 
 #[test]

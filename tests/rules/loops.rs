@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use udpecho::reflect::{self, ANSWER_HOPS, TextFrom};
+use udpecho::reflect::{self, REPLY_TTL, TextFrom};
 use udpecho::time::Duration;
 use udpecho::wire::native::VERSION;
 
@@ -18,23 +18,23 @@ struct Duel {
     /// What each is sent next.
     flying: [Vec<Vec<u8>>; 2],
     /// What an answer has left of its hops when it arrives, where the system tells.
-    hops: Option<u8>,
+    ttl: Option<u8>,
     exchanged: u32,
 }
 
 impl Duel {
-    fn new(settings: &reflect::Settings, hops: Option<u8>) -> Self {
+    fn new(settings: &reflect::Settings, ttl: Option<u8>) -> Self {
         let addresses = [address(false, 1), address(false, 2)];
         let mut servers = [0, 1].map(|_| Desk::new(settings.clone()));
         for (server, address) in servers.iter_mut().zip(addresses) {
             server.server.set_own_port(address.port());
         }
-        Self { servers, addresses, flying: [vec![], vec![]], hops, exchanged: 0 }
+        Self { servers, addresses, flying: [vec![], vec![]], ttl, exchanged: 0 }
     }
 
     /// The first server is sent this, as if by the second.
-    fn forge(&mut self, datagram: &[u8], hops: Option<u8>) {
-        let answer = self.servers[0].send_with_hops(self.addresses[1], hops, datagram);
+    fn forge(&mut self, datagram: &[u8], ttl: Option<u8>) {
+        let answer = self.servers[0].send_with_hops(self.addresses[1], ttl, datagram);
         self.flying[1].extend(answer);
     }
 
@@ -47,7 +47,7 @@ impl Duel {
                 for datagram in std::mem::take(&mut self.flying[here]) {
                     self.exchanged += 1;
                     let answer =
-                        self.servers[here].send_with_hops(self.addresses[there], self.hops, &datagram);
+                        self.servers[here].send_with_hops(self.addresses[there], self.ttl, &datagram);
                     self.flying[there].extend(answer);
                 }
             }
@@ -82,7 +82,7 @@ proptest! {
     fn one_forged_datagram_makes_two_servers_exchange_one_packet(
         settings in settings(), payload in payload(), path in 0_u8..40,
     ) {
-        let mut duel = Duel::new(&settings, Some(ANSWER_HOPS - path));
+        let mut duel = Duel::new(&settings, Some(REPLY_TTL - path));
         duel.forge(&payload, Some(64));
         duel.go_on(20);
         prop_assert!(duel.exchanged <= 1, "{} packets", duel.exchanged);
@@ -91,7 +91,7 @@ proptest! {
     /// Not even when a text client's address is forged twice.
     #[test]
     fn a_forged_text_client_keeps_nobody_busy(settings in settings(), payload in payload()) {
-        let mut duel = Duel::new(&settings, Some(ANSWER_HOPS));
+        let mut duel = Duel::new(&settings, Some(REPLY_TTL));
         duel.forge(b"C 512", Some(64));
         duel.forge(&payload, Some(64));
         duel.go_on(20);

@@ -3,7 +3,7 @@
 use udpecho::probe::{Event, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::time::Duration;
-use udpecho::wire::seal::Key;
+use udpecho::wire::auth::Key;
 
 use crate::common::{clean, injecting, millis, resolved, settings, simulation};
 

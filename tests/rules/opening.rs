@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use udpecho::probe::{Event, Failure, Language, Settings};
+use udpecho::probe::{Dialect, Event, Failure, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
@@ -30,7 +30,7 @@ fn failure_over(up: Conditions, size: u32) -> Failure {
 
 #[test]
 fn a_client_that_waits_asks_until_a_server_answers() {
-    for language in [Language::Native, Language::Text] {
+    for language in [Dialect::Native, Dialect::Text] {
         for silent in [false, true] {
             let mut simulation = simulation(clean(), ONE_WAY);
             if silent {
@@ -46,7 +46,7 @@ fn a_client_that_waits_asks_until_a_server_answers() {
             let waiting = events.iter().filter(|event| matches!(event, Event::Waiting(_))).count();
             let answered =
                 events.iter().filter(|event| matches!(event, Event::Reply { copy: 1, .. })).count();
-            assert_eq!((waiting, answered), (1, 5), "{language:?}, silent: {silent}: {events:?}");
+            assert_eq!((waiting, answered), (1, 5), "{dialect:?}, silent: {silent}: {events:?}");
         }
     }
 }

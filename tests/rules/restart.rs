@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use udpecho::impair::Impairment;
-use udpecho::probe::{Cause, Event, Language, Outcome, Resolved, Settings};
+use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Ledger, Simulation};
 use udpecho::time::Duration;
@@ -147,7 +147,7 @@ fn a_client_whose_server_answers_says_nothing_of_asking() {
 
 #[test]
 fn a_server_stops_for_a_client_only_if_it_allows_that() {
-    for language in [Language::Native, Language::Text] {
+    for language in [Dialect::Native, Dialect::Text] {
         for allow_stop in [false, true] {
             // The first two seconds after the run nothing passes down: the client asks again.
             let down = Conditions { outages: vec![(millis(480), millis(900))], ..Conditions::ideal(ONE_WAY) };
@@ -166,11 +166,11 @@ fn a_server_stops_for_a_client_only_if_it_allows_that() {
                 .collect();
             let expected = match (language, allow_stop) {
                 (_, true) => vec![true],
-                (Language::Native, false) => vec![false],
+                (Dialect::Native, false) => vec![false],
                 // The dialect has no word for no.
-                (Language::Text, false) => vec![],
+                (Dialect::Text, false) => vec![],
             };
-            assert_eq!(answers, expected, "{language:?}, allowed {allow_stop}");
+            assert_eq!(answers, expected, "{dialect:?}, allowed {allow_stop}");
             assert_eq!(simulation.server().unwrap().stop_asked(), allow_stop);
         }
     }
@@ -183,7 +183,7 @@ fn a_text_client_asks_for_the_stop_by_a_socket_that_the_server_knows() {
     let up = Conditions { outages: vec![(millis(1180), millis(1200))], ..Conditions::ideal(ONE_WAY) };
     let server = reflect::Settings { allow_stop: true, ..clean() };
     let mut simulation = Simulation::new(server, up, down, 1);
-    let language = Language::Text;
+    let language = Dialect::Text;
     simulation.add_client(Settings { language, stop_server: true, ..settings(9, millis(150)) });
     simulation.run(Duration::from_secs(60));
     let events = simulation.take_events(0);

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use proptest::prelude::*;
-use udpecho::probe::{Client, Counters, Event, Language, Outcome, Resolved, Settings};
+use udpecho::probe::{Client, Counters, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::rng::Stream;
 use udpecho::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ struct World {
     /// When replies to each probe reached the client.
     replies: BTreeMap<u64, Vec<Instant>>,
     events: Vec<Event>,
-    path: Path,
+    path: Endpoints,
     passed: u64,
 }
 
@@ -34,7 +34,7 @@ struct World {
 type Flying = (Instant, u64, (usize, u32), Option<u64>, Vec<u8>);
 
 #[derive(Debug, Clone)]
-struct Path {
+struct Endpoints {
     seed: u64,
     loss: f64,
     duplicates: f64,
@@ -42,9 +42,9 @@ struct Path {
 }
 
 impl World {
-    fn run(settings: Settings, path: Path) -> Self {
+    fn run(settings: Settings, path: Endpoints) -> Self {
         let desk = Desk::new(clean());
-        let client = Client::new(Settings { language: Language::Text, ..settings }, desk.now);
+        let client = Client::new(Settings { dialect: Dialect::Text, ..settings }, desk.now);
         let mut world = Self {
             desk,
             client,
@@ -70,31 +70,31 @@ impl World {
         while let Some(transmit) = self.client.poll_transmit(now, &mut self.buffer) {
             transmit.seq.map(|seq| self.sent.insert(seq, now));
             let datagram = self.buffer[..transmit.length].to_vec();
-            if transmit.renew || !self.sockets.contains_key(&transmit.lane) {
-                self.sockets.insert(transmit.lane, self.opened);
+            if transmit.renew || !self.sockets.contains_key(&transmit.channel) {
+                self.sockets.insert(transmit.channel, self.opened);
                 self.opened += 1;
             }
-            let socket = self.sockets[&transmit.lane];
+            let socket = self.sockets[&transmit.channel];
             let answer = self.desk.send(address(false, socket), &datagram).expect("a clean server");
-            self.fly((transmit.lane, socket), transmit.seq, answer);
+            self.fly((transmit.channel, socket), transmit.seq, answer);
         }
         self.events.extend(std::iter::from_fn(|| self.client.poll_event()));
         let arrival = self.flying.peek().map(|Reverse(next)| next.0);
         let Some(next) = [arrival, self.client.poll_timeout(now)].into_iter().flatten().min() else { return };
         self.desk.now = next.max(now);
         while self.flying.peek().is_some_and(|Reverse(flying)| flying.0 <= self.desk.now) {
-            let Reverse((at, _, (lane, socket), seq, datagram)) = self.flying.pop().unwrap();
+            let Reverse((at, _, (channel, socket), seq, datagram)) = self.flying.pop().unwrap();
             if let Some(seq) = seq {
                 self.replies.entry(seq).or_default().push(at);
             }
-            if self.sockets[&lane] == socket {
-                self.client.handle(at, lane, &datagram);
+            if self.sockets[&channel] == socket {
+                self.client.handle(at, channel, &datagram);
             }
         }
     }
 
     /// There and back at once: what happens to a probe and what to its reply is all the same here.
-    fn fly(&mut self, lane: (usize, u32), seq: Option<u64>, answer: Vec<u8>) {
+    fn fly(&mut self, channel: (usize, u32), seq: Option<u64>, answer: Vec<u8>) {
         let mut draws = Stream::new(self.path.seed, "path").at(self.passed);
         self.passed += 1;
         let copies = if draws.unit() < self.path.loss {
@@ -104,7 +104,7 @@ impl World {
         };
         for copy in 0..copies {
             let at = self.desk.now + self.path.longest.mul_f64(draws.unit());
-            self.flying.push(Reverse((at, self.passed * 2 + u64::from(copy), lane, seq, answer.clone())));
+            self.flying.push(Reverse((at, self.passed * 2 + u64::from(copy), channel, seq, answer.clone())));
         }
     }
 
@@ -143,7 +143,7 @@ proptest! {
         seed: u64, count in 1_u64..100, interval in 20_i64..500, longest in 0_i64..1000,
         loss in 0.0..0.3, duplicates in 0.0..0.2,
     ) {
-        let path = Path { seed, loss, duplicates, longest: millis(longest) };
+        let path = Endpoints { seed, loss, duplicates, longest: millis(longest) };
         World::run(settings(count, millis(interval)), path).check();
     }
 
@@ -152,7 +152,7 @@ proptest! {
     fn a_straggler_is_credited_to_nobody(
         seed: u64, count in 1_u64..100, interval in 20_i64..500, longest in 1000_i64..10_000, loss in 0.0..1.0,
     ) {
-        let path = Path { seed, loss, duplicates: 0.0, longest: millis(longest) };
+        let path = Endpoints { seed, loss, duplicates: 0.0, longest: millis(longest) };
         World::run(settings(count, millis(interval)), path).check();
     }
 }
@@ -160,7 +160,7 @@ proptest! {
 #[test]
 fn late_replies_of_a_text_server_count_as_late() {
     // Replies take up to four intervals, none is lost.
-    let path = Path { seed: 1, loss: 0.0, duplicates: 0.0, longest: millis(400) };
+    let path = Endpoints { seed: 1, loss: 0.0, duplicates: 0.0, longest: millis(400) };
     let world = World::run(settings(200, millis(100)), path);
     world.check();
     let rows = resolved(&world.events);

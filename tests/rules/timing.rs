@@ -8,8 +8,8 @@ use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::stats::Second;
 use udpecho::time::Duration;
+use udpecho::wire::auth::Key;
 use udpecho::wire::native::{Message, decode};
-use udpecho::wire::seal::Key;
 
 use crate::common::desk::{Desk, address};
 use crate::common::{
@@ -293,10 +293,10 @@ fn a_probe_that_is_made_ready_before_says_when_it_left_and_its_time_begins_then(
             desk.now += millis(1);
             client.handle_timeout(desk.now);
         };
-        let transmit = client.compose(due, &mut buffer).expect("the first probe");
+        let transmit = client.build(due, &mut buffer).expect("the first probe");
         let micros = Duration::from_micros;
         desk.now = due + micros(30);
-        client.depart(&transmit, desk.now, &mut buffer);
+        client.finalize(&transmit, desk.now, &mut buffer);
         let datagram = &buffer[..transmit.length];
         let message = key.as_ref().map_or(datagram.len(), |key| key.open(datagram).expect("sealed").0);
         let Ok(Message::Probe(probe)) = decode(&datagram[..message]) else { panic!("{datagram:?}") };

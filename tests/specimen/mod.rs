@@ -8,7 +8,7 @@ use udpecho::rng::{Draws, Seed, Stream};
 use udpecho::time::Duration;
 
 /// What a probe of a made-up run meets.
-pub struct Fate {
+pub struct SecondOutcome {
     /// Nanoseconds in the network and at the server.
     pub network: f64,
     pub hold: f64,
@@ -16,14 +16,14 @@ pub struct Fate {
     pub send_error: bool,
 }
 
-impl Fate {
+impl SecondOutcome {
     pub fn answered(network: f64, hold: f64) -> Self {
         Self { network, hold, loss: None, send_error: false }
     }
 }
 
 /// The number, the time in seconds and a source of chance make a fate.
-type Fates = dyn Fn(u64, f64, &mut Draws) -> Fate;
+type Fates = dyn Fn(u64, f64, &mut Draws) -> SecondOutcome;
 
 pub struct Specimen {
     pub run: Run,
@@ -34,7 +34,11 @@ pub struct Specimen {
 }
 
 impl Specimen {
-    pub fn new(count: u64, interval: f64, fate: impl Fn(u64, f64, &mut Draws) -> Fate + 'static) -> Self {
+    pub fn new(
+        count: u64,
+        interval: f64,
+        fate: impl Fn(u64, f64, &mut Draws) -> SecondOutcome + 'static,
+    ) -> Self {
         Self { run: run(count, interval), interval, count, fate: Box::new(fate), seed: 7 }
     }
 
@@ -151,17 +155,17 @@ pub fn summary(specimen: &Specimen) -> Summary {
 }
 
 /// The classic server on a path of its own: held 0.1 to 500 ms, one in ten unanswered.
-pub fn classic(loss: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
+pub fn classic(loss: f64) -> impl Fn(u64, f64, &mut Draws) -> SecondOutcome {
     move |_, _, draws| {
         let lost = draws.unit() < loss;
         let network = 280e3 + exponential(draws, 60e3);
         let hold = 0.1e6 + draws.unit() * 499.9e6;
-        Fate { loss: lost.then_some(Cause::InjectedDown), ..Fate::answered(network, hold) }
+        SecondOutcome { loss: lost.then_some(Cause::InjectedDown), ..SecondOutcome::answered(network, hold) }
     }
 }
 
 /// A real path: both directions lose, a bad moment in the middle, now and then an outlier.
-pub fn path(length: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
+pub fn path(length: f64) -> impl Fn(u64, f64, &mut Draws) -> SecondOutcome {
     move |_, at, draws| {
         let phase = at / length;
         let bad = (0.52..0.56).contains(&phase) || (0.93..0.94).contains(&phase);
@@ -178,7 +182,7 @@ pub fn path(length: f64) -> impl Fn(u64, f64, &mut Draws) -> Fate {
         let outlier = if draws.unit() < 0.003 { 40e6 + draws.unit() * 400e6 } else { 0.0 };
         let sway = (phase * 25.0).sin() * 1.5e6;
         let network = 8e6 + sway + slow * draws.unit() + exponential(draws, 2.5e6) + outlier;
-        Fate { loss, ..Fate::answered(network, 30e3) }
+        SecondOutcome { loss, ..SecondOutcome::answered(network, 30e3) }
     }
 }
 

@@ -108,7 +108,7 @@ pub fn of_server(counters: &Counters) -> String {
     for (reason, count) in [
         ("injected", counters.dropped),
         ("limit", counters.refused),
-        ("stranger_limit", counters.strangers_refused),
+        ("stranger_limit", counters.unverified_refused),
         ("no_room", counters.sessions_denied + counters.text_denied),
         ("unauthentic", counters.unauthentic),
         ("replayed", counters.replayed),

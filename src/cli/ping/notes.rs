@@ -41,7 +41,7 @@ impl Notes {
                 let text = format!("from seq {seq} on the interval is {interval}");
                 self.waiting.push_back((*seq, "at_floor", text));
             }
-            probe::Event::Overslept { first_seq, probes, late } => {
+            probe::Event::Suspended { first_seq, probes, late } => {
                 let last = first_seq + probes - 1;
                 let text = format!(
                     "seq {first_seq} to {last} were not sent: this host stood still, the first was {late} late"
@@ -58,15 +58,15 @@ impl Notes {
             probe::Event::Unreachable { at } => {
                 return vec![self.at(*at, "unreachable", "ICMP: nobody listens".to_owned())];
             }
-            probe::Event::Obstructed { at, why } => return vec![self.at(*at, "obstructed", why.clone())],
-            probe::Event::Elsewhere { at, remote } => {
+            probe::Event::PathError { at, why } => return vec![self.at(*at, "obstructed", why.clone())],
+            probe::Event::ServerMoved { at, remote } => {
                 return vec![self.at(*at, "elsewhere", format!("the server sends from {remote}"))];
             }
             probe::Event::NotClean { at, seq } => {
                 let text = format!("the server says that it injects nothing, and dropped or held seq {seq}");
                 return vec![self.at(*at, "not_clean", text)];
             }
-            probe::Event::Strays { at, counters } => {
+            probe::Event::Unexpected { at, counters } => {
                 return vec![self.at(*at, "strays", strays(counters))];
             }
             _ => {}
@@ -143,7 +143,7 @@ pub fn strays(counters: &Counters) -> String {
 pub fn in_words(why: &SendError) -> String {
     match why {
         SendError::TooLong => "it is too long for the path".to_owned(),
-        SendError::NoLane => "the text dialect has no socket free".to_owned(),
+        SendError::NoChannel => "the text dialect has no socket free".to_owned(),
         SendError::Other(why) => why.clone(),
     }
 }

@@ -12,15 +12,15 @@ use crate::cli::key;
 use crate::cli::serve::backend;
 use crate::cli::target::{Family, Target};
 use crate::net::{ClientEngine, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
-use crate::probe::{Failure, Language, ServerInfo, Settings};
+use crate::probe::{Dialect, Failure, ServerInfo, Settings};
 use crate::record::{self, Config, Environment, Run, SCHEMA, Stamps};
 use crate::report::milliseconds;
 use crate::rng::Seed;
 use crate::schedule::{Decay, Poisson, Schedule};
 use crate::time::{Duration, Instant};
 use crate::units::Interval;
+use crate::wire::auth::{Key, TAG};
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
-use crate::wire::seal::{Key, TAG};
 
 /// A reply is waited for this much longer than there is a known reason for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -109,16 +109,16 @@ impl<'a> Plan<'a> {
 
     pub fn settings(&self, peer: &Peer) -> anyhow::Result<Settings> {
         let arguments = self.arguments;
-        let language = if arguments.text { Language::Text } else { Language::Native };
+        let dialect = if arguments.text { Dialect::Text } else { Dialect::Native };
         Ok(Settings {
-            language,
-            size: size(arguments.size.get(), language, self.key.is_some(), peer.address)?,
+            dialect,
+            size: size(arguments.size.get(), dialect, self.key.is_some(), peer.address)?,
             schedule: self.schedule()?,
             count: arguments.count,
             total: arguments.total.map(|total| total.get()),
             deadline: self.deadline(),
             grace: GRACE,
-            wants: arguments.impair.as_deref().map(wanted).transpose()?,
+            requested_impairment: arguments.impair.as_deref().map(wanted).transpose()?,
             wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
             stop_server: arguments.stop_server,
             seed: u64::from_ne_bytes(random_bytes()?),
@@ -205,11 +205,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn size(bytes: u64, language: Language, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
-    let (smallest, why) = match language {
-        Language::Native if keyed => (MIN_SIZE + TAG as u32, "a reply's header and tag need them"),
-        Language::Native => (MIN_SIZE, "a reply's header needs them; --text takes less"),
-        Language::Text => (1, "there must be something to send"),
+fn size(bytes: u64, dialect: Dialect, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
+    let (smallest, why) = match dialect {
+        Dialect::Native if keyed => (MIN_SIZE + TAG as u32, "a reply's header and tag need them"),
+        Dialect::Native => (MIN_SIZE, "a reply's header needs them; --text takes less"),
+        Dialect::Text => (1, "there must be something to send"),
     };
     let (largest, family) = if address.is_ipv4() { (MAX_SIZE_V4, "IPv4") } else { (MAX_SIZE_V6, "IPv6") };
     if bytes < u64::from(smallest) {
@@ -252,7 +252,7 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         }
         Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
         Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
-        Failure::NoWishes => {
+        Failure::ImpairDenied => {
             anyhow!(
                 "the server at {ip} injects what it was told to; started with --client-impair it would let us choose"
             )

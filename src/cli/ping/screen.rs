@@ -177,15 +177,15 @@ impl Screen {
             Event::AtFloor { seq, interval } => {
                 self.notice(format!("from seq={seq} on the interval stays at its floor, {interval}"));
             }
-            Event::Overslept { first_seq, probes, late } => self.notice(format!(
+            Event::Suspended { first_seq, probes, late } => self.notice(format!(
                 "this host stood still for {}: {probes} probes from seq={first_seq} on were not sent",
                 milliseconds(*late)
             )),
             Event::Forgotten { .. } => self.notice("session lost (server restarted?); reconnecting"),
             Event::Reopened { first_seq, .. } => self.notice(format!("open again from seq={first_seq} on")),
             Event::Unreachable { .. } => self.notice("ICMP port unreachable; continuing"),
-            Event::Obstructed { why, .. } => self.notice(format!("no way to the server: {why}; going on")),
-            Event::Elsewhere { remote, .. } => self.notice(format!(
+            Event::PathError { why, .. } => self.notice(format!("no way to the server: {why}; going on")),
+            Event::ServerMoved { remote, .. } => self.notice(format!(
                 "the server sends from {remote} now, which is not the address that is measured"
             )),
             Event::NotClean { seq, .. } => self.notice(format!(
@@ -195,7 +195,7 @@ impl Screen {
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");
             }
-            Event::Strays { counters, .. } => {
+            Event::Unexpected { counters, .. } => {
                 self.notice(format!("stray datagrams: {}", notes::strays(counters)))
             }
             Event::Asking { probes, skippable, .. } => {

@@ -12,8 +12,8 @@ use crate::cli::signals;
 use crate::net::{Control, Outgoing, find_size, random_bytes};
 use crate::probe::{Down, Failure, PathSize, SizeFinder};
 use crate::report::bytes_on_the_wire;
+use crate::wire::auth::Key;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
-use crate::wire::seal::Key;
 
 /// Prints the largest payload that the path carries in one piece, and ends.
 pub fn run(peer: &Peer, outgoing: &Outgoing, key: Option<Key>) -> anyhow::Result<Exit> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use crate::time::Duration;
 use crate::units::UnitError;

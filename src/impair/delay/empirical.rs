@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::super::quantity::{Length, MAX_DELAY};
+use super::super::rounding::{Length, MAX_DELAY};
 use super::super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole, read_named};
 use crate::time::Duration;
 use crate::units::{UnitError, parse_duration};
@@ -139,20 +139,20 @@ fn listed(text: &str) -> Result<Vec<Duration>, SpecError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn every_sample_is_as_likely_as_any_other() {
         let law = Empirical::from_text("# three\n1ms\n\n0.002\n 3 ms\n").unwrap();
-        let draws = goodness::draws(90_000, |stream, seq| law.draw(stream.unit(seq)).as_millis_f64());
-        goodness::mean(&draws, 2.0, (2.0_f64 / 3.0).sqrt());
+        let draws = goodness_of_fit::draws(90_000, |stream, seq| law.draw(stream.unit(seq)).as_millis_f64());
+        goodness_of_fit::mean(&draws, 2.0, (2.0_f64 / 3.0).sqrt());
         // The fourth central moment is 2/3 as well, so the kurtosis is 1.5.
-        goodness::variance(&draws, 2.0 / 3.0, 1.5);
+        goodness_of_fit::variance(&draws, 2.0 / 3.0, 1.5);
         let counts =
             [1.0, 2.0, 3.0].map(|sample| draws.iter().filter(|&&draw| draw == sample).count() as f64);
         // Two degrees of freedom: 13.816 is the 99.9 % point.
-        goodness::chi_square(&counts, &[30_000.0; 3], 13.816);
+        goodness_of_fit::chi_square(&counts, &[30_000.0; 3], 13.816);
     }
 
     #[test]

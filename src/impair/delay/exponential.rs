@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use rand_distr::Distribution;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use super::{TAIL, cut, end_of_tail};
 use crate::rng::Draws;
@@ -53,15 +53,16 @@ impl fmt::Display for Exponential {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn it_has_the_moments_and_the_shape_of_the_exponential_distribution() {
         let law = Exponential::new(Duration::from_millis(20)).unwrap();
-        let draws = goodness::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64());
-        goodness::mean(&draws, 20.0, 20.0);
-        goodness::variance(&draws, 400.0, 9.0);
-        goodness::fits(&draws, |x| 1.0 - (-x / 20.0).exp());
+        let draws =
+            goodness_of_fit::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64());
+        goodness_of_fit::mean(&draws, 20.0, 20.0);
+        goodness_of_fit::variance(&draws, 400.0, 9.0);
+        goodness_of_fit::fits(&draws, |x| 1.0 - (-x / 20.0).exp());
     }
 }

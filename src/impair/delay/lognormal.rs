@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use rand_distr::Distribution;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use super::{TAIL_DEVIATIONS, cut, end_of_tail, mean_and_deviation};
 use crate::rng::Draws;
@@ -68,18 +68,19 @@ impl fmt::Display for LogNormal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn it_has_the_moments_and_the_shape_of_the_log_normal_distribution() {
         let law = LogNormal::new(Duration::from_millis(50), Duration::from_millis(10)).unwrap();
-        let draws = goodness::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64());
-        goodness::mean(&draws, 50.0, 10.0);
+        let draws =
+            goodness_of_fit::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64());
+        goodness_of_fit::mean(&draws, 50.0, 10.0);
         // With w = 1 + s²/m² = 1.04 the kurtosis is w⁴ + 2w³ + 3w² - 3 = 3.664.
-        goodness::variance(&draws, 100.0, 3.664);
+        goodness_of_fit::variance(&draws, 100.0, 3.664);
         // The logarithm's variance is ln 1.04, its mean ln 50 less half of that.
         let (log_mean, log_deviation) = (3.892_413, 0.198_042);
-        goodness::fits(&draws, |x| goodness::normal_cdf((x.ln() - log_mean) / log_deviation));
+        goodness_of_fit::fits(&draws, |x| goodness_of_fit::normal_cdf((x.ln() - log_mean) / log_deviation));
     }
 }

@@ -26,7 +26,7 @@ pub(super) use order::Order;
 pub use pareto::Pareto;
 pub use uniform::Uniform;
 
-use super::quantity::{Length, MAX_DELAY};
+use super::rounding::{Length, MAX_DELAY};
 use super::spec::{ReadFile, SpecError};
 use crate::rng::Stream;
 use crate::time::Duration;
@@ -195,7 +195,7 @@ fn mean_and_deviation(text: &str, example: &'static str) -> Result<(Duration, Du
 
 #[cfg(test)]
 mod tests {
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     fn no_files(_: &str) -> std::io::Result<String> {
@@ -272,7 +272,8 @@ mod tests {
             "exponential:1h",
         ] {
             let delay: Delay = text.parse().unwrap();
-            let draws = goodness::draws(100_000, |stream, seq| delay.draw(stream, seq).as_nanos() as f64);
+            let draws =
+                goodness_of_fit::draws(100_000, |stream, seq| delay.draw(stream, seq).as_nanos() as f64);
             assert!(
                 draws.iter().all(|&draw| (0.0..=delay.longest().as_nanos() as f64).contains(&draw)),
                 "{text}"

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use rand_distr::Distribution;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use super::{TAIL_DEVIATIONS, cut, end_of_tail, mean_and_deviation};
 use crate::rng::Draws;
@@ -58,20 +58,20 @@ impl fmt::Display for Normal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     fn draws(mean: i64, deviation: i64) -> Vec<f64> {
         let law = Normal::new(Duration::from_millis(mean), Duration::from_millis(deviation)).unwrap();
-        goodness::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64())
+        goodness_of_fit::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64())
     }
 
     #[test]
     fn it_has_the_moments_and_the_shape_of_the_normal_distribution() {
         let draws = draws(50, 10);
-        goodness::mean(&draws, 50.0, 10.0);
-        goodness::variance(&draws, 100.0, 3.0);
-        goodness::fits(&draws, |x| goodness::normal_cdf((x - 50.0) / 10.0));
+        goodness_of_fit::mean(&draws, 50.0, 10.0);
+        goodness_of_fit::variance(&draws, 100.0, 3.0);
+        goodness_of_fit::fits(&draws, |x| goodness_of_fit::normal_cdf((x - 50.0) / 10.0));
     }
 
     /// The mean of a normal variable clamped at zero: m F(m/s) + s f(m/s).
@@ -79,8 +79,8 @@ mod tests {
     fn below_zero_is_zero() {
         let draws = draws(10, 10);
         let density = (-0.5_f64).exp() / (2.0 * std::f64::consts::PI).sqrt();
-        goodness::mean(&draws, 10.0 * goodness::normal_cdf(1.0) + 10.0 * density, 9.0);
+        goodness_of_fit::mean(&draws, 10.0 * goodness_of_fit::normal_cdf(1.0) + 10.0 * density, 9.0);
         let zeros = draws.iter().filter(|&&draw| draw == 0.0).count() as f64;
-        goodness::share(zeros, draws.len() as f64, goodness::normal_cdf(-1.0));
+        goodness_of_fit::share(zeros, draws.len() as f64, goodness_of_fit::normal_cdf(-1.0));
     }
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use rand_distr::Distribution;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use super::{TAIL, cut, end_of_tail};
 use crate::rng::Draws;
@@ -73,12 +73,12 @@ impl fmt::Display for Pareto {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     fn draws(shape: f64) -> Vec<f64> {
         let law = Pareto::new(Duration::from_millis(10), shape).unwrap();
-        goodness::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64())
+        goodness_of_fit::draws(100_000, |stream, seq| law.draw(&mut stream.at(seq)).as_millis_f64())
     }
 
     /// Mean a/(a-1), variance a/((a-1)²(a-2)), kurtosis 3(a-2)(3a²+a+2)/(a(a-3)(a-4)).
@@ -86,15 +86,15 @@ mod tests {
     fn it_has_the_moments_and_the_shape_of_the_pareto_distribution() {
         let draws = draws(10.0);
         let variance: f64 = 100.0 * 10.0 / (81.0 * 8.0);
-        goodness::mean(&draws, 10.0 * 10.0 / 9.0, variance.sqrt());
-        goodness::variance(&draws, variance, 3.0 * 8.0 * 312.0 / (10.0 * 7.0 * 6.0));
-        goodness::fits(&draws, |x| 1.0 - (10.0 / x).powi(10));
+        goodness_of_fit::mean(&draws, 10.0 * 10.0 / 9.0, variance.sqrt());
+        goodness_of_fit::variance(&draws, variance, 3.0 * 8.0 * 312.0 / (10.0 * 7.0 * 6.0));
+        goodness_of_fit::fits(&draws, |x| 1.0 - (10.0 / x).powi(10));
     }
 
     #[test]
     fn a_heavy_tail_is_cut_where_one_in_a_hundred_thousand_lies_beyond() {
         let draws = draws(1.5);
-        goodness::fits(&draws, |x| 1.0 - (10.0 / x).powf(1.5));
+        goodness_of_fit::fits(&draws, |x| 1.0 - (10.0 / x).powf(1.5));
         let longest = Pareto::new(Duration::from_millis(10), 1.5).unwrap().longest();
         // 10 ms times 100,000 to the power of two thirds.
         assert!((longest.as_millis_f64() - 21_544.347).abs() < 0.001, "{longest}");

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::quantity::Length;
+use super::super::rounding::Length;
 use super::super::spec::SpecError;
 use super::EXAMPLE;
 use crate::time::Duration;
@@ -64,16 +64,16 @@ impl fmt::Display for Uniform {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     #[test]
     fn it_has_the_moments_and_the_shape_of_the_uniform_distribution() {
         let law = Uniform::default();
-        let draws = goodness::draws(100_000, |stream, seq| law.draw(stream.unit(seq)).as_millis_f64());
+        let draws = goodness_of_fit::draws(100_000, |stream, seq| law.draw(stream.unit(seq)).as_millis_f64());
         let width = 499.9;
-        goodness::mean(&draws, 250.05, width / 12_f64.sqrt());
-        goodness::variance(&draws, width * width / 12.0, 1.8);
-        goodness::fits(&draws, |x| (x - 0.1) / width);
+        goodness_of_fit::mean(&draws, 250.05, width / 12_f64.sqrt());
+        goodness_of_fit::variance(&draws, width * width / 12.0, 1.8);
+        goodness_of_fit::fits(&draws, |x| (x - 0.1) / width);
     }
 }

@@ -15,7 +15,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::super::quantity::Share;
+use super::super::rounding::Share;
 use super::super::spec::{Fields, SpecError};
 use crate::rng::Stream;
 use crate::units::UnitError;
@@ -142,7 +142,7 @@ impl Chain {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::goodness;
+    use super::super::super::goodness_of_fit;
     use super::*;
 
     fn chain() -> Chain {
@@ -172,12 +172,12 @@ mod tests {
             states.chunk_by(|a, b| a == b).filter(|run| run[0] == bad).map(|run| run.len() as f64).collect()
         };
         // A geometric variable has the variance (1-q)/q².
-        goodness::mean(&runs(true), 4.0, 0.75_f64.sqrt() / 0.25);
-        goodness::mean(&runs(false), 100.0, 0.99_f64.sqrt() / 0.01);
+        goodness_of_fit::mean(&runs(true), 4.0, 0.75_f64.sqrt() / 0.25);
+        goodness_of_fit::mean(&runs(false), 100.0, 0.99_f64.sqrt() / 0.01);
         // The count's variance is that of independent draws times (1+c)/(1-c) with the
         // correlation c = 1-p-r of neighbours, here 6.69.
         let bad = states.iter().filter(|&&bad| bad).count() as f64;
-        goodness::share(bad, n as f64 / 6.69, 0.01 / 0.26 * 6.69);
+        goodness_of_fit::share(bad, n as f64 / 6.69, 0.01 / 0.26 * 6.69);
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
             .map(|k| bursts.len() as f64 * if k < 7 { 0.4 * 0.6_f64.powi(k) } else { 0.6_f64.powi(7) })
             .collect();
         // Seven degrees of freedom: 24.322 is the 99.9 % point.
-        goodness::chi_square(&counts, &expected, 24.322);
+        goodness_of_fit::chi_square(&counts, &expected, 24.322);
     }
 
     #[test]

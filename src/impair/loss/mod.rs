@@ -15,7 +15,7 @@ pub use gilbert::GilbertElliott;
 pub use nth::Nth;
 pub use trace::Trace;
 
-use super::quantity::Share;
+use super::rounding::Share;
 use super::spec::{ReadFile, SpecError};
 use crate::rng::{Seed, Stream};
 
@@ -136,7 +136,7 @@ impl LossDraws {
 
 #[cfg(test)]
 mod tests {
-    use super::super::goodness;
+    use super::super::goodness_of_fit;
     use super::*;
 
     fn no_files(_: &str) -> std::io::Result<String> {
@@ -219,7 +219,7 @@ mod tests {
     fn bernoulli_losses_are_as_many_as_asked_for_and_independent() {
         let lost = lost("10%", 200_000);
         let total = lost.iter().filter(|&&lost| lost).count() as f64;
-        goodness::share(total, 200_000.0, 0.1);
+        goodness_of_fit::share(total, 200_000.0, 0.1);
 
         let at: Vec<usize> = (0..lost.len()).filter(|&seq| lost[seq]).collect();
         let mut counts = [0.0; 11];
@@ -228,7 +228,7 @@ mod tests {
         let expected: Vec<f64> = (0..11)
             .map(|gap| gaps * if gap < 10 { 0.1 * 0.9_f64.powi(gap) } else { 0.9_f64.powi(10) })
             .collect();
-        goodness::chi_square(&counts, &expected, 29.588);
+        goodness_of_fit::chi_square(&counts, &expected, 29.588);
     }
 
     #[test]

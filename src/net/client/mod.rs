@@ -65,7 +65,7 @@ impl ClientEngine {
     ) -> io::Result<Self> {
         let endpoint = Endpoint::of_run(remote, outgoing, &settings);
         let sockets =
-            (0..Client::lanes(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
+            (0..Client::channels(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
         let bystander = Bystander::new(endpoint.open_beside(&sockets[0]), clock.now());
         let longest = (settings.size as usize).max(2048);
         let client = Client::new(settings, clock.now());

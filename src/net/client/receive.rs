@@ -18,20 +18,20 @@ impl ClientEngine {
         self.stamps.begin_look(self.clock.now());
         self.begin_with_tx_stamps(observer);
         let mut all = true;
-        for lane in 0..self.sockets.len() {
+        for channel in 0..self.sockets.len() {
             // A flood of replies must not keep the next probe from leaving.
             for batch in 1..=Self::BATCHES {
-                match self.sockets[lane].receive(&mut self.inbox) {
+                match self.sockets[channel].receive(&mut self.inbox) {
                     Ok(()) => {
-                        self.patience[lane].renew();
-                        self.handle_batch(lane, observer);
+                        self.patience[channel].renew();
+                        self.handle_batch(channel, observer);
                         if !self.inbox.was_filled() {
                             break;
                         }
                         all &= batch < Self::BATCHES;
                     }
                     Err(error) if Trouble::of(&error) == Trouble::None => {
-                        self.patience[lane].renew();
+                        self.patience[channel].renew();
                         break;
                     }
                     // Perhaps an ICMP error; there may be datagrams behind it.
@@ -39,7 +39,7 @@ impl ClientEngine {
                         if Trouble::of(&error) == Trouble::Passing {
                             tell_obstruction(&mut self.client, self.clock.now(), &error);
                         }
-                        self.bear(lane, error)?;
+                        self.bear(channel, error)?;
                     }
                 }
             }
@@ -60,7 +60,7 @@ impl ClientEngine {
         now
     }
 
-    fn handle_batch(&mut self, lane: usize, observer: &mut impl Observer) {
+    fn handle_batch(&mut self, channel: usize, observer: &mut impl Observer) {
         let now = self.note_lead(observer);
         self.read_awaited_tx_stamps();
         self.awaiting = false;
@@ -73,7 +73,7 @@ impl ClientEngine {
             }
             self.client.note_socket(arrival.socket);
             for place in self.inbox.datagrams(index) {
-                self.client.handle(received, lane, self.inbox.bytes(place));
+                self.client.handle(received, channel, self.inbox.bytes(place));
             }
             self.pass_on(observer, arrival.ttl);
         }

@@ -20,12 +20,12 @@ impl ClientEngine {
             self.outbox.clear_letters();
             self.departing.clear();
             while !self.outbox.is_full()
-                && let Some(transmit) = self.client.compose(self.clock.now().max(moment), self.outbox.spare())
+                && let Some(transmit) = self.client.build(self.clock.now().max(moment), self.outbox.spare())
             {
                 self.outbox.commit(self.endpoint.path(), transmit.length);
                 self.departing.push(transmit);
                 // On another socket each leaves by itself.
-                if transmit.lane != 0 || transmit.renew {
+                if transmit.channel != 0 || transmit.renew {
                     break;
                 }
             }
@@ -52,15 +52,15 @@ impl ClientEngine {
     fn send_one(&mut self, transmit: &Transmit) {
         if transmit.renew {
             match self.endpoint.open() {
-                Ok(socket) => self.sockets[transmit.lane] = socket,
+                Ok(socket) => self.sockets[transmit.channel] = socket,
                 Err(error) => return self.client.send_failed(transmit, send_error(&error)),
             }
         }
-        self.depart();
+        self.finalize();
         // Alone in the outbox, so at its beginning.
         let datagram = self.outbox.bytes(0..transmit.length);
         let mut patience = Self::ICMP_TRIES;
-        while let Err(error) = self.sockets[transmit.lane].send_one(datagram) {
+        while let Err(error) = self.sockets[transmit.channel].send_one(datagram) {
             if !told_instead(&error, &mut patience) {
                 // Whatever is no probe is sent again by and by.
                 let passing = matches!(Trouble::of(&error), Trouble::Shortage | Trouble::None);
@@ -76,23 +76,23 @@ impl ClientEngine {
     }
 
     /// What stands in the outbox leaves, with nothing in between.
-    fn depart(&mut self) {
+    fn finalize(&mut self) {
         let now = self.clock.now();
         for (index, transmit) in self.departing.iter().enumerate() {
-            self.client.depart(transmit, now, self.outbox.committed(index));
+            self.client.finalize(transmit, now, self.outbox.committed(index));
         }
     }
 
     fn send_all(&mut self) {
-        self.depart();
+        self.finalize();
         let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
-        let lane = departing[0].lane;
+        let channel = departing[0].channel;
         if endpoint.has_trains() && outbox.longest_train() > 1 {
-            departing.iter().filter_map(|transmit| transmit.seq).for_each(|seq| client.coupled(seq));
+            departing.iter().filter_map(|transmit| transmit.seq).for_each(|seq| client.sent_offloaded(seq));
         }
         let mut sent = departing.iter().filter(|transmit| transmit.seq.is_some()).count();
         let mut patience = Self::ICMP_TRIES;
-        sockets[lane].send(outbox, |index, error| {
+        sockets[channel].send(outbox, |index, error| {
             let again = told_instead(error, &mut patience);
             if again {
                 tell_obstruction(client, clock.now(), error);

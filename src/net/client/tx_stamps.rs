@@ -56,7 +56,7 @@ impl ClientEngine {
         for socket in sockets {
             socket.read_tx_stamps(frames, |stamp, frame| {
                 if let Some(moment) = stamps.moment(stamp, clock.now()) {
-                    *stamped += u64::from(client.left(moment, frame));
+                    *stamped += u64::from(client.on_tx_timestamp(moment, frame));
                 }
             });
         }

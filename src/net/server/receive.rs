@@ -4,11 +4,12 @@ use std::io;
 
 use super::ServerEngine;
 use super::send::{bits, post, send_whole};
+use crate::endpoints::Endpoints;
 use crate::net::attention::Look;
 use crate::net::gates::Gates;
 use crate::net::sys::Arrival;
 use crate::net::trouble::{Patience, Trouble};
-use crate::reflect::{Incoming, Path, Server, stays_whole};
+use crate::reflect::{Incoming, Server, forbids_fragments};
 use crate::time::Duration;
 
 /// What a look at the sockets brought.
@@ -131,16 +132,16 @@ impl ServerEngine {
         let socket = &mut doors.sockets[exit];
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl: hops, socket: mark, .. } = *inbox.arrival(index);
-            let path = Path { local: path.local.or(door), ..path };
+            let path = Endpoints { local: path.local.or(door), ..path };
             let received = stamp.and_then(|stamp| stamps.moment(stamp, now)).unwrap_or(now);
             for place in inbox.datagrams(index) {
                 let length = place.len();
                 let buffer = inbox.room(index, &place);
                 if buffer.len() >= Server::ROOM {
-                    let incoming = Incoming { received, now, path, hops, socket: mark, buffer, length };
+                    let incoming = Incoming { received, now, path, ttl: hops, socket: mark, buffer, length };
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
-                        if stays_whole(inbox.bytes(place.clone())) {
+                        if forbids_fragments(inbox.bytes(place.clone())) {
                             send_whole(socket, inbox.bytes(place), path, outbox, server, complain);
                         } else {
                             inbox.post(path, place);
@@ -155,7 +156,8 @@ impl ServerEngine {
                 }
                 let spare = outbox.spare();
                 spare[..length].copy_from_slice(&buffer[..length]);
-                let incoming = Incoming { received, now, path, hops, socket: mark, buffer: spare, length };
+                let incoming =
+                    Incoming { received, now, path, ttl: hops, socket: mark, buffer: spare, length };
                 if let Some(answer) = server.handle(incoming) {
                     outbox.commit(path, answer);
                 }
@@ -196,7 +198,8 @@ mod tests {
     fn bind_injecting(line: &str, bind: Bind, serving: Serving) -> io::Result<ServerEngine> {
         let clock = Clock::start();
         let injection = Injection::steady(line.parse().unwrap());
-        let settings = Settings { injection, stranger_rate: None, source_rate: None, ..Settings::default() };
+        let settings =
+            Settings { injection, unverified_rate: None, source_rate: None, ..Settings::default() };
         ServerEngine::bind(bind, serving, Server::new(settings, [1; 32], clock.now()), clock)
     }
 

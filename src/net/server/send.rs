@@ -1,8 +1,9 @@
 //! What goes out: what was held and is due, and answers as they come.
 
 use super::{Complain, Complaint, ServerEngine};
+use crate::endpoints::Endpoints;
 use crate::net::sys::{self, Batch, Socket};
-use crate::reflect::{Path, Server};
+use crate::reflect::Server;
 
 impl ServerEngine {
     /// Sends what was held and is due.
@@ -49,7 +50,7 @@ pub(super) fn post(socket: &mut Socket, batch: &Batch, server: &mut Server, comp
 fn post_those(
     socket: &mut Socket,
     batch: &Batch,
-    take: impl Fn(Path) -> bool,
+    take: impl Fn(Endpoints) -> bool,
     server: &mut Server,
     complain: &Complain,
 ) -> bool {
@@ -66,7 +67,7 @@ fn post_those(
 pub(super) fn send_whole(
     socket: &mut Socket,
     datagram: &[u8],
-    path: Path,
+    path: Endpoints,
     outbox: &mut Batch,
     server: &mut Server,
     complain: &Complain,

@@ -6,7 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use crate::reflect::{Path, SocketMark};
+use crate::endpoints::Endpoints;
+use crate::reflect::SocketMark;
 use crate::time::Instant;
 
 /// Datagrams that kernels take, and give, as one train at most.
@@ -28,7 +29,7 @@ pub struct Batch {
 /// A datagram that was received, or a train of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    pub path: Path,
+    pub path: Endpoints,
     pub length: usize,
     /// The length of each datagram of a train but the last; of a single one its own.
     pub segment: usize,
@@ -48,7 +49,7 @@ impl Arrival {
 /// A datagram to be sent, or a train of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter {
-    pub path: Path,
+    pub path: Endpoints,
     pub length: usize,
     pub segment: usize,
     pub segments: usize,
@@ -59,7 +60,7 @@ pub struct Letter {
 impl Letter {
     const LONGEST: usize = 65_000;
 
-    fn takes(&self, path: Path, length: usize) -> bool {
+    fn takes(&self, path: Endpoints, length: usize) -> bool {
         let whole = self.length == self.segments * self.segment;
         whole
             && length <= self.segment
@@ -74,7 +75,7 @@ impl Batch {
     pub fn new(capacity: usize, longest: usize) -> Self {
         // Buffers a power of two apart would share the same few lines of the processor's cache.
         let stride = longest.next_multiple_of(64) + 64;
-        let nowhere = Path { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
+        let nowhere = Endpoints { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
         let socket = SocketMark::default();
         let none = Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None, socket };
         Self {
@@ -130,7 +131,7 @@ impl Batch {
     }
 
     /// Has the bytes at this place leave; behind a neighbour to the same address as its train.
-    pub fn post(&mut self, path: Path, place: Range<usize>) {
+    pub fn post(&mut self, path: Endpoints, place: Range<usize>) {
         let length = place.len();
         match self.letters.last_mut() {
             Some(letter) if letter.takes(path, length) => {
@@ -154,7 +155,7 @@ impl Batch {
     }
 
     /// The path of the first one that is posted, if there is any.
-    pub fn first_path(&self) -> Option<Path> {
+    pub fn first_path(&self) -> Option<Endpoints> {
         self.letters.first().map(|letter| letter.path)
     }
 
@@ -189,7 +190,7 @@ impl Batch {
         &mut self.bytes[self.written * self.stride..][..self.stride]
     }
 
-    pub fn commit(&mut self, path: Path, length: usize) {
+    pub fn commit(&mut self, path: Endpoints, length: usize) {
         let start = self.written * self.stride;
         self.written += 1;
         self.post(path, start..start + length);
@@ -221,8 +222,8 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn path(port: u16) -> Path {
-        Path { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
+    fn path(port: u16) -> Endpoints {
+        Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
     }
 
     fn letters(batch: &Batch) -> Vec<(u16, usize, usize, Vec<Range<usize>>)> {

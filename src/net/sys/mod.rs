@@ -19,7 +19,8 @@ pub use batch::{Arrival, Batch};
 pub use fetch::fetch;
 
 use super::control::Control;
-use crate::reflect::{Path, SocketMark};
+use crate::endpoints::Endpoints;
+use crate::reflect::SocketMark;
 use crate::time::{Duration, Instant};
 
 /// How datagrams are moved.
@@ -217,7 +218,7 @@ impl Socket {
     pub fn send_those(
         &mut self,
         batch: &Batch,
-        take: impl Fn(Path) -> bool,
+        take: impl Fn(Endpoints) -> bool,
         failed: impl FnMut(usize, &io::Error) -> bool,
     ) {
         match self {

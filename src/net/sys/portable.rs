@@ -5,7 +5,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use super::{Arrival, Batch};
-use crate::reflect::{Path, SocketMark};
+use crate::endpoints::Endpoints;
+use crate::reflect::SocketMark;
 use crate::time::Duration;
 
 pub struct Socket {
@@ -36,7 +37,7 @@ impl Socket {
         for buffer in batch.buffers() {
             match socket.recv_from(buffer) {
                 Ok((length, remote)) => {
-                    let path = Path { remote, local: None };
+                    let path = Endpoints { remote, local: None };
                     arrivals.push(Arrival {
                         path,
                         length,
@@ -59,7 +60,7 @@ impl Socket {
     pub fn send(
         &mut self,
         batch: &Batch,
-        take: impl Fn(Path) -> bool,
+        take: impl Fn(Endpoints) -> bool,
         mut failed: impl FnMut(usize, &io::Error) -> bool,
     ) {
         let connected = self.socket.peer_addr().is_ok();

@@ -12,8 +12,8 @@ use super::address::read_address;
 use super::control::{CONTROL, read_control};
 use super::headers::Headers;
 use super::options;
+use crate::endpoints::Endpoints;
 use crate::net::sys::batch::{Arrival, Batch};
-use crate::reflect::Path;
 use crate::time::Instant;
 
 impl Socket {
@@ -81,7 +81,7 @@ impl Socket {
             let socket =
                 if from == 0 { self.turns.note(remote, length > segment, drops) } else { self.mark() };
             batch.arrivals[index] = Arrival {
-                path: Path { remote, local: ancillary.local },
+                path: Endpoints { remote, local: ancillary.local },
                 length,
                 segment,
                 stamp: ancillary.stamp,
@@ -140,7 +140,7 @@ mod tests {
 
     fn send_train(socket: &mut sys::Socket, remote: SocketAddr) {
         let mut batch = Batch::new(TRAIN, 512);
-        (0..TRAIN).for_each(|_| batch.commit(Path { remote, local: None }, 512));
+        (0..TRAIN).for_each(|_| batch.commit(Endpoints { remote, local: None }, 512));
         socket.send(&batch, |_, error| panic!("{error}"));
     }
 

@@ -10,8 +10,8 @@ use super::address::write_address;
 use super::control::write_control;
 use super::headers::Headers;
 use super::wait::wait_writable;
+use crate::endpoints::Endpoints;
 use crate::net::sys::batch::{Batch, Letter};
-use crate::reflect::Path;
 
 impl Socket {
     /// A full send buffer is waited for so many times without anything leaving, a millisecond each: an
@@ -29,7 +29,7 @@ impl Socket {
     pub fn send(
         &mut self,
         batch: &Batch,
-        take: impl Fn(Path) -> bool,
+        take: impl Fn(Endpoints) -> bool,
         mut failed: impl FnMut(usize, &io::Error) -> bool,
     ) {
         let mut next = 0;
@@ -50,7 +50,7 @@ impl Socket {
         &mut self,
         first: usize,
         batch: &Batch,
-        take: &impl Fn(Path) -> bool,
+        take: &impl Fn(Endpoints) -> bool,
         trial: &mut Option<usize>,
         failed: &mut impl FnMut(usize, &io::Error) -> bool,
     ) -> usize {
@@ -111,7 +111,7 @@ impl Socket {
     }
 
     /// Points headers at the letters from this one on; returns how many messages they are.
-    fn prepare(&mut self, first: usize, batch: &Batch, take: &impl Fn(Path) -> bool) -> usize {
+    fn prepare(&mut self, first: usize, batch: &Batch, take: &impl Fn(Endpoints) -> bool) -> usize {
         let letters = &batch.letters[first..];
         let most = letters.iter().map(|letter| letter.segments).sum::<usize>();
         self.headers.resize(most, most);
@@ -188,7 +188,8 @@ mod tests {
         let (receiver, sender) = (open(), open());
         let sys::Socket::Linux(mut sender) = sender else { return };
         // Nothing leaves from the address of all hosts: the call is wrong, as it is for a train too long.
-        let nowhere = Path { remote: receiver.local_addr().unwrap(), local: Some(IpAddr::from([255; 4])) };
+        let nowhere =
+            Endpoints { remote: receiver.local_addr().unwrap(), local: Some(IpAddr::from([255; 4])) };
         let mut batch = Batch::new(4, 100);
         for _ in 0..3 {
             batch.commit(nowhere, 10);

@@ -1,10 +1,10 @@
 //! Probes whose story is over, one by one and in order; after the last of them the run ends.
 
-use super::blame::Blame;
 use super::event::{Event, ServerInfo};
+use super::loss_attribution::Blame;
 use super::outcome::Cause;
 use super::retry::Retry;
-use super::{Client, Dialect, Phase};
+use super::{AnyDialect, Client, Phase};
 use crate::time::{Duration, Instant};
 
 impl Client {
@@ -29,10 +29,10 @@ impl Client {
                 longest_hold: self.flight.patience_mut().longest_hold,
             };
             let Some(resolved) = self.flight.pop(now, |loss| blame.cause(loss)) else { break };
-            if let Dialect::Text(lanes) = &mut self.dialect
+            if let AnyDialect::Text(channels) = &mut self.dialect
                 && !self.plan.is_finished()
             {
-                lanes.give_up(resolved.seq, now);
+                channels.give_up(resolved.seq, now);
             }
             if matches!(resolved.cause, Some(Cause::InjectedUp | Cause::InjectedDown)) {
                 self.note_injection(resolved.seq, now);

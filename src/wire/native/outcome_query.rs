@@ -19,7 +19,7 @@ const FATES: usize = SOCKET.end + 4;
 /// What the server knows of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
-pub enum Fate {
+pub enum ProbeStatus {
     /// It has not arrived.
     #[default]
     NotSeen = 0,
@@ -39,7 +39,7 @@ pub enum Fate {
     Forgotten = 7,
 }
 
-impl Fate {
+impl ProbeStatus {
     const ALL: [Self; 8] = [
         Self::NotSeen,
         Self::Answered,
@@ -63,7 +63,7 @@ pub fn fates_that_fit(length: usize) -> u16 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct OutcomeQuery {
     pub token: Token,
     /// Tells the answers apart.
     pub question: u32,
@@ -71,12 +71,12 @@ pub struct Ask {
     pub count: u16,
 }
 
-impl Ask {
+impl OutcomeQuery {
     /// Padded to the length of its answer.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
-        let length = Tell::length(self.count);
+        let length = Outcomes::length(self.count);
         buffer[..length].fill(0);
-        emit_prefix(buffer, Kind::Ask, 0, self.token.0);
+        emit_prefix(buffer, Kind::OutcomeQuery, 0, self.token.0);
         put_u32(buffer, QUESTION, self.question);
         put_u64(buffer, FIRST, self.first);
         put_u16(buffer, COUNT, self.count);
@@ -88,7 +88,7 @@ impl Ask {
             return None;
         }
         let count = get_u16(datagram, COUNT);
-        (datagram.len() >= Tell::length(count)).then(|| Self {
+        (datagram.len() >= Outcomes::length(count)).then(|| Self {
             token: Token(id(datagram)),
             question: get_u32(datagram, QUESTION),
             first: get_u64(datagram, FIRST),
@@ -98,7 +98,7 @@ impl Ask {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tell<'a> {
+pub struct Outcomes<'a> {
     pub token: Token,
     pub question: u32,
     pub first: u64,
@@ -108,14 +108,19 @@ pub struct Tell<'a> {
     fates: &'a [u8],
 }
 
-impl<'a> Tell<'a> {
+impl<'a> Outcomes<'a> {
     const fn length(count: u16) -> usize {
         FATES + (count as usize).div_ceil(2)
     }
 
     /// Writes the answer to `ask` over it; `fate` gives a nibble for each of the probes asked for.
-    pub fn emit(ask: &Ask, socket: SocketMark, buffer: &mut [u8], mut fate: impl FnMut(u64) -> u8) -> usize {
-        emit_prefix(buffer, Kind::Tell, 0, ask.token.0);
+    pub fn emit(
+        ask: &OutcomeQuery,
+        socket: SocketMark,
+        buffer: &mut [u8],
+        mut fate: impl FnMut(u64) -> u8,
+    ) -> usize {
+        emit_prefix(buffer, Kind::Outcomes, 0, ask.token.0);
         put_u32(buffer, QUESTION, ask.question);
         put_u64(buffer, FIRST, ask.first);
         put_u16(buffer, COUNT, ask.count);
@@ -132,10 +137,10 @@ impl<'a> Tell<'a> {
     }
 
     /// What became of the probe `first + offset`, and whether it came more than once.
-    pub fn fate(&self, offset: u16) -> (Fate, bool) {
+    pub fn fate(&self, offset: u16) -> (ProbeStatus, bool) {
         let byte = self.fates[usize::from(offset / 2)];
         let nibble = if offset.is_multiple_of(2) { byte >> 4 } else { byte & 0x0F };
-        (Fate::from_nibble(nibble), nibble & 8 != 0)
+        (ProbeStatus::from_nibble(nibble), nibble & 8 != 0)
     }
 
     pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
@@ -166,18 +171,18 @@ mod tests {
         fn what_is_emitted_is_read_back(token: u64, question: u32, first: u64, drops: u16, turns: u16,
                                         nibbles in proptest::collection::vec(0_u8..16, 0..300)) {
             let mut buffer = vec![0xAA; 1024];
-            let ask = Ask { token: Token(token), question, first, count: nibbles.len() as u16 };
+            let ask = OutcomeQuery { token: Token(token), question, first, count: nibbles.len() as u16 };
             let asked = ask.emit(&mut buffer);
-            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::Ask(ask)));
+            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::OutcomeQuery(ask)));
             let socket = SocketMark { drops, turns };
             let mut next = nibbles.iter();
-            let told = Tell::emit(&ask, socket, &mut buffer, |_| *next.next().unwrap());
+            let told = Outcomes::emit(&ask, socket, &mut buffer, |_| *next.next().unwrap());
             prop_assert_eq!(told, asked);
             prop_assert!(fates_that_fit(told) >= ask.count);
-            let Ok(Message::Tell(tell)) = decode(&buffer[..told]) else { panic!("no tell") };
+            let Ok(Message::Outcomes(tell)) = decode(&buffer[..told]) else { panic!("no tell") };
             prop_assert_eq!((tell.question, tell.first, tell.socket), (question, first, socket));
             for (offset, nibble) in nibbles.iter().enumerate() {
-                prop_assert_eq!(tell.fate(offset as u16), (Fate::from_nibble(*nibble), nibble & 8 != 0));
+                prop_assert_eq!(tell.fate(offset as u16), (ProbeStatus::from_nibble(*nibble), nibble & 8 != 0));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU8;
 use std::ops::Deref;
 
-use super::Path;
+use crate::endpoints::Endpoints;
 use crate::impair::HoldQueue;
 use crate::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::time::{Duration, Instant};
 /// probe still stands in its bytes, which are kept with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    pub path: Path,
+    pub path: Endpoints,
     pub received: Instant,
     pub hold: Duration,
     pub kind: HeldKind,
@@ -214,7 +214,7 @@ impl<D> Packed<D> {
     const COPY: u8 = 32;
 
     fn new(held: Held, datagram: D) -> Self {
-        let Path { remote, local } = held.path;
+        let Endpoints { remote, local } = held.path;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let (native, corrupted) = match held.kind {
             HeldKind::Native { corrupted } => (true, corrupted),
@@ -246,7 +246,7 @@ impl<D> Packed<D> {
         let local = (!has(Self::NO_LOCAL)).then(|| unmapped(self.local, has(Self::LOCAL_V4)));
         let native = HeldKind::Native { corrupted: has(Self::CORRUPTED) };
         Held {
-            path: Path { remote, local },
+            path: Endpoints { remote, local },
             received: due - self.hold,
             hold: self.hold,
             kind: if has(Self::NATIVE) { native } else { HeldKind::Verbatim },
@@ -274,7 +274,7 @@ mod tests {
 
     use super::*;
 
-    fn path() -> impl Strategy<Value = Path> {
+    fn path() -> impl Strategy<Value = Endpoints> {
         let remote =
             prop_oneof![
                 (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::from((ip, port))),
@@ -288,7 +288,7 @@ mod tests {
             any::<[u8; 16]>().prop_map(IpAddr::from),
             any::<[u8; 4]>().prop_map(|ip| IpAddr::from(mapped(ip.into()))),
         ];
-        (remote, proptest::option::of(local)).prop_map(|(remote, local)| Path { remote, local })
+        (remote, proptest::option::of(local)).prop_map(|(remote, local)| Endpoints { remote, local })
     }
 
     fn held() -> impl Strategy<Value = Held> {
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn what_goes_back_as_it_is_keeps_its_order() {
         let mut queue = HeldReplies::new(usize::MAX);
-        let path = Path { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
+        let path = Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
         let (received, hold, kind) = (Instant::ZERO, Duration::from_millis(10), HeldKind::Verbatim);
         let lengths = [100, 60, 1, 71, 200, 48];
         for length in lengths {
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn the_memory_taken_stays_within_the_capacity() {
         let mut queue = HeldReplies::new(100_000);
-        let path = Path { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
+        let path = Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
         let mut buffer = [0; 2048];
         for length in [64, 1400, 64, 300] {
             let kind = HeldKind::Native { corrupted: false };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::run::{Clock, Distribution, Duplicated, Knee, LengthCount, LossRuns, Outage, Summary};
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::stats::{
-    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Fate, Gilbert, Ipdv, KneeFinder, Lengths,
-    LossPattern, Offset, Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
+    ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Gilbert, Ipdv, KneeFinder, Lengths,
+    LossPattern, Offset, Pdv, Proportion, Quantiles, Reordering, RtpJitter, ScheduleError, Second,
+    SecondOutcome, Seconds,
 };
 use crate::time::Duration;
 
@@ -103,10 +104,10 @@ impl Fold {
             self.knee.record(probe.interval, on_time);
         }
         let fate = match (probe.outcome, on_time) {
-            (_, Some(rtt)) => Fate::OnTime { rtt },
-            (Outcome::SendError, _) => Fate::Unsent,
-            (Outcome::Late, _) => Fate::Late,
-            _ => Fate::Lost,
+            (_, Some(rtt)) => SecondOutcome::OnTime { rtt },
+            (Outcome::SendError, _) => SecondOutcome::Unsent,
+            (Outcome::Late, _) => SecondOutcome::Late,
+            _ => SecondOutcome::Lost,
         };
         self.seconds.record(probe.second(), probe.size, fate).for_each(|done| second(&done));
     }

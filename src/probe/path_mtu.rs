@@ -10,8 +10,8 @@ mod search;
 use super::event::Failure;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
+use crate::wire::auth::{Key, TAG};
 use crate::wire::native::{Fit, MIN_SIZE, Message, Nonce, decode};
-use crate::wire::seal::{Key, TAG};
 
 use search::Search;
 
@@ -64,7 +64,7 @@ pub struct SizeFinder {
     trials: u32,
     /// After so long without an answer there is none.
     patience: Duration,
-    whole_answers: bool,
+    unfragmented_replies: bool,
     up: u32,
     outcome: Option<Result<PathSize, Failure>>,
 }
@@ -111,7 +111,7 @@ impl SizeFinder {
             trial: Trial::new(0, least, least, true, Instant::ZERO),
             trials: 0,
             patience: Self::LONGEST_PATIENCE / 2,
-            whole_answers: false,
+            unfragmented_replies: false,
             up: 0,
             outcome: None,
         }
@@ -177,7 +177,7 @@ impl SizeFinder {
         self.patience = waited.clamp(Self::SHORTEST_PATIENCE, Self::LONGEST_PATIENCE);
         if matches!(self.step, Step::Reach) {
             self.most = self.most.min(fits.max_size).max(self.least);
-            self.whole_answers = fits.whole;
+            self.unfragmented_replies = fits.whole;
         }
         self.conclude(true, now);
     }
@@ -232,7 +232,7 @@ impl SizeFinder {
 
     fn begin_down(&mut self, up: u32, now: Instant) {
         self.up = up;
-        if !self.whole_answers {
+        if !self.unfragmented_replies {
             return self.finish(Down::Unknown);
         }
         self.step = Step::Down(Search::new(self.least, up, up));

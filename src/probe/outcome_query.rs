@@ -3,10 +3,10 @@
 //! Each probe is asked for when its deadline passes, which settles what was withheld on purpose,
 //! and once more when no reply can be on its way any longer, which settles the rest.
 
-use super::flight::Flight;
+use super::in_flight::Flight;
 use super::retry::Retry;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{Ask, Fate, Tell, Token, fates_that_fit};
+use crate::wire::native::{OutcomeQuery, Outcomes, ProbeStatus, Token, fates_that_fit};
 
 #[derive(Debug)]
 pub struct Truth {
@@ -84,7 +84,7 @@ impl Truth {
             question.asked = now;
             question.retry.tried(now);
             let Question { number, first, count, .. } = *question;
-            return Some(Ask { token, question: number, first, count }.emit(buffer));
+            return Some(OutcomeQuery { token, question: number, first, count }.emit(buffer));
         }
         if self.questions.len() >= Self::MOST || now < self.next_round {
             return None;
@@ -98,12 +98,12 @@ impl Truth {
         let number = self.next_number;
         self.next_number = self.next_number.wrapping_add(1);
         self.questions.push(Question { number, first, count, asked: now, retry });
-        Some(Ask { token, question: number, first, count }.emit(buffer))
+        Some(OutcomeQuery { token, question: number, first, count }.emit(buffer))
     }
 
     /// Passes on what the server said, if it was asked, and whether it was. Of probes before the session's first it
     /// knows nothing: that it has not seen them does not mean that they were lost.
-    pub fn handle_tell(&mut self, tell: &Tell, first_seq: u64, flight: &mut Flight) -> bool {
+    pub fn handle_tell(&mut self, tell: &Outcomes, first_seq: u64, flight: &mut Flight) -> bool {
         let asked = |question: &Question| {
             (question.number, question.first, question.count) == (tell.question, tell.first, tell.count)
         };
@@ -111,7 +111,7 @@ impl Truth {
         let question = self.questions.swap_remove(index);
         for offset in 0..question.count {
             let seq = question.first + u64::from(offset);
-            let known = if seq < first_seq { (Fate::Forgotten, false) } else { tell.fate(offset) };
+            let known = if seq < first_seq { (ProbeStatus::Forgotten, false) } else { tell.fate(offset) };
             let (fate, seen_twice) = known;
             flight.tell(seq, fate, question.asked);
             if seen_twice {

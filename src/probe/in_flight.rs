@@ -9,12 +9,12 @@ mod surroundings;
 
 use std::collections::VecDeque;
 
-use super::blame::Loss;
+use super::loss_attribution::Loss;
 use super::outcome::{Cause, Corruption, Outcome, Resolved};
 use super::overflow::Marks;
-use super::plan::Planned;
+use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{Fate, SocketMark};
+use crate::wire::native::{ProbeStatus, SocketMark};
 use closed::Closed;
 use surroundings::Surroundings;
 
@@ -70,12 +70,12 @@ struct Slot {
     /// The server said that more than one copy came.
     seen_twice: bool,
     /// What the server said became of it, and whether it said so after the probe had settled.
-    fate: Option<Fate>,
+    fate: Option<ProbeStatus>,
     fate_is_final: bool,
     /// A later reply's window showed that it had arrived.
     seen_in_window: bool,
     /// It left with others as one train.
-    coupled: bool,
+    sent_offloaded: bool,
     /// The client's socket when it left.
     own: SocketMark,
 }
@@ -99,13 +99,13 @@ impl Slot {
             fate: None,
             fate_is_final: false,
             seen_in_window: false,
-            coupled: false,
+            sent_offloaded: false,
             own: SocketMark::default(),
         }
     }
 
     /// What the probe is given in time begins now.
-    fn depart(&mut self, now: Instant, patience: &Patience) {
+    fn finalize(&mut self, now: Instant, patience: &Patience) {
         self.sent = now;
         self.deadline = now + patience.deadline.unwrap_or(self.interval);
         self.settles = self.deadline.max(now + patience.longest_hold) + patience.grace;
@@ -125,12 +125,12 @@ impl Slot {
         let arrived = matches!(
             self.fate,
             Some(
-                Fate::Answered
-                    | Fate::DroppedUp
-                    | Fate::DroppedDown
-                    | Fate::Refused
-                    | Fate::Held
-                    | Fate::SendFailed
+                ProbeStatus::Answered
+                    | ProbeStatus::DroppedUp
+                    | ProbeStatus::DroppedDown
+                    | ProbeStatus::Refused
+                    | ProbeStatus::Held
+                    | ProbeStatus::SendFailed
             )
         );
         let copies = if copies == 0 { u32::from(arrived) } else { copies };
@@ -231,9 +231,9 @@ impl Flight {
     }
 
     /// A probe is to leave now.
-    pub fn launch(&mut self, planned: &Planned, now: Instant) {
+    pub fn register(&mut self, planned: &Planned, now: Instant) {
         let mut slot = Slot::due_at(planned.due, planned.interval);
-        slot.depart(now, &self.patience);
+        slot.finalize(now, &self.patience);
         slot.own = self.socket;
         self.slots.push_back(slot);
     }
@@ -248,17 +248,17 @@ impl Flight {
     }
 
     /// The probe left with others as one train.
-    pub fn coupled(&mut self, seq: u64) {
+    pub fn sent_offloaded(&mut self, seq: u64) {
         if let Some(slot) = self.slot_mut(seq) {
-            slot.coupled = true;
+            slot.sent_offloaded = true;
         }
     }
 
     /// The probe leaves only now.
-    pub fn depart(&mut self, seq: u64, now: Instant) {
+    pub fn finalize(&mut self, seq: u64, now: Instant) {
         let patience = self.patience;
         if let Some(slot) = self.slot_mut(seq) {
-            slot.depart(now, &patience);
+            slot.finalize(now, &patience);
         }
     }
 
@@ -313,7 +313,7 @@ impl Flight {
 
     /// The server said what became of the probe, when asked at `asked`. What is settled stays so: a
     /// server that was restarted since knows less.
-    pub fn tell(&mut self, seq: u64, fate: Fate, asked: Instant) {
+    pub fn tell(&mut self, seq: u64, fate: ProbeStatus, asked: Instant) {
         if let Some(slot) = self.slot_mut(seq)
             && !slot.fate_is_final
             && slot.fate.is_none_or(is_open)
@@ -366,7 +366,7 @@ impl Flight {
             matches!(slot.state, State::Waiting)
                 && now >= slot.settles
                 && !slot.fate_is_final
-                && slot.fate.is_none_or(|fate| is_open(fate) && fate != Fate::Answered)
+                && slot.fate.is_none_or(|fate| is_open(fate) && fate != ProbeStatus::Answered)
         })
     }
 
@@ -418,7 +418,7 @@ impl Flight {
             State::Answered { received, .. } => slot.deadline.min(received + Self::COPIES),
             State::Waiting => match slot.fate {
                 Some(fate) if !is_open(fate) => slot.deadline,
-                Some(Fate::Answered) => slot.settles,
+                Some(ProbeStatus::Answered) => slot.settles,
                 Some(_) if slot.fate_is_final => slot.settles,
                 _ => slot.settles + self.patience.truth,
             },
@@ -426,7 +426,8 @@ impl Flight {
     }
 
     fn loss(&mut self, seq: u64, slot: &Slot) -> Loss {
-        let is_final = |fate: &Fate| !is_open(*fate) || slot.fate_is_final || *fate == Fate::Answered;
+        let is_final =
+            |fate: &ProbeStatus| !is_open(*fate) || slot.fate_is_final || *fate == ProbeStatus::Answered;
         Loss {
             seq,
             fate: slot.fate.filter(is_final),
@@ -484,8 +485,8 @@ impl Flight {
 }
 
 /// Whether a fate can still change: the probe or its reply may be on its way.
-fn is_open(fate: Fate) -> bool {
-    matches!(fate, Fate::NotSeen | Fate::Answered | Fate::Held)
+fn is_open(fate: ProbeStatus) -> bool {
+    matches!(fate, ProbeStatus::NotSeen | ProbeStatus::Answered | ProbeStatus::Held)
 }
 
 #[cfg(test)]
@@ -514,7 +515,7 @@ mod tests {
     fn answered(left: Option<Instant>) -> Resolved {
         let mut flight = Flight::new(64, PATIENCE, 1);
         flight.start(at(0));
-        flight.launch(&PLANNED, at(10));
+        flight.register(&PLANNED, at(10));
         left.into_iter().for_each(|left| _ = flight.leave(0, left));
         let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
         flight.arrive(0, at(100), Some(times));
@@ -536,8 +537,8 @@ mod tests {
         let patience = Patience { deadline: None, ..PATIENCE };
         let mut flight = Flight::new(64, patience, 1);
         flight.start(at(0));
-        flight.launch(&PLANNED, at(10));
-        flight.depart(0, at(30));
+        flight.register(&PLANNED, at(10));
+        flight.finalize(0, at(30));
         assert_eq!(
             flight.arrive(0, at(1_030), None),
             Arrival::First { rtt: Duration::from_millis(1), late_by: None }

@@ -5,7 +5,7 @@ use super::direction::Direction;
 use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct Treatment {
     /// Where it is dropped, if it is: up before the server counts it, down as a reply withheld.
     /// All else is then as if nothing had happened to it.
     pub dropped: Option<Direction>,
@@ -21,7 +21,7 @@ pub struct Fate {
     pub corrupted: Option<u32>,
 }
 
-impl Fate {
+impl Treatment {
     pub(super) fn dropped(direction: Direction, overflowed: bool) -> Self {
         Self { dropped: Some(direction), overflowed, ..Self::default() }
     }

@@ -8,7 +8,7 @@ use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, 
 
 /// What is to be agreed.
 #[derive(Clone, Debug)]
-pub struct Wishes {
+pub struct Requested {
     /// What is to be injected; empty for the server's own.
     pub injection: String,
     pub size: u32,
@@ -18,7 +18,7 @@ pub struct Wishes {
 
 #[derive(Debug)]
 pub struct Opening {
-    wishes: Wishes,
+    requested: Requested,
     first_seq: u64,
     nonce: Nonce,
     cookie: Option<[u8; 16]>,
@@ -39,10 +39,10 @@ impl Opening {
     const TRIES: u32 = 5;
 
     /// The `count`-th opening of a client; each has a nonce of its own.
-    pub fn new(wishes: Wishes, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
+    pub fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
-        Self { wishes, first_seq, nonce, cookie: None, retry: Retry::new(now) }
+        Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now) }
     }
 
     pub fn poll_timeout(&self) -> Instant {
@@ -53,7 +53,7 @@ impl Opening {
     pub fn failure(&self, now: Instant) -> Option<Failure> {
         let exhausted = self.retry.tries() >= Self::TRIES && self.retry.is_due(now);
         exhausted.then(|| match self.cookie {
-            Some(_) => Failure::SizeLost { size: self.wishes.size },
+            Some(_) => Failure::SizeLost { size: self.requested.size },
             None => Failure::Silent { tries: self.retry.tries(), after: now - self.retry.since() },
         })
     }
@@ -69,11 +69,11 @@ impl Opening {
             Some(cookie) => Open {
                 nonce,
                 cookie,
-                size: self.wishes.size,
-                remember: self.wishes.remember,
-                idle_secs: u32::try_from(self.wishes.idle.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX),
+                size: self.requested.size,
+                remember: self.requested.remember,
+                idle_secs: u32::try_from(self.requested.idle.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX),
                 first_seq: self.first_seq,
-                wants: &self.wishes.injection,
+                requested_impairment: &self.requested.injection,
             }
             .emit(buffer),
         })
@@ -87,7 +87,7 @@ impl Opening {
     }
 
     pub fn handle_accept(&self, accept: &Accept) -> Option<Opened> {
-        (accept.nonce == self.nonce && accept.size == self.wishes.size).then(|| Opened {
+        (accept.nonce == self.nonce && accept.size == self.requested.size).then(|| Opened {
             token: accept.token,
             socket: accept.socket,
             server: ServerInfo {
@@ -115,7 +115,7 @@ impl Opening {
             DenyReason::TooLarge => Failure::TooLarge { limit: deny.limit },
             DenyReason::TooSmall => Failure::TooSmall { limit: deny.limit },
             DenyReason::Full => Failure::Full { sessions: deny.limit },
-            DenyReason::NoWishes => Failure::NoWishes,
+            DenyReason::ImpairDenied => Failure::ImpairDenied,
             DenyReason::Other(code) => Failure::Denied { code },
         })
     }

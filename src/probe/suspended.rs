@@ -2,14 +2,14 @@
 
 use super::Client;
 use super::event::Event;
-use super::plan::Planned;
+use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub struct Oversleeping(Option<Overslept>);
+pub struct Oversleeping(Option<Suspended>);
 
 #[derive(Clone, Copy, Debug)]
-struct Overslept {
+struct Suspended {
     first_seq: u64,
     probes: u64,
     late: Duration,
@@ -18,14 +18,14 @@ struct Overslept {
 impl Oversleeping {
     /// This probe is not sent any more.
     pub fn note(&mut self, planned: &Planned, now: Instant) {
-        let begun = Overslept { first_seq: planned.seq, probes: 0, late: now - planned.due };
+        let begun = Suspended { first_seq: planned.seq, probes: 0, late: now - planned.due };
         self.0.get_or_insert(begun).probes += 1;
     }
 
     /// The row is over, if there was one.
     fn end(&mut self) -> Option<Event> {
-        let Overslept { first_seq, probes, late } = self.0.take()?;
-        Some(Event::Overslept { first_seq, probes, late })
+        let Suspended { first_seq, probes, late } = self.0.take()?;
+        Some(Event::Suspended { first_seq, probes, late })
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
             oversleeping.note(&Planned { seq, due, interval, at_floor: false, overslept: true }, now);
         }
         let late = Duration::from_nanos(7000);
-        assert_eq!(oversleeping.end(), Some(Event::Overslept { first_seq: 3, probes: 3, late }));
+        assert_eq!(oversleeping.end(), Some(Event::Suspended { first_seq: 3, probes: 3, late }));
         assert_eq!(oversleeping.end(), None);
     }
 }

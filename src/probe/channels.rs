@@ -11,13 +11,13 @@ use crate::time::Instant;
 use crate::wire::text::{CALIBRATED, EXIT, STOPPING, emit_calibrate};
 
 #[derive(Debug)]
-pub struct Lanes {
+pub struct Channels {
     size: u32,
-    lanes: Vec<Lane>,
+    channels: Vec<Channel>,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct Channel {
     calibration: Option<Retry>,
     /// The last probe it carried.
     seq: Option<u64>,
@@ -31,7 +31,7 @@ struct Lane {
 /// A lane to send by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    pub lane: usize,
+    pub channel: usize,
     pub renew: bool,
 }
 
@@ -45,11 +45,11 @@ pub enum Heard {
     Junk,
 }
 
-impl Lanes {
+impl Channels {
     const TRIES: u32 = 5;
 
     pub fn new(size: u32, count: usize, now: Instant) -> Self {
-        Self { size, lanes: std::iter::repeat_with(|| Lane::new(now)).take(count).collect() }
+        Self { size, channels: std::iter::repeat_with(|| Channel::new(now)).take(count).collect() }
     }
 
     pub fn is_calibrated(&self) -> bool {
@@ -69,23 +69,23 @@ impl Lanes {
 
     /// The next calibration to send, and its length.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Taken, usize)> {
-        let due = |lane: &Lane| lane.calibration.as_ref().is_some_and(|retry| retry.is_due(now));
-        let index = self.lanes.iter().position(due)?;
-        let lane = &mut self.lanes[index];
-        lane.calibration.as_mut()?.tried(now);
-        Some((lane.leave(index), emit_calibrate(self.size, buffer)))
+        let due = |channel: &Channel| channel.calibration.as_ref().is_some_and(|retry| retry.is_due(now));
+        let index = self.channels.iter().position(due)?;
+        let channel = &mut self.channels[index];
+        channel.calibration.as_mut()?.tried(now);
+        Some((channel.leave(index), emit_calibrate(self.size, buffer)))
     }
 
-    pub fn handle(&mut self, lane: usize, datagram: &[u8]) -> Heard {
-        let Some(lane) = self.lanes.get_mut(lane) else { return Heard::Junk };
+    pub fn handle(&mut self, channel: usize, datagram: &[u8]) -> Heard {
+        let Some(channel) = self.channels.get_mut(channel) else { return Heard::Junk };
         if datagram == STOPPING {
             Heard::Stopping
         } else if datagram == CALIBRATED {
-            lane.calibration = None;
+            channel.calibration = None;
             Heard::Calibrated
         } else {
-            let Some(seq) = lane.seq else { return Heard::Junk };
-            lane.busy = false;
+            let Some(seq) = channel.seq else { return Heard::Junk };
+            channel.busy = false;
             Heard::Reply(seq)
         }
     }
@@ -93,50 +93,51 @@ impl Lanes {
     /// A lane for this probe, if one is free: one that rests no longer and is calibrated, if possible.
     /// Replies to the probe may come until `settles`.
     pub fn take(&mut self, seq: u64, now: Instant, settles: Instant) -> Option<Taken> {
-        let free = self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.busy);
-        let merit = |lane: &Lane| (now < lane.rests_until, lane.calibration.is_some(), lane.seq);
-        let (index, lane) = free.min_by_key(|(_, lane)| merit(lane))?;
-        lane.seq = Some(seq);
-        lane.busy = true;
-        lane.rests_until = settles;
-        Some(lane.leave(index))
+        let free = self.channels.iter_mut().enumerate().filter(|(_, channel)| !channel.busy);
+        let merit =
+            |channel: &Channel| (now < channel.rests_until, channel.calibration.is_some(), channel.seq);
+        let (index, channel) = free.min_by_key(|(_, channel)| merit(channel))?;
+        channel.seq = Some(seq);
+        channel.busy = true;
+        channel.rests_until = settles;
+        Some(channel.leave(index))
     }
 
     /// A lane that the server knows.
     pub fn calibrated(&self) -> usize {
-        self.lanes.iter().position(|lane| lane.calibration.is_none()).unwrap_or(0)
+        self.channels.iter().position(|channel| channel.calibration.is_none()).unwrap_or(0)
     }
 
     /// No reply to this probe is expected any more.
     pub fn give_up(&mut self, seq: u64, now: Instant) {
-        if let Some(lane) = self.carrier(seq) {
-            *lane = Lane { renew: true, ..Lane::new(now) };
+        if let Some(channel) = self.carrier(seq) {
+            *channel = Channel { renew: true, ..Channel::new(now) };
         }
     }
 
     /// This probe did not leave.
     pub fn release(&mut self, seq: u64) {
-        if let Some(lane) = self.carrier(seq) {
-            lane.busy = false;
+        if let Some(channel) = self.carrier(seq) {
+            channel.busy = false;
         }
     }
 
-    fn carrier(&mut self, seq: u64) -> Option<&mut Lane> {
-        self.lanes.iter_mut().find(|lane| lane.busy && lane.seq == Some(seq))
+    fn carrier(&mut self, seq: u64) -> Option<&mut Channel> {
+        self.channels.iter_mut().find(|channel| channel.busy && channel.seq == Some(seq))
     }
 
     fn calibrations(&self) -> impl Iterator<Item = &Retry> {
-        self.lanes.iter().filter_map(|lane| lane.calibration.as_ref())
+        self.channels.iter().filter_map(|channel| channel.calibration.as_ref())
     }
 }
 
-impl Lane {
+impl Channel {
     fn new(now: Instant) -> Self {
         Self { calibration: Some(Retry::new(now)), seq: None, busy: false, rests_until: now, renew: false }
     }
 
     fn leave(&mut self, index: usize) -> Taken {
-        Taken { lane: index, renew: std::mem::take(&mut self.renew) }
+        Taken { channel: index, renew: std::mem::take(&mut self.renew) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::overflow::{Around, Marks};
 use super::{Flight, State};
-use crate::wire::native::Fate;
+use crate::wire::native::ProbeStatus;
 
 #[derive(Debug, Default)]
 pub struct Surroundings {
@@ -29,9 +29,9 @@ impl Flight {
             match slot.state {
                 State::Failed => {}
                 State::Waiting => {
-                    around.lost_up += u64::from(matches!(slot.fate, None | Some(Fate::NotSeen)));
-                    around.lost_down += u64::from(matches!(slot.fate, None | Some(Fate::Answered)));
-                    around.trains |= slot.coupled;
+                    around.lost_up += u64::from(matches!(slot.fate, None | Some(ProbeStatus::NotSeen)));
+                    around.lost_down += u64::from(matches!(slot.fate, None | Some(ProbeStatus::Answered)));
+                    around.trains |= slot.sent_offloaded;
                 }
                 State::Answered { marks, .. } => around.after = Some((until, marks)),
             }

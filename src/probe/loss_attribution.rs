@@ -1,17 +1,17 @@
 //! The cause of a loss, from what is known about it; what nobody can tell stays unknown.
 
-use super::Dialect;
+use super::AnyDialect;
 use super::outcome::Cause;
 use super::overflow::{Around, Overflow, overflow};
 use crate::time::Duration;
-use crate::wire::native::{Fate, SocketMark};
+use crate::wire::native::{ProbeStatus, SocketMark};
 
 /// What is known of a lost probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
     pub seq: u64,
     /// What the server said became of it.
-    pub fate: Option<Fate>,
+    pub fate: Option<ProbeStatus>,
     /// A later reply's window showed that it had arrived.
     pub seen_in_window: bool,
     /// The client's socket when it left.
@@ -23,7 +23,7 @@ pub struct Loss {
 pub struct Blame<'a> {
     /// The client's socket by now.
     pub own: SocketMark,
-    pub dialect: &'a Dialect,
+    pub dialect: &'a AnyDialect,
     pub clean: bool,
     pub longest_hold: Duration,
 }
@@ -31,19 +31,19 @@ pub struct Blame<'a> {
 impl Blame<'_> {
     pub fn cause(&self, loss: &Loss) -> Cause {
         match loss.fate {
-            Some(Fate::DroppedUp) => Cause::InjectedUp,
-            Some(Fate::DroppedDown) => Cause::InjectedDown,
-            Some(Fate::Refused) => Cause::Refused,
-            Some(Fate::NotSeen) => match self.server_overflow(loss) {
+            Some(ProbeStatus::DroppedUp) => Cause::InjectedUp,
+            Some(ProbeStatus::DroppedDown) => Cause::InjectedDown,
+            Some(ProbeStatus::Refused) => Cause::Refused,
+            Some(ProbeStatus::NotSeen) => match self.server_overflow(loss) {
                 Overflow::No => Cause::Up,
                 Overflow::Yes => Cause::ServerOverflow,
                 Overflow::Unclear => Cause::Unknown,
             },
-            Some(Fate::Answered) => self.down(loss),
-            Some(Fate::SendFailed) => Cause::Down,
+            Some(ProbeStatus::Answered) => self.down(loss),
+            Some(ProbeStatus::SendFailed) => Cause::Down,
             // It arrived, nothing is withheld here, and no reply came.
             None if loss.seen_in_window && self.clean => self.down(loss),
-            Some(Fate::Held | Fate::Forgotten) | None => Cause::Unknown,
+            Some(ProbeStatus::Held | ProbeStatus::Forgotten) | None => Cause::Unknown,
         }
     }
 
@@ -56,7 +56,7 @@ impl Blame<'_> {
     }
 
     fn server_overflow(&self, loss: &Loss) -> Overflow {
-        let Dialect::Native(native) = self.dialect else { return Overflow::No };
+        let AnyDialect::Native(native) = self.dialect else { return Overflow::No };
         let around = &loss.around;
         let is_new = |seq| seq >= native.first_seq;
         // The socket of the server before is another one.

@@ -74,7 +74,7 @@ pub struct Open<'a> {
     /// The number of the first probe to come.
     pub first_seq: u64,
     /// What the client would like to be injected into its own session; empty for the server's own.
-    pub wants: &'a str,
+    pub requested_impairment: &'a str,
 }
 
 impl<'a> Open<'a> {
@@ -98,7 +98,7 @@ impl<'a> Open<'a> {
         put_u32(buffer, Self::REMEMBER, self.remember);
         put_u32(buffer, Self::IDLE, self.idle_secs);
         put_u64(buffer, Self::FIRST, self.first_seq);
-        put_text(&mut buffer[Self::WANTS..], self.wants);
+        put_text(&mut buffer[Self::WANTS..], self.requested_impairment);
         length
     }
 
@@ -113,7 +113,7 @@ impl<'a> Open<'a> {
             remember: get_u32(datagram, Self::REMEMBER),
             idle_secs: get_u32(datagram, Self::IDLE),
             first_seq: get_u64(datagram, Self::FIRST),
-            wants: get_text(&datagram[Self::WANTS..])?,
+            requested_impairment: get_text(&datagram[Self::WANTS..])?,
         };
         (datagram.len() >= Self::length(open.size)).then_some(open)
     }
@@ -223,7 +223,7 @@ pub enum DenyReason {
     /// `limit` sessions are open.
     Full,
     /// The server lets no client choose what is injected.
-    NoWishes,
+    ImpairDenied,
     /// A reason of a later version.
     Other(u8),
 }
@@ -240,7 +240,7 @@ impl Deny {
             DenyReason::TooLarge => 2,
             DenyReason::TooSmall => 3,
             DenyReason::Full => 4,
-            DenyReason::NoWishes => 5,
+            DenyReason::ImpairDenied => 5,
             DenyReason::Other(code) => code,
         };
         put_u32(buffer, Self::LIMIT, self.limit);
@@ -256,7 +256,7 @@ impl Deny {
             2 => DenyReason::TooLarge,
             3 => DenyReason::TooSmall,
             4 => DenyReason::Full,
-            5 => DenyReason::NoWishes,
+            5 => DenyReason::ImpairDenied,
             code => DenyReason::Other(code),
         };
         Some(Self { nonce: Nonce(id(datagram)), reason, limit: get_u32(datagram, Self::LIMIT) })
@@ -307,7 +307,7 @@ mod tests {
             prop_assert_eq!(decode(&buffer[..answered]), Ok(Message::Cookie(answer)));
             prop_assert!(answered <= asked);
 
-            let open = Open { nonce, cookie, size, remember, idle_secs, first_seq, wants: &text };
+            let open = Open { nonce, cookie, size, remember, idle_secs, first_seq, requested_impairment: &text };
             let asked = open.emit(&mut buffer);
             prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::Open(open)));
             prop_assert!(asked >= size as usize);
@@ -367,7 +367,7 @@ mod tests {
             remember: 0,
             idle_secs: 0,
             first_seq: 0,
-            wants: "",
+            requested_impairment: "",
         };
         let length = open.emit(&mut buffer);
         assert!(decode(&buffer[..length]).is_ok());
