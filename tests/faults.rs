@@ -102,14 +102,14 @@ impl Dice {
 
     fn client(&mut self, key: &Option<Key>) -> Settings {
         let every = millis(5) + self.time(millis(300));
-        let language = if key.is_none() && self.chance(0.2) { Dialect::Text } else { Dialect::Native };
+        let dialect = if key.is_none() && self.chance(0.2) { Dialect::Text } else { Dialect::Native };
         let schedule = if self.chance(0.3) {
             decay(every, millis(2))
         } else {
             udpecho::schedule::Schedule::Fixed(interval(every))
         };
         Settings {
-            language,
+            dialect,
             size: 80 + self.below(400) as u32,
             schedule,
             count: Some(1 + self.below(100)),

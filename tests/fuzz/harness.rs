@@ -179,9 +179,9 @@ pub fn probe(data: &[u8]) {
     let mut script = Script(data);
     let choice = script.byte();
     let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
-    let language = if choice & 128 != 0 && key.is_none() { Dialect::Text } else { Dialect::Native };
+    let dialect = if choice & 128 != 0 && key.is_none() { Dialect::Text } else { Dialect::Native };
     let settings = Settings {
-        language,
+        dialect,
         size: 80 + u32::from(script.byte()),
         schedule: Schedule::Fixed(
             Interval::new(Duration::from_millis(1 + i64::from(script.byte()))).expect("valid"),

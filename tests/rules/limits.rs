@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use udpecho::probe::{Cause, Event, Outcome};
 use udpecho::reflect;
 use udpecho::time::Duration;
-use udpecho::wire::native::{Ask, DenyReason, Fate, Message, Token, decode};
+use udpecho::wire::native::{DenyReason, Message, OutcomeQuery, ProbeStatus, Token, decode};
 use udpecho::wire::text::{ACKNOWLEDGED, CALIBRATED};
 
 use crate::common::desk::{Desk, address, emitted, hello, probe};
@@ -96,16 +96,23 @@ fn what_a_rate_limit_refuses_is_told_as_the_cause() {
 }
 
 /// What the server tells of its probes from this number on.
-fn outcomes(desk: &mut Desk, from: SocketAddr, token: Token, first: u64, count: u16) -> Vec<(Fate, bool)> {
-    let question = emitted(|buffer| Ask { token, question: 0, first, count }.emit(buffer));
+fn outcomes(
+    desk: &mut Desk,
+    from: SocketAddr,
+    token: Token,
+    first: u64,
+    count: u16,
+) -> Vec<(ProbeStatus, bool)> {
+    let question = emitted(|buffer| OutcomeQuery { token, question: 0, first, count }.emit(buffer));
     let answer = desk.send(from, &question).expect("an answer");
-    let Ok(Message::Tell(tell)) = decode(&answer) else { panic!("no tell: {answer:?}") };
+    let Ok(Message::Outcomes(tell)) = decode(&answer) else { panic!("no tell: {answer:?}") };
     (0..count).map(|offset| tell.fate(offset)).collect()
 }
 
 #[test]
 fn a_duplicate_that_a_limit_refuses_leaves_the_outcome_of_the_answered_original() {
-    for (injection, outcome) in [("clean", Fate::Answered), ("delay=constant:50ms", Fate::Held)] {
+    for (injection, outcome) in [("clean", ProbeStatus::Answered), ("delay=constant:50ms", ProbeStatus::Held)]
+    {
         let limited = reflect::Settings { session_rate: Some(100), ..injecting(injection.parse().unwrap()) };
         let mut desk = Desk::new(limited);
         let client = address(true, 1);
@@ -117,7 +124,7 @@ fn a_duplicate_that_a_limit_refuses_leaves_the_outcome_of_the_answered_original(
         assert!(desk.server.counters().refused > 80);
         assert_eq!(outcomes(&mut desk, client, token, 0, 1), [(outcome, true)]);
         desk.pass(millis(60));
-        assert_eq!(outcomes(&mut desk, client, token, 0, 1), [(Fate::Answered, true)]);
+        assert_eq!(outcomes(&mut desk, client, token, 0, 1), [(ProbeStatus::Answered, true)]);
     }
 }
 
@@ -128,10 +135,10 @@ fn a_duplicate_that_is_answered_replaces_the_refusal_of_the_original() {
     let token = desk.open(client, 1, 64).unwrap();
     while desk.send(client, &probe(token, 0, 64)).is_some() {}
     assert_eq!(desk.send(client, &probe(token, 1, 64)), None);
-    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(Fate::Refused, false)]);
+    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(ProbeStatus::Refused, false)]);
     desk.pass(millis(500));
     assert!(desk.send(client, &probe(token, 1, 64)).is_some());
-    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(Fate::Answered, true)]);
+    assert_eq!(outcomes(&mut desk, client, token, 1, 1), [(ProbeStatus::Answered, true)]);
 }
 
 #[test]
@@ -166,7 +173,7 @@ fn memory_of_fates_is_shared_and_bounded() {
         desk.send(other, &probe(token, seq, 64));
     }
     let known = outcomes(&mut desk, other, token, 0, 2000);
-    assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
+    assert!(known.iter().all(|outcome| *outcome == (ProbeStatus::Answered, false)));
     desk.pass(Duration::from_secs(100_000));
     assert_eq!((desk.server.counters().sessions, desk.server.counters().history_bytes), (0, 0));
 }
@@ -203,7 +210,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
         assert!(desk.send(client, &probe(token, seq, 64)).is_some());
     }
     let known = outcomes(&mut desk, client, token, 100, 2000);
-    assert!(known.iter().all(|outcome| *outcome == (Fate::Answered, false)));
+    assert!(known.iter().all(|outcome| *outcome == (ProbeStatus::Answered, false)));
     assert!(desk.server.counters().history_bytes <= 1 << 20);
 }
 
@@ -245,7 +252,10 @@ fn one_flipped_bit_in_a_sequence_number_costs_no_later_probe() {
             assert!(answer.is_some() || seq == 100, "probe {seq} after a flip of bit {bit}");
         }
         let known = outcomes(&mut desk, client, token, 140, 60);
-        assert!(known.iter().all(|(fate, _)| *fate == Fate::Answered), "bit {bit} of {remember}: {known:?}");
+        assert!(
+            known.iter().all(|(fate, _)| *fate == ProbeStatus::Answered),
+            "bit {bit} of {remember}: {known:?}"
+        );
     }
 }
 
@@ -259,7 +269,7 @@ fn a_session_goes_on_after_an_outage_that_is_longer_than_what_it_remembers() {
         assert!(desk.send(client, &probe(token, seq, 64)).is_some());
     }
     let known = outcomes(&mut desk, client, token, 5000, 10);
-    assert_eq!(known, [(Fate::Answered, false); 10]);
+    assert_eq!(known, [(ProbeStatus::Answered, false); 10]);
     assert_eq!(desk.server.counters().implausible, 1);
 }
 

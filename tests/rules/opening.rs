@@ -30,7 +30,7 @@ fn failure_over(up: Conditions, size: u32) -> Failure {
 
 #[test]
 fn a_client_that_waits_asks_until_a_server_answers() {
-    for language in [Dialect::Native, Dialect::Text] {
+    for dialect in [Dialect::Native, Dialect::Text] {
         for silent in [false, true] {
             let mut simulation = simulation(clean(), ONE_WAY);
             if silent {
@@ -39,7 +39,7 @@ fn a_client_that_waits_asks_until_a_server_answers() {
                 simulation.restart_server(Duration::ZERO, Duration::from_secs(30), clean());
             }
             let settings = settings(5, millis(100));
-            simulation.add_client(Settings { language, wait_for_server: true, ..settings });
+            simulation.add_client(Settings { dialect, wait_for_server: true, ..settings });
             simulation.run(Duration::from_secs(60));
             let events = simulation.take_events(0);
             assert!(matches!(&events[0], Event::Waiting(why) if why.is_silence()), "{events:?}");

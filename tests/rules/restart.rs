@@ -147,13 +147,13 @@ fn a_client_whose_server_answers_says_nothing_of_asking() {
 
 #[test]
 fn a_server_stops_for_a_client_only_if_it_allows_that() {
-    for language in [Dialect::Native, Dialect::Text] {
+    for dialect in [Dialect::Native, Dialect::Text] {
         for allow_stop in [false, true] {
             // The first two seconds after the run nothing passes down: the client asks again.
             let down = Conditions { outages: vec![(millis(480), millis(900))], ..Conditions::ideal(ONE_WAY) };
             let server = reflect::Settings { allow_stop, ..clean() };
             let mut simulation = Simulation::new(server, Conditions::ideal(ONE_WAY), down, 1);
-            simulation.add_client(Settings { language, stop_server: true, ..settings(4, millis(100)) });
+            simulation.add_client(Settings { dialect, stop_server: true, ..settings(4, millis(100)) });
             simulation.run(Duration::from_secs(60));
             let events = simulation.take_events(0);
             assert!(resolved(&events).iter().all(|row| row.outcome == Outcome::Ok));
@@ -164,7 +164,7 @@ fn a_server_stops_for_a_client_only_if_it_allows_that() {
                     _ => None,
                 })
                 .collect();
-            let expected = match (language, allow_stop) {
+            let expected = match (dialect, allow_stop) {
                 (_, true) => vec![true],
                 (Dialect::Native, false) => vec![false],
                 // The dialect has no word for no.
@@ -183,8 +183,8 @@ fn a_text_client_asks_for_the_stop_by_a_socket_that_the_server_knows() {
     let up = Conditions { outages: vec![(millis(1180), millis(1200))], ..Conditions::ideal(ONE_WAY) };
     let server = reflect::Settings { allow_stop: true, ..clean() };
     let mut simulation = Simulation::new(server, up, down, 1);
-    let language = Dialect::Text;
-    simulation.add_client(Settings { language, stop_server: true, ..settings(9, millis(150)) });
+    let dialect = Dialect::Text;
+    simulation.add_client(Settings { dialect, stop_server: true, ..settings(9, millis(150)) });
     simulation.run(Duration::from_secs(60));
     let events = simulation.take_events(0);
     let lost = resolved(&events).iter().filter(|row| row.outcome == Outcome::Lost).count();
