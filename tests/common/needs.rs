@@ -24,7 +24,9 @@ impl Need {
     fn missing(self) -> Option<&'static str> {
         let (is_met, why) = match self {
             Self::Namespaces => (can_add_namespace(), "network namespaces need root and iproute2"),
-            Self::UserNamespace => (can_unshare(), "a user's network namespace needs iproute2 and leave"),
+            Self::UserNamespace => {
+                (can_unshare(), "network namespaces of a user need iproute2 and a kernel that allows them")
+            }
             Self::Nft => (on_path("nft"), "no nft"),
             Self::Python => (on_path("python3"), "no python3"),
             Self::Chromium => (on_path("chromium"), "no chromium"),
