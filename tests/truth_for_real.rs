@@ -28,7 +28,7 @@ fn measured(port: u16) -> Vec<Resolved> {
     run.probe_reader().unwrap().map(Result::unwrap).collect()
 }
 
-fn injected(impairment: &Impairment, seq: u64) -> udpecho::impair::ProbeStatus {
+fn injected(impairment: &Impairment, seq: u64) -> udpecho::impair::Treatment {
     Pipeline::new(impairment.clone(), SEED).fate(Instant::ZERO, seq, 128)
 }
 
