@@ -155,7 +155,7 @@ fn up_to_10_000_probes_a_second_the_kernel_stamps_what_is_sent_unless_told_other
         assert_eq!((&*stamps.client_send, &*stamps.client_receive), (tx, rx), "{options}");
         let words = [tx, rx].map(|stamps| if stamps == "kernel" { stamps } else { "user space" });
         let header = format!("timestamps: TX {}, RX {}", words[0], words[1]);
-        assert!(finished.stdout[0].ends_with(&header), "{options} {finished:#?}");
+        assert!(finished.stdout[0].contains(&header), "{options} {finished:#?}");
     }
 }
 
@@ -485,7 +485,7 @@ fn with_a_key_file_on_both_sides_it_is_measured_and_without_it_is_not() {
     assert_eq!(run(by_environment).code, Some(0));
     let without =
         run(command(bench.folder.path(), &format!("ping -ip 127.0.0.1 -p {port} -n 2 --no-record")));
-    assert_eq!(without.code, Some(2));
+    assert_eq!(without.code, Some(1));
     assert!(without.stderr[0].contains("key"), "{without:#?}");
     std::fs::write(&key, "hunter2").unwrap();
     let bad = run(command(bench.folder.path(), &format!("ping -ip 127.0.0.1 -p {port} -n 2 --key-file key")));

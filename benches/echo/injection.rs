@@ -232,7 +232,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
     let mut departures = Departures::new();
     let mut sending = None;
     let (mut cpu_used, mut server_waited) = (0, Duration::ZERO);
-    let lead = clock.wall_lead();
+    let lead = clock.wall_offset();
     let (mut woken, mut looked) = (begin, begin);
     let mut stood = Duration::ZERO;
     let at_once = if rate > ENOUGH { MANY_AT_ONCE } else { AT_ONCE };
@@ -247,7 +247,7 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
         while sent < due.min(total).min(batch) {
             let source = sent as usize % client.sources.len();
             let source = &mut client.sources[source];
-            let buffer = &mut client.outbox.spare()[..SIZE];
+            let buffer = &mut client.outbox.next_buffer()[..SIZE];
             match client.load.dialect {
                 Dialect::Native => {
                     let number = Instant::from_nanos(sent as i64);
@@ -256,10 +256,10 @@ fn send(server: &Server, client: &mut Client, rate: u64, length: Duration, ahead
                 _ => buffer[PLAIN_NUMBERS][..8].copy_from_slice(&sent.to_be_bytes()),
             }
             source.seq += 1;
-            client.outbox.commit(source.path, SIZE);
+            client.outbox.queue_written(source.path, SIZE);
             sent += 1;
         }
-        if client.outbox.has_letters() {
+        if client.outbox.has_outgoing() {
             let begin = clock.now();
             client.send();
             departures.spread(sent, begin, clock.now());

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant as Real};
 
 use udpecho::endpoints::Endpoints;
-use udpecho::net::{Batch, Options, Socket};
+use udpecho::net::{Batch, Options, Socket, bind_socket};
 use udpecho::time::Instant;
 use udpecho::wire::native::{Hello, Message, Nonce, Open, Probe, Token, decode};
 
@@ -98,11 +98,11 @@ impl Client {
         let options = Options {
             local_address: true,
             receive_buffer: Some(8 << 20),
-            trains: load.trains,
+            offload: load.trains,
             stamps: load.stamps,
             ..Options::default()
         };
-        let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, 0).into(), &options).expect("a socket");
+        let socket = bind_socket((Ipv4Addr::UNSPECIFIED, 0).into(), &options).expect("a socket");
         let source = |index: usize| {
             let local = IpAddr::from([127, 1, (index >> 8) as u8, index as u8]);
             let path = Endpoints { remote: server, local: Some(local) };
@@ -176,8 +176,8 @@ impl Client {
             let asked: Vec<usize> = open.iter().copied().take(BATCH).collect();
             for &index in &asked {
                 let source = &self.sources[index];
-                let length = ask(source, index, self.outbox.spare());
-                self.outbox.commit(source.path, length);
+                let length = ask(source, index, self.outbox.next_buffer());
+                self.outbox.queue_written(source.path, length);
             }
             self.send();
             let (begin, answered) = (Real::now(), open.len() - asked.len());
@@ -216,7 +216,7 @@ impl Client {
     /// Writes the next datagram of a source; sends when there are enough of them.
     fn next_from(&mut self, index: usize) {
         let source = &mut self.sources[index];
-        let buffer = &mut self.outbox.spare()[..self.load.size];
+        let buffer = &mut self.outbox.next_buffer()[..self.load.size];
         match self.load.dialect {
             Dialect::Plain | Dialect::Text => buffer[..8].copy_from_slice(&source.seq.to_be_bytes()),
             Dialect::Native => {
@@ -224,15 +224,15 @@ impl Client {
             }
         }
         source.seq += 1;
-        self.outbox.commit(source.path, self.load.size);
+        self.outbox.queue_written(source.path, self.load.size);
         if self.outbox.is_full() {
             self.send();
         }
     }
 
     pub fn send(&mut self) {
-        self.socket.send(&self.outbox, |_, error| panic!("{error}"));
-        self.outbox.clear_letters();
+        self.socket.send_those(&self.outbox, &|_| true, &mut |_, error| panic!("{error}"));
+        self.outbox.clear_outgoing();
     }
 
     /// Answers each echo with the next datagram, for so long; returns the echoes, and what was lost.
@@ -265,7 +265,7 @@ impl Client {
                     self.next_from(index);
                 }
             }
-            if self.outbox.has_letters() {
+            if self.outbox.has_outgoing() {
                 self.send();
             }
         }

@@ -24,7 +24,7 @@ use super::exit::{self, Exit};
 use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::Finished;
 use super::{report as report_command, signals};
-use crate::net::{ClientEngine, Clock, Control, give_way, stay_behind};
+use crate::net::{ClientEngine, Clock, Control, lower_priority, use_batch_class};
 use crate::record::ReceiveBuffer;
 use crate::report::{self, Detail, Thresholds};
 use crate::time::Duration;
@@ -97,9 +97,9 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let watched = !arguments.quiet || page.is_some() || desk.is_some() || data.is_some();
     let (pinger, mailbox) = start(engine, &control, watched)?;
     if settings.schedule.most_within(Duration::from_secs(1)) > RECORDED_BEHIND {
-        give_way()
+        use_batch_class()
     } else {
-        stay_behind()
+        lower_priority()
     }
     let mut watch = Watch {
         run: &mut run,

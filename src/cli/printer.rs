@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ratatui::crossterm::terminal::size;
 
-use crate::net::stay_behind;
+use crate::net::lower_priority;
 use crate::printable::printable;
 use crate::report::folded;
 use crate::time::Duration;
@@ -85,7 +85,7 @@ impl Printer {
         let status_waits = Arc::new(AtomicBool::new(false));
         let shown = Arc::clone(&status_waits);
         std::thread::Builder::new().name("printer".into()).spawn(move || {
-            stay_behind();
+            lower_priority();
             let _ = tell.send(print(&to_print, out, &status, &shown, on_closed));
         })?;
         Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })

@@ -16,7 +16,7 @@ use super::key;
 use super::live::Service;
 use super::printer::Printer;
 use super::signals;
-use crate::net::{Backend, Bind, Clock, Control, Serving, Workers, random_bytes};
+use crate::net::{Backend, Bind, Clock, Control, ServerThreads, Serving, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 use crate::units::ByteSize;
@@ -30,12 +30,12 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let bind = bind(arguments);
     let clock = Clock::start();
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
-    let mut workers = Workers::bind(arguments.threads, bind, serving(arguments), clock, make)
+    let mut threads = ServerThreads::bind(arguments.threads, bind, serving(arguments), clock, make)
         .map_err(|error| refusal(arguments, &error))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
-    let listens = place(workers.local_addr()?);
+    let listens = place(threads.local_addr()?);
     let service = Service::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
     let views = Views::start(arguments, service, &printer, &control, clock)?;
     if !arguments.quiet && !arguments.tui {
@@ -49,9 +49,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
         }
     }
     let log = Log::start(arguments.limits.max_log_lines, arguments.tui, clock)?;
-    workers.complain_to(&log.complain());
+    threads.on_error(&log.complain());
     let watcher = views.watcher();
-    let ran = workers.run(&control, arguments.drain, |worker, server, now| {
+    let ran = threads.run(&control, arguments.drain, |worker, server, now| {
         watcher.update(worker, server, now);
         log.pass();
     });

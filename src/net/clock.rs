@@ -1,5 +1,5 @@
-//! The only clock. Monotonic, and anchored to the time of day once, so that two hosts whose clocks
-//! agree have comparable instants, and a clock that is set never moves them.
+//! The only clock. Monotonic, and anchored to the wall clock once, so that two hosts whose clocks agree have
+//! comparable instants, and setting the wall clock never moves them.
 
 use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     anchor: StdInstant,
-    /// The time of day at the anchor, in nanoseconds since 1970.
+    /// The wall clock at the anchor, in nanoseconds since 1970.
     anchor_wall: i64,
 }
 
@@ -23,22 +23,22 @@ impl Clock {
         Instant::from_nanos(self.anchor_wall) + Duration::from(self.anchor.elapsed())
     }
 
-    /// Looks at nothing else until that moment.
-    pub fn watch_until(&self, moment: Instant) {
+    /// Reads nothing but the clock until that moment.
+    pub fn spin_until(&self, moment: Instant) {
         while self.now() < moment {
             std::hint::spin_loop();
         }
     }
 
-    /// How far the time of day is ahead of this clock by now: zero but for what it was set by.
-    pub fn wall_lead(&self) -> Duration {
+    /// How far the wall clock is ahead of this clock now: zero unless it was set.
+    pub fn wall_offset(&self) -> Duration {
         const TRIES: usize = 8;
         let read = || Reading { before: self.now(), wall: Instant::from_nanos(wall()), after: self.now() };
-        tightest(std::iter::repeat_with(read).take(TRIES)).map_or(Duration::ZERO, |reading| reading.lead())
+        tightest(std::iter::repeat_with(read).take(TRIES)).map_or(Duration::ZERO, |reading| reading.offset())
     }
 }
 
-/// The time of day, and this clock before and after it was asked.
+/// The wall clock, and this clock read before and after it.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     before: Instant,
@@ -51,13 +51,13 @@ impl Reading {
         self.after - self.before
     }
 
-    /// As if the time of day was read in the middle: off by half the width at most.
-    fn lead(self) -> Duration {
+    /// As if the wall clock was read in the middle: off by half the width at most.
+    fn offset(self) -> Duration {
         self.wall - (self.before + self.width() / 2)
     }
 }
 
-/// The reading that was interrupted least; the first that was not at all ends the search.
+/// The reading that was interrupted least; the first within 500 ns ends the search.
 fn tightest(readings: impl Iterator<Item = Reading>) -> Option<Reading> {
     const TIGHT: Duration = Duration::from_nanos(500);
     let mut best: Option<Reading> = None;
@@ -74,7 +74,7 @@ fn tightest(readings: impl Iterator<Item = Reading>) -> Option<Reading> {
 
 #[allow(clippy::disallowed_methods, reason = "this is the clock")]
 fn wall() -> i64 {
-    // Before 1970 and after 2262 there is no telling the time of day.
+    // Before 1970 and after 2262 the nanoseconds do not fit.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(0))
@@ -84,29 +84,29 @@ fn wall() -> i64 {
 mod tests {
     use super::*;
 
-    /// Clocks that differ by `LEAD`; the reading begins at `at` and takes a hundred nanoseconds, but
+    /// Clocks that differ by `OFFSET`; the reading begins at `at` and takes a hundred nanoseconds, but
     /// for two pauses: before and after the time of day is asked.
     fn reading(at: i64, pauses: [i64; 2]) -> Reading {
         let asked = at + 50 + pauses[0];
-        let [before, wall, after] = [at, asked + LEAD, asked + 50 + pauses[1]].map(Instant::from_nanos);
+        let [before, wall, after] = [at, asked + OFFSET, asked + 50 + pauses[1]].map(Instant::from_nanos);
         Reading { before, wall, after }
     }
 
     #[test]
-    fn a_watch_ends_at_its_moment_and_never_before() {
+    fn a_spin_ends_at_its_moment_and_never_before() {
         let clock = Clock::start();
         let moment = clock.now() + Duration::from_millis(1);
-        clock.watch_until(moment);
+        clock.spin_until(moment);
         assert!(clock.now() >= moment);
-        // One that is over is no reason to wait.
-        clock.watch_until(Instant::ZERO);
+        // A moment that is over is not waited for.
+        clock.spin_until(Instant::ZERO);
     }
 
-    const LEAD: i64 = 7_000;
+    const OFFSET: i64 = 7_000;
     const PAUSE: i64 = 4_000_000;
 
-    fn lead(readings: impl IntoIterator<Item = Reading>) -> i64 {
-        tightest(readings.into_iter()).expect("a reading").lead().as_nanos()
+    fn offset(readings: impl IntoIterator<Item = Reading>) -> i64 {
+        tightest(readings.into_iter()).expect("a reading").offset().as_nanos()
     }
 
     /// One reading alone would be off by half the pause, as the last lines say.
@@ -114,8 +114,8 @@ mod tests {
     fn an_interrupted_reading_does_not_count() {
         for pauses in [[PAUSE, 0], [0, PAUSE]] {
             let interrupted = reading(0, pauses);
-            assert_eq!(lead([interrupted, reading(2 * PAUSE, [0, 0])]), LEAD);
-            let alone = lead([interrupted]) - LEAD;
+            assert_eq!(offset([interrupted, reading(2 * PAUSE, [0, 0])]), OFFSET);
+            let alone = offset([interrupted]) - OFFSET;
             assert_eq!(alone.abs(), PAUSE / 2);
         }
     }
@@ -126,11 +126,11 @@ mod tests {
         for turn in 0..pauses.len() {
             let mut pauses = pauses;
             pauses.rotate_left(turn);
-            assert_eq!(lead(pauses.map(|pauses| reading(0, pauses))), LEAD - 1_000);
+            assert_eq!(offset(pauses.map(|pauses| reading(0, pauses))), OFFSET - 1_000);
         }
     }
 
-    /// A clock is not asked more often than it takes.
+    /// The clocks are read no more often than it takes.
     #[test]
     fn the_first_tight_reading_is_the_last() {
         let mut asked = 0;
@@ -139,7 +139,7 @@ mod tests {
             reading(asked, [if asked < 3 { PAUSE } else { 0 }, 0])
         };
         let found = tightest(std::iter::repeat_with(read).take(8)).expect("a reading");
-        assert_eq!((found.lead().as_nanos(), asked), (LEAD, 3));
+        assert_eq!((found.offset().as_nanos(), asked), (OFFSET, 3));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl HttpServer {
         });
         let accepting = Arc::clone(&shared);
         std::thread::Builder::new().name("http".into()).spawn(move || {
-            sys::stay_behind();
+            sys::lower_priority();
             for stream in listener.incoming() {
                 match stream {
                     Ok(stream) => accepting.admit(stream, &site),

@@ -48,7 +48,7 @@ impl SimSocket {
             *turns = turns.wrapping_add(2);
         }
         self.came += 1;
-        let full = self.came % 2 == 0;
+        let full = self.came.is_multiple_of(2);
         *drops = drops.wrapping_add(u16::from(full));
         !full
     }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["printable", "rng", "time", "units"];
+const BASE: &[&str] = &["endpoints", "printable", "rng", "time", "units"];
 
 /// What each room may see besides the base and itself.
 const MAY_SEE: &[(&str, &[&str])] = &[
+    ("endpoints", &[]),
     ("printable", &[]),
     ("rng", &[]),
     ("time", &[]),
@@ -68,7 +69,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["cli/ping/hints", "cli/ping/plan"],
     &["cli/ping/places", "cli/ping/screen"],
     &["impair/impairment", "impair/profile"],
-    &["net/doors", "net/server"],
     &["report/chart/header", "report/chart/loss", "report/chart/plan"],
     &["report/compare/headline", "report/compare/table"],
     &["stats/confidence", "stats/proportion"],

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use anyhow::anyhow;
 
 use super::plan::Peer;
-use crate::net::in_words;
+use crate::net::describe_socket_error;
 
 /// From what the system says when a socket is opened towards this peer.
 pub fn cannot_send(error: &io::Error, peer: &Peer, source: Option<IpAddr>) -> anyhow::Error {
@@ -21,7 +21,7 @@ pub fn cannot_send(error: &io::Error, peer: &Peer, source: Option<IpAddr>) -> an
         _ if lacks_zone(peer.address) => {
             format!("a link-local address needs its interface, as in {}%eth0", peer.address.ip())
         }
-        _ => in_words(error),
+        _ => describe_socket_error(error),
     };
     anyhow!("cannot send to {}{from}: {why}{}", peer.address, meant_port(&peer.host))
 }

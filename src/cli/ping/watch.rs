@@ -64,7 +64,7 @@ impl Watch<'_> {
                         self.note(notes.clock_step(at, by));
                         self.screen.clock_step(by);
                     }
-                    Observation::ToldLess { at, datagrams } => {
+                    Observation::TruncatedMetadata { at, datagrams } => {
                         let note = notes.told_less(at, datagrams);
                         self.screen.told_less(&note.text);
                         self.note(note);

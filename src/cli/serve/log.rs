@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cli::line_cap::LineCap;
 use crate::cli::printer::Printer;
-use crate::net::{Clock, Complain, Complaint};
+use crate::net::{Clock, OnError, SocketErrorReport};
 
 /// Shared by all threads that serve.
 #[derive(Clone)]
@@ -26,18 +26,18 @@ impl Log {
         Ok(Self { clock, lines: Arc::new(Mutex::new(Lines { printer, cap: LineCap::new(most) })) })
     }
 
-    pub fn complain(&self) -> Complain {
+    pub fn complain(&self) -> OnError {
         let log = self.clone();
-        Arc::new(move |complaint| log.error(complaint))
+        Arc::new(move |report| log.error(report))
     }
 
-    fn error(&self, complaint: &Complaint) {
+    fn error(&self, report: &SocketErrorReport) {
         let now = self.clock.now();
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let left_out = lines.cap.tell(now);
         lines.tell_left_out(left_out);
         if lines.cap.admits(now) {
-            lines.printer.line(in_words(complaint));
+            lines.printer.line(in_words(report));
         }
     }
 
@@ -62,9 +62,9 @@ impl Lines {
     }
 }
 
-fn in_words(complaint: &Complaint) -> String {
-    match complaint.remote {
-        Some(remote) => format!("udpecho: cannot send to {remote}: {}", complaint.error),
-        None => format!("udpecho: while receiving: {}", complaint.error),
+fn in_words(report: &SocketErrorReport) -> String {
+    match report.remote {
+        Some(remote) => format!("udpecho: cannot send to {remote}: {}", report.error),
+        None => format!("udpecho: while receiving: {}", report.error),
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::cli::args::Serve;
 use crate::cli::live::{ServeFace, ServePage, Service, Tui, server_line};
 use crate::cli::printer::{Printer, on_a_terminal};
-use crate::net::{Clock, Control, stay_behind};
+use crate::net::{Clock, Control, lower_priority};
 use crate::reflect::Server;
 use crate::time::{Duration, Instant};
 
@@ -103,7 +103,7 @@ struct Shown {
 
 impl Shown {
     fn until_over(mut self, clock: Clock) {
-        stay_behind();
+        lower_priority();
         let mut told = 0;
         while !self.over.load(Ordering::Acquire) {
             std::thread::sleep(Views::PERIOD.to_std());

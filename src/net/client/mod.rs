@@ -1,60 +1,63 @@
-//! The client's engine: sends each probe when it is due, stamps what comes back, and passes on what
-//! the machine tells.
+//! The client's engine: sends each probe when it is due, takes the receive time of each reply, and passes on the
+//! machine's events.
 
+mod events;
+mod foreign_listener;
+mod path_mtu;
 mod receive;
 mod send;
+mod sockets;
 mod tx_stamps;
 mod wait;
 
 use std::io;
 use std::net::SocketAddr;
 
-use super::breath::Breath;
-use super::bystander::Bystander;
 use super::clock::Clock;
-use super::control::Control;
-use super::endpoint::{Endpoint, Outgoing};
-use super::observer::{Observation, Observer};
-use super::stamps::Stamps;
+use super::kernel_timestamps::StampMapper;
+use super::sleep::Policy;
+use super::socket_errors::ErrorBudget;
+use super::stop_signal::Control;
 use super::sys::{self, Batch, Socket};
-use super::timer::Alarm;
-use super::trouble::Patience;
 use crate::probe::{Client, Counters, Settings, Transmit};
 use crate::time::Duration;
+use foreign_listener::ForeignListener;
+use sockets::Endpoint;
 use tx_stamps::Unstamped;
+
+pub use events::{Observation, Observer};
+pub use path_mtu::find_size;
+pub use sockets::{Outgoing, TxStamps};
 
 /// One run against one server, on its sockets.
 pub struct ClientEngine {
     clock: Clock,
-    outgoing: Outgoing,
     endpoint: Endpoint,
     sockets: Vec<Socket>,
-    bystander: Bystander,
+    foreign: ForeignListener,
     client: Client,
-    alarm: Alarm,
+    policy: Policy,
     inbox: Batch,
     outbox: Batch,
-    /// What stands in the outbox.
+    /// The probes in the outbox.
     departing: Vec<Transmit>,
-    stamps: Stamps,
+    stamps: StampMapper,
     /// None where the kernel does not stamp what is sent.
     unstamped: Option<Unstamped>,
-    /// The last wait told that nothing is at the sockets.
+    /// The last wait found no socket readable.
     nothing_there: bool,
-    /// There is but one processor for this program, and the server most likely runs on it too.
+    /// This program has one processor, and the server most likely runs on it too.
     shares_processor: bool,
-    /// Something was sent since something came.
+    /// Something was sent since the last datagram came.
     awaiting: bool,
-    /// Of who runs ahead of all.
-    breath: Option<Breath>,
-    /// One for each socket, so that none speaks for another, and one for waiting.
-    patience: Vec<Patience>,
+    /// One for each socket, and one for waiting.
+    errors: Vec<ErrorBudget>,
 }
 
 impl ClientEngine {
     pub const TICK: Duration = Duration::from_millis(100);
     const BATCH: usize = 64;
-    /// Calls for one purpose before other things are looked after.
+    /// Calls for one purpose before the others have their turn.
     const BATCHES: usize = 4;
 
     pub fn connect(
@@ -66,28 +69,26 @@ impl ClientEngine {
         let endpoint = Endpoint::of_run(remote, outgoing, &settings);
         let sockets =
             (0..Client::channels(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
-        let bystander = Bystander::new(endpoint.open_beside(&sockets[0]), clock.now());
+        let foreign = ForeignListener::new(endpoint.open_foreign(&sockets[0]), clock.now());
         let longest = (settings.size as usize).max(2048);
         let client = Client::new(settings, clock.now());
-        let longest_in = if endpoint.has_trains() { 65_536 } else { longest };
+        let longest_in = if endpoint.offloads() { 65_536 } else { longest };
         Ok(Self {
-            outgoing: *outgoing,
             endpoint,
-            patience: vec![Patience::default(); sockets.len() + 1],
+            errors: vec![ErrorBudget::default(); sockets.len() + 1],
             unstamped: sockets[0].has_tx_stamps().then(Unstamped::default),
             sockets,
-            bystander,
+            foreign,
             client,
-            alarm: Alarm::new(outgoing.timer),
+            policy: Policy::of_client(outgoing.timer),
             inbox: Batch::new(Self::BATCH, longest_in),
             outbox: Batch::new(Self::BATCH, longest),
             departing: Vec::with_capacity(Self::BATCH),
-            stamps: Stamps::new(clock.wall_lead(), clock.now()),
+            stamps: StampMapper::new(clock.wall_offset(), clock.now()),
             nothing_there: false,
             shares_processor: remote.ip().to_canonical().is_loopback()
                 && std::thread::available_parallelism().is_ok_and(|count| count.get() == 1),
             awaiting: false,
-            breath: None,
             clock,
         })
     }
@@ -96,7 +97,7 @@ impl ClientEngine {
         self.sockets[0].local_addr()
     }
 
-    /// Bytes of receive buffer, given and asked for.
+    /// Bytes of receive buffer, granted and asked for.
     pub fn receive_buffer(&self) -> Option<(usize, usize)> {
         Some((self.sockets[0].receive_buffer()?, self.endpoint.receive_buffer()))
     }
@@ -113,12 +114,12 @@ impl ClientEngine {
         self.client.counters()
     }
 
-    /// Runs until the run is over, or until it is told to leave at once.
+    /// Runs until the run is over, or until it is told to stop at once.
     pub fn run(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
         let ran = self.run_until_the_end(control, observer);
-        let datagrams = self.sockets.iter().map(Socket::truncated).sum();
+        let datagrams = self.sockets.iter().map(|socket| socket.truncated()).sum();
         if datagrams > 0 {
-            observer.observe(Observation::ToldLess { at: self.clock.now(), datagrams });
+            observer.observe(Observation::TruncatedMetadata { at: self.clock.now(), datagrams });
         }
         if let Some(Unstamped { sent, stamped, .. }) = self.unstamped {
             observer.observe(Observation::TxStamps { sent, stamped });
@@ -131,9 +132,9 @@ impl ClientEngine {
     }
 
     fn run_until_the_end(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<()> {
-        sys::sharpen_timers();
-        sys::ask_for_short_slices();
-        self.breath = sys::runs_ahead_of_all().then(|| Breath::begin(self.clock.now()));
+        sys::set_min_timer_slack();
+        sys::request_short_timeslice();
+        self.policy.set_realtime(sys::is_realtime(), self.clock.now());
         let mut stopping = false;
         let mut next_tick = self.clock.now();
         while !control.abort_asked() {
@@ -151,17 +152,15 @@ impl ClientEngine {
                 break;
             }
             if now >= next_tick {
-                self.bystander.tick(&mut self.inbox, &mut self.client, &self.clock);
+                self.foreign.tick(&mut self.inbox, &mut self.client, &self.clock);
                 if self.client.next_due().is_none() {
-                    // Nothing may come any more that tells of them.
-                    self.sockets.iter_mut().for_each(Socket::count_drops);
+                    // Perhaps no datagram comes any more that says how many were dropped.
+                    self.sockets.iter_mut().for_each(|socket| socket.count_drops());
                 }
                 observer.observe(Observation::Tick { now, in_flight: self.client.in_flight() });
                 observer.idle();
                 next_tick = now + Self::TICK;
             }
-            // Whatever there is to do is done by now: from its moment on a probe waits for nothing.
-            self.meet_next_due();
             if self.wait(control, observer)? {
                 control.clear();
             }

@@ -1,7 +1,7 @@
 //! The kernel's transmit stamps, matched with the probes that they are of.
 
 use super::ClientEngine;
-use crate::net::observer::Observer;
+use super::events::Observer;
 use crate::net::sys::Batch;
 
 /// The probes that left, and those whose transmit stamp has been read.
@@ -45,7 +45,7 @@ impl ClientEngine {
     /// A queued stamp wakes every wait, so they are read before each.
     pub(super) fn begin_with_tx_stamps(&mut self, observer: &mut impl Observer) {
         if self.unstamped.is_some() {
-            self.note_lead(observer);
+            self.update_offset(observer);
             self.read_tx_stamps();
         }
     }
@@ -54,8 +54,8 @@ impl ClientEngine {
         let Self { sockets, unstamped: Some(unstamped), client, stamps, clock, .. } = self else { return };
         let Unstamped { stamped, frames, .. } = unstamped;
         for socket in sockets {
-            socket.read_tx_stamps(frames, |stamp, frame| {
-                if let Some(moment) = stamps.moment(stamp, clock.now()) {
+            socket.read_tx_stamps(frames, &mut |stamp, frame| {
+                if let Some(moment) = stamps.to_monotonic(stamp, clock.now()) {
                     *stamped += u64::from(client.on_tx_timestamp(moment, frame));
                 }
             });

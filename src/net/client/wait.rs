@@ -1,113 +1,100 @@
-//! Waiting: to the moment where a probe is due, no longer than for what else is awaited, and woken no
-//! more often than it takes.
+//! Waiting for the moment at which a probe is due, and for replies, with as few wake-ups as that takes.
 
 use std::io;
 
 use super::ClientEngine;
-use crate::net::breath::Breath;
-use crate::net::control::Control;
-use crate::net::observer::Observer;
+use super::events::Observer;
+use crate::net::sleep::{Next, Situation};
+use crate::net::stop_signal::Control;
 use crate::net::sys;
-use crate::net::timer::Timer;
 use crate::time::{Duration, Instant};
 
 impl ClientEngine {
-    /// With the next probe due sooner than this a reply waits for it, under the kernel's stamp: it
-    /// saves a wake-up.
+    /// If the next send is within 10 ms, replies are read then: kernel timestamps make the delay harmless, and
+    /// it saves a wake-up.
     pub(super) const LAZY: Duration = Duration::from_millis(10);
-    /// The same if nobody looks at it. That a server has forgotten us is then known a probe later.
+    /// The same if nobody sees the replies. A lost session is then noticed a probe later.
     const LAZY_UNSEEN: Duration = Duration::from_secs(2);
-    /// With the next probe due sooner than this nothing but a reply is worth a wake-up before.
+    /// So shortly before the next probe only a reply is worth a wake-up.
     const NEAR: Duration = Duration::from_millis(250);
-    /// So long before the next probe nothing is waited for by whoever never sleeps.
+    /// So shortly before the next probe even a client that shares its processor with the server stays awake.
     const READY: Duration = Duration::from_micros(50);
-    /// A sleep of who runs ahead of all is seldom later than this.
-    const WAKING: Duration = Duration::from_micros(20);
-    /// So long before it is due a probe is made ready by whoever looks for replies until then.
-    const AT_HAND: Duration = Duration::from_micros(3);
 
-    /// Sends the next probe in the moment it is due, if there is no time for anything else before.
-    pub(super) fn meet_next_due(&mut self) {
-        let Some(due) = self.client.next_due() else { return };
-        let now = self.clock.now();
-        let is_next = match self.outgoing.timer {
-            Timer::Busy => due - now <= Self::AT_HAND,
-            Timer::Sleep | Timer::Hybrid => self.alarm.sleep_until(due, now).is_none(),
-        };
-        if is_next {
+    /// Waits for a datagram, a request, or the next deadline. A probe that is due before anything else can be
+    /// done is sent at its moment. Whether there was a request.
+    pub(super) fn wait(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<bool> {
+        let mut next = self.next(observer);
+        if let Next::SpinUntil(due) = next {
             self.send(due);
+            next = self.next(observer);
         }
+        let now = self.clock.now();
+        let requested = match next {
+            Next::SpinUntil(_) | Next::Poll => return self.yield_to_server(control),
+            Next::Rest(length) => {
+                std::thread::sleep(length.to_std());
+                false
+            }
+            Next::SleepUntil(end) => {
+                let listen = !self.reads_with_next_send(now, observer);
+                if listen {
+                    observer.idle();
+                }
+                self.sleep(listen, control, end.map(|end| end - now))?
+            }
+        };
+        self.policy.woke(self.clock.now());
+        Ok(requested)
     }
 
-    /// Waits for a datagram, a request, or the next deadline; until a probe is due with the precision
-    /// that the timer gives. Whether there was a request.
-    pub(super) fn wait(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<bool> {
+    fn next(&mut self, observer: &impl Observer) -> Next {
         let now = self.clock.now();
-        let timeout = self.client.poll_timeout(now);
-        let Some(due) = self.client.next_due() else {
-            observer.idle();
-            return self.rest(true, control, timeout.map(|at| at - now));
-        };
-        let Some(sleep) = self.alarm.sleep_until(due, now) else {
-            // Whoever spins where the server is to run keeps the reply from being made.
-            if self.shares_processor && self.awaiting && due - now > Self::READY {
-                let until = timeout.map_or(due - Self::READY, |at| at.min(due - Self::READY));
-                return self.rest(true, control, Some(until - now));
-            }
-            self.breathe(due);
+        let due = self.client.next_due();
+        let near = due.is_some_and(|due| due - now <= Self::NEAR) && !self.client.is_opening();
+        let timeout =
+            self.client.poll_timeout(now).filter(|_| !near && !self.reads_with_next_send(now, observer));
+        self.policy.next(&Situation { now, due, timeout, backlog: false })
+    }
+
+    /// A client that has lost its session waits for each answer to its handshake.
+    fn reads_with_next_send(&self, now: Instant, observer: &impl Observer) -> bool {
+        let lazy = if observer.is_watched() { Self::LAZY } else { Self::LAZY_UNSEEN };
+        let soon = self.client.next_due().is_some_and(|due| due - now <= lazy);
+        soon && !self.client.is_opening() && self.sockets[0].has_stamps()
+    }
+
+    /// A client that spins on the server's processor keeps the reply from being made: it sleeps until that has
+    /// come, or until shortly before the next probe. Whether there was a request.
+    fn yield_to_server(&mut self, control: &Control) -> io::Result<bool> {
+        let now = self.clock.now();
+        let Some(due) = self.client.next_due().filter(|_| self.shares_processor && self.awaiting) else {
             return Ok(false);
         };
-        let lazy = if observer.is_watched() { Self::LAZY } else { Self::LAZY_UNSEEN };
-        // Who opens anew in the middle of a run is waiting for each answer.
-        let opens = self.client.is_opening();
-        let near = if opens { Duration::ZERO } else { Self::NEAR };
-        let lazy = !opens && due - now <= lazy && self.sockets[0].has_stamps();
-        if lazy {
-            let asked = self.rest(false, control, Some(sleep.end - now))?;
-            self.alarm.learn(sleep, self.clock.now());
-            return Ok(asked);
+        if due - now <= Self::READY {
+            return Ok(false);
         }
-        observer.idle();
-        let end = sleep.end;
-        let until = timeout.filter(|_| end - now > near).map_or(end, |timeout| timeout.min(end));
-        let asked = self.rest(true, control, Some(until - now))?;
-        if until == end {
-            self.alarm.learn(sleep, self.clock.now());
-        }
-        Ok(asked)
-    }
-
-    /// Sleeps a little if that is owed, and there is time for it before the next probe; or before the kernel
-    /// stops it for longer than it may be late.
-    fn breathe(&mut self, due: Instant) {
-        let now = self.clock.now();
-        let Some(breath) = &mut self.breath else { return };
-        let Some(owed) = breath.due(now) else { return };
-        let spare = due - now - Self::WAKING;
-        let length = if breath.is_pressing() { owed } else { owed.min(spare) };
-        if length >= Breath::SHORTEST {
-            std::thread::sleep(length.to_std());
-            breath.slept(self.clock.now() - now);
-        }
+        let ready = due - Self::READY;
+        let until = self.client.poll_timeout(now).map_or(ready, |timeout| timeout.min(ready));
+        self.sleep(true, control, Some(until - now))
     }
 
     /// Whether there was a request.
-    fn rest(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
-        let now = self.clock.now();
-        let bystander = self.bystander.socket(now);
-        let hears = bystander.is_some();
-        match sys::wait(&self.sockets, listen, bystander, control, timeout) {
+    fn sleep(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
+        let foreign = self.foreign.socket(self.clock.now());
+        let with_foreign = foreign.is_some();
+        let sockets = if listen { &self.sockets[..] } else { &[] };
+        match sys::wait(sockets.iter(), foreign, control, timeout) {
             Ok(woken) => {
                 self.nothing_there =
                     listen && woken.readable == 0 && self.sockets.len() <= u64::BITS as usize;
-                self.patience[self.sockets.len()].renew();
-                if hears {
-                    let Self { bystander, inbox, client, clock, .. } = self;
-                    bystander.waited(inbox, client, clock, woken.beside);
+                self.errors[self.sockets.len()].reset();
+                if with_foreign {
+                    let Self { foreign, inbox, client, clock, .. } = self;
+                    foreign.waited(inbox, client, clock, woken.foreign_readable);
                 }
-                Ok(woken.asked)
+                Ok(woken.stop_requested)
             }
-            Err(error) => self.bear(self.sockets.len(), error).map(|()| false),
+            Err(error) => self.tolerate(self.sockets.len(), error).map(|()| false),
         }
     }
 }

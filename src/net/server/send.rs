@@ -1,86 +1,73 @@
-//! What goes out: what was held and is due, and answers as they come.
+//! What goes out: what was held and is due, and replies as they come.
 
-use super::{Complain, Complaint, ServerEngine};
+use super::sockets::route;
+use super::{OnError, ServerEngine, SocketErrorReport};
 use crate::endpoints::Endpoints;
-use crate::net::sys::{self, Batch, Socket};
+use crate::net::sys::{Batch, Socket};
 use crate::reflect::Server;
 
 impl ServerEngine {
     /// Sends what was held and is due.
     pub(super) fn release(&mut self) {
-        let Self { doors, server, outbox, clock, complain, .. } = self;
+        let Self { listeners, server, outbox, clock, on_error, .. } = self;
         loop {
             let now = clock.now();
-            server.look_ahead(now, sys::fetch);
-            let mut through = 0;
             while !outbox.is_full()
-                && let Some((path, length)) = server.poll_transmit(now, outbox.spare())
+                && let Some((path, length)) = server.poll_transmit(now, outbox.next_buffer())
             {
-                outbox.commit(path, length);
-                through |= 1 << doors.ways.of(path);
+                outbox.queue_written(path, length);
             }
-            if !outbox.has_letters() {
+            if !outbox.has_outgoing() {
                 return;
             }
-            for index in bits(through) {
-                let take = |path| doors.ways.of(path) == index;
-                post_those(&mut doors.sockets[index], outbox, take, server, complain);
+            let listening = listeners.listening();
+            let count = listening.len();
+            for (index, listener) in listening.iter_mut().enumerate() {
+                let routed_here = |path| route(path, count) == index;
+                send_those(&mut listener.socket, outbox, &routed_here, server, on_error);
             }
-            outbox.clear_letters();
+            outbox.clear_outgoing();
         }
     }
 }
 
-/// The places of the ones, from the lowest.
-pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = (set != 0).then(|| set.trailing_zeros() as usize)?;
-        set &= set - 1;
-        Some(lowest)
-    })
+/// Sends what is queued in the batch; what cannot be sent is counted, reported, and not tried again.
+pub(super) fn send(socket: &mut Socket, batch: &Batch, server: &mut Server, on_error: &OnError) {
+    send_those(socket, batch, &|_| true, server, on_error);
 }
 
-/// Sends what is in the batch; what cannot be sent is counted, told, and not tried again. Whether all
-/// of it was sent.
-pub(super) fn post(socket: &mut Socket, batch: &Batch, server: &mut Server, complain: &Complain) -> bool {
-    post_those(socket, batch, |_| true, server, complain)
-}
-
-/// The same of those letters that take such a path.
-fn post_those(
+/// The same of those datagrams only that take such a path.
+fn send_those(
     socket: &mut Socket,
     batch: &Batch,
-    take: impl Fn(Endpoints) -> bool,
+    take: &dyn Fn(Endpoints) -> bool,
     server: &mut Server,
-    complain: &Complain,
-) -> bool {
-    let mut all = true;
-    socket.send_those(batch, take, |ordinal, error| {
-        all = false;
-        complain(&Complaint { remote: batch.remote_of(ordinal), error });
+    on_error: &OnError,
+) {
+    socket.send_those(batch, take, &mut |ordinal, error| {
+        on_error(&SocketErrorReport { remote: batch.remote_of(ordinal), error });
         server.send_failed()
     });
-    all
 }
 
-/// Sends a datagram by itself, in one piece or not at all.
-pub(super) fn send_whole(
+/// Sends a datagram by itself, unfragmented or not at all.
+pub(super) fn send_unfragmented(
     socket: &mut Socket,
     datagram: &[u8],
     path: Endpoints,
     outbox: &mut Batch,
     server: &mut Server,
-    complain: &Complain,
+    on_error: &OnError,
 ) {
-    if outbox.has_letters() {
-        post(socket, outbox, server, complain);
-        outbox.clear_letters();
+    if outbox.has_outgoing() {
+        send(socket, outbox, server, on_error);
+        outbox.clear_outgoing();
     }
-    outbox.spare()[..datagram.len()].copy_from_slice(datagram);
-    outbox.commit(path, datagram.len());
-    // A system where this cannot be said is known to those who look at the answer.
-    let _ = socket.set_whole(true);
-    post(socket, outbox, server, complain);
-    outbox.clear_letters();
-    let _ = socket.set_whole(false);
+    outbox.next_buffer()[..datagram.len()].copy_from_slice(datagram);
+    outbox.queue_written(path, datagram.len());
+    // Where the system cannot forbid fragments the reply says so.
+    let _ = socket.set_dont_fragment(true);
+    send(socket, outbox, server, on_error);
+    outbox.clear_outgoing();
+    let _ = socket.set_dont_fragment(false);
 }

@@ -1,7 +1,7 @@
 //! Datagrams in their buffers: what one call receives, and what one call is to send.
 //!
-//! A system may hand over a train: datagrams of one sender, equally long but for the last, packed
-//! one behind the other. And it may take one, so neighbours on the way out are coupled here.
+//! By GRO the kernel delivers a train: datagrams of one sender, equally long except for the last, packed one behind the
+//! other. By GSO it takes one, so equal neighbours on the way out are joined here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
 use crate::time::Instant;
 
-/// Datagrams that kernels take, and give, as one train at most.
+/// Kernels take and deliver no more datagrams as one train.
 const LONGEST_TRAIN: usize = 64;
 
 pub struct Batch {
@@ -18,11 +18,11 @@ pub struct Batch {
     stride: usize,
     pub(super) arrivals: Vec<Arrival>,
     pub(super) arrived: usize,
-    /// The last call received as much as it could: there may be more.
+    /// The last call received as much as it could: more may wait.
     pub(super) filled: bool,
-    /// Buffers taken by `spare`.
+    /// Buffers taken by `next_buffer`.
     written: usize,
-    pub(super) letters: Vec<Letter>,
+    pub(super) outgoing: Vec<Outgoing>,
     pub(super) pieces: Vec<Range<usize>>,
 }
 
@@ -31,9 +31,9 @@ pub struct Batch {
 pub struct Arrival {
     pub path: Endpoints,
     pub length: usize,
-    /// The length of each datagram of a train but the last; of a single one its own.
+    /// The length of each datagram of a train except the last; of a single one its own.
     pub segment: usize,
-    /// When the kernel received it, in ns of the time of day.
+    /// When the kernel received it, by the wall clock.
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
     /// The socket as this was queued.
@@ -48,7 +48,7 @@ impl Arrival {
 
 /// A datagram to be sent, or a train of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Letter {
+pub struct Outgoing {
     pub path: Endpoints,
     pub length: usize,
     pub segment: usize,
@@ -57,7 +57,7 @@ pub struct Letter {
     pub first_piece: usize,
 }
 
-impl Letter {
+impl Outgoing {
     const LONGEST: usize = 65_000;
 
     fn takes(&self, path: Endpoints, length: usize) -> bool {
@@ -85,7 +85,7 @@ impl Batch {
             arrived: 0,
             filled: false,
             written: 0,
-            letters: Vec::with_capacity(capacity),
+            outgoing: Vec::with_capacity(capacity),
             pieces: Vec::with_capacity(capacity),
         }
     }
@@ -119,7 +119,7 @@ impl Batch {
         &self.bytes[place]
     }
 
-    /// The room of a datagram: of a single one its whole buffer, of one in a train its own bytes.
+    /// The buffer of a datagram: a single one has it all, one in a train its own bytes.
     pub fn room(&mut self, index: usize, place: &Range<usize>) -> &mut [u8] {
         let Arrival { length, segment, .. } = self.arrivals[index];
         let end = if length > segment { place.end } else { (index + 1) * self.stride };
@@ -130,13 +130,13 @@ impl Batch {
         self.bytes.chunks_exact_mut(self.stride)
     }
 
-    /// Has the bytes at this place leave; behind a neighbour to the same address as its train.
-    pub fn post(&mut self, path: Endpoints, place: Range<usize>) {
+    /// Queues the bytes at this place; behind a neighbour of the same path and length they become one train.
+    pub fn queue(&mut self, path: Endpoints, place: Range<usize>) {
         let length = place.len();
-        match self.letters.last_mut() {
-            Some(letter) if letter.takes(path, length) => {
-                letter.length += length;
-                letter.segments += 1;
+        match self.outgoing.last_mut() {
+            Some(outgoing) if outgoing.takes(path, length) => {
+                outgoing.length += length;
+                outgoing.segments += 1;
                 match self.pieces.last_mut() {
                     Some(piece) if piece.end == place.start => piece.end = place.end,
                     _ => self.pieces.push(place),
@@ -144,72 +144,67 @@ impl Batch {
             }
             _ => {
                 let first_piece = self.pieces.len();
-                self.letters.push(Letter { path, length, segment: length, segments: 1, first_piece });
+                self.outgoing.push(Outgoing { path, length, segment: length, segments: 1, first_piece });
                 self.pieces.push(place);
             }
         }
     }
 
-    pub fn has_letters(&self) -> bool {
-        !self.letters.is_empty()
+    pub fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
-    /// The path of the first one that is posted, if there is any.
-    pub fn first_path(&self) -> Option<Endpoints> {
-        self.letters.first().map(|letter| letter.path)
-    }
-
-    /// Whom a datagram is for, counted as they were posted.
+    /// The address that a datagram is for, counted as they were queued.
     pub fn remote_of(&self, ordinal: usize) -> Option<SocketAddr> {
         let mut ends = 0;
-        let letter = self.letters.iter().find(|letter| {
-            ends += letter.segments;
+        let outgoing = self.outgoing.iter().find(|outgoing| {
+            ends += outgoing.segments;
             ordinal < ends
         });
-        letter.map(|letter| letter.path.remote)
+        outgoing.map(|outgoing| outgoing.path.remote)
     }
 
-    /// The datagrams of the longest one that is posted.
+    /// How many datagrams the longest queued train has.
     pub fn longest_train(&self) -> u64 {
-        self.letters.iter().map(|letter| letter.segments as u64).max().unwrap_or(1)
+        self.outgoing.iter().map(|outgoing| outgoing.segments as u64).max().unwrap_or(1)
     }
 
-    pub fn clear_letters(&mut self) {
-        self.letters.clear();
+    pub fn clear_outgoing(&mut self) {
+        self.outgoing.clear();
         self.pieces.clear();
         self.written = 0;
     }
 
-    /// Whether there is no room for another datagram of one's own.
+    /// Whether every buffer is written.
     pub fn is_full(&self) -> bool {
         self.written == self.capacity()
     }
 
-    /// Room for one more datagram to send, which `commit` then posts.
-    pub fn spare(&mut self) -> &mut [u8] {
+    /// The buffer for one more datagram, which `queue_written` then queues.
+    pub fn next_buffer(&mut self) -> &mut [u8] {
         &mut self.bytes[self.written * self.stride..][..self.stride]
     }
 
-    pub fn commit(&mut self, path: Endpoints, length: usize) {
+    pub fn queue_written(&mut self, path: Endpoints, length: usize) {
         let start = self.written * self.stride;
         self.written += 1;
-        self.post(path, start..start + length);
+        self.queue(path, start..start + length);
     }
 
-    /// The whole room of the datagram that was committed as the `index`-th.
-    pub fn committed(&mut self, index: usize) -> &mut [u8] {
+    /// The buffer of the datagram that was written as the `index`-th.
+    pub fn written(&mut self, index: usize) -> &mut [u8] {
         &mut self.bytes[index * self.stride..][..self.stride]
     }
 
-    pub(super) fn pieces_of(&self, letter: usize) -> &[Range<usize>] {
-        let end = self.letters.get(letter + 1).map_or(self.pieces.len(), |next| next.first_piece);
-        &self.pieces[self.letters[letter].first_piece..end]
+    pub(super) fn pieces_of(&self, outgoing: usize) -> &[Range<usize>] {
+        let end = self.outgoing.get(outgoing + 1).map_or(self.pieces.len(), |next| next.first_piece);
+        &self.pieces[self.outgoing[outgoing].first_piece..end]
     }
 
-    /// The datagrams of a letter one by one.
-    pub(super) fn segments_of(&self, letter: usize) -> impl Iterator<Item = Range<usize>> {
-        let segment = self.letters[letter].segment;
-        self.pieces_of(letter).iter().flat_map(move |piece| {
+    /// The datagrams of a train one by one.
+    pub(super) fn segments_of(&self, outgoing: usize) -> impl Iterator<Item = Range<usize>> {
+        let segment = self.outgoing[outgoing].segment;
+        self.pieces_of(outgoing).iter().flat_map(move |piece| {
             let count = piece.len().div_ceil(segment.max(1)).max(1);
             (0..count)
                 .map(move |k| piece.start + k * segment..(piece.start + (k + 1) * segment).min(piece.end))
@@ -226,12 +221,12 @@ mod tests {
         Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], port)), local: None }
     }
 
-    fn letters(batch: &Batch) -> Vec<(u16, usize, usize, Vec<Range<usize>>)> {
-        (0..batch.letters.len())
+    fn outgoing(batch: &Batch) -> Vec<(u16, usize, usize, Vec<Range<usize>>)> {
+        (0..batch.outgoing.len())
             .map(|index| {
-                let letter = &batch.letters[index];
-                let port = letter.path.remote.port();
-                (port, letter.segments, letter.length, batch.pieces_of(index).to_vec())
+                let outgoing = &batch.outgoing[index];
+                let port = outgoing.path.remote.port();
+                (port, outgoing.segments, outgoing.length, batch.pieces_of(index).to_vec())
             })
             .collect()
     }
@@ -240,11 +235,11 @@ mod tests {
     fn equal_neighbours_to_one_address_become_a_train_and_a_shorter_one_ends_it() {
         let mut batch = Batch::new(4, 1000);
         for place in [0..100, 100..200, 300..400, 400..450, 450..550] {
-            batch.post(path(1), place);
+            batch.queue(path(1), place);
         }
-        batch.post(path(2), 550..650);
+        batch.queue(path(2), 550..650);
         assert_eq!(
-            letters(&batch),
+            outgoing(&batch),
             [(1, 4, 350, vec![0..200, 300..450]), (1, 1, 100, vec![450..550]), (2, 1, 100, vec![550..650])]
         );
         let ports = (0..7).map(|ordinal| batch.remote_of(ordinal).map(|remote| remote.port()));
@@ -256,9 +251,9 @@ mod tests {
     #[test]
     fn empty_datagrams_leave_one_by_one() {
         let mut batch = Batch::new(4, 1000);
-        batch.post(path(1), 10..10);
-        batch.post(path(1), 20..20);
-        assert_eq!(letters(&batch), [(1, 1, 0, vec![10..10]), (1, 1, 0, vec![20..20])]);
+        batch.queue(path(1), 10..10);
+        batch.queue(path(1), 20..20);
+        assert_eq!(outgoing(&batch), [(1, 1, 0, vec![10..10]), (1, 1, 0, vec![20..20])]);
         assert_eq!(batch.segments_of(0).collect::<Vec<_>>(), [10..10]);
     }
 
@@ -266,11 +261,11 @@ mod tests {
     fn a_train_grows_no_longer_than_kernels_take() {
         let mut batch = Batch::new(4, 1000);
         for k in 0..65 {
-            batch.post(path(1), k * 10..k * 10 + 10);
+            batch.queue(path(1), k * 10..k * 10 + 10);
         }
-        batch.post(path(2), 0..40_000);
-        batch.post(path(2), 0..40_000);
-        let counts: Vec<usize> = batch.letters.iter().map(|letter| letter.segments).collect();
+        batch.queue(path(2), 0..40_000);
+        batch.queue(path(2), 0..40_000);
+        let counts: Vec<usize> = batch.outgoing.iter().map(|outgoing| outgoing.segments).collect();
         assert_eq!(counts, [64, 1, 1, 1]);
     }
 

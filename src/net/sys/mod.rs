@@ -1,12 +1,10 @@
-//! Sockets, in batches and with stamps where the system has them. The only room with unsafe code.
+//! Sockets, in batches and with kernel timestamps where the system has them. The only room with unsafe code.
 //!
-//! Two backends do the same: `linux` with recvmmsg, sendmmsg and control messages, and `portable`
-//! with the standard library alone, for other systems; on Linux it can be asked for, and the tests
-//! run against it too.
+//! Two backends do the same: `linux` with recvmmsg, sendmmsg and control messages, and `portable` with the standard
+//! library alone, for other systems; `--io portable` selects it on Linux too, and the tests run against it.
 
 mod batch;
 mod drop_count;
-mod fetch;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
@@ -16,9 +14,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 pub use batch::{Arrival, Batch};
-pub use fetch::fetch;
 
-use super::control::Control;
+use super::stop_signal::Control;
 use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
 use crate::time::{Duration, Instant};
@@ -34,319 +31,224 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Whether a second socket at a connected one's port hears what is not for that one.
-    pub fn has_bystanders(self) -> bool {
+    /// Whether a second socket on a connected one's port receives other senders' datagrams.
+    pub fn has_foreign_listeners(self) -> bool {
         cfg!(target_os = "linux") && self == Self::Native
     }
 
-    /// Whether its sockets can send datagrams that nobody may fragment.
+    /// Whether its sockets can send datagrams that must not be fragmented.
     pub fn forbids_fragments(self) -> bool {
         cfg!(target_os = "linux") && self == Self::Native
     }
 }
 
-/// What a socket is to be like.
+/// The options of a socket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     pub backend: Backend,
     /// Both IPv4 and IPv6 on an IPv6 wildcard.
     pub dual_stack: bool,
     pub ttl: Option<u32>,
-    /// The whole byte: the code point is its upper six bits.
+    /// The whole byte: the DSCP is its upper six bits.
     pub traffic_class: Option<u32>,
     pub dont_fragment: bool,
-    /// Over IPv4, fragment nothing until something is too long to leave whole: what may be costs more.
-    pub whole_at_first: bool,
-    /// Report the address that a datagram came to, and answer from it.
+    /// Over IPv4, set don't-fragment until a datagram is too long for that: the kernel makes an identification for
+    /// each datagram that may be fragmented, which costs as much as a route lookup.
+    pub dont_fragment_first: bool,
+    /// Report the address that a datagram came to (PKTINFO), and reply from it.
     pub local_address: bool,
-    /// Bytes of receive buffer; the system may allow less.
+    /// Bytes of receive buffer; the kernel may grant less.
     pub receive_buffer: Option<usize>,
-    /// Send trains as one, and receive whole what came as such.
-    pub trains: bool,
-    /// Have nothing told with each datagram for which the kernel reads memory that it need not: trains are
-    /// received whole from when some have come, and what is dropped is known when asked (`count_drops`).
-    pub sparing: bool,
-    /// Share the port with other sockets that do so: each sender always meets the same one.
+    /// Send by GSO and receive by GRO: datagrams of one peer and one length as one train.
+    pub offload: bool,
+    /// Skip the GRO size of each datagram, which costs a cache miss: GRO is enabled once trains have come.
+    pub lean: bool,
+    /// Share the port with other sockets (SO_REUSEPORT): each sender always meets the same one.
     pub share_port: bool,
-    /// Sockets with `share_port` may be bound to its port later; it keeps what its peer sends.
-    pub lends_port: bool,
-    /// Have the kernel look at the device before it sleeps, where it can.
+    /// A second socket may be bound to its port later; this one keeps what its peer sends.
+    pub allow_second_socket: bool,
+    /// Have the kernel poll the network device before it sleeps (SO_BUSY_POLL).
     pub busy_poll: bool,
-    /// Stamp in the kernel what is received.
+    /// Have the kernel stamp what is received.
     pub stamps: bool,
     /// Have the kernel stamp what is sent, where it can.
     pub tx_stamps: bool,
-    /// Tell the time to live of what is received.
-    pub hops: bool,
+    /// Report the TTL of what is received.
+    pub report_ttl: bool,
 }
 
-/// A UDP socket that never blocks.
-pub enum Socket {
-    #[cfg(target_os = "linux")]
-    Linux(Box<linux::Socket>),
-    Portable(portable::Socket),
-}
+/// A UDP socket that never blocks. What a backend cannot do has a default.
+pub trait DatagramSocket: Send {
+    /// From now on it sends to this address only, and reports the ICMP errors of that peer.
+    fn connect(&mut self, remote: SocketAddr) -> io::Result<()>;
 
-impl Socket {
-    pub fn bind(address: SocketAddr, options: &Options) -> io::Result<Self> {
-        let socket = generic_socket(address, options)?;
-        Ok(match options.backend {
-            #[cfg(target_os = "linux")]
-            Backend::Native => Self::Linux(Box::new(linux::Socket::new(socket, address, options)?)),
-            #[cfg(not(target_os = "linux"))]
-            Backend::Native => Self::Portable(portable::Socket::new(socket)?),
-            Backend::Portable => Self::Portable(portable::Socket::new(socket)?),
-        })
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+
+    /// Fills the batch with what has arrived; `WouldBlock` if nothing has.
+    fn receive(&mut self, batch: &mut Batch) -> io::Result<()>;
+
+    /// Sends the datagrams of a batch whose path is taken, to addresses of the socket's family. `failed` gets each
+    /// that failed, counted as they were queued; true repeats it.
+    fn send_those(
+        &mut self,
+        batch: &Batch,
+        take: &dyn Fn(Endpoints) -> bool,
+        failed: &mut dyn FnMut(usize, &io::Error) -> bool,
+    );
+
+    /// Sends one datagram to the connected address.
+    fn send_one(&self, datagram: &[u8]) -> io::Result<()>;
+
+    /// Waits until a datagram is there, or about so long.
+    fn wait_readable(&self, timeout: Duration) -> io::Result<()>;
+
+    /// What `ppoll` takes; None where it is not waited for by that.
+    fn descriptor(&self) -> Option<i32> {
+        None
     }
 
-    /// One that will never give a datagram: a stream that nobody is connected to.
-    #[cfg(all(test, unix))]
-    pub fn useless() -> Self {
-        let stream = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        Self::Portable(portable::Socket::new(stream).unwrap())
+    /// Another socket on its port and this address of the host, which receives from one peer only, so many datagrams
+    /// at once at most.
+    fn connect_to_peer(&self, _address: IpAddr, _remote: SocketAddr, _most: usize) -> io::Result<Socket> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Another one at its port, but for one address of the host alone: what comes to that address comes
-    /// there from now on. All that are bound to the port share it meanwhile.
-    pub fn door(&self, address: IpAddr) -> io::Result<Self> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.door(address).map(|door| Self::Linux(Box::new(door))),
-            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
+    /// A peer's socket receives nothing new; what waits in it stays.
+    fn stop_receiving(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Another one at its port and this address of the host, for one peer alone, which receives so many
-    /// datagrams at once at most; what others are sent through it still reaches them.
-    pub fn gate(&self, address: IpAddr, remote: SocketAddr, most: usize) -> io::Result<Self> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.gate(address, remote, most).map(|gate| Self::Linux(Box::new(gate))),
-            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
+    /// Whether other sockets may be bound to its port now.
+    fn share_port(&self, _shared: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// A gate lets nobody in any more; who is in it already stays.
-    pub fn shut(&self) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.shut(),
-            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
+    /// Bytes of receive buffer that the kernel granted.
+    fn receive_buffer(&self) -> Option<usize> {
+        None
     }
 
-    /// Whether others may be bound to its port now.
-    pub fn share_port(&self, shared: bool) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.share_port(shared),
-            Self::Portable(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    /// From now on it talks to this address only, and hears of its ICMP errors.
-    pub fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.connect(remote),
-            Self::Portable(socket) => socket.connect(remote),
-        }
-    }
-
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.local_addr(),
-            Self::Portable(socket) => socket.local_addr(),
-        }
-    }
-
-    /// Bytes of receive buffer that the system gave, as it counts them, where it tells.
-    pub fn receive_buffer(&self) -> Option<usize> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.receive_buffer(),
-            Self::Portable(_) => None,
-        }
-    }
-
-    /// Whether what it receives bears the kernel's stamp.
-    pub fn has_stamps(&self) -> bool {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.has_stamps(),
-            Self::Portable(_) => false,
-        }
+    /// Whether the kernel stamps what it receives.
+    fn has_stamps(&self) -> bool {
+        false
     }
 
     /// Whether the kernel stamps what it sends.
-    pub fn has_tx_stamps(&self) -> bool {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.has_tx_stamps(),
-            Self::Portable(_) => false,
-        }
+    fn has_tx_stamps(&self) -> bool {
+        false
     }
 
-    /// Passes on the transmit stamps that the kernel has queued, each with the frame that left then.
-    pub fn read_tx_stamps(&mut self, batch: &mut Batch, each: impl FnMut(Instant, &[u8])) {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.read_tx_stamps(batch, each),
-            Self::Portable(_) => {}
-        }
+    /// Passes on the transmit timestamps that the kernel has queued, each with the frame that left then.
+    fn read_tx_stamps(&mut self, _batch: &mut Batch, _each: &mut dyn FnMut(Instant, &[u8])) {}
+
+    /// Whether what it sends may be fragmented from now on. A backend that cannot forbid it allows it.
+    fn set_dont_fragment(&mut self, _forbidden: bool) -> io::Result<()> {
+        Ok(())
     }
 
-    /// Fills the batch with what has arrived; `WouldBlock` if nothing has.
-    pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
-        batch.arrived = 0;
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.receive(batch),
-            Self::Portable(socket) => socket.receive(batch),
-        }
+    /// Datagrams dropped because the receive buffer was full, as far as the kernel has said.
+    fn overflows(&self) -> u64 {
+        0
     }
 
-    /// Sends the letters of a batch to addresses of its family, each along its path. Tells which of
-    /// its datagrams failed, counted as they were posted; true has it tried again.
-    pub fn send(&mut self, batch: &Batch, failed: impl FnMut(usize, &io::Error) -> bool) {
-        self.send_those(batch, |_| true, failed);
+    /// Its drops and its senders' turns by now.
+    fn mark(&self) -> SocketMark {
+        SocketMark::default()
     }
 
-    /// The same of those letters only that take such a path.
-    pub fn send_those(
-        &mut self,
-        batch: &Batch,
-        take: impl Fn(Endpoints) -> bool,
-        failed: impl FnMut(usize, &io::Error) -> bool,
-    ) {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.send(batch, take, failed),
-            Self::Portable(socket) => socket.send(batch, take, failed),
-        }
-    }
+    /// Asks the kernel for the number of drops. Otherwise it is known only from the datagrams that came after them.
+    fn count_drops(&mut self) {}
 
-    /// Sends one datagram to the connected address.
-    pub fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.send_one(datagram),
-            Self::Portable(socket) => socket.send_one(datagram),
-        }
+    /// Datagrams whose control messages were truncated (MSG_CTRUNC).
+    fn truncated(&self) -> u64 {
+        0
     }
+}
 
-    /// From now on what it sends may be fragmented, or not. A backend that cannot forbid it allows it.
-    pub fn set_whole(&mut self, whole: bool) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.set_whole(whole),
-            Self::Portable(_) => Ok(()),
-        }
-    }
+pub type Socket = Box<dyn DatagramSocket>;
 
-    /// Datagrams dropped because the receive buffer was full, as far as the system has told.
-    pub fn overflows(&self) -> u64 {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.overflows(),
-            Self::Portable(_) => 0,
-        }
-    }
+pub fn bind_socket(address: SocketAddr, options: &Options) -> io::Result<Socket> {
+    let socket = generic_socket(address, options)?;
+    Ok(match options.backend {
+        #[cfg(target_os = "linux")]
+        Backend::Native => Box::new(linux::Socket::new(socket, address, options)?),
+        #[cfg(not(target_os = "linux"))]
+        Backend::Native => Box::new(portable::Socket::new(socket)),
+        Backend::Portable => Box::new(portable::Socket::new(socket)),
+    })
+}
 
-    /// What it has been through by now.
-    pub fn mark(&self) -> SocketMark {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.mark(),
-            Self::Portable(_) => SocketMark::default(),
-        }
-    }
-
-    /// Asks for the number of those dropped. Else it is known only from the datagrams that came after.
-    pub fn count_drops(&mut self) {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.count_drops(),
-            Self::Portable(_) => {}
-        }
-    }
-
-    /// Datagrams of which the kernel told less than it was asked to, for want of room.
-    pub fn truncated(&self) -> u64 {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Linux(socket) => socket.truncated(),
-            Self::Portable(_) => 0,
-        }
-    }
+/// A socket that never gives a datagram: a stream that is not connected.
+#[cfg(all(test, unix))]
+pub fn unusable_socket() -> Socket {
+    let stream = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    Box::new(portable::Socket::new(stream))
 }
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Woken {
     /// A request, which stays until `Control::clear`.
-    pub asked: bool,
+    pub stop_requested: bool,
     /// A bit for each socket at which a datagram, or an error, may be; of the first 64.
     pub readable: u64,
-    /// The same of the socket beside them.
-    pub beside: bool,
+    /// The same of the foreign listener.
+    pub foreign_readable: bool,
 }
 
 impl Woken {
-    /// Nothing is known: each socket has to be looked at.
-    pub const LOOK: Self = Self { asked: false, readable: u64::MAX, beside: true };
+    /// Nothing is known: each socket has to be read.
+    pub const ALL: Self = Self { stop_requested: false, readable: u64::MAX, foreign_readable: true };
 }
 
-/// Waits until a datagram is there, if that is to be listened for, one is at the socket beside, a
-/// request comes, or the time is over; it may be for less.
-pub fn wait(
-    sockets: &[Socket],
-    listen: bool,
-    beside: Option<&Socket>,
+/// Waits until a datagram is at one of these sockets or at the foreign listener, a request comes, or the time is
+/// over; it may end earlier.
+pub fn wait<'a>(
+    sockets: impl Iterator<Item = &'a Socket> + Clone,
+    foreign: Option<&Socket>,
     control: &Control,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
-    match sockets.first() {
-        #[cfg(target_os = "linux")]
-        Some(Socket::Linux(_)) => linux::wait(if listen { sockets } else { &[] }, beside, control, timeout),
-        _ => portable::wait(sockets, timeout).map(|()| Woken::LOOK),
+    #[cfg(target_os = "linux")]
+    if sockets.clone().all(|socket| socket.descriptor().is_some()) {
+        let descriptors = sockets.filter_map(|socket| socket.descriptor());
+        return linux::wait(descriptors, foreign.and_then(|socket| socket.descriptor()), control, timeout);
     }
+    portable::wait(sockets, timeout).map(|()| Woken::ALL)
 }
 
-/// Lets this thread's timers fire when they are due, not up to 50 us later.
-pub fn sharpen_timers() {
+/// Timers of this thread fire when they are due, not up to 50 us later (timer slack).
+pub fn set_min_timer_slack() {
     #[cfg(target_os = "linux")]
-    linux::sharpen_timers();
+    linux::set_min_timer_slack();
 }
 
-/// Lets this thread run at once when it wakes, for a short time each: whoever computes beside it has
-/// longer turns, and waits.
-pub fn ask_for_short_slices() {
+/// This thread runs at once when it wakes, before threads with longer time slices.
+pub fn request_short_timeslice() {
     #[cfg(target_os = "linux")]
-    linux::ask_for_short_slices();
+    linux::request_short_timeslice();
 }
 
-/// Whether nothing ordinary interrupts this thread.
-pub fn runs_ahead_of_all() -> bool {
+/// Whether this thread has a real-time priority, as `chrt -f` gives it.
+pub fn is_realtime() -> bool {
     #[cfg(target_os = "linux")]
-    return linux::runs_ahead_of_all();
+    return linux::is_realtime();
     #[cfg(not(target_os = "linux"))]
     false
 }
 
-/// This thread, and those that it starts, keep what others measure: those go first, whatever priority
-/// the program was given.
-pub fn give_way() {
+/// This thread, and those that it starts, never interrupt another because they wake (SCHED_BATCH): they record what
+/// others measure.
+pub fn use_batch_class() {
     #[cfg(target_os = "linux")]
-    linux::give_way();
+    linux::use_batch_class();
 }
 
-/// This thread, and those that it starts, only show what others measure, and can be late with it.
-pub fn stay_behind() {
+/// The same with a lower priority (nice 10): they show what others measure, and may be late with it.
+pub fn lower_priority() {
     #[cfg(target_os = "linux")]
-    linux::stay_behind();
+    linux::lower_priority();
 }
 
 /// The version of the operating system's kernel.
@@ -367,7 +269,7 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
         socket.set_only_v6(!options.dual_stack)?;
     }
     if let Some(bytes) = options.receive_buffer {
-        // A smaller buffer than asked for is still a buffer.
+        // The kernel may grant less.
         let _ = socket.set_recv_buffer_size(bytes);
         let _ = socket.set_send_buffer_size(bytes);
     }
@@ -389,7 +291,7 @@ fn generic_socket(address: SocketAddr, options: &Options) -> io::Result<socket2:
     socket.set_reuse_port(options.share_port)?;
     socket.bind(&address.into())?;
     #[cfg(unix)]
-    if options.lends_port {
+    if options.allow_second_socket {
         // Only now: two that both share before they are bound may be given the same free port.
         socket.set_reuse_port(true)?;
     }

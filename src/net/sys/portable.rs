@@ -1,34 +1,37 @@
-//! The standard library's sockets: one datagram a call, stamped by whoever receives it.
+//! The standard library's sockets: one datagram a call, receive times read in user space.
 
 use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use super::{Arrival, Batch};
+use super::{Arrival, Batch, DatagramSocket};
 use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
 use crate::time::Duration;
 
 pub struct Socket {
     socket: UdpSocket,
-    /// An error that showed while waiting: the system tells it once, and it is `receive` that reports it.
+    /// An error that a wait got: the kernel reports it once, and `receive` passes it on.
     pending: Cell<Option<io::Error>>,
 }
 
 impl Socket {
-    pub fn new(socket: socket2::Socket) -> io::Result<Self> {
-        Ok(Self { socket: socket.into(), pending: Cell::new(None) })
+    pub fn new(socket: socket2::Socket) -> Self {
+        Self { socket: socket.into(), pending: Cell::new(None) }
     }
+}
 
-    pub fn connect(&self, remote: SocketAddr) -> io::Result<()> {
+impl DatagramSocket for Socket {
+    fn connect(&mut self, remote: SocketAddr) -> io::Result<()> {
         self.socket.connect(remote)
     }
 
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+    fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
+        batch.arrived = 0;
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
@@ -57,24 +60,24 @@ impl Socket {
         Ok(())
     }
 
-    pub fn send(
+    fn send_those(
         &mut self,
         batch: &Batch,
-        take: impl Fn(Endpoints) -> bool,
-        mut failed: impl FnMut(usize, &io::Error) -> bool,
+        take: &dyn Fn(Endpoints) -> bool,
+        failed: &mut dyn FnMut(usize, &io::Error) -> bool,
     ) {
         let connected = self.socket.peer_addr().is_ok();
         let mut ordinal = 0;
-        for (index, letter) in batch.letters.iter().enumerate() {
-            if !take(letter.path) {
-                ordinal += letter.segments;
+        for (index, outgoing) in batch.outgoing.iter().enumerate() {
+            if !take(outgoing.path) {
+                ordinal += outgoing.segments;
                 continue;
             }
             for place in batch.segments_of(index) {
                 let datagram = batch.bytes(place);
                 let send = || match connected {
                     true => self.socket.send(datagram),
-                    false => self.socket.send_to(datagram, letter.path.remote),
+                    false => self.socket.send_to(datagram, outgoing.path.remote),
                 };
                 while let Err(error) = send() {
                     if !failed(ordinal, &error) {
@@ -86,11 +89,10 @@ impl Socket {
         }
     }
 
-    pub fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
+    fn send_one(&self, datagram: &[u8]) -> io::Result<()> {
         self.socket.send(datagram).map(drop)
     }
 
-    /// Waits until a datagram is there, or about so long.
     fn wait_readable(&self, timeout: Duration) -> io::Result<()> {
         self.socket.set_nonblocking(false)?;
         self.socket.set_read_timeout(Some(timeout.to_std()))?;
@@ -105,20 +107,23 @@ impl Socket {
     }
 }
 
-/// Waits for a while, at most until the time is over: whoever waits looks at the clock and at what
-/// is asked of him, and waits again. There is no waiting for two things at once here.
-pub fn wait(sockets: &[super::Socket], timeout: Option<Duration>) -> io::Result<()> {
+/// Waits for a short while, at most until the time is over: the engine then reads its clock and its requests, and waits
+/// again. The standard library cannot wait for two things at once.
+pub fn wait<'a>(
+    mut sockets: impl Iterator<Item = &'a super::Socket> + Clone,
+    timeout: Option<Duration>,
+) -> io::Result<()> {
     const SLICE: Duration = Duration::from_millis(2);
-    /// A read's timeout may be so late: the system counts it in ticks of its own.
+    /// A read times out so late: the kernel counts it in ticks.
     const TICKS: Duration = Duration::from_millis(20);
-    /// Close to the end nothing but short sleeps is punctual; with many sockets each costs a look.
+    /// Close to the end only short sleeps are punctual; each costs a look at every socket.
     const NAP: Duration = Duration::from_micros(50);
     let left = timeout.unwrap_or(Duration::MAX);
-    match sockets {
-        #[allow(unreachable_patterns, reason = "reachable on Linux")]
-        [super::Socket::Portable(socket)] if left > TICKS => socket.wait_readable(SLICE),
+    let count = sockets.clone().count();
+    match sockets.next() {
+        Some(socket) if count == 1 && left > TICKS => socket.wait_readable(SLICE),
         _ => {
-            std::thread::sleep(left.min(NAP * sockets.len() as i64).to_std());
+            std::thread::sleep(left.min(NAP * count as i64).to_std());
             Ok(())
         }
     }

@@ -21,7 +21,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use ratatui::{DefaultTerminal, Frame};
 
 use crate::cli::printer::{on_a_terminal, remark};
-use crate::net::{Control, stay_behind};
+use crate::net::{Control, lower_priority};
 use crate::time::Duration;
 use stage::Stage;
 
@@ -54,7 +54,7 @@ impl Tui {
         let (leave, gone) = channel();
         let until = Arc::clone(&stage);
         let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
-            stay_behind();
+            lower_priority();
             let shown = catch_unwind(AssertUnwindSafe(|| show(terminal, face, &control, &until)));
             until.give_back();
             match shown {

@@ -12,8 +12,8 @@ pub struct Headers {
     pub vectors: Vec<libc::iovec>,
     pub names: Vec<libc::sockaddr_storage>,
     pub controls: Vec<ControlBuffer>,
-    /// The letter that each message is of.
-    pub letters: Vec<usize>,
+    /// Which of the batch's outgoing datagrams, or trains, each message is of.
+    pub outgoing: Vec<usize>,
 }
 
 // SAFETY: the pointers inside `Headers` are only followed during a call of its owner, which sets

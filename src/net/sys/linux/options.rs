@@ -1,4 +1,4 @@
-//! The options of a socket, each where its family has it.
+//! The socket options, each at the level of its family.
 
 use std::io;
 use std::mem::size_of;
@@ -11,10 +11,10 @@ use crate::net::sys::Options;
 
 const BUSY_POLL_US: c_int = 50;
 
-/// Has the system do what these options ask of it, but for fragments, about which they can change.
+/// Sets everything but the path MTU mode, which can change.
 pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
-    if options.hops {
+    if options.report_ttl {
         if ipv6 {
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
         }
@@ -26,53 +26,52 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
         let (level, name) = if ipv6 {
             (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
         } else {
-            // Tells as much as packet info for less. What came by a network's broadcast cannot be answered
-            // from there, and should not be: that answer fails.
+            // Says as much as IP_PKTINFO for less. A datagram to a broadcast address cannot be answered from there,
+            // and should not be: that reply fails.
             (libc::IPPROTO_IP, libc::IP_RECVORIGDSTADDR)
         };
         set_option(fd, level, name, 1)?;
     }
-    if options.trains && !options.sparing {
-        receive_trains(fd);
+    if options.offload && !options.lean {
+        enable_gro(fd);
     }
     if let Some(bytes) = options.receive_buffer {
-        // Beyond the system's limit, for those who may.
+        // Beyond the system's limit, with CAP_NET_ADMIN.
         let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
         let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes);
         let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes);
     }
     if options.busy_poll {
-        // Needs a privilege on some kernels, and a device that can be polled.
+        // Needs CAP_NET_ADMIN on some kernels, and a device that can be polled.
         let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_BUSY_POLL, BUSY_POLL_US);
     }
     Ok(())
 }
 
-/// From now on what is received bears a stamp; whether the kernel can do that.
+/// The kernel stamps what is received from now on; whether it can.
 pub fn receive_stamps(fd: RawFd) -> bool {
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_ok()
 }
 
-/// From now on a stamp of each datagram that leaves is queued with the socket's errors; whether the kernel
-/// can do that.
+/// The kernel stamps what is sent from now on, and queues each timestamp with the socket's errors; whether it can.
 pub fn send_stamps(fd: RawFd) -> bool {
     let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int).is_ok()
 }
 
-/// From now on trains come whole. A kernel older than 5.0 knows none; there they stay single datagrams.
-pub fn receive_trains(fd: RawFd) {
+/// The kernel delivers a GRO train as one from now on. One older than 5.0 delivers single datagrams.
+pub fn enable_gro(fd: RawFd) {
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
 }
 
-/// How many datagrams the kernel says it dropped at this socket.
+/// The kernel's count of datagrams dropped at this socket.
 pub fn drops(fd: RawFd) -> Option<u32> {
     const SO_MEMINFO: c_int = 55;
     const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
     option::<{ DROPS + 1 }>(fd, libc::SOL_SOCKET, SO_MEMINFO).map(|told| told[DROPS])
 }
 
-/// What an option is, if it is so many numbers.
+/// The value of an option of so many numbers.
 pub fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u32; N]> {
     let mut value = [0; N];
     let mut length = size_of_val(&value) as libc::socklen_t;

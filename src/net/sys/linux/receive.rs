@@ -1,4 +1,4 @@
-//! A batch received by one call, and the stamps of what was sent.
+//! A batch received by one call, and the transmit timestamps.
 
 use std::io;
 use std::mem::size_of;
@@ -13,6 +13,7 @@ use super::control::{CONTROL, read_control};
 use super::headers::Headers;
 use super::options;
 use crate::endpoints::Endpoints;
+use crate::net::sys::DatagramSocket;
 use crate::net::sys::batch::{Arrival, Batch};
 use crate::time::Instant;
 
@@ -20,12 +21,8 @@ impl Socket {
     pub(super) const OFFER_LEAST: usize = 8;
     pub(super) const BATCHES_OF_TRAINS: u8 = 16;
 
-    pub fn receive(&mut self, batch: &mut Batch) -> io::Result<()> {
-        self.take(batch, 0)
-    }
-
     /// The kernel queues each stamp with the socket's errors, together with the frame that it is of.
-    pub fn read_tx_stamps(&mut self, batch: &mut Batch, mut each: impl FnMut(Instant, &[u8])) {
+    pub(super) fn take_tx_stamps(&mut self, batch: &mut Batch, each: &mut dyn FnMut(Instant, &[u8])) {
         while self.options.tx_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
             for index in 0..batch.arrived() {
                 let place = batch.datagrams(index).next().expect("every arrival is one datagram at least");
@@ -39,7 +36,8 @@ impl Socket {
         }
     }
 
-    fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
+    pub(super) fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
+        batch.arrived = 0;
         let offer = self.offer.min(batch.capacity());
         self.headers.resize(offer, offer);
         let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
@@ -103,7 +101,7 @@ impl Socket {
         Ok(())
     }
 
-    /// For good, since to one who does not ask for trains the kernel gives one that waits as one datagram.
+    /// Never switched back: without UDP_GRO the kernel would deliver a queued train as one datagram.
     fn look_for_trains(&mut self, arrivals: &[Arrival]) {
         if !may_be_trains(arrivals) {
             self.until_trains = Self::BATCHES_OF_TRAINS;
@@ -111,13 +109,13 @@ impl Socket {
         }
         self.until_trains -= 1;
         if self.until_trains == 0 {
-            options::receive_trains(self.socket.as_raw_fd());
+            options::enable_gro(self.socket.as_raw_fd());
         }
     }
 }
 
-/// Whether so many of these come one behind the other from one sender, equally long, that they may have
-/// been sent as trains. A single sender's flood looks the same.
+/// Whether runs of one sender and one length are so long that they may have been sent by GSO. A single sender's flood
+/// looks the same.
 fn may_be_trains(arrivals: &[Arrival]) -> bool {
     const SHORT: usize = 8;
     let changes = |pair: &&[Arrival]| pair[0].path != pair[1].path || pair[0].length != pair[1].length;
@@ -135,17 +133,17 @@ mod tests {
     const TRAIN: usize = 4;
 
     fn bind(address: &str, options: &Options) -> sys::Socket {
-        sys::Socket::bind(address.parse().expect("an address"), options).expect("a socket on loopback")
+        sys::bind_socket(address.parse().expect("an address"), options).expect("a socket on loopback")
     }
 
     fn send_train(socket: &mut sys::Socket, remote: SocketAddr) {
         let mut batch = Batch::new(TRAIN, 512);
-        (0..TRAIN).for_each(|_| batch.commit(Endpoints { remote, local: None }, 512));
-        socket.send(&batch, |_, error| panic!("{error}"));
+        (0..TRAIN).for_each(|_| batch.queue_written(Endpoints { remote, local: None }, 512));
+        socket.send_those(&batch, &|_| true, &mut |_, error| panic!("{error}"));
     }
 
     #[test]
-    fn what_was_dropped_is_known_though_nothing_comes_after() {
+    fn drops_are_known_when_asked_for_though_no_datagram_comes_after() {
         let mut socket = bind("127.0.0.1:0", &Options { receive_buffer: Some(4096), ..Options::default() });
         let mut sender = bind("127.0.0.1:0", &Options::default());
         let remote = socket.local_addr().expect("an address");
@@ -169,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn trains_come_one_by_one_to_who_is_sparing_and_whole_once_batches_were_of_them() {
-        let options = Options { sparing: true, trains: true, ..Options::default() };
+    fn a_lean_socket_enables_gro_once_batches_look_like_trains() {
+        let options = Options { lean: true, offload: true, ..Options::default() };
         let mut socket = bind("127.0.0.1:0", &options);
         let remote = socket.local_addr().expect("an address");
         let mut senders: Vec<_> = (0..16).map(|_| bind("127.0.0.1:0", &options)).collect();
@@ -197,7 +195,7 @@ mod tests {
     #[test]
     fn the_marks_of_what_comes_tell_how_many_were_dropped_before_it() {
         let mut socket =
-            bind("127.0.0.1:0", &Options { sparing: true, receive_buffer: Some(4096), ..Options::default() });
+            bind("127.0.0.1:0", &Options { lean: true, receive_buffer: Some(4096), ..Options::default() });
         let mut sender = bind("127.0.0.1:0", &Options::default());
         let remote = socket.local_addr().expect("an address");
         let (mut inbox, mut marks) = (Batch::new(64, 512), Vec::new());
@@ -216,14 +214,14 @@ mod tests {
 
     /// Each kind of control message at once, the drop counter's among them: it comes after a drop only.
     #[test]
-    fn there_is_room_for_all_that_can_be_enabled_at_once() {
+    fn there_is_room_for_every_control_message_at_once() {
         let all = Options {
             local_address: true,
             receive_buffer: Some(4096),
-            trains: true,
+            offload: true,
             stamps: true,
             tx_stamps: true,
-            hops: true,
+            report_ttl: true,
             ..Options::default()
         };
         for (ip, dual_stack, from) in [
@@ -246,7 +244,7 @@ mod tests {
             assert!(arrival.length > arrival.segment, "a train to {ip}");
             assert!(arrival.stamp.is_some() && arrival.ttl.is_some() && arrival.path.local.is_some());
             let mut left = 0;
-            sender.read_tx_stamps(&mut inbox, |_, _| left += 1);
+            sender.read_tx_stamps(&mut inbox, &mut |_, _| left += 1);
             assert!(left > 0, "stamps of what was sent to {ip}");
             assert_eq!((socket.truncated(), sender.truncated()), (0, 0), "{ip}");
         }

@@ -1,10 +1,9 @@
-//! What a thread asks of the scheduler: timers that fire on time, to run at once when it wakes, or to
-//! run after those.
+//! What a thread asks of the scheduler: minimal timer slack, a short time slice, or a lower priority.
 
 use std::mem::size_of;
 use std::ptr;
 
-pub fn sharpen_timers() {
+pub fn set_min_timer_slack() {
     // SAFETY: takes no pointer. A refusal leaves the timers as they were.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
@@ -22,11 +21,11 @@ struct SchedulingAttributes {
     period: u64,
 }
 
-/// Since Linux 6.12 an ordinary thread may say how long its turns should be; a waking one with shorter
-/// turns goes first. The shortest that there is, 100 us. Earlier kernels take no notice.
-pub fn ask_for_short_slices() {
+/// Since Linux 6.12 a thread may request a time slice, and a waking thread with a shorter one runs first. 100 us is
+/// the shortest. Earlier kernels ignore it.
+pub fn request_short_timeslice() {
     const SLICE: u64 = 100_000;
-    // Whoever was given another place in the queue, by `chrt` say, keeps it.
+    // A thread that was given another policy, by `chrt` say, keeps it.
     if policy() != libc::SCHED_OTHER {
         return;
     }
@@ -46,13 +45,12 @@ pub fn ask_for_short_slices() {
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, ptr::from_ref(&attributes), 0) };
 }
 
-/// At a real-time priority, `chrt -f` for one.
-pub fn runs_ahead_of_all() -> bool {
+pub fn is_realtime() -> bool {
     [libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy())
 }
 
 /// A batch thread never interrupts another because it wakes.
-pub fn give_way() {
+pub fn use_batch_class() {
     if ![libc::SCHED_OTHER, libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy()) {
         return;
     }
@@ -61,10 +59,10 @@ pub fn give_way() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) };
 }
 
-/// And with a small weight it does not keep one that wakes from going first either.
-pub fn stay_behind() {
+/// With a small weight it does not keep a waking thread from running first either.
+pub fn lower_priority() {
     const NICE: libc::c_int = 10;
-    give_way();
+    use_batch_class();
     // SAFETY: takes no pointer.
     let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: takes no pointer; it is this thread's alone. A refusal leaves things as they were.

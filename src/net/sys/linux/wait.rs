@@ -4,31 +4,28 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
-use crate::net::control::Control;
-use crate::net::sys::{self, Woken};
+use crate::net::stop_signal::Control;
+use crate::net::sys::Woken;
 use crate::time::Duration;
 
 pub fn wait(
-    sockets: &[sys::Socket],
-    beside: Option<&sys::Socket>,
+    sockets: impl Iterator<Item = RawFd>,
+    foreign: Option<RawFd>,
     control: &Control,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     let watch = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let mut watched: Vec<libc::pollfd> = Vec::with_capacity(sockets.len() + 2);
-    watched.push(watch(control.pipe().as_raw_fd()));
-    for socket in sockets.iter().chain(beside) {
-        if let sys::Socket::Linux(socket) = socket {
-            watched.push(watch(socket.socket.as_raw_fd()));
-        }
-    }
+    let first = [control.pipe().as_raw_fd()].into_iter().chain(foreign);
+    let own = first.clone().count();
+    let mut watched: Vec<libc::pollfd> = first.chain(sockets).map(watch).collect();
     poll(&mut watched, timeout)?;
-    let (watched, last) = watched.split_at(1 + sockets.len());
-    let readable = watched[1..].iter().enumerate().take(64);
-    let readable =
-        readable.filter(|(_, socket)| socket.revents != 0).fold(0, |bits, (index, _)| bits | 1 << index);
-    let asked = watched[0].revents != 0;
-    Ok(Woken { asked, readable, beside: last.iter().any(|socket| socket.revents != 0) })
+    let is_readable = |polled: &libc::pollfd| polled.revents != 0;
+    let bit = |index: usize, polled: &libc::pollfd| u64::from(is_readable(polled)) << index;
+    Ok(Woken {
+        stop_requested: is_readable(&watched[0]),
+        foreign_readable: watched[1..own].iter().any(is_readable),
+        readable: (0..64).zip(&watched[own..]).map(|(index, polled)| bit(index, polled)).sum(),
+    })
 }
 
 fn poll(watched: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<()> {
@@ -50,4 +47,8 @@ fn poll(watched: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<(
 pub fn wait_writable(fd: RawFd) {
     let mut watched = [libc::pollfd { fd, events: libc::POLLOUT, revents: 0 }];
     let _ = poll(&mut watched, Some(Duration::from_millis(1)));
+}
+
+pub fn wait_readable(fd: RawFd, timeout: Duration) -> io::Result<()> {
+    poll(&mut [libc::pollfd { fd, events: libc::POLLIN, revents: 0 }], Some(timeout))
 }

@@ -1,9 +1,9 @@
-//! Requests to a running engine from another thread: stop, stop at once, say how it goes.
+//! Requests to a running engine from another thread: stop, or stop at once.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Shared by engines and whoever controls them. A request wakes each engine from its wait.
+/// Shared by the engines and the threads that control them. A request wakes each engine from its wait.
 #[derive(Debug)]
 pub struct Control {
     stop: AtomicBool,
@@ -18,7 +18,7 @@ impl Control {
         Ok(Self { stop: AtomicBool::new(false), abort: AtomicBool::new(false), wake, woken })
     }
 
-    /// End in good order.
+    /// Send nothing new, wait for what is in flight, end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake();
@@ -43,7 +43,7 @@ impl Control {
         &self.woken
     }
 
-    /// Takes a wake-up that `pipe` showed; until then it wakes whoever waits.
+    /// Takes one request from the pipe; until then it ends every wait at once.
     pub(super) fn clear(&self) {
         let _ = (&self.woken).read(&mut [0; 16]);
     }

@@ -1,19 +1,19 @@
-//! The edge of the search for the largest payload: one socket, one datagram at a time.
+//! The I/O loop of the path MTU search: one socket, one datagram at a time.
 
 use std::io;
 use std::net::SocketAddr;
 
-use super::clock::Clock;
-use super::control::Control;
-use super::endpoint::{Endpoint, Outgoing};
-use super::sys::{self, Batch, Socket};
-use super::trouble::{in_words, is_too_long};
+use super::sockets::{Endpoint, Outgoing};
+use crate::net::clock::Clock;
+use crate::net::socket_errors::{describe, is_too_long};
+use crate::net::stop_signal::Control;
+use crate::net::sys::{self, Batch, Socket};
 use crate::probe::{Failure, PathSize, SizeFinder};
 
 /// No datagram is longer.
 const LONGEST: usize = 65_536;
 
-/// Searches until it has found out, or until it is told to stop: then there is no result.
+/// Searches until the result is known; None if it is stopped before.
 pub fn find_size(
     finder: SizeFinder,
     remote: SocketAddr,
@@ -22,7 +22,7 @@ pub fn find_size(
 ) -> io::Result<Option<Result<PathSize, Failure>>> {
     let clock = Clock::start();
     let socket = Endpoint::new(remote, &Outgoing { dont_fragment: true, ..*outgoing }).open()?;
-    let mut search = Search { clock, socket: [socket], finder, inbox: Batch::new(1, LONGEST) };
+    let mut search = Search { clock, socket, finder, inbox: Batch::new(1, LONGEST) };
     while !control.stop_asked() {
         if let Some(outcome) = search.finder.outcome() {
             return Ok(Some(outcome.clone()));
@@ -34,7 +34,7 @@ pub fn find_size(
 
 struct Search {
     clock: Clock,
-    socket: [Socket; 1],
+    socket: Socket,
     finder: SizeFinder,
     inbox: Batch,
 }
@@ -45,21 +45,24 @@ impl Search {
         self.finder.handle_timeout(self.clock.now());
         self.send()?;
         match self.finder.poll_timeout() {
-            Some(at) => sys::wait(&self.socket, true, None, control, Some(at - self.clock.now())).map(drop),
+            Some(at) => {
+                let timeout = Some(at - self.clock.now());
+                sys::wait(std::iter::once(&self.socket), None, control, timeout).map(drop)
+            }
             None => Ok(()),
         }
     }
 
     fn receive(&mut self) {
         loop {
-            match self.socket[0].receive(&mut self.inbox) {
+            match self.socket.receive(&mut self.inbox) {
                 Ok(()) => {
                     for place in self.inbox.datagrams(0) {
                         self.finder.handle(self.clock.now(), self.inbox.bytes(place));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.finder.unreachable(),
-                // A router said that a datagram was too long: the next one is refused at once.
+                // A router reported the path MTU: the kernel refuses the next long datagram at once.
                 Err(error) if error.raw_os_error().is_some_and(is_too_long) => {}
                 Err(_) => return,
             }
@@ -69,17 +72,17 @@ impl Search {
     fn send(&mut self) -> io::Result<()> {
         let mut buffer = vec![0; LONGEST];
         while let Some(sizing) = self.finder.poll_transmit(self.clock.now(), &mut buffer) {
-            let [socket] = &mut self.socket;
-            socket.set_whole(sizing.whole)?;
+            let socket = &mut self.socket;
+            socket.set_dont_fragment(sizing.whole)?;
             let datagram = &buffer[..sizing.length];
-            // An error that the system had kept from before is told once, instead of sending.
+            // The kernel reports a pending ICMP error instead of sending, once.
             match socket.send_one(datagram).or_else(|_| socket.send_one(datagram)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.finder.unreachable(),
                 Err(error) if error.raw_os_error().is_some_and(is_too_long) => {
                     self.finder.too_long(self.clock.now());
                 }
-                Err(error) => self.finder.send_failed(in_words(&error)),
+                Err(error) => self.finder.send_failed(describe(&error)),
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! How a client's sockets are made.
+//! How a client's sockets are opened.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::sys::{Backend, Options, Socket};
-use super::timer::Timer;
 use crate::endpoints::Endpoints;
+use crate::net::sleep::Timer;
+use crate::net::sys::{Backend, Options, Socket, bind_socket};
 use crate::probe::{Dialect, Settings};
 use crate::time::Duration;
 
@@ -58,11 +58,10 @@ pub struct Endpoint {
 impl Endpoint {
     const RECEIVE_BUFFER: usize = 4 << 20;
     const BUFFER_MOST: usize = 64 << 20;
-    /// What a datagram takes of a receive buffer besides its bytes.
+    /// What the kernel counts for a datagram besides its bytes.
     const BUFFER_OVERHEAD: i64 = 768;
-    /// With more probes a second than this those that are due together leave in a train: a call for
-    /// each takes too long.
-    const TRAINS_ABOVE: i64 = 200_000;
+    /// Above so many probes a second those that are due together leave as one GSO batch.
+    const OFFLOAD_ABOVE: i64 = 200_000;
 
     pub fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
         let options = Options {
@@ -72,7 +71,7 @@ impl Endpoint {
             dont_fragment: outgoing.dont_fragment,
             receive_buffer: Some(Self::RECEIVE_BUFFER),
             stamps: true,
-            hops: true,
+            report_ttl: true,
             ..Options::default()
         };
         let any: IpAddr =
@@ -85,15 +84,16 @@ impl Endpoint {
     pub fn of_run(remote: SocketAddr, outgoing: &Outgoing, settings: &Settings) -> Self {
         let mut endpoint = Self::new(remote, outgoing);
         let options = &mut endpoint.options;
-        options.trains = settings.schedule.most_within(Duration::from_secs(1)) > Self::TRAINS_ABOVE;
-        options.receive_buffer = Some(Self::room(settings));
+        options.offload = settings.schedule.most_within(Duration::from_secs(1)) > Self::OFFLOAD_ABOVE;
+        options.receive_buffer = Some(Self::buffer_size(settings));
         options.tx_stamps = outgoing.tx_stamps.wanted(settings);
-        options.lends_port = settings.dialect == Dialect::Native && outgoing.backend.has_bystanders();
+        options.allow_second_socket =
+            settings.dialect == Dialect::Native && outgoing.backend.has_foreign_listeners();
         endpoint
     }
 
-    /// Bytes for what may come while nobody looks: all that is awaited at once.
-    fn room(settings: &Settings) -> usize {
+    /// Bytes for all replies that can be in flight at once, so that none is dropped while the client does not read.
+    fn buffer_size(settings: &Settings) -> usize {
         let wait = settings.deadline.unwrap_or_else(|| settings.schedule.longest_interval());
         let awaited = settings.schedule.most_within(wait);
         let each = i64::from(settings.size) + Self::BUFFER_OVERHEAD;
@@ -106,8 +106,9 @@ impl Endpoint {
         self.options.receive_buffer.unwrap_or(Self::RECEIVE_BUFFER)
     }
 
-    pub fn has_trains(&self) -> bool {
-        self.options.trains
+    /// Whether it sends by GSO and receives by GRO.
+    pub fn offloads(&self) -> bool {
+        self.options.offload
     }
 
     pub fn path(&self) -> Endpoints {
@@ -115,20 +116,20 @@ impl Endpoint {
     }
 
     pub fn open(&self) -> io::Result<Socket> {
-        let mut socket = Socket::bind(self.source, &self.options)?;
+        let mut socket = bind_socket(self.source, &self.options)?;
         socket.connect(self.remote)?;
         Ok(socket)
     }
 
-    /// A second socket at the port of the run's first, if that lends it. To a connected socket nobody else's datagrams
-    /// come; without this one they would vanish uncounted. Where that cannot be had, they do.
-    pub fn open_beside(&self, first: &Socket) -> Option<Socket> {
-        if !self.options.lends_port {
+    /// A connected socket drops other senders' datagrams silently; this second, unconnected one on the same port
+    /// counts them (Linux only).
+    pub fn open_foreign(&self, first: &Socket) -> Option<Socket> {
+        if !self.options.allow_second_socket {
             return None;
         }
         let port = first.local_addr().ok()?.port();
         let options =
             Options { backend: self.options.backend, share_port: true, stamps: true, ..Options::default() };
-        Socket::bind(SocketAddr::new(self.source.ip(), port), &options).ok()
+        bind_socket(SocketAddr::new(self.source.ip(), port), &options).ok()
     }
 }

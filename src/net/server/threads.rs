@@ -1,23 +1,22 @@
-//! Several servers on one port, a thread each. The system gives every client to one of them for
-//! good, so they share nothing but the word to stop.
+//! Several servers on one port, a thread each (SO_REUSEPORT). The kernel gives every client to one of them for
+//! good, so they share nothing but the request to stop.
 
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use super::clock::Clock;
-use super::control::Control;
-use super::doors::Bind;
-use super::server::{Complain, ServerEngine, Serving};
+use super::{Bind, OnError, ServerEngine, Serving};
+use crate::net::clock::Clock;
+use crate::net::stop_signal::Control;
 use crate::reflect::{Counters, Server};
 use crate::time::{Duration, Instant};
 
-pub struct Workers {
+pub struct ServerThreads {
     engines: Vec<ServerEngine>,
 }
 
-impl Workers {
+impl ServerThreads {
     /// Each gets a server of its own, made by `make`.
     pub fn bind(
         count: NonZero<usize>,
@@ -39,10 +38,10 @@ impl Workers {
         self.engines[0].local_addr()
     }
 
-    /// Who is told of errors from now on, by each.
-    pub fn complain_to(&mut self, complain: &Complain) {
+    /// Called with each socket error from now on, by every thread.
+    pub fn on_error(&mut self, on_error: &OnError) {
         for engine in &mut self.engines {
-            engine.complain_to(Arc::clone(complain));
+            engine.on_error(Arc::clone(on_error));
         }
     }
 
@@ -82,8 +81,8 @@ mod tests {
         let make = || Ok(Server::new(Settings::default(), [1; 32], clock.now()));
         for bind in [Bind::Any(0), Bind::AnyV4(0), Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into())] {
             let three = NonZero::new(3).unwrap();
-            let workers = Workers::bind(three, bind, Serving::default(), clock, make).unwrap();
-            let ports = workers.engines.iter().map(|engine| engine.local_addr().unwrap().port());
+            let threads = ServerThreads::bind(three, bind, Serving::default(), clock, make).unwrap();
+            let ports = threads.engines.iter().map(|engine| engine.local_addr().unwrap().port());
             let ports: Vec<_> = ports.collect();
             assert!(ports[0] > 0 && ports == [ports[0]; 3], "{bind:?} {ports:?}");
         }

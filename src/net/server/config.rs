@@ -1,0 +1,57 @@
+//! What a server is told: where to listen, how to move datagrams, and where to report socket errors.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::net::sys::Backend;
+
+/// Where to listen. Port 0 is any that is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// Every address of the host, IPv4 and IPv6 alike where there is IPv6.
+    Any(u16),
+    AnyV4(u16),
+    AnyV6(u16),
+    At(SocketAddr),
+}
+
+impl Bind {
+    pub fn at_port(self, port: u16) -> Self {
+        match self {
+            Self::Any(_) => Self::Any(port),
+            Self::AnyV4(_) => Self::AnyV4(port),
+            Self::AnyV6(_) => Self::AnyV6(port),
+            Self::At(address) => Self::At(SocketAddr::new(address.ip(), port)),
+        }
+    }
+}
+
+/// How a server moves its datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    pub backend: Backend,
+    /// Spin instead of sleeping: lower latency for a whole core.
+    pub busy_poll: bool,
+    /// Other servers share the port; the kernel gives each client to one of them.
+    pub share_port: bool,
+    /// The kernel stamps what is received, so that the time in the socket, while the server does not run,
+    /// is the server's and not the network's. Costs an echo server 3 %.
+    pub stamps: bool,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self { backend: Backend::Native, busy_poll: false, share_port: false, stamps: true }
+    }
+}
+
+/// An error of a socket that did not end the server.
+pub struct SocketErrorReport<'a> {
+    /// The address that nothing could be sent to; None while receiving.
+    pub remote: Option<SocketAddr>,
+    pub error: &'a io::Error,
+}
+
+/// Called by the thread that serves: it must not wait.
+pub type OnError = Arc<dyn Fn(&SocketErrorReport) + Send + Sync>;

@@ -1,0 +1,213 @@
+//! A server's sockets: one or two that listen, and one for each heavy sender.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::config::{Bind, Serving};
+use super::peer_sockets::Peer;
+use crate::endpoints::Endpoints;
+use crate::net::socket_errors::ErrorBudget;
+use crate::net::sys::{Backend, Options, Socket, bind_socket};
+use crate::reflect::REPLY_TTL;
+use crate::time::Instant;
+
+/// One UDP socket of a server, and which datagrams the kernel delivers to it.
+pub struct Listener {
+    pub socket: Socket,
+    pub role: Role,
+    pub errors: ErrorBudget,
+}
+
+pub enum Role {
+    /// Every address of the host. Each datagram says which it came to, and the reply leaves from there.
+    Wildcard,
+    /// One address of the host.
+    LocalAddress,
+    /// One heavy sender.
+    Peer(Peer),
+}
+
+impl Listener {
+    pub fn new(socket: Socket, role: Role) -> Self {
+        Self { socket, role, errors: ErrorBudget::default() }
+    }
+
+    pub fn peer(&self) -> Option<&Peer> {
+        match &self.role {
+            Role::Peer(peer) => Some(peer),
+            Role::Wildcard | Role::LocalAddress => None,
+        }
+    }
+
+    fn peer_mut(&mut self) -> Option<&mut Peer> {
+        match &mut self.role {
+            Role::Peer(peer) => Some(peer),
+            Role::Wildcard | Role::LocalAddress => None,
+        }
+    }
+}
+
+/// Those that listen stand first, IPv6 before IPv4; the peers' sockets follow.
+pub struct Listeners {
+    pub all: Vec<Listener>,
+    listening: usize,
+    /// The kernel decides which server of a shared port a client meets: a peer socket would take the client
+    /// from the others.
+    shared_port: bool,
+    /// Of peer sockets that are closed.
+    overflows: u64,
+    truncated: u64,
+}
+
+impl Listeners {
+    const RECEIVE_BUFFER: usize = 4 << 20;
+    pub const MAX_PEERS: usize = 8;
+
+    pub fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
+        let all = listen(bind, serving)?;
+        let (listening, shared_port) = (all.len(), serving.share_port);
+        Ok(Self { all, listening, shared_port, overflows: 0, truncated: 0 })
+    }
+
+    pub fn first(&self) -> &Socket {
+        &self.all[0].socket
+    }
+
+    pub fn sockets(&self) -> impl Iterator<Item = &Socket> + Clone {
+        self.all.iter().map(|listener| &listener.socket)
+    }
+
+    /// The sockets that listen, and that held replies leave through.
+    pub fn listening(&mut self) -> &mut [Listener] {
+        &mut self.all[..self.listening]
+    }
+
+    /// The socket that replies leave through to what this one receives. A peer socket would get the ICMP errors
+    /// of a peer that is gone, and report them instead of sending to the next peer of that address.
+    pub fn reply_via(&self, index: usize) -> usize {
+        self.all[index].peer().map_or(index, |peer| peer.parent)
+    }
+
+    pub fn count_drops(&mut self) {
+        self.all.iter_mut().for_each(|listener| listener.socket.count_drops());
+    }
+
+    pub fn overflows(&self) -> u64 {
+        self.overflows + self.sockets().map(|socket| socket.overflows()).sum::<u64>()
+    }
+
+    pub fn truncated(&self) -> u64 {
+        self.truncated + self.sockets().map(|socket| socket.truncated()).sum::<u64>()
+    }
+
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.all.iter().filter_map(Listener::peer)
+    }
+
+    /// A batch came to this socket.
+    pub fn note_batch(&mut self, index: usize, now: Instant) {
+        if let Some(peer) = self.all[index].peer_mut() {
+            peer.last_batch = now;
+        }
+    }
+
+    /// This socket was looked at; `more` waits there.
+    pub fn note_look(&mut self, index: usize, more: bool) {
+        for peer in self.all.iter_mut().filter_map(Listener::peer_mut) {
+            peer.note_parent_batch(index, more);
+        }
+    }
+
+    /// A heavy sender whose datagrams come to this socket, at this address of the host if the socket has several,
+    /// gets a socket of its own. Without one it is served as before.
+    pub fn open_peer(&mut self, parent: usize, remote: SocketAddr, local: Option<IpAddr>, now: Instant) {
+        if self.shared_port || self.peers().count() == Self::MAX_PEERS {
+            return;
+        }
+        let parents = self.all[parent].socket.local_addr().map(|address| address.ip()).ok();
+        let Some(address) = local.or(parents).filter(|ip| !ip.is_unspecified()) else { return };
+        let opened =
+            self.with_shared_port(|all| all[parent].socket.connect_to_peer(address, remote, Peer::MAX_BATCH));
+        if let Ok(socket) = opened {
+            let peer = Peer::new(remote, local, parent, now);
+            self.all.push(Listener::new(socket, Role::Peer(peer)));
+        }
+    }
+
+    /// The port is shared for this moment only: no other program is to bind to it.
+    fn with_shared_port(&self, open: impl FnOnce(&[Listener]) -> io::Result<Socket>) -> io::Result<Socket> {
+        let share = |shared| self.sockets().try_for_each(|socket| socket.share_port(shared));
+        let opened = share(true).and_then(|()| open(&self.all));
+        share(false)?;
+        opened
+    }
+
+    /// Stops one peer socket that has been idle from receiving, and closes one that was stopped before and is
+    /// empty.
+    pub fn close_idle_peer(&mut self, now: Instant) {
+        let mut idle =
+            self.all.iter_mut().filter(|listener| listener.peer().is_some_and(|peer| peer.is_idle(now)));
+        if let Some(Listener { socket, role: Role::Peer(peer), .. }) = idle.next()
+            && socket.stop_receiving().is_ok()
+        {
+            peer.stopped = Some(now);
+        }
+        let empty = |listener: &Listener| listener.peer().is_some_and(|peer| peer.is_empty(now));
+        let Some(index) = self.all.iter().position(empty) else { return };
+        let mut closed = self.all.swap_remove(index).socket;
+        closed.count_drops();
+        self.overflows += closed.overflows();
+        self.truncated += closed.truncated();
+    }
+}
+
+/// Which of so many listening sockets a held reply leaves through: of two the second is that of IPv4.
+pub fn route(path: Endpoints, listening: usize) -> usize {
+    if path.remote.is_ipv4() { listening - 1 } else { 0 }
+}
+
+fn listen(bind: Bind, serving: Serving) -> io::Result<Vec<Listener>> {
+    let open = |address: SocketAddr, dual_stack| {
+        let wildcard = address.ip().is_unspecified();
+        let options = Options {
+            backend: serving.backend,
+            dual_stack,
+            ttl: Some(u32::from(REPLY_TTL)),
+            report_ttl: true,
+            local_address: wildcard,
+            receive_buffer: Some(Listeners::RECEIVE_BUFFER),
+            offload: true,
+            lean: true,
+            dont_fragment_first: true,
+            share_port: serving.share_port,
+            busy_poll: serving.busy_poll,
+            stamps: serving.stamps,
+            ..Options::default()
+        };
+        let role = if wildcard { Role::Wildcard } else { Role::LocalAddress };
+        bind_socket(address, &options).map(|socket| Listener::new(socket, role))
+    };
+    let any_v4 = |port| open((Ipv4Addr::UNSPECIFIED, port).into(), false);
+    let any_v6 = |port, dual_stack| open((Ipv6Addr::UNSPECIFIED, port).into(), dual_stack);
+    // One socket for both families is simpler to wait for, but slower.
+    let apart = serving.backend == Backend::Native;
+    Ok(match bind {
+        Bind::At(address) => vec![open(address, false)?],
+        Bind::AnyV4(port) => vec![any_v4(port)?],
+        Bind::AnyV6(port) => vec![any_v6(port, false)?],
+        Bind::Any(port) => match any_v6(port, !apart) {
+            Ok(v6) if apart => match any_v4(v6.socket.local_addr()?.port()) {
+                Ok(v4) => vec![v6, v4],
+                // The port is free for IPv6 only: try the next one, while this is held.
+                Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                    return listen(bind, serving);
+                }
+                Err(error) => return Err(error),
+            },
+            Ok(both) => vec![both],
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+            // A host without IPv6.
+            Err(_) => vec![any_v4(port)?],
+        },
+    })
+}

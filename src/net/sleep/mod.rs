@@ -1,0 +1,8 @@
+//! When an engine sleeps, spins or looks at its sockets again. Pure: reads no clock and no socket.
+
+mod planner;
+mod policy;
+mod realtime_budget;
+
+pub use planner::Timer;
+pub use policy::{Next, Policy, Situation};
