@@ -16,6 +16,7 @@
 //! | [`host`] | whether a host was busy, from the counters of its kernel |
 //! | [`record`] | the Run and its files |
 //! | [`report`] | a Run in, bytes out: text and pictures |
+//! | [`live`] | models of what runs right now, for terminal, page and `/metrics` |
 //! | [`net`] | the only clock, the only sockets: drives `reflect` and `probe` |
 //! | [`cli`] | arguments, one file a command, what people see; nobody sees it |
 //!
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod endpoints;
 pub mod host;
 pub mod impair;
+pub mod live;
 pub mod net;
 pub mod printable;
 pub mod probe;

@@ -9,7 +9,6 @@ mod impair;
 mod input;
 mod key;
 mod line_cap;
-mod live;
 mod output;
 mod ping;
 mod printer;
@@ -20,6 +19,8 @@ mod rewrite;
 mod serve;
 mod signals;
 mod target;
+mod tui;
+mod web;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -21,9 +21,11 @@ use anyhow::{Context, anyhow};
 use super::args::{Fail, Ping};
 use super::embedded::Embedded;
 use super::exit::{self, Exit};
-use super::live::{About, PingDesk, PingFace, PingPage, Tui};
 use super::recorder::Finished;
+use super::tui::{PingScreen, SharedView, Tui};
+use super::web::PingPage;
 use super::{report as report_command, signals};
+use crate::live::RunInfo;
 use crate::net::{ClientEngine, Clock, Control, lower_priority, use_batch_class};
 use crate::record::ReceiveBuffer;
 use crate::report::{self, Detail, Thresholds};
@@ -72,7 +74,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
-    let mut screen = Screen::new(lines, &peer, About::of(&run.config), &run.stamps, Look::of(arguments));
+    let mut screen = Screen::new(lines, &peer, RunInfo::of(&run.config), &run.stamps, Look::of(arguments));
     screen.name_folder(recorder.folder());
 
     let page =
@@ -84,8 +86,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
             return Err(error);
         }
     };
-    let desk = arguments.tui.then(|| Arc::new(PingDesk::new(About::of(&run.config))));
-    let shown = desk.as_ref().map(|desk| Tui::start(PingFace::new(Arc::clone(desk)), Arc::clone(&control)));
+    let desk = arguments.tui.then(|| Arc::new(SharedView::new(RunInfo::of(&run.config))));
+    let shown = desk.as_ref().map(|desk| Tui::start(PingScreen::new(Arc::clone(desk)), Arc::clone(&control)));
     let full_screen = match shown.transpose() {
         Ok(full_screen) => full_screen,
         Err(error) => {

@@ -13,9 +13,9 @@ use super::args::{Io, Serve, TextFrom};
 use super::exit::Exit;
 use super::impair::injection;
 use super::key;
-use super::live::Service;
 use super::printer::Printer;
 use super::signals;
+use crate::live::ServerModel;
 use crate::net::{Backend, Bind, Clock, Control, ServerThreads, Serving, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
@@ -36,7 +36,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
     let listens = place(threads.local_addr()?);
-    let service = Service::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
+    let service = ServerModel::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
     let views = Views::start(arguments, service, &printer, &control, clock)?;
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("udpecho serves {listens}"));

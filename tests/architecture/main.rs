@@ -26,6 +26,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("room", &[]),
     ("record", &["probe", "stats"]),
     ("report", &["impair", "probe", "stats", "record"]),
+    ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
     ("net", &["reflect", "probe", "host"]),
 ];
 

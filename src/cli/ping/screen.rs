@@ -9,8 +9,8 @@ use super::places;
 use super::plan::Peer;
 use crate::cli::args::Ping;
 use crate::cli::line_cap::LineCap;
-use crate::cli::live::{About, Live, status};
 use crate::cli::printer::{Printer, on_a_terminal};
+use crate::live::{RunInfo, RunModel, status};
 use crate::probe::Event;
 use crate::record::{Folder, Stamps};
 use crate::report::{self, milliseconds};
@@ -57,7 +57,7 @@ pub struct Screen {
     size: u32,
     stamps: Stamps,
     look: Look,
-    live: Live,
+    live: RunModel,
     outstanding: Outstanding,
     lateness: Lateness,
     dots: Dots,
@@ -77,7 +77,7 @@ impl Screen {
     /// Nor are more remarks than this on what is wrong.
     const MOST_NOTICES: u32 = 10;
 
-    pub fn new(printer: Printer, peer: &Peer, about: About, stamps: &Stamps, look: Look) -> Self {
+    pub fn new(printer: Printer, peer: &Peer, about: RunInfo, stamps: &Stamps, look: Look) -> Self {
         Self {
             printer,
             address: peer.address,
@@ -87,7 +87,7 @@ impl Screen {
             size: about.size,
             stamps: stamps.clone(),
             look,
-            live: Live::new(about),
+            live: RunModel::new(about),
             outstanding: Outstanding::default(),
             lateness: Lateness::default(),
             dots: Dots::default(),

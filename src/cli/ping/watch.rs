@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::live::{PingDesk, PingPage};
 use super::super::printer::remark;
 use super::super::recorder::Recorder;
 use super::super::report as report_command;
+use super::super::tui::SharedView;
+use super::super::web::PingPage;
 use super::mailbox::{Found, Mailbox};
 use super::notes::Notes;
 use super::plan;
@@ -32,7 +33,7 @@ pub struct Watch<'a> {
     pub screen: &'a mut Screen,
     pub page: &'a mut Option<PingPage>,
     /// What the full screen shows.
-    pub desk: Option<Arc<PingDesk>>,
+    pub desk: Option<Arc<SharedView>>,
     pub clock: Clock,
     pub interim: &'a AtomicBool,
     /// Nothing waits in a buffer.

@@ -9,14 +9,16 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 
 use crate::cli::args::Serve;
-use crate::cli::live::{ServeFace, ServePage, Service, Tui, server_line};
 use crate::cli::printer::{Printer, on_a_terminal};
+use crate::cli::tui::{ServerScreen, Tui};
+use crate::cli::web::ServerPage;
+use crate::live::{ServerModel, server_line};
 use crate::net::{Clock, Control, lower_priority};
 use crate::reflect::Server;
 use crate::time::{Duration, Instant};
 
 pub struct Views {
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<ServerModel>>,
     screen: Option<Tui>,
     /// What there is to be seen.
     totals: bool,
@@ -30,7 +32,7 @@ impl Views {
 
     pub fn start(
         arguments: &Serve,
-        service: Service,
+        service: ServerModel,
         printer: &Printer,
         control: &Arc<Control>,
         clock: Clock,
@@ -38,9 +40,9 @@ impl Views {
         let lines = on_a_terminal() && !arguments.quiet && !arguments.tui;
         let now = service.snapshot();
         let page =
-            arguments.http.map(|at| ServePage::start(at, &arguments.http_host, &now, clock)).transpose()?;
+            arguments.http.map(|at| ServerPage::start(at, &arguments.http_host, &now, clock)).transpose()?;
         let service = Arc::new(Mutex::new(service));
-        let face = ServeFace::new(Arc::clone(&service));
+        let face = ServerScreen::new(Arc::clone(&service));
         let screen = arguments.tui.then(|| Tui::start(face, Arc::clone(control))).transpose()?;
         let over = Arc::new(AtomicBool::new(false));
         let clients = page.is_some() || screen.is_some();
@@ -78,7 +80,7 @@ impl Views {
 
 /// What a worker tells.
 pub struct Watcher {
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<ServerModel>>,
     totals: bool,
     clients: bool,
 }
@@ -95,9 +97,9 @@ impl Watcher {
 }
 
 struct Shown {
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<ServerModel>>,
     lines: Option<Box<dyn Write + Send>>,
-    page: Option<ServePage>,
+    page: Option<ServerPage>,
     over: Arc<AtomicBool>,
 }
 
@@ -126,6 +128,6 @@ impl Shown {
     }
 }
 
-fn lock(service: &Mutex<Service>) -> MutexGuard<'_, Service> {
+fn lock(service: &Mutex<ServerModel>) -> MutexGuard<'_, ServerModel> {
     service.lock().unwrap_or_else(PoisonError::into_inner)
 }

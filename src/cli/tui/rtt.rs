@@ -7,8 +7,8 @@ use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
-use super::look::Palette;
-use crate::cli::live::Snapshot;
+use super::widgets::Palette;
+use crate::live::RunSnapshot;
 use crate::report::milliseconds;
 use crate::time::Duration;
 
@@ -19,7 +19,7 @@ pub const DOTS: usize = 2;
 
 type Points = Vec<(f64, f64)>;
 
-pub fn draw(frame: &mut Frame, area: Rect, now: &Snapshot, log: bool, palette: &Palette) {
+pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
     let most = bins(area);
     let shown = now.bins.last(most).count();
     let scale = Scale::of(now, most, log);
@@ -90,7 +90,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(now: &Snapshot, most: usize, log: bool) -> Self {
+    fn of(now: &RunSnapshot, most: usize, log: bool) -> Self {
         let answered = || now.bins.last(most).filter(|(_, bin)| bin.answered > 0);
         let high = answered().map(|(_, bin)| bin.slowest.as_millis_f64()).fold(0.0, f64::max);
         let low = answered().filter_map(|(_, bin)| bin.mean()).map(Duration::as_millis_f64);

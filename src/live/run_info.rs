@@ -4,7 +4,7 @@ use crate::record::Config;
 use crate::time::Duration;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct About {
+pub struct RunInfo {
     /// As the user named it.
     pub host: String,
     pub address: String,
@@ -16,7 +16,7 @@ pub struct About {
     pub length: Option<Duration>,
 }
 
-impl About {
+impl RunInfo {
     pub fn of(config: &Config) -> Self {
         let interval = duration(config.interval_us);
         let pace = match (config.decay, config.poisson_seed) {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_with_its_last_probe_or_in_time() {
-        let length = |count, total| About::of(&config(count, None, total)).length;
+        let length = |count, total| RunInfo::of(&config(count, None, total)).length;
         assert_eq!(length(None, None), None);
         assert_eq!(length(Some(11), None), Some(Duration::from_secs(5)));
         assert_eq!(length(Some(11), Some(2e6)), Some(Duration::from_secs(2)));
@@ -98,7 +98,7 @@ mod tests {
             let floor = "1ms".parse().unwrap();
             let mut schedule = Schedule::Decay(Decay::new(first, "5%".parse().unwrap(), floor));
             let sum: Duration = (1..count).map(|_| schedule.next_interval()).sum();
-            let length = About::of(&config(Some(count), Some(0.05), None)).length.unwrap();
+            let length = RunInfo::of(&config(Some(count), Some(0.05), None)).length.unwrap();
             assert!((length - sum).abs() < Duration::from_micros(2), "{count}: {length} for {sum}");
         }
     }

@@ -4,40 +4,40 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Issue, Web};
-use crate::cli::live::metrics;
-use crate::cli::live::service::{Client, ServerNow};
+use super::{PageState, Web};
+use crate::live::metrics;
+use crate::live::{Client, ServerSnapshot};
 use crate::net::Clock;
 
-pub struct ServePage {
+pub struct ServerPage {
     web: Web,
 }
 
-impl ServePage {
+impl ServerPage {
     /// Seconds that the page shows.
     const SECONDS: usize = 120;
 
     pub fn start(
         address: SocketAddr,
         names: &[String],
-        now: &ServerNow,
+        now: &ServerSnapshot,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         Ok(Self { web: Web::start(address, names, "/api/server.json", issue(now, false), clock)? })
     }
 
-    pub fn show(&self, now: &ServerNow) {
+    pub fn show(&self, now: &ServerSnapshot) {
         self.web.post(issue(now, false));
     }
 
-    pub fn finish(self, now: &ServerNow) {
+    pub fn finish(self, now: &ServerSnapshot) {
         self.web.post(issue(now, true));
         self.web.finish();
     }
 }
 
-fn issue(now: &ServerNow, over: bool) -> Issue {
-    let from = now.seconds.len().saturating_sub(ServePage::SECONDS);
+fn issue(now: &ServerSnapshot, over: bool) -> PageState {
+    let from = now.seconds.len().saturating_sub(ServerPage::SECONDS);
     let state = json!({
         "kind": "serve",
         "title": format!("udpecho serves {}", now.place),
@@ -50,7 +50,7 @@ fn issue(now: &ServerNow, over: bool) -> Issue {
         "seconds": now.seconds.iter().skip(from).collect::<Vec<_>>(),
         "clients": now.clients.iter().map(client).collect::<Vec<_>>(),
     });
-    Issue { record: state.to_string(), metrics: metrics::of_server(&now.counters), state, over }
+    PageState { record: state.to_string(), metrics: metrics::of_server(&now.counters), state, over }
 }
 
 fn client(client: &Client) -> Value {

@@ -7,13 +7,13 @@ const RUNGS: usize = 20;
 const LOWEST: Duration = Duration::from_micros(50);
 
 #[derive(Clone, Debug, Default)]
-pub struct Ladder {
+pub struct RttBuckets {
     /// At most as long as its rung; the last one is for what is longer than all.
     counts: [u64; RUNGS + 1],
     total: Duration,
 }
 
-impl Ladder {
+impl RttBuckets {
     pub fn record(&mut self, value: Duration) {
         let rung = (0..RUNGS).find(|rung| value <= bound(*rung)).unwrap_or(RUNGS);
         self.counts[rung] += 1;
@@ -48,14 +48,14 @@ mod tests {
 
     #[test]
     fn each_value_is_counted_from_its_bound_on() {
-        let mut ladder = Ladder::default();
+        let mut rtt_buckets = RttBuckets::default();
         for micros in [1, 50, 51, 100, 26_214_400, 26_214_401] {
-            ladder.record(Duration::from_micros(micros));
+            rtt_buckets.record(Duration::from_micros(micros));
         }
-        let read: Vec<_> = ladder.cumulative().collect();
+        let read: Vec<_> = rtt_buckets.cumulative().collect();
         assert_eq!(read[0], (Duration::from_micros(50), 2));
         assert_eq!(read[1], (Duration::from_micros(100), 4));
         assert_eq!(read[19], (Duration::from_micros(26_214_400), 5));
-        assert_eq!((ladder.count(), ladder.total()), (6, Duration::from_micros(52_429_003)));
+        assert_eq!((rtt_buckets.count(), rtt_buckets.total()), (6, Duration::from_micros(52_429_003)));
     }
 }

@@ -9,11 +9,11 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use ratatui::Frame;
 use ratatui::text::Line;
 
-use super::{Face, Tui};
+use super::{ScreenView, Tui};
 use crate::net::Control;
 
 const WHO: &str = "UDPECHO_TEST_WHO_PANICS";
-const NAME: &str = "cli::live::tui::panics::a_panic_gives_the_terminal_back_whoever_it_is";
+const NAME: &str = "cli::tui::panics::a_panic_gives_the_terminal_back_whoever_it_is";
 
 /// Draws another picture each time, and panics in the tenth if it is told to.
 struct Pictures {
@@ -21,7 +21,7 @@ struct Pictures {
     panics: bool,
 }
 
-impl Face for Pictures {
+impl ScreenView for Pictures {
     fn draw(&mut self, frame: &mut Frame) {
         self.drawn += 1;
         frame.render_widget(Line::raw(format!("picture {}", self.drawn)), frame.area());
@@ -33,8 +33,8 @@ impl Face for Pictures {
 
 /// What the child does: it shows pictures, and somebody panics.
 fn panic_on_purpose(who: &str) {
-    let face = Pictures { drawn: 0, panics: who == "screen" };
-    let screen = Tui::start(face, Arc::new(Control::new().unwrap())).unwrap();
+    let view = Pictures { drawn: 0, panics: who == "screen" };
+    let screen = Tui::start(view, Arc::new(Control::new().unwrap())).unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     match who {
         "owner" => panic!("by the owner of the screen"),

@@ -16,7 +16,7 @@ pub struct Client {
 
 /// The state of a server at a moment.
 #[derive(Clone, Debug, Default)]
-pub struct ServerNow {
+pub struct ServerSnapshot {
     /// Where it listens, and what it injects, in words.
     pub place: String,
     pub injects: String,
@@ -29,7 +29,7 @@ pub struct ServerNow {
     pub clients: Vec<Client>,
 }
 
-impl ServerNow {
+impl ServerSnapshot {
     pub fn clients_now(&self) -> u64 {
         self.counters.sessions + self.counters.text_clients
     }
@@ -48,8 +48,8 @@ impl ServerNow {
 }
 
 #[derive(Debug)]
-pub struct Service {
-    now: ServerNow,
+pub struct ServerModel {
+    now: ServerSnapshot,
     began: Instant,
     workers: Vec<Worker>,
     next_second: Instant,
@@ -64,7 +64,7 @@ struct Worker {
     listed: Option<Instant>,
 }
 
-impl Service {
+impl ServerModel {
     const SECOND: Duration = Duration::from_secs(1);
     const SECONDS: usize = 600;
     /// Clients in the table, for each worker.
@@ -72,7 +72,7 @@ impl Service {
 
     pub fn new(place: String, injects: String, workers: usize, now: Instant) -> Self {
         Self {
-            now: ServerNow { place, injects, ..ServerNow::default() },
+            now: ServerSnapshot { place, injects, ..ServerSnapshot::default() },
             began: now,
             workers: (0..workers).map(|_| Worker::default()).collect(),
             next_second: now + Self::SECOND,
@@ -106,9 +106,9 @@ impl Service {
         self.now.seconds.drain(..gone);
     }
 
-    pub fn snapshot(&self) -> ServerNow {
+    pub fn snapshot(&self) -> ServerSnapshot {
         let clients = self.workers.iter().flat_map(|worker| worker.clients.iter().cloned()).collect();
-        ServerNow { clients, ..self.now.clone() }
+        ServerSnapshot { clients, ..self.now.clone() }
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn seconds_pass_whether_or_not_something_happens() {
         let at = |millis| Instant::from_nanos(5_000_000_000) + Duration::from_millis(millis);
-        let mut service = Service::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
+        let mut service = ServerModel::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
         service.now.counters = Counters { probes: 3, dropped: 1, ..Counters::default() };
         service.advance(at(999));
         assert_eq!(service.snapshot().second, 0);

@@ -1,12 +1,12 @@
 //! The line that stays under those of the probes.
 
-use super::Snapshot;
-use super::service::ServerNow;
+use super::RunSnapshot;
+use super::server_model::ServerSnapshot;
 use crate::report::{milliseconds_bare, percent};
 use crate::time::Duration;
 
 /// The line, and what is left of it where there is no room for all, from the longest to the shortest.
-pub fn status(now: &Snapshot) -> Vec<String> {
+pub fn status(now: &RunSnapshot) -> Vec<String> {
     let sent = format!("{} sent", now.sent);
     let received = format!("{} received", now.on_time);
     let in_flight = format!("{} in flight", now.in_flight());
@@ -32,7 +32,7 @@ pub fn status(now: &Snapshot) -> Vec<String> {
 }
 
 /// How a server does, in one line.
-pub fn server_line(now: &ServerNow) -> String {
+pub fn server_line(now: &ServerSnapshot) -> String {
     let clients = now.clients_now();
     let plural = if clients == 1 { "" } else { "s" };
     let counters = &now.counters;
@@ -55,13 +55,13 @@ pub fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::live::{About, Live};
+    use crate::live::{RunInfo, RunModel};
     use crate::probe::Event;
     use crate::time::Instant;
 
     #[test]
     fn what_is_late_is_lost_and_not_received() {
-        let mut live = Live::new(About::default());
+        let mut live = RunModel::new(RunInfo::default());
         live.event(&Event::Started { zero: Instant::ZERO });
         for (seq, late_by) in [(0, None), (1, None), (2, None), (3, Some(Duration::from_millis(9)))] {
             live.event(&Event::Reply { seq, rtt: Duration::from_millis(1), hold: None, late_by, copy: 1 });

@@ -9,28 +9,28 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::look::{self, BOLD, Palette, columns, fitted, footer, heading, help, panel};
-use super::{Face, rtt, strip};
-use crate::cli::live::{About, Live, Snapshot, clock};
+use super::widgets::{self, BOLD, Palette, columns, fitted, footer, heading, help, panel};
+use super::{ScreenView, loss_lanes, rtt};
+use crate::live::{RunInfo, RunModel, RunSnapshot, clock};
 use crate::report::{bit_rate, milliseconds, percent, wrapped};
 
 /// What the one who measures and the one who looks share. Neither holds it for long.
-pub struct PingDesk {
-    live: Mutex<Live>,
+pub struct SharedView {
+    live: Mutex<RunModel>,
     report: AtomicBool,
     note: Mutex<String>,
 }
 
-impl PingDesk {
-    pub fn new(about: About) -> Self {
+impl SharedView {
+    pub fn new(info: RunInfo) -> Self {
         Self {
-            live: Mutex::new(Live::new(about)),
+            live: Mutex::new(RunModel::new(info)),
             report: AtomicBool::new(false),
             note: Mutex::new(String::new()),
         }
     }
 
-    pub fn live(&self) -> MutexGuard<'_, Live> {
+    pub fn live(&self) -> MutexGuard<'_, RunModel> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -49,10 +49,10 @@ impl PingDesk {
     }
 }
 
-pub struct PingFace {
-    desk: Arc<PingDesk>,
+pub struct PingScreen {
+    shared: Arc<SharedView>,
     /// Shown instead of what is.
-    paused: Option<Box<Snapshot>>,
+    paused: Option<Box<RunSnapshot>>,
     log: bool,
     help: bool,
     palette: Palette,
@@ -74,19 +74,19 @@ const HELP: [&str; 11] = [
     "Table and histogram: the answers that came in time.",
 ];
 
-impl PingFace {
-    pub fn new(desk: Arc<PingDesk>) -> Self {
-        Self { desk, paused: None, log: false, help: false, palette: Palette::of_environment() }
+impl PingScreen {
+    pub fn new(shared: Arc<SharedView>) -> Self {
+        Self { shared, paused: None, log: false, help: false, palette: Palette::of_environment() }
     }
 }
 
-impl Face for PingFace {
+impl ScreenView for PingScreen {
     fn draw(&mut self, frame: &mut Frame) {
-        let now = self.paused.clone().unwrap_or_else(|| Box::new(self.desk.live().now().clone()));
+        let now = self.paused.clone().unwrap_or_else(|| Box::new(self.shared.live().now().clone()));
         let note = if self.paused.is_some() {
             "held: space goes on; the measurement has not stopped".to_owned()
         } else {
-            self.desk.noted()
+            self.shared.noted()
         };
         draw(frame, &now, self.log, &note, &self.palette);
         if self.help {
@@ -95,18 +95,18 @@ impl Face for PingFace {
     }
 
     fn press(&mut self, key: char) {
-        self.desk.note(String::new());
+        self.shared.note(String::new());
         match key {
             ' ' => {
-                let now = || Box::new(self.desk.live().now().clone());
+                let now = || Box::new(self.shared.live().now().clone());
                 self.paused = if self.paused.is_some() { None } else { Some(now()) };
             }
             'l' => self.log = !self.log,
             'r' => {
                 self.paused = None;
-                self.desk.live().reset();
+                self.shared.live().reset();
             }
-            's' => self.desk.report.store(true, Ordering::Release),
+            's' => self.shared.report.store(true, Ordering::Release),
             '?' => self.help = !self.help,
             '\x1b' => self.help = false,
             _ => {}
@@ -114,7 +114,7 @@ impl Face for PingFace {
     }
 }
 
-fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Palette) {
+fn draw(frame: &mut Frame, now: &RunSnapshot, log: bool, note: &str, palette: &Palette) {
     let area = frame.area();
     if area.width < 60 || area.height < 18 {
         return small(frame, now);
@@ -124,14 +124,14 @@ fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Pale
     let [head, chart, lost, below, keys] = Layout::vertical([
         Constraint::Length(2 + what.len() as u16),
         Constraint::Fill(1),
-        Constraint::Length(strip::HEIGHT),
+        Constraint::Length(loss_lanes::HEIGHT),
         Constraint::Length(bottom),
         Constraint::Length(1),
     ])
     .areas(area);
     header(frame, head, now, what);
     rtt::draw(frame, chart, now, log, palette);
-    strip::draw(frame, lost, now, palette);
+    loss_lanes::draw(frame, lost, now, palette);
     let [table, histogram, throughput] =
         Layout::horizontal([Constraint::Length(22), Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
     percentiles(frame, table, now, palette);
@@ -140,11 +140,11 @@ fn draw(frame: &mut Frame, now: &Snapshot, log: bool, note: &str, palette: &Pale
     footer(frame, keys, &KEYS, note);
 }
 
-fn header(frame: &mut Frame, area: Rect, now: &Snapshot, what: Vec<String>) {
+fn header(frame: &mut Frame, area: Rect, now: &RunSnapshot, what: Vec<String>) {
     let [first, second, third] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-    let about = &now.about;
-    let left = format!("udpecho ping {} ({})", about.host, about.address);
+    let info = &now.info;
+    let left = format!("udpecho ping {} ({})", info.host, info.address);
     heading(frame, first, &left, &times(now));
     let what: Vec<Line> = what.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(what), second);
@@ -165,9 +165,9 @@ fn header(frame: &mut Frame, area: Rect, now: &Snapshot, what: Vec<String>) {
 }
 
 /// What is sent and what the server does to it, on as few lines as hold it, but no more than two.
-fn what(now: &Snapshot, width: u16) -> Vec<String> {
-    let about = &now.about;
-    let text = format!("{} bytes {}; {}", about.size, about.pace, injects(now));
+fn what(now: &RunSnapshot, width: u16) -> Vec<String> {
+    let info = &now.info;
+    let text = format!("{} bytes {}; {}", info.size, info.pace, injects(now));
     let lines = wrapped(&text, usize::from(width));
     match lines.split_first() {
         Some((first, rest)) if !rest.is_empty() => vec![first.clone(), fitted(&rest.join(" "), width)],
@@ -175,11 +175,11 @@ fn what(now: &Snapshot, width: u16) -> Vec<String> {
     }
 }
 
-fn injects(now: &Snapshot) -> &str {
+fn injects(now: &RunSnapshot) -> &str {
     if now.injects.is_empty() { "calibrating" } else { &now.injects }
 }
 
-fn times(now: &Snapshot) -> String {
+fn times(now: &RunSnapshot) -> String {
     match (now.elapsed, now.left()) {
         (Some(elapsed), Some(left)) => format!("{} so far, {} left", clock(elapsed), clock(left)),
         (Some(elapsed), None) => format!("{} so far", clock(elapsed)),
@@ -187,7 +187,7 @@ fn times(now: &Snapshot) -> String {
     }
 }
 
-fn percentiles(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+fn percentiles(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
     let block = panel(" in time ".to_owned(), palette);
     let inside = block.inner(area);
     frame.render_widget(block, area);
@@ -214,7 +214,7 @@ fn percentiles(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette)
 }
 
 /// The histogram of all answers in time.
-fn spread(frame: &mut Frame, area: Rect, now: &Snapshot, log: bool, palette: &Palette) {
+fn spread(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
     let scale = if log { "log" } else { "linear" };
     let block = panel(format!(" histogram, {scale} "), palette);
     let inside = block.inner(area);
@@ -235,10 +235,10 @@ fn spread(frame: &mut Frame, area: Rect, now: &Snapshot, log: bool, palette: &Pa
         before = step.count;
     }
     columns(frame, bars, &counts, Style::new().fg(palette.reply));
-    look::ends(frame, ends, &milliseconds(min), &milliseconds(max));
+    widgets::ends(frame, ends, &milliseconds(min), &milliseconds(max));
 }
 
-fn seconds(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+fn seconds(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
     let last =
         now.seconds.back().map_or(String::new(), |second| bit_rate(second.throughput_bps() as f64) + " ");
     let block = panel(format!(" throughput {last}"), palette);
@@ -251,15 +251,15 @@ fn seconds(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
     rates.extend(now.seconds.iter().skip(from).map(|second| second.throughput_bps()));
     columns(frame, bars, &rates, Style::new().fg(palette.reply));
     let most = rates.into_iter().max().unwrap_or(0);
-    look::ends(frame, ends, "1 s each", &format!("top {}", bit_rate(most as f64)));
+    widgets::ends(frame, ends, "1 s each", &format!("top {}", bit_rate(most as f64)));
 }
 
 /// The figures alone, the ones one asks for first.
-fn small(frame: &mut Frame, now: &Snapshot) {
+fn small(frame: &mut Frame, now: &RunSnapshot) {
     let delay = |p: f64| now.rtt.at(p).map_or("-".to_owned(), milliseconds);
     let loss = now.loss().map_or("-".to_owned(), percent);
     let lines = [
-        format!("{} {}", now.elapsed.map_or(String::new(), clock), now.about.host),
+        format!("{} {}", now.elapsed.map_or(String::new(), clock), now.info.host),
         format!("{} sent", now.sent),
         format!("{loss} lost"),
         format!("p50 {}", delay(0.5)),
@@ -274,8 +274,8 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::cli::live::status;
-    use crate::cli::live::tui::tests::assert_drawn;
+    use crate::cli::tui::tests::assert_drawn;
+    use crate::live::status;
     use crate::probe::{Event, Settings};
     use crate::record::Fold;
     use crate::reflect;
@@ -284,7 +284,7 @@ mod tests {
     use crate::time::{Duration, Instant};
 
     /// A run over a simulated network that loses, as it is seen when its last story is over.
-    fn seen(count: u64, every: &str) -> Snapshot {
+    fn seen(count: u64, every: &str) -> RunSnapshot {
         let server = reflect::Settings { impair_seed: Some(3), ..reflect::Settings::default() };
         let path = Conditions { loss: "5%".parse().unwrap(), ..Conditions::ideal(Duration::from_millis(5)) };
         let mut network = Simulation::new(server, path.clone(), path, 7);
@@ -294,7 +294,7 @@ mod tests {
             ..Settings::every(every.parse().unwrap(), 1)
         });
         network.run(Duration::from_secs(3600));
-        let mut live = Live::new(About {
+        let mut live = RunModel::new(RunInfo {
             host: "example.net".to_owned(),
             address: "192.0.2.1:8080".to_owned(),
             size: 512,
@@ -317,7 +317,7 @@ mod tests {
         live.now().clone()
     }
 
-    fn screen(now: &Snapshot, log: bool, (width, height): (u16, u16)) -> String {
+    fn screen(now: &RunSnapshot, log: bool, (width, height): (u16, u16)) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, now, log, "", &Palette::PLAIN)).unwrap();
         terminal.backend().to_string()
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn nothing_is_drawn_of_nothing_at_any_size() {
-        let nothing = Live::new(About::default());
+        let nothing = RunModel::new(RunInfo::default());
         let few = seen(30, "100ms");
         for width in [1, 2, 10, 59, 60, 61, 80, 300] {
             for height in [1, 2, 5, 17, 18, 24, 35, 36, 100] {
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn twenty_probes_a_second_are_told_apart_wherever_one_looks_from() {
-        let mut live = Live::new(About::default());
+        let mut live = RunModel::new(RunInfo::default());
         live.event(&Event::Started { zero: Instant::ZERO });
         for millis in (10..20_000).step_by(110) {
             live.tick(Instant::ZERO + Duration::from_millis(millis), Some(millis as usize / 50 + 1));
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_reset_begins_with_the_next_probe() {
-        let mut live = Live::new(About::default());
+        let mut live = RunModel::new(RunInfo::default());
         let reply =
             |seq| Event::Reply { seq, rtt: Duration::from_millis(1), hold: None, late_by: None, copy: 1 };
         live.event(&Event::Started { zero: Instant::ZERO });

@@ -8,16 +8,16 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
-use super::Face;
-use super::look::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
-use crate::cli::live::service::{Client, ServerNow, Service};
-use crate::cli::live::{clock, server_line};
+use super::ScreenView;
+use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
+use crate::live::{Client, ServerModel, ServerSnapshot};
+use crate::live::{clock, server_line};
 use crate::report::{milliseconds, percent};
 
-pub struct ServeFace {
-    service: Arc<Mutex<Service>>,
+pub struct ServerScreen {
+    service: Arc<Mutex<ServerModel>>,
     /// Shown instead of what is.
-    paused: Option<Box<ServerNow>>,
+    paused: Option<Box<ServerSnapshot>>,
     help: bool,
     palette: Palette,
 }
@@ -32,17 +32,17 @@ const HELP: [&str; 6] = [
     "dropped: on purpose, as the injection has it",
 ];
 
-impl ServeFace {
-    pub fn new(service: Arc<Mutex<Service>>) -> Self {
+impl ServerScreen {
+    pub fn new(service: Arc<Mutex<ServerModel>>) -> Self {
         Self { service, paused: None, help: false, palette: Palette::of_environment() }
     }
 
-    fn now(&self) -> Box<ServerNow> {
+    fn now(&self) -> Box<ServerSnapshot> {
         Box::new(self.service.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
     }
 }
 
-impl Face for ServeFace {
+impl ScreenView for ServerScreen {
     fn draw(&mut self, frame: &mut Frame) {
         let now = self.paused.clone().unwrap_or_else(|| self.now());
         let note = if self.paused.is_some() { "held: space goes on; the server has not stopped" } else { "" };
@@ -62,7 +62,7 @@ impl Face for ServeFace {
     }
 }
 
-fn draw(frame: &mut Frame, now: &ServerNow, note: &str, palette: &Palette) {
+fn draw(frame: &mut Frame, now: &ServerSnapshot, note: &str, palette: &Palette) {
     let area = frame.area();
     if area.width < 60 || area.height < 16 {
         return small(frame, now);
@@ -85,7 +85,7 @@ fn draw(frame: &mut Frame, now: &ServerNow, note: &str, palette: &Palette) {
 }
 
 /// The figures alone.
-fn small(frame: &mut Frame, now: &ServerNow) {
+fn small(frame: &mut Frame, now: &ServerSnapshot) {
     let counters = &now.counters;
     let lines = [
         format!("{} {} clients", clock(now.elapsed), now.clients_now()),
@@ -97,7 +97,7 @@ fn small(frame: &mut Frame, now: &ServerNow) {
     frame.render_widget(Paragraph::new(lines.map(Line::from).to_vec()), frame.area());
 }
 
-fn seconds(frame: &mut Frame, area: Rect, now: &ServerNow, palette: &Palette) {
+fn seconds(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette) {
     let block = panel(" probes a second ".to_owned(), palette);
     let inside = block.inner(area);
     frame.render_widget(block, area);
@@ -151,7 +151,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::cli::live::tui::tests::assert_drawn;
+    use crate::cli::tui::tests::assert_drawn;
     use crate::reflect::{ClientFigures, Counters};
     use crate::time::Duration;
 
@@ -168,8 +168,8 @@ mod tests {
         Client { figures, rate }
     }
 
-    fn now() -> ServerNow {
-        ServerNow {
+    fn now() -> ServerSnapshot {
+        ServerSnapshot {
             place: "UDP port 8080 of all addresses".to_owned(),
             injects: "nothing".to_owned(),
             elapsed: Duration::from_secs(75),
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    fn screen(now: &ServerNow, (width, height): (u16, u16)) -> String {
+    fn screen(now: &ServerSnapshot, (width, height): (u16, u16)) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, now, "", &Palette::PLAIN)).unwrap();
         terminal.backend().to_string()
@@ -201,7 +201,7 @@ mod tests {
         for width in [1, 2, 10, 59, 60, 61, 80, 300] {
             for height in [1, 2, 5, 15, 16, 24, 35, 36, 100] {
                 screen(&now(), (width, height));
-                screen(&ServerNow::default(), (width, height));
+                screen(&ServerSnapshot::default(), (width, height));
             }
         }
     }

@@ -18,21 +18,21 @@ use ratatui::crossterm::terminal::{
 use crate::time::Duration;
 
 #[derive(Debug, Default)]
-pub struct Stage {
+pub struct TerminalGuard {
     closed: AtomicBool,
     given_back: AtomicBool,
     drawing: Mutex<()>,
 }
 
-impl Stage {
+impl TerminalGuard {
     pub fn take() -> io::Result<(Arc<Self>, DefaultTerminal)> {
-        let stage = Arc::new(Self::default());
+        let guard = Arc::new(Self::default());
         let terminal = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())))
-            .inspect_err(|_| stage.give_back())?;
-        stage.give_back_on_panic();
-        Ok((stage, terminal))
+            .inspect_err(|_| guard.give_back())?;
+        guard.give_back_on_panic();
+        Ok((guard, terminal))
     }
 
     /// From now on nothing is drawn any more.
@@ -59,11 +59,11 @@ impl Stage {
 
     /// Before the message is printed, whichever thread it is that panics.
     fn give_back_on_panic(self: &Arc<Self>) {
-        let (stage, before) = (Arc::clone(self), take_hook());
+        let (guard, before) = (Arc::clone(self), take_hook());
         set_hook(Box::new(move |panic| {
-            stage.close();
-            stage.wait_for_the_last_stroke();
-            stage.give_back();
+            guard.close();
+            guard.wait_for_the_last_stroke();
+            guard.give_back();
             before(panic);
         }));
     }

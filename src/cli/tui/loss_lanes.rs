@@ -5,9 +5,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 
-use super::look::Palette;
 use super::rtt;
-use crate::cli::live::{Bin, Snapshot};
+use super::widgets::Palette;
+use crate::live::{Bin, RunSnapshot};
 use crate::report::Miss;
 
 /// A title and the lanes.
@@ -30,10 +30,10 @@ const LANES: [(&str, &[(Miss, char)]); 3] = [
     ),
 ];
 
-pub fn draw(frame: &mut Frame, area: Rect, now: &Snapshot, palette: &Palette) {
+pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
     let [title, lanes] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let legend = "lost: █ network ▒ on purpose L late R refused B full buffer ? not known (yet)";
-    frame.render_widget(Line::styled(super::look::fitted(legend, area.width), palette.muted), title);
+    frame.render_widget(Line::styled(super::widgets::fitted(legend, area.width), palette.muted), title);
     let bins: Vec<&Bin> = now.bins.last(rtt::bins(area)).map(|(_, bin)| bin).collect();
     for ((name, kinds), row) in LANES.into_iter().zip(lanes.rows()) {
         let margin = usize::from(rtt::MARGIN) - 1;

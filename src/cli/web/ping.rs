@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Issue, Web};
-use crate::cli::live::{About, Live, Snapshot, metrics};
+use super::{PageState, Web};
+use crate::live::{RunInfo, RunModel, RunSnapshot, metrics};
 use crate::net::Clock;
 use crate::probe::Event;
 use crate::record::{Fold, Run, Summary};
@@ -14,7 +14,7 @@ use crate::stats::Second;
 use crate::time::{Duration, Instant};
 
 pub struct PingPage {
-    live: Live,
+    live: RunModel,
     web: Web,
     next: Instant,
 }
@@ -25,7 +25,7 @@ impl PingPage {
     const EVENTS: usize = 8;
 
     pub fn start(address: SocketAddr, names: &[String], run: &Run, clock: Clock) -> anyhow::Result<Self> {
-        let live = Live::new(About::of(&run.config));
+        let live = RunModel::new(RunInfo::of(&run.config));
         let first = issue(live.now(), run, Summary::default(), false);
         let web = Web::start(address, names, "/api/run.json", first, clock)?;
         Ok(Self { live, web, next: Instant::ZERO })
@@ -56,9 +56,9 @@ impl PingPage {
     }
 }
 
-fn issue(now: &Snapshot, run: &Run, summary: Summary, over: bool) -> Issue {
-    let about = &now.about;
-    let end = match (about.count, about.length) {
+fn issue(now: &RunSnapshot, run: &Run, summary: Summary, over: bool) -> PageState {
+    let info = &now.info;
+    let end = match (info.count, info.length) {
         (Some(count), _) => format!("{count} probes"),
         (None, Some(length)) => format!("for {length}"),
         (None, None) => "until interrupted".to_owned(),
@@ -67,8 +67,8 @@ fn issue(now: &Snapshot, run: &Run, summary: Summary, over: bool) -> Issue {
     let from = now.seconds.len().saturating_sub(PingPage::SECONDS);
     let state = json!({
         "kind": "ping",
-        "title": format!("{} · {}", about.host, about.address),
-        "about": format!("{} bytes {}, {end}", about.size, about.pace),
+        "title": format!("{} · {}", info.host, info.address),
+        "about": format!("{} bytes {}, {end}", info.size, info.pace),
         "injects": now.injects,
         "elapsed": secs(now.elapsed).unwrap_or(0.0),
         "left": secs(now.left()),
@@ -105,5 +105,5 @@ fn issue(now: &Snapshot, run: &Run, summary: Summary, over: bool) -> Issue {
     });
     let run = Run { summary: Some(summary), ..run.clone() };
     let record = serde_json::to_string(&run).unwrap_or_default();
-    Issue { state, record, metrics: metrics::of_run(now), over }
+    PageState { state, record, metrics: metrics::of_run(now), over }
 }

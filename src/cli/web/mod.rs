@@ -5,7 +5,7 @@ mod ping;
 mod serve;
 
 pub use ping::PingPage;
-pub use serve::ServePage;
+pub use serve::ServerPage;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ use std::time::Duration as StdDuration;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::exposition::Exposition;
 use crate::cli::printer::remark;
+use crate::live::Exposition;
 use crate::net::{Answer, Clock, HttpServer, Site};
 use crate::time::Duration;
 
@@ -24,7 +24,7 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// What is shown from now on.
-pub struct Issue {
+pub struct PageState {
     /// For the page's script.
     pub state: Value,
     /// For programs.
@@ -36,7 +36,7 @@ pub struct Issue {
 
 /// A page that is served while something goes on.
 pub struct Web {
-    board: Arc<Board>,
+    board: Arc<PageServer>,
     server: HttpServer,
 }
 
@@ -51,13 +51,13 @@ impl Web {
         address: SocketAddr,
         names: &[String],
         record: &'static str,
-        first: Issue,
+        first: PageState,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let board = Arc::new(Board {
+        let board = Arc::new(PageServer {
             record,
             page: PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT),
-            posted: Mutex::new(Posted::new(1, first)),
+            posted: Mutex::new(Published::new(1, first)),
             news: Condvar::new(),
         });
         let server = HttpServer::start(address, names, clock, Arc::clone(&board)).with_context(|| {
@@ -72,9 +72,9 @@ impl Web {
         Ok(Self { board, server })
     }
 
-    pub fn post(&self, issue: Issue) {
+    pub fn post(&self, issue: PageState) {
         let mut posted = self.board.posted();
-        *posted = Posted::new(posted.version + 1, issue);
+        *posted = Published::new(posted.version + 1, issue);
         self.board.news.notify_all();
     }
 
@@ -84,14 +84,14 @@ impl Web {
     }
 }
 
-struct Board {
+struct PageServer {
     record: &'static str,
     page: String,
-    posted: Mutex<Posted>,
+    posted: Mutex<Published>,
     news: Condvar,
 }
 
-struct Posted {
+struct Published {
     version: u64,
     over: bool,
     state: Arc<str>,
@@ -99,8 +99,8 @@ struct Posted {
     metrics: Arc<str>,
 }
 
-impl Posted {
-    fn new(version: u64, issue: Issue) -> Self {
+impl Published {
+    fn new(version: u64, issue: PageState) -> Self {
         let mut state = issue.state;
         state["version"] = version.into();
         state["over"] = issue.over.into();
@@ -110,13 +110,13 @@ impl Posted {
     }
 }
 
-impl Board {
-    fn posted(&self) -> MutexGuard<'_, Posted> {
+impl PageServer {
+    fn posted(&self) -> MutexGuard<'_, Published> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Site for Board {
+impl Site for PageServer {
     fn answer(&self, path: &str) -> Answer {
         let posted = self.posted();
         let version = posted.version;
@@ -138,7 +138,7 @@ impl Site for Board {
     fn event(&self, seen: &mut u64) -> Option<Arc<str>> {
         /// A connection that nobody holds any more is noticed by writing to it.
         const HEARTBEAT: StdDuration = StdDuration::from_secs(2);
-        let waits = |posted: &mut Posted| posted.version == *seen && !posted.over;
+        let waits = |posted: &mut Published| posted.version == *seen && !posted.over;
         let waited = self.news.wait_timeout_while(self.posted(), HEARTBEAT, waits);
         let posted = waited.unwrap_or_else(PoisonError::into_inner).0;
         if posted.version == *seen {

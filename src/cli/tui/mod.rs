@@ -1,15 +1,15 @@
-//! The full screen: a thread of its own draws what a face shows, a few times a second, and passes on
+//! The full screen: a thread of its own draws what a view shows, a few times a second, and passes on
 //! the keys. However it ends, the terminal is given back as it was.
 
-mod look;
+mod loss_lanes;
 mod ping;
 mod rtt;
 mod serve;
-mod stage;
-mod strip;
+mod terminal_guard;
+mod widgets;
 
-pub use ping::{PingDesk, PingFace};
-pub use serve::ServeFace;
+pub use ping::{PingScreen, SharedView};
+pub use serve::ServerScreen;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,10 +23,10 @@ use ratatui::{DefaultTerminal, Frame};
 use crate::cli::printer::{on_a_terminal, remark};
 use crate::net::{Control, lower_priority};
 use crate::time::Duration;
-use stage::Stage;
+use terminal_guard::TerminalGuard;
 
 /// What a full screen shows.
-pub trait Face: Send + 'static {
+pub trait ScreenView: Send + 'static {
     fn draw(&mut self, frame: &mut Frame);
 
     /// A key that is not one of all faces.
@@ -35,7 +35,7 @@ pub trait Face: Send + 'static {
 
 /// A full screen that is being shown.
 pub struct Tui {
-    stage: Arc<Stage>,
+    guard: Arc<TerminalGuard>,
     gone: Receiver<()>,
 }
 
@@ -46,16 +46,16 @@ impl Tui {
     const PATIENCE: Duration = Duration::from_millis(500);
 
     /// Whoever looks can end the work that this controls, as with signals.
-    pub fn start(face: impl Face, control: Arc<Control>) -> anyhow::Result<Self> {
+    pub fn start(view: impl ScreenView, control: Arc<Control>) -> anyhow::Result<Self> {
         if !on_a_terminal() {
             bail!("--tui needs a terminal to draw on, and standard output is none");
         }
-        let (stage, terminal) = Stage::take().context("cannot draw on this terminal")?;
+        let (guard, terminal) = TerminalGuard::take().context("cannot draw on this terminal")?;
         let (leave, gone) = channel();
-        let until = Arc::clone(&stage);
+        let until = Arc::clone(&guard);
         let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
             lower_priority();
-            let shown = catch_unwind(AssertUnwindSafe(|| show(terminal, face, &control, &until)));
+            let shown = catch_unwind(AssertUnwindSafe(|| show(terminal, view, &control, &until)));
             until.give_back();
             match shown {
                 Ok(Ok(())) => {}
@@ -66,30 +66,30 @@ impl Tui {
             let _ = leave.send(());
         });
         if let Err(error) = started {
-            stage.give_back();
+            guard.give_back();
             return Err(error).context("cannot start a thread");
         }
-        Ok(Self { stage, gone })
+        Ok(Self { guard, gone })
     }
 }
 
 impl Drop for Tui {
     /// From then on the terminal is as it was.
     fn drop(&mut self) {
-        self.stage.close();
+        self.guard.close();
         let _ = self.gone.recv_timeout(Self::PATIENCE.to_std());
-        self.stage.give_back();
+        self.guard.give_back();
     }
 }
 
 fn show(
     mut terminal: DefaultTerminal,
-    mut face: impl Face,
+    mut view: impl ScreenView,
     control: &Control,
-    stage: &Stage,
+    guard: &TerminalGuard,
 ) -> io::Result<()> {
-    while let Some(drawing) = stage.enter() {
-        terminal.draw(|frame| face.draw(frame))?;
+    while let Some(drawing) = guard.enter() {
+        terminal.draw(|frame| view.draw(frame))?;
         drop(drawing);
         if !event::poll(Tui::PERIOD.to_std())? {
             continue;
@@ -101,9 +101,9 @@ fn show(
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => end(control),
             KeyCode::Char('q') => end(control),
-            KeyCode::Char(key) => face.press(key),
+            KeyCode::Char(key) => view.press(key),
             // What closes the help in other programs.
-            KeyCode::Esc => face.press('\x1b'),
+            KeyCode::Esc => view.press('\x1b'),
             _ => {}
         }
     }
@@ -122,7 +122,7 @@ mod panics;
 mod tests {
     /// `UPDATE_DOCUMENTS=1` keeps what is drawn today; look at it before it is committed.
     pub fn assert_drawn(name: &str, drawn: &str) {
-        let path = format!("{}/src/cli/live/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/src/cli/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
             std::fs::write(&path, drawn).unwrap();
         }

@@ -5,9 +5,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::about::About;
 use super::bins::{Bin, Bins};
-use super::ladder::Ladder;
+use super::rtt_buckets::RttBuckets;
+use super::run_info::RunInfo;
 use crate::probe::{Event, Outcome, Resolved};
 use crate::report::{Miss, injection};
 use crate::stats::{Quantiles, Second};
@@ -15,8 +15,8 @@ use crate::time::{Duration, Instant};
 
 /// The state of a run at a moment.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
-    pub about: About,
+pub struct RunSnapshot {
+    pub info: RunInfo,
     /// What the server injects, in words; empty before it has said so.
     pub injects: String,
     /// From time zero; absent before it.
@@ -34,14 +34,14 @@ pub struct Snapshot {
     misses: [u64; Miss::COUNT],
     /// Of replies in time.
     pub rtt: Quantiles,
-    pub ladder: Ladder,
+    pub rtt_buckets: RttBuckets,
     pub bins: Bins,
     /// The newest complete ones.
     pub seconds: VecDeque<Second>,
     pub last_rtt: Option<Duration>,
 }
 
-impl Snapshot {
+impl RunSnapshot {
     /// Replies received to different probes.
     pub fn received(&self) -> u64 {
         self.on_time + self.late
@@ -64,13 +64,13 @@ impl Snapshot {
     }
 
     pub fn left(&self) -> Option<Duration> {
-        Some((self.about.length? - self.elapsed?).max(Duration::ZERO))
+        Some((self.info.length? - self.elapsed?).max(Duration::ZERO))
     }
 }
 
 #[derive(Debug)]
-pub struct Live {
-    now: Snapshot,
+pub struct RunModel {
+    now: RunSnapshot,
     zero: Option<Instant>,
     /// Probes below this number are none of this display's.
     from: u64,
@@ -85,17 +85,17 @@ pub struct Live {
     paced: (Duration, u64),
 }
 
-impl Live {
+impl RunModel {
     const SECONDS: usize = 600;
 
-    pub fn new(about: About) -> Self {
-        Self::starting(about, 0)
+    pub fn new(info: RunInfo) -> Self {
+        Self::starting(info, 0)
     }
 
-    fn starting(about: About, from: u64) -> Self {
+    fn starting(info: RunInfo, from: u64) -> Self {
         Self {
-            now: Snapshot {
-                about,
+            now: RunSnapshot {
+                info,
                 injects: String::new(),
                 elapsed: None,
                 sent: 0,
@@ -107,7 +107,7 @@ impl Live {
                 reordered: 0,
                 misses: [0; Miss::COUNT],
                 rtt: Quantiles::new(),
-                ladder: Ladder::default(),
+                rtt_buckets: RttBuckets::default(),
                 bins: Bins::starting(from),
                 seconds: VecDeque::new(),
                 last_rtt: None,
@@ -124,7 +124,7 @@ impl Live {
 
     /// Begins again with the next probe; the run's own time goes on.
     pub fn reset(&mut self) {
-        let fresh = Self::starting(self.now.about.clone(), self.launched);
+        let fresh = Self::starting(self.now.info.clone(), self.launched);
         let before = std::mem::replace(self, fresh);
         self.now.injects = before.now.injects;
         self.now.elapsed = before.now.elapsed;
@@ -133,7 +133,7 @@ impl Live {
         self.paced = (before.paced.0, self.launched);
     }
 
-    pub fn now(&self) -> &Snapshot {
+    pub fn now(&self) -> &RunSnapshot {
         &self.now
     }
 
@@ -221,7 +221,7 @@ impl Live {
         } else {
             self.now.on_time += 1;
             self.now.rtt.record(rtt);
-            self.now.ladder.record(rtt);
+            self.now.rtt_buckets.record(rtt);
             self.now.last_rtt = Some(rtt);
         }
         self.in_bin(seq, |bin| {

@@ -1,6 +1,6 @@
 //! A run, and a server, as Prometheus reads them: base units, every series there from the start.
 
-use super::Snapshot;
+use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
 use crate::reflect::Counters;
 use crate::report::Miss;
@@ -17,9 +17,9 @@ const CAUSES: [(&str, Miss); 8] = [
     ("unknown", Miss::Unknown),
 ];
 
-pub fn of_run(now: &Snapshot) -> String {
-    let about = &now.about;
-    let mut page = Exposition::labelled(&[("target", &about.host), ("address", &about.address)]);
+pub fn of_run(now: &RunSnapshot) -> String {
+    let info = &now.info;
+    let mut page = Exposition::labelled(&[("target", &info.host), ("address", &info.address)]);
     let counters = [
         ("udpecho_probes_sent_total", "Probes that left.", now.sent),
         ("udpecho_replies_total", "Probes answered, late ones included.", now.received()),
@@ -47,13 +47,13 @@ pub fn of_run(now: &Snapshot) -> String {
     );
     let rtt = "udpecho_rtt_seconds";
     page.family(rtt, Kind::Histogram, "Round-trip times of the replies in time.");
-    for (bound, count) in now.ladder.cumulative() {
+    for (bound, count) in now.rtt_buckets.cumulative() {
         let bound = bound.as_secs_f64().to_string();
         page.sample("udpecho_rtt_seconds_bucket", &[("le", &bound)], count);
     }
-    page.sample("udpecho_rtt_seconds_bucket", &[("le", "+Inf")], now.ladder.count());
-    page.sample("udpecho_rtt_seconds_sum", &[], now.ladder.total().as_secs_f64());
-    page.sample("udpecho_rtt_seconds_count", &[], now.ladder.count());
+    page.sample("udpecho_rtt_seconds_bucket", &[("le", "+Inf")], now.rtt_buckets.count());
+    page.sample("udpecho_rtt_seconds_sum", &[], now.rtt_buckets.total().as_secs_f64());
+    page.sample("udpecho_rtt_seconds_count", &[], now.rtt_buckets.count());
     build_info(&mut page);
     page.finish()
 }

@@ -1,0 +1,18 @@
+//! Models of what runs right now: a measurement or a server, folded from its events into snapshots
+//! that the terminal, the full screen, the live page and `/metrics` show.
+
+mod bins;
+mod exposition;
+pub mod metrics;
+mod rtt_buckets;
+mod run_info;
+mod run_model;
+mod server_model;
+mod status;
+
+pub use bins::Bin;
+pub use exposition::Exposition;
+pub use run_info::RunInfo;
+pub use run_model::{RunModel, RunSnapshot};
+pub use server_model::{Client, ServerModel, ServerSnapshot};
+pub use status::{clock, server_line, status};
