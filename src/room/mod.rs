@@ -2,13 +2,19 @@
 //! what each of them is shown. Deterministic: `now` is an argument.
 
 mod addressing;
+mod command;
+mod event;
 mod flood;
 mod name;
 mod relay;
+mod shown;
+mod talk;
 mod tcp_reply;
 
-pub use addressing::{Addressed, addressed};
-pub use flood::{FloodLimit, Verdict};
+pub use command::{Command, CommandError, OrderCommand};
+pub use event::{Event, HostLoad, LeftReason, Presence, Role, Via};
 pub use name::{Name, NameError};
 pub use relay::{Relay, RelayAnswer};
+pub use shown::shown;
+pub use talk::{Connecting, ConnectionId, NoRoom, Request, Room};
 pub use tcp_reply::TcpReply;

@@ -1,0 +1,186 @@
+//! What a member types or sends, taken apart.
+
+use super::addressing::addressed;
+
+/// A line of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// To everybody, or to those named, as typed.
+    Say {
+        to: Vec<String>,
+        text: String,
+    },
+    Who,
+    /// The load of one host or of all.
+    Load {
+        of: Option<String>,
+    },
+    Rename {
+        to: String,
+    },
+    Help,
+    Quit,
+    Order(OrderCommand),
+}
+
+/// What only members may ask for, or answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderCommand {
+    /// `from` measures to `to`; without `from` the room's server does.
+    Ping {
+        from: Option<String>,
+        to: String,
+        options: Vec<String>,
+    },
+    Yes {
+        order: u32,
+    },
+    No {
+        order: u32,
+    },
+    Stop {
+        order: u32,
+    },
+}
+
+/// Why a line that begins with `/` is no command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("/{0} is no command; /help lists them")]
+    Unknown(String),
+    #[error("{usage}")]
+    Usage { usage: &'static str },
+}
+
+/// What `/help` shows, one line a command.
+pub const HELP: &[&str] = &[
+    "text              say it to everybody",
+    "@anna text        say it to anna; @anna @bea: text to both; //x says /x",
+    "/who              who is here",
+    "/load [NAME]      how busy the hosts are",
+    "/name NAME        change your name",
+    "/ping A B [-n N -i TIME -s BYTES]   A measures to B (members)",
+    "/yes N, /no N     agree to order N, or refuse it",
+    "/stop N           stop order N",
+    "/quit or {quit}   leave",
+];
+
+impl Command {
+    pub fn parse(line: &str) -> Result<Self, CommandError> {
+        let line = line.trim_end_matches(['\r', '\n']);
+        if line.trim() == "{quit}" {
+            return Ok(Self::Quit);
+        }
+        match line.strip_prefix('/') {
+            Some(rest) if !rest.starts_with('/') => Self::parse_slash(rest),
+            // `//x` says `/x`.
+            Some(rest) => Ok(Self::say(rest)),
+            None => Ok(Self::say(line)),
+        }
+    }
+
+    fn say(line: &str) -> Self {
+        let addressed = addressed(line);
+        let to = addressed.to.into_iter().map(str::to_owned).collect();
+        Self::Say { to, text: addressed.text.to_owned() }
+    }
+
+    fn parse_slash(rest: &str) -> Result<Self, CommandError> {
+        let mut words = rest.split_whitespace();
+        let command = words.next().unwrap_or_default();
+        let words: Vec<&str> = words.collect();
+        let usage = |usage| Err(CommandError::Usage { usage });
+        let order = |build: fn(u32) -> OrderCommand, usage_text| match &words[..] {
+            [number] => match number.trim_start_matches('#').parse() {
+                Ok(number) => Ok(Self::Order(build(number))),
+                Err(_) => usage(usage_text),
+            },
+            _ => usage(usage_text),
+        };
+        match (command, &words[..]) {
+            ("who", []) => Ok(Self::Who),
+            ("load", []) => Ok(Self::Load { of: None }),
+            ("load", [name]) => Ok(Self::Load { of: Some((*name).to_owned()) }),
+            ("name", [name]) => Ok(Self::Rename { to: (*name).to_owned() }),
+            ("name", _) => usage("/name NAME; for example /name anna"),
+            ("help", _) => Ok(Self::Help),
+            ("quit", []) => Ok(Self::Quit),
+            ("ping", words) => Ok(Self::Order(ping(words)?)),
+            ("yes", _) => order(|order| OrderCommand::Yes { order }, "/yes N; for example /yes 4"),
+            ("no", _) => order(|order| OrderCommand::No { order }, "/no N; for example /no 4"),
+            ("stop", _) => order(|order| OrderCommand::Stop { order }, "/stop N; for example /stop 4"),
+            _ => Err(CommandError::Unknown(command.chars().take(24).collect())),
+        }
+    }
+}
+
+fn ping(words: &[&str]) -> Result<OrderCommand, CommandError> {
+    let names: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
+    let options = words[names.len()..].iter().map(|word| (*word).to_owned()).collect();
+    let owned = |name: &str| name.trim_start_matches('@').to_owned();
+    match names[..] {
+        [to] => Ok(OrderCommand::Ping { from: None, to: owned(to), options }),
+        [from, to] => Ok(OrderCommand::Ping { from: Some(owned(from)), to: owned(to), options }),
+        _ => Err(CommandError::Usage {
+            usage: "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn say(to: &[&str], text: &str) -> Command {
+        Command::Say { to: to.iter().map(|name| (*name).to_owned()).collect(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn lines_are_talk_and_slashes_commands() {
+        let order = |order| Command::Order(order);
+        for (line, command) in [
+            ("hello\r\n", say(&[], "hello")),
+            ("@bea hi", say(&["bea"], "hi")),
+            ("//etc/hosts", say(&[], "/etc/hosts")),
+            ("{quit}\n", Command::Quit),
+            ("/quit", Command::Quit),
+            ("/who", Command::Who),
+            ("/load bea", Command::Load { of: Some("bea".into()) }),
+            ("/name dora", Command::Rename { to: "dora".into() }),
+            ("/yes #4", order(OrderCommand::Yes { order: 4 })),
+            ("/stop 4", order(OrderCommand::Stop { order: 4 })),
+            (
+                "/ping anna @bea -n 1000 -i 20ms",
+                order(OrderCommand::Ping {
+                    from: Some("anna".into()),
+                    to: "bea".into(),
+                    options: ["-n", "1000", "-i", "20ms"].map(str::to_owned).to_vec(),
+                }),
+            ),
+        ] {
+            assert_eq!(Command::parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_answered_with_what_works() {
+        for (line, told) in [
+            ("/dance", "/dance is no command; /help lists them"),
+            ("/name", "/name NAME; for example /name anna"),
+            ("/yes soon", "/yes N; for example /yes 4"),
+            ("/ping", "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100"),
+        ] {
+            assert_eq!(Command::parse(line).unwrap_err().to_string(), told);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_survived(line: String) {
+            let _ = Command::parse(&line);
+            let _ = Command::parse(&format!("/{line}"));
+        }
+    }
+}

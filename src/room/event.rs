@@ -1,0 +1,253 @@
+//! What a member is told. One stream of events, shown as text lines or as JSON.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::HELP;
+use super::name::Name;
+
+/// One thing that a member is told; in JSON its `event` names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first thing that anybody sees.
+    Greeting,
+    Welcome {
+        name: Name,
+        role: Role,
+        encrypted: bool,
+        here: Vec<Presence>,
+    },
+    Joined {
+        name: Name,
+    },
+    Left {
+        name: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<LeftReason>,
+    },
+    Renamed {
+        from: Name,
+        to: Name,
+    },
+    Said {
+        from: Name,
+        /// Empty: to everybody.
+        to: Vec<Name>,
+        text: String,
+    },
+    Who {
+        here: Vec<Presence>,
+    },
+    Load {
+        hosts: Vec<HostLoad>,
+    },
+    Help,
+    /// What the member asked for cannot be done.
+    Refused {
+        why: String,
+    },
+    /// Lines of the member were not passed on.
+    Dropped {
+        why: String,
+    },
+    /// The connection ends.
+    Closed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<LeftReason>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Talks, looks, reads results.
+    Guest,
+    /// Also measures, hands over files, scans: has the key, or is a client of ours where there is none.
+    Member,
+}
+
+/// What somebody is connected with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// `nc`, telnet, a ten-line client.
+    Text,
+    Json,
+    Page,
+    Client,
+    Agent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    /// Did not read what was sent: 256 kB or 500 events waited.
+    SlowReader,
+    Flood,
+    /// Gave no name within ten seconds.
+    NoName,
+}
+
+/// Somebody who is here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Presence {
+    pub name: Name,
+    pub role: Role,
+    pub via: Via,
+}
+
+/// How busy a member's host is, as its client last said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostLoad {
+    pub name: Name,
+    /// `None`: it does not share its load.
+    pub verdict: Option<String>,
+}
+
+impl Event {
+    /// The event as lines of text, without the last end of line. What members say begins with a name and
+    /// a colon, lines of the room with `-- ` or a name and no colon.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Greeting => "Greetings from the cave! Now type your name and press enter!".to_owned(),
+            Self::Welcome { name, role, encrypted, here } => {
+                let others = if here.is_empty() { "nobody else".to_owned() } else { list(here) };
+                let encrypted = if *encrypted { "Encrypted" } else { "Not encrypted" };
+                let role = role.words();
+                format!(
+                    "Welcome {name}! If you ever want to quit, type {{quit}} to exit.\n\
+                     -- here: {others}. {encrypted}; you are a {role}. /help"
+                )
+            }
+            Self::Joined { name } => format!("{name} has joined the chat!"),
+            Self::Left { name, reason: None } => format!("{name} has left the chat."),
+            Self::Left { name, reason: Some(reason) } => {
+                format!("{name} has left the chat.\n-- {name} was disconnected: {}", reason.words())
+            }
+            Self::Renamed { from, to } => format!("-- {from} is {to} now"),
+            Self::Said { from, to, text } if to.is_empty() => format!("{from}: {text}"),
+            Self::Said { from, to, text } => {
+                let names: Vec<&str> = to.iter().map(Name::as_str).collect();
+                format!("{from} to {}: {text}", names.join(", "))
+            }
+            Self::Who { here } => format!("-- here: {}", list(here)),
+            Self::Load { hosts } => lines(hosts.iter().map(|host| {
+                let verdict = host.verdict.as_deref().unwrap_or("does not share its load");
+                format!("{}: {verdict}", host.name)
+            })),
+            Self::Help => lines(HELP.iter().map(|line| (*line).to_owned())),
+            Self::Refused { why } | Self::Dropped { why } => format!("-- {why}"),
+            Self::Closed { reason: None } => "{quit}".to_owned(),
+            Self::Closed { reason: Some(reason) } => format!("-- disconnected: {}", reason.words()),
+        }
+    }
+
+    /// Roughly the memory and the bytes on the wire that it takes.
+    pub(super) fn weight(&self) -> usize {
+        const OVERHEAD: usize = 64;
+        OVERHEAD
+            + match self {
+                Self::Said { to, text, .. } => text.len() + to.len() * 24,
+                Self::Welcome { here, .. } | Self::Who { here } => here.len() * 40,
+                Self::Load { hosts } => hosts.len() * 100,
+                Self::Refused { why } | Self::Dropped { why } => why.len(),
+                Self::Help => 600,
+                _ => 0,
+            }
+    }
+}
+
+impl Role {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Member => "member",
+        }
+    }
+}
+
+impl Via {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "script",
+            Self::Page => "page",
+            Self::Client => "client",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+impl LeftReason {
+    fn words(self) -> &'static str {
+        match self {
+            Self::SlowReader => "did not read what was sent",
+            Self::Flood => "sent too much for a minute",
+            Self::NoName => "gave no name within 10 s",
+        }
+    }
+}
+
+fn list(here: &[Presence]) -> String {
+    let mut text = String::new();
+    for (index, presence) in here.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{comma}{} ({})", presence.name, presence.via.words());
+    }
+    text
+}
+
+fn lines(each: impl Iterator<Item = String>) -> String {
+    each.map(|line| format!("-- {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    #[test]
+    fn text_lines_are_those_of_the_original_to_the_letter() {
+        let presence = |text, via| Presence { name: name(text), role: Role::Guest, via };
+        let said = |to: &[&str], text: &str| Event::Said {
+            from: name("anna"),
+            to: to.iter().map(|to| name(to)).collect(),
+            text: text.into(),
+        };
+        for (event, text) in [
+            (Event::Greeting, "Greetings from the cave! Now type your name and press enter!"),
+            (
+                Event::Welcome {
+                    name: name("anna"),
+                    role: Role::Guest,
+                    encrypted: false,
+                    here: vec![presence("bea", Via::Agent), presence("carl", Via::Page)],
+                },
+                "Welcome anna! If you ever want to quit, type {quit} to exit.\n\
+                 -- here: bea (agent), carl (page). Not encrypted; you are a guest. /help",
+            ),
+            (Event::Joined { name: name("dora") }, "dora has joined the chat!"),
+            (Event::Left { name: name("dora"), reason: None }, "dora has left the chat."),
+            (said(&[], "hello"), "anna: hello"),
+            (said(&["bea"], "which kernel?"), "anna to bea: which kernel?"),
+            (said(&["bea", "carl"], "look at #4"), "anna to bea, carl: look at #4"),
+            (Event::Closed { reason: None }, "{quit}"),
+        ] {
+            assert_eq!(event.text(), text);
+        }
+    }
+
+    #[test]
+    fn json_says_the_same_and_is_read_back() {
+        let event = Event::Said { from: name("anna"), to: vec![name("bea")], text: "hi \"b\"".into() };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(json, r#"{"event":"said","from":"anna","to":["bea"],"text":"hi \"b\""}"#);
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}
