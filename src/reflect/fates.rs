@@ -6,14 +6,11 @@
 //! it at most, and back not at all. A number out of the window is noted; a second one near it, the next
 //! to arrive, moves the window there.
 
-use std::ptr;
-
 use super::blocks::Blocks;
 use crate::wire::native::ProbeStatus;
 
-/// The fates of the probes in a window of numbers. What is looked at for each probe comes first.
+/// The fates of the probes in a window of numbers.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Fates {
     /// Those of the block of numbers that the newest probe is in. Empty if there was no memory for it.
     newest: Box<[u8]>,
@@ -109,10 +106,6 @@ fn improve(place: &mut u8, fate: ProbeStatus) -> Option<ProbeStatus> {
 
 impl Fates {
     const SHORTEST_BLOCK_BITS: u32 = 6;
-    /// So many bytes are looked at when a reply leaves.
-    #[cfg(test)]
-    pub const LOOKED_AT: usize = std::mem::offset_of!(Fates, probes);
-
     pub fn new(first_seq: u64, window: u32) -> Self {
         let window_bits = window.next_power_of_two().ilog2();
         // Twice the square root: neither a block nor the table of all of them is large.
@@ -181,11 +174,6 @@ impl Fates {
         if matches!(fate, ProbeStatus::DroppedUp | ProbeStatus::DroppedDown) {
             self.dropped += 1;
         }
-    }
-
-    /// Where the fate of this probe is kept, if it is.
-    pub fn address(&self, seq: u64) -> Option<*const u8> {
-        self.place(seq).map(ptr::from_ref)
     }
 
     /// The nibble that the truth carries.

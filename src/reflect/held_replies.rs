@@ -1,10 +1,7 @@
 //! Replies that wait for their time, with the bytes they will carry. Memory is what bounds how many
-//! can wait, so what is kept of each is packed; and to fetch it is what takes the time, so a short one
-//! lies in one place.
+//! can wait, so what is kept of each is packed.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::num::NonZeroU8;
-use std::ops::Deref;
 
 use crate::endpoints::Endpoints;
 use crate::impair::HoldQueue;
@@ -32,119 +29,74 @@ pub enum HeldKind {
     Verbatim,
 }
 
-/// All that is held, in at most so many bytes of memory. Of two of one session, or of two that are no session's, that
-/// are due at once the first held leaves first.
+/// All that is held, in at most so many bytes of memory. Of two that are due at once the first held leaves first.
 pub struct HeldReplies {
-    /// Of sessions, whose datagrams are of one length each: so none is both here and there.
-    short: HoldQueue<Packed<Short>>,
-    other: HoldQueue<Packed<Box<[u8]>>>,
-    /// Bytes of the datagrams that lie apart, as the allocator has them.
-    apart: usize,
-    /// The most that each queue held at once: it keeps the memory for them.
-    most_short: usize,
-    most_other: usize,
+    queue: HoldQueue<Packed>,
+    /// Bytes of the datagrams, as the allocator has them.
+    datagrams: usize,
+    /// The most that were held at once: the queue keeps the memory for them.
+    most: usize,
     capacity: usize,
 }
 
 impl HeldReplies {
-    const SHORT: usize = HoldQueue::<Packed<Short>>::BYTES_AT_MOST;
-    const OTHER: usize = HoldQueue::<Packed<Box<[u8]>>>::BYTES_AT_MOST;
+    const EACH: usize = HoldQueue::<Packed>::BYTES_AT_MOST;
+    /// An empty queue gives back its memory if that is more than this part of the capacity.
+    const KEPT: usize = 16;
 
     pub fn new(capacity: usize) -> Self {
-        let (short, other) = (HoldQueue::new(), HoldQueue::new());
-        Self { short, other, apart: 0, most_short: 0, most_other: 0, capacity }
+        Self { queue: HoldQueue::new(), datagrams: 0, most: 0, capacity }
     }
 
     pub fn len(&self) -> usize {
-        self.short.len() + self.other.len()
+        self.queue.len()
     }
 
     /// Bytes of memory that the replies held now take.
     pub fn bytes(&self) -> usize {
-        self.short.len() * Self::SHORT + self.other.len() * Self::OTHER + self.apart
+        self.queue.len() * Self::EACH + self.datagrams
     }
 
     pub fn next_due(&self) -> Option<Instant> {
-        self.short.next_due().into_iter().chain(self.other.next_due()).min()
+        self.queue.next_due()
     }
 
     /// Holds a reply until it is due; false if there is no room for it.
     pub fn offer(&mut self, held: Held, datagram: &[u8]) -> bool {
-        let short = short(&held, datagram);
-        let needed = match short {
-            Some(_) if self.short.len() < self.most_short => 0,
-            Some(_) => Self::SHORT,
-            None if self.other.len() < self.most_other => allocated(datagram.len()),
-            None => Self::OTHER + allocated(datagram.len()),
-        };
-        if self.taken() + needed > self.capacity {
-            self.give_back();
+        if self.queue.is_empty() && self.most * Self::EACH > self.capacity / Self::KEPT {
+            *self = Self::new(self.capacity);
         }
-        let has_room = self.taken() + needed <= self.capacity;
+        let grows = if self.queue.len() < self.most { 0 } else { Self::EACH };
+        let has_room = self.taken() + grows + allocated(datagram.len()) <= self.capacity;
         if has_room {
-            self.push(held, short, datagram);
+            self.push(held, datagram);
         }
         has_room
     }
 
     /// Bytes of memory taken, for what is held and for what was held before.
     fn taken(&self) -> usize {
-        self.most_short * Self::SHORT + self.most_other * Self::OTHER + self.apart
+        self.most * Self::EACH + self.datagrams
     }
 
-    /// Gives back the memory of a queue that is empty, where the other needs it.
-    fn give_back(&mut self) {
-        if self.short.is_empty() && self.most_short > 0 {
-            (self.short, self.most_short) = (HoldQueue::new(), 0);
-        }
-        if self.other.is_empty() && self.most_other > 0 {
-            (self.other, self.most_other) = (HoldQueue::new(), 0);
-        }
-    }
-
-    fn push(&mut self, held: Held, short: Option<Short>, datagram: &[u8]) {
-        let due = held.received + held.hold;
-        if let Some(short) = short {
-            self.short.push(due, Packed::new(held, short));
-        } else {
-            self.apart += allocated(datagram.len());
-            self.other.push(due, Packed::new(held, datagram.into()));
-        }
-        self.most_short = self.most_short.max(self.short.len());
-        self.most_other = self.most_other.max(self.other.len());
-    }
-
-    /// Shows the datagram of each that is due by then, once, and names to whoever fetches it where they lie.
-    pub fn look_ahead(&mut self, until: Instant, fetch: impl Fn(*const u8), mut show: impl FnMut(&[u8])) {
-        self.short.look_ahead(until, &fetch, |held| show(&held.datagram));
-        self.other.look_ahead(until, fetch, |held| show(&held.datagram));
+    fn push(&mut self, held: Held, datagram: &[u8]) {
+        self.datagrams += allocated(datagram.len());
+        self.queue.push(held.received + held.hold, Packed::new(held, datagram.into()));
+        self.most = self.most.max(self.queue.len());
     }
 
     /// Takes the next that is due, its bytes written to `buffer`. Of one with further copies these stay.
     pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
-        let other_due = self.other.next_due().unwrap_or(Instant::FAR_FUTURE);
-        let others = self.other.len();
-        let short_is_next = self.short.next_due().is_some_and(|due| due <= other_due);
-        // Where nothing is due both are told the time.
-        let (held, length) = if short_is_next {
-            pop(&mut self.short, now, buffer).or_else(|| pop(&mut self.other, now, buffer))
-        } else {
-            pop(&mut self.other, now, buffer).or_else(|| pop(&mut self.short, now, buffer))
-        }?;
-        if self.other.len() < others {
-            self.apart -= allocated(length);
-        }
+        let (due, packed) = self.queue.pop_due(now)?;
+        let length = packed.datagram.len();
+        buffer[..length].copy_from_slice(&packed.datagram);
+        self.datagrams -= allocated(length);
+        let held = packed.unpack(due);
         if let Some(extra_copies) = held.extra_copies.checked_sub(1) {
-            let copy = Held { extra_copies, is_copy: true, ..held };
-            self.push(copy, short(&copy, &buffer[..length]), &buffer[..length]);
+            self.push(Held { extra_copies, is_copy: true, ..held }, &buffer[..length]);
         }
         Some((held, length))
     }
-}
-
-/// A native datagram that is short enough to be kept with the rest.
-fn short(held: &Held, datagram: &[u8]) -> Option<Short> {
-    if held.kind == HeldKind::Verbatim { None } else { Short::new(datagram) }
 }
 
 /// Bytes that an allocator takes for so many: its own, and up to a multiple of 16.
@@ -152,49 +104,9 @@ const fn allocated(length: usize) -> usize {
     if length == 0 { 0 } else { (length + 8).next_multiple_of(16) }
 }
 
-fn pop<D: Deref<Target = [u8]>>(
-    queue: &mut HoldQueue<Packed<D>>,
-    now: Instant,
-    buffer: &mut [u8],
-) -> Option<(Held, usize)> {
-    let (due, packed) = queue.pop_due(now)?;
-    let length = packed.datagram.len();
-    buffer[..length].copy_from_slice(&packed.datagram);
-    Some((packed.unpack(due), length))
-}
-
-/// A datagram that is kept with the rest: with that and with what the queue adds it takes two lines of
-/// the processor's cache, which is too much for one that is shorter still.
-struct Short {
-    /// Never zero, so that a place without any needs no more room to say so.
-    length: NonZeroU8,
-    bytes: [u8; Short::LONGEST],
-}
-
-impl Short {
-    const SHORTEST: usize = 48;
-    const LONGEST: usize = 71;
-
-    fn new(datagram: &[u8]) -> Option<Self> {
-        let length = u8::try_from(datagram.len()).ok().and_then(NonZeroU8::new)?;
-        let mut bytes = [0; Self::LONGEST];
-        let room = bytes.get_mut(..datagram.len()).filter(|room| room.len() >= Self::SHORTEST)?;
-        room.copy_from_slice(datagram);
-        Some(Self { length, bytes })
-    }
-}
-
-impl Deref for Short {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length.get())]
-    }
-}
-
 /// A held reply without what its due time and its bytes tell already.
-struct Packed<D> {
-    datagram: D,
+struct Packed {
+    datagram: Box<[u8]>,
     hold: Duration,
     /// IPv4 addresses as IPv6 has them.
     remote: [u8; 16],
@@ -205,7 +117,7 @@ struct Packed<D> {
     extra_copies: u8,
 }
 
-impl<D> Packed<D> {
+impl Packed {
     const REMOTE_V4: u8 = 1;
     const LOCAL_V4: u8 = 2;
     const NO_LOCAL: u8 = 4;
@@ -213,7 +125,7 @@ impl<D> Packed<D> {
     const CORRUPTED: u8 = 16;
     const COPY: u8 = 32;
 
-    fn new(held: Held, datagram: D) -> Self {
+    fn new(held: Held, datagram: Box<[u8]>) -> Self {
         let Endpoints { remote, local } = held.path;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let (native, corrupted) = match held.kind {
@@ -306,12 +218,7 @@ mod tests {
     }
 
     fn datagram() -> impl Strategy<Value = Vec<u8>> {
-        let length = prop_oneof![
-            0..200_usize,
-            Short::SHORTEST - 1..=Short::SHORTEST,
-            Short::LONGEST..=Short::LONGEST + 1
-        ];
-        length.prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
+        (0..200_usize).prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
     }
 
     proptest! {
@@ -359,7 +266,6 @@ mod tests {
         assert_eq!(out.collect::<Vec<_>>(), lengths);
     }
 
-    /// What one kind of reply took before does not come on top of what another takes.
     #[test]
     fn the_memory_taken_stays_within_the_capacity() {
         let mut queue = HeldReplies::new(100_000);
@@ -383,10 +289,7 @@ mod tests {
     /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
     #[test]
     fn a_held_reply_is_small() {
-        let other = size_of::<Packed<Box<[u8]>>>();
-        assert!(other <= 64, "{other} bytes");
-        assert_eq!(HoldQueue::<Packed<Short>>::BYTES_AT_REST, 2 * 64, "not two lines");
-        let short = HoldQueue::<Packed<Short>>::BYTES_AT_MOST;
-        assert!(short <= Short::SHORTEST + 128, "{short} bytes for the shortest");
+        let packed = size_of::<Packed>();
+        assert!(packed <= 64, "{packed} bytes");
     }
 }

@@ -191,8 +191,6 @@ pub struct Server {
     plain: Pipeline,
     plain_seen: u64,
     held: HeldReplies,
-    /// The probes whose replies are next; empty at rest.
-    soon: Vec<(wire::Token, u64)>,
     counters: Counters,
     /// Whether what comes is stamped by the kernel; told to clients.
     kernel_stamps: bool,
@@ -230,7 +228,6 @@ impl Server {
             spent: Spent::new(settings.max_sessions),
             text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
-            soon: Vec::new(),
             counters: Counters::default(),
             kernel_stamps: false,
             stop_asked: false,

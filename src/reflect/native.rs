@@ -256,24 +256,6 @@ impl Server {
         None
     }
 
-    /// Has fetched what the next replies are made of: `fetch` is told where it is. Where thousands wait it has
-    /// left the processor's cache, and each reply would wait three times: for itself, for its session, and
-    /// for its fate.
-    pub fn look_ahead(&mut self, now: Instant, fetch: impl Fn(*const u8)) {
-        const SOON: Duration = Duration::from_micros(64);
-        let Self { held, sessions, soon, .. } = self;
-        held.look_ahead(now + SOON, &fetch, |datagram| {
-            if let Ok(Message::Probe(probe)) = decode(datagram) {
-                sessions.address(probe.token).into_iter().for_each(&fetch);
-                soon.push((probe.token, probe.seq));
-            }
-        });
-        for (token, seq) in soon.drain(..) {
-            let fate = sessions.get(token).and_then(|session| session.fates.address(seq));
-            fate.into_iter().for_each(&fetch);
-        }
-    }
-
     /// Takes the next held reply that is due and finishes it: its header tells how long it was here.
     pub(super) fn release(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
         let (held, length) = self.held.pop_due(now, buffer)?;

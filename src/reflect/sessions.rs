@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, SocketAddr};
-use std::ptr;
 
 use super::Notice;
 use super::fates::{Arrival, Fates, Trust};
@@ -22,9 +21,7 @@ pub struct Opening {
     pub size: u32,
 }
 
-/// One client's measurement. Where there are thousands, to fetch them takes longer than to handle a probe:
-/// a reply that leaves needs the first line of the processor's cache, a probe that comes the second as well.
-#[repr(C, align(64))]
+/// One client's measurement.
 pub struct Session {
     pub token: Token,
     pub pipeline: Pipeline,
@@ -193,11 +190,6 @@ impl Sessions {
 
     pub fn at_mut(&mut self, at: Index) -> &mut Session {
         self.slots[at.get()].as_mut().expect("the index of an open session")
-    }
-
-    /// Where the session of this token lies, if there is one.
-    pub fn address(&self, token: Token) -> Option<*const u8> {
-        self.find(token).map(|at| ptr::from_ref(&self.slots[at.get()]).cast())
     }
 
     pub fn get(&self, token: Token) -> Option<&Session> {
@@ -370,10 +362,5 @@ mod tests {
         let tables = size_of::<(Opening, u32)>() * 2 + size_of::<(Token, u32)>() * 2;
         let bytes = size_of::<Option<Session>>() + tables;
         assert!(bytes <= 1200, "{bytes} bytes");
-        let of_a_reply = std::mem::offset_of!(Session, fates) + Fates::LOOKED_AT;
-        assert!(of_a_reply <= 64, "{of_a_reply} bytes");
-        // An IPv4 address lies in the first half of its place.
-        let of_a_probe = std::mem::offset_of!(Session, remote) + size_of::<SocketAddr>() / 2;
-        assert!(of_a_probe <= 2 * 64, "{of_a_probe} bytes");
     }
 }

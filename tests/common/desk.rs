@@ -64,7 +64,6 @@ impl Desk {
         while let Some(at) = self.server.poll_timeout().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             self.server.handle_timeout(self.now);
-            self.server.look_ahead(self.now, |_| ());
             while let Some((path, length)) = self.server.poll_transmit(self.now, &mut self.buffer) {
                 let datagram = self.buffer[..length].to_vec();
                 sent.push(Sent { at: self.now, to: path.remote, datagram });

@@ -12,7 +12,7 @@ fn ping(port: u16, flags: &str) -> String {
 #[test]
 fn a_status_line_stays_under_the_lines_and_is_gone_at_the_end() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
-    let terminal = Terminal::start(folder.path(), &ping(serve.port, "-n 8 -i 0.25"), (80, 24));
+    let terminal = Terminal::start(folder.path(), &ping(serve.port, "-n 8 -i 0.25"), (80, 40));
     let screen = terminal.wait_for(|screen| screen.contains(" sent, ") && screen.contains("p50/p99"));
     let status = screen.trim_end().lines().last().unwrap();
     for part in [" sent, ", " received, ", " in flight, 0 % lost, p50/p99 ", " ms, 0:0", " left"] {

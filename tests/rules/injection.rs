@@ -1,6 +1,5 @@
 //! What a server injects: how much, to whom, and that it says so.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use udpecho::impair::{Impairment, Pipeline};
@@ -25,26 +24,6 @@ fn patient(count: u64, every: Duration) -> Settings {
 
 fn holds(rows: &[Resolved]) -> Vec<Duration> {
     rows.iter().filter_map(|row| row.hold).collect()
-}
-
-#[test]
-fn what_the_next_replies_are_made_of_is_named_once_before_they_are_due() {
-    let mut desk = Desk::new(injecting("delay=constant:10ms".parse().unwrap()));
-    let tokens = [1, 2, 3].map(|nonce| desk.open(address(false, nonce as u32), nonce, 64).unwrap());
-    for (source, token) in (1..).zip(tokens) {
-        assert_eq!(desk.send(address(false, source), &probe(token, 0, 64)), None, "it is held");
-    }
-    let named = |desk: &mut Desk, at: Instant| {
-        let lines = RefCell::new(BTreeSet::new());
-        desk.server.look_ahead(at, |place| _ = lines.borrow_mut().insert(place.addr() / 64));
-        lines.into_inner().len()
-    };
-    let due = desk.now + millis(10);
-    assert_eq!(named(&mut desk, due - millis(1)), 0, "nothing is due soon");
-    // Two lines of the first held, for the others wait behind it; of each its session and its fate.
-    assert_eq!(named(&mut desk, due), 2 + 3 * 2);
-    assert_eq!(named(&mut desk, due), 0, "again");
-    assert_eq!(desk.pass(millis(20)).len(), 3);
 }
 
 #[test]

@@ -34,8 +34,6 @@ pub struct HoldQueue<T> {
     /// What is due later still.
     beyond: BinaryHeap<Reverse<Key>>,
     turned: i64,
-    /// What is due up to this tick has been shown.
-    shown: i64,
     soonest: Instant,
     /// How many keys there were: of two that are due at once the older one is first.
     keys: u64,
@@ -65,7 +63,6 @@ impl<T> HoldQueue<T> {
             wheel: Wheel::new(),
             beyond: BinaryHeap::new(),
             turned: BEFORE_ALL,
-            shown: BEFORE_ALL,
             soonest: Instant::FAR_FUTURE,
             keys: 0,
             list: Vec::new(),
@@ -109,27 +106,6 @@ impl<T> HoldQueue<T> {
         let item = self.items.remove(key.place)?;
         self.soonest = self.find_soonest();
         Some((key.due, item))
-    }
-
-    /// Shows each item that is due by then, once, after naming to whoever fetches it where the first of each
-    /// slot lies. What is held for a shorter time, or is due beyond the horizon, is left out.
-    pub fn look_ahead(&mut self, until: Instant, fetch: impl Fn(*const u8), mut show: impl FnMut(&T)) {
-        if self.is_empty() {
-            return;
-        }
-        let after = self.shown.max(self.turned);
-        let to = tick_of(until).min(self.turned + SLOTS);
-        for first in self.wheel.firsts(after, to) {
-            self.items.lines(first).for_each(&fetch);
-        }
-        for first in self.wheel.firsts(after, to) {
-            let mut next = Some(first);
-            while let Some(place) = next {
-                self.items.get(place).into_iter().for_each(&mut show);
-                next = self.items.link(place).next;
-            }
-        }
-        self.shown = after.max(to);
     }
 
     fn put(&mut self, due: Instant, place: Place) {
@@ -204,7 +180,6 @@ impl<T> fmt::Debug for HoldQueue<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
@@ -312,30 +287,6 @@ mod tests {
             }
             assert_eq!(queue.pop_due(now), None);
             assert_eq!(queue.next_due(), oracle.next_due());
-        }
-    }
-
-    #[test]
-    fn all_that_is_held_for_long_enough_is_shown_once_before_it_is_due() {
-        let ahead = Duration::from_micros(64);
-        let mut queue = HoldQueue::new();
-        let mut shown = vec![0; 50_000];
-        let delays = crate::rng::Stream::new(7, "test");
-        for seq in 0..shown.len() {
-            let now = at(5_000_000_000 + 100_000 * seq as i64);
-            let delay = Duration::from_millis(700).mul_f64(delays.unit(seq as u64));
-            queue.push(now + delay, (seq, now + delay, delay));
-            let named = Cell::new(0);
-            let fetch = |_| named.set(named.get() + 1);
-            queue.look_ahead(now + ahead, fetch, |&(seq, due, _)| {
-                shown[seq] += 1;
-                assert!(tick_of(due) <= tick_of(now + ahead), "{seq} too early");
-                assert!(named.get() > 0);
-            });
-            while let Some((_, (seq, _, delay))) = queue.pop_due(now) {
-                let times = if delay > ahead * 2 { 1..=1 } else { 0..=1 };
-                assert!(times.contains(&shown[seq]), "{seq} {} times", shown[seq]);
-            }
         }
     }
 

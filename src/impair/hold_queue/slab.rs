@@ -2,29 +2,18 @@
 //! are taken again.
 //!
 //! It grows by one chunk at a time, so that growing never moves what is held: at a million items
-//! that would stop the server for longer than many a reply is held. An item lies behind its link, so
-//! that whoever walks a slot's list has fetched what is read next.
+//! that would stop the server for longer than many a reply is held.
 
 use std::num::NonZeroU32;
-use std::ptr;
 
 const CHUNK: usize = 1024;
-/// Of the processor's cache.
-const LINE: usize = 64;
 
 pub(super) struct Slab<T> {
-    chunks: Vec<Vec<Row<T>>>,
+    chunks: Vec<Vec<Cell<T>>>,
     /// The first of the list of free places.
     free: Option<Place>,
     len: usize,
 }
-
-/// Cells side by side, the first of which begins with a line of the processor's cache: so does each,
-/// if its size is one of lines, and none is larger for it.
-#[repr(align(64))]
-struct Row<T>([Cell<T>; ROW]);
-
-const ROW: usize = 8;
 
 pub(super) struct Cell<T> {
     link: Link,
@@ -52,10 +41,10 @@ impl Place {
         Self(index.expect("fewer than four thousand million items are held"))
     }
 
-    /// Its chunk, its row in that, its cell in that.
-    const fn split(self) -> (usize, usize, usize) {
+    /// Its chunk, and its cell in that.
+    const fn split(self) -> (usize, usize) {
         let index = self.0.get() as usize - 1;
-        (index / CHUNK, index % CHUNK / ROW, index % ROW)
+        (index / CHUNK, index % CHUNK)
     }
 }
 
@@ -91,40 +80,28 @@ impl<T> Slab<T> {
         self.cell(place).link
     }
 
-    pub(super) fn get(&self, place: Place) -> Option<&T> {
-        self.cell(place).item.as_ref()
-    }
-
-    /// Where each line is that it lies on.
-    pub(super) fn lines(&self, place: Place) -> impl Iterator<Item = *const u8> {
-        let cell = ptr::from_ref(self.cell(place)).cast::<u8>();
-        (0..size_of::<Cell<T>>()).step_by(LINE).map(move |at| cell.wrapping_add(at))
-    }
-
     pub(super) fn set_link(&mut self, place: Place, link: Link) {
         self.cell_mut(place).link = link;
     }
 
     fn cell(&self, place: Place) -> &Cell<T> {
-        let (chunk, row, at) = place.split();
-        &self.chunks[chunk][row].0[at]
+        let (chunk, at) = place.split();
+        &self.chunks[chunk][at]
     }
 
     fn cell_mut(&mut self, place: Place) -> &mut Cell<T> {
-        let (chunk, row, at) = place.split();
-        &mut self.chunks[chunk][row].0[at]
+        let (chunk, at) = place.split();
+        &mut self.chunks[chunk][at]
     }
 
     /// The next place that there never was; every other one is taken.
     fn append(&mut self) -> Place {
         let place = Place::new(self.len);
-        let (chunk, row, _) = place.split();
+        let (chunk, _) = place.split();
         if chunk == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(CHUNK / ROW));
+            self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        if row == self.chunks[chunk].len() {
-            self.chunks[chunk].push(Row(std::array::from_fn(|_| Cell { link: Link::NONE, item: None })));
-        }
+        self.chunks[chunk].push(Cell { link: Link::NONE, item: None });
         place
     }
 }

@@ -81,15 +81,6 @@ impl Wheel {
         Some(due_at(tick, self.slots[slot_of(tick)].soonest))
     }
 
-    /// The first of the list of each slot after one tick and up to another, at most a turn later.
-    pub(super) fn firsts(&self, after: i64, to: i64) -> impl Iterator<Item = Place> {
-        let mut tick = after;
-        std::iter::from_fn(move || {
-            tick = self.occupied_after(tick).filter(|tick| *tick <= to)?;
-            self.slots[slot_of(tick)].first
-        })
-    }
-
     /// The first of the `SLOTS` ticks after this one in which something is due.
     fn occupied_after(&self, tick: i64) -> Option<i64> {
         let from = slot_of(tick + 1);

@@ -91,7 +91,6 @@ impl fmt::Display for Loss {
 
 /// The randomness of the losses in one direction of one session.
 #[derive(Clone, Debug)]
-#[repr(C)]
 pub(super) struct LossDraws {
     losses: Stream,
     chain: Chain,
