@@ -3,6 +3,7 @@
 
 pub mod auth;
 mod fields;
+pub mod irtt;
 pub mod native;
 pub mod stamp;
 pub mod text;
