@@ -17,7 +17,7 @@ use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::auth::Key;
 use udpecho::wire::native::{
-    Forgotten, Probe, Reply, SocketMark, Token, emit_close, emit_stop, emit_stopped,
+    Probe, Reply, SocketMark, Token, UnknownSession, emit_close, emit_stop, emit_stopped,
 };
 use udpecho::wire::text;
 
@@ -146,7 +146,7 @@ impl Dice {
             2 => emit_stop(token, &mut buffer),
             3 => emit_stopped(token, true, &mut buffer),
             4 => emit_close(token, &mut buffer),
-            5 => Forgotten { token, seq: Some(seq) }.emit(&mut buffer),
+            5 => UnknownSession { token, seq: Some(seq) }.emit(&mut buffer),
             6 => text::emit_calibrate(512, &mut buffer),
             7 => {
                 // Not a number of any client's: the ledger tells them apart by it.

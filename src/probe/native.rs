@@ -9,8 +9,8 @@ use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Rest, TAG};
 use crate::wire::native::{
-    Forgotten, MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, decode, emit_close,
-    emit_stop,
+    MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, UnknownSession, decode,
+    emit_close, emit_stop,
 };
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Native {
 
     /// Completes a probe that `emit_probe` wrote. Its payload is that of all, and so is that part of its seal.
     pub fn finalize(&self, now: Instant, datagram: &mut [u8], length: usize) {
-        Probe::leaves(now, datagram);
+        Probe::set_sent(now, datagram);
         if let Some(rest) = &self.rest {
             rest.seal(datagram, length - TAG);
         }
@@ -182,7 +182,7 @@ impl Client {
                     self.fail(failure.with_tag(self.settings.tag()));
                 }
             }
-            Message::Forgotten(forgotten) => self.handle_forgotten(received, forgotten),
+            Message::UnknownSession(forgotten) => self.handle_forgotten(received, forgotten),
             Message::Outcomes(tell) => self.handle_tell(&tell),
             Message::Stopped(token, obeyed) if native.knows(token) => self.handle_stopped(obeyed),
             _ => self.counters.junk += 1,
@@ -257,7 +257,7 @@ impl Client {
         }
     }
 
-    fn handle_forgotten(&mut self, now: Instant, forgotten: Forgotten) {
+    fn handle_forgotten(&mut self, now: Instant, forgotten: UnknownSession) {
         let AnyDialect::Native(native) = &mut self.dialect else { return };
         if !native.knows(forgotten.token) {
             self.counters.junk += 1;

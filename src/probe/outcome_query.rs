@@ -6,7 +6,7 @@
 use super::in_flight::Flight;
 use super::retry::Retry;
 use crate::time::{Duration, Instant};
-use crate::wire::native::{OutcomeQuery, Outcomes, ProbeStatus, Token, fates_that_fit};
+use crate::wire::native::{OutcomeQuery, Outcomes, ProbeStatus, Token, statuses_that_fit};
 
 #[derive(Debug)]
 pub struct Truth {
@@ -41,7 +41,7 @@ impl Truth {
     const FIRST_NUMBER: u32 = u32::MAX - 3;
 
     pub fn new(size: u32) -> Self {
-        let most = fates_that_fit((size as usize).clamp(Self::SHORTEST, Self::LONGEST));
+        let most = statuses_that_fit((size as usize).clamp(Self::SHORTEST, Self::LONGEST));
         Self {
             questions: Vec::new(),
             next_number: Self::FIRST_NUMBER,
@@ -111,7 +111,7 @@ impl Truth {
         let question = self.questions.swap_remove(index);
         for offset in 0..question.count {
             let seq = question.first + u64::from(offset);
-            let known = if seq < first_seq { (ProbeStatus::Forgotten, false) } else { tell.fate(offset) };
+            let known = if seq < first_seq { (ProbeStatus::Forgotten, false) } else { tell.status(offset) };
             let (fate, seen_twice) = known;
             flight.tell(seq, fate, question.asked);
             if seen_twice {

@@ -74,7 +74,7 @@ impl Native {
         match message {
             Message::Reply(reply) => self.knows(reply.token),
             Message::Outcomes(tell) => self.knows(tell.token),
-            Message::Forgotten(forgotten) => self.knows(forgotten.token),
+            Message::UnknownSession(forgotten) => self.knows(forgotten.token),
             Message::Stopped(token, _) => self.knows(*token),
             _ => false,
         }

@@ -11,7 +11,7 @@ use super::event::Failure;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, TAG};
-use crate::wire::native::{Fit, MIN_SIZE, Message, Nonce, decode};
+use crate::wire::native::{MIN_SIZE, Message, Nonce, PathMtuProbe, decode};
 
 use search::Search;
 
@@ -137,7 +137,7 @@ impl SizeFinder {
         trial.tries += 1;
         trial.next = now + self.patience;
         let tag = tag(self.key.as_ref());
-        let fit = Fit { nonce: self.nonce, number: trial.number, answer: trial.answer - tag };
+        let fit = PathMtuProbe { nonce: self.nonce, number: trial.number, answer: trial.answer - tag };
         let length = fit.emit(buffer, (trial.question - tag) as usize);
         let length = self.key.as_ref().map_or(length, |key| key.seal(buffer, length));
         Some(Sizing { length, whole: trial.whole })
@@ -163,7 +163,7 @@ impl SizeFinder {
             Some(key) => key.open(datagram).map(|(length, _)| &datagram[..length]),
             None => Some(datagram),
         };
-        let Some(Ok(Message::Fits(fits))) = message.map(decode) else { return };
+        let Some(Ok(Message::PathMtuReply(fits))) = message.map(decode) else { return };
         if fits.nonce != self.nonce || fits.number != self.trial.number || self.outcome.is_some() {
             return;
         }

@@ -9,8 +9,8 @@ use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Impairment, Pipeline};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
-    Accept, Cookie, Deny, DenyReason, Fits, Forgotten, Hello, MIN_SIZE, Message, Open, OutcomeQuery,
-    Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, decode, emit_stopped,
+    Accept, Cookie, Deny, DenyReason, Hello, MIN_SIZE, Message, Open, OutcomeQuery, Outcomes, PathMtuReply,
+    Probe, ProbeStatus, Reply, SocketMark, Token, UnknownSession, decode, emit_stopped,
 };
 
 const IDLE_MIN: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ impl Server {
             self.counters.malformed += 1;
             return None;
         };
-        if matches!(message, Message::Hello(_) | Message::Open(_) | Message::Fit(_))
+        if matches!(message, Message::Hello(_) | Message::Open(_) | Message::PathMtuProbe(_))
             && !self.admit_unverified(incoming)
         {
             return None;
@@ -53,8 +53,8 @@ impl Server {
                 self.sessions.remove(token);
                 None
             }
-            Message::Fit(fit) => {
-                let fits = Fits {
+            Message::PathMtuProbe(fit) => {
+                let fits = PathMtuReply {
                     nonce: fit.nonce,
                     number: fit.number,
                     received: incoming.length as u32,
@@ -68,10 +68,10 @@ impl Server {
             | Message::Accept(_)
             | Message::Deny(_)
             | Message::Reply(_)
-            | Message::Forgotten(_)
+            | Message::UnknownSession(_)
             | Message::Outcomes(_)
             | Message::Stopped(..)
-            | Message::Fits(_) => {
+            | Message::PathMtuReply(_) => {
                 self.counters.malformed += 1;
                 None
             }
@@ -190,7 +190,7 @@ impl Server {
     fn handle_probe(&mut self, incoming: &mut Incoming, probe: Probe) -> Option<usize> {
         let &mut Incoming { received, now, ref path, ref mut buffer, length, socket, .. } = incoming;
         let Some(at) = self.sessions.find(probe.token) else {
-            let forgotten = Forgotten { token: probe.token, seq: Some(probe.seq) };
+            let forgotten = UnknownSession { token: probe.token, seq: Some(probe.seq) };
             return self.forgotten(incoming, forgotten);
         };
         let session = self.sessions.at(at);
@@ -281,7 +281,7 @@ impl Server {
     }
 
     /// The answer to what belongs to no session.
-    fn forgotten(&mut self, incoming: &mut Incoming, forgotten: Forgotten) -> Option<usize> {
+    fn forgotten(&mut self, incoming: &mut Incoming, forgotten: UnknownSession) -> Option<usize> {
         self.counters.forgotten += 1;
         self.admit_unverified(incoming).then(|| forgotten.emit(incoming.buffer))
     }
@@ -303,7 +303,7 @@ impl Server {
 
     fn tell(&mut self, incoming: &mut Incoming, ask: &OutcomeQuery) -> Option<usize> {
         let Some(at) = self.sessions.find(ask.token) else {
-            return self.forgotten(incoming, Forgotten { token: ask.token, seq: None });
+            return self.forgotten(incoming, UnknownSession { token: ask.token, seq: None });
         };
         if self.is_copied(incoming, at) {
             return None;

@@ -12,19 +12,19 @@
 //!                                <------------  or Deny (nonce, why)
 //!     Probe (token, seq)         ------------>
 //!                                <------------  Reply (token, seq, stamps, hold, window)
-//!                                <------------  or Forgotten (token, seq): open again
+//!                                <------------  or UnknownSession (token, seq): open again
 //!     Ask (token, first, count)  ------------>
 //!                                <------------  Tell (token, a fate for each probe)
 //!     Stop (token)               ------------>
 //!                                <------------  Stopped (token, obeyed or not)
 //!     Close (token)              ------------>            the session is freed, no answer
-//!     Fit (nonce, lengths)       ------------>            without a session: does it come through?
-//!                                <------------  Fits (nonce, length), in one piece
+//!     PathMtuProbe (nonce, lengths)       ------------>            without a session: does it come through?
+//!                                <------------  PathMtuReply (nonce, length), in one piece
 //! ```
 //!
 //! Every message begins alike. Whoever answers never sends more bytes than it was sent: `Hello`
 //! and `Ask` are padded to the length of their answers, `Open` and `Accept` to the size that is
-//! being calibrated, a reply is as long as its probe, and a `Fits` at most as long as its `Fit`.
+//! being calibrated, a reply is as long as its probe, and a `PathMtuReply` at most as long as its `PathMtuProbe`.
 //!
 //! ```text
 //!  0               1               2               3
@@ -45,9 +45,9 @@ mod probe;
 mod socket;
 
 pub use handshake::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
-pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, fates_that_fit};
-pub use path_mtu::{Fit, Fits};
-pub use probe::{Forgotten, Probe, Reply};
+pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, statuses_that_fit};
+pub use path_mtu::{PathMtuProbe, PathMtuReply};
+pub use probe::{Probe, Reply, UnknownSession};
 pub use socket::SocketMark;
 
 use super::fields::{U64, get_u64, put_u64};
@@ -84,14 +84,14 @@ pub enum Message<'a> {
     Deny(Deny),
     Probe(Probe),
     Reply(Reply),
-    Forgotten(Forgotten),
+    UnknownSession(UnknownSession),
     OutcomeQuery(OutcomeQuery),
     Outcomes(Outcomes<'a>),
     Stop(Token),
     Stopped(Token, bool),
     Close(Token),
-    Fit(Fit),
-    Fits(Fits),
+    PathMtuProbe(PathMtuProbe),
+    PathMtuReply(PathMtuReply),
 }
 
 /// Why bytes that begin like a native message are none.
@@ -134,22 +134,22 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::Deny => Deny::parse(datagram).map(Message::Deny),
         Kind::Probe => Probe::parse(datagram).map(Message::Probe),
         Kind::Reply => Reply::parse(datagram).map(Message::Reply),
-        Kind::Forgotten => Forgotten::parse(datagram).map(Message::Forgotten),
+        Kind::UnknownSession => UnknownSession::parse(datagram).map(Message::UnknownSession),
         Kind::OutcomeQuery => OutcomeQuery::parse(datagram).map(Message::OutcomeQuery),
         Kind::Outcomes => Outcomes::parse(datagram).map(Message::Outcomes),
         // As long as its answer.
         Kind::Stop => (datagram.len() > BODY).then_some(Message::Stop(Token(id))),
         Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
         Kind::Close => Some(Message::Close(Token(id))),
-        Kind::Fit => Fit::parse(datagram).map(Message::Fit),
-        Kind::Fits => Fits::parse(datagram).map(Message::Fits),
+        Kind::PathMtuProbe => PathMtuProbe::parse(datagram).map(Message::PathMtuProbe),
+        Kind::PathMtuReply => PathMtuReply::parse(datagram).map(Message::PathMtuReply),
     };
     message.ok_or(DecodeError::Malformed)
 }
 
 /// Whether the datagram shows by its length what the path carries: in pieces it would show nothing.
 pub fn forbids_fragments(datagram: &[u8]) -> bool {
-    is_native(datagram) && datagram.get(KIND) == Some(&(Kind::Fits as u8))
+    is_native(datagram) && datagram.get(KIND) == Some(&(Kind::PathMtuReply as u8))
 }
 
 /// Writes a `Stop`, as long as its answer.
@@ -180,14 +180,14 @@ enum Kind {
     Deny = 5,
     Probe = 6,
     Reply = 7,
-    Forgotten = 8,
+    UnknownSession = 8,
     OutcomeQuery = 9,
     Outcomes = 10,
     Stop = 11,
     Stopped = 12,
     Close = 13,
-    Fit = 14,
-    Fits = 15,
+    PathMtuProbe = 14,
+    PathMtuReply = 15,
 }
 
 impl Kind {
@@ -199,14 +199,14 @@ impl Kind {
         Self::Deny,
         Self::Probe,
         Self::Reply,
-        Self::Forgotten,
+        Self::UnknownSession,
         Self::OutcomeQuery,
         Self::Outcomes,
         Self::Stop,
         Self::Stopped,
         Self::Close,
-        Self::Fit,
-        Self::Fits,
+        Self::PathMtuProbe,
+        Self::PathMtuReply,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {

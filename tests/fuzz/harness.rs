@@ -33,7 +33,7 @@ pub fn decoders(data: &[u8]) {
         let message = [&[0xF5, 0x75, 0x10, *kind][..], rest].concat();
         if let Ok(Message::Outcomes(tell)) = native::decode(&message) {
             for offset in 0..tell.count {
-                let _ = tell.fate(offset);
+                let _ = tell.status(offset);
             }
         }
     }

@@ -9,7 +9,7 @@ use udpecho::reflect;
 use udpecho::sim::Simulation;
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{
-    Forgotten, Message, Reply, SocketMark, Token, VERSION, decode, emit_close, emit_stop, is_native,
+    Message, Reply, SocketMark, Token, UnknownSession, VERSION, decode, emit_close, emit_stop, is_native,
 };
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
@@ -151,7 +151,10 @@ fn a_stop_is_at_least_as_long_as_its_answer() {
 fn a_probe_of_no_session_gets_a_short_word_and_no_memory() {
     let mut desk = Desk::new(clean());
     let answer = desk.send(address(true, 1), &probe(Token(99), 5, 512)).unwrap();
-    assert_eq!(decode(&answer), Ok(Message::Forgotten(Forgotten { token: Token(99), seq: Some(5) })));
+    assert_eq!(
+        decode(&answer),
+        Ok(Message::UnknownSession(UnknownSession { token: Token(99), seq: Some(5) }))
+    );
     assert_eq!((desk.server.counters().sessions, desk.server.counters().forgotten), (0, 1));
 }
 

@@ -106,7 +106,7 @@ fn outcomes(
     let question = emitted(|buffer| OutcomeQuery { token, question: 0, first, count }.emit(buffer));
     let answer = desk.send(from, &question).expect("an answer");
     let Ok(Message::Outcomes(tell)) = decode(&answer) else { panic!("no tell: {answer:?}") };
-    (0..count).map(|offset| tell.fate(offset)).collect()
+    (0..count).map(|offset| tell.status(offset)).collect()
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl ProbeStatus {
 }
 
 /// How many fates an answer of so many bytes carries.
-pub fn fates_that_fit(length: usize) -> u16 {
+pub fn statuses_that_fit(length: usize) -> u16 {
     u16::try_from(length.saturating_sub(FATES) * 2).unwrap_or(u16::MAX)
 }
 
@@ -137,7 +137,7 @@ impl<'a> Outcomes<'a> {
     }
 
     /// What became of the probe `first + offset`, and whether it came more than once.
-    pub fn fate(&self, offset: u16) -> (ProbeStatus, bool) {
+    pub fn status(&self, offset: u16) -> (ProbeStatus, bool) {
         let byte = self.fates[usize::from(offset / 2)];
         let nibble = if offset.is_multiple_of(2) { byte >> 4 } else { byte & 0x0F };
         (ProbeStatus::from_nibble(nibble), nibble & 8 != 0)
@@ -178,11 +178,11 @@ mod tests {
             let mut next = nibbles.iter();
             let told = Outcomes::emit(&ask, socket, &mut buffer, |_| *next.next().unwrap());
             prop_assert_eq!(told, asked);
-            prop_assert!(fates_that_fit(told) >= ask.count);
+            prop_assert!(statuses_that_fit(told) >= ask.count);
             let Ok(Message::Outcomes(tell)) = decode(&buffer[..told]) else { panic!("no tell") };
             prop_assert_eq!((tell.question, tell.first, tell.socket), (question, first, socket));
             for (offset, nibble) in nibbles.iter().enumerate() {
-                prop_assert_eq!(tell.fate(offset as u16), (ProbeStatus::from_nibble(*nibble), nibble & 8 != 0));
+                prop_assert_eq!(tell.status(offset as u16), (ProbeStatus::from_nibble(*nibble), nibble & 8 != 0));
             }
         }
     }

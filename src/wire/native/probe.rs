@@ -49,11 +49,11 @@ impl Probe {
     pub fn emit(&self, buffer: &mut [u8]) {
         emit_prefix(buffer, Kind::Probe, 0, self.token.0);
         put_u64(buffer, SEQ, self.seq);
-        Self::leaves(self.sent, buffer);
+        Self::set_sent(self.sent, buffer);
     }
 
     /// Writes only when it is sent.
-    pub fn leaves(sent: Instant, buffer: &mut [u8]) {
+    pub fn set_sent(sent: Instant, buffer: &mut [u8]) {
         put_u64(buffer, SENT, sent.as_nanos() as u64);
     }
 
@@ -131,18 +131,18 @@ impl Reply {
 
 /// The server knows no such session: it was restarted, or the session expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct UnknownSession {
     pub token: Token,
     /// The probe that is answered; none if it was a question about probes, which says nothing of
     /// where they went. On the wire a number that no probe has, all ones.
     pub seq: Option<u64>,
 }
 
-impl Forgotten {
+impl UnknownSession {
     const NO_PROBE: u64 = u64::MAX;
 
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
-        emit_prefix(buffer, Kind::Forgotten, 0, self.token.0);
+        emit_prefix(buffer, Kind::UnknownSession, 0, self.token.0);
         put_u64(buffer, SEQ, self.seq.unwrap_or(Self::NO_PROBE));
         SEQ.end
     }
@@ -182,9 +182,9 @@ mod tests {
             prop_assert_eq!(decode(&buffer), Ok(Message::Reply(reply)));
             prop_assert_eq!(&buffer[MIN_SIZE as usize..], &payload[..]);
             for seq in [Some(seq).filter(|seq| *seq != u64::MAX), None] {
-                let forgotten = Forgotten { token: Token(token), seq };
+                let forgotten = UnknownSession { token: Token(token), seq };
                 let length = forgotten.emit(&mut buffer);
-                prop_assert_eq!(decode(&buffer[..length]), Ok(Message::Forgotten(forgotten)));
+                prop_assert_eq!(decode(&buffer[..length]), Ok(Message::UnknownSession(forgotten)));
                 prop_assert!(length <= MIN_SIZE as usize);
             }
         }
