@@ -7,3 +7,4 @@ pub mod irtt;
 pub mod native;
 pub mod stamp;
 pub mod text;
+pub mod twamp_control;
