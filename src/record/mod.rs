@@ -6,6 +6,7 @@ mod cell;
 mod events;
 pub mod files;
 mod folder;
+pub mod pcapng;
 mod probes;
 mod rows;
 mod run;
