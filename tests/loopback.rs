@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use udpecho::impair::{Impairment, Pipeline};
+use udpecho::impair::{Impairment, SessionLinks};
 use udpecho::probe::{Cause, Outcome};
 use udpecho::record::PROBES;
 use udpecho::time::{self, Instant};
@@ -58,8 +58,8 @@ fn observer(server: u16) -> (u16, Receiver<usize>) {
 
 /// The numbers of the probes that a server with the classic injection leaves unanswered.
 fn withheld(seed: u64, count: u64) -> Vec<u64> {
-    let mut fates = Pipeline::new(Impairment::classic(), seed);
-    (0..count).filter(|seq| fates.fate(Instant::ZERO, *seq, 512).dropped.is_some()).collect()
+    let mut fates = SessionLinks::new(Impairment::classic(), seed);
+    (0..count).filter(|seq| fates.admit(Instant::ZERO, *seq, 512).dropped.is_some()).collect()
 }
 
 fn the_main_job(io: &str) {

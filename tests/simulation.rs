@@ -3,7 +3,7 @@
 mod common;
 
 use proptest::prelude::*;
-use udpecho::impair::{Impairment, Pipeline};
+use udpecho::impair::{Impairment, SessionLinks};
 use udpecho::probe::{Cause, Event, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
@@ -116,7 +116,7 @@ proptest! {
         }
         let server = server_info(&events);
         let impairment = if scenario.injects { Impairment::classic() } else { Impairment::clean() };
-        let mut fates = Pipeline::new(impairment.clone(), server.seed);
+        let mut fates = SessionLinks::new(impairment.clone(), server.seed);
 
         let rows = resolved(&events);
         prop_assert_eq!(rows.len() as u64, scenario.count);
@@ -126,12 +126,12 @@ proptest! {
             prop_assert_eq!(row.seq, seq);
             let story = simulation.ledger(0).story(seq).expect("a story for each probe");
             let deadline = scenario.deadline_ms.map_or(row.interval, Duration::from_millis);
-            let dropped = fates.fate(Instant::ZERO, seq, 64).dropped.is_some();
+            let dropped = fates.admit(Instant::ZERO, seq, 64).dropped.is_some();
             prop_assert_eq!((row.outcome, row.cause, row.rtt), expected(story, deadline, dropped), "seq {}", seq);
             prop_assert!(u64::from(row.copies) <= story.replies.len() as u64);
             copies += u64::from(row.copies);
             if let Some(hold) = row.hold {
-                prop_assert_eq!(hold, fates.fate(Instant::ZERO, seq, 64).hold);
+                prop_assert_eq!(hold, fates.admit(Instant::ZERO, seq, 64).hold);
                 // In virtual time the server takes no time of its own.
                 prop_assert_eq!(row.server, Some(hold));
                 prop_assert_eq!(row.owd_up.unwrap() + row.owd_down.unwrap() + hold, row.rtt.unwrap());

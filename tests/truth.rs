@@ -1,7 +1,7 @@
 //! What is injected is known exactly, and what is not injected is the network's, probe by probe.
 
 use proptest::prelude::*;
-use udpecho::impair::{Direction, Impairment, Pipeline, profiles};
+use udpecho::impair::{Direction, Impairment, SessionLinks, profiles};
 use udpecho::probe::{Cause, Corruption, Event, Failure, Outcome, Resolved, Settings};
 use udpecho::reflect::{self, Injection};
 use udpecho::sim::{Conditions, Simulation};
@@ -49,12 +49,12 @@ fn run(impairment: &Impairment, path: Conditions, settings: Settings) -> (Simula
 }
 
 /// Over a path that loses nothing, every loss is the server's doing and is named so, each hold and
-/// each copy is what the pipeline decided, and the network's loss is exactly none.
+/// each copy is what the links decided, and the network's loss is exactly none.
 fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(&Resolved) -> Instant) {
-    let mut pipeline = Pipeline::new(impairment.clone(), SEED);
+    let mut links = SessionLinks::new(impairment.clone(), SEED);
     for row in rows {
-        let fate = pipeline.fate(arrived_at(row), row.seq, 128);
-        let expected = match fate.dropped {
+        let fate = links.admit(arrived_at(row), row.seq, 128);
+        let expected = match fate.dropped.map(|dropped| dropped.direction) {
             Some(Direction::Up) => (Outcome::Lost, Some(Cause::InjectedUp)),
             Some(Direction::Down) => (Outcome::Lost, Some(Cause::InjectedDown)),
             None if row.rtt.unwrap() > Duration::from_secs(3) => (Outcome::Late, None),
@@ -75,7 +75,7 @@ fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(
 #[test]
 fn every_profile_is_known_exactly() {
     for profile in profiles() {
-        let impairment = profile.impairment();
+        let impairment = Impairment::of_profile(profile);
         let every = Duration::from_millis(20);
         let path = Conditions::ideal(Duration::from_millis(10));
         let (simulation, rows) = run(&impairment, path, client(3000, every));
@@ -91,7 +91,7 @@ fn every_profile_is_known_exactly() {
 #[test]
 fn a_lossy_path_under_injection_is_told_apart() {
     for profile in profiles() {
-        let impairment = profile.impairment();
+        let impairment = Impairment::of_profile(profile);
         let (simulation, rows) = run(&impairment, lossy(0.05), client(2000, Duration::from_millis(20)));
         for row in &rows {
             let story = simulation.ledger(0).story(row.seq).unwrap();

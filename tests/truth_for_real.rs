@@ -10,7 +10,7 @@ use std::thread;
 
 use common::process::{Serve, command, run};
 use common::relay::{pass, relay};
-use udpecho::impair::{Direction, Impairment, Pipeline, profiles};
+use udpecho::impair::{Direction, Impairment, SessionLinks, profiles};
 use udpecho::probe::{Cause, Corruption, Outcome, Resolved};
 use udpecho::record::Folder;
 use udpecho::time::Instant;
@@ -29,7 +29,7 @@ fn measured(port: u16) -> Vec<Resolved> {
 }
 
 fn injected(impairment: &Impairment, seq: u64) -> udpecho::impair::Treatment {
-    Pipeline::new(impairment.clone(), SEED).fate(Instant::ZERO, seq, 128)
+    SessionLinks::new(impairment.clone(), SEED).admit(Instant::ZERO, seq, 128)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn over_loopback_every_loss_of_every_profile_is_the_servers() {
                 continue;
             }
             let fate = injected(&impairment, row.seq);
-            let cause = fate.dropped.map(|direction| match direction {
+            let cause = fate.dropped.map(|dropped| match dropped.direction {
                 Direction::Up => Cause::InjectedUp,
                 Direction::Down => Cause::InjectedDown,
             });
@@ -61,7 +61,7 @@ fn over_loopback_every_loss_of_every_profile_is_the_servers() {
     };
     let running: Vec<_> = profiles()
         .iter()
-        .map(|profile| thread::spawn(move || check(profile.name, profile.impairment())))
+        .map(|profile| thread::spawn(move || check(profile.name, Impairment::of_profile(profile))))
         .collect();
     running.into_iter().for_each(|thread| thread.join().unwrap());
 }

@@ -15,6 +15,15 @@ pub enum Direction {
     Down,
 }
 
+impl Direction {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// Where an impairment is at work. On both ways each has draws, a bottleneck and an order of its
 /// own: the holds add up, and what is lost on the way up meets nothing on the way down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -58,7 +58,14 @@ impl Impairment {
 
     /// The default of `serve`: each reply held 0.1 to 500 ms, one probe in ten unanswered.
     pub fn classic() -> Self {
-        Profile::CLASSIC.impairment()
+        Self::of_profile(&Profile::CLASSIC)
+    }
+
+    pub fn of_profile(profile: &Profile) -> Self {
+        if profile.spec == Profile::CLEAN {
+            return Self::CLEAN;
+        }
+        profile.spec.parse().expect("the specification of a profile is valid")
     }
 
     pub const fn clean() -> Self {
@@ -123,7 +130,7 @@ impl Impairment {
                     set(&mut impairment, key, value)?;
                     seen.push(key);
                 }
-                None if at == 0 => impairment = Profile::named(word)?.impairment(),
+                None if at == 0 => impairment = Self::of_profile(Profile::named(word)?),
                 None => return Err(SpecError::new(format!("'{word}' is no key=value"), EXAMPLE)),
             }
         }
@@ -229,6 +236,7 @@ mod tests {
 
     use super::super::delay::{Constant, Empirical, Exponential, Law, LogNormal, Normal, Pareto, Uniform};
     use super::super::loss::{Burst, Bursts, GilbertElliott, Nth, Trace};
+    use super::super::profile::profiles;
     use super::super::rounding::MAX_DELAY;
     use super::*;
     use crate::units::{BitRate, ByteSize};
@@ -352,8 +360,38 @@ mod tests {
     #[test]
     fn a_line_may_begin_with_a_profile() {
         let line: Impairment = "wifi loss=5% rate=none".parse().unwrap();
-        let wifi = Profile::named("wifi").unwrap().impairment();
+        let wifi = profile("wifi");
         assert_eq!(line, Impairment { loss: "5%".parse().unwrap(), ..wifi });
+    }
+
+    fn profile(name: &str) -> Impairment {
+        Impairment::of_profile(Profile::named(name).unwrap())
+    }
+
+    #[test]
+    fn a_profile_prints_itself_as_it_is_written() {
+        for profile in profiles() {
+            let impairment = Impairment::of_profile(profile);
+            assert_eq!(impairment.to_string(), profile.spec, "{}", profile.name);
+            assert!(impairment.runnable().is_ok());
+            assert_eq!(profile.name.parse::<Impairment>().unwrap(), impairment);
+        }
+        assert_eq!(profiles()[0], Profile::CLASSIC);
+    }
+
+    #[test]
+    fn a_profile_has_the_numbers_that_its_description_names() {
+        let longest = |name| profile(name).longest_hold();
+        assert_eq!(longest("classic"), Duration::from_millis(500));
+        assert_eq!(longest("dsl-bloated"), Duration::from_millis(30 + 2_048));
+        let delay = profile("wifi").delay;
+        let mut draws = super::super::goodness_of_fit::draws(100_000, |stream, seq| {
+            delay.draw(stream, seq).as_millis_f64()
+        });
+        draws.sort_by(f64::total_cmp);
+        assert!((draws[50_000] - 3.0).abs() < 0.15, "median {}", draws[50_000]);
+        assert!((draws[90_000] - 20.0).abs() < 0.5, "90th percentile {}", draws[90_000]);
+        assert!((draws[99_000] - 90.0).abs() < 5.0, "99th percentile {}", draws[99_000]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What happens to a packet on purpose: pure models, the pipeline that joins them, the queue of
+//! What happens to a packet on purpose: pure models, the links that apply them, the queue of
 //! what is held. Deterministic; no clock, no sockets, no files: time, randomness and the reading of
 //! files are arguments.
 //!
@@ -14,13 +14,14 @@ mod duplicate;
 mod goodness_of_fit;
 mod hold_queue;
 mod impairment;
+mod link;
 mod loss;
-mod pipeline;
 mod profile;
 mod rate;
 mod reorder;
 mod rounding;
 mod scenario;
+mod session;
 mod spec;
 mod treatment;
 
@@ -28,12 +29,13 @@ pub use delay::{Constant, Delay, Empirical, Exponential, Law, LogNormal, Normal,
 pub use direction::{Direction, Ways};
 pub use hold_queue::HoldQueue;
 pub use impairment::{Impairment, ScenarioNotice};
+pub use link::Link;
 pub use loss::{Burst, Bursts, GilbertElliott, Loss, Nth, Trace};
-pub use pipeline::Pipeline;
 pub use profile::{Profile, profiles};
-pub use rate::RateLimit;
+pub use rate::{Bottleneck, RateLimit};
 pub use reorder::Reorder;
 pub use rounding::{MAX_DELAY, Share};
 pub use scenario::{Scenario, ScenarioError, Span, Step};
+pub use session::SessionLinks;
 pub use spec::{ReadFile, SpecError};
-pub use treatment::Treatment;
+pub use treatment::{DropCause, Dropped, Treatment};

@@ -1,6 +1,5 @@
 //! Impairments by name, with their numbers and where these come from.
 
-use super::impairment::Impairment;
 use super::spec::SpecError;
 
 /// A named impairment. `spec` is its line exactly as an impairment prints itself.
@@ -8,7 +7,7 @@ use super::spec::SpecError;
 pub struct Profile {
     pub name: &'static str,
     pub spec: &'static str,
-    /// What it rehearses, and where its numbers come from.
+    /// What it emulates, and where its numbers come from.
     pub about: &'static str,
 }
 
@@ -19,7 +18,7 @@ pub const fn profiles() -> &'static [Profile] {
 
 const PROFILES: [Profile; 7] = [
     Profile::CLASSIC,
-    Profile { name: "clean", spec: "clean", about: "nothing is injected" },
+    Profile { name: "clean", spec: Profile::CLEAN, about: "nothing is injected" },
     Profile {
         name: "wifi",
         spec: "delay=lognormal:9ms±25ms,ordered loss=gilbert:p=0.1%,r=50%",
@@ -31,7 +30,7 @@ const PROFILES: [Profile; 7] = [
         name: "lte",
         spec: "delay=normal:35ms±8ms,ordered loss=gilbert:p=0.05%,r=25% direction=both",
         about: "a mobile network of the fourth generation, 70 ms there and back: round numbers, assumed and not \
-                measured; empirical: rehearses a network that you measured",
+                measured; empirical: emulates a network that you measured",
     },
     Profile {
         name: "satellite",
@@ -54,6 +53,9 @@ const PROFILES: [Profile; 7] = [
 ];
 
 impl Profile {
+    /// The line of an impairment without effect.
+    pub(super) const CLEAN: &str = "clean";
+
     pub(super) const CLASSIC: Self = Self {
         name: "classic",
         spec: "delay=uniform:100us..500ms loss=10%",
@@ -68,30 +70,11 @@ impl Profile {
             SpecError::new(why, "wifi").within("profile")
         })
     }
-
-    pub fn impairment(&self) -> Impairment {
-        if self.spec == "clean" {
-            return Impairment::clean();
-        }
-        self.spec.parse().expect("the specification of a profile is valid")
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Duration;
-
-    #[test]
-    fn each_prints_itself_as_it_is_written() {
-        for profile in profiles() {
-            let impairment = profile.impairment();
-            assert_eq!(impairment.to_string(), profile.spec, "{}", profile.name);
-            assert!(impairment.runnable().is_ok());
-            assert_eq!(profile.name.parse::<Impairment>().unwrap(), impairment);
-        }
-        assert_eq!(profiles()[0], Profile::CLASSIC);
-    }
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
@@ -100,21 +83,5 @@ mod tests {
             "profile: 'modem' is no profile (classic, clean, wifi, lte, satellite, dsl-bloated, lossy); \
              for example wifi"
         );
-    }
-
-    /// What `about` says of the numbers.
-    #[test]
-    fn the_numbers_are_those_that_are_told() {
-        let longest = |name| Profile::named(name).unwrap().impairment().longest_hold();
-        assert_eq!(longest("classic"), Duration::from_millis(500));
-        assert_eq!(longest("dsl-bloated"), Duration::from_millis(30 + 2_048));
-        let delay = Profile::named("wifi").unwrap().impairment().delay;
-        let mut draws = super::super::goodness_of_fit::draws(100_000, |stream, seq| {
-            delay.draw(stream, seq).as_millis_f64()
-        });
-        draws.sort_by(f64::total_cmp);
-        assert!((draws[50_000] - 3.0).abs() < 0.15, "median {}", draws[50_000]);
-        assert!((draws[90_000] - 20.0).abs() < 0.5, "90th percentile {}", draws[90_000]);
-        assert!((draws[99_000] - 90.0).abs() < 5.0, "99th percentile {}", draws[99_000]);
     }
 }

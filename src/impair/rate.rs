@@ -73,17 +73,19 @@ impl fmt::Display for RateLimit {
     }
 }
 
-/// What waits at the bottleneck: a link that is busy until some time.
+/// The state of a limited rate: busy until some time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bottleneck {
+pub struct Bottleneck {
     free_at: Instant,
 }
 
-impl Bottleneck {
-    pub(super) fn new() -> Self {
+impl Default for Bottleneck {
+    fn default() -> Self {
         Self { free_at: Instant::from_nanos(i64::MIN) }
     }
+}
 
+impl Bottleneck {
     /// How long these bytes take to pass, transmission counted; nothing if the queue is full. What
     /// finds the link idle passes whatever its size.
     pub(super) fn pass(&mut self, limit: RateLimit, now: Instant, bytes: usize) -> Option<Duration> {
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_delay_grows_as_the_buffer_fills_and_then_the_tail_drops() {
-        let (limit, mut link) = (limit("8Mbit,queue=4k"), Bottleneck::new());
+        let (limit, mut link) = (limit("8Mbit,queue=4k"), Bottleneck::default());
         let delays = |link: &mut Bottleneck, now, n: usize| -> Vec<Option<f64>> {
             (0..n).map(|_| link.pass(limit, now, 1000).map(Duration::as_millis_f64)).collect()
         };
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_passes_leaves_at_the_rate() {
-        let (limit, mut link) = (limit("2Mbit,queue=64k"), Bottleneck::new());
+        let (limit, mut link) = (limit("2Mbit,queue=64k"), Bottleneck::default());
         // Twice the rate for ten seconds: 500 bytes each millisecond.
         let passed = (0..10_000).filter(|&ms| link.pass(limit, at(ms), 500).is_some()).count();
         // Ten seconds carry 2.5 MB, and 64 kB wait at the end.
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_idle_link_passes_what_no_queue_could_hold() {
-        let mut link = Bottleneck::new();
+        let mut link = Bottleneck::default();
         assert_eq!(link.pass(limit("8Mbit,queue=1k"), at(0), 9_000), Some(Duration::from_millis(9)));
         assert_eq!(link.pass(limit("8Mbit,queue=1k"), at(0), 1), None);
     }

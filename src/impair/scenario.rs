@@ -152,7 +152,7 @@ impl ScriptStep {
     fn read(self, files: ReadFile<'_>) -> Result<Step, SpecError> {
         let lasts =
             self.lasts.parse().map_err(|problem: UnitError| SpecError::from(problem).within("for"))?;
-        let mut impairment = Profile::named(&self.profile)?.impairment();
+        let mut impairment = Impairment::of_profile(Profile::named(&self.profile)?);
         self.parts.iter().try_for_each(|(key, value)| impairment.set(key, value, files))?;
         Ok(Step { lasts, impairment: Arc::new(impairment) })
     }

@@ -1,4 +1,4 @@
-//! What the pipeline decided for one probe.
+//! What happens to one packet.
 
 use super::corrupt;
 use super::direction::Direction;
@@ -6,27 +6,38 @@ use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Treatment {
-    /// Where it is dropped, if it is: up before the server counts it, down as a reply withheld.
-    /// All else is then as if nothing had happened to it.
-    pub dropped: Option<Direction>,
-    /// Whether it is dropped because the queue before the limited rate was full.
-    pub overflowed: bool,
-    /// How long its reply is held on purpose, both ways together.
+    /// Set if it is dropped; all other fields are then their defaults.
+    pub dropped: Option<Dropped>,
+    /// How long it is held on purpose; for a probe of a session, both directions together.
     pub hold: Duration,
-    /// The part of the hold that belongs to the way up.
+    /// The part of the hold that belongs to the up direction.
     pub hold_up: Duration,
-    /// How many replies leave beyond the first.
+    /// Copies that leave beyond the first.
     pub extra_copies: u8,
-    /// Which byte of the payload arrives changed, counted modulo the payload's length.
+    /// The byte of the payload that arrives changed, modulo the payload's length.
     pub corrupted: Option<u32>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub direction: Direction,
+    pub cause: DropCause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// The loss model lost it.
+    Lost,
+    /// The queue of the limited rate was full.
+    QueueFull,
+}
+
 impl Treatment {
-    pub(super) fn dropped(direction: Direction, overflowed: bool) -> Self {
-        Self { dropped: Some(direction), overflowed, ..Self::default() }
+    pub(super) fn dropped(dropped: Dropped) -> Self {
+        Self { dropped: Some(dropped), ..Self::default() }
     }
 
-    /// Does to the payload what was decided: flips one bit, or leaves it alone.
+    /// Flips one bit of the payload if the packet is to arrive corrupted.
     pub fn corrupt(&self, payload: &mut [u8]) {
         if let Some(byte) = self.corrupted {
             corrupt::flip(payload, byte);

@@ -35,7 +35,7 @@ pub use text::TextFrom;
 pub use crate::wire::native::forbids_fragments;
 
 use crate::endpoints::Endpoints;
-use crate::impair::{Impairment, Pipeline, Scenario};
+use crate::impair::{Impairment, Scenario, SessionLinks};
 use crate::printable::printable;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
@@ -81,10 +81,10 @@ impl Injection {
         }
     }
 
-    fn pipeline(&self, start: Instant, seed: Seed) -> Pipeline {
+    fn links(&self, start: Instant, seed: Seed) -> SessionLinks {
         match self {
-            Self::Steady(impairment) => Pipeline::new(Arc::clone(impairment), seed),
-            Self::Scenario(scenario) => Pipeline::playing(scenario, start, seed),
+            Self::Steady(impairment) => SessionLinks::new(Arc::clone(impairment), seed),
+            Self::Scenario(scenario) => SessionLinks::under_scenario(scenario, start, seed),
         }
     }
 }
@@ -188,7 +188,7 @@ pub struct Server {
     sources: Sources,
     outside: Meter,
     all: Meter,
-    plain: Pipeline,
+    plain: SessionLinks,
     plain_seen: u64,
     held: HeldReplies,
     counters: Counters,
@@ -212,7 +212,7 @@ impl Server {
         let cookies = Cookies::new(secret);
         let seed = settings.impair_seed.unwrap_or_else(|| cookies.derive("plain echo", 0));
         Self {
-            plain: settings.injection.pipeline(now, seed),
+            plain: settings.injection.links(now, seed),
             plain_seen: 0,
             guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
             unverified: Unverified::new(cookies.derive("unverified peers", 0)),

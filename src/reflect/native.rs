@@ -6,7 +6,7 @@ use super::limits::Meter;
 use super::sessions::{Index, Opening, Session};
 use super::{Incoming, Notice, Server};
 use crate::endpoints::Endpoints;
-use crate::impair::{Direction, Impairment, Pipeline};
+use crate::impair::{Direction, Impairment, SessionLinks};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
     Accept, Cookie, Deny, DenyReason, Hello, MIN_SIZE, Message, Open, OutcomeQuery, Outcomes, PathMtuReply,
@@ -140,13 +140,13 @@ impl Server {
         let remember = open.remember.clamp(REMEMBER_MIN, REMEMBER_MAX).next_power_of_two();
         let idle = Duration::from_secs(i64::from(open.idle_secs)).min(self.settings.max_idle).max(IDLE_MIN);
         let own = wanted.as_ref().map(Notice::of);
-        let pipeline = match wanted {
-            Some(impairment) => Pipeline::new(impairment, seed),
-            None => self.settings.injection.pipeline(self.started, seed),
+        let links = match wanted {
+            Some(impairment) => SessionLinks::new(impairment, seed),
+            None => self.settings.injection.links(self.started, seed),
         };
         let session = self.sessions.insert(Session {
             token,
-            pipeline,
+            links,
             fates: Fates::new(open.first_seq, remember),
             size: opening.size,
             used: false,
@@ -219,13 +219,13 @@ impl Server {
             self.counters.refused += 1;
             return None;
         }
-        let mut fate = session.pipeline.fate(received, probe.seq, length);
+        let mut fate = session.links.admit(received, probe.seq, length);
         if fate.extra_copies > 0 && path.remote != session.opening.remote {
             // Whoever holds the token may write any address into a probe; only this one is proven.
             fate.extra_copies = 0;
         }
-        if let Some(direction) = fate.dropped {
-            let dropped = match direction {
+        if let Some(dropped) = fate.dropped {
+            let dropped = match dropped.direction {
                 Direction::Up => ProbeStatus::DroppedUp,
                 Direction::Down => ProbeStatus::DroppedDown,
             };

@@ -9,7 +9,7 @@ impl Server {
     pub(super) fn handle_plain(&mut self, incoming: &mut Incoming, suspicious: bool) -> Option<usize> {
         let &mut Incoming { received, ref path, length, .. } = incoming;
         self.counters.plain_packets += 1;
-        let mut fate = self.plain.fate(received, self.plain_seen, length);
+        let mut fate = self.plain.admit(received, self.plain_seen, length);
         self.plain_seen += 1;
         fate.extra_copies = self.unverified.copies(path.remote, &fate, length);
         self.answer_verbatim(incoming, fate, suspicious)

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Notice;
 use super::fates::{Arrival, Fates, Trust};
 use super::limits::{Meter, network};
-use crate::impair::Pipeline;
+use crate::impair::SessionLinks;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Nonce, Token};
@@ -24,7 +24,7 @@ pub struct Opening {
 /// One client's measurement.
 pub struct Session {
     pub token: Token,
-    pub pipeline: Pipeline,
+    pub links: SessionLinks,
     pub fates: Fates,
     /// How long each of its datagrams is.
     pub size: u32,

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use super::client_table::{ClientFigures, canonical};
 use super::limits::seeded;
 use super::{Incoming, Server};
-use crate::impair::Pipeline;
+use crate::impair::SessionLinks;
 use crate::time::{Duration, Instant};
 use crate::wire::text::{ACKNOWLEDGED, CALIBRATED, Request, STOPPING};
 
@@ -42,7 +42,7 @@ pub struct TextClients {
 }
 
 struct TextClient {
-    pipeline: Pipeline,
+    links: SessionLinks,
     packets: u64,
     last_seen: Instant,
 }
@@ -130,11 +130,9 @@ impl Server {
                 // Never held nor dropped. A client that calibrates anew keeps its place in its fates.
                 if !self.text.clients.contains_key(&path.remote) {
                     self.counters.opened += 1;
-                    let pipeline = self
-                        .settings
-                        .injection
-                        .pipeline(self.started, self.session_seed(self.counters.opened));
-                    self.text.insert(path.remote, TextClient { pipeline, packets: 0, last_seen: now });
+                    let links =
+                        self.settings.injection.links(self.started, self.session_seed(self.counters.opened));
+                    self.text.insert(path.remote, TextClient { links, packets: 0, last_seen: now });
                 }
                 Some(put(CALIBRATED, incoming.buffer))
             }
@@ -145,7 +143,7 @@ impl Server {
             Request::Exit | Request::Packet => {
                 self.counters.text_packets += 1;
                 let client = self.text.clients.get_mut(&path.remote)?;
-                let fate = client.pipeline.fate(received, client.packets, incoming.length);
+                let fate = client.links.admit(received, client.packets, incoming.length);
                 client.packets += 1;
                 client.last_seen = now;
                 incoming.length = put(ACKNOWLEDGED, incoming.buffer);

@@ -69,7 +69,6 @@ fn every_permission_is_used() {
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["cli/ping/hints", "cli/ping/plan"],
     &["cli/ping/places", "cli/ping/screen"],
-    &["impair/impairment", "impair/profile"],
     &["report/chart/header", "report/chart/loss", "report/chart/plan"],
     &["report/compare/headline", "report/compare/table"],
     &["stats/confidence", "stats/proportion"],

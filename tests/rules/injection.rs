@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use udpecho::impair::{Impairment, Pipeline};
+use udpecho::impair::{Impairment, SessionLinks};
 use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect;
 use udpecho::sim::Simulation;
@@ -109,9 +109,9 @@ fn the_client_is_told_what_is_injected_and_can_have_every_fate_from_the_seed() {
     let told = server_info(&events);
     assert_eq!(told.injects, Impairment::classic().to_string());
     assert_eq!((told.is_clean(), told.longest_hold), (false, millis(500)));
-    let mut fates = Pipeline::new(Impairment::classic(), told.seed);
+    let mut fates = SessionLinks::new(Impairment::classic(), told.seed);
     for row in resolved(&events) {
-        let fate = fates.fate(Instant::ZERO, row.seq, 64);
+        let fate = fates.admit(Instant::ZERO, row.seq, 64);
         assert_eq!(row.hold, fate.dropped.is_none().then_some(fate.hold), "seq {}", row.seq);
     }
 }

@@ -1,0 +1,172 @@
+//! One direction of one session or flow: its impairment, its random streams, its order.
+//!
+//! Apart from the queue at a limited rate and the order that an `ordered` delay keeps, a treatment
+//! is a function of the seed, the direction and the packet's number: other clients, the time and
+//! repeated questions do not change it. Each model draws from its own stream, so switching one on
+//! leaves the draws of the others as they are.
+
+use std::sync::Arc;
+
+use super::corrupt::corrupted;
+use super::delay::Order;
+use super::direction::Direction;
+use super::duplicate::extra_copies;
+use super::impairment::Impairment;
+use super::loss::LossDraws;
+use super::rate::Bottleneck;
+use super::treatment::{DropCause, Dropped, Treatment};
+use crate::rng::{Seed, Stream};
+use crate::time::{Duration, Instant};
+
+/// Applies an impairment, whatever its `direction`, to the packets of one direction. The bottleneck
+/// is the caller's, since several flows may share one.
+#[derive(Clone, Debug)]
+pub struct Link {
+    impairment: Arc<Impairment>,
+    direction: Direction,
+    delays: Stream,
+    losses: LossDraws,
+    copies: Stream,
+    corruptions: Stream,
+    reorderings: Stream,
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet {
+    pub(super) now: Instant,
+    pub(super) seq: u64,
+    pub(super) bytes: usize,
+}
+
+/// A packet's treatment so far. The down link of a session continues where its up link ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Transit {
+    pub(super) treatment: Treatment,
+    /// The part of the hold spent at bottlenecks. Random delays do not count here: packets reach the
+    /// next bottleneck in the order in which they arrived.
+    queued: Duration,
+    /// The part of the hold due to reordering.
+    held_back: Duration,
+}
+
+impl Link {
+    pub fn new(impairment: impl Into<Arc<Impairment>>, direction: Direction, seed: Seed) -> Self {
+        let name = direction.name();
+        let stream = |purpose: &str| Stream::new(seed, &format!("{purpose} {name}"));
+        Self {
+            impairment: impairment.into(),
+            direction,
+            delays: stream("delay"),
+            losses: LossDraws::new(seed, name),
+            copies: stream("duplicate"),
+            corruptions: stream("corrupt"),
+            reorderings: stream("reorder"),
+            order: Order::new(),
+        }
+    }
+
+    pub fn impairment(&self) -> &Arc<Impairment> {
+        &self.impairment
+    }
+
+    /// Continues under another impairment; the order of release is kept across the change.
+    pub fn set_impairment(&mut self, impairment: Arc<Impairment>) {
+        self.impairment = impairment;
+        self.losses.forget();
+    }
+
+    /// Treats the packet with this number and size that arrives at `now`.
+    pub fn admit(&mut self, bottleneck: &mut Bottleneck, now: Instant, seq: u64, bytes: usize) -> Treatment {
+        match self.pass(bottleneck, Packet { now, seq, bytes }, Transit::default()) {
+            Ok(transit) => transit.treatment,
+            Err(dropped) => dropped,
+        }
+    }
+
+    /// Loss, then the bottleneck, then delay. The error is the treatment of a dropped packet.
+    pub(super) fn pass(
+        &mut self,
+        bottleneck: &mut Bottleneck,
+        packet: Packet,
+        transit: Transit,
+    ) -> Result<Transit, Treatment> {
+        let Packet { now, seq, bytes } = packet;
+        let Transit { mut treatment, mut queued, mut held_back } = transit;
+        let Impairment { delay, loss, duplicate, corrupt, reorder, rate, .. } = &*self.impairment;
+        let dropped = |cause| Treatment::dropped(Dropped { direction: self.direction, cause });
+        if self.losses.lost(loss, seq) {
+            return Err(dropped(DropCause::Lost));
+        }
+        if let Some(limit) = rate {
+            let wait = bottleneck.pass(*limit, now + queued, bytes);
+            let wait = wait.ok_or_else(|| dropped(DropCause::QueueFull))?;
+            queued += wait;
+            treatment.hold += wait;
+        }
+        treatment.hold += delay.draw(&self.delays, seq);
+        if delay.is_ordered() {
+            let in_order = now + (treatment.hold - held_back);
+            treatment.hold = self.order.keep(in_order) - now + held_back;
+        }
+        let by = reorder.held_back(&self.reorderings, seq);
+        held_back += by;
+        treatment.hold += by;
+        if self.direction == Direction::Up {
+            treatment.hold_up = treatment.hold;
+        }
+        treatment.extra_copies += extra_copies(*duplicate, &self.copies, seq);
+        treatment.corrupted = treatment.corrupted.or(corrupted(*corrupt, &self.corruptions, seq));
+        Ok(Transit { treatment, queued, held_back })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(text: &str, direction: Direction, seed: Seed) -> Link {
+        Link::new(text.parse::<Impairment>().unwrap(), direction, seed)
+    }
+
+    fn treatments(mut link: Link, n: u64) -> Vec<Treatment> {
+        let mut bottleneck = Bottleneck::default();
+        let at = |seq: u64| Instant::ZERO + Duration::from_millis(seq as i64);
+        (0..n).map(|seq| link.admit(&mut bottleneck, at(seq), seq, 512)).collect()
+    }
+
+    #[test]
+    fn a_link_applies_its_impairment_whatever_its_direction_word_says() {
+        for text in ["delay=constant:5ms", "delay=constant:5ms direction=up"] {
+            let (up, down) = (link(text, Direction::Up, 7), link(text, Direction::Down, 7));
+            let five = Duration::from_millis(5);
+            let held = |hold_up| Treatment { hold: five, hold_up, ..Treatment::default() };
+            assert!(treatments(up, 3).iter().all(|treatment| *treatment == held(five)));
+            assert!(treatments(down, 3).iter().all(|treatment| *treatment == held(Duration::ZERO)));
+        }
+    }
+
+    #[test]
+    fn each_seed_and_each_direction_draws_differently() {
+        const TEXT: &str = "delay=exponential:20ms loss=30%";
+        let up = treatments(link(TEXT, Direction::Up, 7), 100);
+        assert_eq!(up, treatments(link(TEXT, Direction::Up, 7), 100));
+        assert_ne!(up, treatments(link(TEXT, Direction::Up, 8), 100));
+        let lost = |treatments: &[Treatment]| -> Vec<bool> {
+            treatments.iter().map(|treatment| treatment.dropped.is_some()).collect()
+        };
+        assert_ne!(lost(&up), lost(&treatments(link(TEXT, Direction::Down, 7), 100)));
+    }
+
+    /// At 8 Mbit 1000 bytes take 1 ms.
+    #[test]
+    fn flows_that_share_a_bottleneck_queue_behind_one_another() {
+        let flow = |seed| link("rate=8Mbit,queue=2k", Direction::Down, seed);
+        let (mut one, mut other, mut shared) = (flow(1), flow(2), Bottleneck::default());
+        let mut admit = |link: &mut Link, seq| link.admit(&mut shared, Instant::ZERO, seq, 1_000);
+        assert_eq!(admit(&mut one, 0).hold, Duration::from_millis(1));
+        assert_eq!(admit(&mut other, 0).hold, Duration::from_millis(2));
+        let full = Dropped { direction: Direction::Down, cause: DropCause::QueueFull };
+        assert_eq!(admit(&mut one, 1), Treatment::dropped(full));
+    }
+}
