@@ -39,9 +39,10 @@ impl GilbertElliott {
     }
 
     pub fn new(p: Share, r: Share, h: Share, k: Share) -> Result<Self, UnitError> {
-        // A draw that forgets the past comes once in 1/(1-|1-p-r|) probes: a bound on the walk.
-        if (1.0 - p.get() - r.get()).abs() > 0.9999 {
-            return Err(UnitError::new("p and r together lie between 0.01% and 199.99%", EXAMPLE));
+        // The search for a state takes 1/(1-|1-p-r|) draws on average, for each probe of a client that
+        // jumps in its sequence numbers: at most 1,000. Shares have steps of 1e-7.
+        if (1.0 - p.get() - r.get()).abs() > 0.999 + 1e-9 {
+            return Err(UnitError::new("p and r must add up to between 0.1% and 199.9%", EXAMPLE));
         }
         Ok(Self { p, r, h, k, lost_when_bad: complement(h)?, lost_when_good: complement(k)? })
     }
@@ -115,17 +116,22 @@ impl Chain {
     }
 
     pub(super) fn is_bad(&mut self, model: &GilbertElliott, seq: u64) -> bool {
-        let mut at = seq;
-        let found = loop {
-            if let Some(bad) = self.fixed(model, at) {
-                break bad;
-            }
-            at -= 1;
-        };
-        // No draw on the way back forced a state: each kept it, or each turned it.
+        let (at, found) = self.last_fixed(model, seq);
+        // None of the draws in between forced a state: each kept it, or each turned it.
         let bad = found ^ (model.alternates() && (seq - at) % 2 == 1);
         self.known = Some((seq, bad));
         bad
+    }
+
+    /// The last probe up to this one whose state does not depend on the one before, and that state.
+    fn last_fixed(&self, model: &GilbertElliott, seq: u64) -> (u64, bool) {
+        let mut at = seq;
+        loop {
+            if let Some(bad) = self.fixed(model, at) {
+                return (at, bad);
+            }
+            at -= 1;
+        }
     }
 
     /// The state at this probe, where it does not take the one before to know it.
@@ -201,6 +207,20 @@ mod tests {
         assert!((model.loss_share(true).get() - 0.6).abs() < 1e-12);
         assert!((model.loss_share(false).get() - 0.01).abs() < 1e-12);
         assert!((model.stationary() - 0.2).abs() < 1e-12);
+    }
+
+    /// A client may choose its sequence numbers, so that none is near one that is known.
+    #[test]
+    fn a_far_sequence_number_costs_a_thousand_draws_on_average_at_most() {
+        let model: GilbertElliott = "p=0.05%,r=0.05%".parse().unwrap();
+        let chain = chain();
+        let draws = |seq| (seq - chain.last_fixed(&model, seq).0) as f64;
+        let walks: Vec<f64> = (1..1_000).map(|k| draws(k << 40)).collect();
+        goodness_of_fit::mean(&walks, 999.0, 1_000.0);
+        for text in ["p=0.05%,r=0.04%", "p=0,r=0", "p=100%,r=100%"] {
+            let error = text.parse::<GilbertElliott>().unwrap_err().to_string();
+            assert!(error.starts_with("p and r must add up to between 0.1% and 199.9%;"), "{error}");
+        }
     }
 
     proptest! {

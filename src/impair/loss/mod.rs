@@ -188,7 +188,7 @@ mod tests {
             ),
             (
                 "gilbert:p=0,r=0",
-                "loss: p and r together lie between 0.01% and 199.99%; for example gilbert:p=1%,r=25%",
+                "loss: p and r must add up to between 0.1% and 199.9%; for example gilbert:p=1%,r=25%",
             ),
             ("nth:0", "loss: it is zero; for example nth:10"),
             ("nth:x", "loss: 'x' is no whole number; for example 10"),
