@@ -107,6 +107,7 @@ fn probe(seq: u64, draws: &mut Draws) -> Resolved {
         injected_copies: 0,
         probe_copies: None,
         corrupted: None,
+        impossible_times: false,
     }
 }
 

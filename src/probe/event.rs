@@ -38,6 +38,8 @@ pub enum Event {
     ServerMoved { at: Instant, remote: SocketAddr },
     /// The server says that it injects nothing, and it dropped or held this probe on purpose; told once.
     NotClean { at: Instant, seq: u64 },
+    /// The server's times in the reply to this probe are impossible and count in no figure; told once.
+    ImpossibleTimes { at: Instant, seq: u64 },
     /// Datagrams came that were none of ours: how many so far, at most once a second.
     Unexpected { at: Instant, counters: Counters },
     /// All is sent and waited for; the server is asked once more what became of so many probes.

@@ -5,6 +5,7 @@
 //! is kept is bounded by the time a reply may take.
 
 mod closed;
+mod server_times;
 mod surroundings;
 
 use std::collections::VecDeque;
@@ -16,17 +17,14 @@ use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{ProbeStatus, SocketMark};
 use closed::Closed;
+use server_times::ClockRelation;
+pub use server_times::{ServerTimes, Trust};
 use surroundings::Surroundings;
 
-/// What a reply tells besides that it came.
+/// What a reply tells besides that it came; what its dialect does not tell is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerTimes {
-    pub hold: Duration,
-    /// All the time at the server. None where it stamps nothing in the kernel: without a hold it then has
-    /// one time only, that at which it looked.
-    pub residence: Option<Duration>,
-    pub owd_up: Duration,
-    pub owd_down: Duration,
+pub struct ReplyFacts {
+    pub times: Option<ServerTimes>,
     /// A further reply, sent on purpose.
     pub injected_copy: bool,
     pub corrupted: Option<Corruption>,
@@ -47,6 +45,16 @@ pub enum Arrival {
     Straggler,
     /// Of a probe that was never sent.
     Forged,
+}
+
+impl Arrival {
+    /// Of a reply that counts.
+    pub fn rtt(&self) -> Option<Duration> {
+        match self {
+            Self::First { rtt, .. } | Self::Copy { rtt, .. } => Some(*rtt),
+            Self::CopyAfterClose | Self::Straggler | Self::Forged => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +154,7 @@ impl Slot {
 enum State {
     Failed,
     Waiting,
-    Answered { received: Instant, late: bool, server: Option<ServerTimes>, marks: Marks },
+    Answered { received: Instant, late: bool, reply: ReplyFacts, trust: Trust, marks: Marks },
 }
 
 /// How long to wait for what.
@@ -176,11 +184,16 @@ pub struct Flight {
     /// The client's socket.
     socket: SocketMark,
     surroundings: Surroundings,
+    clocks: ClockRelation,
+    /// The last probe has been sent: soon no reply will confirm another.
+    sending_is_over: bool,
 }
 
 impl Flight {
     /// An answered probe stays for at most so long, to count its duplicates.
     const COPIES: Duration = Duration::from_millis(200);
+    /// It stays for at most so long until another reply confirms its receive time.
+    const CONFIRMED: Duration = Duration::from_secs(2);
     /// A datagram does not stay in this host for longer.
     const LEAVES_WITHIN: Duration = Duration::from_secs(1);
     /// A safety net: with more in flight the oldest are given up.
@@ -203,7 +216,13 @@ impl Flight {
             closed: Closed::default(),
             socket: SocketMark::default(),
             surroundings: Surroundings::default(),
+            clocks: ClockRelation::default(),
+            sending_is_over: false,
         }
+    }
+
+    pub fn end_sending(&mut self) {
+        self.sending_is_over = true;
     }
 
     pub fn start(&mut self, zero: Instant) {
@@ -283,17 +302,23 @@ impl Flight {
     }
 
     /// A reply to the probe was received.
-    pub fn arrive(&mut self, seq: u64, received: Instant, server: Option<ServerTimes>) -> Arrival {
+    pub fn arrive(&mut self, seq: u64, received: Instant, mut reply: ReplyFacts) -> Arrival {
         if seq < self.first {
             return self.closed.arrive(seq);
         }
-        let marks =
-            Marks { server: server.map_or(SocketMark::default(), |times| times.socket), own: self.socket };
+        let marks = Marks { server: reply.socket, own: self.socket };
+        let clocks = self.clocks;
         let Some(slot) = self.slot_mut(seq) else { return Arrival::Forged };
         let rtt = received - slot.departure();
-        slot.injected_copies += u32::from(server.is_some_and(|times| times.injected_copy));
-        if let Some(times) = server {
+        let told = reply.times.is_some();
+        reply.times = reply.times.filter(|times| times.are_possible(rtt));
+        slot.injected_copies += u32::from(reply.injected_copy);
+        if let Some(times) = reply.times
+            && clocks.allows(&times.clock_bounds(received))
+        {
             slot.count_probe_copy(times);
+        } else if told {
+            slot.probe_copies = slot.probe_copies.max(1);
         }
         match slot.state {
             State::Failed => Arrival::Forged,
@@ -305,9 +330,20 @@ impl Flight {
                 let late = received > slot.deadline;
                 let late_by = late.then(|| received - slot.deadline);
                 slot.copies = 1;
-                slot.state = State::Answered { received, late, server, marks };
+                let trust = if told && reply.times.is_none() { Trust::Refuted } else { Trust::Agreed };
+                slot.state = State::Answered { received, late, reply, trust, marks };
+                if let Some(times) = reply.times {
+                    let judged = self.clocks.judge(seq, times.clock_bounds(received));
+                    judged.into_iter().flatten().for_each(|(seq, trust)| self.trust(seq, trust));
+                }
                 Arrival::First { rtt, late_by }
             }
+        }
+    }
+
+    fn trust(&mut self, seq: u64, now: Trust) {
+        if let Some(Slot { state: State::Answered { trust, .. }, .. }) = self.slot_mut(seq) {
+            *trust = now;
         }
     }
 
@@ -415,6 +451,9 @@ impl Flight {
     fn ready_at(&self, slot: &Slot) -> Instant {
         match slot.state {
             State::Failed => slot.sent,
+            State::Answered { received, trust: Trust::Pending, .. } if !self.sending_is_over => {
+                slot.settles.min(received + Self::CONFIRMED)
+            }
             State::Answered { received, .. } => slot.deadline.min(received + Self::COPIES),
             State::Waiting => match slot.fate {
                 Some(fate) if !is_open(fate) => slot.deadline,
@@ -455,6 +494,7 @@ impl Flight {
             injected_copies: slot.injected_copies,
             probe_copies: slot.known_probe_copies(),
             corrupted: None,
+            impossible_times: false,
         };
         match slot.state {
             State::Failed => {
@@ -462,14 +502,20 @@ impl Flight {
                 resolved.outcome = Outcome::SendError;
             }
             State::Waiting => {}
-            State::Answered { received, late, server, .. } => {
+            State::Answered { received, late, reply, trust, .. } => {
                 resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
                 resolved.rtt = Some(received - slot.departure());
-                resolved.hold = server.map(|times| times.hold);
-                resolved.server = server.and_then(|times| times.residence);
-                resolved.owd_up = server.map(|times| times.owd_up - (slot.departure() - slot.sent));
-                resolved.owd_down = server.map(|times| times.owd_down);
-                resolved.corrupted = server.and_then(|times| times.corrupted);
+                resolved.corrupted = reply.corrupted;
+                resolved.impossible_times = match trust {
+                    Trust::Agreed => false,
+                    Trust::Pending => self.clocks.is_contradicted(),
+                    Trust::Refuted => true,
+                };
+                let times = reply.times.filter(|_| !resolved.impossible_times);
+                resolved.hold = times.map(|times| times.hold);
+                resolved.server = times.and_then(|times| times.residence());
+                resolved.owd_up = times.map(|times| times.owd_up - (slot.departure() - slot.sent));
+                resolved.owd_down = times.map(|times| times.owd_down);
             }
         }
         resolved
@@ -518,7 +564,8 @@ mod tests {
         flight.register(&PLANNED, at(10));
         left.into_iter().for_each(|left| _ = flight.leave(0, left));
         let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
-        flight.arrive(0, at(100), Some(times));
+        flight.arrive(0, at(100), ReplyFacts { times: Some(times), ..ReplyFacts::default() });
+        flight.end_sending();
         flight.pop(at(2_000), |_| Cause::Unknown).expect("its deadline has passed")
     }
 
@@ -540,7 +587,7 @@ mod tests {
         flight.register(&PLANNED, at(10));
         flight.finalize(0, at(30));
         assert_eq!(
-            flight.arrive(0, at(1_030), None),
+            flight.arrive(0, at(1_030), ReplyFacts::default()),
             Arrival::First { rtt: Duration::from_millis(1), late_by: None }
         );
         let resolved = flight.pop(at(2_000), |_| Cause::Unknown).expect("its deadline has passed");

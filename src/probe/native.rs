@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::handshake::{Opened, Opening, Requested};
-use super::in_flight::{Flight, ServerTimes};
+use super::in_flight::{Flight, ReplyFacts, ServerTimes};
 use super::outcome_query::Truth;
 use super::{AnyDialect, Client, Corruption, Phase, ServerInfo, Settings};
 use crate::rng::{Seed, Stream};
@@ -212,7 +212,8 @@ impl Client {
             self.counters.junk += 1;
             return;
         }
-        if self.flight.sent_at(reply.seq).is_some_and(|sent| sent != reply.sent) {
+        let sent = self.flight.sent_at(reply.seq);
+        if sent.is_some_and(|sent| sent != reply.sent) {
             self.counters.forged += 1;
             return;
         }
@@ -221,28 +222,29 @@ impl Client {
             (false, false) => Some(Corruption::Network),
             (false, true) => None,
         };
-        for k in 0..u64::from(u32::BITS) {
+        // The window counts from the number, which only a probe still in flight proves.
+        for k in (0..u64::from(u32::BITS)).filter(|_| sent.is_some()) {
             if reply.window >> k & 1 == 1
                 && let Some(seq) = reply.seq.checked_sub(k + 1)
             {
                 self.flight.seen_in_window(seq);
             }
         }
-        let stamped = self.server.as_ref().is_some_and(|server| server.kernel_stamps);
         let times = ServerTimes {
             hold: reply.hold,
-            residence: Some(reply.residence).filter(|residence| stamped || *residence > Duration::ZERO),
+            residence: reply.residence,
+            stamped: self.server.as_ref().is_some_and(|server| server.kernel_stamps),
             owd_up: reply.received - reply.sent,
             owd_down: received - (reply.received + reply.residence),
-            injected_copy: reply.copy,
-            socket: reply.socket,
-            corrupted,
         };
-        let arrival = self.flight.arrive(reply.seq, received, Some(times));
-        if reply.hold > Duration::ZERO {
+        let facts =
+            ReplyFacts { times: Some(times), injected_copy: reply.copy, socket: reply.socket, corrupted };
+        let arrival = self.flight.arrive(reply.seq, received, facts);
+        let hold = arrival.rtt().filter(|rtt| times.are_possible(*rtt)).map(|_| reply.hold);
+        if hold > Some(Duration::ZERO) {
             self.note_injection(reply.seq, received);
         }
-        self.note_arrival(reply.seq, arrival, Some(reply.hold));
+        self.note_arrival(reply.seq, arrival, hold);
     }
 
     /// The server injected something into this probe, which a clean one does not.

@@ -84,6 +84,8 @@ pub struct Resolved {
     pub probe_copies: Option<u32>,
     /// Whether the payload of the first reply came back changed, and by whom.
     pub corrupted: Option<Corruption>,
+    /// The server's times in the reply contradict themselves or those of other replies, and are left out.
+    pub impossible_times: bool,
 }
 
 impl Resolved {

@@ -18,6 +18,9 @@ impl Client {
         while let Some(seq) = self.flight.next_overdue(now) {
             self.events.push_back(Event::Overdue { seq });
         }
+        if self.plan.is_finished() {
+            self.flight.end_sending();
+        }
         if self.plan.is_finished() && now >= self.gives_up_at() {
             self.flight.patience_mut().truth = Duration::ZERO;
         }
@@ -36,6 +39,9 @@ impl Client {
             }
             if matches!(resolved.cause, Some(Cause::InjectedUp | Cause::InjectedDown)) {
                 self.note_injection(resolved.seq, now);
+            }
+            if resolved.impossible_times {
+                self.note_impossible_times(resolved.seq, now);
             }
             self.events.push_back(Event::Resolved(resolved));
         }
@@ -56,6 +62,14 @@ impl Client {
         self.asking = true;
         let (probes, skippable) = (self.in_flight() as u64, !self.plan.is_stopped());
         self.events.push_back(Event::Asking { at: now, probes, skippable });
+    }
+
+    /// Told once; the rows and the summary have the number.
+    fn note_impossible_times(&mut self, seq: u64, at: Instant) {
+        self.counters.impossible_times += 1;
+        if self.counters.impossible_times == 1 {
+            self.events.push_back(Event::ImpossibleTimes { at, seq });
+        }
     }
 
     /// When all have been sent and the server stays silent.

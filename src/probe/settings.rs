@@ -114,6 +114,8 @@ pub struct Counters {
     pub foreign: u64,
     /// Of the session, but from another address than the server's.
     pub elsewhere: u64,
+    /// Replies whose times were left out, for they are impossible.
+    pub impossible_times: u64,
 }
 
 impl Counters {

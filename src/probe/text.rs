@@ -1,6 +1,7 @@
 //! The text dialect's arm of the client: how many lanes it needs, and what comes back on them.
 
 use super::channels::Heard;
+use super::in_flight::ReplyFacts;
 use super::settings::Settings;
 use super::{AnyDialect, Client, Phase};
 use crate::time::Instant;
@@ -22,7 +23,7 @@ impl Client {
                 }
             }
             Heard::Reply(seq) => {
-                let arrival = self.flight.arrive(seq, received, None);
+                let arrival = self.flight.arrive(seq, received, ReplyFacts::default());
                 self.note_arrival(seq, arrival, None);
             }
             Heard::Stopping => self.handle_stopped(true),

@@ -124,6 +124,9 @@ impl Client {
         for _ in 0..Self::GIVEN_UP_AT_ONCE {
             let planned = self.plan.take(now)?;
             self.flight.register(&planned, now);
+            if self.plan.is_finished() {
+                self.flight.end_sending();
+            }
             self.note_floor(&planned);
             if !planned.overslept {
                 self.tell_overslept();

@@ -12,7 +12,7 @@ use crate::printable::printable;
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
-pub const COLUMNS: [&str; 18] = [
+pub const COLUMNS: [&str; 19] = [
     "seq",
     "due_us",
     "sent_us",
@@ -31,7 +31,10 @@ pub const COLUMNS: [&str; 18] = [
     "injected_copies",
     "corrupted",
     "probe_copies",
+    "impossible_times",
 ];
+
+const LONGEST_RUN: Duration = Duration::from_secs(1000 * 24 * 3600);
 
 /// Records of earlier versions end here: the columns after these may be missing.
 const REQUIRED: usize = 17;
@@ -57,6 +60,7 @@ pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
         Cell::Count(u64::from(probe.injected_copies)),
         Cell::name(probe.corrupted.and_then(|who| name_of(CORRUPTIONS, who))),
         probe.probe_copies.map_or(Cell::Missing, |copies| Cell::Count(u64::from(copies))),
+        if probe.impossible_times { Cell::Count(1) } else { Cell::Missing },
     ]
 }
 
@@ -94,6 +98,8 @@ pub enum RowError {
     NoColumn(&'static str),
     #[error("line {line}: '{cell}' is no {column}")]
     Cell { line: u64, column: &'static str, cell: String },
+    #[error("line {line}: {column} '{cell}' is over 1000 days after the start of the run")]
+    AfterEnd { line: u64, column: &'static str, cell: String },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -184,8 +190,8 @@ impl<R: Read> ProbeReader<R> {
     fn parse(&self) -> Result<Resolved, RowError> {
         Ok(Resolved {
             seq: self.number(0)?,
-            due: self.micros(1)?.ok_or_else(|| self.cell_error(1))?,
-            sent: self.micros(2)?,
+            due: self.time_in_run(1)?.ok_or_else(|| self.cell_error(1))?,
+            sent: self.time_in_run(2)?,
             interval: self.micros(3)?.ok_or_else(|| self.cell_error(3))?,
             size: self.number(4)? as u32,
             outcome: value_of(OUTCOMES, self.cell(5)).ok_or_else(|| self.cell_error(5))?,
@@ -199,6 +205,7 @@ impl<R: Read> ProbeReader<R> {
             injected_copies: self.number(15)? as u32,
             corrupted: self.name(16, CORRUPTIONS)?,
             probe_copies: self.maybe_number(17)?.map(|copies| copies as u32),
+            impossible_times: self.maybe_number(18)?.is_some(),
         })
     }
 
@@ -219,6 +226,18 @@ impl<R: Read> ProbeReader<R> {
         match self.cell(column) {
             b"" => Ok(None),
             cell => parse_micros(cell).map(Some).ok_or_else(|| self.cell_error(column)),
+        }
+    }
+
+    /// A table of a row a second would never end.
+    fn time_in_run(&self, column: usize) -> Result<Option<Duration>, RowError> {
+        match self.micros(column)? {
+            Some(time) if time > LONGEST_RUN => Err(RowError::AfterEnd {
+                line: self.record.position().map_or(0, csv::Position::line),
+                column: COLUMNS[column],
+                cell: shown(self.cell(column)),
+            }),
+            time => Ok(time),
         }
     }
 
@@ -365,18 +384,25 @@ mod tests {
         let any_time = move || prop_oneof![-1_i64 << 50..1 << 50, any::<i64>(), extreme()];
         let whole = move || any_time().prop_map(Duration::from_nanos);
         let time = move || proptest::option::of(whole());
+        let in_run = move || whole().prop_map(|time| time.min(LONGEST_RUN));
         let outcome = 0..OUTCOMES.len();
         let cause = proptest::option::of(0..CAUSES.len());
         (
-            (any::<u64>(), whole(), time(), whole(), any::<u32>(), outcome, cause),
+            (any::<u64>(), in_run(), proptest::option::of(in_run()), whole(), any::<u32>(), outcome, cause),
             (time(), time(), time(), time(), time()),
-            (any::<u32>(), any::<u32>(), any::<Option<u32>>(), proptest::option::of(0..CORRUPTIONS.len())),
+            (
+                any::<u32>(),
+                any::<u32>(),
+                any::<Option<u32>>(),
+                proptest::option::of(0..CORRUPTIONS.len()),
+                any::<bool>(),
+            ),
         )
             .prop_map(
                 |(
                     (seq, due, sent, interval, size, outcome, cause),
                     (rtt, hold, server, owd_up, owd_down),
-                    (copies, injected_copies, probe_copies, corrupted),
+                    (copies, injected_copies, probe_copies, corrupted, impossible_times),
                 )| {
                     Resolved {
                         seq,
@@ -392,6 +418,7 @@ mod tests {
                         copies,
                         injected_copies,
                         probe_copies,
+                        impossible_times,
                         corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
                         cause: cause.map(|index| CAUSES[index].0),
@@ -451,10 +478,20 @@ mod tests {
 
     #[test]
     fn a_bad_cell_is_told_without_what_a_terminal_would_obey() {
-        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,";
+        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,";
         let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: '\\u{1b}[2J\\u{9b}31m' is no sent_us");
+    }
+
+    /// `report` makes a row for each second of a run, and 9,223,372,036 are 292 years.
+    #[test]
+    fn a_time_that_no_run_lasts_is_refused() {
+        for row in ["0,9223372036854775.807,,", "0,0.000,9223372036854775.807,"] {
+            let text = format!("{}\n{row}1.000,64,ok,,,,,,,,,1,0,,,\n", COLUMNS.join(","));
+            let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
+            assert!(error.to_string().ends_with("is over 1000 days after the start of the run"), "{error}");
+        }
     }
 
     #[test]
@@ -467,7 +504,7 @@ mod tests {
     #[test]
     fn a_bad_cell_in_the_middle_is_named() {
         let text = format!(
-            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,,\n",
+            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,\n",
             COLUMNS.join(",")
         );
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();

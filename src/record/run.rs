@@ -171,6 +171,9 @@ pub struct Summary {
     /// Replies whose payload was changed, by the network and on purpose.
     pub corrupted: u64,
     pub injected_corrupted: u64,
+    /// Replies whose server times are impossible and count in no figure.
+    #[serde(default)]
+    pub impossible_times: u64,
     /// By the NextExp rule of RFC 4737.
     pub reordered: u64,
     pub reordered_share: Option<f64>,

@@ -42,6 +42,7 @@ pub struct Fold {
     injected_duplicates: u64,
     corrupted: u64,
     injected_corrupted: u64,
+    impossible_times: u64,
     losses: LossPattern,
     bursts: Bursts,
     gilbert: Gilbert,
@@ -138,6 +139,7 @@ impl Fold {
             injected_duplicates: self.injected_duplicates,
             corrupted: self.corrupted,
             injected_corrupted: self.injected_corrupted,
+            impossible_times: self.impossible_times,
             reordered: reordering.reordered(),
             reordered_share: reordering.ratio(),
             reordering_extent: reordering.max_extent(),
@@ -197,6 +199,7 @@ impl Fold {
             self.duplication_down.record_packets(packets, copies);
         }
         self.injected_duplicates += u64::from(probe.injected_copies);
+        self.impossible_times += u64::from(probe.impossible_times);
         match probe.corrupted {
             Some(Corruption::Network) => self.corrupted += 1,
             Some(Corruption::Injected) => self.injected_corrupted += 1,

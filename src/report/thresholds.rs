@@ -92,6 +92,7 @@ mod tests {
             injected_copies: 0,
             probe_copies: None,
             corrupted: None,
+            impossible_times: false,
         }
     }
 

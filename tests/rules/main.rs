@@ -6,6 +6,7 @@ mod common;
 
 mod abuse;
 mod frozen;
+mod impossible_times;
 mod injection;
 mod keys;
 mod limits;

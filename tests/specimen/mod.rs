@@ -96,6 +96,7 @@ impl Specimen {
             injected_copies: 0,
             probe_copies: None,
             corrupted: None,
+            impossible_times: false,
         }
     }
 }

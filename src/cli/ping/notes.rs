@@ -66,6 +66,12 @@ impl Notes {
                 let text = format!("the server says that it injects nothing, and dropped or held seq {seq}");
                 return vec![self.at(*at, "not_clean", text)];
             }
+            probe::Event::ImpossibleTimes { at, seq } => {
+                let text = format!(
+                    "from seq {seq} on: the server's times in a reply are impossible and are left out"
+                );
+                return vec![self.at(*at, "impossible_times", text)];
+            }
             probe::Event::Unexpected { at, counters } => {
                 return vec![self.at(*at, "strays", strays(counters))];
             }
@@ -171,6 +177,7 @@ mod tests {
             injected_copies: 0,
             probe_copies: None,
             corrupted: None,
+            impossible_times: false,
         }
     }
 

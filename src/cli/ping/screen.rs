@@ -191,6 +191,9 @@ impl Screen {
             Event::NotClean { seq, .. } => self.notice(format!(
                 "the server says that it injects nothing, but dropped or held seq={seq} on purpose"
             )),
+            Event::ImpossibleTimes { seq, .. } => self.notice(format!(
+                "the server's times in the reply to seq={seq} are impossible (damaged on the way?); left out of all figures"
+            )),
             Event::StopAnswered { obeyed: true } => self.notice("the server stops"),
             Event::StopAnswered { obeyed: false } => {
                 self.notice("the server does not let itself be stopped; it would with --allow-stop");

@@ -212,6 +212,7 @@ mod tests {
             injected_copies: 0,
             probe_copies: None,
             corrupted: None,
+            impossible_times: false,
         }
     }
 

@@ -29,6 +29,12 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
             "the server says that it injects nothing, but it dropped or held probes on purpose".to_owned(),
         );
     }
+    if summary.impossible_times > 0 {
+        advice.push(format!(
+            "the server's times in {} replies are impossible (damaged on the way?) and count in no figure",
+            summary.impossible_times
+        ));
+    }
     if run.stamps.client_receive == "program" {
         advice.push("no kernel stamps: the time until this program woke up is in the RTT".to_owned());
     }
