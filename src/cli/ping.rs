@@ -77,8 +77,7 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let mut screen = Screen::new(lines, &peer, RunInfo::of(&run.config), &run.stamps, Look::of(arguments));
     screen.name_folder(recorder.folder());
 
-    let page =
-        arguments.http.map(|address| PingPage::start(address, &arguments.http_host, &run, clock)).transpose();
+    let page = arguments.http.map(|address| PingPage::start(address, &arguments.http_host, &run)).transpose();
     let mut page = match page {
         Ok(page) => page,
         Err(error) => {

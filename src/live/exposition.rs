@@ -18,8 +18,6 @@ pub enum Kind {
 }
 
 impl Exposition {
-    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
     pub fn labelled(labels: &[(&str, &str)]) -> Self {
         Self { text: String::new(), labels: joined("", labels) }
     }

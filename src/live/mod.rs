@@ -11,7 +11,6 @@ mod server_model;
 mod status;
 
 pub use bins::Bin;
-pub use exposition::Exposition;
 pub use run_info::RunInfo;
 pub use run_model::{RunModel, RunSnapshot};
 pub use server_model::{Client, ServerModel, ServerSnapshot};

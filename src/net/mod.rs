@@ -3,8 +3,8 @@
 
 mod client;
 mod clock;
+mod control;
 mod host;
-mod http;
 mod kernel_timestamps;
 mod server;
 mod sleep;
@@ -14,8 +14,8 @@ mod sys;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing, TxStamps, find_size};
 pub use clock::Clock;
+pub use control::{ControlPlane, Limits, PageState, Publisher};
 pub use host::{HostSampler, processes};
-pub use http::{Answer, HttpServer, Site};
 pub use server::{Bind, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
 pub use socket_errors::describe as describe_socket_error;

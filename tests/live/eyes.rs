@@ -114,7 +114,7 @@ fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
             let mut records: BTreeMap<u64, Value> = BTreeMap::new();
             while !over.load(Ordering::Acquire) {
                 let answer = get(port, record);
-                let (_, tag) = answer.split_once("ETag: \"").unwrap();
+                let (_, tag) = answer.split_once("etag: \"").unwrap();
                 let version = tag.split_once('"').unwrap().0.parse().unwrap();
                 records.insert(version, serde_json::from_str(body(&answer)).unwrap());
                 thread::sleep(Duration::from_millis(100));

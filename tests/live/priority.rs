@@ -36,7 +36,7 @@ fn who_shows_or_writes_does_not_push_the_pinger_aside() {
     let found = threads(terminal.pid());
     let (nice, policy) = found["pinger"];
     assert_eq!(policy, OTHER, "{found:?}");
-    for name in ["udpecho", "printer", "screen", "http"] {
+    for name in ["udpecho", "printer", "screen", "control"] {
         assert_eq!(found.get(name), Some(&(nice.max(10), BATCH)), "{name} of {found:?}");
     }
     terminal.press("q");
@@ -67,7 +67,7 @@ fn a_server_is_not_pushed_aside_by_those_who_look() {
     let found = threads(terminal.pid());
     let (nice, policy) = found["udpecho"];
     assert_eq!(policy, OTHER, "{found:?}");
-    for name in ["printer", "screen", "http", "views"] {
+    for name in ["printer", "screen", "control", "views"] {
         assert_eq!(found.get(name), Some(&(nice.max(10), BATCH)), "{name} of {found:?}");
     }
     terminal.press("q");

@@ -54,12 +54,12 @@ fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
     events.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     std::thread::sleep(Duration::from_secs(4));
     let (metrics, record) = (get(port, "/metrics"), get(port, "/api/run.json"));
-    assert!(metrics.contains("Content-Type: text/plain; version=0.0.4"), "{metrics}");
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
     let run: Value = serde_json::from_str(body(&record)).unwrap();
     let count = |name: &str| run["summary"][name].as_u64().unwrap();
     assert!(count("sent") > 50 && count("lost") > 10, "{run}");
     let page = get(port, "/");
-    assert!(page.contains("Content-Security-Policy: default-src 'none'") && !body(&page).contains("http://"));
+    assert!(page.contains("content-security-policy: default-src 'none'") && !body(&page).contains("http://"));
     process.signal("INT");
     let mut told = String::new();
     events.read_to_string(&mut told).unwrap();

@@ -39,8 +39,7 @@ impl Views {
     ) -> anyhow::Result<Self> {
         let lines = on_a_terminal() && !arguments.quiet && !arguments.tui;
         let now = service.snapshot();
-        let page =
-            arguments.http.map(|at| ServerPage::start(at, &arguments.http_host, &now, clock)).transpose()?;
+        let page = arguments.http.map(|at| ServerPage::start(at, &arguments.http_host, now)).transpose()?;
         let service = Arc::new(Mutex::new(service));
         let face = ServerScreen::new(Arc::clone(&service));
         let screen = arguments.tui.then(|| Tui::start(face, Arc::clone(control))).transpose()?;
@@ -119,11 +118,11 @@ impl Shown {
                 let _ = lines.write_all(format!("{}\n", server_line(&now)).as_bytes());
             }
             if let Some(page) = &self.page {
-                page.show(&now);
+                page.show(now);
             }
         }
         if let Some(page) = self.page {
-            page.finish(&lock(&self.service).snapshot());
+            page.finish(lock(&self.service).snapshot());
         }
     }
 }

@@ -4,53 +4,55 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{PageState, Web};
-use crate::live::metrics;
-use crate::live::{Client, ServerSnapshot};
-use crate::net::Clock;
+use super::LivePage;
+use crate::live::{Client, ServerSnapshot, metrics};
+use crate::net::PageState;
 
 pub struct ServerPage {
-    web: Web,
+    page: LivePage,
 }
 
 impl ServerPage {
-    /// Seconds that the page shows.
+    /// Seconds on the page.
     const SECONDS: usize = 120;
 
-    pub fn start(
-        address: SocketAddr,
-        names: &[String],
-        now: &ServerSnapshot,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
-        Ok(Self { web: Web::start(address, names, "/api/server.json", issue(now, false), clock)? })
+    pub fn start(address: SocketAddr, host_names: &[String], now: ServerSnapshot) -> anyhow::Result<Self> {
+        Ok(Self { page: LivePage::start(address, host_names, "/api/server.json", now)? })
     }
 
-    pub fn show(&self, now: &ServerSnapshot) {
-        self.web.post(issue(now, false));
+    pub fn show(&self, now: ServerSnapshot) {
+        self.page.publish(now);
     }
 
-    pub fn finish(self, now: &ServerSnapshot) {
-        self.web.post(issue(now, true));
-        self.web.finish();
+    pub fn finish(self, now: ServerSnapshot) {
+        self.page.finish(now);
     }
 }
 
-fn issue(now: &ServerSnapshot, over: bool) -> PageState {
-    let from = now.seconds.len().saturating_sub(ServerPage::SECONDS);
-    let state = json!({
-        "kind": "serve",
-        "title": format!("udpecho serves {}", now.place),
-        "about": format!("injects {}", now.injects),
-        "injects": "",
-        "elapsed": now.elapsed.as_secs_f64(),
-        "left": null,
-        "counters": now.counters,
-        "rate": now.rate(),
-        "seconds": now.seconds.iter().skip(from).collect::<Vec<_>>(),
-        "clients": now.clients.iter().map(client).collect::<Vec<_>>(),
-    });
-    PageState { record: state.to_string(), metrics: metrics::of_server(&now.counters), state, over }
+impl PageState for ServerSnapshot {
+    fn state(&self) -> Value {
+        let from = self.seconds.len().saturating_sub(ServerPage::SECONDS);
+        json!({
+            "kind": "serve",
+            "title": format!("udpecho serves {}", self.place),
+            "about": format!("injects {}", self.injects),
+            "injects": "",
+            "elapsed": self.elapsed.as_secs_f64(),
+            "left": null,
+            "counters": self.counters,
+            "rate": self.rate(),
+            "seconds": self.seconds.iter().skip(from).collect::<Vec<_>>(),
+            "clients": self.clients.iter().map(client).collect::<Vec<_>>(),
+        })
+    }
+
+    fn record(&self) -> String {
+        self.state().to_string()
+    }
+
+    fn metrics(&self) -> String {
+        metrics::of_server(&self.counters)
+    }
 }
 
 fn client(client: &Client) -> Value {
