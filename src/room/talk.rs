@@ -18,6 +18,13 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
+#[cfg(test)]
+impl ConnectionId {
+    pub(super) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// Who knocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Connecting {
