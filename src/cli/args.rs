@@ -135,7 +135,7 @@ pub struct Serve {
     /// Threads that answer, each with its share of the clients and of what is limited
     #[arg(help_heading = RUNNING, long, value_name = "N", default_value = "1")]
     pub threads: NonZero<usize>,
-    /// Look for datagrams without pause instead of sleeping: microseconds for a whole core
+    /// Spin instead of sleeping: lower latency; uses a whole core
     #[arg(help_heading = RUNNING, long)]
     pub busy_poll: bool,
     /// Take no kernel timestamps of what arrives unless replies are held: 3 % faster, but clients cannot tell

@@ -1,4 +1,4 @@
-//! Whose datagrams a socket received in turn, and how many it dropped: what answers tell of it. Pure.
+//! How often the sender of a socket's datagrams changed, and how many it dropped: what replies report of it. Pure.
 
 use std::net::SocketAddr;
 
@@ -8,18 +8,18 @@ use crate::reflect::SocketMark;
 pub struct Turns {
     last: Option<SocketAddr>,
     turns: u16,
-    /// Counts begin here, so that those of one socket are hardly taken for another's.
+    /// Both counts start here, so that two sockets are told apart.
     start: u16,
 }
 
 impl Turns {
     pub fn new(number: u32) -> Self {
-        // Odd, so that no two of 65,536 sockets begin alike.
+        // An odd factor: no two of 65,536 sockets start alike.
         let start = number.wrapping_mul(40_503) as u16;
         Self { last: None, turns: start, start }
     }
 
-    /// A datagram or a train was received from there; by then the socket had dropped so many.
+    /// A datagram or a GRO train came from this address; the socket had dropped so many before it.
     pub fn note(&mut self, remote: SocketAddr, train: bool, drops: u32) -> SocketMark {
         let other = self.last.is_some_and(|last| last != remote);
         self.last = Some(remote);
@@ -27,7 +27,7 @@ impl Turns {
         self.mark(drops)
     }
 
-    /// The mark by now.
+    /// The mark now.
     pub fn mark(&self, drops: u32) -> SocketMark {
         SocketMark { drops: self.start.wrapping_add(drops as u16), turns: self.turns }
     }
