@@ -12,6 +12,7 @@
 //! | [`probe`] | the client without a socket |
 //! | [`sim`] | a network in virtual time between the two |
 //! | [`stats`] | pure statistics |
+//! | [`relay`] | a proxy without a socket: flows, two links each, one fate a datagram |
 //! | [`room`] | the meeting place of the two ends: names, talk, the relay by address |
 //! | [`host`] | whether a host was busy, from the counters of its kernel |
 //! | [`record`] | the Run and its files |
@@ -37,6 +38,7 @@ pub mod printable;
 pub mod probe;
 pub mod record;
 pub mod reflect;
+pub mod relay;
 pub mod report;
 pub mod rng;
 pub mod room;

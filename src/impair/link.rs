@@ -36,6 +36,8 @@ pub struct Link {
 pub(super) struct Packet {
     pub(super) now: Instant,
     pub(super) seq: u64,
+    /// The number by which `nth`, `bursts` and `trace` count.
+    pub(super) scheduled: u64,
     pub(super) bytes: usize,
 }
 
@@ -78,7 +80,19 @@ impl Link {
 
     /// Treats the packet with this number and size that arrives at `now`.
     pub fn admit(&mut self, bottleneck: &mut Bottleneck, now: Instant, seq: u64, bytes: usize) -> Treatment {
-        match self.pass(bottleneck, Packet { now, seq, bytes }, Transit::default()) {
+        self.admit_scheduled(bottleneck, now, seq, seq, bytes)
+    }
+
+    /// The same where losses on a schedule count by another number: of all flows of a mapping.
+    pub fn admit_scheduled(
+        &mut self,
+        bottleneck: &mut Bottleneck,
+        now: Instant,
+        seq: u64,
+        scheduled: u64,
+        bytes: usize,
+    ) -> Treatment {
+        match self.pass(bottleneck, Packet { now, seq, scheduled, bytes }, Transit::default()) {
             Ok(transit) => transit.treatment,
             Err(dropped) => dropped,
         }
@@ -91,11 +105,11 @@ impl Link {
         packet: Packet,
         transit: Transit,
     ) -> Result<Transit, Treatment> {
-        let Packet { now, seq, bytes } = packet;
+        let Packet { now, seq, scheduled, bytes } = packet;
         let Transit { mut treatment, mut queued, mut held_back } = transit;
         let Impairment { delay, loss, duplicate, corrupt, reorder, rate, .. } = &*self.impairment;
         let dropped = |cause| Treatment::dropped(Dropped { direction: self.direction, cause });
-        if self.losses.lost(loss, seq) {
+        if self.losses.lost(loss, if loss.is_scheduled() { scheduled } else { seq }) {
             return Err(dropped(DropCause::Lost));
         }
         if let Some(limit) = rate {

@@ -56,7 +56,7 @@ impl SessionLinks {
     pub fn admit(&mut self, now: Instant, seq: u64, bytes: usize) -> Treatment {
         let Some(active) = &mut self.0 else { return Treatment::default() };
         active.select_step(now);
-        active.admit(Packet { now, seq, bytes }).unwrap_or_else(|dropped| dropped)
+        active.admit(Packet { now, seq, scheduled: seq, bytes }).unwrap_or_else(|dropped| dropped)
     }
 }
 

@@ -23,6 +23,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("sim", &["wire", "reflect", "probe"]),
     ("stats", &[]),
     ("host", &[]),
+    ("relay", &["impair"]),
     ("room", &[]),
     ("record", &["probe", "stats"]),
     ("report", &["impair", "probe", "stats", "record"]),

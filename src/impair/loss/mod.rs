@@ -39,6 +39,11 @@ impl Loss {
         *self == Self::NONE
     }
 
+    /// Whether it counts packets instead of drawing for each.
+    pub fn is_scheduled(&self) -> bool {
+        matches!(self, Self::Nth(_) | Self::Bursts(_) | Self::Trace(_))
+    }
+
     /// Whether its trace stayed elsewhere, so that nothing can be lost by it.
     pub fn is_described_only(&self) -> bool {
         matches!(self, Self::Trace(trace) if trace.is_described_only())

@@ -1,0 +1,95 @@
+//! What became of the datagrams of a mapping, by direction.
+
+use crate::impair;
+
+/// What became of a datagram that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Passed,
+    Dropped(DropCause),
+    SendError,
+}
+
+/// Why a datagram went no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// By the loss model.
+    Lost,
+    /// The queue before the limited rate was full.
+    Queue,
+    Mtu,
+    Outage,
+    /// It came from the server to a flow, or a port, that is no more.
+    Nat,
+    /// The mapping is down.
+    Down,
+    /// A limit of the relay itself: flows, bytes held, bytes to an unverified client.
+    Limit,
+}
+
+impl DropCause {
+    pub const ALL: [Self; 7] =
+        [Self::Lost, Self::Queue, Self::Mtu, Self::Outage, Self::Nat, Self::Down, Self::Limit];
+
+    /// As files, metrics and expectations name it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Queue => "queue",
+            Self::Mtu => "mtu",
+            Self::Outage => "outage",
+            Self::Nat => "nat",
+            Self::Down => "down",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+impl From<impair::DropCause> for DropCause {
+    fn from(cause: impair::DropCause) -> Self {
+        match cause {
+            impair::DropCause::Lost => Self::Lost,
+            impair::DropCause::QueueFull => Self::Queue,
+        }
+    }
+}
+
+/// One direction. Arrived = passed + dropped + send errors + held, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub arrived: u64,
+    pub arrived_bytes: u64,
+    pub passed: u64,
+    pub passed_bytes: u64,
+    /// In the order of `DropCause::ALL`.
+    pub dropped: [u64; DropCause::ALL.len()],
+    pub send_errors: u64,
+    /// Not sent yet.
+    pub held: u64,
+    /// Sent beyond the first, by `duplicate`.
+    pub copies: u64,
+}
+
+impl Tally {
+    pub(super) fn count_drop(&mut self, cause: DropCause) {
+        self.dropped[cause as usize] += 1;
+    }
+
+    pub fn dropped(&self, cause: DropCause) -> u64 {
+        self.dropped[cause as usize]
+    }
+
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+}
+
+/// A mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub up: Tally,
+    pub down: Tally,
+    /// Open now.
+    pub flows: u64,
+    pub flows_opened: u64,
+}

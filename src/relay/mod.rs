@@ -1,0 +1,394 @@
+//! A relay between clients and one server per mapping, without a socket: flows, the impairment of each
+//! direction, what is held, and what became of every datagram. Deterministic: `now` is an argument.
+//!
+//! `handle` takes a datagram; what leaves at once is returned, what is held comes out of `poll_transmit`
+//! at its time. The caller sends it and says so with `sent`: only then has the datagram a fate. Every
+//! arrival has exactly one; no limit drops silently.
+//!
+//! A flow is one client address at one mapping. Its random draws depend on the seed, the name of the
+//! mapping, the ordinal of the flow and of the datagram alone, never on time, addresses or ports. The
+//! bottleneck of a direction is shared by the flows of a mapping, and so are the counts of `nth`,
+//! `bursts` and `trace`.
+
+mod counters;
+mod flows;
+
+use std::sync::Arc;
+
+pub use counters::{Counters, DropCause, Fate, Tally};
+pub use flows::{FlowId, Limits};
+
+use crate::endpoints::Endpoints;
+use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Treatment};
+use crate::rng::Seed;
+use crate::time::{Duration, Instant};
+use flows::{Flow, Flows, Refusal};
+
+/// One listening address and the server behind it.
+#[derive(Clone, Debug)]
+pub struct MappingSettings {
+    /// Enters the random draws.
+    pub name: String,
+    pub up: Arc<Impairment>,
+    pub down: Arc<Impairment>,
+    pub seed: Seed,
+    pub scope: Scope,
+}
+
+/// Whether the flows of a mapping share its bottleneck and its counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    #[default]
+    Mapping,
+    Flow,
+}
+
+pub type MappingId = usize;
+
+#[derive(Debug)]
+pub struct Relay {
+    mappings: Vec<Mapping>,
+    flows: Flows,
+    held: HoldQueue<Held>,
+    held_bytes: usize,
+    limits: Limits,
+    events: Vec<Event>,
+}
+
+#[derive(Debug)]
+struct Mapping {
+    settings: MappingSettings,
+    /// Up, then down.
+    lanes: [Lane; 2],
+    flows_opened: u64,
+    is_down: bool,
+}
+
+/// What the flows of a mapping share in one direction.
+#[derive(Debug, Default)]
+struct Lane {
+    bottleneck: Bottleneck,
+    arrived: u64,
+    tally: Tally,
+}
+
+#[derive(Debug)]
+struct Held {
+    leaving: Leaving,
+    bytes: Box<[u8]>,
+    further_copies: u8,
+}
+
+/// Where a datagram came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client(Endpoints),
+    /// From the server, at the upstream socket of this flow.
+    Server(FlowId),
+}
+
+/// What the IP header said, where the socket tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    pub tos: Option<u8>,
+    pub ttl: Option<u8>,
+}
+
+/// A datagram that is to be sent now, and what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    pub mapping: MappingId,
+    pub flow: FlowId,
+    /// Up to the server through the flow's own socket, or down to `client` along its path.
+    pub direction: Direction,
+    pub client: Endpoints,
+    pub length: usize,
+    pub header: Header,
+    /// In its flow and direction, from 0.
+    pub seq: u64,
+    pub arrived: Instant,
+    /// When it was meant to leave.
+    pub due: Instant,
+    pub corrupted: Option<u32>,
+    /// Made by the impairment; the first one decides the fate.
+    pub is_copy: bool,
+    pub copies: u8,
+}
+
+/// What `handle` decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Send the buffer now, and call `sent`.
+    Forward(Leaving),
+    Held,
+    Dropped(Dropped),
+}
+
+/// A datagram that goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub mapping: MappingId,
+    /// `None`: it opened none.
+    pub flow: Option<FlowId>,
+    pub direction: Direction,
+    pub seq: Option<u64>,
+    pub cause: DropCause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An upstream socket is needed before its first datagram can be sent.
+    FlowOpened {
+        flow: FlowId,
+        mapping: MappingId,
+        client: Endpoints,
+    },
+    FlowClosed {
+        flow: FlowId,
+        mapping: MappingId,
+    },
+}
+
+impl Relay {
+    /// What a held datagram costs besides its bytes.
+    const OVERHEAD: usize = size_of::<Held>() + 32;
+
+    pub fn new(mappings: Vec<MappingSettings>, limits: Limits, now: Instant) -> Self {
+        let mapping =
+            |settings| Mapping { settings, lanes: Default::default(), flows_opened: 0, is_down: false };
+        Self {
+            mappings: mappings.into_iter().map(mapping).collect(),
+            flows: Flows::new(limits, now),
+            held: HoldQueue::new(),
+            held_bytes: 0,
+            limits,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes a datagram that arrived at `now`; a changed byte is changed in place.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        mapping: MappingId,
+        side: Side,
+        header: Header,
+        datagram: &mut [u8],
+    ) -> Decision {
+        let direction = match side {
+            Side::Client(_) => Direction::Up,
+            Side::Server(_) => Direction::Down,
+        };
+        let lane = &mut self.mappings[mapping].lanes[index(direction)];
+        let scheduled = lane.arrived;
+        lane.arrived += 1;
+        lane.tally.arrived += 1;
+        lane.tally.arrived_bytes += datagram.len() as u64;
+        if self.mappings[mapping].is_down {
+            return self.drop(mapping, None, direction, None, DropCause::Down);
+        }
+        let flow = match side {
+            Side::Client(client) => self.flow_of(now, mapping, client),
+            Side::Server(flow) => self.flows.get(flow).map(|_| flow).ok_or(DropCause::Nat),
+        };
+        let flow = match flow {
+            Ok(flow) => flow,
+            Err(cause) => return self.drop(mapping, None, direction, None, cause),
+        };
+        self.treat(now, mapping, flow, direction, scheduled, header, datagram)
+    }
+
+    /// The next held datagram that is due by `now`, written to `buffer`. Send it, and call `sent`.
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Leaving> {
+        let (due, held) = self.held.pop_due(now)?;
+        let Held { leaving, bytes, further_copies } = held;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        match further_copies.checked_sub(1) {
+            Some(further_copies) => {
+                let copy = Leaving { is_copy: true, ..leaving };
+                self.held.push(due, Held { leaving: copy, bytes, further_copies });
+            }
+            None => self.held_bytes -= bytes.len() + Self::OVERHEAD,
+        }
+        Some(Leaving { due, ..leaving })
+    }
+
+    /// The caller sent a datagram, or could not.
+    pub fn sent(&mut self, leaving: &Leaving, succeeded: bool) -> Fate {
+        if succeeded
+            && leaving.direction == Direction::Down
+            && let Some(flow) = self.flows.get_mut(leaving.flow)
+        {
+            flow.note_answer();
+        }
+        let tally = &mut self.mappings[leaving.mapping].lanes[index(leaving.direction)].tally;
+        if leaving.is_copy {
+            tally.copies += u64::from(succeeded);
+            return Fate::Passed;
+        }
+        tally.held -= 1;
+        if succeeded {
+            tally.passed += 1;
+            tally.passed_bytes += leaving.length as u64;
+            Fate::Passed
+        } else {
+            tally.send_errors += 1;
+            Fate::SendError
+        }
+    }
+
+    /// When `poll_transmit` or `handle_timeout` next has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.held.next_due(), self.flows.next_expiry()].into_iter().flatten().min()
+    }
+
+    /// When the next held datagram is due.
+    pub fn next_release(&self) -> Option<Instant> {
+        self.held.next_due()
+    }
+
+    /// Closes flows that have been idle for too long.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (flow, mapping) in self.flows.expire(now) {
+            self.events.push(Event::FlowClosed { flow, mapping });
+        }
+    }
+
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// From now on the flows of this mapping, and new ones, meet other impairments.
+    pub fn set_impairments(&mut self, mapping: MappingId, up: Arc<Impairment>, down: Arc<Impairment>) {
+        for flow in self.flows.of_mapping_mut(mapping) {
+            flow.links[0].set_impairment(Arc::clone(&up));
+            flow.links[1].set_impairment(Arc::clone(&down));
+        }
+        let settings = &mut self.mappings[mapping].settings;
+        (settings.up, settings.down) = (up, down);
+    }
+
+    /// A mapping that is down drops everything; its caller closes the listening socket.
+    pub fn set_down(&mut self, mapping: MappingId, down: bool) {
+        self.mappings[mapping].is_down = down;
+    }
+
+    pub fn counters(&self, mapping: MappingId) -> Counters {
+        let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);
+        let flows = self.flows.of_mapping(mapping).count() as u64;
+        Counters { up, down, flows, flows_opened: self.mappings[mapping].flows_opened }
+    }
+
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    fn flow_of(&mut self, now: Instant, mapping: MappingId, client: Endpoints) -> Result<FlowId, DropCause> {
+        if let Some(flow) = self.flows.find(mapping, client) {
+            return Ok(flow);
+        }
+        match self.flows.admit(now, client.remote.ip()) {
+            Err(Refusal) => return Err(DropCause::Limit),
+            Ok(Some((evicted, mapping))) => self.events.push(Event::FlowClosed { flow: evicted, mapping }),
+            Ok(None) => {}
+        }
+        let of = &mut self.mappings[mapping];
+        let ordinal = of.flows_opened;
+        of.flows_opened += 1;
+        let flow = self.flows.insert(Flow::new(now, mapping, client, ordinal, &of.settings));
+        self.events.push(Event::FlowOpened { flow, mapping, client });
+        Ok(flow)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one datagram and where it is")]
+    fn treat(
+        &mut self,
+        now: Instant,
+        mapping: MappingId,
+        id: FlowId,
+        direction: Direction,
+        scheduled: u64,
+        header: Header,
+        datagram: &mut [u8],
+    ) -> Decision {
+        let scope = self.mappings[mapping].settings.scope;
+        let Some(flow) = self.flows.get_mut(id) else {
+            return self.drop(mapping, None, direction, None, DropCause::Nat);
+        };
+        let seq = flow.count(now, direction, datagram.len());
+        if direction == Direction::Down
+            && !flow.may_answer(self.limits.unverified_amplification, datagram.len())
+        {
+            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Limit);
+        }
+        let bytes = datagram.len() + ip_overhead(&flow.client);
+        let Flow { links, bottlenecks, client, .. } = flow;
+        let (client, link) = (*client, &mut links[index(direction)]);
+        let (bottleneck, scheduled) = match scope {
+            Scope::Flow => (&mut bottlenecks[index(direction)], seq),
+            Scope::Mapping => (&mut self.mappings[mapping].lanes[index(direction)].bottleneck, scheduled),
+        };
+        let treatment = link.admit_scheduled(bottleneck, now, seq, scheduled, bytes);
+        if let Some(dropped) = treatment.dropped {
+            return self.drop(mapping, Some(id), direction, Some(seq), dropped.cause.into());
+        }
+        treatment.corrupt(datagram);
+        let Treatment { hold, extra_copies, corrupted, .. } = treatment;
+        let leaving = Leaving {
+            mapping,
+            flow: id,
+            direction,
+            client,
+            length: datagram.len(),
+            header,
+            seq,
+            arrived: now,
+            due: now + hold,
+            corrupted,
+            is_copy: false,
+            copies: extra_copies,
+        };
+        self.release_or_hold(leaving, hold, datagram)
+    }
+
+    fn release_or_hold(&mut self, leaving: Leaving, hold: Duration, datagram: &[u8]) -> Decision {
+        let Leaving { mapping, flow, direction, seq, copies, .. } = leaving;
+        if hold > Duration::ZERO || copies > 0 {
+            let bytes = datagram.len() + Self::OVERHEAD;
+            if self.held_bytes + bytes > self.limits.held_bytes {
+                return self.drop(mapping, Some(flow), direction, Some(seq), DropCause::Limit);
+            }
+            self.held_bytes += bytes;
+            self.held.push(leaving.due, Held { leaving, bytes: datagram.into(), further_copies: copies });
+        }
+        self.mappings[mapping].lanes[index(direction)].tally.held += 1;
+        if hold > Duration::ZERO || copies > 0 { Decision::Held } else { Decision::Forward(leaving) }
+    }
+
+    fn drop(
+        &mut self,
+        mapping: MappingId,
+        flow: Option<FlowId>,
+        direction: Direction,
+        seq: Option<u64>,
+        cause: DropCause,
+    ) -> Decision {
+        self.mappings[mapping].lanes[index(direction)].tally.count_drop(cause);
+        Decision::Dropped(Dropped { mapping, flow, direction, seq, cause })
+    }
+}
+
+fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::Up => 0,
+        Direction::Down => 1,
+    }
+}
+
+/// A link carries IP packets: its rate counts their headers, too.
+fn ip_overhead(client: &Endpoints) -> usize {
+    if client.remote.ip().to_canonical().is_ipv4() { 28 } else { 48 }
+}
+
+#[cfg(test)]
+mod tests;

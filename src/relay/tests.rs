@@ -1,0 +1,271 @@
+use std::net::SocketAddr;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(millis: i64) -> Instant {
+    Instant::ZERO + Duration::from_millis(millis)
+}
+
+fn client(host: u32) -> Endpoints {
+    let ip = std::net::Ipv4Addr::from_bits(0x0A00_0000 + host);
+    Endpoints { remote: SocketAddr::from((ip, 5_000)), local: None }
+}
+
+fn mapping(up: &str, down: &str) -> MappingSettings {
+    let line = |text: &str| Arc::new(text.parse::<Impairment>().unwrap());
+    MappingSettings { name: "m1".into(), up: line(up), down: line(down), seed: 7, scope: Scope::Mapping }
+}
+
+fn relay(up: &str, down: &str) -> Relay {
+    Relay::new(vec![mapping(up, down)], Limits::default(), at(0))
+}
+
+/// Sends a datagram and lets all that is due leave at once.
+fn up(relay: &mut Relay, now: Instant, host: u32, size: usize) -> Decision {
+    let decision = relay.handle(now, 0, Side::Client(client(host)), Header::default(), &mut vec![7; size]);
+    if let Decision::Forward(leaving) = &decision {
+        relay.sent(leaving, true);
+    }
+    decision
+}
+
+fn down(relay: &mut Relay, now: Instant, flow: FlowId, size: usize) -> Decision {
+    let decision = relay.handle(now, 0, Side::Server(flow), Header::default(), &mut vec![7; size]);
+    if let Decision::Forward(leaving) = &decision {
+        relay.sent(leaving, true);
+    }
+    decision
+}
+
+fn release(relay: &mut Relay, now: Instant) -> Vec<Leaving> {
+    let mut buffer = [0; 2_048];
+    std::iter::from_fn(|| {
+        let leaving = relay.poll_transmit(now, &mut buffer)?;
+        relay.sent(&leaving, true);
+        Some(leaving)
+    })
+    .collect()
+}
+
+fn cause(decision: Decision) -> Option<DropCause> {
+    match decision {
+        Decision::Dropped(dropped) => Some(dropped.cause),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_clean_relay_forwards_both_ways_and_opens_one_flow_a_client() {
+    let mut relay = relay("clean", "clean");
+    let Decision::Forward(first) = up(&mut relay, at(0), 1, 100) else { panic!("not forwarded") };
+    assert_eq!((first.seq, first.length, first.direction), (0, 100, Direction::Up));
+    let opened = Event::FlowOpened { flow: first.flow, mapping: 0, client: client(1) };
+    assert_eq!(relay.take_events(), [opened]);
+    let Decision::Forward(second) = up(&mut relay, at(1), 1, 100) else { panic!("not forwarded") };
+    assert_eq!((second.seq, second.flow), (1, first.flow));
+    let Decision::Forward(answer) = down(&mut relay, at(2), first.flow, 300) else { panic!("not forwarded") };
+    assert_eq!((answer.client, answer.seq), (client(1), 0));
+    up(&mut relay, at(3), 2, 100);
+    let counters = relay.counters(0);
+    assert_eq!((counters.up.passed, counters.down.passed, counters.flows), (3, 1, 2));
+}
+
+#[test]
+fn each_direction_is_held_by_its_own_line() {
+    let mut relay = relay("delay=constant:20ms", "delay=constant:5ms");
+    up(&mut relay, at(0), 1, 100);
+    assert_eq!(relay.next_release(), Some(at(20)));
+    assert_eq!(release(&mut relay, at(19)), []);
+    let released = release(&mut relay, at(20));
+    assert_eq!((released.len(), released[0].due), (1, at(20)));
+    down(&mut relay, at(30), released[0].flow, 100);
+    assert_eq!(relay.next_release(), Some(at(35)));
+}
+
+/// With `nth:4` exactly a quarter is lost, whichever client sends: the count is the mapping's.
+#[test]
+fn losses_on_a_schedule_count_the_datagrams_of_all_flows() {
+    let mut shared = relay("loss=nth:4", "clean");
+    let lost =
+        (0..100).filter(|n| cause(up(&mut shared, at(*n), (*n % 7) as u32, 50)) == Some(DropCause::Lost));
+    assert_eq!(lost.count(), 25);
+    let mut apart = Relay::new(
+        vec![MappingSettings { scope: Scope::Flow, ..mapping("loss=bursts:1@0", "clean") }],
+        Limits::default(),
+        at(0),
+    );
+    let lost: Vec<bool> =
+        (0..6).map(|n| cause(up(&mut apart, at(n), (n % 3) as u32, 50)).is_some()).collect();
+    assert_eq!(lost, [true, true, true, false, false, false]);
+}
+
+/// 8 Mbit: 972 bytes and 28 of headers take 1 ms.
+#[test]
+fn the_flows_of_a_mapping_share_its_bottleneck() {
+    let mut relay = relay("rate=8Mbit,queue=2k", "clean");
+    let due = |relay: &mut Relay, host| {
+        let decision = up(relay, at(0), host, 972);
+        (decision == Decision::Held).then(|| relay.next_release())
+    };
+    assert_eq!(due(&mut relay, 1), Some(Some(at(1))));
+    assert_eq!(up(&mut relay, at(0), 2, 972), Decision::Held);
+    assert_eq!(cause(up(&mut relay, at(0), 3, 972)), Some(DropCause::Queue));
+    let released: Vec<Instant> = release(&mut relay, at(10)).iter().map(|leaving| leaving.due).collect();
+    assert_eq!(released, [at(1), at(2)]);
+}
+
+const ALL: &str =
+    "delay=normal:20ms±5ms loss=gilbert:p=5%,r=30% duplicate=10% corrupt=10% reorder=10%,by=30ms";
+
+/// Fates of ten datagrams of each of four flows, sent in this order at these times.
+fn fates(seed: Seed, ports: u32, order: &[u32], pause: i64) -> Vec<(u64, Vec<Option<DropCause>>)> {
+    let settings = MappingSettings { seed, ..mapping(ALL, "clean") };
+    let mut relay = Relay::new(vec![settings], Limits::default(), at(0));
+    for host in 0..4 {
+        up(&mut relay, at(0), ports + host, 50);
+    }
+    let mut fates: Vec<(u64, Vec<Option<DropCause>>)> = (0..4).map(|host| (host, Vec::new())).collect();
+    for (step, host) in (1..).zip(order) {
+        let decision = up(&mut relay, at(step * pause), ports + host, 50);
+        fates[*host as usize].1.push(cause(decision));
+    }
+    fates
+}
+
+proptest! {
+    #[test]
+    fn a_fate_depends_on_seed_flow_direction_and_number_alone(
+        order in Just((0..40).map(|n| n % 4).collect::<Vec<u32>>()).prop_shuffle(), pause in 1_i64..500, ports in 1_u32..9_999,
+    ) {
+        let in_turn: Vec<u32> = (0..40).map(|n| n % 4).collect();
+        prop_assert_eq!(fates(7, ports, &order, pause), fates(7, 1, &in_turn, 1));
+    }
+
+    /// Whatever comes from whom: arrived = passed + dropped + send errors + held, bytes held are bounded, and
+    /// when all has left nothing is held.
+    #[test]
+    fn every_arrival_has_one_fate(
+        steps in proptest::collection::vec((0_i64..40, 0_u32..12, 0_usize..1_500, any::<bool>(), any::<bool>()), 1..120),
+        lines in (0..4_usize, 0..4_usize), flows in 1_usize..8, held in 0_usize..20_000,
+    ) {
+        const LINES: [&str; 4] = ["clean", ALL, "rate=1Mbit,queue=5k loss=nth:3", "delay=uniform:0..50ms duplicate=50%"];
+        let limits = Limits { flows, held_bytes: held, unverified_amplification: false, ..Limits::default() };
+        let mut relay = Relay::new(vec![mapping(LINES[lines.0], LINES[lines.1])], limits, at(0));
+        let mut open: Vec<FlowId> = Vec::new();
+        let mut now = at(0);
+        let mut copies_sent = 0;
+        for (pause, host, size, from_server, succeeds) in steps {
+            now += Duration::from_millis(pause);
+            let mut buffer = [0; 2_048];
+            while let Some(leaving) = relay.poll_transmit(now, &mut buffer) {
+                copies_sent += u64::from(leaving.is_copy && succeeds);
+                relay.sent(&leaving, succeeds);
+            }
+            relay.handle_timeout(now);
+            let side = match open.get(host as usize) {
+                Some(flow) if from_server => Side::Server(*flow),
+                _ => Side::Client(client(host)),
+            };
+            if let Decision::Forward(leaving) = relay.handle(now, 0, side, Header::default(), &mut vec![1; size]) {
+                relay.sent(&leaving, succeeds);
+            }
+            for event in relay.take_events() {
+                match event {
+                    Event::FlowOpened { flow, .. } => open.push(flow),
+                    Event::FlowClosed { flow, .. } => open.retain(|known| *known != flow),
+                }
+            }
+            prop_assert!(open.len() <= flows);
+            prop_assert!(relay.held_bytes() <= held);
+            let Counters { up, down, .. } = relay.counters(0);
+            for tally in [up, down] {
+                prop_assert_eq!(tally.arrived, tally.passed + tally.dropped_in_all() + tally.send_errors + tally.held);
+            }
+        }
+        let mut buffer = [0; 2_048];
+        while let Some(leaving) = relay.poll_transmit(Instant::FAR_FUTURE, &mut buffer) {
+            copies_sent += u64::from(leaving.is_copy);
+            relay.sent(&leaving, true);
+        }
+        let Counters { up, down, .. } = relay.counters(0);
+        prop_assert_eq!((up.held, down.held, relay.held_bytes()), (0, 0, 0));
+        prop_assert_eq!(up.copies + down.copies, copies_sent);
+    }
+}
+
+#[test]
+fn idle_flows_close_the_unanswered_ones_sooner() {
+    let mut relay = relay("clean", "clean");
+    let Decision::Forward(answered) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+    down(&mut relay, at(0), answered.flow, 10);
+    let Decision::Forward(silent) = up(&mut relay, at(0), 2, 10) else { panic!("not forwarded") };
+    relay.take_events();
+    relay.handle_timeout(at(30_000));
+    assert_eq!(relay.take_events(), [Event::FlowClosed { flow: silent.flow, mapping: 0 }]);
+    relay.handle_timeout(at(299_000));
+    assert_eq!(relay.take_events(), []);
+    relay.handle_timeout(at(300_000));
+    assert_eq!(relay.take_events(), [Event::FlowClosed { flow: answered.flow, mapping: 0 }]);
+    assert_eq!(cause(down(&mut relay, at(300_001), answered.flow, 10)), Some(DropCause::Nat));
+    assert_eq!(relay.poll_timeout(), None);
+}
+
+#[test]
+fn spoofed_sources_fill_no_table_and_close_no_answered_flow() {
+    let mut relay =
+        Relay::new(vec![mapping("clean", "clean")], Limits { flows: 100, ..Limits::default() }, at(0));
+    let Decision::Forward(answered) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+    down(&mut relay, at(0), answered.flow, 10);
+    for source in 0..100_000_u32 {
+        // A thousand networks; each opens 100 flows a second at most.
+        up(&mut relay, at(i64::from(source) / 100), 0x1_0000 + (source % 1_000) * 256 + source / 1_000, 10);
+        relay.take_events();
+    }
+    let counters = relay.counters(0);
+    assert!(counters.flows <= 100, "{} flows", counters.flows);
+    assert!(matches!(down(&mut relay, at(1_000), answered.flow, 10), Decision::Forward(_)));
+    // One network alone: 200 at once, then 100 a second.
+    let mut one =
+        Relay::new(vec![mapping("clean", "clean")], Limits { flows: 9_999, ..Limits::default() }, at(0));
+    for n in 0..256_u32 {
+        up(&mut one, at(0), 0x2_0000 + n, 10);
+    }
+    assert_eq!(one.counters(0).flows, 200);
+    assert_eq!(one.counters(0).up.dropped(DropCause::Limit), 56);
+}
+
+/// As for `serve`: no amplification toward an address that has not shown that it receives.
+#[test]
+fn an_unverified_client_gets_no_more_bytes_than_it_sent() {
+    let limits = Limits { unverified_amplification: false, ..Limits::default() };
+    let mut relay = Relay::new(vec![mapping("clean", "clean")], limits, at(0));
+    let Decision::Forward(query) = up(&mut relay, at(0), 1, 50) else { panic!("not forwarded") };
+    assert_eq!(cause(down(&mut relay, at(1), query.flow, 51)), Some(DropCause::Limit));
+    up(&mut relay, at(2), 1, 50);
+    assert_eq!(cause(down(&mut relay, at(3), query.flow, 101)), Some(DropCause::Limit));
+    assert!(matches!(down(&mut relay, at(3), query.flow, 100), Decision::Forward(_)));
+    // The client goes on after an answer that came through.
+    up(&mut relay, at(4), 1, 50);
+    assert!(matches!(down(&mut relay, at(3), query.flow, 5_000), Decision::Forward(_)));
+}
+
+#[test]
+fn a_mapping_that_is_down_drops_and_says_why() {
+    let mut relay = relay("clean", "clean");
+    relay.set_down(0, true);
+    assert_eq!(cause(up(&mut relay, at(0), 1, 10)), Some(DropCause::Down));
+    relay.set_down(0, false);
+    assert!(matches!(up(&mut relay, at(0), 1, 10), Decision::Forward(_)));
+}
+
+#[test]
+fn other_impairments_apply_to_flows_that_are_open() {
+    let mut relay = relay("clean", "clean");
+    up(&mut relay, at(0), 1, 10);
+    let lossy: Arc<Impairment> = Arc::new("loss=100%".parse().unwrap());
+    relay.set_impairments(0, lossy, Arc::new(Impairment::clean()));
+    assert_eq!(cause(up(&mut relay, at(1), 1, 10)), Some(DropCause::Lost));
+    assert_eq!(cause(up(&mut relay, at(1), 2, 10)), Some(DropCause::Lost));
+}
