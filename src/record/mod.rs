@@ -3,6 +3,7 @@
 //! Everything shown about a run derives from `run.json` and `probes.csv` alone.
 
 mod cell;
+pub mod datagrams;
 mod events;
 pub mod files;
 mod folder;

@@ -11,11 +11,13 @@
 //! `bursts` and `trace`.
 
 mod counters;
+mod expect;
 mod flows;
 
 use std::sync::Arc;
 
 pub use counters::{Counters, DropCause, Fate, Tally};
+pub use expect::{Expectations, Unmet};
 pub use flows::{FlowId, Limits};
 
 use crate::endpoints::Endpoints;

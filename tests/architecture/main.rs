@@ -25,7 +25,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("host", &[]),
     ("relay", &["impair"]),
     ("room", &[]),
-    ("record", &["probe", "stats"]),
+    ("record", &["impair", "relay", "probe", "stats"]),
     ("report", &["impair", "probe", "stats", "record"]),
     ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
     ("net", &["reflect", "probe", "host"]),

@@ -1,0 +1,175 @@
+//! `datagrams.csv`: what a proxy did to each datagram, a row each.
+//!
+//! Times are microseconds since the proxy's start; an empty cell is what did not happen or is not known.
+
+use std::io::{self, Write};
+
+use crate::impair::Direction;
+use crate::relay::Fate;
+use crate::time::Duration;
+
+pub const COLUMNS: [&str; 18] = [
+    "mapping",
+    "flow",
+    "dir",
+    "seq",
+    "arrived_us",
+    "released_us",
+    "size",
+    "fate",
+    "cause",
+    "hold_us",
+    "queue_us",
+    "copies",
+    "corrupted_byte",
+    "tos_in",
+    "tos_out",
+    "ttl_in",
+    "upstream_port",
+    "hash",
+];
+
+/// One datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct DatagramRow<'a> {
+    pub mapping: &'a str,
+    /// The ordinal of the flow in its mapping; `None` if it opened none.
+    pub flow: Option<u64>,
+    pub direction: Direction,
+    pub seq: Option<u64>,
+    /// Since the start.
+    pub arrived: Duration,
+    pub released: Option<Duration>,
+    pub size: usize,
+    pub fate: Fate,
+    pub hold: Option<Duration>,
+    pub queued: Option<Duration>,
+    pub copies: u8,
+    pub corrupted_byte: Option<u32>,
+    pub tos_in: Option<u8>,
+    pub tos_out: Option<u8>,
+    pub ttl_in: Option<u8>,
+    pub upstream_port: Option<u16>,
+    /// The first 32 bits of the payload's BLAKE3, which joins a row with a packet of a capture.
+    pub hash: Option<u32>,
+}
+
+#[derive(Debug)]
+pub struct DatagramWriter<W> {
+    out: W,
+}
+
+impl<W: Write> DatagramWriter<W> {
+    pub fn new(mut out: W) -> io::Result<Self> {
+        writeln!(out, "{}", COLUMNS.join(","))?;
+        Ok(Self { out })
+    }
+
+    /// Names of mappings hold neither commas nor quotes, so nothing needs quoting.
+    pub fn write(&mut self, row: &DatagramRow) -> io::Result<()> {
+        let (fate, cause) = match row.fate {
+            Fate::Passed => ("passed", ""),
+            Fate::Dropped(cause) => ("dropped", cause.label()),
+            Fate::SendError => ("send_error", "send_error"),
+        };
+        let out = &mut self.out;
+        write!(out, "{},{},{},", row.mapping, Cell(row.flow), row.direction.name())?;
+        write!(out, "{},{},{},", Cell(row.seq), Micros(Some(row.arrived)), Micros(row.released))?;
+        write!(out, "{},{fate},{cause},{},{},", row.size, Micros(row.hold), Micros(row.queued))?;
+        write!(out, "{},{},", row.copies, Cell(row.corrupted_byte))?;
+        write!(out, "{},{},{},", Cell(row.tos_in), Cell(row.tos_out), Cell(row.ttl_in))?;
+        writeln!(out, "{},{}", Cell(row.upstream_port), Hex(row.hash))
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+struct Cell<T>(Option<T>);
+
+impl<T: std::fmt::Display> std::fmt::Display for Cell<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |value| value.fmt(f))
+    }
+}
+
+/// Microseconds with up to three decimals.
+struct Micros(Option<Duration>);
+
+impl std::fmt::Display for Micros {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(nanos) = self.0.map(Duration::as_nanos) else { return Ok(()) };
+        let (sign, nanos) = if nanos < 0 { ("-", nanos.unsigned_abs()) } else { ("", nanos.unsigned_abs()) };
+        match nanos % 1_000 {
+            0 => write!(f, "{sign}{}", nanos / 1_000),
+            rest => {
+                let decimals = format!("{rest:03}");
+                write!(f, "{sign}{}.{}", nanos / 1_000, decimals.trim_end_matches('0'))
+            }
+        }
+    }
+}
+
+struct Hex(Option<u32>);
+
+impl std::fmt::Display for Hex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |hash| write!(f, "{hash:08x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::DropCause;
+
+    #[test]
+    fn a_row_says_what_became_of_a_datagram_and_leaves_the_unknown_empty() {
+        let passed = DatagramRow {
+            mapping: "dns",
+            flow: Some(3),
+            direction: Direction::Up,
+            seq: Some(17),
+            arrived: Duration::from_nanos(1_500),
+            released: Some(Duration::from_millis(20)),
+            size: 512,
+            fate: Fate::Passed,
+            hold: Some(Duration::from_nanos(19_998_500)),
+            queued: None,
+            copies: 0,
+            corrupted_byte: Some(9),
+            tos_in: Some(184),
+            tos_out: Some(184),
+            ttl_in: Some(64),
+            upstream_port: Some(40_000),
+            hash: Some(0xAB12),
+        };
+        let dropped = DatagramRow {
+            flow: None,
+            seq: None,
+            direction: Direction::Down,
+            released: None,
+            fate: Fate::Dropped(DropCause::Limit),
+            hold: None,
+            corrupted_byte: None,
+            tos_in: None,
+            tos_out: None,
+            ttl_in: None,
+            upstream_port: None,
+            hash: None,
+            ..passed
+        };
+        let mut writer = DatagramWriter::new(Vec::new()).unwrap();
+        writer.write(&passed).unwrap();
+        writer.write(&dropped).unwrap();
+        writer.write(&DatagramRow { fate: Fate::SendError, ..passed }).unwrap();
+        let text = String::from_utf8(writer.out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], COLUMNS.join(","));
+        assert_eq!(lines[1], "dns,3,up,17,1.5,20000,512,passed,,19998.5,,0,9,184,184,64,40000,0000ab12");
+        assert_eq!(lines[2], "dns,,down,,1.5,,512,dropped,limit,,,0,,,,,,");
+        assert!(lines[3].contains(",send_error,send_error,"));
+        assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()));
+    }
+}
