@@ -13,9 +13,10 @@ use std::rc::Rc;
 use udpecho::impair::Impairment;
 use udpecho::net::Clock;
 use udpecho::probe::{Event, Settings};
-use udpecho::record::{Fold, ProbeWriter, SecondWriter};
+use udpecho::record::{ProbeWriter, SecondWriter, Summary};
 use udpecho::reflect::{self, Injection};
 use udpecho::sim::{Conditions, Simulation};
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 use udpecho::units::{Interval, Probability};
 
@@ -42,17 +43,17 @@ fn main() {
     let written = Counter::default();
     let mut probes = ProbeWriter::new(written.clone()).expect("a header");
     let mut rows = SecondWriter::new(written.clone()).expect("a header");
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     let clock = Clock::start();
     let begun = clock.now();
     simulation.run_telling(Duration::from_secs(seconds as i64 + 60), |_, event| {
         if let Event::Resolved(probe) = event {
             probes.write(&probe).expect("a row");
-            fold.push(&probe, |second| rows.write(second).expect("a row"));
+            statistics.push(&probe, |second| rows.write(second).expect("a row"));
         }
     });
     let took = (clock.now() - begun).as_secs_f64();
-    let summary = fold.summary();
+    let summary = Summary::of(&statistics);
     let most = most_resident_bytes();
     println!("{seconds} s of virtual time, {} probes, {} lost", summary.sent, summary.lost);
     println!(

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use udpecho::net::Clock;
 use udpecho::probe::{Cause, Outcome, Resolved};
 use udpecho::record::{
-    Config, Environment, Fold, Folder, Run, SCHEMA, SECONDS, SecondWriter, Server, Stamps,
+    Clock, Config, Environment, Folder, Run, SCHEMA, SECONDS, SecondWriter, Server, Stamps,
 };
 use udpecho::rng::{Draws, Stream};
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 
 const PROBES: u64 = 1_000_000;
@@ -46,29 +47,29 @@ fn record(path: &Path, probes: u64) {
     let folder = Folder::create(path, true).expect("a folder");
     let mut rows = folder.probe_writer().expect("probes.csv");
     let mut seconds = SecondWriter::new(folder.stream(SECONDS).expect("seconds.csv")).expect("a header");
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     let mut run = run(probes);
     folder.write_run(&run).expect("run.json");
     let draws = Stream::new(1, "long run");
     for seq in 0..probes {
         let probe = probe(seq, &mut draws.at(seq));
         rows.write(&probe).expect("a row");
-        fold.push(&probe, |second| seconds.write(second).expect("a second"));
+        statistics.push(&probe, |second| seconds.write(second).expect("a second"));
     }
-    run.clock = fold.clock();
-    run.summary = Some(fold.summary());
-    seconds.write(&fold.last_second().expect("a second")).expect("a second");
+    run.clock = Clock::of(&statistics);
+    run.summary = Some(Summary::of(&statistics));
+    seconds.write(&statistics.last_second().expect("a second")).expect("a second");
     rows.flush().and_then(|()| seconds.flush()).expect("room on the disk");
     folder.write_run(&run).expect("run.json");
 }
 
 fn read(path: &Path) -> u64 {
     let folder = Folder::open(path).expect("a run");
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     for row in folder.probe_reader().expect("probes.csv") {
-        fold.push(&row.expect("a row"), |_| {});
+        statistics.push(&row.expect("a row"), |_| {});
     }
-    let summary = fold.summary();
+    let summary = Summary::of(&statistics);
     summary.sent + summary.send_errors
 }
 

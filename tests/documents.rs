@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use udpecho::cli;
-use udpecho::record::{Fold, Folder};
-use udpecho::report::{Digest, Theme, chart, png};
+use udpecho::record::{Clock, Folder, Summary};
+use udpecho::report::{ChartData, Theme, chart, png};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -111,21 +111,18 @@ fn the_man_page_is_that_of_the_command_line() {
 fn the_sample_run_is_of_todays_form() {
     let folder = Folder::open(&file("results/sample")).expect("results/sample");
     let mut run = folder.read_run().expect("its run.json");
-    let mut digest = Digest::new(&run);
-    let mut fold = Fold::new();
+    let mut data = ChartData::new(&run);
     for row in folder.probe_reader().expect("its probes.csv") {
         let probe = row.expect("a row");
-        digest.push(&probe);
-        fold.push(&probe, |_| {});
+        data.push(&probe, |_| {});
     }
     let update = std::env::var_os("UPDATE_DOCUMENTS").is_some();
     if update {
-        (run.clock, run.summary) = (fold.clock(), Some(fold.summary()));
+        (run.clock, run.summary) = (Clock::of(&data.statistics), Some(Summary::of(&data.statistics)));
         folder.write_run(&run).expect("its run.json");
     }
-    assert_eq!(run.summary.as_ref(), Some(&fold.summary()));
-    run.summary = Some(fold.summary());
-    let picture = png::rasterise(&chart::svg(&run, &digest, Theme::Light)).expect("a picture");
+    assert_eq!(run.summary.as_ref(), Some(&Summary::of(&data.statistics)));
+    let picture = png::rasterise(&chart::svg(&run, &data, Theme::Light)).expect("a picture");
     if update {
         fs::write(folder.file("report.png"), &picture).expect("the picture");
     }

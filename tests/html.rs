@@ -6,13 +6,13 @@ mod specimen;
 use serde_json::Value;
 use specimen::{SecondOutcome, Specimen, classic, path, summary};
 use udpecho::probe::Cause;
-use udpecho::report::{Digest, Theme, html};
+use udpecho::report::{ChartData, Theme, html};
 
 fn page(specimen: &mut Specimen, theme: Theme) -> String {
     specimen.run.summary = Some(summary(specimen));
-    let mut digest = Digest::new(&specimen.run);
-    specimen.probes().for_each(|probe| digest.push(&probe));
-    html(&specimen.run, &digest, theme)
+    let mut data = ChartData::new(&specimen.run);
+    specimen.probes().for_each(|probe| data.push(&probe, |_| {}));
+    html(&specimen.run, &data, theme)
 }
 
 fn data(page: &str) -> Value {

@@ -6,7 +6,7 @@ use specimen::drawing::{self, texts};
 use specimen::{SecondOutcome, Specimen, classic, exponential, path, summary};
 use udpecho::probe::Cause;
 use udpecho::record::Event;
-use udpecho::report::{Digest, Theme, chart, png};
+use udpecho::report::{ChartData, Theme, chart, png};
 use udpecho::rng::Draws;
 
 /// Runs that have broken pictures before: nothing, one, all alike, all lost, far out, very long.
@@ -139,14 +139,14 @@ fn every_cause() -> Specimen {
     })
 }
 
-fn digest(specimen: &Specimen) -> Digest {
-    let mut digest = Digest::new(&specimen.run);
-    specimen.probes().for_each(|probe| digest.push(&probe));
-    digest
+fn data(specimen: &Specimen) -> ChartData {
+    let mut data = ChartData::new(&specimen.run);
+    specimen.probes().for_each(|probe| data.push(&probe, |_| {}));
+    data
 }
 
 fn draw(specimen: &Specimen) -> String {
-    chart::svg(&specimen.run, &digest(specimen), Theme::Light)
+    chart::svg(&specimen.run, &data(specimen), Theme::Light)
 }
 
 /// What is inside the group of this name.
@@ -233,9 +233,9 @@ fn no_text_is_smaller_than_twelve_pixels() {
 #[test]
 fn every_reply_and_every_loss_has_its_mark() {
     for (name, specimen) in specimens() {
-        let (digest, svg) = (digest(&specimen), draw(&specimen));
-        let missed: u64 = digest.misses.iter().sum();
-        if digest.marks.is_some() {
+        let (data, svg) = (data(&specimen), draw(&specimen));
+        let missed: u64 = data.statistics.outcomes.reasons().map(|(_, count)| count).sum();
+        if data.marks.is_some() {
             assert_eq!(marks(&svg, "loss-marks") as u64, missed, "{name}");
         }
     }
@@ -283,7 +283,7 @@ fn the_same_run_gives_the_same_bytes() {
     let (first, second) = (draw(&specimen), draw(&specimen));
     assert_eq!(first, second);
     assert_eq!(png::rasterise(&first).unwrap(), png::rasterise(&second).unwrap());
-    assert_ne!(first, chart::svg(&specimen.run, &digest(&specimen), Theme::Dark));
+    assert_ne!(first, chart::svg(&specimen.run, &data(&specimen), Theme::Dark));
 }
 
 /// Nearly seven seconds without a reply in a run of forty: neither the median nor the delay goes on there,
@@ -294,7 +294,7 @@ fn no_line_crosses_a_gap() {
         loss: (15.0..22.0).contains(&at).then_some(Cause::Down),
         ..SecondOutcome::answered(10e6 + exponential(draws, 3e6), 0.0)
     });
-    let drawing = chart::drawing(&specimen.run, &digest(&specimen), Theme::Light);
+    let drawing = chart::drawing(&specimen.run, &data(&specimen), Theme::Light);
     let svg = &drawing.svg;
     let crosses = |name: &str, wide: &str, panel: &chart::Panel| {
         let at = |seconds: f64| panel.left + seconds / 40.0 * (panel.right - panel.left);
@@ -307,8 +307,8 @@ fn no_line_crosses_a_gap() {
     };
     assert!(!crosses("rtt-lines", "stroke-width=\"20\"", &drawing.rtt));
     assert!(!crosses("delay", "stroke-width=\"20\"", &drawing.delay));
-    let seconds = digest(&specimen).seconds.all();
-    assert!(seconds[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
+    let seconds = data(&specimen).seconds();
+    assert!(seconds.slots()[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
 }
 
 /// Whoever draws the host's name writes it as text, whatever it is.

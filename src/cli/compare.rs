@@ -86,7 +86,7 @@ fn read(path: &Path, notes: &mut Vec<String>) -> anyhow::Result<Sample> {
         let file = folder.path().display();
         notes.push(format!("note: the last row of probes.csv in {file} was cut short and is left out"));
     }
-    Ok(sample.finish())
+    Ok(sample)
 }
 
 /// Names each regression on stderr, as the reason of the exit code.

@@ -27,7 +27,7 @@ use super::web::PingPage;
 use super::{report as report_command, signals};
 use crate::live::RunInfo;
 use crate::net::{ClientEngine, Clock, Control, lower_priority, use_batch_class};
-use crate::record::ReceiveBuffer;
+use crate::record::{self, ReceiveBuffer, Summary};
 use crate::report::{self, Detail, Thresholds};
 use crate::time::Duration;
 use mailbox::{Mailbox, mailbox};
@@ -143,8 +143,8 @@ pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     screen.end();
-    let summary = recorder.fold().summary();
-    run.clock = recorder.fold().clock();
+    let summary = Summary::of(recorder.statistics());
+    run.clock = record::Clock::of(recorder.statistics());
     run.summary = Some(summary.clone());
     if let Some(page) = page {
         page.finish(&run);

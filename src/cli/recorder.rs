@@ -9,14 +9,14 @@ mod sinks;
 pub use sinks::{CsvRows, EventLines, FolderFiles, RunObject, Sink};
 
 use crate::probe::Resolved;
-use crate::record::{Event, Fold, Folder, Run};
+use crate::record::{Event, Folder, Run};
 use crate::report::SECONDS_IN_TABLE;
-use crate::stats::Second;
+use crate::stats::{RunStatistics, Second};
 
 #[derive(Default)]
 pub struct Recorder {
     places: Vec<Place>,
-    fold: Fold,
+    statistics: RunStatistics,
     /// The first seconds, for the table at the end.
     seconds: Vec<Second>,
 }
@@ -57,9 +57,9 @@ impl Recorder {
 
     /// Takes the next probe; passes on each second that it completes.
     pub fn row(&mut self, probe: &Resolved, mut completed: impl FnMut(&Second)) {
-        let Self { places, fold, seconds } = self;
+        let Self { places, statistics, seconds } = self;
         each(places, |sink| sink.probe(probe));
-        fold.push(probe, |second| {
+        statistics.push(probe, |second| {
             keep(seconds, second);
             each(places, |sink| sink.second(second));
             completed(second);
@@ -84,13 +84,13 @@ impl Recorder {
         self.places.iter().find_map(|place| place.sink.folder())
     }
 
-    pub fn fold(&self) -> &Fold {
-        &self.fold
+    pub fn statistics(&self) -> &RunStatistics {
+        &self.statistics
     }
 
     /// Completes what is written with the last second and the run's figures.
     pub fn finish(mut self, run: &Run) -> Finished {
-        if let Some(second) = std::mem::take(&mut self.fold).last_second() {
+        if let Some(second) = self.statistics.last_second() {
             keep(&mut self.seconds, &second);
             self.each(|sink| sink.second(&second));
         }

@@ -8,8 +8,8 @@ use super::args::{Format, Report};
 use super::exit::Exit;
 use super::output::Output;
 use super::printer::{Printer, remark};
-use crate::record::{Fold, Folder, PICTURE, Run};
-use crate::report::{self, Detail, Digest, Theme, chart, png};
+use crate::record::{Clock, Folder, PICTURE, Run, Summary};
+use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
 
 pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
@@ -63,63 +63,57 @@ pub fn say_where(picture: &Path) {
 /// A run, read whole.
 struct Drawn {
     run: Run,
-    digest: Digest,
+    data: ChartData,
     seconds: Vec<Second>,
     /// The last row of the probes was cut short.
     truncated: bool,
-    /// How many probes the record counted, if the run was ended in order, and not killed.
-    recorded: Option<u64>,
 }
 
 impl Drawn {
     fn read(folder: &Folder) -> anyhow::Result<Self> {
         let mut run = folder.read_run()?;
-        let mut digest = Digest::new(&run);
-        let mut fold = Fold::new();
+        let mut data = ChartData::new(&run);
         let mut seconds = Vec::new();
         let truncated = folder.each_probe(|probe| {
-            digest.push(probe);
-            fold.push(probe, |second| {
+            data.push(probe, |second| {
                 // One more than the table shows tells that there are too many for it.
                 if seconds.len() <= report::SECONDS_IN_TABLE {
                     seconds.push(*second);
                 }
             });
         })?;
-        let recorded = run.summary.as_ref().map(|summary| summary.sent + summary.send_errors);
-        run.clock = fold.clock();
-        run.summary = Some(fold.summary());
-        seconds.extend(fold.last_second());
-        Ok(Self { run, digest, seconds, truncated, recorded })
+        run.clock = Clock::of(&data.statistics);
+        seconds.extend(data.statistics.last_second());
+        Ok(Self { run, data, seconds, truncated })
     }
 
     fn report(&self, format: Format, theme: Theme) -> anyhow::Result<Vec<u8>> {
-        let (run, digest) = (&self.run, &self.digest);
+        let (run, data) = (&self.run, &self.data);
         Ok(match format {
-            Format::Png => png::rasterise(&chart::svg(run, digest, theme))?,
-            Format::Svg => chart::svg(run, digest, theme).into_bytes(),
-            Format::Html => report::html(run, digest, theme).into_bytes(),
+            Format::Png => png::rasterise(&chart::svg(run, data, theme))?,
+            Format::Svg => chart::svg(run, data, theme).into_bytes(),
+            Format::Html => report::html(run, data, theme).into_bytes(),
         })
     }
 
     fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
         self.notes().into_iter().for_each(|note| printer.line(format!("note: {note}")));
-        if let Some(summary) = &self.run.summary {
-            let lines = report::summary(&self.run, summary, &self.seconds, Detail::All);
-            lines.iter().for_each(|line| printer.paragraph(line));
-        }
+        let summary = Summary::of(&self.data.statistics);
+        let lines = report::summary(&self.run, &summary, &self.seconds, Detail::All);
+        lines.iter().for_each(|line| printer.paragraph(line));
         printer.finish().context("cannot write to standard output")
     }
 
     /// What is missing of the run.
     fn notes(&self) -> Vec<String> {
-        let rows = self.run.summary.as_ref().map_or(0, |summary| summary.sent + summary.send_errors);
+        let rows = self.data.statistics.outcomes.probes();
+        let recorded = self.run.summary.as_ref().map(|summary| summary.sent + summary.send_errors);
         let mut notes = Vec::new();
         if self.truncated {
             notes.push("the last row of probes.csv was cut short and is left out".to_owned());
         }
-        match self.recorded {
+        match recorded {
             None => {
                 notes.push("the run was not ended in order; this is what it had written by then".to_owned())
             }

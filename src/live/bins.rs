@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::report::Miss;
+use crate::stats::{Join, OutcomeCounts};
 use crate::time::Duration;
 
 /// What became of the probes of a bin.
@@ -11,46 +11,40 @@ use crate::time::Duration;
 pub struct Bin {
     /// When the first of them was heard of, from time zero.
     pub at: Duration,
-    /// Answered in time, and how fast.
-    pub answered: u32,
+    pub outcomes: OutcomeCounts,
+    /// Of the RTTs of replies in time.
     total: Duration,
     pub slowest: Duration,
-    /// Past their deadline; why is not known yet.
+    /// Past their deadline; the cause is not known yet.
     pub open: u32,
-    misses: [u32; Miss::COUNT],
 }
 
 impl Bin {
+    /// A reply in time.
     pub fn answer(&mut self, rtt: Duration) {
-        self.answered += 1;
+        self.outcomes.on_time += 1;
         self.total += rtt;
         self.slowest = self.slowest.max(rtt);
     }
 
-    pub fn miss(&mut self, miss: Miss) {
-        self.misses[miss as usize] += 1;
-    }
-
     /// Of the answers in time; without one there is no value.
     pub fn mean(&self) -> Option<Duration> {
-        (self.answered > 0).then(|| self.total / i64::from(self.answered))
-    }
-
-    pub fn missed(&self, miss: Miss) -> u32 {
-        self.misses[miss as usize]
+        let replies = self.outcomes.on_time as i64;
+        (replies > 0).then(|| self.total / replies)
     }
 
     /// Those of which something is known.
-    pub fn probes(&self) -> u32 {
-        self.answered + self.open + self.misses.iter().sum::<u32>()
+    pub fn probes(&self) -> u64 {
+        self.outcomes.probes() + u64::from(self.open)
     }
+}
 
-    fn merge(&mut self, later: &Self) {
-        self.answered += later.answered;
+impl Join for Bin {
+    fn join(&mut self, later: &Self) {
+        self.outcomes.join(&later.outcomes);
         self.total += later.total;
         self.slowest = self.slowest.max(later.slowest);
         self.open += later.open;
-        self.misses.iter_mut().zip(later.misses).for_each(|(sum, more)| *sum += more);
     }
 }
 
@@ -113,7 +107,7 @@ impl Bins {
         let mut wide: VecDeque<Bin> = VecDeque::new();
         for (number, bin) in (self.first..).zip(self.bins.drain(..)) {
             match wide.back_mut() {
-                Some(before) if number % 2 == 1 => before.merge(&bin),
+                Some(before) if number % 2 == 1 => before.join(&bin),
                 _ => wide.push_back(bin),
             }
         }
@@ -126,9 +120,10 @@ impl Bins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::{Cause, NotOnTime};
 
-    fn numbers(bins: &Bins) -> Vec<(u64, u32)> {
-        bins.last(usize::MAX).map(|(seq, bin)| (seq, bin.answered)).collect()
+    fn numbers(bins: &Bins) -> Vec<(u64, u64)> {
+        bins.last(usize::MAX).map(|(seq, bin)| (seq, bin.outcomes.on_time)).collect()
     }
 
     #[test]
@@ -152,7 +147,7 @@ mod tests {
     fn what_is_kept_is_bounded_and_what_has_passed_is_gone() {
         let mut bins = Bins::starting(0);
         for seq in 0..Bins::MOST as u64 + 10 {
-            bins.of(seq, Duration::ZERO).unwrap().miss(Miss::Up);
+            bins.of(seq, Duration::ZERO).unwrap().outcomes.add(NotOnTime::Lost(Cause::Up));
         }
         assert_eq!(bins.last(usize::MAX).count(), Bins::MOST);
         assert!(bins.of(9, Duration::ZERO).is_none() && bins.of(10, Duration::ZERO).is_some());

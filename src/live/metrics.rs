@@ -2,20 +2,8 @@
 
 use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
+use crate::probe::{Cause, NotOnTime};
 use crate::reflect::Counters;
-use crate::report::Miss;
-
-/// The causes of a loss, as `probes.csv` names them.
-const CAUSES: [(&str, Miss); 8] = [
-    ("up", Miss::Up),
-    ("down", Miss::Down),
-    ("injected_up", Miss::InjectedUp),
-    ("injected_down", Miss::InjectedDown),
-    ("refused", Miss::Refused),
-    ("server_overflow", Miss::ServerOverflow),
-    ("client_overflow", Miss::ClientOverflow),
-    ("unknown", Miss::Unknown),
-];
 
 pub fn of_run(now: &RunSnapshot) -> String {
     let info = &now.info;
@@ -23,21 +11,22 @@ pub fn of_run(now: &RunSnapshot) -> String {
     let counters = [
         ("udpecho_probes_sent_total", "Probes that left.", now.sent),
         ("udpecho_replies_total", "Probes answered, late ones included.", now.received()),
-        ("udpecho_replies_late_total", "Probes answered after their deadline.", now.late),
+        ("udpecho_replies_late_total", "Probes answered after their deadline.", now.outcomes.late()),
         ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", now.duplicates),
         (
             "udpecho_replies_reordered_total",
             "Replies that a later probe's overtook (RFC 4737).",
             now.reordered,
         ),
-        ("udpecho_send_errors_total", "Probes that the socket refused.", now.not_sent),
+        ("udpecho_send_errors_total", "Probes that the socket refused.", now.outcomes.not_sent()),
     ];
     for (name, help, value) in counters {
         page.single(name, Kind::Counter, help, value);
     }
     page.family("udpecho_probes_lost_total", Kind::Counter, "Probes never answered, by cause.");
-    for (cause, miss) in CAUSES {
-        page.sample("udpecho_probes_lost_total", &[("cause", cause)], now.missed_by(miss));
+    for cause in Cause::ALL {
+        let lost = now.outcomes.of(NotOnTime::Lost(cause));
+        page.sample("udpecho_probes_lost_total", &[("cause", cause.label())], lost);
     }
     page.single(
         "udpecho_probes_in_flight",

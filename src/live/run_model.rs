@@ -8,9 +8,9 @@ use std::collections::{HashSet, VecDeque};
 use super::bins::{Bin, Bins};
 use super::rtt_buckets::RttBuckets;
 use super::run_info::RunInfo;
-use crate::probe::{Event, Outcome, Resolved};
-use crate::report::{Miss, injection};
-use crate::stats::{Quantiles, Second};
+use crate::probe::{Event, NotOnTime, Outcome, Resolved};
+use crate::report::injection;
+use crate::stats::{OutcomeCounts, Proportion, Quantiles, Second};
 use crate::time::{Duration, Instant};
 
 /// The state of a run at a moment.
@@ -23,15 +23,12 @@ pub struct RunSnapshot {
     pub elapsed: Option<Duration>,
     /// Probes that left.
     pub sent: u64,
-    pub on_time: u64,
-    pub late: u64,
+    /// How probes ended, as far as it is known.
+    pub outcomes: OutcomeCounts,
     /// Past their deadline, late ones included.
     pub missed: u64,
-    pub not_sent: u64,
     pub duplicates: u64,
     pub reordered: u64,
-    /// How each probe ended that was not answered in time, once that is known.
-    misses: [u64; Miss::COUNT],
     /// Of replies in time.
     pub rtt: Quantiles,
     pub rtt_buckets: RttBuckets,
@@ -44,23 +41,17 @@ pub struct RunSnapshot {
 impl RunSnapshot {
     /// Replies received to different probes.
     pub fn received(&self) -> u64 {
-        self.on_time + self.late
+        self.outcomes.on_time + self.outcomes.late()
     }
 
     /// Neither answered nor past their deadline.
     pub fn in_flight(&self) -> u64 {
-        self.sent.saturating_sub(self.on_time + self.missed)
+        self.sent.saturating_sub(self.outcomes.on_time + self.missed)
     }
 
     /// Of the probes of which it is known.
     pub fn loss(&self) -> Option<f64> {
-        let known = self.on_time + self.missed;
-        (known > 0).then(|| self.missed as f64 / known as f64)
-    }
-
-    /// Ended in this way, as far as it is known by now.
-    pub fn missed_by(&self, miss: Miss) -> u64 {
-        self.misses[miss as usize]
+        Proportion::new(self.missed, self.outcomes.on_time + self.missed).value()
     }
 
     pub fn left(&self) -> Option<Duration> {
@@ -99,13 +90,10 @@ impl RunModel {
                 injects: String::new(),
                 elapsed: None,
                 sent: 0,
-                on_time: 0,
-                late: 0,
                 missed: 0,
-                not_sent: 0,
                 duplicates: 0,
                 reordered: 0,
-                misses: [0; Miss::COUNT],
+                outcomes: OutcomeCounts::default(),
                 rtt: Quantiles::new(),
                 rtt_buckets: RttBuckets::default(),
                 bins: Bins::starting(from),
@@ -153,7 +141,9 @@ impl RunModel {
             Event::Overdue { seq } => self.overdue(*seq),
             Event::NotSent { seq, .. } => {
                 self.launch(*seq + 1);
-                self.now.not_sent += u64::from(*seq >= self.from);
+                if *seq >= self.from {
+                    self.now.outcomes.add(NotOnTime::NotSent);
+                }
             }
             Event::Resolved(probe) => self.resolve(probe),
             _ => {}
@@ -203,7 +193,7 @@ impl RunModel {
     }
 
     fn count(&mut self) {
-        self.now.sent = (self.launched - self.from).saturating_sub(self.now.not_sent);
+        self.now.sent = (self.launched - self.from).saturating_sub(self.now.outcomes.not_sent());
     }
 
     fn reply(&mut self, seq: u64, rtt: Duration, late: bool) {
@@ -215,18 +205,17 @@ impl RunModel {
         self.next_expected = self.next_expected.max(seq + 1);
         let was_overdue = self.overdue.remove(&seq);
         if late {
-            self.now.late += 1;
             self.now.missed += u64::from(!was_overdue);
-            self.now.misses[Miss::Late as usize] += 1;
+            self.now.outcomes.add(NotOnTime::Late);
         } else {
-            self.now.on_time += 1;
+            self.now.outcomes.on_time += 1;
             self.now.rtt.record(rtt);
             self.now.rtt_buckets.record(rtt);
             self.now.last_rtt = Some(rtt);
         }
         self.in_bin(seq, |bin| {
             bin.open = bin.open.saturating_sub(u32::from(was_overdue));
-            if late { bin.miss(Miss::Late) } else { bin.answer(rtt) }
+            if late { bin.outcomes.add(NotOnTime::Late) } else { bin.answer(rtt) }
         });
     }
 
@@ -244,13 +233,16 @@ impl RunModel {
         self.launch(seq + 1);
         self.resolved = seq + 1;
         let was_overdue = self.overdue.remove(&seq);
-        let miss = Miss::of(probe).filter(|_| probe.outcome != Outcome::Late && seq >= self.from);
-        if let Some(miss) = miss {
-            self.now.misses[miss as usize] += 1;
+        let reason = probe.not_on_time().filter(|reason| *reason != NotOnTime::Late && seq >= self.from);
+        if let Some(reason) = reason {
+            // A probe that was not sent was counted at once.
+            if reason != NotOnTime::NotSent {
+                self.now.outcomes.add(reason);
+            }
             self.now.missed += u64::from(!was_overdue && probe.outcome == Outcome::Lost);
             self.in_bin(seq, |bin| {
                 bin.open = bin.open.saturating_sub(u32::from(was_overdue));
-                bin.miss(miss);
+                bin.outcomes.add(reason);
             });
         }
     }

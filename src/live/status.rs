@@ -8,7 +8,7 @@ use crate::time::Duration;
 /// The line, and what is left of it where there is no room for all, from the longest to the shortest.
 pub fn status(now: &RunSnapshot) -> Vec<String> {
     let sent = format!("{} sent", now.sent);
-    let received = format!("{} received", now.on_time);
+    let received = format!("{} received", now.outcomes.on_time);
     let in_flight = format!("{} in flight", now.in_flight());
     let lost = now.loss().map(|loss| format!("{} lost", percent(loss)));
     let delays = now.rtt.at(0.5).zip(now.rtt.at(0.99));

@@ -10,8 +10,9 @@ mod surroundings;
 
 use std::collections::VecDeque;
 
+use super::cause::Cause;
 use super::loss_attribution::Loss;
-use super::outcome::{Cause, Corruption, Outcome, Resolved};
+use super::outcome::{Corruption, Outcome, Resolved};
 use super::overflow::Marks;
 use super::send_plan::Planned;
 use crate::time::{Duration, Instant};

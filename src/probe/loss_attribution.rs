@@ -1,7 +1,7 @@
 //! The cause of a loss, from what is known about it; what nobody can tell stays unknown.
 
 use super::AnyDialect;
-use super::outcome::Cause;
+use super::cause::Cause;
 use super::overflow::{Around, Overflow, overflow};
 use crate::time::Duration;
 use crate::wire::native::{ProbeStatus, SocketMark};

@@ -5,6 +5,7 @@
 //! to call `handle_timeout` next, `poll_event` tells what happened. A new dialect is a file here
 //! and an arm of `Dialect`.
 
+mod cause;
 mod channels;
 mod event;
 mod handshake;
@@ -27,8 +28,9 @@ mod transmit;
 
 use std::collections::VecDeque;
 
+pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, SendError, ServerInfo};
-pub use outcome::{Cause, Corruption, Outcome, Resolved};
+pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, Settings, Transmit};
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cause::{Cause, NotOnTime};
 use crate::time::Duration;
 
 /// How a probe ended.
@@ -18,35 +19,13 @@ pub enum Outcome {
     SendError,
 }
 
-/// Why there was no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The network, between the client and the server.
-    Up,
-    /// The network, between the server and the client.
-    Down,
-    /// Dropped on purpose by the server before it counted the probe.
-    InjectedUp,
-    /// The reply withheld on purpose by the server.
-    InjectedDown,
-    /// A limit of the server's.
-    Refused,
-    /// The server's socket buffer was full.
-    ServerOverflow,
-    /// The client's socket buffer was full.
-    ClientOverflow,
-    /// Nobody can tell.
-    Unknown,
-}
-
-/// Who changed a payload.
+/// Where a payload was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corruption {
-    /// The server, on purpose.
+    /// By the server's injection.
     Injected,
-    /// Somebody else on the way.
+    /// Between client and server.
     Network,
 }
 
@@ -89,6 +68,21 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Why there is no reply in time; none where there is one.
+    pub fn not_on_time(&self) -> Option<NotOnTime> {
+        match self.outcome {
+            Outcome::Ok => None,
+            Outcome::Late => Some(NotOnTime::Late),
+            Outcome::SendError => Some(NotOnTime::NotSent),
+            Outcome::Lost => Some(NotOnTime::Lost(self.cause.unwrap_or(Cause::Unknown))),
+        }
+    }
+
+    /// The RTT, if the reply came within the deadline.
+    pub fn on_time(&self) -> Option<Duration> {
+        self.rtt.filter(|_| self.outcome == Outcome::Ok)
+    }
+
     /// RTT free of coordinated omission: from due to received.
     pub fn due_rtt(&self) -> Option<Duration> {
         Some(self.sent? - self.due + self.rtt?)

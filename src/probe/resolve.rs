@@ -1,8 +1,8 @@
 //! Probes whose story is over, one by one and in order; after the last of them the run ends.
 
+use super::cause::Cause;
 use super::event::{Event, ServerInfo};
 use super::loss_attribution::Blame;
-use super::outcome::Cause;
 use super::retry::Retry;
 use super::{AnyDialect, Client, Phase};
 use crate::time::{Duration, Instant};

@@ -28,4 +28,3 @@ pub use run::{
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,
 };
 pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};
-pub use summarize::Fold;

@@ -48,7 +48,7 @@ pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
         Cell::Time(probe.interval),
         Cell::Count(u64::from(probe.size)),
         Cell::name(name_of(OUTCOMES, probe.outcome)),
-        Cell::name(probe.cause.and_then(|cause| name_of(CAUSES, cause))),
+        Cell::name(probe.cause.map(Cause::label)),
         Cell::time(probe.rtt),
         Cell::time(probe.due_rtt()),
         Cell::time(probe.hold),
@@ -195,7 +195,7 @@ impl<R: Read> ProbeReader<R> {
             interval: self.micros(3)?.ok_or_else(|| self.cell_error(3))?,
             size: self.number(4)? as u32,
             outcome: value_of(OUTCOMES, self.cell(5)).ok_or_else(|| self.cell_error(5))?,
-            cause: self.name(6, CAUSES)?,
+            cause: self.name(6, &Cause::ALL.map(|cause| (cause, cause.label())))?,
             rtt: self.micros(7)?,
             hold: self.micros(9)?,
             server: self.micros(10)?,
@@ -351,17 +351,6 @@ const OUTCOMES: &[(Outcome, &str)] = &[
     (Outcome::SendError, "send_error"),
 ];
 
-const CAUSES: &[(Cause, &str)] = &[
-    (Cause::Up, "up"),
-    (Cause::Down, "down"),
-    (Cause::InjectedUp, "injected_up"),
-    (Cause::InjectedDown, "injected_down"),
-    (Cause::Refused, "refused"),
-    (Cause::ServerOverflow, "server_overflow"),
-    (Cause::ClientOverflow, "client_overflow"),
-    (Cause::Unknown, "unknown"),
-];
-
 const CORRUPTIONS: &[(Corruption, &str)] =
     &[(Corruption::Injected, "injected"), (Corruption::Network, "network")];
 
@@ -386,7 +375,7 @@ mod tests {
         let time = move || proptest::option::of(whole());
         let in_run = move || whole().prop_map(|time| time.min(LONGEST_RUN));
         let outcome = 0..OUTCOMES.len();
-        let cause = proptest::option::of(0..CAUSES.len());
+        let cause = proptest::option::of(0..Cause::ALL.len());
         (
             (any::<u64>(), in_run(), proptest::option::of(in_run()), whole(), any::<u32>(), outcome, cause),
             (time(), time(), time(), time(), time()),
@@ -421,7 +410,7 @@ mod tests {
                         impossible_times,
                         corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
-                        cause: cause.map(|index| CAUSES[index].0),
+                        cause: cause.map(|index| Cause::ALL[index]),
                     }
                 },
             )

@@ -204,6 +204,9 @@ pub struct Summary {
     pub due_rtt_us: Option<Distribution>,
     /// Differences of consecutive RTTs (RFC 3393), signed.
     pub ipdv_us: Option<Distribution>,
+    /// The mean of their absolute values.
+    #[serde(default)]
+    pub mean_abs_ipdv_us: Option<f64>,
     /// The 99.9th percentile of the RTT above its minimum (RFC 5481).
     pub pdv_us: Option<f64>,
     /// Interarrival jitter of RFC 3550 A.8 of replies on time, at the end of the run.

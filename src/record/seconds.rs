@@ -25,10 +25,10 @@ pub fn cells(second: &Second) -> [Cell; COLUMNS.len()] {
     let delay = |figure: fn(&Delay) -> Duration| Cell::time(second.delay.as_ref().map(figure));
     [
         Cell::Count(second.second),
-        Cell::Count(second.sent),
-        Cell::Count(second.ok),
-        Cell::Count(second.late),
-        Cell::Count(second.lost),
+        Cell::Count(second.outcomes.sent()),
+        Cell::Count(second.outcomes.on_time),
+        Cell::Count(second.outcomes.late()),
+        Cell::Count(second.outcomes.lost()),
         Cell::Count(second.throughput_bps()),
         delay(|delay| delay.mean),
         delay(|delay| delay.p50),

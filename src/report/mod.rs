@@ -1,13 +1,12 @@
 //! A Run in, bytes out: what people read of a run. Pure and deterministic: no clock, no files, no
 //! system fonts; the same run gives the same bytes on every machine.
 //!
-//! A [`Digest`] takes the probes one by one and keeps what a picture needs, in memory that does not
+//! [`ChartData`] takes the probes one by one and keeps the data of a picture, in memory that does not
 //! grow with the run; [`chart::svg`] draws it; [`png::rasterise`] turns the drawing into pixels.
 
 pub mod chart;
+mod chart_data;
 pub mod compare;
-mod digest;
-mod figures;
 mod font;
 mod html;
 mod injection;
@@ -18,7 +17,7 @@ mod summary;
 mod thresholds;
 
 pub use chart::Theme;
-pub use digest::{Digest, Miss};
+pub use chart_data::ChartData;
 pub use html::html;
 pub use injection::injection;
 pub use lines::{Reply, header, not_sent, outstanding, overdue, reply};

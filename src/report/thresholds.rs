@@ -59,19 +59,19 @@ fn unknown(what: &str, flag: &str) -> String {
 mod tests {
     use super::*;
     use crate::probe::{Outcome, Resolved};
-    use crate::record::Fold;
+    use crate::stats::RunStatistics;
 
     /// Of a hundred probes, a hundredth of a second apart, ten are lost; the others take 10 ms, but
     /// for the last two: 80 ms.
     fn summary() -> Summary {
-        let mut fold = Fold::new();
+        let mut run = RunStatistics::new();
         for seq in 0..100 {
             let lost = seq % 10 == 0;
             let rtt = Duration::from_millis(if seq >= 98 { 80 } else { 10 });
             let due = Duration::from_millis(10) * seq;
-            fold.push(&probe(seq as u64, due, (!lost).then_some(rtt)), |_| {});
+            run.push(&probe(seq as u64, due, (!lost).then_some(rtt)), |_| {});
         }
-        fold.summary()
+        Summary::of(&run)
     }
 
     fn probe(seq: u64, due: Duration, rtt: Option<Duration>) -> Resolved {
@@ -130,11 +130,11 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_not_kept() {
-        let mut fold = Fold::new();
-        fold.push(&probe(0, Duration::ZERO, None), |_| {});
+        let mut run = RunStatistics::new();
+        run.push(&probe(0, Duration::ZERO, None), |_| {});
         let all =
             Thresholds { loss: share("100%"), p99: time("1s"), jitter: time("1s"), reordering: share("1%") };
-        let breaches = all.breaches(&fold.summary());
+        let breaches = all.breaches(&Summary::of(&run));
         assert_eq!(breaches.len(), 3, "{breaches:?}");
         assert_eq!(
             breaches[0],

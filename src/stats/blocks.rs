@@ -1,68 +1,54 @@
-//! A run cut into blocks of neighbours, to tell how much a probe's fate resembles that of the next.
+//! A run cut into blocks of neighbouring probes, to measure how much neighbours resemble each other.
 //!
 //! Losses come in bursts and delays in waves, so a thousand probes tell less than a thousand
-//! strangers would. How much less shows in how far the blocks differ from each other and
-//! follow one another; the ratio is the design effect of Kish, "Survey Sampling", 1965. Memory does not grow with the run: when there are too many
-//! blocks, neighbours are joined.
+//! independent ones. How much less shows in how far the blocks differ from each other and follow one
+//! another; the ratio is the design effect of Kish, "Survey Sampling", 1965.
 
 use std::collections::BTreeMap;
 
 use super::confidence::Level;
+use super::timeline::{Join, Timeline};
 use crate::time::Duration;
 
 /// The most blocks that are kept, and twice the fewest of a long run.
 const MOST: usize = 64;
 
-/// What a block holds: the earlier block of two takes in the later.
-pub trait Join: Default + Clone {
-    fn join(&mut self, later: &Self);
-}
-
 /// Blocks of the same number of items, but for the last.
 #[derive(Clone, Debug)]
 pub struct Blocks<B> {
-    length: u64,
-    /// Items in the last block.
-    filled: u64,
-    blocks: Vec<B>,
+    items: u64,
+    timeline: Timeline<B>,
 }
 
-impl<B> Default for Blocks<B> {
+impl<B: Join> Default for Blocks<B> {
     fn default() -> Self {
-        Self { length: 1, filled: 0, blocks: Vec::new() }
+        Self { items: 0, timeline: Timeline::new(&POWERS_OF_TWO, MOST) }
     }
 }
 
 impl<B: Join> Blocks<B> {
     /// The block that the next item belongs to.
     pub fn next_item(&mut self) -> &mut B {
-        if self.blocks.is_empty() || self.filled == self.length {
-            if self.blocks.len() == MOST {
-                self.blocks = joined(&self.blocks, 2);
-                self.length *= 2;
-            }
-            self.blocks.push(B::default());
-            self.filled = 0;
-        }
-        self.filled += 1;
-        self.blocks.last_mut().expect("one was pushed")
+        self.items += 1;
+        self.timeline.at(self.items - 1)
     }
 
     pub fn all(&self) -> &[B] {
-        &self.blocks
+        self.timeline.cells()
     }
 }
 
-fn joined<B: Join>(blocks: &[B], group: usize) -> Vec<B> {
-    let join = |group: &[B]| {
-        let mut sum = B::default();
-        group.iter().for_each(|block| sum.join(block));
-        sum
-    };
-    blocks.chunks(group).map(join).collect()
-}
+const POWERS_OF_TWO: [u64; 58] = {
+    let mut widths = [1; 58];
+    let mut k = 1;
+    while k < widths.len() {
+        widths[k] = 2 * widths[k - 1];
+        k += 1;
+    }
+    widths
+};
 
-/// So many hits of so many trials.
+/// Hits and trials.
 impl Join for (u64, u64) {
     fn join(&mut self, later: &Self) {
         *self = (self.0 + later.0, self.1 + later.1);
@@ -126,12 +112,40 @@ impl Mean {
     }
 }
 
+/// The mean of durations, in nanoseconds, and how it varies along the run.
+#[derive(Clone, Debug, Default)]
+pub struct Average {
+    all: Mean,
+    blocks: Blocks<Mean>,
+}
+
+impl Average {
+    pub fn record(&mut self, time: Duration) {
+        let nanos = time.as_nanos() as f64;
+        self.all.record(nanos);
+        self.blocks.next_item().record(nanos);
+    }
+
+    pub fn n(&self) -> u64 {
+        self.all.n
+    }
+
+    /// In nanoseconds.
+    pub fn mean(&self) -> Option<f64> {
+        self.all.value()
+    }
+
+    pub fn spread(&self) -> Spread {
+        Spread::of_mean(self.blocks.all())
+    }
+}
+
 /// How a figure of a run scatters from block to block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
     /// The covariances of blocks so far apart, in the scale of the figure's variance.
     covariances: Vec<f64>,
-    /// The figure's variance if no probe knew of any other.
+    /// The figure's variance if the probes were independent.
     within: f64,
     blocks: f64,
 }
@@ -196,8 +210,8 @@ impl Scatter {
     }
 }
 
-/// How many probes of two runs tell as much as one stranger would, at the least 1. That it is itself
-/// a guess from few blocks is allowed for.
+/// How many probes of two runs tell as much as one independent probe, at least 1. It is an estimate
+/// from few blocks, and its own error is added.
 pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
     let within = spreads[0].within + spreads[1].within;
     if within <= 0.0 {
@@ -208,8 +222,8 @@ pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
     (scatter.variance / within * uncertain.powi(2)).max(1.0)
 }
 
-/// The same where the items of a block are known to resemble each other by this much already. What
-/// the blocks show beyond it counts from one standard error on: less is their own noise.
+/// The same where the design effect is at least `known`. What the blocks show beyond it counts from one
+/// standard error on: less is noise.
 pub fn design_beyond(known: f64, spreads: [&Spread; 2], level: Level) -> f64 {
     let within = spreads[0].within + spreads[1].within;
     let scatter = Scatter::of(spreads);
@@ -288,8 +302,8 @@ mod tests {
             / pairs as f64
     }
 
-    /// Every fate repeated so often tells so much less, whether that is within a block or beyond; the
-    /// allowance for guessing makes it a little more, and chance alone makes little of it.
+    /// Each outcome is repeated for so many probes, within a block or beyond. The allowance for the
+    /// estimate's own error makes the effect a little larger.
     #[test]
     fn the_design_effect_of_repetition_is_its_length() {
         for n in [300, 1000, 20_000] {

@@ -1,6 +1,6 @@
 //! How sure an interval is to hold the truth, and what it has to allow for.
 
-use super::proportion::erfc;
+use super::normal::erfc;
 
 /// The share of intervals that hold the truth, as the chance to miss it at each end.
 #[derive(Clone, Copy, Debug, PartialEq)]

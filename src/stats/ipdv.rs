@@ -3,6 +3,7 @@
 //! Fed in the order of sequence, never of arrival and never sorted. Undefined where either of the
 //! two was lost: a loss breaks the chain, it is not skipped.
 
+use super::blocks::Average;
 use super::quantiles::Quantiles;
 use crate::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::time::Duration;
 pub struct Ipdv {
     previous: Option<Duration>,
     values: Quantiles,
+    absolute: Average,
 }
 
 impl Ipdv {
@@ -22,12 +24,18 @@ impl Ipdv {
         let previous = std::mem::replace(&mut self.previous, delay);
         let variation = delay? - previous?;
         self.values.record(variation);
+        self.absolute.record(variation.abs());
         Some(variation)
     }
 
     /// All the variations that were defined.
     pub fn values(&self) -> &Quantiles {
         &self.values
+    }
+
+    /// Their sizes without their signs: the mean is the mean absolute IPDV.
+    pub fn absolute(&self) -> &Average {
+        &self.absolute
     }
 }
 

@@ -1,8 +1,8 @@
 //! Pure statistics of a run, fed probe by probe: no clock, no sockets, nothing printed.
 //!
-//! Memory does not grow with the length of the run: what needs a window has a bounded one and says
-//! what the bound means. A value that cannot be known is `None`. Losses enter as "no delay": what
-//! counts as a loss, and when, is the caller's decision.
+//! [`RunStatistics`] holds them all. Memory does not grow with the length of the run: a statistic that
+//! needs a window has a bounded one and says what the bound means. A value that cannot be known is
+//! `None`.
 
 mod arrival;
 mod blocks;
@@ -11,6 +11,8 @@ mod bursts;
 mod clock_offset;
 mod confidence;
 mod duplication;
+#[cfg(test)]
+mod fixtures;
 mod gilbert;
 mod hull;
 mod ipdv;
@@ -18,6 +20,8 @@ mod knee;
 mod lengths;
 mod loss_pattern;
 mod moments;
+mod normal;
+mod outcome_counts;
 mod pdv;
 pub mod percentile;
 mod proportion;
@@ -25,12 +29,13 @@ mod quantile_shift;
 mod quantiles;
 mod reordering;
 mod rtp_jitter;
+mod run_statistics;
 mod runs;
 mod schedule_error;
-mod seconds;
+mod timeline;
 
 pub use arrival::ArrivalOrder;
-pub use blocks::{Blocks, Counts, Join, Mean, Scatter, Spread, design_beyond, design_effect};
+pub use blocks::{Average, Blocks, Counts, Mean, Scatter, Spread, design_beyond, design_effect};
 pub use bursts::{Bursts, GMIN};
 pub use clock_offset::{ClockOffset, ClockStep, Exchange, MAX_SKEW, Offset, Skew};
 pub use confidence::{Confidence, Level};
@@ -41,12 +46,15 @@ pub use knee::{Knee, KneeFinder};
 pub use lengths::Lengths;
 pub use loss_pattern::{Loss, LossPattern, Outage};
 pub use moments::Moments;
+pub use normal::Z95;
+pub use outcome_counts::OutcomeCounts;
 pub use pdv::Pdv;
-pub use proportion::{Bounds, Difference, Proportion, Z95};
+pub use proportion::{Bounds, Difference, Proportion};
 pub use quantile_shift::quantile_shift;
 pub use quantiles::{EXACT, Quantiles, Step};
 pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use rtp_jitter::RtpJitter;
+pub use run_statistics::RunStatistics;
 pub use runs::{Contrast, Runs};
 pub use schedule_error::ScheduleError;
-pub use seconds::{Completed, Delay, Second, SecondOutcome, Seconds};
+pub use timeline::{Completed, Delay, Join, Second, SecondHistory, Seconds, Slot, Timeline, joined};

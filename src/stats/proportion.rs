@@ -1,9 +1,7 @@
 //! A share of trials: its confidence interval, and whether two shares differ.
 
 use super::confidence::Confidence;
-
-/// The two-sided 95 % point of the normal distribution.
-pub const Z95: f64 = 1.959_963_984_540_054;
+use super::normal::{Z95, erfc};
 
 /// So many hits of so many trials; more hits than trials cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,26 +91,6 @@ fn p_value(a: Proportion, b: Proportion) -> f64 {
     }
     let apart = a.hits as f64 / n_a - b.hits as f64 / n_b;
     erfc((apart / variance.sqrt()).abs() / std::f64::consts::SQRT_2)
-}
-
-/// The complementary error function of x >= 0, to 1.2e-7 of its value (Press et al., "Numerical
-/// Recipes", section 6.2: a Chebyshev fit).
-pub(super) fn erfc(x: f64) -> f64 {
-    const FIT: [f64; 10] = [
-        -1.265_512_23,
-        1.000_023_68,
-        0.374_091_96,
-        0.096_784_18,
-        -0.186_288_06,
-        0.278_868_07,
-        -1.135_203_98,
-        1.488_515_87,
-        -0.822_152_23,
-        0.170_872_77,
-    ];
-    let t = 1.0 / (1.0 + 0.5 * x);
-    let fit = FIT.iter().rev().fold(0.0, |sum, coefficient| sum * t + coefficient);
-    t * (fit - x * x).exp()
 }
 
 #[cfg(test)]

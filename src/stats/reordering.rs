@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use super::runs::Runs;
+
 /// A packet that arrives in order leads; so many of them are remembered.
 pub const LEADERS: usize = 8192;
 /// The greatest n for which n-reordering is told.
@@ -23,6 +25,7 @@ pub struct Reordering {
     recent: VecDeque<u64>,
     /// How many packets were n-reordered for this n and none greater.
     by_depth: [u64; DEPTH + 1],
+    runs: Runs,
 }
 
 /// What is known of a packet out of order.
@@ -46,6 +49,7 @@ impl Default for Reordering {
             leaders: VecDeque::new(),
             recent: VecDeque::new(),
             by_depth: [0; DEPTH + 1],
+            runs: Runs::default(),
         }
     }
 }
@@ -67,6 +71,7 @@ impl Reordering {
             Some(self.overtaken(place, seq))
         };
         push(&mut self.recent, seq, DEPTH);
+        self.runs.record(reordered.is_some());
         reordered
     }
 
@@ -89,6 +94,11 @@ impl Reordering {
     /// Of the packets received.
     pub fn ratio(&self) -> Option<f64> {
         self.share(self.reordered)
+    }
+
+    /// The reordered packets among the arrivals.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     pub fn max_extent(&self) -> Option<u64> {

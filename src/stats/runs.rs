@@ -3,9 +3,10 @@
 //! A burst is a run of consecutive losses. Probes of one burst share a cause, so the burst is the event
 //! that is counted, not the probe.
 
-use super::blocks::{Blocks, Join, Spread, design_beyond};
+use super::blocks::{Blocks, Spread, design_beyond};
 use super::confidence::{Confidence, Level};
 use super::proportion::{Bounds, Proportion};
+use super::timeline::Join;
 
 /// Hits among trials in sequence, and the bursts they came in.
 #[derive(Clone, Debug, Default)]

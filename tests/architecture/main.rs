@@ -21,7 +21,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("reflect", &["wire", "impair"]),
     ("probe", &["wire", "schedule", "impair"]),
     ("sim", &["wire", "reflect", "probe"]),
-    ("stats", &[]),
+    ("stats", &["probe"]),
     ("host", &[]),
     ("relay", &["impair"]),
     ("room", &[]),
@@ -72,7 +72,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
     &["cli/ping/places", "cli/ping/screen"],
     &["report/chart/header", "report/chart/loss", "report/chart/plan"],
     &["report/compare/headline", "report/compare/table"],
-    &["stats/confidence", "stats/proportion"],
 ];
 
 #[test]

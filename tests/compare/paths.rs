@@ -89,7 +89,7 @@ pub fn run() -> Run {
 pub fn sample(probes: impl IntoIterator<Item = Resolved>) -> Sample {
     let mut sample = Sample::new("run", run());
     probes.into_iter().for_each(|probe| sample.push(&probe));
-    sample.finish()
+    sample
 }
 
 pub fn differences(a: Sample, b: Sample) -> Changes {

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 use udpecho::impair::Impairment;
 use udpecho::probe::{Dialect, Event, Resolved, Settings};
-use udpecho::record::{self, EventWriter, Fold, ProbeWriter, Run, SecondWriter};
+use udpecho::record::{self, Clock, EventWriter, ProbeWriter, Run, SecondWriter, Summary};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 
 use crate::common::{decay, injecting, interval, millis, resolved, server_info, settings, share};
@@ -140,18 +141,18 @@ pub fn write_down(mut run: Run, rows: Vec<Resolved>) -> Made {
     let mut events = EventWriter::new(&mut stream);
     let mut row_writer = ProbeWriter::new(&mut probes).unwrap();
     let mut second_writer = SecondWriter::new(&mut seconds).unwrap();
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     events.start(&run).unwrap();
     run.events.iter().for_each(|note| events.note(note).unwrap());
     let mut completed = Vec::new();
     for row in &rows {
         row_writer.write(row).unwrap();
         events.probe(row).unwrap();
-        fold.push(row, |second| completed.push(*second));
+        statistics.push(row, |second| completed.push(*second));
     }
-    run.clock = fold.clock();
-    run.summary = Some(fold.summary());
-    completed.extend(fold.last_second());
+    run.clock = Clock::of(&statistics);
+    run.summary = Some(Summary::of(&statistics));
+    completed.extend(statistics.last_second());
     for second in &completed {
         second_writer.write(second).unwrap();
         events.interval(second).unwrap();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use udpecho::record::{Fold, Folder, PROBES, Run};
+use udpecho::record::{Clock, Folder, PROBES, Run, Summary};
+use udpecho::stats::RunStatistics;
 
 use crate::made::{Made, Scenario};
 
@@ -96,10 +97,14 @@ fn rebuilt(made: &Made) -> Run {
     let folder = Folder::create(place.path(), false).unwrap();
     folder.write_run(&made.run).unwrap();
     std::fs::write(folder.file(PROBES), &made.probes).unwrap();
-    let mut fold = Fold::new();
-    let truncated = folder.each_probe(|probe| fold.push(probe, |_| {})).unwrap();
+    let mut statistics = RunStatistics::new();
+    let truncated = folder.each_probe(|probe| statistics.push(probe, |_| {})).unwrap();
     assert!(!truncated);
-    Run { clock: fold.clock(), summary: Some(fold.summary()), ..folder.read_run().unwrap() }
+    Run {
+        clock: Clock::of(&statistics),
+        summary: Some(Summary::of(&statistics)),
+        ..folder.read_run().unwrap()
+    }
 }
 
 /// A line of the stream has the cells of its row.

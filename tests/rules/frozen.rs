@@ -3,8 +3,9 @@
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Cause, Event, Outcome, Resolved, Settings};
-use udpecho::record::Fold;
+use udpecho::record::Summary;
 use udpecho::sim::Simulation;
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 
 use crate::common::{clean, injecting, millis, resolved, settings, simulation};
@@ -20,16 +21,16 @@ fn a_stall_is_in_the_rtt_of_every_probe_that_met_it() {
     simulation.add_client(client);
     simulation.run(Duration::from_secs(60));
     let rows = resolved(&simulation.take_events(0));
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     for row in &rows {
         let arrived = simulation.ledger(0).story(row.seq).unwrap().reached_server[0];
         let reached = row.sent.unwrap() - row.due;
         assert_eq!((row.outcome, reached), (Outcome::Ok, Duration::ZERO), "{row:?}");
         // Nobody reads the socket of a server that stands still.
         assert!((arrived - Simulation::START).as_nanos() % PERIOD.as_nanos() >= FROZEN.as_nanos());
-        fold.push(row, |_| {});
+        statistics.push(row, |_| {});
     }
-    let summary = fold.summary();
+    let summary = Summary::of(&statistics);
     for (name, rtt) in [("rtt", summary.rtt_us.unwrap()), ("by due time", summary.due_rtt_us.unwrap())] {
         // A hundredth of all probes waited for more than nine tenths of the stall.
         assert!((rtt.p99 - 90_000.0).abs() < 1_000.0, "{name}: p99 {}", rtt.p99);
@@ -125,9 +126,9 @@ fn after_a_long_stop_no_burst_leaves_and_every_probe_is_accounted_for() {
             let asleep = row.seq >= told[0].0 && row.seq < told[0].0 + unsent;
             assert_eq!((row.outcome == Outcome::SendError, row.sent.is_none()), (asleep, asleep), "{row:?}");
         }
-        let mut fold = Fold::new();
-        rows.iter().for_each(|row| fold.push(row, |_| {}));
-        let summary = fold.summary();
+        let mut statistics = RunStatistics::new();
+        rows.iter().for_each(|row| statistics.push(row, |_| {}));
+        let summary = Summary::of(&statistics);
         assert_eq!((summary.sent, summary.send_errors), (count - unsent, unsent));
         // After an hour of silence the server knows the client no more, says so, and is asked again.
         let reopened = events.iter().any(|event| matches!(event, Event::Reopened { .. }));

@@ -2,11 +2,11 @@
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Client, Event, Outcome, Resolved, Settings, Transmit};
-use udpecho::record::{Duplicated, Fold, SecondWriter};
+use udpecho::record::{Duplicated, SecondWriter, Summary};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
 use udpecho::sim::{Conditions, Simulation};
-use udpecho::stats::Second;
+use udpecho::stats::{RunStatistics, Second};
 use udpecho::time::Duration;
 use udpecho::wire::auth::Key;
 use udpecho::wire::native::{Message, decode};
@@ -29,9 +29,9 @@ fn a_late_reply_counts_for_its_own_probe_once_and_as_late() {
     let rows = resolved(&simulation.take_events(0));
     assert_eq!(outcomes(&rows), [Outcome::Late; 40]);
     assert!(rows.iter().all(|row| row.rtt == Some(millis(250)) && row.copies == 1 && row.cause.is_none()));
-    let mut fold = Fold::new();
-    rows.iter().for_each(|row| fold.push(row, |_| {}));
-    let summary = fold.summary();
+    let mut statistics = RunStatistics::new();
+    rows.iter().for_each(|row| statistics.push(row, |_| {}));
+    let summary = Summary::of(&statistics);
     assert_eq!((summary.sent, summary.ok, summary.late, summary.lost), (40, 0, 40, 0));
     assert_eq!((summary.loss_share, summary.rtt_us, summary.duplicates), (Some(1.0), None, 0));
     assert_eq!(summary.rtp_jitter_us, None, "jitter is of replies on time");
@@ -40,9 +40,9 @@ fn a_late_reply_counts_for_its_own_probe_once_and_as_late() {
 #[test]
 fn replies_that_came_late_were_received_as_ping_counts_them() {
     let rows = resolved(&events_of(clean(), millis(5), settings(200, millis(1))));
-    let mut fold = Fold::new();
-    rows.iter().for_each(|row| fold.push(row, |_| {}));
-    let summary = fold.summary();
+    let mut statistics = RunStatistics::new();
+    rows.iter().for_each(|row| statistics.push(row, |_| {}));
+    let summary = Summary::of(&statistics);
     let rtt = summary.rtt_all_us.as_ref().expect("replies");
     assert_eq!((rtt.n, rtt.min, rtt.mean, rtt.max), (200, 10_000.0, 10_000.0, 10_000.0));
     assert_eq!((summary.lost_share, summary.loss_share), (Some(0.0), Some(1.0)));
@@ -61,9 +61,9 @@ fn duplicates_are_told_apart_by_the_direction_in_which_the_network_made_them() {
         simulation.add_client(Settings { deadline: Some(millis(200)), ..settings(100, millis(50)) });
         simulation.run(Duration::from_secs(60));
         let rows = resolved(&simulation.take_events(0));
-        let mut fold = Fold::new();
-        rows.iter().for_each(|row| fold.push(row, |_| {}));
-        let summary = fold.summary();
+        let mut statistics = RunStatistics::new();
+        rows.iter().for_each(|row| statistics.push(row, |_| {}));
+        let summary = Summary::of(&statistics);
         let shares = |way: Option<Duplicated>| way.map(|way| (way.duplicate_share, way.replicated_share));
         assert_eq!(shares(summary.duplication_up), Some((up, up)), "up {up}, down {down}");
         assert_eq!(shares(summary.duplication_down), Some((down, down)), "up {up}, down {down}");
@@ -173,10 +173,10 @@ fn time_zero_is_the_due_time_of_the_first_probe_after_calibration() {
 }
 
 fn table(rows: &[Resolved]) -> Vec<Second> {
-    let mut fold = Fold::new();
+    let mut statistics = RunStatistics::new();
     let mut table = Vec::new();
-    rows.iter().for_each(|row| fold.push(row, |second| table.push(*second)));
-    table.extend(fold.last_second());
+    rows.iter().for_each(|row| statistics.push(row, |second| table.push(*second)));
+    table.extend(statistics.last_second());
     table
 }
 
@@ -203,11 +203,13 @@ fn a_probe_belongs_to_the_second_of_its_sending_however_late_its_reply() {
     // Sent at 0.9 s of second 1, answered in second 3; one at exactly 1 s belongs to second 2.
     let client = Settings { deadline: Some(millis(700)), ..settings(3, millis(900)) };
     let rows = resolved(&events_of(clean(), millis(600), client));
-    let counts: Vec<[u64; 4]> =
-        table(&rows).iter().map(|row| [row.second, row.sent, row.late, row.throughput_bps()]).collect();
+    let counts: Vec<[u64; 4]> = table(&rows)
+        .iter()
+        .map(|row| [row.second, row.outcomes.sent(), row.outcomes.late(), row.throughput_bps()])
+        .collect();
     assert_eq!(counts, [[1, 2, 2, 0], [2, 1, 1, 0]]);
     let rows = resolved(&events_of(clean(), millis(1), settings(5, millis(500))));
-    let counts: Vec<[u64; 2]> = table(&rows).iter().map(|row| [row.second, row.sent]).collect();
+    let counts: Vec<[u64; 2]> = table(&rows).iter().map(|row| [row.second, row.outcomes.sent()]).collect();
     assert_eq!(counts, [[1, 2], [2, 2], [3, 1]]);
 }
 
@@ -224,11 +226,11 @@ fn throughput_and_delay_are_of_replies_on_time_only() {
     assert_eq!(table.len(), 3);
     for (second, row) in (1..).zip(&table) {
         let on_time = rows.iter().filter(|row| row.second() == second && row.outcome == Outcome::Ok).count();
-        assert_eq!((row.ok, row.sent), (on_time as u64, 10));
+        assert_eq!((row.outcomes.on_time, row.outcomes.sent()), (on_time as u64, 10));
         assert_eq!(row.throughput_bps(), on_time as u64 * 500 * 8 * 2);
         assert_eq!(row.delay.map(|delay| delay.mean), (on_time > 0).then_some(millis(100)));
     }
-    assert_eq!((table[1].ok, table[1].lost), (0, 10));
+    assert_eq!((table[1].outcomes.on_time, table[1].outcomes.lost()), (0, 10));
 }
 
 #[test]

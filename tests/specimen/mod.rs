@@ -3,8 +3,9 @@
 pub mod drawing;
 
 use udpecho::probe::{Cause, Outcome, Resolved};
-use udpecho::record::{Config, Environment, Fold, Run, SCHEMA, Server, Stamps, Summary};
+use udpecho::record::{Config, Environment, Run, SCHEMA, Server, Stamps, Summary};
 use udpecho::rng::{Draws, Seed, Stream};
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 
 /// What a probe of a made-up run meets.
@@ -150,9 +151,9 @@ fn run(count: u64, interval: f64) -> Run {
 
 /// The figures of the probes.
 pub fn summary(specimen: &Specimen) -> Summary {
-    let mut fold = Fold::new();
-    specimen.probes().for_each(|probe| fold.push(&probe, |_| {}));
-    fold.summary()
+    let mut statistics = RunStatistics::new();
+    specimen.probes().for_each(|probe| statistics.push(&probe, |_| {}));
+    Summary::of(&statistics)
 }
 
 /// The classic server on a path of its own: held 0.1 to 500 ms, one in ten unanswered.

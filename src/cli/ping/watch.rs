@@ -14,7 +14,7 @@ use super::plan;
 use super::screen::Screen;
 use crate::net::{Clock, Observation};
 use crate::probe::{Event, Failure};
-use crate::record::{self, Run};
+use crate::record::{self, Run, Summary};
 use crate::report;
 use crate::time::{Duration, Instant};
 
@@ -113,7 +113,7 @@ impl Watch<'_> {
     fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
         self.screen.tick(now, in_engine);
         if let Some(page) = self.page {
-            page.tick(now, in_engine, self.run, self.recorder.fold());
+            page.tick(now, in_engine, self.run, self.recorder.statistics());
         }
         if let Some(desk) = &self.desk {
             desk.live().tick(now, in_engine);
@@ -189,7 +189,7 @@ impl Watch<'_> {
     /// Prints the interim line if it was asked for.
     fn answer(&self) {
         if self.interim.swap(false, Ordering::AcqRel) {
-            self.aside(report::interim(&self.recorder.fold().summary()));
+            self.aside(report::interim(&Summary::of(self.recorder.statistics())));
         }
     }
 

@@ -8,24 +8,24 @@ use ratatui::text::{Line, Span};
 use super::rtt;
 use super::widgets::Palette;
 use crate::live::{Bin, RunSnapshot};
-use crate::report::Miss;
+use crate::probe::{Cause, Group, NotOnTime};
 
 /// A title and the lanes.
 pub const HEIGHT: u16 = 1 + LANES.len() as u16;
 
 /// Each lane with what is seen in it, the most telling first. Place and mark say what colour says.
-const LANES: [(&str, &[(Miss, char)]); 3] = [
-    ("up", &[(Miss::Up, '█'), (Miss::InjectedUp, '▒')]),
-    ("down", &[(Miss::Down, '█'), (Miss::InjectedDown, '▒')]),
+const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
+    ("up", &[(NotOnTime::Lost(Cause::Up), '█'), (NotOnTime::Lost(Cause::InjectedUp), '▒')]),
+    ("down", &[(NotOnTime::Lost(Cause::Down), '█'), (NotOnTime::Lost(Cause::InjectedDown), '▒')]),
     (
         "else",
         &[
-            (Miss::ServerOverflow, 'B'),
-            (Miss::ClientOverflow, 'b'),
-            (Miss::Refused, 'R'),
-            (Miss::NotSent, 'x'),
-            (Miss::Late, 'L'),
-            (Miss::Unknown, '?'),
+            (NotOnTime::Lost(Cause::ServerOverflow), 'B'),
+            (NotOnTime::Lost(Cause::ClientOverflow), 'b'),
+            (NotOnTime::Lost(Cause::Refused), 'R'),
+            (NotOnTime::NotSent, 'x'),
+            (NotOnTime::Late, 'L'),
+            (NotOnTime::Lost(Cause::Unknown), '?'),
         ],
     ),
 ];
@@ -52,23 +52,23 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette)
 }
 
 /// What befell most of these probes in this lane, and where they are several, how many of them.
-fn mark(bins: &[&Bin], kinds: &[(Miss, char)], palette: &Palette) -> Option<(char, Color)> {
-    let count = |miss: Miss| {
-        let open = |bin: &Bin| if miss == Miss::Unknown { bin.open } else { 0 };
-        bins.iter().map(|bin| bin.missed(miss) + open(bin)).sum::<u32>()
+fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option<(char, Color)> {
+    let count = |reason: NotOnTime| {
+        let open = |bin: &Bin| if reason == NotOnTime::Lost(Cause::Unknown) { bin.open } else { 0 };
+        bins.iter().map(|bin| bin.outcomes.of(reason) + u64::from(open(bin))).sum::<u64>()
     };
-    let (miss, mark) = kinds.iter().copied().rev().max_by_key(|(miss, _)| count(*miss))?;
-    let probes: u32 = bins.iter().map(|bin| bin.probes()).sum();
-    let share = f64::from(count(miss)) / f64::from(probes.max(1));
+    let (reason, mark) = kinds.iter().copied().rev().max_by_key(|(reason, _)| count(*reason))?;
+    let probes: u64 = bins.iter().map(|bin| bin.probes()).sum();
+    let share = count(reason) as f64 / probes.max(1) as f64;
     if share == 0.0 {
         return None;
     }
-    let (mark, colour) = match miss {
-        Miss::Up | Miss::Down => (graded(&NETWORK, share, probes), palette.network),
-        Miss::InjectedUp | Miss::InjectedDown => (graded(&ON_PURPOSE, share, probes), palette.on_purpose),
-        Miss::ServerOverflow | Miss::ClientOverflow | Miss::Refused => (mark, palette.buffer),
-        Miss::Late => (mark, palette.late),
-        Miss::NotSent | Miss::Unknown => (mark, palette.muted),
+    let (mark, colour) = match reason.group() {
+        Group::NetworkUp | Group::NetworkDown => (graded(&NETWORK, share, probes), palette.network),
+        Group::Injected => (graded(&ON_PURPOSE, share, probes), palette.on_purpose),
+        Group::Host => (mark, palette.buffer),
+        Group::Late => (mark, palette.late),
+        Group::NotSent | Group::Unknown => (mark, palette.muted),
     };
     Some((mark, colour))
 }
@@ -77,8 +77,8 @@ const NETWORK: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '�
 const ON_PURPOSE: [char; 2] = ['░', '▒'];
 
 /// Few probes are told one by one; of many a share is shown.
-fn graded<const N: usize>(marks: &[char; N], share: f64, probes: u32) -> char {
-    const FEW: u32 = rtt::DOTS as u32;
+fn graded<const N: usize>(marks: &[char; N], share: f64, probes: u64) -> char {
+    const FEW: u64 = rtt::DOTS as u64;
     let grade = if probes <= FEW { N - 1 } else { (share * N as f64) as usize };
     marks[grade.min(N - 1)]
 }

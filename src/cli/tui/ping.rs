@@ -148,14 +148,15 @@ fn header(frame: &mut Frame, area: Rect, now: &RunSnapshot, what: Vec<String>) {
     heading(frame, first, &left, &times(now));
     let what: Vec<Line> = what.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(what), second);
-    let mut counts = format!("{} sent, {} received, {} in flight", now.sent, now.on_time, now.in_flight());
+    let mut counts =
+        format!("{} sent, {} received, {} in flight", now.sent, now.outcomes.on_time, now.in_flight());
     let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost", percent(loss)));
     counts += &loss;
     for (count, what) in [
-        (now.late, "late"),
+        (now.outcomes.late(), "late"),
         (now.duplicates, "duplicates"),
         (now.reordered, "reordered"),
-        (now.not_sent, "not sent"),
+        (now.outcomes.not_sent(), "not sent"),
     ] {
         if count > 0 {
             counts += &format!(", {count} {what}");
@@ -276,11 +277,10 @@ mod tests {
     use super::*;
     use crate::cli::tui::tests::assert_drawn;
     use crate::live::status;
-    use crate::probe::{Event, Settings};
-    use crate::record::Fold;
+    use crate::probe::{Cause, Event, NotOnTime, Settings};
     use crate::reflect;
-    use crate::report::Miss;
     use crate::sim::{Conditions, Simulation};
+    use crate::stats::RunStatistics;
     use crate::time::{Duration, Instant};
 
     /// A run over a simulated network that loses, as it is seen when its last story is over.
@@ -302,13 +302,13 @@ mod tests {
             count: Some(count),
             length: Some(Duration::from_secs(60)),
         });
-        let (mut fold, mut zero) = (Fold::new(), Instant::ZERO);
+        let (mut statistics, mut zero) = (RunStatistics::new(), Instant::ZERO);
         for event in network.take_events(client) {
             live.event(&event);
             match &event {
                 Event::Started { zero: at } => zero = *at,
                 Event::Resolved(probe) => {
-                    fold.push(probe, |second| live.second(second));
+                    statistics.push(probe, |second| live.second(second));
                     live.tick(zero + probe.due, Some(0));
                 }
                 _ => {}
@@ -352,15 +352,17 @@ mod tests {
     fn the_figures_are_those_of_the_run() {
         let now = seen(200, "200ms");
         assert_eq!((now.sent, now.in_flight()), (200, 0));
-        let lost: u64 = Miss::ALL.into_iter().map(|miss| now.missed_by(miss)).sum();
+        let lost = now.outcomes.lost_or_late();
         assert_eq!(now.missed, lost);
-        assert_eq!(now.on_time + now.missed, 200);
-        assert_eq!(now.seconds.iter().map(|second| second.sent).sum::<u64>() + 5, 200);
+        assert_eq!(now.outcomes.on_time + now.missed, 200);
+        assert_eq!(now.seconds.iter().map(|second| second.outcomes.sent()).sum::<u64>() + 5, 200);
         assert_eq!(
             status(&now)[0],
             "200 sent, 152 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
         );
-        assert!(now.missed_by(Miss::Up) > 0 && now.missed_by(Miss::Down) > 0 && now.late > 0);
+        let by = |reason| now.outcomes.of(reason);
+        assert!(by(NotOnTime::Lost(Cause::Up)) > 0 && by(NotOnTime::Lost(Cause::Down)) > 0);
+        assert!(by(NotOnTime::Late) > 0);
     }
 
     #[test]
@@ -396,6 +398,6 @@ mod tests {
         live.reset();
         live.event(&reply(1));
         live.event(&reply(2));
-        assert_eq!((live.now().sent, live.now().on_time, live.now().missed), (1, 1, 0));
+        assert_eq!((live.now().sent, live.now().outcomes.on_time, live.now().missed), (1, 1, 0));
     }
 }

@@ -28,7 +28,7 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette
     let mut slowest: Points = Vec::new();
     for (place, (_, bin)) in now.bins.last(most).enumerate() {
         means.push(bin.mean().map(|mean| (x(place), scale.place(mean))));
-        if now.bins.stride() > 1 && bin.answered > 0 {
+        if now.bins.stride() > 1 && bin.outcomes.on_time > 0 {
             slowest.push((x(place), scale.place(bin.slowest)));
         }
     }
@@ -91,7 +91,7 @@ struct Scale {
 
 impl Scale {
     fn of(now: &RunSnapshot, most: usize, log: bool) -> Self {
-        let answered = || now.bins.last(most).filter(|(_, bin)| bin.answered > 0);
+        let answered = || now.bins.last(most).filter(|(_, bin)| bin.outcomes.on_time > 0);
         let high = answered().map(|(_, bin)| bin.slowest.as_millis_f64()).fold(0.0, f64::max);
         let low = answered().filter_map(|(_, bin)| bin.mean()).map(Duration::as_millis_f64);
         let low = low.fold(f64::INFINITY, f64::min).min(high).max(1e-6);

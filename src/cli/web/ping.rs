@@ -1,16 +1,16 @@
 //! The page of a run.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::LivePage;
 use crate::live::{Bin, RunInfo, RunModel, RunSnapshot, metrics};
 use crate::net::PageState;
-use crate::probe::Event;
-use crate::record::{Fold, Run, Summary};
-use crate::report::Miss;
-use crate::stats::Second;
+use crate::probe::{Cause, Event, NotOnTime};
+use crate::record::{Run, Summary};
+use crate::stats::{RunStatistics, Second};
 use crate::time::{Duration, Instant};
 
 pub struct PingPage {
@@ -40,11 +40,11 @@ impl PingPage {
     }
 
     /// Time has passed; the engine holds this many probes, if it said so.
-    pub fn tick(&mut self, now: Instant, in_engine: Option<usize>, run: &Run, fold: &Fold) {
+    pub fn tick(&mut self, now: Instant, in_engine: Option<usize>, run: &Run, statistics: &RunStatistics) {
         self.model.tick(now, in_engine);
         if now >= self.next {
             self.next = now + LivePage::PERIOD;
-            self.page.publish(PingState::new(&self.model, run, fold.summary()));
+            self.page.publish(PingState::new(&self.model, run, Summary::of(statistics)));
         }
     }
 
@@ -86,6 +86,7 @@ impl PageState for PingState {
             "elapsed": secs(now.elapsed).unwrap_or(0.0),
             "left": secs(now.left()),
             "in_flight": now.in_flight(),
+            "lanes": lanes(),
             "stride": now.bins.stride(),
             "bins": now.bins.last(usize::MAX).map(|(_, found)| bin(found)).collect::<Vec<_>>(),
             "seconds": now.seconds.iter().skip(from).map(second).collect::<Vec<_>>(),
@@ -104,31 +105,51 @@ impl PageState for PingState {
 }
 
 fn bin(bin: &Bin) -> Value {
-    let mut misses: Map<String, Value> = Miss::ALL
-        .into_iter()
-        .filter(|miss| bin.missed(*miss) > 0)
-        .map(|miss| (miss.name().to_owned(), bin.missed(miss).into()))
-        .collect();
-    if bin.open > 0 {
-        misses.insert("open".to_owned(), bin.open.into());
-    }
+    let reasons = bin.outcomes.reasons().map(|(reason, count)| (reason.label(), count));
+    let open = (bin.open > 0).then_some((OPEN, bin.open.into()));
+    let not_on_time: BTreeMap<&str, u64> = reasons.chain(open).collect();
     let micros = |time: Duration| time.as_micros_f64().round();
     json!({
         "at": bin.at.as_secs_f64(),
         "mean": bin.mean().map(micros),
         "slowest": bin.mean().map(|_| micros(bin.slowest)),
-        "misses": misses,
+        "not_on_time": not_on_time,
     })
 }
 
 fn second(second: &Second) -> Value {
     json!({
         "second": second.second,
-        "sent": second.sent,
-        "ok": second.ok,
-        "late": second.late,
-        "lost": second.lost,
+        "sent": second.outcomes.sent(),
+        "ok": second.outcomes.on_time,
+        "late": second.outcomes.late(),
+        "lost": second.outcomes.lost(),
         "throughput_bps": second.throughput_bps(),
         "delay_mean_us": second.delay.map(|delay| delay.mean.as_micros_f64()),
     })
+}
+
+/// Past its deadline, and the cause is not known yet.
+const OPEN: &str = "open";
+
+/// The lanes of the losses and the reasons in each: label, name and group.
+fn lanes() -> Value {
+    use Cause::{ClientOverflow, Down, InjectedDown, InjectedUp, Refused, ServerOverflow, Unknown, Up};
+    use NotOnTime::{Late, Lost, NotSent};
+    let lane = |lane: &str, reasons: &[NotOnTime]| {
+        let reasons =
+            reasons.iter().map(|reason| json!([reason.label(), reason.name(), reason.group().label()]));
+        json!({ "name": lane, "reasons": reasons.collect::<Vec<_>>() })
+    };
+    let mut unknown = lane("unknown", &[Lost(Unknown)]);
+    if let Some(reasons) = unknown["reasons"].as_array_mut() {
+        reasons.push(json!([OPEN, "not known yet", NotOnTime::Lost(Unknown).group().label()]));
+    }
+    json!([
+        lane("up", &[Lost(Up), Lost(InjectedUp)]),
+        lane("server", &[Lost(Refused), Lost(ServerOverflow)]),
+        lane("down", &[Lost(Down), Lost(InjectedDown)]),
+        lane("here", &[Lost(ClientOverflow), Late, NotSent]),
+        unknown,
+    ])
 }

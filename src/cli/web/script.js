@@ -65,15 +65,6 @@ function stretches(bins, of, x, y, kind) {
   return out;
 }
 
-// Misses by the place where they happened: the lane, its kinds and the class of each.
-const LANES = [
-  ["up", [["network up", "up"], ["injected up", "injected"]]],
-  ["server", [["refused", "buffer"], ["server buffer", "buffer"]]],
-  ["down", [["network down", "down"], ["injected down", "injected"]]],
-  ["here", [["client buffer", "buffer"], ["late", "late"], ["not sent", "unknown"]]],
-  ["unknown", [["unknown", "unknown"], ["open", "unknown"]]],
-];
-
 function rtt(state, width) {
   const bins = state.bins, height = 260, top = 10, bottom = height - 24;
   const most = round(Math.max(1, ...bins.map((b) => b.slowest ?? 0)) / 1000);
@@ -91,16 +82,16 @@ function rtt(state, width) {
   const hint = state.stride > 1 ? `The mean of ${state.stride} probes each, above it the slowest.` : "A probe each.";
   let out = frame("rtt", "Round-trip time", hint + " Where nothing came back in time, the line is broken.",
     width, height, inside);
-  const lane = 20, lanes = LANES.length * lane + 4;
+  const lane = 20, lanes = state.lanes.length * lane + 4;
   inside = "";
-  LANES.forEach(([name, kinds], row) => {
+  state.lanes.forEach(({ name, reasons }, row) => {
     const y0 = 2 + row * lane;
     inside += `<text x="${LEFT - 6}" y="${y0 + 14}" text-anchor="end">${name}</text>` +
       `<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${y0 + lane}" y2="${y0 + lane}"/>`;
     bins.forEach((bin, k) => {
-      const kind = kinds.find(([cause]) => bin.misses[cause]);
-      if (kind) inside += `<rect class="${kind[1]}" x="${(x(k) - Math.max(step, 2) / 2).toFixed(1)}" y="${y0 + 3}" ` +
-        `width="${Math.max(step * 0.8, 2).toFixed(1)}" height="${lane - 5}"><title>${kind[0]}</title></rect>`;
+      const reason = reasons.find(([label]) => bin.not_on_time[label]);
+      if (reason) inside += `<rect class="${reason[2]}" x="${(x(k) - Math.max(step, 2) / 2).toFixed(1)}" y="${y0 + 3}" ` +
+        `width="${Math.max(step * 0.8, 2).toFixed(1)}" height="${lane - 5}"><title>${reason[1]}</title></rect>`;
     });
   });
   return out + frame("losses", "Not answered in time", "By where it happened; what was done on purpose is purple.",

@@ -3,7 +3,8 @@
 
 use super::axis::CLOCK_STEPS;
 use super::quantity;
-use crate::report::digest::{Abscissa, Column, Digest, Point};
+use crate::report::chart_data::{ChartData, Column, Point, XAxis};
+use crate::stats::joined;
 
 /// Fewer probes make a quantile that says nothing.
 const PROBES: f64 = 20.0;
@@ -15,7 +16,7 @@ const GAP: f64 = 5.0;
 
 pub struct Bins {
     width: f64,
-    abscissa: Abscissa,
+    axis: XAxis,
     pub all: Vec<Bin>,
 }
 
@@ -48,10 +49,8 @@ impl Quantiles {
 impl Bin {
     fn new(from: f64, to: f64, columns: &[Column], width: f64) -> Self {
         let gap = (to - from) / GAP;
-        let mut column = Column::default();
         let mut covered: Vec<(f64, f64)> = Vec::new();
         for (k, part) in columns.iter().enumerate() {
-            column.join(part);
             if part.on_time.count() == 0 {
                 continue;
             }
@@ -67,13 +66,13 @@ impl Bin {
         if let Some(last) = covered.last_mut().filter(|last| to - last.1 <= gap) {
             last.1 = to;
         }
-        Self { from, to, column, covered, quantiles: None }
+        Self { from, to, column: joined(columns), covered, quantiles: None }
     }
 
     /// From the replies themselves while they are kept, else from their histogram.
     fn measure(&mut self, points: Option<&[Point]>) {
         let replies = &self.column.on_time;
-        if (self.column.sent as f64) < PROBES / 2.0 || replies.count() < LEAST {
+        if (self.column.outcomes.sent() as f64) < PROBES / 2.0 || replies.count() < LEAST {
             return;
         }
         self.quantiles = match points {
@@ -92,23 +91,23 @@ impl Bin {
 
     /// The share of what left that was lost or late.
     pub fn loss(&self) -> Option<f64> {
-        (self.column.sent > 0).then(|| self.column.missed() as f64 / self.column.sent as f64)
+        self.column.outcomes.loss().value()
     }
 }
 
 impl Bins {
-    pub fn of(digest: &Digest, columns: &[Column], end: f64) -> Self {
-        let width = digest.columns.width();
-        let least = (end / MOST).max(PROBES * end / digest.sent().max(1) as f64);
+    pub fn of(data: &ChartData, end: f64) -> Self {
+        let (columns, width) = (data.columns.cells(), data.columns.width());
+        let least = (end / MOST).max(PROBES * end / data.statistics.outcomes.sent().max(1) as f64);
         let whole = |step: &f64| *step >= least * (1.0 - 1e-9) && step % width as f64 == 0.0;
-        let step = match digest.abscissa {
-            Abscissa::Time => CLOCK_STEPS.into_iter().find(whole),
-            Abscissa::Seq => (0..17).flat_map(|d| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(d))).find(whole),
+        let step = match data.axis {
+            XAxis::Time => CLOCK_STEPS.into_iter().find(whole),
+            XAxis::Seq => (0..17).flat_map(|d| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(d))).find(whole),
         };
         let step = step.unwrap_or(end).min((end / width as f64).ceil().max(1.0) * width as f64);
         let group = ((step / width as f64).round() as usize).max(1);
         let mut chunks: Vec<&[Column]> = columns.chunks(group).collect();
-        let sent = |chunk: &[Column]| chunk.iter().map(|column| column.sent).sum::<u64>();
+        let sent = |chunk: &[Column]| joined(chunk).outcomes.sent();
         // What is left over at the end is no bin of its own.
         if chunks.len() > 1 && (sent(chunks[chunks.len() - 1]) as f64) < PROBES / 2.0 {
             chunks.pop();
@@ -122,15 +121,15 @@ impl Bins {
             Bin::new(from, to, chunk, width as f64)
         };
         let mut all: Vec<Bin> = chunks.iter().enumerate().map(bin).collect();
-        all.iter_mut().for_each(|bin| bin.measure(digest.points.as_deref()));
-        Self { width: step, abscissa: digest.abscissa, all }
+        all.iter_mut().for_each(|bin| bin.measure(data.points.as_deref()));
+        Self { width: step, axis: data.axis, all }
     }
 
     /// The width in words.
     pub fn step(&self) -> String {
-        match self.abscissa {
-            Abscissa::Time => quantity::step(self.width),
-            Abscissa::Seq => format!("{} probes", quantity::count(self.width as u64)),
+        match self.axis {
+            XAxis::Time => quantity::step(self.width),
+            XAxis::Seq => format!("{} probes", quantity::count(self.width as u64)),
         }
     }
 }

@@ -8,8 +8,8 @@ use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape};
 use super::{Area, View};
-use crate::report::digest::Tally;
 use crate::report::font;
+use crate::stats::Quantiles;
 
 pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
     let frame = area.frame(x.clone(), Axis::shares().titled("Share of probes sent"));
@@ -18,23 +18,23 @@ pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
     frame.foot(layer);
     let mut legend: Vec<Key> = loss_line(layer, &frame, view).into_iter().collect();
     legend.push(Key::Line(colours.reply.to_rgba(), "RTT".to_owned()));
-    if view.digest.net.count() > 0 {
+    if view.summary.net_rtt_us.is_some() {
         legend.push(Key::Thin(colours.p50.to_rgba(), "network".to_owned()));
     }
     frame.heading(layer, "E CDF", &legend);
-    if view.digest.rtt.count() == 0 {
+    if view.summary.ok == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
     // The thinner above the thicker: both are seen where they are one.
-    curve(layer, &frame, view, &view.digest.rtt, colours.reply, 3.0);
-    curve(layer, &frame, view, &view.digest.net, colours.p50, 1.4);
+    curve(layer, &frame, view, &view.data.statistics.rtt, colours.reply, 3.0);
+    curve(layer, &frame, view, &view.data.statistics.net_rtt, colours.p50, 1.4);
     quantiles(layer, &frame, view);
 }
 
 /// Of the times.
 pub fn axis(view: &View) -> Axis {
-    let (rtt, net) = (view.digest.rtt.distribution(), view.digest.net.distribution());
+    let (rtt, net) = (&view.summary.rtt_us, &view.summary.net_rtt_us);
     let Some(median) = rtt.as_ref().map(|rtt| rtt.p50 * 1e3) else { return Axis::blank("RTT") };
     let ends = [rtt, net].into_iter().flatten().map(|d| (d.min * 1e3, d.max * 1e3));
     // A nanosecond is the least there is; two values apart make an axis.
@@ -45,17 +45,15 @@ pub fn axis(view: &View) -> Axis {
 }
 
 /// A staircase with at most a step for each half pixel.
-fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: RGBColor, width: f64) {
-    if tally.count() == 0 {
+fn curve(layer: &mut Layer, frame: &Frame, view: &View, times: &Quantiles, colour: RGBColor, width: f64) {
+    if times.n() == 0 {
         return;
     }
-    let sent = view.digest.sent() as f64;
+    let sent = view.summary.sent as f64;
     let mut line = vec![(frame.left, frame.bottom)];
-    let mut below = 0;
-    for (value, count) in tally.values() {
-        let x = (frame.at_x(value as f64) * 2.0).round() / 2.0;
-        below += count;
-        let y = frame.at_y(below as f64 / sent);
+    for step in times.cumulative() {
+        let x = (frame.at_x(step.value.as_nanos() as f64) * 2.0).round() / 2.0;
+        let y = frame.at_y(step.count as f64 / sent);
         let last = line[line.len() - 1];
         if x > last.0 {
             line.extend([(x, last.1), (x, y)]);
@@ -70,7 +68,7 @@ fn curve(layer: &mut Layer, frame: &Frame, view: &View, tally: &Tally, colour: R
 
 /// The height that the curve ends at, and its entry in the legend.
 fn loss_line(layer: &mut Layer, frame: &Frame, view: &View) -> Option<Key> {
-    let loss = view.figures.loss.filter(|loss| *loss > 0.0)?;
+    let loss = view.summary.loss_share.filter(|loss| *loss > 0.0)?;
     let colour = layer.colours().loss;
     let y = frame.at_y(1.0 - loss);
     layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
@@ -83,9 +81,9 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     const APART: f64 = 17.0;
     /// A curve that ends lower has no room for labels under it.
     const LOW: f64 = 0.25;
-    let Some(rtt) = &view.figures.rtt else { return };
+    let Some(rtt) = &view.summary.rtt_us else { return };
     let colours = layer.colours();
-    let answered = 1.0 - view.figures.loss.unwrap_or_default();
+    let answered = 1.0 - view.summary.loss_share.unwrap_or_default();
     let dots = [("p99", rtt.p99, 0.99), ("p90", rtt.p90, 0.9), ("p50", rtt.p50, 0.5)]
         .map(|(name, micros, share)| (name, micros, frame.at(micros * 1e3, share * answered)));
     let low = answered < LOW;

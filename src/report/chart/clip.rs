@@ -4,8 +4,8 @@ use super::axis::Axis;
 use super::frame::{Frame, SMALL, hand};
 use super::quantity;
 use super::sheet::{Layer, Shape};
-use crate::report::digest::Column;
-use crate::report::figures::Figures;
+use crate::record::Distribution;
+use crate::report::chart_data::Column;
 use crate::report::font;
 
 /// How far beyond the 99th percentile an axis goes.
@@ -37,11 +37,11 @@ pub fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
 const SAME: f64 = 0.002;
 
 /// The axis of the RTTs.
-pub fn axis(columns: &[Column], figures: &Figures) -> Axis {
+pub fn axis(columns: &[Column], on_time: Option<&Distribution>) -> Axis {
     const NARROW: f64 = 0.15;
     let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
     let Some(slowest) = slowest.map(|rtt| rtt as f64) else { return Axis::blank("RTT") };
-    let (low, high) = match &figures.rtt {
+    let (low, high) = match on_time {
         Some(rtt) => window(rtt.min * 1e3, rtt.p99 * 1e3, slowest, NARROW),
         None => (0.0, slowest * 1.05),
     };

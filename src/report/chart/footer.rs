@@ -14,7 +14,7 @@ pub fn draw(layer: &mut Layer, view: &View, top: f64) {
          those. Loss: share of the probes sent that were not answered in time, late ones included; 95 % Wilson \
          interval."
             .to_owned(),
-        "Network RTT: without all the time at the server. Jitter: mean |ΔRTT| of neighbours by number. B: \
+        "Network RTT: without all the time at the server. Jitter: RFC 3550, of replies in time. B: \
          lanes in the order of the path, as the server told. C: both ways; C, D: by the second of sending. E: \
          lost counts as ∞."
             .to_owned(),

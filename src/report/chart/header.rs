@@ -39,7 +39,7 @@ pub fn draw(layer: &mut Layer, view: &View) {
     let title = font::fit(&title(view.run), BIG, true, room);
     layer.text(&title, (MARGIN, 44.0), hand(BIG, colours.text).bold());
     layer.text(&version, (right, 44.0), hand(LINE, colours.muted).right());
-    let parameters = font::fit(&parameters(view.run, view.figures.duration), LINE, false, ROOM);
+    let parameters = font::fit(&parameters(view.run, view.summary.duration_us * 1e3), LINE, false, ROOM);
     layer.text(&parameters, (MARGIN, 70.0), hand(LINE, colours.muted));
     let server = font::fit(&server(view.run), LINE, false, ROOM);
     if beside(view) {
@@ -51,7 +51,7 @@ pub fn draw(layer: &mut Layer, view: &View) {
 
 /// Whether the server's line has room beside the parameters.
 fn beside(view: &View) -> bool {
-    let both = font::width(&parameters(view.run, view.figures.duration), LINE, false)
+    let both = font::width(&parameters(view.run, view.summary.duration_us * 1e3), LINE, false)
         + font::width(&server(view.run), LINE, false);
     both + 40.0 <= ROOM
 }

@@ -19,7 +19,7 @@ pub fn draw(layer: &mut Layer, view: &View, bars: &Bars, area: Area) {
     frame.ground_titled(layer, frame.left - 58.0);
     frame.foot(layer);
     frame.heading(layer, "F Histogram", &[]);
-    if view.digest.rtt.count() == 0 {
+    if view.summary.ok == 0 {
         frame.empty(layer, "no reply in time");
         return;
     }
@@ -47,7 +47,7 @@ pub struct Bars {
 
 impl Bars {
     pub fn of(view: &View) -> Self {
-        let (low, high) = match view.digest.rtt.distribution() {
+        let (low, high) = match &view.summary.rtt_us {
             Some(rtt) => clip::window(rtt.min * 1e3, rtt.p99 * 1e3, rtt.max * 1e3, NARROW),
             None => (0.0, 1.0),
         };
@@ -57,11 +57,11 @@ impl Bars {
         let bars = ((high - low) / step).ceil().max(1.0) as usize;
         let mut counts = vec![0; bars];
         let mut beyond = 0;
-        for (value, count) in view.digest.rtt.values() {
-            match counts.get_mut(((value as f64 - low) / step).max(0.0) as usize) {
-                Some(bar) => *bar += count,
-                None => beyond += count,
-            }
+        let mut below = 0;
+        for times in view.data.statistics.rtt.cumulative() {
+            let place = ((times.value.as_nanos() as f64 - low) / step).max(0.0) as usize;
+            *counts.get_mut(place).unwrap_or(&mut beyond) += times.count - below;
+            below = times.count;
         }
         Self { low, step, counts, beyond }
     }

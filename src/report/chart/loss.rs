@@ -8,7 +8,9 @@ use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity::{self, percent};
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Area, View};
-use crate::report::digest::{Column, Mark, Miss, Slot};
+use crate::probe::{Cause, NotOnTime};
+use crate::report::chart_data::{Column, LossMark};
+use crate::stats::{OutcomeCounts, Slot};
 
 const GAP: f64 = 8.0;
 const BARS: f64 = 54.0;
@@ -19,7 +21,7 @@ pub fn height(view: &View) -> f64 {
 }
 
 /// How far apart the lanes are: many come closer.
-fn pitch(lanes: &[Miss]) -> f64 {
+fn pitch(lanes: &[NotOnTime]) -> f64 {
     if lanes.len() <= 5 { 20.0 } else { 16.0 }
 }
 
@@ -39,29 +41,29 @@ pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
         bars.ground(layer);
         bars.foot(layer);
         if lanes.is_empty() {
-            let text = match view.digest.sent() {
+            let text = match view.summary.sent {
                 0 => "no probe was sent",
                 _ => "every probe was answered in time",
             };
             layer.text(text, (field.left + 10.0, field.top + 15.0), hand(13.0, colours.muted));
         }
-        for (k, miss) in lanes.iter().enumerate() {
-            label(layer, &field, field.top + (k as f64 + 0.5) * pitch(&lanes), *miss, view);
+        for (k, reason) in lanes.iter().enumerate() {
+            label(layer, &field, field.top + (k as f64 + 0.5) * pitch(&lanes), *reason, view);
         }
         draw_bars(layer, &bars, &share);
     });
-    sheet.layer("loss-marks", |layer| match &view.digest.marks {
+    sheet.layer("loss-marks", |layer| match &view.data.marks {
         Some(marks) => draw_marks(layer, &field, &lanes, marks),
         None => draw_shares(layer, &field, &lanes, view),
     });
 }
 
-fn lanes(view: &View) -> Vec<Miss> {
-    Miss::ALL.into_iter().filter(|miss| view.digest.misses[*miss as usize] > 0).collect()
+fn lanes(view: &View) -> Vec<NotOnTime> {
+    view.data.statistics.outcomes.reasons().map(|(reason, _)| reason).collect()
 }
 
 fn explanation(view: &View) -> String {
-    let marks = if view.digest.marks.is_some() {
+    let marks = if view.data.marks.is_some() {
         "a mark each, where it was sent"
     } else {
         "lanes: share of the probes, the highest fills the lane"
@@ -76,54 +78,53 @@ fn explanation(view: &View) -> String {
     format!("{marks} · bars: loss of {bars}, stacked by cause")
 }
 
-const fn shape(miss: Miss) -> Shape {
-    match miss {
-        Miss::NotSent => Shape::Plus,
-        Miss::Up => Shape::Up,
-        Miss::ServerOverflow => Shape::Dot,
-        Miss::Refused => Shape::Square,
-        Miss::InjectedUp => Shape::HollowUp,
-        Miss::InjectedDown => Shape::HollowDown,
-        Miss::Down => Shape::Down,
-        Miss::ClientOverflow => Shape::Ring,
-        Miss::Late => Shape::HollowDiamond,
-        Miss::Unknown => Shape::Cross,
+const fn shape(reason: NotOnTime) -> Shape {
+    match reason {
+        NotOnTime::NotSent => Shape::Plus,
+        NotOnTime::Lost(Cause::Up) => Shape::Up,
+        NotOnTime::Lost(Cause::ServerOverflow) => Shape::Dot,
+        NotOnTime::Lost(Cause::Refused) => Shape::Square,
+        NotOnTime::Lost(Cause::InjectedUp) => Shape::HollowUp,
+        NotOnTime::Lost(Cause::InjectedDown) => Shape::HollowDown,
+        NotOnTime::Lost(Cause::Down) => Shape::Down,
+        NotOnTime::Lost(Cause::ClientOverflow) => Shape::Ring,
+        NotOnTime::Lost(Cause::Unknown) => Shape::Cross,
+        NotOnTime::Late => Shape::HollowDiamond,
     }
 }
 
-fn label(layer: &mut Layer, field: &Frame, y: f64, miss: Miss, view: &View) {
+fn label(layer: &mut Layer, field: &Frame, y: f64, reason: NotOnTime, view: &View) {
     let colours = layer.colours();
     layer.line(&[(field.left, y), (field.right, y)], &colours.grid, 1.0);
-    layer.mark(shape(miss), (field.left - 17.0, y), 4.5, &colours.miss(miss));
-    layer.text(miss.name(), (field.left - 27.0, y + 4.0), hand(SMALL, colours.text).right());
-    let count = quantity::count(view.digest.misses[miss as usize]);
+    layer.mark(shape(reason), (field.left - 17.0, y), 4.5, &colours.group(reason.group()));
+    layer.text(reason.name(), (field.left - 27.0, y + 4.0), hand(SMALL, colours.text).right());
+    let count = quantity::count(view.data.statistics.outcomes.of(reason));
     layer.text(&count, (field.right + 8.0, y + 4.0), hand(SMALL, colours.text));
 }
 
-fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[Miss], marks: &[Mark]) {
+fn draw_marks(layer: &mut Layer, field: &Frame, lanes: &[NotOnTime], marks: &[LossMark]) {
     let (radius, strength) = if marks.len() <= 600 { (5.0, 0.9) } else { (3.6, 0.5) };
     for mark in marks {
-        let lane = lanes.iter().position(|miss| *miss == mark.miss).unwrap_or_default();
+        let lane = lanes.iter().position(|reason| *reason == mark.reason).unwrap_or_default();
         let at = (field.at_x(mark.x as f64), field.top + (lane as f64 + 0.5) * pitch(lanes));
-        let colour = layer.colours().miss(mark.miss).mix(strength);
-        layer.mark(shape(mark.miss), at, radius, &colour);
+        let colour = layer.colours().group(mark.reason.group()).mix(strength);
+        layer.mark(shape(mark.reason), at, radius, &colour);
     }
 }
 
 /// Too many for a mark each: how large a share of a column's probes, a small bar in the lane.
-fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[Miss], view: &View) {
-    let columns = &view.columns;
-    let width = view.digest.columns.width() as f64;
-    let share = |column: &Column, miss: Miss| {
-        let all = column.sent + u64::from(column.misses[Miss::NotSent as usize]);
-        f64::from(column.misses[miss as usize]) / all.max(1) as f64
+fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[NotOnTime], view: &View) {
+    let columns = view.columns;
+    let width = view.data.columns.width() as f64;
+    let share = |column: &Column, reason: NotOnTime| {
+        column.outcomes.of(reason) as f64 / column.outcomes.probes().max(1) as f64
     };
-    for (lane, miss) in lanes.iter().enumerate() {
-        let most = columns.iter().map(|column| share(column, *miss)).fold(0.0, f64::max);
+    for (lane, reason) in lanes.iter().enumerate() {
+        let most = columns.iter().map(|column| share(column, *reason)).fold(0.0, f64::max);
         let floor = field.top + (lane as f64 + 1.0) * pitch(lanes) - 1.0;
-        let colour = layer.colours().miss(*miss).mix(0.85);
+        let colour = layer.colours().group(reason.group()).mix(0.85);
         for (k, column) in columns.iter().enumerate() {
-            let height = share(column, *miss) / most * (pitch(lanes) - 3.0);
+            let height = share(column, *reason) / most * (pitch(lanes) - 3.0);
             if height > 0.0 {
                 let (left, right) = (field.at_x(k as f64 * width), field.at_x((k + 1) as f64 * width));
                 layer.rect((left, floor - height.max(1.0)), (right.max(left + 1.0), floor), &colour);
@@ -137,7 +138,7 @@ struct Bar {
     from: f64,
     to: f64,
     /// Of what left.
-    shares: Vec<(Miss, f64)>,
+    shares: Vec<(NotOnTime, f64)>,
     worst: Option<f64>,
 }
 
@@ -147,28 +148,21 @@ impl Bar {
             let slots = &view.slots;
             let (width, crowded) = (slots.width as f64 * 1e9, slots.crowded());
             let bar = |(k, slot): (usize, &Slot)| {
-                let counts = slot.misses;
-                Self::new(
-                    (k as f64 * width, (k + 1) as f64 * width),
-                    slot.sent,
-                    counts,
-                    slot.worst_loss.filter(|_| crowded),
-                )
+                let worst = slot.worst_loss.filter(|_| crowded);
+                Self::new((k as f64 * width, (k + 1) as f64 * width), &slot.outcomes, worst)
             };
             slots.all.iter().enumerate().map(bar).collect()
         } else {
-            let bar = |bin: &super::bins::Bin| {
-                let counts = bin.column.misses.map(u64::from);
-                Self::new((bin.from, bin.to), bin.column.sent, counts, bin.loss())
-            };
+            let bar =
+                |bin: &super::bins::Bin| Self::new((bin.from, bin.to), &bin.column.outcomes, bin.loss());
             view.bins.all.iter().map(bar).collect()
         }
     }
 
-    fn new((from, to): (f64, f64), sent: u64, counts: [u64; Miss::COUNT], worst: Option<f64>) -> Self {
-        let share = |miss: &Miss| (*miss, counts[*miss as usize] as f64 / sent.max(1) as f64);
-        let left = Miss::ALL.iter().filter(|miss| **miss != Miss::NotSent);
-        Self { from, to, shares: left.map(share).filter(|(_, share)| *share > 0.0).collect(), worst }
+    fn new((from, to): (f64, f64), outcomes: &OutcomeCounts, worst: Option<f64>) -> Self {
+        let sent = outcomes.reasons().filter(|(reason, _)| *reason != NotOnTime::NotSent);
+        let share = |(reason, count)| (reason, count as f64 / outcomes.sent().max(1) as f64);
+        Self { from, to, shares: sent.map(share).collect(), worst }
     }
 }
 
@@ -185,10 +179,10 @@ fn draw_bars(layer: &mut Layer, frame: &Frame, bars: &[Bar]) {
         // A gap between bars while they are wide enough to have one.
         let gap = if right - left > 6.0 { 1.0 } else { 0.0 };
         let mut sum = 0.0;
-        for (miss, share) in &bar.shares {
+        for (reason, share) in &bar.shares {
             let (low, high) = (frame.at_y(sum), frame.at_y(sum + share));
             sum += share;
-            let colour = layer.colours().miss(*miss).mix(0.55);
+            let colour = layer.colours().group(reason.group()).mix(0.55);
             layer.rect((left + gap, high), ((right - gap).max(left + gap + 0.5), low), &colour);
         }
         if let Some(worst) = bar.worst.filter(|worst| *worst > sum + 1e-9) {

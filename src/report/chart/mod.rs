@@ -1,4 +1,4 @@
-//! The picture of a run: a [`Digest`] in, SVG out, 1600 x 1200 pixels whatever the run. Deterministic;
+//! The picture of a run: its [`ChartData`] in, SVG out, 1600 x 1200 pixels whatever the run. Deterministic;
 //! every number in it is the run's.
 //!
 //! From the top: what was asked, the key figures, the RTT of every probe (A), the probes that were
@@ -35,19 +35,17 @@ use self::plan::{Area, HEIGHT, Plan, WIDTH};
 use self::seconds::Slots;
 use self::sheet::{FINE, Sheet};
 use self::theme::Colours;
-use crate::record::Run;
-use crate::report::digest::{Abscissa, Column, Digest};
-use crate::report::figures::Figures;
+use crate::record::{Run, Summary};
+use crate::report::chart_data::{ChartData, Column, XAxis};
 
-/// Draws the run. `digest` has taken all its probes.
-pub fn svg(run: &Run, digest: &Digest, theme: Theme) -> String {
-    drawing(run, digest, theme).svg
+/// Draws the run. `data` has taken all its probes.
+pub fn svg(run: &Run, data: &ChartData, theme: Theme) -> String {
+    drawing(run, data, theme).svg
 }
 
 /// The same, with what is needed to find out what is drawn at a place.
-pub fn drawing(run: &Run, digest: &Digest, theme: Theme) -> Drawing {
-    let figures = Figures::of(run, digest);
-    let view = View::new(run, digest, &figures);
+pub fn drawing(run: &Run, data: &ChartData, theme: Theme) -> Drawing {
+    let view = View::new(run, data);
     let plan = Plan::new(&view);
     let mut sheet = Sheet::new(WIDTH, HEIGHT, theme.colours());
     sheet.layer("page", |layer| {
@@ -126,9 +124,9 @@ impl Panel {
 /// What the panels share.
 struct View<'a> {
     run: &'a Run,
-    digest: &'a Digest,
-    figures: &'a Figures,
-    columns: Vec<Column>,
+    data: &'a ChartData,
+    summary: Summary,
+    columns: &'a [Column],
     bins: Bins,
     /// Of panels A and B.
     probes: Axis,
@@ -140,36 +138,37 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(run: &'a Run, digest: &'a Digest, figures: &'a Figures) -> Self {
-        let span = digest.seconds.span().max(1) as f64 * 1e9;
-        let end = match digest.abscissa {
+    fn new(run: &'a Run, data: &'a ChartData) -> Self {
+        let history = data.seconds();
+        let span = history.span().max(1) as f64 * 1e9;
+        let end = match data.axis {
             // Whole seconds, so that all four panels have one extent; a shorter run gets its own.
-            Abscissa::Time if span >= WHOLE_SECONDS => span,
-            Abscissa::Time if digest.end == 0 => span,
-            Abscissa::Time => span.min(digest.end as f64),
-            Abscissa::Seq => digest.end.max(1) as f64,
+            XAxis::Time if span >= WHOLE_SECONDS => span,
+            XAxis::Time if data.end == 0 => span,
+            XAxis::Time => span.min(data.end as f64),
+            XAxis::Seq => data.end.max(1) as f64,
         };
-        let probes = match digest.abscissa {
-            Abscissa::Time => Axis::elapsed(end, 11.0),
-            Abscissa::Seq => Axis::numbers(digest.end),
+        let probes = match data.axis {
+            XAxis::Time => Axis::elapsed(end, 11.0),
+            XAxis::Seq => Axis::numbers(data.end),
         };
-        let columns = digest.columns.all();
+        let (columns, summary) = (data.columns.cells(), Summary::of(&data.statistics));
         Self {
             run,
-            digest,
-            figures,
-            bins: Bins::of(digest, &columns, end),
+            data,
+            bins: Bins::of(data, end),
             probes,
             seconds: Axis::elapsed(span, 8.0),
-            slots: Slots::of(&digest.seconds),
-            rtt: clip::axis(&columns, figures),
+            slots: Slots::of(&history),
+            rtt: clip::axis(columns, summary.rtt_us.as_ref()),
+            summary,
             columns,
         }
     }
 
     /// Whether the seconds of panel B's bars are wide enough to be seen.
     fn by_second(&self) -> bool {
-        self.digest.abscissa == Abscissa::Time && self.seconds.high() >= WHOLE_SECONDS
+        self.data.axis == XAxis::Time && self.seconds.high() >= WHOLE_SECONDS
     }
 }
 

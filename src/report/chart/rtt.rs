@@ -9,8 +9,9 @@ use super::frame::{Frame, Key, SMALL, hand};
 use super::quantity;
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Area, View};
-use crate::report::digest::{Abscissa, Column, Point};
+use crate::report::chart_data::{Column, Point, XAxis};
 use crate::report::font;
+use crate::stats::joined;
 
 /// One of a bin's quantiles.
 type Edge = fn(Quantiles) -> f64;
@@ -23,19 +24,19 @@ const HEAVY: f64 = 0.3;
 
 pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
     let frame = area.frame(view.probes.clone(), view.rtt.clone());
-    let columns = &view.columns;
+    let columns = view.columns;
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
         frame.heading(layer, "A RTT per probe", &legend(layer, view, columns));
-        if view.digest.rtt.count() == 0 {
+        if view.summary.ok == 0 {
             frame.empty(layer, "no reply in time");
         }
         tint(layer, &frame, view);
-        if view.digest.points.is_some() {
+        if view.data.points.is_some() {
             bands(layer, &frame, &view.bins);
         }
     });
-    match &view.digest.points {
+    match &view.data.points {
         Some(points) => {
             sheet.layer("replies", |layer| dots(layer, &frame, points));
             sheet.layer("late-replies", |layer| late_dots(layer, &frame, points));
@@ -46,7 +47,7 @@ pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
         }
     }
     sheet.layer("rtt-lines", |layer| {
-        if view.digest.points.is_none() {
+        if view.data.points.is_none() {
             for (edge, strength) in OUTLINES {
                 steps(layer, &frame, &view.bins, edge, strength, 1.0);
             }
@@ -63,17 +64,17 @@ pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
 fn legend(layer: &Layer, view: &View, columns: &[Column]) -> Vec<Key> {
     let colours = layer.colours();
     let reply = colours.reply.to_rgba();
-    let mut keys = vec![match view.digest.points {
+    let mut keys = vec![match view.data.points {
         Some(_) => Key::Mark(Shape::Dot, reply, "reply in time".to_owned()),
         None => Key::Patch(reply.mix(0.6), "replies in time".to_owned()),
     }];
-    if view.figures.late > 0 {
+    if view.summary.late > 0 {
         keys.push(Key::Mark(Shape::HollowDiamond, colours.p99.to_rgba(), "late".to_owned()));
     }
     if view.bins.all.iter().any(|bin| bin.quantiles.is_some()) {
         let names = ("p25–p75".to_owned(), format!("p10–p90 ({})", extent(view)));
         keys.push(Key::Line(colours.median.to_rgba(), "median".to_owned()));
-        keys.extend(match view.digest.points {
+        keys.extend(match view.data.points {
             Some(_) => {
                 [Key::Patch(colours.band.mix(0.45), names.0), Key::Patch(colours.band.mix(0.22), names.1)]
             }
@@ -101,7 +102,7 @@ fn extent(view: &View) -> String {
 
 /// The ground of bins that lost much, unless the whole run did.
 fn tint(layer: &mut Layer, frame: &Frame, view: &View) {
-    if view.figures.loss.is_none_or(|loss| loss >= HEAVY) {
+    if view.summary.loss_share.is_none_or(|loss| loss >= HEAVY) {
         return;
     }
     let colour = layer.colours().loss.mix(0.10);
@@ -211,7 +212,7 @@ fn count_rows(frame: &Frame, group: &Column, rows: usize) -> Vec<f64> {
 fn late_cells(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
     const SIZE: f64 = 9.0;
     let colour = layer.colours().p99;
-    let width = view.digest.columns.width() as f64;
+    let width = view.data.columns.width() as f64;
     let mut taken = std::collections::BTreeSet::new();
     for (k, column) in columns.iter().enumerate() {
         for (floor, width_of, _) in column.late.buckets() {
@@ -236,15 +237,10 @@ struct Cells {
 impl Cells {
     fn new(frame: &Frame, view: &View, columns: &[Column]) -> Self {
         const WIDE: f64 = 3.0;
-        let width = view.digest.columns.width() as f64;
+        let width = view.data.columns.width() as f64;
         let pixels = width / frame.x.high() * frame.width();
         let group = (WIDE / pixels).ceil().max(1.0) as usize;
-        let join = |chunk: &[Column]| {
-            let mut sum = Column::default();
-            chunk.iter().for_each(|column| sum.join(column));
-            sum
-        };
-        Self { groups: columns.chunks(group).map(join).collect(), width: width * group as f64 }
+        Self { groups: columns.chunks(group).map(joined).collect(), width: width * group as f64 }
     }
 
     fn edges(&self, frame: &Frame, k: usize) -> (f64, f64) {
@@ -254,7 +250,7 @@ impl Cells {
 
 /// The dashed lines of p50 and p99.
 fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
-    let Some(rtt) = &view.figures.rtt else { return };
+    let Some(rtt) = &view.summary.rtt_us else { return };
     let colours = layer.colours();
     let (y50, y99) = (frame.at_y(rtt.p50 * 1e3), frame.at_y(rtt.p99 * 1e3));
     // Labels keep a line's distance, whatever the values.
@@ -288,7 +284,7 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
     let least = points.iter().map(|(_, nanos)| *nanos).fold(most, f64::min);
     let unit = quantity::time_unit(most);
     let scale = Frame { y: Axis::logarithmic(least, most, unit, 14), ..frame.clone() };
-    let width = view.digest.columns.width() as f64;
+    let width = view.data.columns.width() as f64;
     let colours = layer.colours();
     for pair in points.windows(2) {
         let line = [scale.at(pair[0].0 * width, pair[0].1), scale.at(pair[1].0 * width, pair[1].1)];
@@ -305,11 +301,11 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
 }
 
 fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
-    let Some(knee) = view.run.summary.as_ref().and_then(|summary| summary.knee) else { return };
+    let Some(knee) = view.summary.knee else { return };
     let reached = |column: &Column| column.interval.is_some_and(|ns| ns as f64 <= knee.interval_us * 1e3);
-    let Some(column) = view.digest.columns.all().iter().position(reached) else { return };
+    let Some(column) = view.columns.iter().position(reached) else { return };
     let colours = layer.colours();
-    let x = frame.at_x((column as u64 * view.digest.columns.width()) as f64);
+    let x = frame.at_x((column as u64 * view.data.columns.width()) as f64);
     layer.dashes((x, frame.top), (x, frame.bottom), &colours.median, 1.6);
     let interval = quantity::time(knee.interval_us * 1e3);
     let text = format!("knee: every {interval}, {}", quantity::rate(knee.throughput_bps));
@@ -322,7 +318,7 @@ fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
 
 /// What befell the run itself: a server that restarted, a clock that was set.
 fn events(layer: &mut Layer, frame: &Frame, view: &View) {
-    if view.digest.abscissa == Abscissa::Seq {
+    if view.data.axis == XAxis::Seq {
         return;
     }
     let colours = layer.colours();

@@ -11,7 +11,7 @@ use super::frame::{Frame, Key};
 use super::quantity;
 use super::sheet::Layer;
 use super::{Area, View};
-use crate::report::digest::{Seconds, Slot};
+use crate::stats::{SecondHistory, Slot, joined};
 
 const NANOS: f64 = 1e9;
 /// Of the vertical axes.
@@ -30,15 +30,16 @@ impl Slots {
     /// More steps than this would be a fringe.
     const MOST: u64 = 300;
 
-    pub fn of(seconds: &Seconds) -> Self {
-        let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.all() };
+    pub fn of(seconds: &SecondHistory) -> Self {
+        let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.slots().to_vec() };
         slots.at_most(Self::MOST)
     }
 
     /// Whether a second has probes enough for its share of losses to mean something.
     pub fn crowded(&self) -> bool {
         const ENOUGH: u64 = 5;
-        let sums = self.all.iter().fold((0, 0), |sum, slot| (sum.0 + slot.sent, sum.1 + slot.busy));
+        let sums =
+            self.all.iter().fold((0, 0), |sum, slot| (sum.0 + slot.outcomes.sent(), sum.1 + slot.busy));
         sums.0 >= ENOUGH * sums.1
     }
 
@@ -52,13 +53,8 @@ impl Slots {
         let fits = |step: &u64| *step * most >= self.span && step.is_multiple_of(self.width);
         let steps = CLOCK_STEPS.into_iter().filter(|step| *step >= NANOS).map(|step| (step / NANOS) as u64);
         let width = steps.into_iter().find(fits).unwrap_or(self.width);
-        let join = |slots: &[Slot]| {
-            let mut sum = Slot::default();
-            slots.iter().for_each(|slot| sum.join(slot));
-            sum
-        };
         let group = (width / self.width) as usize;
-        Self { width, span: self.span, all: self.all.chunks(group).map(join).collect() }
+        Self { width, span: self.span, all: self.all.chunks(group).map(joined).collect() }
     }
 }
 

@@ -50,13 +50,13 @@ fn draw_cell(layer: &mut Layer, cell: &Cell, (left, top): (f64, f64), (right, bo
 }
 
 fn cells(view: &View) -> Vec<Cell> {
-    let rtt = view.figures.rtt.as_ref();
+    let rtt = view.summary.rtt_us.as_ref();
     let quantile = |name, value: fn(&Distribution) -> f64, needs: u64| {
         let text = rtt.map(|rtt| quantity::time(value(rtt) * 1e3));
         let note = rtt.filter(|rtt| rtt.n < needs).map(|rtt| format!("n={}: maximum", rtt.n));
         Cell::new(name, text.unwrap_or_else(unknown), note.unwrap_or_default())
     };
-    let seq = view.digest.rtt.max_seq().map(|seq| format!("seq {seq}"));
+    let seq = view.data.statistics.slowest.map(|seq| format!("seq {seq}"));
     vec![
         counts(view),
         loss(view),
@@ -67,15 +67,21 @@ fn cells(view: &View) -> Vec<Cell> {
         quantile("min", |rtt| rtt.min, 0),
         mean(rtt),
         network(view),
-        Cell::new("jitter", view.digest.mean_delta().map_or_else(unknown, quantity::time), "mean |ΔRTT|"),
+        Cell::new(
+            "jitter",
+            view.summary.rtp_jitter_us.map_or_else(unknown, |us| quantity::time(us * 1e3)),
+            "RFC 3550",
+        ),
     ]
 }
 
 fn counts(view: &View) -> Cell {
-    let figures = view.figures;
+    let figures = &view.summary;
     let value = format!("{} / {}", quantity::count(figures.sent), quantity::count(figures.ok));
     let mut notes = vec![format!("{} late", quantity::count(figures.late))];
-    notes.extend(figures.duplicates.filter(|n| *n > 0).map(|n| format!("{} twice", quantity::count(n))));
+    if figures.duplicates > 0 {
+        notes.push(format!("{} duplicates", quantity::count(figures.duplicates)));
+    }
     if figures.send_errors > 0 {
         notes.push(format!("{} not sent", quantity::count(figures.send_errors)));
     }
@@ -83,14 +89,14 @@ fn counts(view: &View) -> Cell {
 }
 
 fn loss(view: &View) -> Cell {
-    let note = view.figures.loss_interval.map(|[low, high]| {
+    let note = view.summary.loss_interval.map(|[low, high]| {
         let low = percent(low);
         format!("95 % CI {}–{}", low.trim_end_matches(" %"), percent(high))
     });
     Cell {
-        alarming: view.figures.loss.is_some_and(|loss| loss > 0.0),
+        alarming: view.summary.loss_share.is_some_and(|loss| loss > 0.0),
         share: 1.15,
-        ..Cell::new("loss", view.figures.loss.map_or_else(unknown, percent), note.unwrap_or_default())
+        ..Cell::new("loss", view.summary.loss_share.map_or_else(unknown, percent), note.unwrap_or_default())
     }
 }
 
@@ -108,8 +114,8 @@ fn mean(rtt: Option<&Distribution>) -> Cell {
 }
 
 fn network(view: &View) -> Cell {
-    let value = view.figures.net.as_ref().map(|net| quantity::time(net.p50 * 1e3));
-    let note = match (&value, &view.figures.rtt) {
+    let value = view.summary.net_rtt_us.as_ref().map(|net| quantity::time(net.p50 * 1e3));
+    let note = match (&value, &view.summary.rtt_us) {
         (Some(_), _) => "without server time",
         (None, Some(_)) => "server does not say",
         (None, None) => "",

@@ -4,7 +4,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::report::digest::Miss;
+use crate::probe::Group;
 
 const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
@@ -97,16 +97,16 @@ impl Colours {
         [page, panel, grid, text, muted, reply, band, median, p50, p99, clipped, loss]
     }
 
-    /// By who is to blame: the path up, the path down, a buffer or a limit, the injection.
-    pub const fn miss(&self, miss: Miss) -> RGBColor {
-        match miss {
-            Miss::Up => VERMILION,
-            Miss::Down => self.reply,
-            Miss::InjectedUp | Miss::InjectedDown => PURPLE,
-            Miss::Refused | Miss::ServerOverflow | Miss::ClientOverflow => GREEN,
-            Miss::Late => ORANGE,
-            Miss::Unknown => self.muted,
-            Miss::NotSent => self.text,
+    /// Of a probe without a reply in time.
+    pub const fn group(&self, group: Group) -> RGBColor {
+        match group {
+            Group::NetworkUp => VERMILION,
+            Group::NetworkDown => self.reply,
+            Group::Injected => PURPLE,
+            Group::Host => GREEN,
+            Group::Late => ORANGE,
+            Group::Unknown => self.muted,
+            Group::NotSent => self.text,
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use super::figure::Figure;
 use super::margin::Margin;
-use super::sample::{Average, Delays, Sample};
-use crate::stats::{Confidence, Level, Quantiles, Runs, Scatter, design_effect, quantile_shift};
+use super::sample::{Delays, Sample};
+use crate::stats::{Average, Confidence, Level, Quantiles, Runs, Scatter, design_effect, quantile_shift};
 
 /// A mean of fewer values has no interval.
 const FEW: u64 = 20;
@@ -73,7 +73,7 @@ impl Change {
     pub fn is_regression(&self) -> bool {
         let counts = match self.figure {
             Figure::Loss | Figure::Uninjected | Figure::Mean | Figure::Rtt(_) | Figure::Net(_) => true,
-            Figure::Jitter | Figure::Reordering | Figure::Throughput => false,
+            Figure::Ipdv | Figure::Reordering | Figure::Throughput => false,
         };
         counts && self.verdict == Verdict::Worse
     }
@@ -123,9 +123,9 @@ impl Pair<'_> {
     /// Those that either run has something to say of.
     fn figures(&self) -> Vec<Figure> {
         let either = |is: fn(&Sample) -> bool| is(self.before) || is(self.after);
-        let injected = either(|sample| sample.uninjected.trials() < sample.missed.trials());
+        let injected = either(|sample| sample.uninjected.trials() < sample.lost_or_late.trials());
         let net = either(Sample::waits_at_the_server);
-        let reordered = either(|sample| sample.reordered.hits() > 0);
+        let reordered = either(|sample| sample.reordered().hits() > 0);
         Figure::ALL
             .into_iter()
             .filter(|figure| match figure {
@@ -140,13 +140,16 @@ impl Pair<'_> {
     fn estimate(&self, figure: Figure, level: Level) -> Estimate {
         let Self { before, after } = self;
         match figure {
-            Figure::Loss => of_shares(&before.missed, &after.missed, level),
+            Figure::Loss => of_shares(&before.lost_or_late, &after.lost_or_late, level),
             Figure::Uninjected => of_shares(&before.uninjected, &after.uninjected, level),
-            Figure::Reordering => of_shares(&before.reordered, &after.reordered, level),
-            Figure::Rtt(p) => self.unless_waves(of_delays(p, &before.rtt, &after.rtt, level), level),
-            Figure::Net(p) => self.unless_waves(of_delays(p, &before.net, &after.net, level), level),
+            Figure::Reordering => of_shares(&before.reordered(), &after.reordered(), level),
+            Figure::Rtt(p) => self.unless_waves(of_delays(p, [before.rtt(), after.rtt()], level), level),
+            Figure::Net(p) => self.unless_waves(of_delays(p, [before.net(), after.net()], level), level),
             Figure::Mean => self.unless_waves(of_averages(&before.mean, &after.mean, level), level),
-            Figure::Jitter => self.unless_waves(of_averages(&before.jitter, &after.jitter, level), level),
+            Figure::Ipdv => {
+                let absolute = [before, after].map(|run| run.statistics.ipdv.absolute());
+                self.unless_waves(of_averages(absolute[0], absolute[1], level), level)
+            }
             Figure::Throughput => Estimate {
                 before: before.throughput(),
                 after: after.throughput(),
@@ -159,9 +162,9 @@ impl Pair<'_> {
 impl Pair<'_> {
     /// A run that sees few waves of its delays shows too little of how they vary for any interval.
     fn unless_waves(&self, estimate: Estimate, level: Level) -> Estimate {
-        let Self { before, after } = self;
-        let design = design_effect([&before.rtt.spread(0.5), &after.rtt.spread(0.5)], level);
-        let fewest = before.rtt.quantiles.n().min(after.rtt.quantiles.n());
+        let (a, b) = (self.before.rtt(), self.after.rtt());
+        let design = design_effect([&a.spread(0.5), &b.spread(0.5)], level);
+        let fewest = a.quantiles.n().min(b.quantiles.n());
         match estimate.difference {
             Difference::Within { .. } if design > 1.5 && (fewest as f64) < FEW as f64 * design => {
                 Estimate { difference: Difference::Unbounded, ..estimate }
@@ -199,17 +202,15 @@ impl Difference {
 }
 
 fn of_averages(before: &Average, after: &Average, level: Level) -> Estimate {
-    let (a, b) = (before.mean(), after.mean());
-    let difference = match (a.value(), b.value()) {
-        (Some(a_mean), Some(b_mean)) if a.n.min(b.n) >= FEW => {
+    let difference = match (before.mean(), after.mean()) {
+        (Some(a), Some(b)) if before.n().min(after.n()) >= FEW => {
             let scatter = Scatter::of([&before.spread(), &after.spread()]);
             let half = level.t(scatter.freedom) * scatter.variance.sqrt();
-            let interval = (b_mean - a_mean - half, b_mean - a_mean + half);
-            Difference::within(interval)
+            Difference::within((b - a - half, b - a + half))
         }
         _ => Difference::TooFew { needed: FEW },
     };
-    Estimate { before: a.value(), after: b.value(), difference }
+    Estimate { before: before.mean(), after: after.mean(), difference }
 }
 
 fn of_shares(before: &Runs, after: &Runs, level: Level) -> Estimate {
@@ -224,8 +225,8 @@ fn of_shares(before: &Runs, after: &Runs, level: Level) -> Estimate {
     }
 }
 
-fn of_delays(p: f64, before: &Delays, after: &Delays, level: Level) -> Estimate {
-    let (a, b) = (&before.quantiles, &after.quantiles);
+fn of_delays(p: f64, [before, after]: [Delays; 2], level: Level) -> Estimate {
+    let (a, b) = (before.quantiles, after.quantiles);
     let needed = Confidence { level, design: 1.0 }.values_needed(p);
     let difference = if a.n().min(b.n()) < needed {
         Difference::TooFew { needed }

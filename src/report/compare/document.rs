@@ -90,9 +90,9 @@ fn run(letter: char, sample: &Sample) -> RunKeys<'_> {
         name: &sample.name,
         started: &sample.run.started,
         address: &sample.run.config.address,
-        sent: sample.digest.sent(),
-        lost_or_late: sample.missed.hits(),
-        bursts: sample.missed.bursts(),
+        sent: sample.statistics.outcomes.sent(),
+        lost_or_late: sample.lost_or_late.hits(),
+        bursts: sample.lost_or_late.bursts(),
     }
 }
 

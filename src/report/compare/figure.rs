@@ -16,8 +16,8 @@ pub enum Figure {
     Rtt(f64),
     /// The same without the time at the server.
     Net(f64),
-    /// The mean difference of the RTTs of neighbours.
-    Jitter,
+    /// The mean absolute IPDV.
+    Ipdv,
     Reordering,
     /// Follows from the loss and the schedule, so nothing is tested.
     Throughput,
@@ -41,7 +41,7 @@ impl Figure {
         Self::Net(0.5),
         Self::Net(0.9),
         Self::Net(0.99),
-        Self::Jitter,
+        Self::Ipdv,
         Self::Reordering,
         Self::Throughput,
     ];
@@ -57,7 +57,7 @@ impl Figure {
     pub fn unit(self) -> Unit {
         match self {
             Self::Loss | Self::Uninjected | Self::Reordering => Unit::Share,
-            Self::Mean | Self::Rtt(_) | Self::Net(_) | Self::Jitter => Unit::Time,
+            Self::Mean | Self::Rtt(_) | Self::Net(_) | Self::Ipdv => Unit::Time,
             Self::Throughput => Unit::BitRate,
         }
     }
@@ -69,7 +69,7 @@ impl Figure {
             Self::Mean => "RTT mean".to_owned(),
             Self::Rtt(p) => format!("RTT p{}", p * 100.0),
             Self::Net(p) => format!("network p{}", p * 100.0),
-            Self::Jitter => "jitter".to_owned(),
+            Self::Ipdv => "mean |IPDV|".to_owned(),
             Self::Reordering => "reordered".to_owned(),
             Self::Throughput => "throughput".to_owned(),
         }
@@ -79,6 +79,7 @@ impl Figure {
     pub fn key(self) -> String {
         match self {
             Self::Uninjected => "loss_not_injected".to_owned(),
+            Self::Ipdv => "mean_abs_ipdv".to_owned(),
             figure => figure.name().to_lowercase().replace(' ', "_"),
         }
     }

@@ -6,7 +6,6 @@ use super::headline::Headline;
 use super::margin::Margin;
 use super::sample::Sample;
 use crate::record::Config;
-use crate::report::digest::Miss;
 use crate::report::quantity::{milliseconds, percent, wrapped};
 use crate::time::Duration;
 
@@ -42,13 +41,13 @@ pub fn letter(index: usize) -> char {
 }
 
 fn heading(letter: char, sample: &Sample) -> Vec<String> {
-    let (config, digest) = (&sample.run.config, &sample.digest);
+    let (config, sent) = (&sample.run.config, sample.statistics.outcomes.sent());
     let every = match (config.decay, config.poisson_seed) {
         (None, None) => format!("every {}", interval(config)),
         (None, Some(_)) => format!("at random every {} on average", interval(config)),
         (Some(decay), _) => format!("from {} on, each {} shorter", interval(config), percent(decay)),
     };
-    let asked = format!("{} probes of {} B to {}, {every}", digest.sent(), config.size, config.address);
+    let asked = format!("{sent} probes of {} B to {}, {every}", config.size, config.address);
     vec![format!("{letter}  {}", sample.name), format!("   {asked}"), format!("   {}", sample.run.started)]
 }
 
@@ -103,16 +102,15 @@ pub fn factor(relative: f64) -> String {
 /// How many probes of each were lost or late, by cause, and in how many bursts.
 fn losses(letter: char, a: &Sample, b: &Sample) -> Vec<String> {
     let of = |sample: &Sample| {
-        let misses = &sample.digest.misses;
-        let some = Miss::ALL.into_iter().filter(|miss| misses[*miss as usize] > 0);
-        let parts: Vec<String> = some.map(|m| format!("{} {}", misses[m as usize], m.name())).collect();
-        match sample.missed.bursts() {
+        let reasons = sample.statistics.outcomes.reasons();
+        let parts: Vec<String> = reasons.map(|(reason, n)| format!("{n} {}", reason.name())).collect();
+        match sample.lost_or_late.bursts() {
             _ if parts.is_empty() => "none".to_owned(),
             1 => format!("{} (1 burst)", parts.join(", ")),
             bursts => format!("{} ({bursts} bursts)", parts.join(", ")),
         }
     };
-    if [a, b].iter().all(|sample| sample.digest.misses.iter().all(|count| *count == 0)) {
+    if [a, b].iter().all(|sample| sample.statistics.outcomes.reasons().next().is_none()) {
         return Vec::new();
     }
     hanging(&format!("lost or late: A {}; {letter} {}", of(a), of(b)))
@@ -147,8 +145,8 @@ fn footnotes(changes: &[Changes], margin: Margin) -> Vec<String> {
         "All intervals hold together at 95 %; bursts of loss and runs of similar delays are allowed for. \
          Worse, better: the interval excludes zero and the difference reaches the margin, {} of A's value \
          and, for times, {}. Same: the interval lies within the margin (for loss, within a percentage \
-         point). Undecided: the interval is wider. pts: percentage points. Loss: lost or late.{} Jitter: \
-         mean difference between consecutive RTTs. RTTs are of replies in time.",
+         point). Undecided: the interval is wider. pts: percentage points. Loss: lost or late.{} Mean |IPDV|: \
+         mean absolute difference between consecutive RTTs. RTTs are of replies in time.",
         percent(margin.share),
         margin.time_text(),
         if injected { " Not injected: loss without what the server dropped by injection." } else { "" }

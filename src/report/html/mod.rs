@@ -1,4 +1,4 @@
-//! The report as one page: a [`Digest`] in, HTML out. It asks nobody for anything: styles, drawing,
+//! The report as one page: a run's [`ChartData`] in, HTML out. It asks nobody for anything: styles, drawing,
 //! script and data are inside, and a policy forbids the rest.
 //!
 //! The key figures and tables are text, the charts are those of the picture, and a script shows the
@@ -13,10 +13,9 @@ use std::fmt::Write as _;
 use escape::escape;
 
 use super::chart::{self, Theme};
-use super::digest::Digest;
-use super::figures::Figures;
+use super::chart_data::ChartData;
 use super::injection;
-use crate::record::Run;
+use crate::record::{Run, Summary};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -25,8 +24,9 @@ const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// Light or dark as the reader prefers, or dark for everybody.
-pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
-    let drawing = chart::drawing(run, digest, Theme::Light);
+pub fn html(run: &Run, data: &ChartData, theme: Theme) -> String {
+    let drawing = chart::drawing(run, data, Theme::Light);
+    let summary = Summary::of(&data.statistics);
     let title = escape(&chart::title(run));
     let mut page = String::new();
     let mut put = |part: std::fmt::Arguments| page.write_fmt(part).expect("a string takes all");
@@ -35,29 +35,28 @@ pub fn html(run: &Run, digest: &Digest, theme: Theme) -> String {
     put(format_args!("<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n"));
     put(format_args!("<link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n"));
     put(format_args!("<style>\n{STYLE}{}</style>\n</head>\n<body>\n", dark(theme)));
-    put(format_args!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", asked(run, digest)));
-    put(format_args!("{}", tables::figures(run, digest)));
+    put(format_args!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", asked(run, &summary)));
+    put(format_args!("{}", tables::figures(&summary)));
     put(format_args!(
         "<section>\n<h2>Charts</h2>\n<p class=\"hint\">Point at the charts, or tap them, for their values; where the charts are wider than the screen, swipe.</p>\n"
     ));
     put(format_args!("<div class=\"scroll\"><div id=\"chart\">\n{}", cropped(&drawing)));
     put(format_args!("<div id=\"line\" hidden></div><div id=\"tip\" role=\"status\" hidden></div>\n"));
     put(format_args!("</div></div>\n</section>\n"));
-    put(format_args!("{}", tables::summary(run)));
-    put(format_args!("{}", tables::causes(digest)));
-    put(format_args!("{}", tables::seconds(digest)));
+    put(format_args!("{}", tables::summary(&summary)));
+    put(format_args!("{}", tables::causes(data)));
+    put(format_args!("{}", tables::seconds(data)));
     put(format_args!("</main>\n{}", footer(run)));
     put(format_args!(
         "<script type=\"application/json\" id=\"data\">{}</script>\n",
-        data::json(digest, &drawing)
+        data::json(data, &drawing)
     ));
     put(format_args!("<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page
 }
 
 /// What was asked, and what the server did to it on purpose.
-fn asked(run: &Run, digest: &Digest) -> String {
-    let duration = Figures::of(run, digest).duration;
+fn asked(run: &Run, summary: &Summary) -> String {
     let server = run.server.as_ref();
     let injects = server.map_or("unknown".to_owned(), |server| injection(&server.injects, Some(server.seed)));
     let stopped = run.stopped_early().map_or(String::new(), |why| {
@@ -65,7 +64,7 @@ fn asked(run: &Run, digest: &Digest) -> String {
     });
     format!(
         "<p>{}</p>\n<p>Injected by the server: {}</p>\n{stopped}",
-        escape(&chart::parameters(run, duration)),
+        escape(&chart::parameters(run, summary.duration_us * 1e3)),
         escape(injects.strip_prefix("on purpose: ").unwrap_or(&injects))
     )
 }
@@ -113,8 +112,8 @@ fn footer(run: &Run) -> String {
     format!(
         "<footer>\n<p>RTT: of the first reply to each probe, where it came within the deadline. Percentiles: \
          nearest rank, of those. Loss: of the probes sent, all not answered in time, late ones included, \
-         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server. Jitter: mean \
-         distance of the RTTs of neighbours by number. Throughput: replies in time, times their size, both \
+         with its 95 % Wilson interval. Network RTT: RTT without all the time at the server. Jitter: RFC 3550, of \
+         replies in time. Throughput: replies in time, times their size, both \
          ways; it and the mean delay by the second of sending. CDF: lost counts as ∞.</p>\n\
          <p>udpecho {}. Command: <code>{}</code></p>\n</footer>\n",
         escape(&run.udpecho),

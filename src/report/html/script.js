@@ -9,7 +9,7 @@
   const clock = (ns) => (ns / 1e9).toFixed(3) + " s";
   const time = (ns) => ns === null ? "–" : ns < 1e6 ? (ns / 1e3).toFixed(1) + " µs" : (ns / 1e6).toFixed(2) + " ms";
   const rate = (bits) => bits >= 1e6 ? (bits / 1e6).toFixed(2) + " Mbit/s" : (bits / 1e3).toFixed(2) + " kbit/s";
-  const place = (x) => data.abscissa === "time" ? "sent at " + clock(x) : "probe " + x;
+  const place = (x) => data.axis === "time" ? "sent at " + clock(x) : "probe " + x;
 
   // The row whose first number is nearest; rows ascend by it.
   const nearest = (rows, x) => {
@@ -44,7 +44,7 @@
     if (!row) return null;
     const [sent, missed, p50, p99, max] = row;
     const from = k * data.columns.width, to = from + data.columns.width;
-    const title = data.abscissa === "time" ? clock(from) + " to " + clock(to) : "probes " + from + " to " + (to - 1);
+    const title = data.axis === "time" ? clock(from) + " to " + clock(to) : "probes " + from + " to " + (to - 1);
     return { x: from + data.columns.width / 2,
       text: title + "\n" + sent + " sent, " + missed + " not in time\nRTT p50 " + time(p50) + "\nRTT p99 " + time(p99) + "\nslowest " + time(max) };
   };

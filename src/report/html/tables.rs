@@ -3,41 +3,41 @@
 use std::fmt::Write as _;
 
 use super::escape::escape;
-use crate::record::{Distribution, Run, Summary};
-use crate::report::digest::{Digest, Miss, Slot};
-use crate::report::figures::Figures;
+use crate::probe::NotOnTime;
+use crate::record::{Distribution, Summary};
+use crate::report::chart_data::ChartData;
 use crate::report::quantity::{bit_rate, milliseconds, percent, percent_bare};
 use crate::report::summary::duplicates;
+use crate::stats::Slot;
 use crate::time::Duration;
 
 /// The strip of key figures.
-pub fn figures(run: &Run, digest: &Digest) -> String {
-    let figures = Figures::of(run, digest);
+pub fn figures(figures: &Summary) -> String {
     let interval =
         figures.loss_interval.map(|[low, high]| format!("95 % CI {}–{}", percent_bare(low), percent(high)));
-    let rtt = |pick: fn(&Distribution) -> f64| figures.rtt.as_ref().map_or(unknown(), |d| micros(pick(d)));
-    let (net, net_note) = match &figures.net {
+    let rtt = |pick: fn(&Distribution) -> f64| figures.rtt_us.as_ref().map_or(unknown(), |d| micros(pick(d)));
+    let (net, net_note) = match &figures.net_rtt_us {
         Some(net) => (micros(net.p50), "without the server's time"),
         None => ("unknown".to_owned(), "the server does not tell its times"),
     };
-    let jitter = digest.mean_delta().map_or(unknown(), |nanos| micros(nanos / 1e3));
+    let jitter = figures.rtp_jitter_us.map_or(unknown(), micros);
     let late = format!("{} late", count(figures.late));
     let answered = format!("{} / {}", count(figures.sent), count(figures.ok));
     let cells = [
         ("sent / in time", answered, late, false),
         (
             "lost or late",
-            figures.loss.map_or(unknown(), percent),
+            figures.loss_share.map_or(unknown(), percent),
             interval.unwrap_or_default(),
-            figures.loss.is_some_and(|loss| loss > 0.0),
+            figures.loss_share.is_some_and(|loss| loss > 0.0),
         ),
         ("RTT p50", rtt(|d| d.p50), String::new(), false),
         ("RTT p90", rtt(|d| d.p90), String::new(), false),
-        ("RTT p99", rtt(|d| d.p99), few(figures.rtt.as_ref()), false),
+        ("RTT p99", rtt(|d| d.p99), few(figures.rtt_us.as_ref()), false),
         ("RTT max", rtt(|d| d.max), String::new(), false),
         ("RTT mean", rtt(|d| d.mean), String::new(), false),
         ("network RTT p50", net, net_note.to_owned(), false),
-        ("jitter", jitter, "mean |ΔRTT|".to_owned(), false),
+        ("jitter", jitter, "RFC 3550".to_owned(), false),
     ];
     let mut html = "<dl class=\"figures\">\n".to_owned();
     for (name, value, note, alarming) in cells {
@@ -59,8 +59,7 @@ fn few(rtt: Option<&Distribution>) -> String {
 }
 
 /// Every figure of the run.
-pub fn summary(run: &Run) -> String {
-    let Some(summary) = &run.summary else { return String::new() };
+pub fn summary(summary: &Summary) -> String {
     let delays = [
         ("RTT on time", &summary.rtt_us),
         ("RTT of all replies", &summary.rtt_all_us),
@@ -105,6 +104,7 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
         ("runs of losses", format!("{}, the longest of {} probes", count(runs.count), count(runs.longest))),
         ("longest outage", outage.unwrap_or("none".to_owned())),
         ("jitter (RFC 3550)", maybe(summary.rtp_jitter_us)),
+        ("mean |IPDV| (RFC 3393)", maybe(summary.mean_abs_ipdv_us)),
         ("PDV (RFC 5481): p99.9 above min", maybe(summary.pdv_us)),
         ("sent more than an interval late", count(summary.missed)),
     ];
@@ -119,16 +119,15 @@ fn reordered(summary: &Summary) -> String {
 }
 
 /// Where the probes went that were not answered in time.
-pub fn causes(digest: &Digest) -> String {
-    let sent = digest.sent().max(1) as f64;
-    let row = |miss: Miss| {
-        let lost = digest.misses[miss as usize];
-        let share = if miss == Miss::NotSent { unknown() } else { percent(lost as f64 / sent) };
-        vec![miss.name().to_owned(), count(lost), share]
+pub fn causes(data: &ChartData) -> String {
+    let outcomes = data.statistics.outcomes;
+    let sent = outcomes.sent().max(1) as f64;
+    let row = |(reason, probes): (NotOnTime, u64)| {
+        let share = if reason == NotOnTime::NotSent { unknown() } else { percent(probes as f64 / sent) };
+        vec![reason.name().to_owned(), count(probes), share]
     };
-    let some = Miss::ALL.into_iter().filter(|miss| digest.misses[*miss as usize] > 0);
-    let rows: Vec<Vec<String>> = some.map(row).collect();
-    let table = match digest.sent() {
+    let rows: Vec<Vec<String>> = outcomes.reasons().map(row).collect();
+    let table = match outcomes.sent() {
         _ if !rows.is_empty() => table(&["cause", "probes", "of those sent"], rows),
         0 => "<p>No probe was sent.</p>\n".to_owned(),
         _ => "<p>Every probe was answered in time.</p>\n".to_owned(),
@@ -137,17 +136,20 @@ pub fn causes(digest: &Digest) -> String {
 }
 
 /// A row a second, or several where the run is long.
-pub fn seconds(digest: &Digest) -> String {
-    let (width, span) = (digest.seconds.width(), digest.seconds.span());
+pub fn seconds(data: &ChartData) -> String {
+    let history = data.seconds();
+    let (width, span) = (history.width(), history.span());
     let row = |(k, slot): (usize, &Slot)| {
         let first = k as u64 * width + 1;
         let last = (first + width - 1).min(span);
         let name = if width == 1 { count(first) } else { format!("{}–{}", count(first), count(last)) };
         let rate = slot.bits as f64 / (last - first + 1) as f64;
         let delay = slot.delay().map_or(unknown(), |nanos| micros(nanos / 1e3));
-        vec![name, count(slot.sent), count(slot.replies), count(slot.missed()), bit_rate(rate), delay]
+        let outcomes = slot.outcomes;
+        let counts = [outcomes.sent(), outcomes.on_time, outcomes.lost_or_late()].map(count);
+        [name].into_iter().chain(counts).chain([bit_rate(rate), delay]).collect()
     };
-    let rows: Vec<Vec<String>> = digest.seconds.all().iter().enumerate().map(row).collect();
+    let rows: Vec<Vec<String>> = history.slots().iter().enumerate().map(row).collect();
     let open = if rows.len() <= 30 { " open" } else { "" };
     let steps = if width == 1 { String::new() } else { format!(", {width} s a row") };
     let table =

@@ -2,7 +2,6 @@
 
 use super::super::quantity::{milliseconds, percent, percent_bare};
 use super::{Detail, micros};
-use crate::probe::Cause;
 use crate::record::{Config, Duplicated, Outage, Run, Summary};
 
 /// What ping does not tell: which of the replies came within their deadline.
@@ -25,7 +24,7 @@ pub(super) fn losses(summary: &Summary) -> Option<String> {
     let mut line =
         format!("lost or late: {} (95 % CI {}–{} %)", percent(share), percent_bare(low), percent_bare(high));
     let late = (summary.late > 0).then(|| format!("{} late", summary.late));
-    let causes = summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause_in_words(*cause)));
+    let causes = summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause.words()));
     let parts: Vec<String> = late.into_iter().chain(causes).collect();
     if !parts.is_empty() {
         line += ": ";
@@ -69,19 +68,6 @@ pub(super) fn loss_runs(summary: &Summary) -> Vec<String> {
         ));
     }
     lines
-}
-
-fn cause_in_words(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Up => "lost by the network on the way up",
-        Cause::Down => "lost by the network on the way down",
-        Cause::InjectedUp => "dropped by the server on the way up (injected)",
-        Cause::InjectedDown => "dropped by the server (injected)",
-        Cause::Refused => "refused by the server",
-        Cause::ServerOverflow => "lost in the server's full receive buffer",
-        Cause::ClientOverflow => "lost in this host's full receive buffer",
-        Cause::Unknown => "lost, direction unknown",
-    }
 }
 
 /// Of the replies: without any there is nothing to say.

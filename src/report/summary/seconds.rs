@@ -8,14 +8,15 @@ pub const SECONDS_IN_TABLE: usize = 30;
 
 /// A second in the middle of a run with many probes.
 pub fn second_line(second: &Second) -> String {
+    let outcomes = second.outcomes;
     let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
     format!(
         "second {}: {} sent, {} on time, {} late, {} lost, {} both ways, mean delay {delay}",
         second.second,
-        second.sent,
-        second.ok,
-        second.late,
-        second.lost,
+        outcomes.sent(),
+        outcomes.on_time,
+        outcomes.late(),
+        outcomes.lost(),
         bit_rate(second.throughput_bps() as f64)
     )
 }
@@ -32,10 +33,10 @@ pub(super) fn table(seconds: &[Second]) -> Option<Vec<String>> {
         format!(
             "{:>6} {:>6} {:>6} {:>6} {:>6}  {:>24}   {:>10}",
             second.second,
-            second.sent,
-            second.ok,
-            second.late,
-            second.lost,
+            second.outcomes.sent(),
+            second.outcomes.on_time,
+            second.outcomes.late(),
+            second.outcomes.lost(),
             bit_rate(second.throughput_bps() as f64),
             delay
         )

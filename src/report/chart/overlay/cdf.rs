@@ -19,7 +19,7 @@ pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
     frame.foot(layer);
     let legend = [Key::Words("RTT; a curve ends at the share answered in time".to_owned())];
     frame.heading(layer, "CDF (lost counts as ∞)", &legend);
-    if runs.iter().all(|run| run.sample.digest.rtt.count() == 0) {
+    if runs.iter().all(|run| run.sample.statistics.rtt.n() == 0) {
         frame.empty(layer, "no reply in time");
     }
     for (k, run) in runs.iter().enumerate() {
@@ -30,7 +30,8 @@ pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
 }
 
 fn axis(runs: &[Overlaid]) -> Axis {
-    let all: Vec<Distribution> = runs.iter().filter_map(|run| run.sample.digest.rtt.distribution()).collect();
+    let all: Vec<Distribution> =
+        runs.iter().filter_map(|run| Distribution::of(&run.sample.statistics.rtt)).collect();
     let Some(first) = all.first() else { return Axis::blank("RTT") };
     let least = all.iter().map(|d| d.min).fold(f64::INFINITY, f64::min);
     let most = all.iter().map(|d| d.max).fold(0.0, f64::max);
@@ -43,15 +44,15 @@ fn axis(runs: &[Overlaid]) -> Axis {
 /// A staircase with at most a step for each half pixel.
 fn curve(layer: &mut Layer, frame: &Frame, run: &Overlaid, phase: f64) {
     let shares: Vec<f64> = (0..MARKS).map(|mark| (mark as f64 + phase) / MARKS as f64).collect();
-    let tally = &run.sample.digest.rtt;
-    let (sent, replies) = (run.sample.digest.sent() as f64, tally.count() as f64);
+    let times = &run.sample.statistics.rtt;
+    let (sent, replies) = (run.sample.statistics.outcomes.sent() as f64, times.n() as f64);
     let mut line = vec![(frame.left, frame.bottom)];
     let (mut below, mut marks) = (0.0, Vec::new());
-    for (value, count) in tally.values() {
-        let x = (frame.at_x(value as f64) * 2.0).round() / 2.0;
-        let passed = |share: &&f64| below < **share * replies && **share * replies <= below + count as f64;
+    for step in times.cumulative() {
+        let x = (frame.at_x(step.value.as_nanos() as f64) * 2.0).round() / 2.0;
+        let passed = |share: &&f64| below < **share * replies && **share * replies <= step.count as f64;
         marks.extend(shares.iter().filter(passed).map(|share| (x, frame.at_y(share * replies / sent))));
-        below += count as f64;
+        below = step.count as f64;
         let (last, y) = (line[line.len() - 1], frame.at_y(below / sent));
         if x > last.0 {
             line.extend([(x, last.1), (x, y)]);

@@ -5,7 +5,7 @@ use super::super::plan::{MARGIN, Rows};
 use super::super::quantity::{self, percent};
 use super::super::sheet::Layer;
 use super::Overlaid;
-use crate::report::digest::Tally;
+use crate::record::Distribution;
 use crate::report::font;
 
 const ROW: f64 = 27.0;
@@ -19,7 +19,7 @@ const ENDS: [(&str, f64); 7] = [
     ("p90", 1255.0),
     ("p99", 1340.0),
     ("network p50", 1445.0),
-    ("jitter", 1552.0),
+    ("mean |IPDV|", 1552.0),
 ];
 
 pub fn height(runs: usize) -> f64 {
@@ -60,20 +60,18 @@ fn described(run: &Overlaid) -> String {
 }
 
 fn values(run: &Overlaid) -> Vec<String> {
-    let digest = &run.sample.digest;
-    let at = |tally: &Tally, share: f64| {
-        let value = tally.distribution().map(|d| match share {
-            0.5 => d.p50,
-            0.9 => d.p90,
-            _ => d.p99,
-        });
-        value.map_or("–".to_owned(), |micros| quantity::time(micros * 1e3))
-    };
-    let sent = digest.sent();
-    let loss = (sent > 0).then(|| percent(1.0 - digest.rtt.count() as f64 / sent as f64));
-    let mut values = vec![quantity::count(sent), loss.unwrap_or("–".to_owned())];
-    values.extend([0.5, 0.9, 0.99].map(|share| at(&digest.rtt, share)));
-    values.push(at(&digest.net, 0.5));
-    values.push(digest.mean_delta().map_or("–".to_owned(), quantity::time));
-    values
+    let statistics = &run.sample.statistics;
+    let (rtt, net) = (Distribution::of(&statistics.rtt), Distribution::of(&statistics.net_rtt));
+    let time = |nanos: Option<f64>| nanos.map_or("–".to_owned(), quantity::time);
+    let at =
+        |times: &Option<Distribution>, p: fn(&Distribution) -> f64| time(times.as_ref().map(|d| p(d) * 1e3));
+    vec![
+        quantity::count(statistics.outcomes.sent()),
+        statistics.outcomes.loss().value().map_or("–".to_owned(), percent),
+        at(&rtt, |d| d.p50),
+        at(&rtt, |d| d.p90),
+        at(&rtt, |d| d.p99),
+        at(&net, |d| d.p50),
+        time(statistics.ipdv.absolute().mean()),
+    ]
 }

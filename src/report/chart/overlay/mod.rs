@@ -102,8 +102,8 @@ fn footer(layer: &mut Layer, top: f64) {
     use super::frame::{SMALL, hand};
     let lines = [
         "Loss: of the probes sent, all not answered in time, late ones included. Percentiles: nearest rank, \
-         of the replies in time. Network: RTT without all the time at the server. Jitter: mean distance of \
-         the RTTs of neighbours.",
+         of the replies in time. Network: RTT without all the time at the server. Mean |IPDV|: mean \
+         absolute difference of the RTTs of neighbours.",
         "Intervals: 95 % for all of them together (loss: Newcombe; percentiles: bootstrap; jitter: batch \
          means), widened where neighbouring probes resemble each other.",
     ];

@@ -8,7 +8,7 @@ use super::super::quantity;
 use super::super::seconds::Slots;
 use super::super::sheet::Layer;
 use super::{Overlaid, across};
-use crate::report::digest::Slot;
+use crate::stats::Slot;
 
 const NANOS: f64 = 1e9;
 /// Marks on a line, so that it can be told from the others.
@@ -47,7 +47,7 @@ pub fn delay(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
 }
 
 fn span(runs: &[Overlaid]) -> u64 {
-    runs.iter().map(|run| run.sample.digest.seconds.span()).max().unwrap_or(0).max(1)
+    runs.iter().map(|run| run.sample.seconds().span()).max().unwrap_or(0).max(1)
 }
 
 fn elapsed(runs: &[Overlaid]) -> Axis {
@@ -57,9 +57,9 @@ fn elapsed(runs: &[Overlaid]) -> Axis {
 /// All runs in steps of about one width, whatever their lengths.
 fn slots(run: &Overlaid, span: u64) -> Slots {
     const MOST: u64 = 300;
-    let seconds = &run.sample.digest.seconds;
+    let seconds = run.sample.seconds();
     let part = seconds.span() as f64 / span as f64;
-    Slots::of(seconds).at_most(((MOST as f64 * part).ceil() as u64).max(1))
+    Slots::of(&seconds).at_most(((MOST as f64 * part).ceil() as u64).max(1))
 }
 
 fn lines(runs: &[Overlaid], value: impl Fn(&Slot, f64) -> Option<f64>) -> Vec<Vec<Step>> {
