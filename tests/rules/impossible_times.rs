@@ -2,8 +2,9 @@
 
 use udpecho::impair::Impairment;
 use udpecho::probe::{Cause, Event, Outcome, Resolved, Settings};
-use udpecho::record::Fold;
+use udpecho::record::{Clock, Summary};
 use udpecho::sim::{Conditions, Simulation};
+use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 use udpecho::wire::native::{Message, decode};
 
@@ -84,14 +85,14 @@ fn no_changed_bit_in_the_times_of_a_reply_becomes_a_figure_that_cannot_be() {
 }
 
 fn check_figures(rows: &[Resolved]) {
-    let mut fold = Fold::new();
-    rows.iter().for_each(|row| fold.push(row, |_| {}));
-    let summary = fold.summary();
+    let mut statistics = RunStatistics::new();
+    rows.iter().for_each(|row| statistics.push(row, |_| {}));
+    let summary = Summary::of(&statistics);
     let impossible = rows.iter().filter(|row| row.impossible_times).count();
     assert_eq!(summary.impossible_times, impossible as u64);
     let net = summary.net_rtt_us.unwrap();
     assert!(net.min > -200.0 && net.max < 70_000.0, "{net:?}");
-    let clock = fold.clock().unwrap();
+    let clock = Clock::of(&statistics).unwrap();
     assert_eq!(clock.steps, 0);
     // Two ways of 10 to 14 ms: a changed time that is still possible moves the offset by less than a way takes.
     assert!(clock.offset_us.abs() < 30_000.0, "{clock:?}");
