@@ -17,6 +17,7 @@ mod outcome_query;
 mod outside;
 mod overflow;
 mod path_mtu;
+pub mod rate_search;
 mod resolve;
 mod retry;
 mod send_plan;
