@@ -28,7 +28,7 @@ fn commands() -> Vec<String> {
     let blocks = readme.split("```").skip(1).step_by(2);
     let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
     let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
-    typed.filter(|line| line.starts_with("udpecho ") && !line.starts_with("udpecho serves")).collect()
+    typed.filter(|line| line.starts_with("udpecho ")).collect()
 }
 
 #[test]

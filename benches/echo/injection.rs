@@ -56,7 +56,7 @@ pub struct Account {
 impl Account {
     fn unexplained(&self) -> i64 {
         let named =
-            ["dropped on purpose", "refused by a limit", "lost in a full socket buffer", "could not be sent"];
+            ["dropped (injected)", "refused by a limit", "lost in a full socket buffer", "could not be sent"];
         let explained: u64 = named.iter().filter_map(|what| self.server.get(*what)).sum();
         self.sent as i64 - (self.replies + explained + self.client_overflows) as i64
     }
@@ -89,7 +89,7 @@ impl fmt::Display for Account {
             self.achieved,
             self.sent,
             self.replies,
-            self.server("dropped on purpose"),
+            self.server("dropped (injected)"),
             self.server("refused by a limit"),
             self.server("lost in a full socket buffer"),
             self.client_overflows,

@@ -1,4 +1,4 @@
-//! Exit codes, and errors in one line.
+//! Exit codes, and error messages of one line.
 
 use std::process::ExitCode;
 
@@ -6,16 +6,16 @@ use clap::error::ErrorKind;
 
 use super::printer::remark;
 
-/// What the program's exit code means.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All went well; for `ping`, at least one reply came.
+    /// For `ping`: at least one reply came.
     Success = 0,
-    /// `ping`: not one reply, or no server that answers.
+    /// `ping`: no reply, or no server answers.
     NoReply = 1,
-    /// Usage, name, socket or file.
+    /// Of usage, name resolution, a socket or a file.
     Error = 2,
-    /// A threshold was not kept, or a comparison asked for failed.
+    /// A threshold was exceeded, or --fail-regression found a regression.
     Failed = 3,
     /// A second interrupt.
     Interrupted = 130,
@@ -27,18 +27,18 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Says what went wrong, in one line on stderr.
-pub fn complain(error: &anyhow::Error, exit: Exit) -> Exit {
+/// Prints an error as one line on stderr.
+pub fn print_error(error: &anyhow::Error, exit: Exit) -> Exit {
     remark(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));
     exit
 }
 
-/// Says which threshold was not kept, in one line on stderr.
-pub fn complain_of_threshold(breach: &str) {
+/// Prints an exceeded threshold as one line on stderr.
+pub fn print_breach(breach: &str) {
     remark(format_args!("udpecho: failed: {breach}"));
 }
 
-/// Help and version as clap has them; an error in one line that names the argument.
+/// Prints clap's help or version, or its error as one line that names the argument.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -46,7 +46,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        // A closed pipe ends the help quietly.
+        // A closed pipe is no error.
         let _ = error.print();
         return if error.use_stderr() { Exit::Error } else { Exit::Success }.into();
     }
@@ -54,7 +54,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     Exit::Error.into()
 }
 
-/// The lines of a message as one: of clap's with its tips, without the usage below them.
+/// Joins the lines of a message; keeps clap's tips and drops its usage.
 fn one_line(message: &str) -> String {
     let kept = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")

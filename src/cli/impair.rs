@@ -1,16 +1,16 @@
-//! From the flags that say what to inject to what is injected.
+//! From flags to impairments.
 
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
 use super::args::Impair;
-use super::input;
+use super::text_file;
 use crate::impair::{Impairment, Scenario, SpecError};
 use crate::reflect::Injection;
 
-/// Of a scenario, or of a trace: enough for ten million samples.
-const LONGEST: u64 = 128 << 20;
+/// The longest scenario or trace in bytes: enough for ten million samples.
+const MAX_FILE: u64 = 128 << 20;
 
 pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     if let Some(path) = &arguments.scenario {
@@ -42,19 +42,19 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     Ok(Injection::steady(impairment))
 }
 
-/// What a client asks for: no file can stand in it, since it travels as a line.
-pub fn wanted(spec: &str) -> anyhow::Result<Impairment> {
+/// The impairments that a client requests. They travel as a line, so they can name no file.
+pub fn requested(spec: &str) -> anyhow::Result<Impairment> {
     let parsed = spec.parse::<Impairment>().and_then(|impairment| impairment.runnable().map(|()| impairment));
     parsed.map_err(|error: SpecError| anyhow!("'{spec}' for '--impair': {error}"))
 }
 
 fn scenario(path: &Path) -> anyhow::Result<Scenario> {
-    let text = input::read(path, LONGEST).with_context(|| format!("cannot read {}", path.display()))?;
-    Scenario::from_toml(&text, &read).with_context(|| format!("{} is no scenario", path.display()))
+    let text = text_file::read(path, MAX_FILE).with_context(|| format!("cannot read {}", path.display()))?;
+    Scenario::from_toml(&text, &read).with_context(|| format!("{} is not a valid scenario", path.display()))
 }
 
 fn read(path: &str) -> std::io::Result<String> {
-    input::read(Path::new(path), LONGEST)
+    text_file::read(Path::new(path), MAX_FILE)
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
             assert_eq!(injected(flags), injects, "{flags}");
         }
         // A client's request and the steps of a scenario start from clean, too.
-        assert_eq!(wanted("delay=constant:150ms").unwrap().to_string(), "delay=constant:150ms");
+        assert_eq!(requested("delay=constant:150ms").unwrap().to_string(), "delay=constant:150ms");
         let step = Scenario::from_toml("[[step]]\nfor = '1s'\ndelay = 'constant:150ms'", &read).unwrap();
         assert_eq!(step.steps()[0].impairment.to_string(), "delay=constant:150ms");
     }

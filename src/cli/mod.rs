@@ -1,24 +1,18 @@
-//! The command line: arguments, one file a command, what people see. The only room that prints.
+//! The command line: arguments, commands, and everything that users see. The only module that prints.
 
 mod args;
-mod compare;
-mod documents;
-mod embedded;
+mod commands;
 mod exit;
 mod impair;
-mod input;
 mod key;
-mod line_cap;
+mod local_server;
+mod log_limit;
+mod measurement;
 mod output;
-mod ping;
 mod printer;
-mod profiles;
-mod recorder;
-mod report;
-mod rewrite;
-mod serve;
 mod signals;
 mod target;
+mod text_file;
 mod tui;
 mod web;
 
@@ -28,7 +22,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use args::Arguments;
-use args::Command;
+use args::{Command, legacy_flags};
+use commands::{compare, documents, find_size, keygen, ping, profiles, report, serve};
 use exit::Exit;
 
 /// Runs the program with these arguments, the first being its own name.
@@ -36,7 +31,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed: Vec<OsString> = arguments.into_iter().collect();
     let argv = typed.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     if documents::is_help_on_impairments(&typed) {
-        return documents::impairments().unwrap_or_else(|error| exit::complain(&error, Exit::Error)).into();
+        return documents::impairments()
+            .unwrap_or_else(|error| exit::print_error(&error, Exit::Error))
+            .into();
     }
     let parsed = match parse(typed) {
         Ok(parsed) => parsed,
@@ -45,23 +42,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match parsed.command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
-        Command::Keygen(arguments) => key::generate(&arguments),
+        Command::FindSize(arguments) => find_size::run(&arguments),
+        Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Profiles => profiles::run(),
         Command::Scenario => documents::scenario(),
         Command::Schema(arguments) => documents::schema(arguments.which),
         Command::Report(arguments) => report::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     };
-    outcome.unwrap_or_else(|error| exit::complain(&error, Exit::Error)).into()
+    outcome.unwrap_or_else(|error| exit::print_error(&error, Exit::Error)).into()
 }
 
-/// The command line's definition, for the help, the man page and the tests.
+/// The definition of the command line, for help, man page and tests.
 pub fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// What was typed, the program's own name first.
+/// Parses the arguments, the first being the program's name.
 pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    let matches = command().try_get_matches_from(rewrite::for_clap(arguments))?;
+    let matches = command().try_get_matches_from(legacy_flags::for_clap(arguments))?;
     Arguments::from_arg_matches(&matches)
 }

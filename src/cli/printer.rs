@@ -1,5 +1,5 @@
-//! What goes to the standard streams: written by a thread of its own, so that a slow terminal or a
-//! slow reader holds nothing up. On a terminal a status line may stay under what is printed.
+//! Prints to the standard streams from a thread of its own, so that a slow terminal or reader delays nothing. On a
+//! terminal a status line may stay below the text.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ratatui::crossterm::terminal::size;
 
@@ -15,17 +16,17 @@ use crate::printable::printable;
 use crate::report::folded;
 use crate::time::Duration;
 
-/// A line on stderr, for what is no result. That nobody may be reading is no reason to fail.
+/// A line on stderr, for what is no result. A closed stderr is no error.
 pub fn remark(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
-/// Whether a person looks at standard output, on a screen whose cursor can be moved.
+/// Whether standard output is a terminal whose cursor can be moved.
 pub fn on_a_terminal() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// The columns of the terminal that standard output is; `None` where it is none.
+/// The width of the terminal; `None` if standard output is none.
 pub fn terminal_width() -> Option<usize> {
     let columns = || size().map_or(80, |(columns, _)| usize::from(columns));
     io::stdout().is_terminal().then(columns)
@@ -38,29 +39,29 @@ pub struct Printer {
 
 struct Thread {
     chunks: Sender<Chunk>,
-    /// A status line is on its way: another would only queue up behind a terminal that stands still.
+    /// A status line is queued: another one would only wait behind it where the terminal takes no text.
     status_waits: Arc<AtomicBool>,
     printed: Receiver<io::Result<()>>,
 }
 
 enum Chunk {
     Bytes(Vec<u8>),
-    /// What the status line says from now on: the first of these for which there is room.
+    /// The new status line: the first of these that fits.
     Status(Vec<String>),
-    /// What comes behind it is not printed.
+    /// Nothing behind it is printed.
     End,
 }
 
 impl Printer {
-    /// Prints to stdout. `on_closed` is called when nobody reads it any more: nothing is printed then.
+    /// Prints to stdout. `on_closed` is called when the reader closes it; nothing is printed after that.
     pub fn start(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         Self::to(io::stdout(), ProgressBar::hidden(), on_closed)
     }
 
-    /// The same, with a status line under it while it is a terminal.
+    /// The same, with a status line below the text.
     pub fn with_status(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-        // Cut at the edge of the terminal.
+        // Truncated at the width of the terminal.
         line.set_style(ProgressStyle::with_template("{wide_msg}").map_err(io::Error::other)?);
         Self::to(io::stdout(), line, on_closed)
     }
@@ -91,14 +92,14 @@ impl Printer {
         Ok(Self { thread: Some(Thread { chunks, status_waits, printed }) })
     }
 
-    /// A line, whatever is in it: what a terminal would obey is escaped.
+    /// A line; control characters in it are escaped.
     pub fn line(&self, line: impl AsRef<str>) {
         let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         self.text(line);
     }
 
-    /// A line that may be long: on a terminal in several, as wide as it is; elsewhere as one.
+    /// A line that is wrapped at the width of a terminal, and only there.
     pub fn paragraph(&self, line: &str) {
         match terminal_width() {
             Some(width) => folded(line, width).into_iter().for_each(|line| self.line(line)),
@@ -106,18 +107,17 @@ impl Printer {
         }
     }
 
-    /// What moves the cursor, and ours alone.
+    /// Text with our own control characters.
     pub fn text(&self, text: String) {
         if let Some(thread) = &self.thread
             && !text.is_empty()
         {
-            // Its thread is gone when nobody reads.
+            // The thread is gone once the reader has closed the stream.
             let _ = thread.chunks.send(Chunk::Bytes(text.into_bytes()));
         }
     }
 
-    /// The first of these that the terminal is wide enough for, or else the last. Without a status line,
-    /// and where there is no terminal, it says nothing.
+    /// The first of these that fits the terminal, or else the last. Does nothing without a status line.
     pub fn status(&self, texts: Vec<String>) {
         if let Some(thread) = &self.thread
             && !thread.status_waits.swap(true, Ordering::AcqRel)
@@ -127,20 +127,25 @@ impl Printer {
         }
     }
 
-    /// For what is no line.
+    /// For data.
     pub fn writer(&self) -> impl Write + 'static {
         Chunks(self.thread.as_ref().map(|thread| thread.chunks.clone()))
     }
 
-    /// Everything is printed by then. A reader that left is no error, a full disk is.
+    /// `finish` with a message for the user.
+    pub fn finish_checked(self) -> anyhow::Result<()> {
+        self.finish().context("cannot write to standard output")
+    }
+
+    /// Waits until everything is printed. A closed stream is no error, a full disk is.
     pub fn finish(mut self) -> io::Result<()> {
         self.end().map_or(Ok(()), |printed| printed.recv().unwrap_or(Ok(())))
     }
 
-    /// As `finish`, but waits no longer than this for a reader that has stopped reading.
-    pub fn leave(mut self, patience: Duration) {
+    /// As `finish`, but waits at most this long for a reader that has stopped reading.
+    pub fn leave(mut self, timeout: Duration) {
         if let Some(printed) = self.end() {
-            let _ = printed.recv_timeout(patience.to_std());
+            let _ = printed.recv_timeout(timeout.to_std());
         }
     }
 
@@ -152,7 +157,7 @@ impl Printer {
 }
 
 impl Drop for Printer {
-    /// Everything is printed before the printer is gone.
+    /// Waits until everything is printed.
     fn drop(&mut self) {
         if let Some(printed) = self.end() {
             let _ = printed.recv();

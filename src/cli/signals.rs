@@ -1,17 +1,12 @@
-//! Signals: the first INT, TERM or HUP asks for an orderly end, the second ends at once.
+//! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts.
 
 use std::sync::Arc;
 
 use crate::net::Control;
 
-/// What a signal asks for besides an end.
-pub trait OnQuit: Fn() + Send + 'static {}
-
-impl<F: Fn() + Send + 'static> OnQuit for F {}
-
 /// From now on signals go to this control; QUIT calls `on_quit`.
 #[cfg(unix)]
-pub fn watch(control: &Arc<Control>, on_quit: impl OnQuit) -> std::io::Result<()> {
+pub fn watch(control: &Arc<Control>, on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
@@ -29,6 +24,6 @@ pub fn watch(control: &Arc<Control>, on_quit: impl OnQuit) -> std::io::Result<()
 }
 
 #[cfg(not(unix))]
-pub fn watch(_control: &Arc<Control>, _on_quit: impl OnQuit) -> std::io::Result<()> {
+pub fn watch(_control: &Arc<Control>, _on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Whom to measure: a host as it was typed, and the address it resolves to.
+//! The server to measure: a host as it was typed, and the address it resolves to.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
@@ -13,7 +13,7 @@ pub struct Target {
     pub port: u16,
 }
 
-/// Which addresses of a name will do.
+/// Which address families of a name are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Family {
     pub v4_only: bool,

@@ -24,7 +24,7 @@ pub use events::EventWriter;
 pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use run::{
-    Clock, Config, Distribution, Duplicated, Environment, Event, Knee, LengthCount, LossRuns, Outage,
+    Clock, Config, Distribution, Duplicated, Environment, Event, Hosts, Knee, LengthCount, LossRuns, Outage,
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,
 };
 pub use seconds::{COLUMNS as SECOND_COLUMNS, SecondWriter};

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::host;
 use crate::probe::Cause;
 
 /// The version of the record's form; a reader refuses a newer one.
@@ -30,6 +31,9 @@ pub struct Run {
     pub stamps: Stamps,
     /// The relation of the two clocks, where the server stamps.
     pub clock: Option<Clock>,
+    /// The load of the hosts second by second; absent where it was not recorded.
+    #[serde(default)]
+    pub hosts: Option<Hosts>,
     pub events: Vec<Event>,
     /// Absent while the run goes on, and when it was killed.
     pub summary: Option<Summary>,
@@ -125,12 +129,38 @@ pub struct Clock {
     pub steps: u64,
 }
 
+/// The seconds of each host that were sampled: all of the first hour, then busy ones only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hosts {
+    pub client: Vec<host::Figures>,
+    /// Absent where the server does not share its figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<Vec<host::Figures>>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// From time zero; negative before it.
     pub at_us: f64,
+    #[serde(deserialize_with = "kind")]
     pub kind: String,
     pub text: String,
+}
+
+/// The kind of an event; older records used other names.
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const RENAMED: [(&str, &str); 7] = [
+        ("overslept", "suspended"),
+        ("elsewhere", "server_moved"),
+        ("strays", "unexpected"),
+        ("told_less", "truncated_metadata"),
+        ("obstructed", "path_error"),
+        ("forgotten", "session_lost"),
+        ("reopened", "session_reopened"),
+    ];
+    let kind = String::deserialize(deserializer)?;
+    let renamed = RENAMED.iter().find(|(old, _)| *old == kind);
+    Ok(renamed.map_or(kind, |(_, new)| (*new).to_owned()))
 }
 
 /// What a run came to. Everything here follows from the rows of `probes.csv`.
@@ -296,4 +326,19 @@ pub struct Distribution {
     pub max: f64,
     pub stddev: Option<f64>,
     pub n: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_older_records_get_todays_kinds() {
+        for (old, new) in
+            [("overslept", "suspended"), ("told_less", "truncated_metadata"), ("not_sent", "not_sent")]
+        {
+            let text = format!(r#"{{ "at_us": 1.5, "kind": "{old}", "text": "why" }}"#);
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap().kind, new);
+        }
+    }
 }

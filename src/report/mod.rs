@@ -20,7 +20,7 @@ pub use chart::Theme;
 pub use chart_data::ChartData;
 pub use html::html;
 pub use injection::injection;
-pub use lines::{Reply, header, not_sent, outstanding, overdue, reply};
+pub use lines::{Reply, header, not_sent, outstanding, overdue, reply, timestamps};
 pub use quantity::{bit_rate, bytes_on_the_wire, folded, milliseconds, milliseconds_bare, percent, wrapped};
 
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};

@@ -25,8 +25,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("host", &[]),
     ("relay", &["impair"]),
     ("room", &[]),
-    ("record", &["impair", "relay", "probe", "stats"]),
-    ("report", &["impair", "probe", "stats", "record"]),
+    ("record", &["impair", "relay", "probe", "stats", "host"]),
+    ("report", &["impair", "probe", "stats", "record", "host"]),
     ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
     ("net", &["reflect", "probe", "host"]),
 ];
@@ -68,8 +68,6 @@ fn every_permission_is_used() {
 
 /// Files that import from each other. Each is a fault to mend: the list gets shorter, never longer.
 const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["cli/ping/hints", "cli/ping/plan"],
-    &["cli/ping/places", "cli/ping/screen"],
     &["report/chart/header", "report/chart/loss", "report/chart/plan"],
     &["report/compare/headline", "report/compare/table"],
 ];

@@ -213,7 +213,7 @@ impl Serve {
         let mut command = udpecho();
         command.args(["serve", "-p", &port.to_string()]).args(options.split_whitespace());
         let mut process = Process::spawn(command);
-        let port = port_in(&process.line_with("udpecho serves UDP "));
+        let port = port_in(&process.line_with("listening on UDP "));
         process.line_with("injects");
         Self { process, port }
     }
@@ -221,7 +221,7 @@ impl Serve {
 
 /// The port in what a program says of where it listens.
 pub fn port_in(said: &str) -> u16 {
-    let port = |word: &str| word.trim_end_matches('/').rsplit(':').next()?.parse().ok();
+    let port = |word: &str| word.trim_end_matches(['/', ',']).rsplit(':').next()?.parse().ok();
     said.split_whitespace().find_map(port).unwrap_or_else(|| panic!("no port in '{said}'"))
 }
 

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use udpecho::host::Figures;
 use udpecho::impair::Impairment;
 use udpecho::probe::{Dialect, Event, Resolved, Settings};
 use udpecho::record::{self, Clock, EventWriter, ProbeWriter, Run, SecondWriter, Summary};
@@ -122,6 +123,7 @@ impl Scenario {
                 "dont_fragment": false,
             },
             "stamps": { "client_send": "program", "client_receive": "kernel", "server": null },
+            "hosts": { "client": [Figures { second: 1, steal_share: Some(0.12), ..Figures::default() }] },
             "events": [{ "at_us": -1.5, "kind": "clock_step", "text": "by 3 ms" }],
         });
         let mut run: Run = serde_json::from_value(run).unwrap();

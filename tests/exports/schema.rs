@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::made::{Made, Scenario};
 
+use udpecho::host::{Figures, ProcessFigures};
 use udpecho::record::{EVENTS_SCHEMA as EVENTS, RUN_SCHEMA as RUN};
 
 fn parsed(schema: &str) -> Value {
@@ -120,6 +121,8 @@ fn no_key_is_named_that_is_not_written() {
     let schema = parsed(RUN);
     let run = written(&runs().swap_remove(0));
     let defs = &schema["$defs"];
+    let process = ProcessFigures { pid: 1, name: "init".to_owned(), cpu_share: 0.5 };
+    let host_second = json!(Figures { second: 1, processes: vec![process], ..Figures::default() });
     for (definition, object) in [
         (&schema, &run),
         (&defs["environment"], &run["environment"]),
@@ -128,6 +131,7 @@ fn no_key_is_named_that_is_not_written() {
         (&defs["stamps"], &run["stamps"]),
         (&defs["clock"], &run["clock"]),
         (&defs["event"], &run["events"][0]),
+        (&defs["hostSecond"], &host_second),
         (&defs["summary"], &run["summary"]),
         (&defs["lossRuns"], &run["summary"]["loss_runs"]),
         (&defs["outage"], &run["summary"]["loss_runs"]["longest_outage"]),

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::common::namespaces::Network;
 use crate::common::process::{Process, Serve, command, run};
 
-/// What `ping --find-size` prints.
+/// The output of `ping --find-size`, which is the command find-size.
 fn found(network: &Network, target: &str) -> String {
     let folder = TempDir::new().unwrap();
     let finished =
@@ -29,11 +29,11 @@ fn a_wire_that_carries_less_is_measured_and_advised_on() {
     let folder = TempDir::new().unwrap();
     network.wire([("a", &["10.9.0.1/24", "fd09::1/64"], 1400), ("b", &["10.9.0.2/24", "fd09::2/64"], 1400)]);
     let _server = network.serve("b", folder.path(), "--clean");
-    assert_eq!(found(&network, "10.9.0.2"), "largest payload there and back: 1372 bytes (IP packet 1400)");
-    assert_eq!(found(&network, "fd09::2"), "largest payload there and back: 1352 bytes (IP packet 1400)");
+    assert_eq!(found(&network, "10.9.0.2"), "largest payload both ways: 1372 bytes (IP packet 1400)");
+    assert_eq!(found(&network, "fd09::2"), "largest payload both ways: 1352 bytes (IP packet 1400)");
     let why = refused(&network, "10.9.0.2 -n 3 -s 1373 -M do");
-    assert!(why.contains("1373 bytes are too long for the path to 10.9.0.2"), "{why}");
-    assert!(why.ends_with("1372 come through whole, as in -s 1372"), "{why}");
+    assert!(why.contains("1373 bytes are too long: the path to 10.9.0.2"), "{why}");
+    assert!(why.ends_with("carries at most 1372, as in -s 1372"), "{why}");
     let measure = "ping 10.9.0.2 -n 3 -i 0.01 -W 5 -s 1372 -M do --no-record";
     let finished = Process::spawn(network.udpecho("a", folder.path(), measure)).finish();
     assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
@@ -54,7 +54,7 @@ fn answers_longer_than_the_wire_carries_leave_in_pieces() {
         let finished = Process::spawn(network.udpecho("a", folder.path(), &measure)).finish();
         assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
     }
-    assert_eq!(found(&network, "10.9.0.2"), "largest payload there and back: 1372 bytes (IP packet 1400)");
+    assert_eq!(found(&network, "10.9.0.2"), "largest payload both ways: 1372 bytes (IP packet 1400)");
 }
 
 /// The far end of a wire takes no more than its own MTU (and a VLAN's tag) and says nothing.
@@ -67,10 +67,10 @@ fn a_black_hole_is_found_by_what_passes() {
     let _server = network.serve("b", folder.path(), "--clean");
     assert_eq!(
         found(&network, "10.9.0.2"),
-        "largest payload there and back: 1372 bytes (IP packet 1400); up 1376, down 1372"
+        "largest payload both ways: 1372 bytes (IP packet 1400); up 1376, down 1372"
     );
     let why = refused(&network, "10.9.0.2 -n 3 -s 1450 -M do");
-    assert!(why.contains("1450 bytes") && why.ends_with("1372 come through whole, as in -s 1372"), "{why}");
+    assert!(why.contains("1450 bytes") && why.ends_with("carries at most 1372, as in -s 1372"), "{why}");
 }
 
 /// The tag counts as payload: what is found is what `-s` takes.
@@ -85,10 +85,10 @@ fn with_a_key_a_black_hole_is_found_and_the_size_that_passes_is_measured() {
     let _server = network.serve("b", folder.path(), &format!("--clean {key}"));
     assert_eq!(
         found(&network, &format!("10.9.0.2 {key}")),
-        "largest payload there and back: 1372 bytes (IP packet 1400); up 1376, down 1372"
+        "largest payload both ways: 1372 bytes (IP packet 1400); up 1376, down 1372"
     );
     let why = refused(&network, &format!("10.9.0.2 -n 3 -s 1450 -M do {key}"));
-    assert!(why.ends_with("1372 come through whole, as in -s 1372"), "{why}");
+    assert!(why.ends_with("carries at most 1372, as in -s 1372"), "{why}");
     let measure = format!("ping 10.9.0.2 -n 3 -i 0.01 -W 5 -s 1372 -M do --no-record {key}");
     let finished = Process::spawn(network.udpecho("a", folder.path(), &measure)).finish();
     assert!(finished.has_line("3 packets transmitted, 3 received"), "{finished:#?}");
@@ -110,8 +110,8 @@ fn a_router_that_tells_is_believed() {
     network.ip("b", "route add default via 10.9.2.2");
     let _server = network.serve("b", folder.path(), "--clean");
     let why = refused(&network, "10.9.2.1 -n 3 -s 1472 -M do");
-    assert!(why.ends_with("1272 come through whole, as in -s 1272"), "{why}");
-    assert_eq!(found(&network, "10.9.2.1"), "largest payload there and back: 1272 bytes (IP packet 1300)");
+    assert!(why.ends_with("carries at most 1272, as in -s 1272"), "{why}");
+    assert_eq!(found(&network, "10.9.2.1"), "largest payload both ways: 1272 bytes (IP packet 1300)");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn loopback_carries_all_that_udp_does() {
     let finished = run(command(folder.path(), &target));
     assert_eq!(
         finished.stdout,
-        ["largest payload there and back: 65507 bytes (IP packet 65535)"],
+        ["largest payload both ways: 65507 bytes (IP packet 65535)"],
         "{finished:#?}"
     );
     let finished = run(command(folder.path(), &format!("{target} --io portable")));

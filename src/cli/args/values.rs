@@ -1,10 +1,10 @@
-//! Reads the values of flags that are no type of their own: within bounds, with an example for whoever
-//! misses them.
+//! Parsers of flag values that have no type of their own. An error names the bounds and shows an example.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
 
 use crate::time::Duration;
-use crate::units::{ByteSize, Interval, Probability, UnitError};
+use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 
 /// Reads a whole number between two bounds.
 pub fn number<T: TryFrom<u64>>(
@@ -15,9 +15,12 @@ pub fn number<T: TryFrom<u64>>(
     move |text| {
         let value = text.parse().ok().filter(|value| (least..=most).contains(value));
         value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| {
-            let bounds =
-                if most == u64::MAX { format!("from {least} on") } else { format!("{least} to {most}") };
-            UnitError::new(format!("it is no whole number {bounds}"), example)
+            let bounds = if most == u64::MAX {
+                format!("of at least {least}")
+            } else {
+                format!("from {least} to {most}")
+            };
+            UnitError::new(format!("must be a whole number {bounds}"), example)
         })
     }
 }
@@ -30,15 +33,15 @@ pub fn source(text: &str) -> Result<IpAddr, UnitError> {
     })
 }
 
-/// Without an address only this host may look.
+/// A bare port means loopback.
 pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
     let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
     let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     here.or(text.parse().ok())
-        .ok_or_else(|| UnitError::new("it is no address with a port, and no port", "127.0.0.1:8081"))
+        .ok_or_else(|| UnitError::new("must be a port, or an address with a port", "127.0.0.1:8081"))
 }
 
-/// A number from 1 on, which is no share, is in percent.
+/// A number of at least 1 is in percent.
 pub fn decay(text: &str) -> Result<Probability, UnitError> {
     let percent = text.parse::<f64>().is_ok_and(|number| number >= 1.0);
     let share: Probability = if percent { format!("{text}%").parse()? } else { text.parse()? };
@@ -49,13 +52,21 @@ pub fn decay(text: &str) -> Result<Probability, UnitError> {
     }
 }
 
-/// Reads probes a second as the interval between them.
+/// Reads probes per second as the interval between them.
 pub fn rate(text: &str) -> Result<Interval, UnitError> {
     const SECOND: i64 = 1_000_000_000;
-    let none = || UnitError::new("it is no rate from 1 probe a second to 10M", "200k");
+    let none = || UnitError::new("must be a rate from 1 to 10M probes per second", "200k");
     let per_second: ByteSize = text.parse().map_err(|_| none())?;
     let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
     Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
+}
+
+/// A time in whole seconds, as in `1m`.
+pub fn whole_seconds(text: &str) -> Result<NonZero<u64>, UnitError> {
+    const SECOND: i64 = 1_000_000_000;
+    let nanos = parse_duration(text)?.as_nanos();
+    let seconds = u64::try_from(nanos / SECOND).ok().filter(|_| nanos % SECOND == 0).and_then(NonZero::new);
+    seconds.ok_or_else(|| UnitError::new("must be a time in whole seconds", "1m"))
 }
 
 #[cfg(test)]
@@ -63,7 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decay_from_1_on_is_in_percent() {
+    fn a_report_interval_is_in_whole_seconds() {
+        for (text, seconds) in [("1m", 60), ("1", 1), ("90s", 90), ("1.5m", 90), ("2h", 7200)] {
+            assert_eq!(whole_seconds(text).unwrap().get(), seconds, "{text}");
+        }
+        for text in ["0", "0.5", "1500ms", "-1", "x"] {
+            assert!(whole_seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_decay_of_at_least_1_is_in_percent() {
         for (text, share) in [("3", 0.03), ("1", 0.01), ("50", 0.5), ("0.05", 0.05), ("5%", 0.05)] {
             assert!((decay(text).unwrap().get() - share).abs() < 1e-12, "{text}");
         }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod delay;
+mod host;
 mod loss;
 mod seconds;
 #[cfg(test)]
@@ -47,6 +48,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     let all = detail == Detail::All;
     lines.extend(loss::in_time(run, summary));
     lines.extend(loss::losses(summary));
+    lines.extend(host::busy_hosts(run));
     lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
     if all {
         lines.extend(loss::loss_runs(summary));
@@ -226,6 +228,24 @@ mod tests {
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }
+    }
+
+    #[test]
+    fn a_busy_host_stands_beside_the_losses() {
+        use crate::host::Figures;
+        use crate::record::Hosts;
+        let steal = |second| Figures {
+            second,
+            steal_share: Some(if second > 7 { 0.12 } else { 0.0 }),
+            ..Figures::default()
+        };
+        let hosts = Hosts { client: (1..=10).map(steal).collect(), server: None };
+        let run = Run { hosts: Some(hosts), ..specimens::run() };
+        let lines = summary(&run, &good(), &[], Detail::Usual);
+        assert_eq!(lines[5], "the client's host was busy in 3 of 10 s: steal 12 %");
+        let quiet = Hosts { client: (1..=7).map(steal).collect(), server: None };
+        let run = Run { hosts: Some(quiet), ..specimens::run() };
+        assert!(!summary(&run, &good(), &[], Detail::Usual).concat().contains("busy"));
     }
 
     #[test]

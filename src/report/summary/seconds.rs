@@ -6,13 +6,16 @@ use crate::stats::Second;
 /// A run of more seconds is shown without its table.
 pub const SECONDS_IN_TABLE: usize = 30;
 
-/// A second in the middle of a run with many probes.
+/// A row in the middle of a run with many probes, or with `--every`.
 pub fn second_line(second: &Second) -> String {
+    let seconds = match second.length.get() {
+        1 => format!("second {}", second.second),
+        length => format!("seconds {}-{}", second.second, second.second + length - 1),
+    };
     let outcomes = second.outcomes;
     let delay = second.delay.map_or("-".to_owned(), |delay| milliseconds(delay.mean));
     format!(
-        "second {}: {} sent, {} on time, {} late, {} lost, {} both ways, mean delay {delay}",
-        second.second,
+        "{seconds}: {} sent, {} on time, {} late, {} lost, {} both ways, mean delay {delay}",
         outcomes.sent(),
         outcomes.on_time,
         outcomes.late(),

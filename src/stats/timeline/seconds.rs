@@ -1,16 +1,20 @@
-//! The run second by second, a row each, empty seconds included.
+//! The run second by second, a row each, empty seconds included; or by intervals of several seconds.
 //!
 //! A probe belongs to the second in which it was sent. Probes are sent in the order of sequence, so a
-//! second is complete when a later one begins, and only one is kept.
+//! row is complete when a later one begins, and only one is kept.
+
+use std::num::NonZero;
 
 use crate::probe::Resolved;
 use crate::stats::{OutcomeCounts, Quantiles};
 use crate::time::Duration;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Second {
-    /// From 1.
+    /// From 1; of an interval its first.
     pub second: u64,
+    /// How many seconds this is the row of.
+    pub length: NonZero<u64>,
     pub outcomes: OutcomeCounts,
     /// Payload of the replies on time.
     pub bytes: u64,
@@ -26,16 +30,25 @@ pub struct Delay {
     pub max: Duration,
 }
 
+impl Default for Second {
+    fn default() -> Self {
+        let length = NonZero::<u64>::MIN;
+        Self { second: 0, length, outcomes: OutcomeCounts::default(), bytes: 0, delay: None }
+    }
+}
+
 impl Second {
     /// There and back, so each byte that came back counts twice.
     pub fn throughput_bps(&self) -> u64 {
-        self.bytes.saturating_mul(16)
+        self.bytes.saturating_mul(16) / self.length
     }
 }
 
 #[derive(Clone, Debug)]
 pub struct Seconds {
     open: Second,
+    /// The newest second of the open row.
+    newest: u64,
     delays: Quantiles,
 }
 
@@ -47,20 +60,29 @@ impl Default for Seconds {
 
 impl Seconds {
     pub fn new() -> Self {
-        Self::starting(1)
+        Self::of_length(NonZero::<u64>::MIN)
     }
 
-    /// Takes the next probe. Returns the seconds that it completes, in order. A probe of a second
+    /// A row for every `length` seconds.
+    pub fn of_length(length: NonZero<u64>) -> Self {
+        Self::starting(1, length)
+    }
+
+    /// Takes the next probe. Returns the rows that it completes, in order. A probe of a row
     /// already complete counts in the open one: this happens to a probe that never left, which has only
     /// its due time.
     pub fn record(&mut self, probe: &Resolved) -> Completed {
         let second = probe.second();
-        let completed = if second > self.open.second {
-            let after = std::mem::replace(self, Self::starting(second));
-            Completed { empty: after.open.second + 1..second, first: Some(after.open()) }
+        let length = self.open.length;
+        let completed = if second >= self.open.second + length.get() {
+            let first = (second - 1) / length * length.get() + 1;
+            let before = std::mem::replace(self, Self::starting(first, length));
+            let empty = (before.open.second + length.get()..first).step_by(length.get() as usize);
+            Completed { empty, length, first: Some(before.complete()) }
         } else {
-            Completed { first: None, empty: 0..0 }
+            Completed { first: None, length, empty: (0..0).step_by(1) }
         };
+        self.newest = self.newest.max(second);
         self.open.outcomes.record(probe);
         if let Some(rtt) = probe.on_time() {
             self.open.bytes += u64::from(probe.size);
@@ -69,29 +91,37 @@ impl Seconds {
         completed
     }
 
-    /// The second that no probe has completed yet, as it stands.
+    /// The row that no probe has completed yet, as it stands and as long as there were probes.
     pub fn open(&self) -> Second {
+        let length = NonZero::new(self.newest + 1 - self.open.second);
+        Second { length: length.unwrap_or(NonZero::<u64>::MIN), ..self.complete() }
+    }
+
+    fn complete(&self) -> Second {
         Second { delay: delay(&self.delays), ..self.open }
     }
 
-    fn starting(second: u64) -> Self {
-        Self { open: Second { second, ..Second::default() }, delays: Quantiles::new() }
+    fn starting(second: u64, length: NonZero<u64>) -> Self {
+        let open = Second { second, length, ..Second::default() };
+        Self { open, newest: second, delays: Quantiles::new() }
     }
 }
 
-/// The seconds that a probe completed: one with probes in it, then those in which none was sent.
+/// The rows that a probe completed: one with probes in it, then those in which none was sent.
 #[derive(Clone, Debug)]
 #[must_use = "a row is handed out once"]
 pub struct Completed {
     first: Option<Second>,
-    empty: std::ops::Range<u64>,
+    length: NonZero<u64>,
+    empty: std::iter::StepBy<std::ops::Range<u64>>,
 }
 
 impl Iterator for Completed {
     type Item = Second;
 
     fn next(&mut self) -> Option<Second> {
-        let empty = |second| Second { second, ..Second::default() };
+        let length = self.length;
+        let empty = |second| Second { second, length, ..Second::default() };
         self.first.take().or_else(|| self.empty.next().map(empty))
     }
 }
@@ -161,6 +191,22 @@ mod tests {
         assert_eq!(rows[1..3], [empty(2), empty(3)]);
         assert_eq!((rows[1].throughput_bps(), rows[1].delay), (0, None));
         assert_eq!((rows[3].second, counts(&rows[3])), (4, [1, 0, 1, 0]));
+    }
+
+    #[test]
+    fn a_row_of_several_seconds_counts_all_their_probes_and_the_last_one_is_shorter() {
+        let mut rows = Vec::new();
+        let mut minutes = Seconds::of_length(NonZero::new(60).unwrap());
+        for second in (1..=60).chain([181, 183]) {
+            let at = Duration::from_secs(second - 1);
+            rows.extend(minutes.record(&Resolved { due: at, sent: Some(at), size: 500, ..on_time(second) }));
+        }
+        rows.push(minutes.open());
+        let lengths: Vec<_> =
+            rows.iter().map(|row| (row.second, row.length.get(), row.outcomes.on_time)).collect();
+        assert_eq!(lengths, [(1, 60, 60), (61, 60, 0), (121, 60, 0), (181, 3, 2)]);
+        assert_eq!(rows[0].throughput_bps(), 8_000);
+        assert_eq!(rows[0].delay.unwrap().p50, Duration::from_millis(30));
     }
 
     #[test]

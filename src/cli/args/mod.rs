@@ -1,0 +1,181 @@
+//! The arguments of every command. Each command decides what they mean.
+
+pub mod legacy_flags;
+mod ping;
+mod serve;
+mod shared;
+mod values;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report::compare::MarginPart;
+
+pub use ping::{Fail, Fragment, Ping, Timer};
+pub use serve::{Impair, Serve, TextFrom};
+pub use shared::Destination;
+
+#[derive(Debug, Parser)]
+#[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Help on a topic: udpecho help impairments, the grammar of --delay, --loss, --impair ...\n\
+                        \n\
+                        Exit codes: 0 at least one reply; 1 no reply, or no server answers; 2 usage, name, socket or\n\
+                        file error; 3 a --fail threshold was not kept; 130 second interrupt."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer probes, with random delay and loss unless --clean
+    Serve(Serve),
+    /// Measure the path to a server; without a host, to one started here
+    Ping(Ping),
+    /// Find the largest datagram that the path carries without fragments, in each direction
+    FindSize(FindSize),
+    /// Make a key for --key-file of serve and ping
+    Keygen(Keygen),
+    /// List the impairments that serve --profile knows, with their numbers
+    #[command(after_help = "\
+Examples:
+  udpecho profiles
+  udpecho serve --profile wifi
+  udpecho ping --impair \"lte loss=5%\"")]
+    Profiles,
+    /// Print a sample scenario, for serve --scenario
+    #[command(after_help = "\
+Examples:
+  udpecho scenario > bad-hour.toml
+  udpecho serve --scenario bad-hour.toml
+  udpecho serve --scenario bad-hour.toml --impair-seed 7")]
+    Scenario,
+    /// Print the JSON schema of an output: run.json, a line of --json-stream, or find-size --json
+    Schema(Schema),
+    /// Draw a recorded run again, and print its summary
+    Report(Report),
+    /// Show what changed between recorded runs
+    Compare(Compare),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho find-size 192.0.2.7
+  udpecho find-size --json 192.0.2.7:9000
+  udpecho find-size -6 --key-file udpecho.key example.net")]
+pub struct FindSize {
+    #[command(flatten)]
+    pub destination: Destination,
+    /// Print a JSON object instead of a line; udpecho schema size describes it
+    #[arg(help_heading = "Display", long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho schema > run.schema.json
+  udpecho schema events
+  udpecho schema size")]
+pub struct Schema {
+    /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json
+    #[arg(value_name = "OUTPUT", default_value = "run")]
+    pub which: Which,
+}
+
+/// The output that a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    Run,
+    Events,
+    Size,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho keygen -o udpecho.key
+  udpecho serve --key-file udpecho.key
+  udpecho ping --key-file udpecho.key 192.0.2.7")]
+pub struct Keygen {
+    /// File to write, readable by its owner only; never overwrites an existing file [default: print the key]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho report results/evening
+  udpecho report results/evening --format html
+  udpecho report results/evening -o evening.svg --dark")]
+pub struct Report {
+    /// Folders of recorded runs
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// File for the report; - is standard output [default: report.png in the folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file that -o names if it exists
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// A picture, a vector drawing, or a page with tables [default: by the name of FILE, else png]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Dark background; without it a page follows the reader's preference
+    #[arg(long)]
+    pub dark: bool,
+}
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Png,
+    Svg,
+    Html,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Html => "html",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho compare results/before results/after
+  udpecho compare results/before results/after --fail-regression --margin 10% --margin 1ms
+  udpecho compare results/before results/after --json > compare.json")]
+pub struct Compare {
+    /// Folders of recorded runs; each is compared with the first
+    #[arg(value_name = "RUN", required = true, num_args = 2..=8)]
+    pub runs: Vec<PathBuf>,
+    /// File for the picture, .png or .svg; - is standard output [default: compare.png; none with --json]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the comparison as JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// Replace the picture if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// Dark background
+    #[arg(long)]
+    pub dark: bool,
+    /// Smallest change that counts: a share of the first run's value, a time for delays, or both, each with
+    /// its own --margin [default: 5% and 50us]
+    #[arg(long, value_name = "MARGIN")]
+    pub margin: Vec<MarginPart>,
+    /// Exit with 3 if loss or RTT is worse by the margin
+    #[arg(long)]
+    pub fail_regression: bool,
+}

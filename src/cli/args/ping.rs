@@ -1,0 +1,184 @@
+//! The arguments of `udpecho ping`.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::shared::{Destination, SERVER};
+use super::values::{decay, http_address, number, rate, whole_seconds};
+use crate::units::{ByteSize, Interval, Probability};
+
+const PROBES: &str = "Probes";
+const SOCKET: &str = "Socket";
+const RECORD: &str = "Record";
+const DISPLAY: &str = "Display";
+
+/// How the client waits for the send time of a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Timer {
+    Sleep,
+    #[default]
+    Hybrid,
+    Busy,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho ping -n 100 -i 10ms 192.0.2.7
+  udpecho ping --rate 10k -w 30 -o results/evening 192.0.2.7
+  udpecho ping -i 100ms --every 1m 192.0.2.7
+  udpecho ping --json --fail-loss 1% -n 1000 -i 5ms 192.0.2.7 > run.json")]
+#[command(group = ArgGroup::new("written").args(["output", "csv"]).multiple(true))]
+pub struct Ping {
+    #[command(flatten)]
+    pub destination: Destination,
+    /// Number of probes [default: until interrupted]
+    #[arg(help_heading = PROBES, short = 'n', short_alias = 'c', long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX, "100"))]
+    pub count: Option<u64>,
+    /// Time between probes, in seconds, or as in 500ms, 20us [default: 1, with -f 100us]
+    #[arg(help_heading = PROBES, short, long, value_name = "TIME", allow_negative_numbers = true)]
+    pub interval: Option<Interval>,
+    /// Probes per second instead of -i, as in 200k; above 200k, sent in batches (GSO)
+    #[arg(help_heading = PROBES, long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
+    pub rate: Option<Interval>,
+    /// How to wait for send times: sleep is cheap and 10 to 150 us late, hybrid spins shortly before, busy never
+    /// sleeps
+    #[arg(help_heading = PROBES, long, value_name = "HOW", default_value = "hybrid")]
+    pub timer: Timer,
+    /// Bytes of UDP payload, as in 512, 1k, 1Ki
+    #[arg(help_heading = PROBES, short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
+    pub size: ByteSize,
+    /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
+    #[arg(help_heading = PROBES, long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
+    pub decay: Option<Probability>,
+    /// Make intervals random, so that periodic events cannot alias with fixed-interval probes: --min-interval
+    /// plus an exponential time, with -i as the mean of both together
+    #[arg(help_heading = PROBES, long, conflicts_with = "decay")]
+    pub poisson: bool,
+    /// Seed, for repeatable intervals [default: a random one; run.json has it]
+    #[arg(help_heading = PROBES, long, value_name = "SEED", requires = "poisson")]
+    pub poisson_seed: Option<u64>,
+    /// Shortest interval of --decay and --poisson [default: 100us; with --poisson a tenth of -i at most]
+    #[arg(help_heading = PROBES, long, value_name = "TIME")]
+    pub min_interval: Option<Interval>,
+    /// Take kernel transmit timestamps at any rate: more accurate; one extra syscall per probe [default: up to
+    /// 10,000 probes per second]
+    #[arg(help_heading = PROBES, long)]
+    pub tx_stamps: bool,
+    /// Take send times in user space, just before the send call
+    #[arg(help_heading = PROBES, long, conflicts_with = "tx_stamps")]
+    pub no_tx_stamps: bool,
+    /// Time after which a reply is late [default: the interval, until the next probe is due]
+    #[arg(help_heading = PROBES, short = 'W', long, value_name = "TIME", allow_negative_numbers = true)]
+    pub deadline: Option<Interval>,
+    /// Stop sending after this time
+    #[arg(help_heading = PROBES, short = 'w', long, value_name = "TIME", allow_negative_numbers = true)]
+    pub total: Option<Interval>,
+    /// Path MTU discovery: do sets don't-fragment, dont allows fragments
+    #[arg(help_heading = SOCKET, short = 'M', value_name = "do|dont")]
+    pub fragment: Option<Fragment>,
+    /// Speak the text dialect, for servers that know no other
+    #[arg(help_heading = SERVER, long, conflicts_with = "key_file")]
+    pub text: bool,
+    /// Request impairments for this session, as in "wifi loss=5%"; a server grants it with --client-impair, the one
+    /// inside this process always
+    #[arg(help_heading = SERVER, long, value_name = "SPEC", conflicts_with = "text")]
+    pub impair: Option<String>,
+    /// Wait until a server answers; implied by --tui and --http
+    #[arg(help_heading = SERVER, long)]
+    pub wait: bool,
+    /// Ask the server to stop at the end; serve --allow-stop obeys
+    #[arg(help_heading = SERVER, long)]
+    pub stop_server: bool,
+    /// Folder for the record [default: results/START-HOST]
+    #[arg(help_heading = RECORD, short, long, value_name = "DIR", conflicts_with = "no_record")]
+    pub output: Option<PathBuf>,
+    /// Replace an existing run in the folder, or the file of --csv
+    #[arg(help_heading = RECORD, long, requires = "written")]
+    pub force: bool,
+    /// Record nothing
+    #[arg(help_heading = RECORD, long)]
+    pub no_record: bool,
+    /// Largest size of probes.csv; beyond it rows are left out, while seconds.csv and the summary stay complete
+    #[arg(help_heading = RECORD, long, value_name = "BYTES", default_value = "1Gi")]
+    pub record_limit: ByteSize,
+    /// Record no figures of this host: CPU steal, full socket buffers and the like, once a second
+    #[arg(help_heading = RECORD, long)]
+    pub no_host_figures: bool,
+    /// Print the header and the summary only
+    #[arg(help_heading = DISPLAY, short, long)]
+    pub quiet: bool,
+    /// Print all statistics
+    #[arg(help_heading = DISPLAY, short, long)]
+    pub verbose: bool,
+    /// Report per TIME instead of per probe, as in 1m, in whole seconds: in the lines, the table, --json-stream and
+    /// --csv
+    #[arg(help_heading = DISPLAY, long, value_name = "TIME", value_parser = whole_seconds)]
+    pub every: Option<NonZero<u64>>,
+    /// Print the time before each line, in seconds since 1970
+    #[arg(help_heading = DISPLAY, short = 'D', long)]
+    pub timestamps: bool,
+    /// Report probes that have no answer when the next one leaves
+    #[arg(help_heading = DISPLAY, short = 'O', long)]
+    pub outstanding: bool,
+    /// Flood: print a dot per probe, erased by its reply, instead of lines
+    #[arg(help_heading = DISPLAY, short = 'f', long)]
+    pub flood: bool,
+    /// Show the run on a full screen: chart, losses, histogram, percentiles; ? shows its keys
+    #[arg(help_heading = DISPLAY, long, conflicts_with_all = ["flood", "json", "json_stream"])]
+    pub tui: bool,
+    /// Serve a live web page, /metrics for Prometheus and /api/run.json; a bare port binds to localhost
+    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
+    /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
+    /// can be given several times
+    #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
+    pub http_host: Vec<String>,
+    #[command(flatten)]
+    pub export: Export,
+    #[command(flatten)]
+    pub fail: Fail,
+}
+
+/// Output for programs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For programs")]
+pub struct Export {
+    /// Print one JSON object at the end, the same as run.json, and no text; with -v the text goes to stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Print a JSON object per line as things happen: start, probe, interval (a second, or --every), note, end
+    #[arg(long)]
+    pub json_stream: bool,
+    /// Write the rows of probes.csv to this file too, or with --every a row per interval; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+/// Thresholds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Thresholds: exit code 3 if one is not kept")]
+pub struct Fail {
+    /// Fail if a larger share is lost or late
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub fail_loss: Option<Probability>,
+    /// Fail if the 99th percentile of the RTT is longer
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fail_p99: Option<Interval>,
+    /// Fail if the jitter (RFC 3550) at the end is longer
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub fail_jitter: Option<Interval>,
+    /// Fail if a larger share of the replies is reordered (RFC 4737)
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub fail_reorder: Option<Probability>,
+}
+
+/// Whether a datagram that is longer than a link carries is split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fragment {
+    Do,
+    Dont,
+}

@@ -1,0 +1,190 @@
+//! The arguments of `udpecho serve`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::shared::Io;
+use super::values::{http_address, number};
+use crate::time::Duration;
+use crate::units::{ByteSize, parse_duration};
+
+const LISTENING: &str = "Listening";
+const IMPAIRMENTS: &str = "Impairments (udpecho help impairments has the whole grammar)";
+const ACCESS: &str = "Access";
+const LIMITS: &str = "Limits";
+const RUNNING: &str = "Running";
+const DISPLAY: &str = "Display";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TextFrom {
+    /// Loopback, link-local and private addresses
+    #[default]
+    Private,
+    Any,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho serve --clean
+  udpecho serve --delay normal:50ms+-10ms --loss gilbert:p=1%,r=25%
+  udpecho serve -p 9000 --profile wifi --http 8081
+
+Loop guard: 256 datagrams in a row that repeat the last reply to their address, in turn with the replies, are
+a loop between echo servers, and one reply is withheld (loop_guard). A stop-and-wait client whose payload never
+changes loses one reply in 256.")]
+pub struct Serve {
+    /// UDP port to listen on; 0 takes a free one, and the first line names it
+    #[arg(help_heading = LISTENING, short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(0, 65_535, "8080"))]
+    pub port: u16,
+    /// Address to listen on [default: all addresses]
+    #[arg(help_heading = LISTENING, short, long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// IPv4 only
+    #[arg(help_heading = LISTENING, short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only
+    #[arg(help_heading = LISTENING, short = '6')]
+    pub ipv6: bool,
+    #[command(flatten)]
+    pub impair: Impair,
+    /// Allow clients to request impairments for their own sessions (ping --impair)
+    #[arg(help_heading = IMPAIRMENTS, long)]
+    pub client_impair: bool,
+    /// Seed of the impairments: every session gets the same ones
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SEED")]
+    pub impair_seed: Option<u64>,
+    /// Allow clients to stop the server (ping --stop-server)
+    #[arg(help_heading = ACCESS, long)]
+    pub allow_stop: bool,
+    /// Which text clients to answer; replies of the text dialect are longer than its requests, so that a forged
+    /// source address is sent more than the attacker sends
+    #[arg(help_heading = ACCESS, long, value_name = "FROM", default_value = "private")]
+    pub text_from: TextFrom,
+    /// Answer datagrams from service ports too: those below 1024, mDNS, SSDP, SIP and the like
+    #[arg(help_heading = ACCESS, long)]
+    pub allow_low_ports: bool,
+    /// File with a key, as udpecho keygen writes it: the server answers only clients with this key [default: the
+    /// key in UDPECHO_KEY, if set]
+    #[arg(help_heading = ACCESS, long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Largest probe to accept, in bytes of UDP payload
+    #[arg(help_heading = LIMITS, long, value_name = "BYTES", default_value = "65527")]
+    pub max_size: ByteSize,
+    /// After a stop request, keep sending held replies for this long
+    #[arg(help_heading = RUNNING, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub drain: Duration,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Server threads; each gets an equal share of the clients and of the limits
+    #[arg(help_heading = RUNNING, long, value_name = "N", default_value = "1")]
+    pub threads: NonZero<usize>,
+    /// Spin instead of sleeping: lower latency; uses a whole core
+    #[arg(help_heading = RUNNING, long)]
+    pub busy_poll: bool,
+    /// Take no kernel receive timestamps unless replies are held: 3 % faster, but clients cannot tell the server's
+    /// processing time from the network's delay
+    #[arg(help_heading = RUNNING, long)]
+    pub no_stamps: bool,
+    /// The default now
+    #[arg(help_heading = RUNNING, long, hide = true, conflicts_with = "no_stamps")]
+    pub stamps: bool,
+    /// Print nothing but errors
+    #[arg(help_heading = DISPLAY, short, long)]
+    pub quiet: bool,
+    /// Show traffic and clients on a full screen; ? shows its keys
+    #[arg(help_heading = DISPLAY, long)]
+    pub tui: bool,
+    /// Serve a web page that shows the same, and /metrics for Prometheus; a bare port binds to localhost
+    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
+    /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
+    /// can be given several times
+    #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
+    pub http_host: Vec<String>,
+    #[arg(long, hide = true, default_value = "native")]
+    pub io: Io,
+}
+
+/// Limits of memory and rate. The totals at the end say how often each one was hit.
+#[derive(Debug, Args)]
+#[command(next_help_heading = LIMITS)]
+pub struct Limits {
+    /// Memory for held replies, about 110 bytes each besides their payload; further probes are refused, and their
+    /// clients are told
+    #[arg(long, value_name = "BYTES", default_value = "512Mi")]
+    pub max_held: ByteSize,
+    /// Memory for probe history, from which clients learn the causes of losses; a source gets a quarter at most,
+    /// and the least active sessions lose theirs first
+    #[arg(long, alias = "max-fates", value_name = "BYTES", default_value = "256Mi")]
+    pub max_history: ByteSize,
+    /// Sessions at once
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    pub max_sessions: usize,
+    /// Sessions at once per source: an IPv4 address, or an IPv6 /64 network
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_source_sessions: usize,
+    /// Longest idle time of a session, even if its client asks for more; clients are told
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    pub max_idle: Duration,
+    /// Text clients at once
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_text_clients: usize,
+    /// Probes per second and session; clients are told, also which probes were refused [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub session_rate: Option<u32>,
+    /// Datagrams per second from one source outside of sessions: handshakes, text, plain echo
+    #[arg(long, value_name = "N", default_value_t = 20_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub source_rate: u32,
+    /// The same from all sources together: the rate limit of unverified peers
+    #[arg(long, alias = "stranger-rate", value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub unverified_rate: u32,
+    /// Datagrams per second from all clients, those with sessions included [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
+    pub max_rate: Option<u32>,
+    /// Error lines per second on stderr; further errors are counted
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub max_log_lines: u32,
+}
+
+/// Impairments. Naming any starts from clean; with --profile it changes the profile.
+#[derive(Debug, Args)]
+#[command(next_help_heading = IMPAIRMENTS)]
+pub struct Impair {
+    /// Inject nothing: the same as --profile clean
+    #[arg(long, conflicts_with = "profile")]
+    pub clean: bool,
+    /// Named impairments, which the flags below change; udpecho profiles lists them [default: classic, or clean if
+    /// an impairment is named below]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Delay of each reply: uniform:0.1ms..500ms, normal:50ms+-10ms, exponential:20ms, empirical:FILE ...
+    #[arg(long, value_name = "DELAY")]
+    pub delay: Option<String>,
+    /// Loss: 10%, gilbert:p=1%,r=25%, nth:10, bursts:..., trace:FILE
+    #[arg(long, value_name = "LOSS")]
+    pub loss: Option<String>,
+    /// Share of probes to answer twice
+    #[arg(long, value_name = "SHARE")]
+    pub duplicate: Option<String>,
+    /// Probability of flipping one payload bit
+    #[arg(long, value_name = "SHARE")]
+    pub corrupt: Option<String>,
+    /// Share to hold back so that later ones overtake: 1%,by=10ms
+    #[arg(long, value_name = "REORDER")]
+    pub reorder: Option<String>,
+    /// Rate of a bottleneck, and its queue: 2Mbit,queue=64k
+    #[arg(long, value_name = "RATE")]
+    pub rate: Option<String>,
+    /// Direction to impair: up (before the server counts the probe), down (the reply), or both
+    #[arg(long, value_name = "up|down|both")]
+    pub direction: Option<String>,
+    /// File with impairments that change over time, as udpecho scenario prints one
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "clean", "profile", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "direction",
+    ])]
+    pub scenario: Option<PathBuf>,
+}

@@ -1,0 +1,68 @@
+//! Prints documents: the grammar of impairments, a sample scenario, the JSON schemas.
+
+use std::ffi::OsString;
+
+use super::find_size;
+use crate::cli::args::Which;
+use crate::cli::exit::Exit;
+use crate::cli::printer::Printer;
+
+const IMPAIRMENTS: &str = include_str!("impairments.txt");
+const SCENARIO: &str = include_str!("../../../contrib/scenario.toml");
+
+/// `udpecho help impairments`: a topic, not a command.
+pub fn is_help_on_impairments(typed: &[OsString]) -> bool {
+    matches!(typed, [_, help, topic] if help == "help" && topic == "impairments")
+}
+
+pub fn impairments() -> anyhow::Result<Exit> {
+    print(IMPAIRMENTS)
+}
+
+pub fn scenario() -> anyhow::Result<Exit> {
+    print(SCENARIO)
+}
+
+pub fn schema(which: Which) -> anyhow::Result<Exit> {
+    print(match which {
+        Which::Run => crate::record::RUN_SCHEMA,
+        Which::Events => crate::record::EVENTS_SCHEMA,
+        Which::Size => find_size::SCHEMA,
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<Exit> {
+    let printer = Printer::start(|| {})?;
+    text.lines().for_each(|line| printer.line(line));
+    printer.finish_checked()?;
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::impair::Impairment;
+
+    /// The parser accepts every example in the grammar.
+    #[test]
+    fn the_grammar_of_impairments_is_that_of_the_parser() {
+        let mut key = "";
+        let mut read = 0;
+        for line in IMPAIRMENTS.lines().skip_while(|line| !line.starts_with("delay:")) {
+            if let Some((name, rest)) = line.split_once(": ").filter(|_| !line.starts_with(' ')) {
+                key = name;
+                let example = rest.split_whitespace().find(|word| word.starts_with(&format!("{key}=")));
+                if let Some(example) = example.map(|word| word.trim_end_matches(',')) {
+                    example.parse::<Impairment>().unwrap_or_else(|error| panic!("{example}: {error}"));
+                    read += 1;
+                }
+            } else if line.starts_with("  ") && !line.contains("FILE") {
+                let example = line.split_whitespace().last().unwrap();
+                let spec = format!("{key}={example}");
+                spec.parse::<Impairment>().unwrap_or_else(|error| panic!("{spec}: {error}"));
+                read += 1;
+            }
+        }
+        assert_eq!(read, 17);
+    }
+}

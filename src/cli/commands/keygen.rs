@@ -1,0 +1,34 @@
+//! `udpecho keygen`: a new key, in a file or on standard output.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::cli::args::Keygen;
+use crate::cli::exit::Exit;
+use crate::cli::printer::Printer;
+use crate::net::random_bytes;
+
+pub fn run(arguments: &Keygen) -> anyhow::Result<Exit> {
+    let secret: [u8; 32] = random_bytes().context("no randomness from the operating system")?;
+    let mut key = String::new();
+    for byte in secret {
+        write!(key, "{byte:02x}").context("cannot format the key")?;
+    }
+    match &arguments.output {
+        Some(file) => write(file, &key).with_context(|| format!("cannot write {}", file.display()))?,
+        None => Printer::start(|| {})?.line(key),
+    }
+    Ok(Exit::Success)
+}
+
+fn write(file: &Path, key: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    writeln!(options.open(file)?, "{key}")
+}

@@ -1,0 +1,10 @@
+//! One file per command.
+
+pub mod compare;
+pub mod documents;
+pub mod find_size;
+pub mod keygen;
+pub mod ping;
+pub mod profiles;
+pub mod report;
+pub mod serve;

@@ -1,0 +1,127 @@
+//! `udpecho report`: draws and summarises a recorded run again, from its files alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use crate::cli::args::{Format, Report};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::printer::{Printer, remark};
+use crate::record::{Clock, Folder, PICTURE, Run, Summary};
+use crate::report::{self, ChartData, Detail, Theme, chart, png};
+use crate::stats::Second;
+
+pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
+    let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
+    if arguments.output.is_some() && arguments.runs.len() > 1 {
+        bail!("-o names one report, and {} runs are given", arguments.runs.len());
+    }
+    let output =
+        arguments.output.as_deref().map(|path| Output::new_file(path, arguments.force)).transpose()?;
+    let format = arguments.format.unwrap_or_else(|| by_ending(output.as_ref()));
+    for path in &arguments.runs {
+        let folder = Folder::open(path)?;
+        let run = RecordedRun::read(&folder)?;
+        let report = run.report(format, theme)?;
+        let written = match &output {
+            Some(Output::Stdout) => {
+                Output::Stdout.write(&report)?;
+                continue;
+            }
+            Some(Output::File(file)) => {
+                Output::File(file.clone()).write(&report)?;
+                file.clone()
+            }
+            None => folder.write(&format!("report.{}", format.name()), &report)?,
+        };
+        run.print()?;
+        print_path(&written);
+    }
+    Ok(Exit::Success)
+}
+
+fn by_ending(output: Option<&Output>) -> Format {
+    match output.and_then(Output::ending).as_deref() {
+        Some("svg") => Format::Svg,
+        Some("html" | "htm") => Format::Html,
+        _ => Format::Png,
+    }
+}
+
+/// Draws the picture of a run into its folder.
+pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
+    let picture = RecordedRun::read(folder)?.report(Format::Png, theme)?;
+    Ok(folder.write(PICTURE, &picture)?)
+}
+
+/// Prints the path on stderr, since it is no result.
+pub fn print_path(picture: &Path) {
+    remark(picture.display());
+}
+
+/// A run, read from its folder.
+struct RecordedRun {
+    run: Run,
+    data: ChartData,
+    seconds: Vec<Second>,
+    /// The last row of `probes.csv` was incomplete.
+    truncated: bool,
+}
+
+impl RecordedRun {
+    fn read(folder: &Folder) -> anyhow::Result<Self> {
+        let mut run = folder.read_run()?;
+        let mut data = ChartData::new(&run);
+        let mut seconds = Vec::new();
+        let truncated = folder.each_probe(|probe| {
+            data.push(probe, |second| {
+                // One more than the table shows tells that it would be too long.
+                if seconds.len() <= report::SECONDS_IN_TABLE {
+                    seconds.push(*second);
+                }
+            });
+        })?;
+        run.clock = Clock::of(&data.statistics);
+        seconds.extend(data.statistics.last_second());
+        Ok(Self { run, data, seconds, truncated })
+    }
+
+    fn report(&self, format: Format, theme: Theme) -> anyhow::Result<Vec<u8>> {
+        let (run, data) = (&self.run, &self.data);
+        Ok(match format {
+            Format::Png => png::rasterise(&chart::svg(run, data, theme))?,
+            Format::Svg => chart::svg(run, data, theme).into_bytes(),
+            Format::Html => report::html(run, data, theme).into_bytes(),
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let printer = Printer::start(|| {})?;
+        self.notes().into_iter().for_each(|note| printer.line(format!("note: {note}")));
+        let summary = Summary::of(&self.data.statistics);
+        let lines = report::summary(&self.run, &summary, &self.seconds, Detail::All);
+        lines.iter().for_each(|line| printer.paragraph(line));
+        printer.finish_checked()
+    }
+
+    /// What the record lacks.
+    fn notes(&self) -> Vec<String> {
+        let rows = self.data.statistics.outcomes.probes();
+        let recorded = self.run.summary.as_ref().map(|summary| summary.sent + summary.send_errors);
+        let mut notes = Vec::new();
+        if self.truncated {
+            notes.push("the last row of probes.csv is incomplete and left out".to_owned());
+        }
+        match recorded {
+            None => notes.push("the run was killed; this is what it had written by then".to_owned()),
+            Some(recorded) if recorded != rows => {
+                notes.push(format!(
+                    "probes.csv holds {rows} of the run's {recorded} probes; the figures are of these"
+                ));
+            }
+            Some(_) => {}
+        }
+        notes
+    }
+}

@@ -1,0 +1,196 @@
+//! `udpecho serve`: starts the server, prints its banner and its totals.
+
+mod error_log;
+mod host_load;
+mod views;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::args::{Serve, TextFrom};
+use crate::cli::exit::Exit;
+use crate::cli::impair::injection;
+use crate::cli::key;
+use crate::cli::printer::Printer;
+use crate::cli::signals;
+use crate::live::ServerModel;
+use crate::net::{Bind, Clock, Control, ServerThreads, Serving, random_bytes};
+use crate::reflect::{self, Counters, Injection, Server, Settings};
+use crate::report;
+use crate::units::ByteSize;
+use error_log::ErrorLog;
+use views::ServerViews;
+
+pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
+    let settings = settings(arguments)?;
+    let injects = describe(&settings);
+    let keyed = settings.key.is_some();
+    let bind = bind(arguments);
+    let clock = Clock::start();
+    let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
+    let mut threads = ServerThreads::bind(arguments.threads, bind, serving(arguments), clock, make)
+        .map_err(|error| refusal(arguments, &error))?;
+    let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    signals::watch(&control, || {}).context("cannot watch for signals")?;
+    let printer = Printer::start(|| {})?;
+    let listens = place(threads.local_addr()?);
+    let model = ServerModel::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
+    let views = ServerViews::start(arguments, model, &printer, &control, clock)?;
+    if !arguments.quiet && !arguments.tui {
+        printer.line(format!("listening on {listens}"));
+        printer.paragraph(&format!("injects {injects}"));
+        if keyed {
+            printer.line("answers only clients with the key");
+        }
+        if arguments.allow_stop {
+            printer.line("any client may stop this server");
+        }
+    }
+    let log = ErrorLog::start(arguments.limits.max_log_lines, arguments.tui, clock)?;
+    threads.on_error(&log.on_error());
+    let probe = views.probe();
+    let ran = threads.run(&control, arguments.drain, |worker, server, now| {
+        probe.update(worker, server, now);
+        log.tick();
+    });
+    let host = views.finish();
+    let counters = ran.context("the server's socket failed")?;
+    if !arguments.quiet {
+        for line in totals(&counters, log.suppressed()) {
+            printer.line(line);
+        }
+        if let Some(host) = host {
+            printer.paragraph(&format!("this host was {host}"));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn serving(arguments: &Serve) -> Serving {
+    Serving {
+        backend: arguments.io.backend(),
+        busy_poll: arguments.busy_poll,
+        stamps: !arguments.no_stamps,
+        share_port: false,
+    }
+}
+
+fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
+    let limits = &arguments.limits;
+    // Each thread gets an equal share.
+    let threads = arguments.threads.get();
+    let rate = |rate: u32| rate.div_ceil(threads as u32);
+    Ok(Settings {
+        injection: injection(&arguments.impair)?,
+        client_impair: arguments.client_impair,
+        impair_seed: arguments.impair_seed,
+        max_size: u32::try_from(arguments.max_size.get()).unwrap_or(u32::MAX),
+        allow_stop: arguments.allow_stop,
+        text_from: match arguments.text_from {
+            TextFrom::Private => reflect::TextFrom::Private,
+            TextFrom::Any => reflect::TextFrom::Any,
+        },
+        allow_low_ports: arguments.allow_low_ports,
+        key: key::find(arguments.key_file.as_deref())?,
+        max_sessions: limits.max_sessions.div_ceil(threads),
+        max_source_sessions: limits.max_source_sessions,
+        max_idle: limits.max_idle,
+        max_text_clients: limits.max_text_clients.div_ceil(threads),
+        max_held_bytes: bytes(limits.max_held) / threads,
+        max_history_bytes: bytes(limits.max_history) / threads,
+        session_rate: limits.session_rate,
+        source_rate: Some(limits.source_rate),
+        unverified_rate: Some(rate(limits.unverified_rate)),
+        max_rate: limits.max_rate.map(rate),
+        unfragmented_replies: arguments.io.backend().forbids_fragments(),
+    })
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.get()).unwrap_or(usize::MAX)
+}
+
+fn describe(settings: &Settings) -> String {
+    match &settings.injection {
+        Injection::Steady(impairment) => report::injection(&impairment.to_string(), settings.impair_seed),
+        Injection::Scenario(scenario) => report::injection(&scenario.to_string(), settings.impair_seed),
+    }
+}
+
+fn bind(arguments: &Serve) -> Bind {
+    match (arguments.bind, arguments.ipv4, arguments.ipv6) {
+        (Some(address), ..) => Bind::At(SocketAddr::new(address, arguments.port)),
+        (None, true, _) => Bind::AnyV4(arguments.port),
+        (None, _, true) => Bind::AnyV6(arguments.port),
+        (None, false, false) => Bind::Any(arguments.port),
+    }
+}
+
+fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
+    let port = arguments.port;
+    let other = if port < u16::MAX { port + 1 } else { port - 1 };
+    let place = match arguments.bind {
+        Some(address) => format!("{address} port {port}"),
+        None => format!("port {port}"),
+    };
+    let hint = match (error.kind(), arguments.bind) {
+        (io::ErrorKind::PermissionDenied, _) if port < 1024 => {
+            "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE; try another, as in -p 8080"
+                .to_owned()
+        }
+        (io::ErrorKind::AddrNotAvailable, Some(address)) => {
+            format!("no interface of this host has the address {address}; 'ip address' lists their addresses")
+        }
+        (io::ErrorKind::AddrInUse, _) => format!("another program uses it; try another, as in -p {other}"),
+        _ => return anyhow!("cannot listen on {place}: {error}"),
+    };
+    anyhow!("cannot listen on {place}: {hint}")
+}
+
+fn place(address: SocketAddr) -> String {
+    let port = address.port();
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("UDP port {port}, all addresses"),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("UDP port {port}, all IPv4 addresses"),
+        address => format!("UDP {address}"),
+    }
+}
+
+/// The closing lines.
+fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
+    let mut lines = vec![format!(
+        "received {} datagrams, sent {}: {} probes, {} text packets, {} plain",
+        counters.received, counters.sent, counters.probes, counters.text_packets, counters.plain_packets
+    )];
+    let odd = [
+        (counters.dropped, "dropped (injected)"),
+        (counters.refused, "refused by a limit"),
+        (counters.unverified_refused, "refused by a limit outside of sessions"),
+        (counters.sessions_denied, "sessions denied: too many"),
+        (counters.evicted, "sessions evicted for others"),
+        (counters.text_denied, "text clients denied: too many"),
+        (counters.malformed, "malformed"),
+        (counters.ignored, "from other servers and services ignored"),
+        (counters.loop_guard, "withheld to end a loop between echo servers (loop_guard)"),
+        (counters.unauthentic, "without the key"),
+        (counters.replayed, "replayed"),
+        (counters.implausible, "with an implausible sequence number"),
+        (counters.forgotten, "of unknown sessions"),
+        (counters.moved, "from a new address of their session"),
+        (counters.overflows, "lost in a full socket buffer"),
+        (counters.truncated, "with truncated control messages"),
+        (counters.send_errors, "could not be sent"),
+        (counters.receive_errors, "errors while receiving"),
+        (counters.held, "still held"),
+        (suppressed_errors, "errors not logged"),
+    ];
+    let odd: Vec<String> =
+        odd.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if !odd.is_empty() {
+        lines.push(odd.join(", "));
+    }
+    lines
+}

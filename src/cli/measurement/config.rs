@@ -1,0 +1,260 @@
+//! The configuration of a run: the server and how to reach it, the settings of the client, the head of the record.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail};
+
+use crate::cli::args::{self, Destination, Fragment, Ping};
+use crate::cli::impair::requested;
+use crate::cli::key;
+use crate::cli::local_server::LocalServer;
+use crate::cli::target::{Family, Target};
+use crate::net::{ClientEngine, Clock, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
+use crate::probe::{Dialect, ServerInfo, Settings};
+use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
+use crate::rng::Seed;
+use crate::schedule::{Decay, Poisson, Schedule};
+use crate::time::Duration;
+use crate::units::Interval;
+use crate::wire::auth::{Key, TAG};
+use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
+
+/// How much longer than the known delays the client waits for a reply.
+const GRACE: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_micros(100);
+const USUAL_INTERVAL: Duration = Duration::from_secs(1);
+const FLOOD_INTERVAL: Duration = Duration::from_micros(100);
+/// The deadline with --rate or -f, where the interval is shorter than any path's RTT.
+const FAST_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The server, resolved.
+pub struct Peer {
+    /// As the user typed it.
+    pub host: String,
+    pub address: SocketAddr,
+}
+
+/// The server of a measurement, and how to reach it.
+pub struct Connection {
+    pub peer: Peer,
+    pub outgoing: Outgoing,
+    pub key: Option<Key>,
+    /// Answers as long as the measurement lasts, where no host was given.
+    local_server: Option<LocalServer>,
+}
+
+impl Connection {
+    /// Resolves the host; without one, starts a server on loopback.
+    pub fn open(
+        destination: &Destination,
+        outgoing: Outgoing,
+        key: Option<Key>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let host = destination.ip.as_ref().or(destination.host.as_ref());
+        let (peer, local_server) = match host {
+            Some(text) => {
+                let target = Target::parse(text, destination.port)?;
+                let family = Family { v4_only: destination.ipv4, v6_only: destination.ipv6 };
+                let address = target.resolve(family)?;
+                (Peer { host: target.host, address }, None)
+            }
+            None if destination.port.is_some() => {
+                bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080")
+            }
+            None => {
+                let server = LocalServer::start(outgoing.backend, key.clone(), clock)?;
+                (Peer { host: "localhost".to_owned(), address: server.address() }, Some(server))
+            }
+        };
+        Ok(Self { peer, outgoing, key, local_server })
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.local_server.is_some()
+    }
+}
+
+/// A run of `ping` as it was asked for.
+pub struct Config<'a> {
+    pub arguments: &'a Ping,
+    argv: Vec<String>,
+    pub clock: Clock,
+    pub connection: Connection,
+    pub settings: Settings,
+    /// Of random intervals.
+    poisson_seed: Option<Seed>,
+}
+
+impl<'a> Config<'a> {
+    pub fn new(arguments: &'a Ping, argv: Vec<String>) -> anyhow::Result<Self> {
+        let clock = Clock::start();
+        // The text dialect has no room for a tag.
+        let key = if arguments.text { None } else { key::find(arguments.destination.key_file.as_deref())? };
+        let connection = Connection::open(&arguments.destination, outgoing(arguments), key, clock)?;
+        // Short enough to type again.
+        let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
+        let poisson_seed = arguments.poisson_seed.or(drawn.map(Seed::from));
+        let settings = settings(arguments, &connection, poisson_seed)?;
+        Ok(Self { arguments, argv, clock, connection, settings, poisson_seed })
+    }
+
+    /// The record of a run that is about to start.
+    pub fn record(&self, engine: &ClientEngine) -> Run {
+        let micros = |time: Duration| time.as_micros_f64();
+        let Self { arguments, connection, settings, .. } = self;
+        let receive_buffer = engine.receive_buffer();
+        Run {
+            schema: SCHEMA,
+            udpecho: env!("CARGO_PKG_VERSION").to_owned(),
+            argv: self.argv.clone(),
+            started: String::new(),
+            environment: Environment {
+                os: std::env::consts::OS.to_owned(),
+                kernel: kernel_release(),
+                arch: std::env::consts::ARCH.to_owned(),
+                cpus: std::thread::available_parallelism().map_or(1, usize::from),
+                receive_buffer: receive_buffer
+                    .map(|(bytes, asked)| ReceiveBuffer { bytes: bytes as u64, asked: asked as u64 }),
+            },
+            config: RecordedConfig {
+                host: connection.peer.host.clone(),
+                address: connection.peer.address.to_string(),
+                dialect: if arguments.text { "text" } else { "native" }.to_owned(),
+                embedded: connection.is_local(),
+                count: settings.count,
+                interval_us: micros(interval(arguments).get()),
+                decay: arguments.decay.map(f64::from),
+                min_interval_us: (arguments.decay.is_some() || arguments.poisson)
+                    .then(|| micros(min_interval(arguments).get())),
+                poisson_seed: self.poisson_seed,
+                size: settings.size,
+                deadline_us: settings.deadline.map(micros),
+                total_us: settings.total.map(micros),
+                source: arguments.destination.source.map(|source| source.to_string()),
+                dscp: arguments.destination.dscp,
+                ttl: arguments.destination.ttl,
+                dont_fragment: connection.outgoing.dont_fragment,
+            },
+            server: None,
+            stamps: Stamps {
+                client_send: stamp(engine.has_tx_stamps()),
+                client_receive: stamp(engine.has_kernel_stamps()),
+                server: None,
+            },
+            clock: None,
+            hosts: None,
+            events: Vec::new(),
+            summary: None,
+        }
+    }
+}
+
+fn outgoing(arguments: &Ping) -> Outgoing {
+    Outgoing {
+        dont_fragment: arguments.fragment == Some(Fragment::Do),
+        tx_stamps: match (arguments.tx_stamps, arguments.no_tx_stamps) {
+            (true, _) => TxStamps::On,
+            (_, true) => TxStamps::Off,
+            _ => TxStamps::Auto,
+        },
+        timer: match arguments.timer {
+            args::Timer::Sleep => Timer::Sleep,
+            args::Timer::Hybrid => Timer::Hybrid,
+            args::Timer::Busy => Timer::Busy,
+        },
+        ..arguments.destination.outgoing()
+    }
+}
+
+fn settings(
+    arguments: &Ping,
+    connection: &Connection,
+    poisson_seed: Option<Seed>,
+) -> anyhow::Result<Settings> {
+    let dialect = if arguments.text { Dialect::Text } else { Dialect::Native };
+    let Connection { peer, key, .. } = connection;
+    let fast = arguments.rate.is_some() || arguments.flood;
+    Ok(Settings {
+        dialect,
+        size: size(arguments.size.get(), dialect, key.is_some(), peer.address)?,
+        schedule: schedule(arguments, poisson_seed)?,
+        count: arguments.count,
+        total: arguments.total.map(|total| total.get()),
+        deadline: arguments.deadline.map(|deadline| deadline.get()).or(fast.then_some(FAST_DEADLINE)),
+        grace: GRACE,
+        requested_impairment: arguments.impair.as_deref().map(requested).transpose()?,
+        wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
+        stop_server: arguments.stop_server,
+        seed: u64::from_ne_bytes(random_bytes()?),
+        key: key.clone(),
+    })
+}
+
+fn schedule(arguments: &Ping, poisson_seed: Option<Seed>) -> anyhow::Result<Schedule> {
+    let (interval, floor) = (interval(arguments), min_interval(arguments));
+    Ok(match (arguments.decay, poisson_seed) {
+        (Some(share), _) => Schedule::Decay(Decay::new(interval, share, floor)),
+        (None, Some(seed)) => {
+            let poisson = Poisson::new(interval, floor, seed);
+            Schedule::Poisson(
+                poisson.with_context(|| format!("-i {interval} --min-interval {floor} with --poisson"))?,
+            )
+        }
+        (None, None) => Schedule::Fixed(interval),
+    })
+}
+
+fn interval(arguments: &Ping) -> Interval {
+    let usual = if arguments.flood { FLOOD_INTERVAL } else { USUAL_INTERVAL };
+    let asked = arguments.rate.or(arguments.interval);
+    asked.unwrap_or_else(|| Interval::new(usual).expect("neither is zero"))
+}
+
+/// At most a tenth of the mean with --poisson, so that most of each interval is random.
+fn min_interval(arguments: &Ping) -> Interval {
+    let interval = interval(arguments);
+    let tenth = Duration::from_nanos(interval.get().as_nanos() / 10);
+    let floor = if arguments.poisson { tenth.min(MIN_INTERVAL) } else { MIN_INTERVAL };
+    arguments.min_interval.unwrap_or(Interval::new(floor).unwrap_or(interval))
+}
+
+fn size(bytes: u64, dialect: Dialect, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
+    let (smallest, why) = match dialect {
+        Dialect::Native if keyed => (MIN_SIZE + TAG as u32, "for a reply's header and tag"),
+        Dialect::Native => (MIN_SIZE, "for a reply's header; --text takes less"),
+        Dialect::Text => (1, "since an empty datagram is no probe"),
+    };
+    let (largest, family) = if address.is_ipv4() { (MAX_SIZE_V4, "IPv4") } else { (MAX_SIZE_V6, "IPv6") };
+    if bytes < u64::from(smallest) {
+        bail!(
+            "'{bytes}' for '--size' is too small: {smallest} bytes at least, {why}; for example -s {}",
+            smallest.max(64)
+        );
+    }
+    if bytes > u64::from(largest) {
+        bail!(
+            "'{bytes}' for '--size' is too large: UDP over {family} carries {largest} bytes; for example -s 1400"
+        );
+    }
+    Ok(bytes as u32)
+}
+
+/// Adds the server's description of itself.
+pub fn add_server(run: &mut Run, server: &ServerInfo) {
+    run.stamps.server = Some(stamp(server.kernel_stamps));
+    run.server = Some(record::Server {
+        injects: server.injects.clone(),
+        seed: server.seed,
+        max_size: server.max_size,
+    });
+}
+
+/// The source of the send times, known at the end: some network devices stamp no probe, or only some.
+pub fn tx_stamps(sent: u64, stamped: u64) -> String {
+    if 0 < stamped && stamped < sent { "mixed".to_owned() } else { stamp(stamped > 0) }
+}
+
+fn stamp(by_kernel: bool) -> String {
+    if by_kernel { "kernel" } else { "program" }.to_owned()
+}

@@ -1,0 +1,147 @@
+//! Why a measurement did not start, and what would help.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+
+use anyhow::anyhow;
+
+use super::config::{Connection, Peer};
+use crate::cli::exit::Exit;
+use crate::net::{Control, describe_socket_error, find_size, random_bytes};
+use crate::probe::{Failure, SizeFinder};
+use crate::report::milliseconds;
+
+/// From the error of opening a socket to this peer.
+pub fn cannot_send(error: &io::Error, connection: &Connection) -> anyhow::Error {
+    let (peer, source) = (&connection.peer, connection.outgoing.source);
+    let from = source.map_or(String::new(), |source| format!(" from {source}"));
+    let why = match source {
+        Some(source) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            format!("no interface of this host has the address {source}; 'ip address' lists their addresses")
+        }
+        Some(source) if source.is_ipv4() != peer.address.is_ipv4() => {
+            "one is an IPv4 address and the other an IPv6 address".to_owned()
+        }
+        _ if lacks_zone(peer.address) => {
+            format!("a link-local address needs its interface, as in {}%eth0", peer.address.ip())
+        }
+        _ => describe_socket_error(error),
+    };
+    anyhow!("cannot send to {}{from}: {why}{}", peer.address, meant_port(&peer.host))
+}
+
+fn lacks_zone(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
+}
+
+/// A server that is down gives exit code 1, like a run without a reply.
+pub fn exit_of(failure: &Failure) -> Exit {
+    if failure.is_silence() { Exit::NoReply } else { Exit::Error }
+}
+
+/// Why the run did not start. Where its probes are too long for the path, finds the size that passes.
+pub fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {
+    let Connection { peer, outgoing, key, .. } = connection;
+    let (Failure::SizeLost { size } | Failure::SizeNotSent { size }) = *failure else {
+        return explain(failure, peer);
+    };
+    let seed = random_bytes().map(u64::from_ne_bytes);
+    let found = seed.and_then(|seed| {
+        find_size(SizeFinder::new(size, seed, key.clone()), peer.address, outgoing, control)
+    });
+    match found {
+        Ok(Some(Ok(found))) if found.both_ways() < size && outgoing.backend.forbids_fragments() => {
+            let (ip, passes) = (peer.address.ip(), found.both_ways());
+            anyhow!("{size} bytes are too long: the path to {ip} carries at most {passes}, as in -s {passes}")
+        }
+        _ => explain(failure, peer),
+    }
+}
+
+pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
+    let hint = meant_port(&peer.host);
+    let (ip, port) = (peer.address.ip(), peer.address.port());
+    match failure {
+        Failure::Unreachable => anyhow!(
+            "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}{hint}"
+        ),
+        Failure::Silent { tries, after } => {
+            let question = format!(
+                "is a udpecho server on port {port} (another server: --text), with the same key, and does a \
+                 firewall drop UDP on the path?"
+            );
+            let hint = if hint.is_empty() {
+                question
+            } else {
+                format!("{}; {question}", hint.trim_start_matches("; "))
+            };
+            anyhow!("no answer from {ip} port {port} after {tries} tries in {}: {hint}", milliseconds(*after))
+        }
+        Failure::SizeLost { size } => {
+            anyhow!(
+                "the server at {ip} answers, but {size} bytes do not arrive: try a smaller size, as in -s 1200"
+            )
+        }
+        Failure::SizeNotSent { size } => {
+            anyhow!("{size} bytes are too long for the path to {ip}: try a smaller size, as in -s 1200")
+        }
+        Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
+        Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
+        Failure::ImpairDenied => {
+            anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
+        }
+        Failure::Full { .. } | Failure::Denied { .. } | Failure::Socket { .. } => {
+            anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
+        }
+    }
+}
+
+/// A hint where the end of an IPv6 address may have been meant as a port: `::1:8080`.
+fn meant_port(host: &str) -> String {
+    let split = host.rsplit_once(':').and_then(|(address, port)| {
+        let address: Ipv6Addr = address.parse().ok()?;
+        let port: u16 = port.parse().ok().filter(|port| *port > 9)?;
+        Some((address, port))
+    });
+    split.map_or(String::new(), |(address, port)| {
+        format!("; if {port} is meant as the port, type [{address}]:{port}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Duration;
+
+    #[test]
+    fn a_port_behind_a_bare_ipv6_address_is_seen() {
+        for (host, hint) in [
+            ("::1:8080", "; if 8080 is meant as the port, type [::1]:8080"),
+            ("1:2:3:4:5:6:7:8:8080", "; if 8080 is meant as the port, type [1:2:3:4:5:6:7:8]:8080"),
+            ("::1", ""),
+            ("2001:db8::1", ""),
+            ("2001:db8::beef", ""),
+            ("localhost", ""),
+            ("192.0.2.1", ""),
+        ] {
+            assert_eq!(meant_port(host), hint, "{host}");
+        }
+    }
+
+    #[test]
+    fn no_hint_doubles_the_punctuation() {
+        let peer = Peer { host: "::1:8080".to_owned(), address: "[::1:8080]:8080".parse().unwrap() };
+        let failures = [
+            Failure::Unreachable,
+            Failure::Silent { tries: 5, after: Duration::from_millis(3100) },
+            Failure::Denied { code: 9 },
+        ];
+        for failure in failures {
+            let text = explain(&failure, &peer).to_string();
+            assert!(text.contains("[::1]:8080"), "{text}");
+            for doubled in ["?;", ";;", ": ;", ":;", "; ;"] {
+                assert!(!text.contains(doubled), "{text}");
+            }
+        }
+    }
+}
