@@ -359,7 +359,7 @@ fn a_server_that_is_killed_and_started_again_is_found_and_the_record_says_when()
     ping.line_with("ICMP port unreachable; continuing");
     let _again = Serve::at(port, "--clean");
     ping.line_with("session lost (server restarted?)");
-    let reopened = ping.line_with("open again from seq=");
+    let reopened = ping.line_with("connected again from seq=");
     let first: u64 = reopened.rsplit('=').next().unwrap().trim_end_matches(" on").parse().unwrap();
     ping.line_with(&format!("udp_seq={}", first + 5));
     ping.signal("INT");
@@ -367,7 +367,7 @@ fn a_server_that_is_killed_and_started_again_is_found_and_the_record_says_when()
 
     let record = bench.record();
     let events: Vec<&str> = record.run.events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(events, ["unreachable", "forgotten", "reopened"]);
+    assert_eq!(events, ["unreachable", "session_lost", "session_reopened"]);
     let at = |index: usize| record.run.events[index].at_us;
     let due = |seq: u64| record.rows[seq as usize].due.as_micros_f64();
     assert!(
@@ -386,10 +386,9 @@ fn a_server_that_is_killed_and_started_again_is_found_and_the_record_says_when()
 
 #[test]
 fn a_client_stops_a_server_that_allows_it_and_no_other() {
-    for (options, says) in [
-        ("--clean --allow-stop", "the server stops"),
-        ("--clean", "the server does not let itself be stopped"),
-    ] {
+    for (options, says) in
+        [("--clean --allow-stop", "the server stops"), ("--clean", "the server refuses to stop")]
+    {
         let serve = Serve::start(options);
         let bench = Bench::new();
         let words = format!("-ip 127.0.0.1 -p {} -n 2 -i 0.01 -W 10 --stop-server", serve.port);
@@ -437,8 +436,8 @@ fn a_client_that_is_stopped_for_seconds_sends_no_burst_and_says_so() {
     // Three seconds less the one that is caught up with, at the least.
     assert!(unsent > 150, "{unsent}");
     assert_eq!(record.count(Outcome::Ok) + unsent, 600);
-    let told = record.run.events.iter().find(|event| event.kind == "overslept").expect("an event");
-    assert!(told.text.contains("were not sent: this host stood still"), "{told:?}");
+    let told = record.run.events.iter().find(|event| event.kind == "suspended").expect("an event");
+    assert!(told.text.contains("were skipped: this host was suspended or stalled"), "{told:?}");
 }
 
 /// The first server holds its answer until the second listens where the question came from.

@@ -113,7 +113,7 @@ fn a_server_that_answers_from_another_address_is_told_of_and_not_believed() {
             ping.finish().assert_summed_up();
             Record::complete(&folder.path().join("run"))
         };
-        let event = record.run.events.iter().find(|event| event.kind == "elsewhere").expect("an event");
+        let event = record.run.events.iter().find(|event| event.kind == "server_moved").expect("an event");
         let place = event.text.rsplit(' ').next().unwrap();
         assert!(line.contains(place) && event.at_us > 0.0, "{line} {event:?}");
         let lost = record.count(Outcome::Lost);

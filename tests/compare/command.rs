@@ -116,7 +116,7 @@ fn a_cut_run_is_compared_up_to_its_end() {
     std::fs::write(&rows, &text[..text.len() - 10]).unwrap();
     let compared = compare(&home, &["before", "after"]).code(0);
     let text = stdout(&compared);
-    assert!(text.contains("cut short") && text.contains("1499 probes of 512 B"), "{text}");
+    assert!(text.contains("is incomplete") && text.contains("1499 probes of 512 B"), "{text}");
 }
 
 /// Nothing but JSON on stdout, and no picture unless it is asked for.

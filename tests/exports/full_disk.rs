@@ -132,7 +132,7 @@ fn a_record_that_does_not_fit_is_read_as_far_as_it_goes() {
     command.args(["report", "run"]).current_dir(&place);
     let report = run(command);
     assert_eq!(report.code, Some(0), "{report:#?}");
-    assert!(report.has_line("note: the last row of probes.csv was cut short"), "{report:#?}");
+    assert!(report.has_line("note: the last row of probes.csv is incomplete"), "{report:#?}");
     assert!(report.has_line("of the run's 400 probes"), "{report:#?}");
 }
 
@@ -168,10 +168,8 @@ fn at_its_limit_probes_csv_stops_and_all_else_goes_on() {
     command.args(["report", "run", "--format", "html"]).current_dir(&place);
     let report = run(command);
     assert_eq!(report.code, Some(0), "{report:#?}");
-    let note = format!(
-        "note: probes.csv holds {} of the run's 400 probes, and what follows is of those",
-        rows.len()
-    );
+    let note =
+        format!("note: probes.csv holds {} of the run's 400 probes; the figures are of these", rows.len());
     assert!(report.has_line(&note), "{report:#?}");
     let page = std::fs::read_to_string(path.join("report.html")).unwrap();
     assert!(page.contains("All figures are of the first probes alone: probes.csv has reached"));

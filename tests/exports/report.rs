@@ -42,7 +42,7 @@ fn a_truncated_file_is_reported_up_to_its_last_whole_row() {
     let finished = report(place.path(), "run");
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     assert!(
-        finished.has_line("note: the last row of probes.csv was cut short and is left out"),
+        finished.has_line("note: the last row of probes.csv is incomplete and left out"),
         "{finished:#?}"
     );
     assert!(finished.has_line("note: probes.csv holds 100 of the run's 300 probes"), "{finished:#?}");

@@ -21,7 +21,7 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
             summary.missed
         ));
     }
-    if run.events.iter().any(|event| event.kind == "overslept") {
+    if run.events.iter().any(|event| event.kind == "suspended") {
         advice.push("this host stood still; what was due meanwhile was not sent".to_owned());
     }
     if run.events.iter().any(|event| event.kind == "not_clean") {
@@ -81,7 +81,7 @@ mod tests {
         let mut run = run();
         run.environment.receive_buffer = Some(ReceiveBuffer { bytes: 212_992, asked: 4_194_304 });
         run.stamps.client_receive = "program".to_owned();
-        run.events.push(Event { at_us: 1.0, kind: "overslept".to_owned(), text: String::new() });
+        run.events.push(Event { at_us: 1.0, kind: "suspended".to_owned(), text: String::new() });
         run.events.push(Event { at_us: 2.0, kind: "not_clean".to_owned(), text: String::new() });
         let said = summary(&run, &bad(), &[], Detail::Usual).join(" ");
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");

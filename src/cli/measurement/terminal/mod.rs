@@ -292,7 +292,7 @@ impl Terminal {
             Event::Unreachable { .. } => "ICMP port unreachable; continuing".to_owned(),
             Event::PathError { why, .. } => format!("cannot reach the server: {why}; continuing"),
             Event::ServerMoved { remote, .. } => {
-                format!("the server now sends from {remote}, which is not the address that was asked")
+                format!("the server sends from {remote} now, not from the address that was asked")
             }
             Event::NotClean { seq, .. } => {
                 format!("the server claims to inject nothing, but dropped or held seq={seq}")
