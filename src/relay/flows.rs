@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ahash::RandomState;
-
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Link};
@@ -122,9 +120,9 @@ pub(super) struct Refusal;
 #[derive(Debug)]
 pub(super) struct Flows {
     by_id: BTreeMap<FlowId, Flow>,
-    by_client: HashMap<(MappingId, Endpoints), FlowId, RandomState>,
+    by_client: HashMap<(MappingId, Endpoints), FlowId>,
     /// When each source network may open its next flow, by the generic cell rate algorithm.
-    sources: HashMap<IpAddr, Instant, RandomState>,
+    sources: HashMap<IpAddr, Instant>,
     next: u64,
     limits: Limits,
     next_sweep: Instant,

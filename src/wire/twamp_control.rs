@@ -131,7 +131,7 @@ impl SessionRequest {
             6 => bytes.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
             _ => None,
         };
-        let timeout = u128::from(super::fields::get_u64(message, 76..84)) * 1_000_000_000 >> 32;
+        let timeout = (u128::from(super::fields::get_u64(message, 76..84)) * 1_000_000_000) >> 32;
         Some(Self {
             sender: SocketAddr::new(address(&message[16..32])?, get_u16(message, 12..14)),
             receiver: SocketAddr::new(address(&message[32..48])?, get_u16(message, 14..16)),

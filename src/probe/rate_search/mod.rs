@@ -146,6 +146,8 @@ struct Hold {
     arrived: u64,
     /// The rates of the last 0.4 s.
     recent: VecDeque<(Instant, f64)>,
+    /// As the last report showed it.
+    queue: Duration,
     empty: u32,
     reports: u32,
     loss_without_queue: bool,
@@ -364,7 +366,9 @@ impl RateSearch {
 
     fn hold(&mut self, now: Instant, mut hold: Hold, report: &Report) {
         self.steer(now, &mut hold, report);
-        let steady = hold.is_steady(now, Self::SETTLING);
+        // While a queue drains the rate is steady, too.
+        let drained = hold.queue <= self.target() + Duration::from_millis(10);
+        let steady = drained && hold.is_steady(now, Self::SETTLING);
         self.phase = if steady {
             self.result.settled = Some(now - self.began);
             Phase::Settled { hold, windows: Windows::new(now), since: now }
@@ -406,10 +410,9 @@ impl RateSearch {
         let mut seen = Seen::default();
         seen.add(report, self.base);
         hold.add(report);
-        // A packet of the load takes longer than the small one that found the base.
-        let target = self.settings.target_queue + self.noise.mul_f64(1.5) + self.time_of(1.0);
         let queue = seen.queue;
-        let error = (target - queue).as_secs_f64() / 0.1;
+        hold.queue = queue;
+        let error = (self.target() - queue).as_secs_f64() / 0.1;
         let step = error.clamp(-0.15, 0.05);
         let stands = queue > self.noise + Duration::from_millis(2) + self.time_of(1.0);
         hold.empty += u32::from(!stands);
@@ -455,6 +458,11 @@ impl RateSearch {
         self.phase = Phase::Done;
     }
 
+    /// A packet of the load takes longer than the small one that found the base.
+    fn target(&self) -> Duration {
+        self.settings.target_queue + self.noise.mul_f64(1.5) + self.time_of(1.0)
+    }
+
     /// The time that so many packets take at the present rate.
     fn time_of(&self, packets: f64) -> Duration {
         Duration::from_secs_f64(packets * f64::from(self.settings.packet) * 8.0 / self.rate)
@@ -489,7 +497,15 @@ impl Seen {
 
 impl Default for Hold {
     fn default() -> Self {
-        Self { sent: 0, arrived: 0, recent: VecDeque::new(), empty: 0, reports: 0, loss_without_queue: false }
+        Self {
+            sent: 0,
+            arrived: 0,
+            recent: VecDeque::new(),
+            queue: Duration::ZERO,
+            empty: 0,
+            reports: 0,
+            loss_without_queue: false,
+        }
     }
 }
 
