@@ -18,7 +18,7 @@ use udpecho::reflect::{self, Injection};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
-use udpecho::units::{Interval, Probability};
+use udpecho::units::Interval;
 
 const RATE: u64 = 1000;
 /// What the project promises.
@@ -26,12 +26,7 @@ const MOST_BYTES: u64 = 50 << 20;
 
 fn main() {
     let seconds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(86_400_u64);
-    let path = Conditions {
-        loss: Probability::new(0.005).expect("a share"),
-        duplicates: Probability::new(0.001).expect("a share"),
-        longest_delay: Duration::from_millis(30),
-        ..Conditions::ideal(Duration::from_millis(10))
-    };
+    let path = Conditions::impaired("delay=uniform:10ms..30ms loss=0.5% duplicate=0.1%");
     let injection = Injection::steady(Impairment::clean());
     let server = reflect::Settings { injection, ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
@@ -46,7 +41,7 @@ fn main() {
     let mut statistics = RunStatistics::new();
     let clock = Clock::start();
     let begun = clock.now();
-    simulation.run_telling(Duration::from_secs(seconds as i64 + 60), |_, event| {
+    simulation.run_streaming(Duration::from_secs(seconds as i64 + 60), |_, event| {
         if let Event::Resolved(probe) = event {
             probes.write(&probe).expect("a row");
             statistics.push(&probe, |second| rows.write(second).expect("a row"));

@@ -6,16 +6,12 @@ use udpecho::probe::Settings;
 use udpecho::reflect::{self, Injection};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
-use udpecho::units::{Interval, Probability};
+use udpecho::units::Interval;
 
 const PROBES: u64 = 20_000;
 
 fn run(impairment: Impairment) {
-    let path = Conditions {
-        loss: Probability::new(0.01).unwrap(),
-        longest_delay: Duration::from_millis(30),
-        ..Conditions::ideal(Duration::from_millis(10))
-    };
+    let path = Conditions::impaired("delay=uniform:10ms..30ms loss=1%");
     let server =
         reflect::Settings { injection: Injection::steady(impairment), ..reflect::Settings::default() };
     let mut simulation = Simulation::new(server, path.clone(), path, 1);
@@ -25,7 +21,7 @@ fn run(impairment: Impairment) {
         deadline: Some(Duration::from_millis(100)),
         ..Settings::every(Interval::new(Duration::from_millis(1)).unwrap(), 1)
     });
-    simulation.forget_as_you_go();
+    simulation.record_nothing();
     simulation.run(Duration::from_secs(60));
 }
 

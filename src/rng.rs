@@ -34,10 +34,15 @@ impl Stream {
         Draws { key: self.key, index, block: 0, buffer: [0; 4], used: 4 }
     }
 
+    /// A seed for each index: of one host of many, or one flow.
+    pub fn seed(&self, index: u64) -> Seed {
+        let block = philox(words(index, 0), self.key);
+        u64::from(block[0]) | u64::from(block[1]) << 32
+    }
+
     /// A uniform number in [0, 1) for this index.
     pub fn unit(&self, index: u64) -> f64 {
-        let block = philox(words(index, 0), self.key);
-        unit_from(u64::from(block[0]) | u64::from(block[1]) << 32)
+        unit_from(self.seed(index))
     }
 }
 

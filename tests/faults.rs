@@ -21,7 +21,7 @@ use udpecho::wire::native::{
 };
 use udpecho::wire::text;
 
-use common::{clean, decay, interval, millis, resolved, settings, share};
+use common::{clean, decay, interval, millis, path, resolved, settings};
 
 /// So many are run with the other tests.
 const USUAL: u64 = 500;
@@ -75,14 +75,10 @@ impl Dice {
             (from, from + self.time(Duration::from_secs(8)))
         });
         let outages = outages.collect();
-        Conditions {
-            shortest_delay: shortest,
-            longest_delay: shortest + self.time(millis(300)),
-            loss: share(if self.chance(0.5) { 0.3 * self.0.unit() } else { 0.0 }),
-            duplicates: share(if self.chance(0.5) { 0.5 * self.0.unit() } else { 0.0 }),
-            outages,
-            ..Conditions::ideal(Duration::ZERO)
-        }
+        let longest = shortest + self.time(millis(300));
+        let loss = if self.chance(0.5) { 0.3 * self.0.unit() } else { 0.0 };
+        let duplicates = if self.chance(0.5) { 0.5 * self.0.unit() } else { 0.0 };
+        Conditions { outages, ..path(shortest, longest, loss, duplicates) }
     }
 
     fn server(&mut self, key: &Option<Key>) -> reflect::Settings {
@@ -209,7 +205,7 @@ fn scenario(number: u64) {
     }
     for client in 0..clients.len() {
         for _ in 0..dice.below(3) {
-            simulation.translate_anew(dice.time(soon), client);
+            simulation.rebind_nat(dice.time(soon), client);
         }
         if dice.chance(0.2) {
             simulation.stop_client_at(dice.time(soon), client);
@@ -241,7 +237,7 @@ fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady
     assert!(started || rows.is_empty());
     assert!(rows.len() as u64 <= settings.count.unwrap());
     assert_eq!(simulation.client(client).in_flight(), 0);
-    let ledger = simulation.ledger(client);
+    let ledger = simulation.ground_truth(client);
     let mut copies = 0;
     for (index, row) in rows.iter().enumerate() {
         assert_eq!(row.seq, index as u64);
@@ -250,11 +246,11 @@ fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady
         assert_eq!(row.copies > 0, row.rtt.is_some(), "{row:?}");
         copies += u64::from(row.copies);
         if let (Dialect::Native, true) = (settings.dialect, steady_clocks) {
-            let story = ledger.story(row.seq).expect("a story for each probe");
+            let story = ledger.probe(row.seq).expect("a story for each probe");
             agrees(row, story.reached_server.len(), story.replies_sent, &story.replies);
         }
     }
-    let told: u64 = ledger.stories().map(|(_, story)| story.replies.len() as u64).sum();
+    let told: u64 = ledger.probes().map(|(_, story)| story.replies.len() as u64).sum();
     let counters = simulation.client(client).counters();
     let counted = copies + counters.copies_after_close + counters.stragglers + counters.forged;
     if settings.dialect == Dialect::Native {

@@ -4,20 +4,18 @@ mod common;
 
 use udpecho::probe::{Cause, Outcome, Resolved, Settings};
 use udpecho::reflect;
-use udpecho::sim::{Conditions, Overrun, Simulation, Story};
+use udpecho::sim::{Conditions, Overrun, ProbeTruth, Simulation};
 use udpecho::time::Duration;
 
-use common::{clean, injecting, millis, resolved, settings, share};
+use common::{clean, injecting, millis, path, resolved, settings};
 
 const ONE_WAY: Duration = Duration::from_millis(10);
 const EVERY: Duration = Duration::from_millis(10);
 /// Six seconds of probes.
 const COUNT: u64 = 600;
-/// The opening takes four times the way.
-const ZERO: Duration = Duration::from_millis(40);
 
 fn lossy() -> Conditions {
-    Conditions { loss: share(0.1), ..Conditions::ideal(ONE_WAY) }
+    path(ONE_WAY, ONE_WAY, 0.1, 0.0)
 }
 
 /// For 0.4 s in the middle of the run.
@@ -26,7 +24,7 @@ fn overrun(flooded: bool) -> Overrun {
 }
 
 struct Ran {
-    rows: Vec<(Resolved, Story)>,
+    rows: Vec<(Resolved, ProbeTruth)>,
 }
 
 impl Ran {
@@ -38,23 +36,27 @@ impl Ran {
         simulation.run(Duration::from_secs(60));
         let rows = resolved(&simulation.take_events(0));
         assert_eq!(rows.len() as u64, COUNT);
-        let story = |row: &Resolved| simulation.ledger(0).story(row.seq).unwrap().clone();
-        Self { rows: rows.iter().map(|row| (*row, story(row))).collect() }
+        let truth = |row: &Resolved| simulation.ground_truth(0).probe(row.seq).unwrap().clone();
+        Self { rows: rows.iter().map(|row| (*row, truth(row))).collect() }
     }
 
-    fn lost(&self) -> impl Iterator<Item = &(Resolved, Story)> {
+    fn lost(&self) -> impl Iterator<Item = &(Resolved, ProbeTruth)> {
         self.rows.iter().filter(|(row, _)| row.outcome == Outcome::Lost)
     }
 
-    fn causes(&self, of: impl Fn(&Resolved, &Story) -> bool) -> Vec<Cause> {
-        self.lost().filter(|(row, story)| of(row, story)).map(|(row, _)| row.cause.unwrap()).collect()
+    fn causes(&self, of: impl Fn(&ProbeTruth) -> bool) -> Vec<Cause> {
+        self.lost().filter(|(_, truth)| of(truth)).map(|(row, _)| row.cause.unwrap()).collect()
     }
 }
 
 /// Whether the probe passed both sockets well before or after the overrun.
-fn is_outside(row: &Resolved) -> bool {
-    let sent = ZERO + row.sent.unwrap();
+fn is_outside(truth: &ProbeTruth) -> bool {
+    let sent = after_start(truth);
     sent < millis(2_900) || sent > millis(3_500)
+}
+
+fn after_start(truth: &ProbeTruth) -> Duration {
+    truth.sent.unwrap() - Simulation::START
 }
 
 fn count(causes: &[Cause], cause: Cause) -> usize {
@@ -66,12 +68,12 @@ fn a_flood_at_the_server_is_not_the_cause_of_what_the_path_up_lost() {
     let ran = Ran::new(clean(), [lossy(), Conditions::ideal(ONE_WAY)], |simulation| {
         simulation.overrun_server(overrun(true));
     });
-    let outside = ran.causes(|row, _| is_outside(row));
+    let outside = ran.causes(is_outside);
     assert!(outside.len() > 30 && outside.iter().all(|cause| *cause == Cause::Up), "{outside:?}");
     // The flood is another sender: whose datagrams were dropped nobody can tell.
-    let inside = ran.causes(|row, _| !is_outside(row));
+    let inside = ran.causes(|truth| !is_outside(truth));
     assert_eq!(count(&inside, Cause::ServerOverflow), 0, "{inside:?}");
-    let dropped = ran.causes(|_, story| story.dropped_at_server > 0);
+    let dropped = ran.causes(|truth| truth.dropped_at_server > 0);
     assert!(dropped.len() > 10 && dropped.iter().all(|cause| *cause == Cause::Unknown), "{dropped:?}");
 }
 
@@ -80,11 +82,11 @@ fn a_flood_at_the_client_is_not_the_cause_of_what_the_path_down_lost() {
     let ran = Ran::new(clean(), [Conditions::ideal(ONE_WAY), lossy()], |simulation| {
         simulation.overrun_client(0, overrun(true));
     });
-    let outside = ran.causes(|row, _| is_outside(row));
+    let outside = ran.causes(is_outside);
     assert!(outside.len() > 30 && outside.iter().all(|cause| *cause == Cause::Down), "{outside:?}");
-    let inside = ran.causes(|row, _| !is_outside(row));
+    let inside = ran.causes(|truth| !is_outside(truth));
     assert_eq!(count(&inside, Cause::ClientOverflow), 0, "{inside:?}");
-    let dropped = ran.causes(|_, story| story.dropped_at_client > 0);
+    let dropped = ran.causes(|truth| truth.dropped_at_client > 0);
     assert!(dropped.len() > 10 && dropped.iter().all(|cause| *cause == Cause::Unknown), "{dropped:?}");
 }
 
@@ -94,19 +96,19 @@ fn what_the_probes_themselves_overran_is_named_so_and_nothing_else_is() {
     let up = Ran::new(clean(), lossy_up, |simulation| simulation.overrun_server(overrun(false)));
     let lossy_down = [Conditions::ideal(ONE_WAY), lossy()];
     let down = Ran::new(clean(), lossy_down, |simulation| simulation.overrun_client(0, overrun(false)));
-    let at_server = |story: &Story| story.dropped_at_server > 0;
-    let at_client = |story: &Story| story.dropped_at_client > 0;
+    let at_server = |truth: &ProbeTruth| truth.dropped_at_server > 0;
+    let at_client = |truth: &ProbeTruth| truth.dropped_at_client > 0;
     for (ran, dropped, overflow, network) in [
-        (up, &at_server as &dyn Fn(&Story) -> bool, Cause::ServerOverflow, Cause::Up),
+        (up, &at_server as &dyn Fn(&ProbeTruth) -> bool, Cause::ServerOverflow, Cause::Up),
         (down, &at_client, Cause::ClientOverflow, Cause::Down),
     ] {
-        for (row, story) in ran.lost() {
+        for (row, truth) in ran.lost() {
             let cause = row.cause.unwrap();
             // Between two answers a drop of our own question looks like one of a probe.
-            let wrong = if dropped(story) { cause == network } else { is_outside(row) && cause != network };
-            assert!(!wrong, "{row:?} {story:?}");
+            let wrong = if dropped(truth) { cause == network } else { is_outside(truth) && cause != network };
+            assert!(!wrong, "{row:?} {truth:?}");
         }
-        let causes = ran.causes(|_, story| dropped(story));
+        let causes = ran.causes(dropped);
         assert!(causes.len() > 10 && count(&causes, overflow) * 2 > causes.len(), "{causes:?}");
     }
 }
@@ -115,10 +117,10 @@ fn what_the_probes_themselves_overran_is_named_so_and_nothing_else_is() {
 fn over_a_path_that_loses_nothing_every_drop_of_a_socket_is_named() {
     let ideal = || [Conditions::ideal(ONE_WAY), Conditions::ideal(ONE_WAY)];
     let up = Ran::new(clean(), ideal(), |simulation| simulation.overrun_server(overrun(false)));
-    let causes = up.causes(|_, _| true);
+    let causes = up.causes(|_| true);
     assert!(causes.len() > 10 && causes.iter().all(|cause| *cause == Cause::ServerOverflow), "{causes:?}");
     let down = Ran::new(clean(), ideal(), |simulation| simulation.overrun_client(0, overrun(false)));
-    let causes = down.causes(|_, _| true);
+    let causes = down.causes(|_| true);
     assert!(causes.len() > 10 && causes.iter().all(|cause| *cause == Cause::ClientOverflow), "{causes:?}");
 }
 
@@ -129,9 +131,9 @@ fn where_replies_are_held_a_drop_at_the_client_makes_what_is_lost_meanwhile_unkn
     let ran = Ran::new(holds, [Conditions::ideal(ONE_WAY), lossy()], |simulation| {
         simulation.overrun_client(0, overrun(false));
     });
-    let dropped = ran.causes(|_, story| story.dropped_at_client > 0);
+    let dropped = ran.causes(|truth| truth.dropped_at_client > 0);
     assert!(dropped.len() > 10 && dropped.iter().all(|cause| *cause == Cause::Unknown), "{dropped:?}");
-    let after = ran.causes(|row, _| ZERO + row.sent.unwrap() > millis(3_500));
+    let after = ran.causes(|truth| after_start(truth) > millis(3_500));
     assert!(after.len() > 10 && after.iter().all(|cause| *cause == Cause::Down), "{after:?}");
 }
 

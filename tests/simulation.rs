@@ -7,24 +7,24 @@ use udpecho::impair::{Impairment, SessionLinks};
 use udpecho::probe::{Cause, Event, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
-use udpecho::sim::{Conditions, Simulation, Story};
+use udpecho::sim::{Conditions, ProbeTruth, Simulation};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::auth::Key;
 
-use common::{clean, decay, interval, resolved, server_info, settings, share};
+use common::{clean, decay, interval, resolved, server_info, settings};
 
 /// What a client must conclude about a probe, from what really happened to it.
 fn expected(
-    story: &Story,
+    truth: &ProbeTruth,
     deadline: Duration,
     dropped_on_purpose: bool,
 ) -> (Outcome, Option<Cause>, Option<Duration>) {
-    let sent = story.sent.expect("the probe left");
-    if let Some(first) = story.replies.first() {
+    let sent = truth.sent.expect("the probe left");
+    if let Some(first) = truth.replies.first() {
         let rtt = *first - sent;
         return (if rtt <= deadline { Outcome::Ok } else { Outcome::Late }, None, Some(rtt));
     }
-    let cause = match (story.reached_server.is_empty(), dropped_on_purpose) {
+    let cause = match (truth.reached_server.is_empty(), dropped_on_purpose) {
         (true, _) => Cause::Up,
         (false, true) => Cause::InjectedDown,
         (false, false) => Cause::Down,
@@ -39,16 +39,15 @@ struct Scenario {
     interval_us: i64,
     decay: bool,
     deadline_ms: Option<i64>,
-    up: [f64; 4],
-    down: [f64; 4],
+    up: String,
+    down: String,
     injects: bool,
     keyed: bool,
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    let path = || [0.0..0.2, 0.0..0.2, 0.0..40.0, 0.0..300.0];
     let plan = (any::<u64>(), 1_u64..120, 500_i64..300_000, any::<bool>(), proptest::option::of(1_i64..400));
-    (plan, path(), path(), any::<bool>(), any::<bool>()).prop_map(
+    (plan, line(), line(), any::<bool>(), any::<bool>()).prop_map(
         |((seed, count, interval_us, decay, deadline_ms), up, down, injects, keyed)| Scenario {
             seed,
             count,
@@ -63,15 +62,24 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     )
 }
 
-fn conditions([loss, duplicates, shortest_ms, spread_ms]: [f64; 4]) -> Conditions {
-    let shortest = Duration::from_secs_f64(shortest_ms / 1e3);
-    Conditions {
-        loss: share(loss),
-        duplicates: share(duplicates),
-        shortest_delay: shortest,
-        longest_delay: shortest + Duration::from_secs_f64(spread_ms / 1e3),
-        ..Conditions::ideal(Duration::ZERO)
-    }
+/// The impairment of one direction. Corrupted headers have tests of their own (`tests/faults.rs`).
+fn line() -> impl Strategy<Value = String> {
+    let delay = prop_oneof![
+        (0_u32..40, 0_u32..300).prop_map(|(low, spread)| format!("uniform:{low}ms..{}ms", low + spread)),
+        (0_u32..40).prop_map(|delay| format!("constant:{delay}ms")),
+        Just("lognormal:20ms±10ms,ordered".to_owned()),
+        Just("pareto:5ms,shape=3".to_owned()),
+    ];
+    let loss = prop_oneof![
+        (0_u32..20).prop_map(|percent| format!("{percent}%")),
+        Just("gilbert:p=5%,r=30%".to_owned()),
+        Just("nth:7".to_owned()),
+        Just("bursts:3@10,every=40".to_owned()),
+    ];
+    let rest = prop::sample::select(vec!["", "reorder=10%,by=20ms", "rate=500kbit,queue=2k"]);
+    (delay, loss, 0_u32..20, rest).prop_map(|(delay, loss, duplicates, rest)| {
+        format!("delay={delay} loss={loss} duplicate={duplicates}% {rest}")
+    })
 }
 
 fn simulate(scenario: &Scenario) -> Simulation {
@@ -93,8 +101,12 @@ fn simulate(scenario: &Scenario) -> Simulation {
         key,
         ..settings(0, Duration::from_secs(1))
     };
-    let mut simulation =
-        Simulation::new(server, conditions(scenario.up), conditions(scenario.down), scenario.seed);
+    let mut simulation = Simulation::new(
+        server,
+        Conditions::impaired(&scenario.up),
+        Conditions::impaired(&scenario.down),
+        scenario.seed,
+    );
     simulation.add_client(client);
     simulation.run(Duration::from_secs(120));
     simulation
@@ -104,7 +116,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Every probe ends in exactly one outcome, with the cause, the RTT to the nanosecond and the
-    /// number of copies that the network's own ledger has.
+    /// number of copies that the ground truth has.
     #[test]
     fn the_client_concludes_what_happened(scenario in scenario()) {
         let mut simulation = simulate(&scenario);
@@ -124,11 +136,11 @@ proptest! {
         for (seq, row) in rows.iter().enumerate() {
             let seq = seq as u64;
             prop_assert_eq!(row.seq, seq);
-            let story = simulation.ledger(0).story(seq).expect("a story for each probe");
+            let truth = simulation.ground_truth(0).probe(seq).expect("the truth of each probe");
             let deadline = scenario.deadline_ms.map_or(row.interval, Duration::from_millis);
             let dropped = fates.admit(Instant::ZERO, seq, 64).dropped.is_some();
-            prop_assert_eq!((row.outcome, row.cause, row.rtt), expected(story, deadline, dropped), "seq {}", seq);
-            prop_assert!(u64::from(row.copies) <= story.replies.len() as u64);
+            prop_assert_eq!((row.outcome, row.cause, row.rtt), expected(truth, deadline, dropped), "seq {}", seq);
+            prop_assert!(u64::from(row.copies) <= truth.replies.len() as u64);
             copies += u64::from(row.copies);
             if let Some(hold) = row.hold {
                 prop_assert_eq!(hold, fates.admit(Instant::ZERO, seq, 64).hold);
@@ -137,8 +149,8 @@ proptest! {
                 prop_assert_eq!(row.owd_up.unwrap() + row.owd_down.unwrap() + hold, row.rtt.unwrap());
             }
         }
-        // No copy is lost: those after a probe's story was over are counted apart.
-        let delivered: usize = simulation.ledger(0).stories().map(|(_, story)| story.replies.len()).sum();
+        // No copy is lost: those that came after its probe was resolved are counted apart.
+        let delivered: usize = simulation.ground_truth(0).probes().map(|(_, truth)| truth.replies.len()).sum();
         let counters = simulation.client(0).counters();
         prop_assert_eq!(copies + counters.copies_after_close, delivered as u64);
         prop_assert_eq!((counters.junk, counters.forged, counters.stragglers), (0, 0, 0));

@@ -6,7 +6,7 @@ use udpecho::probe::{Cause, Corruption, Event, Failure, Outcome, Resolved, Setti
 use udpecho::reflect::{self, Injection};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
-use udpecho::units::{Interval, Probability};
+use udpecho::units::Interval;
 
 const SEED: u64 = 7;
 
@@ -28,7 +28,7 @@ fn server(impairment: &Impairment) -> reflect::Settings {
 }
 
 fn lossy(share: f64) -> Conditions {
-    Conditions { loss: Probability::new(share).unwrap(), ..Conditions::ideal(Duration::from_millis(10)) }
+    Conditions::impaired(&format!("delay=constant:10ms loss={share}"))
 }
 
 fn rows(simulation: &mut Simulation, client: usize) -> Vec<Resolved> {
@@ -81,8 +81,8 @@ fn every_profile_is_known_exactly() {
         let (simulation, rows) = run(&impairment, path, client(3000, every));
         assert_eq!(rows.len(), 3000, "{}", profile.name);
         assert_exact(&impairment, &rows, |row| {
-            let story = simulation.ledger(0).story(row.seq).unwrap();
-            story.reached_server[0]
+            let truth = simulation.ground_truth(0).probe(row.seq).unwrap();
+            truth.reached_server[0]
         });
     }
 }
@@ -94,13 +94,13 @@ fn a_lossy_path_under_injection_is_told_apart() {
         let impairment = Impairment::of_profile(profile);
         let (simulation, rows) = run(&impairment, lossy(0.05), client(2000, Duration::from_millis(20)));
         for row in &rows {
-            let story = simulation.ledger(0).story(row.seq).unwrap();
-            let up = story.reached_server.is_empty();
-            let down = story.replies_sent > 0 && story.replies.is_empty();
+            let truth = simulation.ground_truth(0).probe(row.seq).unwrap();
+            let up = truth.reached_server.is_empty();
+            let down = truth.replies_sent > 0 && truth.replies.is_empty();
             assert_eq!(row.cause == Some(Cause::Up), up, "{}: {row:?}", profile.name);
             assert_eq!(row.cause == Some(Cause::Down), down, "{}: {row:?}", profile.name);
             let injected = matches!(row.cause, Some(Cause::InjectedUp | Cause::InjectedDown));
-            assert_eq!(injected, !up && story.replies_sent == 0, "{}: {row:?}", profile.name);
+            assert_eq!(injected, !up && truth.replies_sent == 0, "{}: {row:?}", profile.name);
         }
     }
 }
@@ -110,10 +110,7 @@ fn a_lossy_path_under_injection_is_told_apart() {
 fn the_same_seed_gives_each_session_the_same_fates() {
     let impairment: Impairment =
         "delay=normal:50ms±10ms loss=gilbert:p=5%,r=30% duplicate=3%".parse().unwrap();
-    let path = Conditions {
-        longest_delay: Duration::from_millis(40),
-        ..Conditions::ideal(Duration::from_millis(1))
-    };
+    let path = Conditions::impaired("delay=uniform:1ms..40ms");
     let mut simulation = Simulation::new(server(&impairment), path.clone(), path, 9);
     for every in [5, 20, 33] {
         simulation.add_client(client(400, Duration::from_millis(every)));
@@ -188,7 +185,7 @@ proptest! {
         let path = Conditions::ideal(Duration::from_millis(10));
         let (simulation, rows) = run(&impairment, path, client(150, Duration::from_millis(interval_ms)));
         prop_assert_eq!(rows.len(), 150);
-        assert_exact(&impairment, &rows, |row| simulation.ledger(0).story(row.seq).unwrap().reached_server[0]);
+        assert_exact(&impairment, &rows, |row| simulation.ground_truth(0).probe(row.seq).unwrap().reached_server[0]);
     }
 }
 

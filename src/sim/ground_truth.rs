@@ -1,38 +1,38 @@
-//! What the network really did to each probe of a client: the oracle of the tests.
+//! What the network did to each probe of a client: the oracle of the tests.
 
 use std::collections::BTreeMap;
 
 use crate::time::Instant;
 use crate::wire::native::{Message, decode, is_native};
 
-/// The true story of one probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Story {
+pub struct ProbeTruth {
     pub sent: Option<Instant>,
-    /// When copies of it reached the server.
+    /// When copies of the probe reached the server.
     pub reached_server: Vec<Instant>,
     pub replies_sent: u32,
     /// When replies reached the client.
     pub replies: Vec<Instant>,
-    /// Copies of it, and replies, that a full socket dropped.
+    /// Copies of the probe dropped by the server's full receive buffer.
     pub dropped_at_server: u32,
+    /// Replies dropped by the client's full receive buffer.
     pub dropped_at_client: u32,
 }
 
-/// The stories of all probes of a client.
+/// The truth of all probes of a client.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct GroundTruth {
     disabled: bool,
-    stories: BTreeMap<u64, Story>,
+    probes: BTreeMap<u64, ProbeTruth>,
 }
 
-impl Ledger {
-    pub fn story(&self, seq: u64) -> Option<&Story> {
-        self.stories.get(&seq)
+impl GroundTruth {
+    pub fn probe(&self, seq: u64) -> Option<&ProbeTruth> {
+        self.probes.get(&seq)
     }
 
-    pub fn stories(&self) -> impl Iterator<Item = (u64, &Story)> {
-        self.stories.iter().map(|(seq, story)| (*seq, story))
+    pub fn probes(&self) -> impl Iterator<Item = (u64, &ProbeTruth)> {
+        self.probes.iter().map(|(seq, truth)| (*seq, truth))
     }
 
     pub(super) fn disable(&mut self) {
@@ -43,37 +43,39 @@ impl Ledger {
         if let Some(seq) = seq
             && !self.disabled
         {
-            self.stories.entry(seq).or_default().sent = Some(now);
+            self.probes.entry(seq).or_default().sent = Some(now);
         }
     }
 
     pub(super) fn probe_delivered(&mut self, datagram: &[u8], now: Instant) {
-        if let Some(Message::Probe(probe)) = self.decode(datagram) {
-            self.stories.entry(probe.seq).or_default().reached_server.push(now);
-        }
+        self.note_probe(datagram, |truth| truth.reached_server.push(now));
     }
 
     pub(super) fn probe_dropped(&mut self, datagram: &[u8]) {
-        if let Some(Message::Probe(probe)) = self.decode(datagram) {
-            self.stories.entry(probe.seq).or_default().dropped_at_server += 1;
-        }
+        self.note_probe(datagram, |truth| truth.dropped_at_server += 1);
     }
 
     pub(super) fn reply_dropped(&mut self, datagram: &[u8]) {
-        if let Some(Message::Reply(reply)) = self.decode(datagram) {
-            self.stories.entry(reply.seq).or_default().dropped_at_client += 1;
-        }
+        self.note_reply(datagram, |truth| truth.dropped_at_client += 1);
     }
 
     pub(super) fn reply_sent(&mut self, datagram: &[u8]) {
-        if let Some(Message::Reply(reply)) = self.decode(datagram) {
-            self.stories.entry(reply.seq).or_default().replies_sent += 1;
-        }
+        self.note_reply(datagram, |truth| truth.replies_sent += 1);
     }
 
     pub(super) fn reply_delivered(&mut self, datagram: &[u8], now: Instant) {
+        self.note_reply(datagram, |truth| truth.replies.push(now));
+    }
+
+    fn note_probe(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
+        if let Some(Message::Probe(probe)) = self.decode(datagram) {
+            note(self.probes.entry(probe.seq).or_default());
+        }
+    }
+
+    fn note_reply(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
         if let Some(Message::Reply(reply)) = self.decode(datagram) {
-            self.stories.entry(reply.seq).or_default().replies.push(now);
+            note(self.probes.entry(reply.seq).or_default());
         }
     }
 

@@ -1,68 +1,88 @@
-//! One direction of a simulated path: how long a datagram takes, and how many copies arrive.
+//! One direction of a simulated path: an impairment, limits of size, outages.
 
-use crate::rng::Stream;
+use std::sync::Arc;
+
+use crate::impair::{Bottleneck, Direction, Impairment, Link};
+use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
-use crate::units::Probability;
 
-/// What a path does to datagrams. Delays that vary reorder them.
+/// When a simulation starts: away from zero, so that nothing relies on it.
+pub(super) const START: Instant = Instant::from_nanos(1_000_000_000_000);
+
+/// What one direction of a path does to datagrams.
 #[derive(Clone, Debug)]
 pub struct Conditions {
-    pub shortest_delay: Duration,
-    pub longest_delay: Duration,
-    pub loss: Probability,
-    pub duplicates: Probability,
+    /// The propagation delay.
+    pub delay: Duration,
+    /// Applied whatever its `direction`; its delay comes on top.
+    pub impairment: Arc<Impairment>,
     /// Nothing passes in these spans, counted from the start.
     pub outages: Vec<(Duration, Duration)>,
-    /// A longer datagram cannot be sent.
-    pub longest: usize,
-    /// A longer datagram is lost without a word.
-    pub longest_passed: usize,
+    /// The sender's system refuses a longer datagram.
+    pub send_limit: usize,
+    /// The path drops a longer datagram silently.
+    pub path_limit: usize,
 }
 
 impl Conditions {
-    /// A path that takes so long, and nothing else.
+    /// A path with this delay and no other effect.
     pub fn ideal(delay: Duration) -> Self {
+        Self { delay, ..Self::impaired("clean") }
+    }
+
+    /// A path with the impairment of this line, such as `delay=uniform:5ms..9ms loss=10%`.
+    pub fn impaired(line: &str) -> Self {
+        let impairment: Impairment = line.parse().expect("the line of an impairment");
         Self {
-            shortest_delay: delay,
-            longest_delay: delay,
-            loss: Probability::ZERO,
-            duplicates: Probability::ZERO,
+            delay: Duration::ZERO,
+            impairment: Arc::new(impairment),
             outages: Vec::new(),
-            longest: usize::MAX,
-            longest_passed: usize::MAX,
+            send_limit: usize::MAX,
+            path_limit: usize::MAX,
         }
     }
 }
 
 /// One direction of one client's path.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct SimulatedLink {
     conditions: Conditions,
-    stream: Stream,
+    link: Link,
+    bottleneck: Bottleneck,
+    copy_delays: Stream,
     passed: u64,
 }
 
-impl Link {
-    pub fn new(conditions: Conditions, stream: Stream) -> Self {
-        Self { conditions, stream, passed: 0 }
+impl SimulatedLink {
+    pub fn new(conditions: Conditions, direction: Direction, seed: Seed) -> Self {
+        let link = Link::new(Arc::clone(&conditions.impairment), direction, seed);
+        let copy_delays = Stream::new(seed, &format!("copy delay {}", direction.name()));
+        Self { conditions, link, bottleneck: Bottleneck::default(), copy_delays, passed: 0 }
     }
 
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }
 
-    /// The delays of the copies that arrive: none, one, or two.
-    pub fn pass(&mut self, now: Instant, datagram: &[u8]) -> impl Iterator<Item = Duration> + use<> {
-        let mut draws = self.stream.at(self.passed);
+    /// The copies that arrive of a datagram sent now, each with its delay. A duplicate has its own
+    /// delay and does not queue, so it may overtake the first.
+    pub fn pass(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+    ) -> impl Iterator<Item = (Duration, Vec<u8>)> + use<> {
+        let seq = self.passed;
         self.passed += 1;
         let conditions = &self.conditions;
-        let since_start = now - super::Simulation::START;
-        let out = conditions.outages.iter().any(|(from, to)| (*from..*to).contains(&since_start));
-        let lost = draws.unit() < conditions.loss.get() || out || datagram.len() > conditions.longest_passed;
-        let doubled = draws.unit() < conditions.duplicates.get();
-        let spread = conditions.longest_delay - conditions.shortest_delay;
-        let mut delay = || conditions.shortest_delay + spread.mul_f64(draws.unit());
-        let delays = [(!lost).then(&mut delay), (!lost && doubled).then(&mut delay)];
-        delays.into_iter().flatten()
+        let since_start = now - START;
+        let in_outage = conditions.outages.iter().any(|(from, to)| (*from..*to).contains(&since_start));
+        let treatment = self.link.admit(&mut self.bottleneck, now, seq, datagram.len());
+        let arrives = treatment.dropped.is_none() && !in_outage && datagram.len() <= conditions.path_limit;
+        let mut datagram = datagram.to_vec();
+        treatment.corrupt(&mut datagram);
+        let copy_delay = conditions.delay + conditions.impairment.delay.draw(&self.copy_delays, seq);
+        let copy = (arrives && treatment.extra_copies > 0).then(|| (copy_delay, datagram.clone()));
+        let first = arrives.then_some((conditions.delay + treatment.hold, datagram));
+        first.into_iter().chain(copy)
     }
 }

@@ -1,41 +1,42 @@
-//! A simulated socket: what it drops where its buffer is full, and what it counts.
+//! A simulated socket: its receive-buffer overflows, and its drop count.
 
 use std::net::SocketAddr;
 
 use crate::time::Duration;
 use crate::wire::native::SocketMark;
 
-/// A span, from the start, in which the buffer is full when every second datagram comes.
+/// A span, from the start, in which the receive buffer is full for every second datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Overrun {
     pub from: Duration,
     pub to: Duration,
-    /// Another sender's flood fills it, and most of that is dropped; else there is no other sender.
+    /// Another sender's flood fills the buffer and most of it is dropped; else there is no other
+    /// sender.
     pub flooded: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct SimSocket {
+pub(super) struct SimSocket {
     overruns: Vec<Overrun>,
     mark: SocketMark,
     last: Option<SocketAddr>,
-    came: u64,
+    arrived: u64,
 }
 
 impl SimSocket {
-    /// What a flood drops of its own between two datagrams.
+    /// A flood's own drops between two datagrams.
     const FLOOD_DROPS: u16 = 17;
 
-    pub fn overrun(&mut self, overrun: Overrun) {
+    pub(super) fn overrun(&mut self, overrun: Overrun) {
         self.overruns.push(overrun);
     }
 
-    pub fn mark(&self) -> SocketMark {
+    pub(super) fn mark(&self) -> SocketMark {
         self.mark
     }
 
-    /// A datagram comes, at so long after the start: whether there is room for it.
-    pub fn takes(&mut self, at: Duration, from: SocketAddr) -> bool {
+    /// Whether a datagram that arrives at this time after the start finds room.
+    pub(super) fn has_room(&mut self, at: Duration, from: SocketAddr) -> bool {
         let SocketMark { drops, turns } = &mut self.mark;
         let turned = self.last.replace(from).is_some_and(|last| last != from);
         *turns = turns.wrapping_add(u16::from(turned));
@@ -47,8 +48,8 @@ impl SimSocket {
             *drops = drops.wrapping_add(Self::FLOOD_DROPS);
             *turns = turns.wrapping_add(2);
         }
-        self.came += 1;
-        let full = self.came.is_multiple_of(2);
+        self.arrived += 1;
+        let full = self.arrived % 2 == 0;
         *drops = drops.wrapping_add(u16::from(full));
         !full
     }

@@ -20,7 +20,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("impair", &[]),
     ("reflect", &["wire", "impair"]),
     ("probe", &["wire", "schedule", "impair"]),
-    ("sim", &["wire", "reflect", "probe"]),
+    ("sim", &["wire", "impair", "reflect", "probe"]),
     ("stats", &["probe"]),
     ("host", &[]),
     ("relay", &["impair"]),

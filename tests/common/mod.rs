@@ -58,7 +58,16 @@ pub fn answers_nothing() -> Impairment {
     Impairment { loss: "100%".parse().unwrap(), ..Impairment::classic() }
 }
 
-/// A path that takes so long each way, and nothing else.
+/// A path with a delay between two bounds, which loses and duplicates these shares.
+pub fn path(shortest: Duration, longest: Duration, loss: f64, duplicates: f64) -> Conditions {
+    Conditions::impaired(&format!(
+        "delay=uniform:{shortest}..{longest} loss={:.4}% duplicate={:.4}%",
+        100.0 * loss,
+        100.0 * duplicates
+    ))
+}
+
+/// A path with this delay each way, and nothing else.
 pub fn simulation(server: reflect::Settings, one_way: Duration) -> Simulation {
     watchdog::progress();
     Simulation::new(server, Conditions::ideal(one_way), Conditions::ideal(one_way), 7)

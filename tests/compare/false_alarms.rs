@@ -5,10 +5,10 @@ use udpecho::probe::Settings;
 use udpecho::reflect;
 use udpecho::report::compare::{Changes, Sample, Verdict};
 use udpecho::rng::Seed;
-use udpecho::sim::{Conditions, Simulation};
+use udpecho::sim::Simulation;
 use udpecho::time::Duration;
 
-use crate::common::{injecting, millis, resolved, settings, share};
+use crate::common::{injecting, millis, path, resolved, settings};
 use crate::paths::{Path, STEADY, WAVES, differences, sample};
 
 const PAIRS: u64 = 100;
@@ -64,12 +64,7 @@ fn a_simulated_network_raises_few() {
 }
 
 fn simulated(seed: Seed) -> Sample {
-    let conditions = Conditions {
-        longest_delay: millis(30),
-        loss: share(0.02),
-        duplicates: share(0.01),
-        ..Conditions::ideal(millis(5))
-    };
+    let conditions = path(millis(5), millis(30), 0.02, 0.01);
     let impairment = Impairment { loss: "5%".parse().unwrap(), ..Impairment::classic() };
     let server = reflect::Settings { impair_seed: Some(seed), ..injecting(impairment) };
     let mut simulation = Simulation::new(server, conditions.clone(), conditions, seed);

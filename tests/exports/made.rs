@@ -8,11 +8,11 @@ use udpecho::probe::{Dialect, Event, Resolved, Settings};
 use udpecho::record::{self, Clock, EventWriter, ProbeWriter, Run, SecondWriter, Summary};
 use udpecho::reflect;
 use udpecho::schedule::Schedule;
-use udpecho::sim::{Conditions, Simulation};
+use udpecho::sim::Simulation;
 use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 
-use crate::common::{decay, injecting, interval, millis, resolved, server_info, settings, share};
+use crate::common::{decay, injecting, interval, millis, path, resolved, server_info, settings};
 
 /// A run, and the bytes of all that is written of it.
 pub struct Made {
@@ -85,12 +85,7 @@ impl Scenario {
     fn simulate(&self) -> (Vec<Event>, Settings) {
         let impairment = if self.injects { Impairment::classic() } else { Impairment::clean() };
         let server = reflect::Settings { ..injecting(impairment) };
-        let path = Conditions {
-            loss: share(self.loss),
-            duplicates: share(self.duplicates),
-            longest_delay: millis(5) + self.spread,
-            ..Conditions::ideal(millis(5))
-        };
+        let path = path(millis(5), millis(5) + self.spread, self.loss, self.duplicates);
         let schedule = if self.decays {
             decay(self.every, Duration::from_micros(100))
         } else {

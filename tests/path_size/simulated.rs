@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use udpecho::endpoints::Endpoints;
+use udpecho::impair::Direction;
 use udpecho::probe::{Down, Failure, PathSize, SizeFinder};
 use udpecho::reflect::{Incoming, Server, Settings};
-use udpecho::rng::Stream;
-use udpecho::sim::{Conditions, Link};
+use udpecho::sim::{Conditions, SimulatedLink};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::auth::Key;
 
-use crate::common::{clean, millis, share};
+use crate::common::{clean, millis};
 
 const MOST: u32 = 65_507;
 
@@ -25,7 +25,7 @@ struct Paths {
 }
 
 fn path(longest_up: usize, longest_down: usize) -> Paths {
-    let link = |longest| Conditions { longest_passed: longest, ..Conditions::ideal(millis(20)) };
+    let link = |longest| Conditions { path_limit: longest, ..Conditions::ideal(millis(20)) };
     Paths { up: link(longest_up), down: link(longest_down), fragments: true, seed: 1 }
 }
 
@@ -35,8 +35,8 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
     let key = server.key.clone();
     let mut server = Server::new(server, [1; 32], start);
     let mut finder = SizeFinder::new(MOST, paths.seed, key);
-    let mut up = Link::new(paths.up.clone(), Stream::new(paths.seed, "up"));
-    let mut down = Link::new(paths.down.clone(), Stream::new(paths.seed, "down"));
+    let mut up = SimulatedLink::new(paths.up.clone(), Direction::Up, paths.seed);
+    let mut down = SimulatedLink::new(paths.down.clone(), Direction::Down, paths.seed);
     let client = Endpoints { remote: SocketAddr::from(([10, 0, 0, 1], 10_000)), local: None };
     let mut coming: Vec<(Instant, Vec<u8>)> = Vec::new();
     let mut buffer = vec![0; 65_536];
@@ -44,19 +44,19 @@ fn find(paths: &Paths, server: Settings) -> (Result<PathSize, Failure>, Duration
     loop {
         while let Some(sizing) = finder.poll_transmit(now, &mut buffer) {
             sent += 1;
-            if sizing.whole && sizing.length > up.conditions().longest {
+            if sizing.whole && sizing.length > up.conditions().send_limit {
                 finder.too_long(now);
                 continue;
             }
             let in_pieces = !sizing.whole && paths.fragments;
             let seen = if in_pieces { &buffer[..1] } else { &buffer[..sizing.length] };
-            for delay in up.pass(now, seen) {
+            for (delay, _) in up.pass(now, seen) {
                 let mut answer = buffer.clone();
                 let incoming = Incoming::new(now + delay, client, &mut answer, sizing.length);
                 if let Some(length) = server.handle(incoming) {
                     assert!(length <= sizing.length, "an answer longer than its question");
                     let back = down.pass(now + delay, &answer[..length]);
-                    coming.extend(back.map(|back| (now + delay + back, answer[..length].to_vec())));
+                    coming.extend(back.map(|(back, datagram)| (now + delay + back, datagram)));
                 }
             }
         }
@@ -94,7 +94,7 @@ fn both_ways_alike_is_told_as_one() {
 #[test]
 fn what_this_host_knows_costs_no_time() {
     let mut paths = path(usize::MAX, usize::MAX);
-    paths.up.longest = 1472;
+    paths.up.send_limit = 1472;
     let (found, took, _) = find(&paths, whole());
     assert_eq!(found.unwrap().up, 1472);
     // Down it goes on beyond, in pieces upwards.
@@ -158,8 +158,7 @@ proptest! {
         let mut paths = path(up, down);
         paths.seed = seed;
         for link in [&mut paths.up, &mut paths.down] {
-            link.loss = share(0.02);
-            link.longest_delay = millis(60);
+            link.impairment = Conditions::impaired("delay=uniform:20ms..60ms loss=2%").impairment;
         }
         let (found, ..) = find(&paths, whole());
         let found = found.unwrap();

@@ -23,7 +23,7 @@ fn a_stall_is_in_the_rtt_of_every_probe_that_met_it() {
     let rows = resolved(&simulation.take_events(0));
     let mut statistics = RunStatistics::new();
     for row in &rows {
-        let arrived = simulation.ledger(0).story(row.seq).unwrap().reached_server[0];
+        let arrived = simulation.ground_truth(0).probe(row.seq).unwrap().reached_server[0];
         let reached = row.sent.unwrap() - row.due;
         assert_eq!((row.outcome, reached), (Outcome::Ok, Duration::ZERO), "{row:?}");
         // Nobody reads the socket of a server that stands still.
@@ -85,7 +85,7 @@ fn a_held_reply_that_falls_due_in_a_stall_leaves_after_it() {
 fn slept(length: Duration, count: u64) -> (Vec<Event>, Vec<Resolved>) {
     let mut simulation = simulation(clean(), millis(2));
     let client = simulation.add_client(Settings { deadline: Some(PERIOD), ..settings(count, millis(10)) });
-    simulation.put_client_to_sleep(Duration::from_secs(5), length, client);
+    simulation.suspend_client(Duration::from_secs(5), length, client);
     simulation.run(Duration::from_secs(100_000));
     let events = simulation.take_events(client);
     let rows = resolved(&events);

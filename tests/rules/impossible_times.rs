@@ -8,7 +8,7 @@ use udpecho::stats::RunStatistics;
 use udpecho::time::Duration;
 use udpecho::wire::native::{Message, decode};
 
-use crate::common::{injecting, millis, resolved, settings, share};
+use crate::common::{injecting, millis, resolved, settings};
 
 const PROBES: u64 = 40;
 /// Fields of a reply, and their bits, the highest first.
@@ -20,7 +20,7 @@ const HOLD: (usize, usize) = (42, 48);
 
 /// A run in which one bit of one reply changes on the way.
 fn events(server: &str, flip: Option<(u64, usize)>) -> Vec<Event> {
-    let path = Conditions { longest_delay: millis(14), ..Conditions::ideal(millis(10)) };
+    let path = Conditions::impaired("delay=uniform:10ms..14ms");
     let server: Impairment = server.parse().unwrap();
     let mut simulation = Simulation::new(injecting(server), path.clone(), path, 3);
     simulation.alter_replies(move |_, datagram| {
@@ -101,7 +101,7 @@ fn check_figures(rows: &[Resolved]) {
 #[test]
 fn a_clock_that_is_set_makes_no_reply_impossible() {
     for by in [millis(-300), Duration::from_secs(5)] {
-        let path = Conditions { longest_delay: millis(14), ..Conditions::ideal(millis(10)) };
+        let path = Conditions::impaired("delay=uniform:10ms..14ms");
         let mut simulation = Simulation::new(injecting(Impairment::clean()), path.clone(), path, 3);
         simulation.step_server_clock(millis(200), by);
         simulation.add_client(Settings { deadline: Some(millis(500)), ..settings(PROBES, millis(10)) });
@@ -116,7 +116,7 @@ fn a_clock_that_is_set_makes_no_reply_impossible() {
 #[test]
 fn a_changed_bit_in_the_number_of_a_reply_disturbs_no_other_probe() {
     let lossy = |flip: Option<(u64, usize)>| {
-        let up = Conditions { loss: share(0.2), ..Conditions::ideal(millis(10)) };
+        let up = Conditions::impaired("delay=constant:10ms loss=20%");
         let mut simulation =
             Simulation::new(injecting(Impairment::clean()), up, Conditions::ideal(millis(10)), 3);
         simulation.alter_replies(move |_, datagram| {

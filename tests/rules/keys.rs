@@ -12,7 +12,7 @@ use udpecho::wire::native::{
 };
 
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
-use crate::common::{clean, events_of, injecting, millis, resolved, server_info, settings, share};
+use crate::common::{clean, events_of, injecting, millis, path, resolved, server_info, settings};
 
 fn key(byte: u8) -> Key {
     Key::new(&[byte; 32])
@@ -170,8 +170,8 @@ fn nothing_that_was_changed_on_the_way_is_believed() {
 
 #[test]
 fn the_networks_copies_are_answered_once() {
-    let path = || Conditions { duplicates: share(1.0), ..Conditions::ideal(millis(5)) };
-    let mut simulation = Simulation::new(keyed(), path(), Conditions::ideal(millis(5)), 1);
+    let doubling = || path(millis(5), millis(5), 0.0, 1.0);
+    let mut simulation = Simulation::new(keyed(), doubling(), Conditions::ideal(millis(5)), 1);
     simulation.add_client(client(512, Some(key(1))));
     simulation.run(Duration::from_secs(60));
     let rows = resolved(&simulation.take_events(0));

@@ -12,7 +12,7 @@ const ONE_WAY: Duration = Duration::from_millis(20);
 fn lost(server: reflect::Settings, client: Settings, moves: &[i64]) -> (Vec<u64>, reflect::Counters) {
     let mut simulation = simulation(server, ONE_WAY);
     simulation.add_client(client);
-    moves.iter().for_each(|at| simulation.translate_anew(millis(*at), 0));
+    moves.iter().for_each(|at| simulation.rebind_nat(millis(*at), 0));
     simulation.run(Duration::from_secs(60));
     let events = simulation.take_events(0);
     assert!(!events.iter().any(|event| matches!(event, Event::Failed(_) | Event::Forgotten { .. })));

@@ -152,11 +152,11 @@ fn a_size_too_large_or_too_small_is_refused_with_the_limit() {
 fn a_size_that_the_path_does_not_carry_is_told_apart_from_silence() {
     let ideal = || Conditions::ideal(ONE_WAY);
     assert_eq!(
-        failure_over(Conditions { longest_passed: 1400, ..ideal() }, 1401),
+        failure_over(Conditions { path_limit: 1400, ..ideal() }, 1401),
         Failure::SizeLost { size: 1401 }
     );
     assert_eq!(
-        failure_over(Conditions { longest: 1400, ..ideal() }, 1401),
+        failure_over(Conditions { send_limit: 1400, ..ideal() }, 1401),
         Failure::SizeNotSent { size: 1401 }
     );
     let everything = vec![(Duration::ZERO, Duration::from_secs(60))];

@@ -4,27 +4,27 @@ use proptest::prelude::*;
 use udpecho::impair::Impairment;
 use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect;
-use udpecho::sim::{Conditions, Ledger, Simulation};
+use udpecho::sim::{Conditions, GroundTruth, Simulation};
 use udpecho::time::Duration;
 
-use crate::common::{clean, injecting, millis, resolved, settings, share, simulation};
+use crate::common::{clean, injecting, millis, path, resolved, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
 
-/// What the tests below hold of every row: its story, told honestly.
-fn check(row: &Resolved, ledger: &Ledger) {
-    let story = ledger.story(row.seq).expect("a story for each probe");
-    let rtt = story.replies.first().map(|at| *at - story.sent.unwrap());
+/// Every row says what the ground truth says.
+fn check(row: &Resolved, ground_truth: &GroundTruth) {
+    let truth = ground_truth.probe(row.seq).expect("the truth of each probe");
+    let rtt = truth.replies.first().map(|at| *at - truth.sent.unwrap());
     assert_eq!(row.rtt, rtt, "seq {}", row.seq);
-    let arrived = !story.reached_server.is_empty();
+    let arrived = !truth.reached_server.is_empty();
     match row.cause {
         None => assert!(matches!(row.outcome, Outcome::Ok | Outcome::Late), "{row:?}"),
         Some(Cause::Up) => assert!(!arrived, "it did reach a server: {row:?}"),
-        Some(Cause::Down) => assert!(story.replies_sent > 0, "no reply was lost: {row:?}"),
+        Some(Cause::Down) => assert!(truth.replies_sent > 0, "no reply was lost: {row:?}"),
         // It was there, and no reply left; but that a copy may have met the other server.
         Some(Cause::InjectedDown | Cause::Refused) => {
-            let copies = story.reached_server.len();
-            assert!(arrived && (story.replies_sent == 0 || copies > 1), "{row:?} {story:?}")
+            let copies = truth.reached_server.len();
+            assert!(arrived && (truth.replies_sent == 0 || copies > 1), "{row:?} {truth:?}")
         }
         Some(Cause::Unknown) => {}
         Some(cause) => panic!("nothing here does {cause:?}"),
@@ -56,7 +56,7 @@ fn a_restarted_server_is_found_again_and_the_run_goes_on() {
     let rows = resolved(&events);
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..60).collect::<Vec<_>>());
     for row in &rows {
-        check(row, simulation.ledger(0));
+        check(row, simulation.ground_truth(0));
         let expected = match row.seq {
             19..31 => (Outcome::Lost, Some(Cause::Unknown)),
             _ => (Outcome::Ok, None),
@@ -75,8 +75,8 @@ fn what_a_restarted_server_held_is_nobodys_fault() {
     simulation.run(Duration::from_secs(60));
     let rows = resolved(&simulation.take_events(0));
     assert_eq!(rows.len(), 20);
-    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
-    let held = |row: &&Resolved| simulation.ledger(0).story(row.seq).unwrap().replies_sent == 0;
+    rows.iter().for_each(|row| check(row, simulation.ground_truth(0)));
+    let held = |row: &&Resolved| simulation.ground_truth(0).probe(row.seq).unwrap().replies_sent == 0;
     let causes: Vec<Option<Cause>> = rows.iter().filter(held).map(|row| row.cause).collect();
     assert!(causes.len() > 2 && causes.contains(&Some(Cause::Unknown)), "{causes:?}");
     assert!(!causes.contains(&Some(Cause::Refused)), "a new server refused what it never saw: {causes:?}");
@@ -84,17 +84,17 @@ fn what_a_restarted_server_held_is_nobodys_fault() {
 
 #[test]
 fn what_a_restarted_server_does_not_know_is_unknown_and_not_refused() {
-    let up = Conditions { loss: share(0.3), ..Conditions::ideal(ONE_WAY) };
-    let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 1);
+    let up = path(ONE_WAY, ONE_WAY, 0.3, 0.0);
+    let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 2);
     simulation.restart_server(millis(2_000), millis(2_100), clean());
     simulation.add_client(Settings { deadline: Some(millis(100)), ..settings(2000, millis(1)) });
     simulation.run(Duration::from_secs(60));
     let rows = resolved(&simulation.take_events(0));
-    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    rows.iter().for_each(|row| check(row, simulation.ground_truth(0)));
     // Nothing is lost on the way down: what got no reply from a clean server met one that did not know it.
     let unknown = |row: &&Resolved| {
-        let story = simulation.ledger(0).story(row.seq).unwrap();
-        !story.reached_server.is_empty() && story.replies_sent == 0
+        let truth = simulation.ground_truth(0).probe(row.seq).unwrap();
+        !truth.reached_server.is_empty() && truth.replies_sent == 0
     };
     let count = rows.iter().filter(unknown).count();
     assert!(count > 20, "{count} unknown of {}", rows.len());
@@ -110,7 +110,7 @@ fn a_server_that_is_gone_for_good_does_not_keep_the_client_waiting_for_ever() {
     simulation.run(Duration::from_secs(10));
     let rows = resolved(&simulation.take_events(0));
     assert_eq!(rows.len(), 20);
-    rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+    rows.iter().for_each(|row| check(row, simulation.ground_truth(0)));
     assert!(rows[10..].iter().all(|row| row.cause == Some(Cause::Unknown)));
 }
 
@@ -137,7 +137,7 @@ fn a_client_says_that_it_asks_a_server_that_is_gone_and_a_stop_skips_that() {
 
 #[test]
 fn a_client_whose_server_answers_says_nothing_of_asking() {
-    let up = Conditions { loss: share(0.3), ..Conditions::ideal(ONE_WAY) };
+    let up = path(ONE_WAY, ONE_WAY, 0.3, 0.0);
     let mut simulation = Simulation::new(clean(), up, Conditions::ideal(ONE_WAY), 1);
     simulation.add_client(settings(200, millis(10)));
     simulation.run(Duration::from_secs(60));
@@ -212,11 +212,8 @@ proptest! {
         losses in [0.0..0.3, 0.0..0.3], duplicates in [0.0..0.2, 0.0..0.2],
         shortest in [0_i64..40, 0_i64..40], spread in [0_i64..200, 0_i64..200], injects: bool,
     ) {
-        let path = |way: usize| Conditions {
-            loss: share(losses[way]),
-            duplicates: share(duplicates[way]),
-            longest_delay: millis(shortest[way] + spread[way]),
-            ..Conditions::ideal(millis(shortest[way]))
+        let path = |way: usize| {
+            path(millis(shortest[way]), millis(shortest[way] + spread[way]), losses[way], duplicates[way])
         };
         let impairment = if injects { Impairment::classic() } else { Impairment::clean() };
         let mut simulation = Simulation::new(injecting(impairment.clone()), path(0), path(1), seed);
@@ -231,7 +228,7 @@ proptest! {
             return Ok(());
         }
         prop_assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
-        rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+        rows.iter().for_each(|row| check(row, simulation.ground_truth(0)));
     }
 }
 

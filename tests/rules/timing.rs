@@ -13,7 +13,7 @@ use udpecho::wire::native::{Message, decode};
 
 use crate::common::desk::{Desk, address};
 use crate::common::{
-    clean, decay, events_of, injecting, interval, millis, poisson, resolved, settings, share, simulation,
+    clean, decay, events_of, injecting, interval, millis, path, poisson, resolved, settings, simulation,
 };
 
 fn outcomes(rows: &[Resolved]) -> Vec<Outcome> {
@@ -52,11 +52,7 @@ fn replies_that_came_late_were_received_as_ping_counts_them() {
 #[test]
 fn duplicates_are_told_apart_by_the_direction_in_which_the_network_made_them() {
     for (up, down) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
-        let path = |duplicates: f64| Conditions {
-            duplicates: share(duplicates),
-            longest_delay: millis(9),
-            ..Conditions::ideal(millis(5))
-        };
+        let path = |duplicates: f64| path(millis(5), millis(9), 0.0, duplicates);
         let mut simulation = Simulation::new(clean(), path(up), path(down), 3);
         simulation.add_client(Settings { deadline: Some(millis(200)), ..settings(100, millis(50)) });
         simulation.run(Duration::from_secs(60));
@@ -73,7 +69,7 @@ fn duplicates_are_told_apart_by_the_direction_in_which_the_network_made_them() {
 #[test]
 fn what_the_server_saw_twice_of_a_lost_probe_was_duplicated_up() {
     let lossy = Impairment { loss: "100%".parse().unwrap(), ..Impairment::clean() };
-    let up = Conditions { duplicates: share(1.0), longest_delay: millis(9), ..Conditions::ideal(millis(5)) };
+    let up = path(millis(5), millis(9), 0.0, 1.0);
     let mut simulation = Simulation::new(injecting(lossy), up, Conditions::ideal(millis(5)), 3);
     simulation.add_client(Settings { deadline: Some(millis(200)), ..settings(100, millis(50)) });
     simulation.run(Duration::from_secs(60));
@@ -133,7 +129,7 @@ fn at_random_each_deadline_is_the_probes_own_interval() {
 #[test]
 fn when_probes_are_due_depends_on_the_seed_and_never_on_the_path() {
     let due = |seed: u64, one_way: Duration, loss: f64| {
-        let path = Conditions { loss: share(loss), ..Conditions::ideal(one_way) };
+        let path = path(one_way, one_way, loss, 0.0);
         let mut simulation = Simulation::new(clean(), path.clone(), path, 5);
         simulation.add_client(Settings { schedule: poisson(millis(10), seed), ..settings(300, millis(1)) });
         simulation.run(Duration::from_secs(300));
@@ -246,7 +242,7 @@ fn a_run_that_is_stopped_awaits_its_tail_and_is_complete() {
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
     for row in &rows {
         // Held by the server when the stop came, but answered, so not lost.
-        let answered = !simulation.ledger(0).story(row.seq).unwrap().replies.is_empty();
+        let answered = !simulation.ground_truth(0).probe(row.seq).unwrap().replies.is_empty();
         assert_eq!(row.outcome == Outcome::Ok, answered, "seq {}", row.seq);
     }
     let stopped = millis(2_030 - 80);

@@ -286,7 +286,7 @@ mod tests {
     /// A run over a simulated network that loses, as it is seen when its last story is over.
     fn seen(count: u64, every: &str) -> RunSnapshot {
         let server = reflect::Settings { impair_seed: Some(3), ..reflect::Settings::default() };
-        let path = Conditions { loss: "5%".parse().unwrap(), ..Conditions::ideal(Duration::from_millis(5)) };
+        let path = Conditions::impaired("delay=constant:5ms loss=5%");
         let mut network = Simulation::new(server, path.clone(), path, 7);
         let client = network.add_client(Settings {
             count: Some(count),

@@ -1,0 +1,496 @@
+//! The simulation: one server, its clients, the paths between them, and the events to come.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::ground_truth::GroundTruth;
+use super::host::{FIRST_PORT, Host, address, host_at};
+use super::link::{Conditions, START, SimulatedLink};
+use super::socket::{Overrun, SimSocket};
+use crate::endpoints::Endpoints;
+use crate::impair::Direction;
+use crate::probe::{self, Client, Event, SendError};
+use crate::reflect::{self, Incoming, Server};
+use crate::rng::{Seed, Stream};
+use crate::time::{Duration, Instant};
+
+const BUFFER: usize = 65_536;
+/// The server's address, as clients see it.
+const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
+/// The TTL with which datagrams arrive at the server.
+const TTL: Option<u8> = Some(60);
+
+pub struct Simulation {
+    now: Instant,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    server: Option<Server>,
+    server_clock_lead: Duration,
+    server_wake: Option<Instant>,
+    server_socket: SimSocket,
+    freeze: Option<Freeze>,
+    hosts: Vec<Host>,
+    seed: Seed,
+    up: Conditions,
+    down: Conditions,
+    buffer: Vec<u8>,
+    alter_probe: Alter,
+    alter_reply: Alter,
+}
+
+/// Changes a datagram that is sent at this time after the start.
+type Alter = Box<dyn FnMut(Duration, &mut Vec<u8>)>;
+
+/// The server's host does nothing for a part of each period, counted from the start; datagrams
+/// wait in its socket.
+#[derive(Clone, Copy)]
+struct Freeze {
+    period: Duration,
+    length: Duration,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Scheduled {
+    at: Instant,
+    order: u64,
+    action: Action,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    /// `arrived` is the kernel's timestamp, however late the server or client reads the datagram.
+    ToServer {
+        host: usize,
+        port: u16,
+        arrived: Instant,
+        datagram: Vec<u8>,
+    },
+    ToClient {
+        host: usize,
+        port: u16,
+        arrived: Instant,
+        datagram: Vec<u8>,
+    },
+    WakeServer,
+    WakeClient(usize),
+    StopClient(usize),
+    RebindNat(usize),
+    StepServerClock(Duration),
+    StepClientClock(usize, Duration),
+    KillServer,
+    StartServer(Box<NewServer>),
+}
+
+/// Never compared, since no two scheduled actions have the same order.
+struct NewServer(reflect::Settings, [u8; 32]);
+
+fn server(settings: reflect::Settings, secret: [u8; 32], now: Instant) -> Server {
+    let mut server = Server::new(settings, secret, now);
+    server.set_kernel_stamps(true);
+    server
+}
+
+impl Simulation {
+    pub const START: Instant = START;
+
+    pub fn new(settings: reflect::Settings, up: Conditions, down: Conditions, seed: Seed) -> Self {
+        Self {
+            now: Self::START,
+            queue: BinaryHeap::new(),
+            scheduled: 0,
+            server: Some(server(settings, secret(seed, 0), Self::START)),
+            server_clock_lead: Duration::ZERO,
+            server_wake: None,
+            server_socket: SimSocket::default(),
+            freeze: None,
+            hosts: Vec::new(),
+            seed,
+            up,
+            down,
+            buffer: vec![0; BUFFER],
+            alter_probe: Box::new(|_, _| {}),
+            alter_reply: Box::new(|_, _| {}),
+        }
+    }
+
+    /// Without kernel timestamps the server takes the time at which it reads a datagram.
+    pub fn without_server_stamps(mut self) -> Self {
+        self.server.iter_mut().for_each(|server| server.set_kernel_stamps(false));
+        self
+    }
+
+    /// Adds a client that starts now; returns its number.
+    pub fn add_client(&mut self, settings: probe::Settings) -> usize {
+        let index = self.hosts.len();
+        let seed = Stream::new(self.seed, "path").seed(index as u64);
+        let up = SimulatedLink::new(self.up.clone(), Direction::Up, seed);
+        let down = SimulatedLink::new(self.down.clone(), Direction::Down, seed);
+        let channels = Client::channels(&settings) as u16;
+        self.hosts.push(Host::new(Client::new(settings, self.now), channels, up, down));
+        self.serve_client(index);
+        index
+    }
+
+    /// Stops a client's run at this time after the start.
+    pub fn stop_client_at(&mut self, after: Duration, client: usize) {
+        self.schedule(Self::START + after, Action::StopClient(client));
+    }
+
+    /// The server's clock jumps: ahead, as on a host that was suspended, or back.
+    pub fn step_server_clock(&mut self, after: Duration, by: Duration) {
+        self.schedule(Self::START + after, Action::StepServerClock(by));
+    }
+
+    /// A client's clock jumps.
+    pub fn step_client_clock(&mut self, after: Duration, client: usize, by: Duration) {
+        self.schedule(Self::START + after, Action::StepClientClock(client, by));
+    }
+
+    /// The NAT between a client and the server maps the client's ports to new ones; datagrams to the
+    /// old ones are lost.
+    pub fn rebind_nat(&mut self, after: Duration, client: usize) {
+        self.schedule(Self::START + after, Action::RebindNat(client));
+    }
+
+    /// A third party sends this to the first port of a client with the server's address.
+    pub fn forge_to_client(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
+        let arrived = Self::START + after;
+        self.schedule(arrived, Action::ToClient { host: client, port: FIRST_PORT, arrived, datagram });
+    }
+
+    /// A third party sends this to the server with the address of a client's first port.
+    pub fn forge_to_server(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
+        let arrived = Self::START + after;
+        self.schedule(arrived, Action::ToServer { host: client, port: FIRST_PORT, arrived, datagram });
+    }
+
+    /// The receive buffer of the server overflows for a while.
+    pub fn overrun_server(&mut self, overrun: Overrun) {
+        self.server_socket.overrun(overrun);
+    }
+
+    /// The receive buffer of a client's first socket overflows for a while.
+    pub fn overrun_client(&mut self, client: usize, overrun: Overrun) {
+        self.hosts[client].socket.overrun(overrun);
+    }
+
+    /// The path changes the clients' datagrams.
+    pub fn alter_probes(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
+        self.alter_probe = Box::new(alter);
+    }
+
+    /// The path, or a server that lies, changes the server's datagrams.
+    pub fn alter_replies(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
+        self.alter_reply = Box::new(alter);
+    }
+
+    /// The server ends at one time; another one starts at another time.
+    pub fn restart_server(&mut self, gone: Duration, back: Duration, settings: reflect::Settings) {
+        self.schedule(Self::START + gone, Action::KillServer);
+        let next = NewServer(settings, secret(self.seed, back.as_nanos() as u64));
+        self.schedule(Self::START + back, Action::StartServer(Box::new(next)));
+    }
+
+    /// The server is frozen for this length at the start of each period.
+    pub fn freeze_server(&mut self, period: Duration, length: Duration) {
+        self.freeze = Some(Freeze { period, length });
+    }
+
+    /// The client's host is suspended for this length from this time after the start.
+    pub fn suspend_client(&mut self, after: Duration, length: Duration, client: usize) {
+        let from = Self::START + after;
+        self.hosts[client].suspended = Some((from, from + length));
+    }
+
+    /// Runs until every client is done. Panics after `bound`: a deadlock.
+    pub fn run(&mut self, bound: Duration) {
+        while self.step(bound) {}
+    }
+
+    /// The same, but passes on each client's events at once and records nothing.
+    pub fn run_streaming(&mut self, bound: Duration, mut on_event: impl FnMut(usize, Event)) {
+        for host in &mut self.hosts {
+            host.ground_truth.disable();
+            host.keeps_events = true;
+        }
+        while self.step(bound) {
+            for (index, host) in self.hosts.iter_mut().enumerate() {
+                host.events.drain(..).for_each(|event| on_event(index, event));
+            }
+        }
+    }
+
+    /// Performs the next action; false if every client is done.
+    fn step(&mut self, bound: Duration) -> bool {
+        let goes_on = self.hosts.iter().any(|host| !host.client.is_done());
+        if goes_on {
+            let Some(Reverse(next)) = self.queue.pop() else { panic!("a client waits for nothing") };
+            assert!(next.at - Self::START <= bound, "still running after {bound}");
+            self.now = self.now.max(next.at);
+            self.perform(next.action);
+        }
+        goes_on
+    }
+
+    /// Advances the time, whether or not any client is still measuring.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.queue.peek().is_some_and(|Reverse(next)| next.at <= end)
+            && let Some(Reverse(next)) = self.queue.pop()
+        {
+            self.now = self.now.max(next.at);
+            self.perform(next.action);
+        }
+        self.now = end;
+    }
+
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
+    pub fn client(&self, client: usize) -> &Client {
+        &self.hosts[client].client
+    }
+
+    pub fn ground_truth(&self, client: usize) -> &GroundTruth {
+        &self.hosts[client].ground_truth
+    }
+
+    /// The client's events since the last call.
+    pub fn take_events(&mut self, client: usize) -> Vec<Event> {
+        std::mem::take(&mut self.hosts[client].events)
+    }
+
+    /// Records neither events nor ground truth: for measuring speed.
+    pub fn record_nothing(&mut self) {
+        for host in &mut self.hosts {
+            host.ground_truth.disable();
+            host.keeps_events = false;
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        if let Some(end) = self.paused_until(&action) {
+            // A datagram in a socket is read before anything else is done.
+            let is_datagram = matches!(action, Action::ToServer { .. } | Action::ToClient { .. });
+            return self.schedule(end + Duration::from_nanos(i64::from(!is_datagram)), action);
+        }
+        match action {
+            Action::ToServer { host, port, arrived, datagram } => {
+                self.deliver_to_server(host, port, arrived, &datagram);
+            }
+            Action::ToClient { host, port, arrived, datagram } => {
+                self.deliver_to_client(host, port, arrived, &datagram);
+            }
+            Action::WakeServer => {
+                if self.server_wake.is_some_and(|wake| wake <= self.now) {
+                    self.server_wake = None;
+                    self.serve_server();
+                }
+            }
+            Action::WakeClient(host) => {
+                if self.hosts[host].wake.is_some_and(|wake| wake <= self.now) {
+                    self.hosts[host].wake = None;
+                    self.serve_client(host);
+                }
+            }
+            Action::StopClient(host) => {
+                let now = self.now + self.hosts[host].clock_lead;
+                self.hosts[host].client.stop(now);
+                self.serve_client(host);
+            }
+            Action::RebindNat(host) => self.hosts[host].rebind_nat(),
+            Action::StepServerClock(by) => {
+                self.server_clock_lead += by;
+                self.serve_server();
+            }
+            Action::StepClientClock(host, by) => {
+                self.hosts[host].clock_lead += by;
+                self.serve_client(host);
+            }
+            Action::KillServer => {
+                self.server = None;
+                self.server_wake = None;
+            }
+            Action::StartServer(new) => {
+                let now = self.now + self.server_clock_lead;
+                self.server = Some(server(new.0, new.1, now));
+            }
+        }
+    }
+
+    /// When the host that acts resumes, if it is frozen or suspended now.
+    fn paused_until(&self, action: &Action) -> Option<Instant> {
+        match action {
+            Action::ToServer { .. } | Action::WakeServer => self.server_thaws(),
+            Action::ToClient { host, .. } | Action::WakeClient(host) | Action::StopClient(host) => {
+                self.hosts[*host].resumes(self.now)
+            }
+            Action::RebindNat(_)
+            | Action::KillServer
+            | Action::StartServer(_)
+            | Action::StepServerClock(_)
+            | Action::StepClientClock(..) => None,
+        }
+    }
+
+    fn server_thaws(&self) -> Option<Instant> {
+        let Freeze { period, length } = self.freeze?;
+        let into = (self.now - Self::START).as_nanos() % period.as_nanos();
+        (into < length.as_nanos()).then(|| self.now + length - Duration::from_nanos(into))
+    }
+
+    fn deliver_to_server(&mut self, host: usize, port: u16, arrived: Instant, datagram: &[u8]) {
+        let Some(server) = &mut self.server else {
+            // Nothing listens: the client's host learns it by ICMP, here at once.
+            let now = self.now + self.hosts[host].clock_lead;
+            self.hosts[host].client.unreachable(now);
+            self.serve_client(host);
+            return;
+        };
+        if !self.server_socket.has_room(self.now - Self::START, address(host, port)) {
+            self.hosts[host].ground_truth.probe_dropped(datagram);
+            return;
+        }
+        self.hosts[host].ground_truth.probe_delivered(datagram, self.now);
+        let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
+        self.buffer[..datagram.len()].copy_from_slice(datagram);
+        let path = Endpoints { remote: address(host, port), local: None };
+        let now = self.now + self.server_clock_lead;
+        let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
+        let (received, socket) = (arrived + self.server_clock_lead, self.server_socket.mark());
+        if let Some(length) = server.handle(Incoming { ttl: TTL, received, socket, ..incoming }) {
+            self.send_down(path, length);
+        }
+        self.serve_server();
+    }
+
+    fn deliver_to_client(&mut self, index: usize, port: u16, arrived: Instant, datagram: &[u8]) {
+        let host = &mut self.hosts[index];
+        let Some(channel) = host.channel_of(port) else { return };
+        if !host.socket.has_room(arrived - Self::START, SERVER) {
+            host.ground_truth.reply_dropped(datagram);
+            return;
+        }
+        host.client.note_socket(host.socket.mark());
+        host.ground_truth.reply_delivered(datagram, arrived);
+        host.client.handle(arrived + host.clock_lead, channel, datagram);
+        self.serve_client(index);
+    }
+
+    /// Lets the server do what is due, and schedules its next wake-up.
+    fn serve_server(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        let now = self.now + self.server_clock_lead;
+        server.handle_timeout(now);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some((path, length)) = self.server.as_mut().and_then(|s| s.poll_transmit(now, &mut buffer))
+        {
+            std::mem::swap(&mut self.buffer, &mut buffer);
+            self.send_down(path, length);
+            std::mem::swap(&mut self.buffer, &mut buffer);
+        }
+        self.buffer = buffer;
+        let wake = self.server.as_ref().and_then(|server| server.poll_timeout());
+        let wake = wake.map(|at| (at - self.server_clock_lead).max(self.now));
+        if wake != self.server_wake
+            && let Some(at) = wake
+        {
+            self.schedule(at, Action::WakeServer);
+        }
+        self.server_wake = wake;
+    }
+
+    /// Lets a client do what is due, and schedules its next wake-up.
+    fn serve_client(&mut self, index: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let now = self.now + self.hosts[index].clock_lead;
+        loop {
+            self.hosts[index].client.handle_timeout(now);
+            while let Some(transmit) = self.hosts[index].client.poll_transmit(now, &mut buffer) {
+                let host = &mut self.hosts[index];
+                if transmit.length > host.up.conditions().send_limit {
+                    host.client.send_failed(&transmit, SendError::TooLong);
+                    continue;
+                }
+                if transmit.renew {
+                    host.reopen(transmit.channel);
+                }
+                let port = host.public_port(transmit.channel);
+                let datagram = &buffer[..transmit.length];
+                host.ground_truth.probe_sent(transmit.seq, self.now);
+                for (delay, mut datagram) in host.up.pass(self.now, datagram) {
+                    (self.alter_probe)(self.now - Self::START, &mut datagram);
+                    let arrived = self.now + delay;
+                    self.schedule(arrived, Action::ToServer { host: index, port, arrived, datagram });
+                }
+            }
+            let host = &mut self.hosts[index];
+            while let Some(event) = host.client.poll_event() {
+                if host.keeps_events {
+                    host.events.push(event);
+                }
+            }
+            // A probe just sent or resolved may make another due at this same time.
+            if host.client.poll_timeout(now).is_none_or(|at| at > now) {
+                break;
+            }
+        }
+        self.buffer = buffer;
+        let host = &mut self.hosts[index];
+        let wake = host.client.poll_timeout(now).map(|at| (at - host.clock_lead).max(self.now));
+        let is_new = wake != host.wake;
+        host.wake = wake;
+        if let Some(at) = wake.filter(|_| is_new) {
+            self.schedule(at, Action::WakeClient(index));
+        }
+    }
+
+    fn send_down(&mut self, path: Endpoints, length: usize) {
+        let (index, port) = host_at(path.remote);
+        let datagram = &self.buffer[..length];
+        let host = &mut self.hosts[index];
+        host.ground_truth.reply_sent(datagram);
+        for (delay, mut datagram) in host.down.pass(self.now, datagram) {
+            let arrived = self.now + delay;
+            (self.alter_reply)(self.now - Self::START, &mut datagram);
+            self.schedule(arrived, Action::ToClient { host: index, port, arrived, datagram });
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, action: Action) {
+        self.queue.push(Reverse(Scheduled { at, order: self.scheduled, action }));
+        self.scheduled += 1;
+    }
+}
+
+fn secret(seed: Seed, which: u64) -> [u8; 32] {
+    let mut secret = [0; 32];
+    rand::Rng::fill_bytes(&mut Stream::new(seed, "server secret").at(which), &mut secret);
+    secret
+}
+
+impl PartialEq for NewServer {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for NewServer {}
+
+impl PartialOrd for NewServer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for NewServer {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
