@@ -1,54 +1,39 @@
-//! The clients that a server has, as they are shown to whoever runs it.
+//! The clients of a server, as its views show them.
 
 use std::net::SocketAddr;
 
-use super::Server;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 
-/// What is known of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClientFigures {
     pub remote: SocketAddr,
+    /// One of `DIALECTS`.
     pub dialect: &'static str,
-    /// As agreed; the text dialect agrees to nothing.
+    /// The agreed size; the text dialect agrees on none.
     pub size: Option<u32>,
     /// Different probes received.
     pub probes: u64,
-    /// The share of the numbers so far that never came: lost on the way up, or still on it.
+    /// The share of the sequence numbers so far that did not arrive: lost up, or still on the way.
     pub missing: Option<f64>,
-    /// On purpose, of a session.
+    /// Probes of the session that the injection dropped.
     pub dropped: Option<u64>,
-    /// Since its last probe.
+    /// Time since its last probe.
     pub silent: Duration,
 }
 
-impl Server {
-    /// Those that were heard of last, at most so many.
-    pub fn clients(&self, now: Instant, most: usize) -> Vec<ClientFigures> {
-        let native = self.sessions.iter().map(|session| {
-            let tally = session.fates.tally();
-            ClientFigures {
-                remote: canonical(session.opening.remote),
-                dialect: "native",
-                size: Some(session.opening.size),
-                probes: tally.probes,
-                missing: (tally.numbers > 0)
-                    .then(|| (1.0 - tally.probes as f64 / tally.numbers as f64).max(0.0)),
-                dropped: Some(tally.dropped),
-                silent: now - session.last_seen,
-            }
-        });
-        let mut clients: Vec<_> = native.chain(self.text.figures(now)).collect();
-        if clients.len() > most {
-            clients.select_nth_unstable_by_key(most, |client| client.silent);
-            clients.truncate(most);
-        }
-        clients.sort_by_key(|client| client.remote);
-        clients
+impl ClientFigures {
+    /// A socket for both families shows an IPv4 address within an IPv6 address.
+    pub fn canonical(remote: SocketAddr) -> SocketAddr {
+        SocketAddr::new(remote.ip().to_canonical(), remote.port())
     }
 }
 
-/// A socket for both families sees an IPv4 address within one of IPv6.
-pub(super) fn canonical(remote: SocketAddr) -> SocketAddr {
-    SocketAddr::new(remote.ip().to_canonical(), remote.port())
+/// The `most` clients that were heard last, by address.
+pub fn newest(mut clients: Vec<ClientFigures>, most: usize) -> Vec<ClientFigures> {
+    if clients.len() > most {
+        clients.select_nth_unstable_by_key(most, |client| client.silent);
+        clients.truncate(most);
+    }
+    clients.sort_by_key(|client| client.remote);
+    clients
 }

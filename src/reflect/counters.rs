@@ -1,59 +1,126 @@
-//! What a server has seen and done since it started.
+//! What a server has counted since it started. One list of fields serves the totals, `/metrics`, the
+//! page and the sum over threads.
 
-/// Totals; `sessions`, `text_clients`, `held`, `held_bytes` and `fates_bytes` are of the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counters {
-    pub received: u64,
-    pub received_bytes: u64,
-    pub sent: u64,
-    pub sent_bytes: u64,
-    /// Probes of native sessions that were counted, duplicates included.
-    pub probes: u64,
-    pub text_packets: u64,
-    pub plain_packets: u64,
-    /// Dropped on purpose, on the way up or as a reply withheld.
-    pub dropped: u64,
-    /// Probes and text packets not answered because of a limit; clients of sessions are told which.
-    pub refused: u64,
-    /// Datagrams outside a session, not answered because of a limit.
-    pub unverified_refused: u64,
-    /// Sessions and text clients for which there was no room.
-    pub sessions_denied: u64,
-    pub text_denied: u64,
-    /// Sessions that gave way to others.
-    pub evicted: u64,
-    /// Datagrams not sealed with the server's key, and sealed ones that came again.
-    pub unauthentic: u64,
-    pub replayed: u64,
-    /// Probes whose number was too far from their session's others to be believed; they were answered.
-    pub implausible: u64,
-    /// Cookies given; none is kept.
-    pub cookies: u64,
-    /// Native messages that could not be read, or that no client sends.
-    pub malformed: u64,
-    /// Datagrams that are never answered: of other servers, of services, from no host's address.
-    pub ignored: u64,
-    /// Answers withheld because their datagrams came back from an echo server again and again.
-    pub loop_guard: u64,
-    /// Probes of unknown sessions.
-    pub forgotten: u64,
-    /// Sessions opened.
-    pub opened: u64,
-    /// Probes whose session had another address before: its client moved, or a translator on the way did.
-    pub moved: u64,
-    /// Sessions and text clients dropped for their silence.
-    pub expired: u64,
-    pub send_errors: u64,
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use serde::{Serialize, Serializer};
+
+/// The dialects of the server, in the order in which a datagram is offered to them.
+pub const DIALECTS: [&str; 3] = ["native", "text", "plain"];
+
+/// How `/metrics` shows a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// `udpecho_server_<name>_total`.
+    Total(&'static str),
+    /// `udpecho_server_dropped_total{reason="<name>"}`: datagrams without a reply.
+    Dropped(&'static str),
+    /// `udpecho_server_<name>`, of the moment.
+    Gauge(&'static str),
+}
+
+/// One counter, for those that list them all.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    pub value: u64,
+    pub metric: Metric,
+    pub help: &'static str,
+    /// What the totals say after the number; empty if they do not show it.
+    pub words: &'static str,
+}
+
+macro_rules! counters {
+    ($(#[doc = $help:literal] $field:ident: $metric:expr, $words:literal;)+) => {
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Counters {
+            $(#[doc = $help] pub $field: u64,)+
+            #[serde(serialize_with = "by_name")]
+            pub dialects: [DialectCounters; DIALECTS.len()],
+        }
+
+        impl Counters {
+            /// All counters but those by dialect.
+            pub fn list(&self) -> impl Iterator<Item = Counter> {
+                use Metric::{Dropped, Gauge, Total};
+                [$(Counter { value: self.$field, metric: $metric, help: $help, words: $words }),+].into_iter()
+            }
+        }
+
+        impl AddAssign for Counters {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$field += other.$field;)+
+                for (sum, other) in self.dialects.iter_mut().zip(other.dialects) {
+                    *sum += other;
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams received.
+    received: Total("datagrams_received"), "";
+    /// Bytes of UDP payload received.
+    received_bytes: Total("received_bytes"), "";
+    /// Datagrams sent.
+    sent: Total("datagrams_sent"), "";
+    /// Bytes of UDP payload sent.
+    sent_bytes: Total("sent_bytes"), "";
+    /// Probes that the injection dropped, up or down.
+    dropped: Dropped("injected"), "dropped on purpose";
+    /// Probes refused by a rate limit or for lack of memory; clients of sessions are told.
+    refused: Dropped("limit"), "refused by a limit";
+    /// Datagrams outside a session refused by a rate limit.
+    unverified_refused: Dropped("unverified_limit"), "refused by a limit before a session was open";
+    /// Sessions evicted to make room for others.
+    evicted: Total("sessions_evicted"), "sessions evicted for others";
+    /// Datagrams ignored: from another server, from a port of services, from an address that is no host's.
+    ignored: Dropped("ignored"), "of other servers and services ignored";
+    /// Replies withheld to end an echo loop.
+    loop_guard: Dropped("loop_guard"), "withheld to end a loop between echo servers (loop_guard)";
+    /// Datagrams not sealed with the server's key.
+    unauthentic: Dropped("unauthentic"), "without the key";
+    /// Copies of sealed datagrams.
+    replayed: Dropped("replayed"), "replayed";
+    /// Native messages that are cut short, of another version, or that only a server sends.
+    malformed: Dropped("malformed"), "malformed";
+    /// Messages of sessions that the server does not know.
+    unknown_session: Dropped("unknown_session"), "of unknown sessions";
+    /// Probes whose sequence number was too far from the others of their session; they were answered.
+    implausible: Total("implausible"), "with an implausible sequence number";
+    /// Cookies sent; the server stores none.
+    cookies: Total("cookies"), "";
+    /// Sessions and text clients opened.
+    opened: Total("sessions_opened"), "";
+    /// Probes that came from another address than their session's last one.
+    moved: Total("sessions_moved"), "from a new address of their session";
+    /// Sessions and text clients dropped because they were silent.
+    expired: Total("sessions_expired"), "";
+    /// Datagrams that the kernel dropped because a socket's receive buffer was full.
+    overflows: Dropped("overflow"), "lost in a full socket buffer";
+    /// Datagrams whose control messages the kernel truncated.
+    truncated: Total("truncated"), "with truncated control messages";
+    /// Replies that could not be sent.
+    send_errors: Total("send_errors"), "could not be sent";
     /// Errors of the sockets while receiving.
-    pub receive_errors: u64,
-    /// Datagrams that the sockets dropped for want of room.
-    pub overflows: u64,
-    /// Datagrams of which the kernel told less than it was asked to: no stamp, say.
-    pub truncated: u64,
-    pub sessions: u64,
-    pub text_clients: u64,
-    pub held: u64,
-    pub held_bytes: u64,
+    receive_errors: Total("receive_errors"), "errors while receiving";
+    /// Replies held now.
+    held: Gauge("held_replies"), "still held";
+    /// Bytes of memory of the replies held now.
+    held_bytes: Gauge("held_bytes"), "";
+}
+
+/// What is counted for each dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DialectCounters {
+    /// Probes not dropped by the injection, duplicates included.
+    pub probes: u64,
+    /// Clients now: sessions, or addresses that calibrated.
+    pub clients: u64,
+    /// Clients refused because there was no room for them.
+    pub denied: u64,
+    /// Bytes of memory for the outcomes of probes now.
     pub history_bytes: u64,
 }
 
@@ -62,45 +129,66 @@ impl Counters {
         self.sent += 1;
         self.sent_bytes += length as u64;
     }
+
+    /// The counters of one of `DIALECTS`.
+    ///
+    /// # Panics
+    ///
+    /// If the server has no dialect of this name.
+    pub fn dialect(&self, name: &str) -> DialectCounters {
+        self.by_dialect().find(|(known, _)| *known == name).expect("one of DIALECTS").1
+    }
+
+    pub fn by_dialect(&self) -> impl Iterator<Item = (&'static str, DialectCounters)> {
+        DIALECTS.into_iter().zip(self.dialects)
+    }
+
+    /// Over all dialects.
+    pub fn in_all(&self) -> DialectCounters {
+        let mut sum = DialectCounters::default();
+        self.dialects.iter().for_each(|dialect| sum += *dialect);
+        sum
+    }
 }
 
-/// What several servers did in all.
-impl std::iter::Sum for Counters {
+impl AddAssign for DialectCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.probes += other.probes;
+        self.clients += other.clients;
+        self.denied += other.denied;
+        self.history_bytes += other.history_bytes;
+    }
+}
+
+/// Over several servers.
+impl Sum for Counters {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |a, b| Self {
-            received: a.received + b.received,
-            received_bytes: a.received_bytes + b.received_bytes,
-            sent: a.sent + b.sent,
-            sent_bytes: a.sent_bytes + b.sent_bytes,
-            probes: a.probes + b.probes,
-            text_packets: a.text_packets + b.text_packets,
-            plain_packets: a.plain_packets + b.plain_packets,
-            dropped: a.dropped + b.dropped,
-            refused: a.refused + b.refused,
-            unverified_refused: a.unverified_refused + b.unverified_refused,
-            sessions_denied: a.sessions_denied + b.sessions_denied,
-            text_denied: a.text_denied + b.text_denied,
-            evicted: a.evicted + b.evicted,
-            unauthentic: a.unauthentic + b.unauthentic,
-            replayed: a.replayed + b.replayed,
-            implausible: a.implausible + b.implausible,
-            cookies: a.cookies + b.cookies,
-            malformed: a.malformed + b.malformed,
-            ignored: a.ignored + b.ignored,
-            loop_guard: a.loop_guard + b.loop_guard,
-            forgotten: a.forgotten + b.forgotten,
-            opened: a.opened + b.opened,
-            moved: a.moved + b.moved,
-            expired: a.expired + b.expired,
-            send_errors: a.send_errors + b.send_errors,
-            receive_errors: a.receive_errors + b.receive_errors,
-            overflows: a.overflows + b.overflows,
-            truncated: a.truncated + b.truncated,
-            sessions: a.sessions + b.sessions,
-            text_clients: a.text_clients + b.text_clients,
-            held: a.held + b.held,
-            held_bytes: a.held_bytes + b.held_bytes,
-            history_bytes: a.history_bytes + b.history_bytes,
-        })
+        let mut sum = Self::default();
+        all.for_each(|one| sum += one);
+        sum
+    }
+}
+
+fn by_name<S: Serializer>(
+    dialects: &[DialectCounters; DIALECTS.len()],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(DIALECTS.iter().zip(dialects))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_adds_every_counter_and_every_dialect() {
+        let mut one = Counters { received: 2, held_bytes: 3, ..Counters::default() };
+        one.dialects[1].probes = 5;
+        let sum: Counters = [one, one].into_iter().sum();
+        assert_eq!((sum.received, sum.held_bytes, sum.dialect("text").probes), (4, 6, 10));
+        assert_eq!(sum.in_all().probes, 10);
+        let json = serde_json::to_value(sum).unwrap();
+        assert_eq!(json["dialects"]["text"]["probes"], 10);
+        assert_eq!(json.as_object().unwrap().len(), sum.list().count() + 1);
     }
 }

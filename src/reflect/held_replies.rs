@@ -1,60 +1,54 @@
-//! Replies that wait for their time, with the bytes they will carry. Memory is what bounds how many
-//! can wait, so what is kept of each is packed.
-
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+//! Held replies, each with the bytes that it carries, until they are due. Memory bounds their number.
 
 use crate::endpoints::Endpoints;
 use crate::impair::HoldQueue;
 use crate::time::{Duration, Instant};
 
-/// What is known of a reply to be held, or of one whose time has come. What its header will say of the
-/// probe still stands in its bytes, which are kept with it.
+/// A held reply without its bytes. These still are those of the probe: its dialect turns them into the
+/// reply's when it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     pub path: Endpoints,
     pub received: Instant,
     pub hold: Duration,
-    pub kind: HeldKind,
-    /// How many replies leave after this one.
+    /// Where its dialect keeps its client.
+    pub slot: u32,
+    /// The index of its dialect.
+    pub dialect: u8,
+    /// Whether the injection changed its payload.
+    pub corrupted: bool,
+    /// How many copies leave after this reply.
     pub extra_copies: u8,
-    /// One has left already.
+    /// Whether it is such a copy.
     pub is_copy: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldKind {
-    /// A native probe; its header is rewritten into its reply's when it leaves.
-    Native { corrupted: bool },
-    /// The bytes as they are.
-    Verbatim,
-}
-
-/// All that is held, in at most so many bytes of memory. Of two that are due at once the first held leaves first.
+/// All held replies. Of two that are due at once, the one held first leaves first.
 pub struct HeldReplies {
-    queue: HoldQueue<Packed>,
-    /// Bytes of the datagrams, as the allocator has them.
-    datagrams: usize,
-    /// The most that were held at once: the queue keeps the memory for them.
+    queue: HoldQueue<(Held, Box<[u8]>)>,
+    /// Bytes of the datagrams, as the allocator rounds them.
+    datagram_bytes: usize,
+    /// The most replies held at once: the queue keeps its memory for as many.
     most: usize,
     capacity: usize,
 }
 
 impl HeldReplies {
-    const EACH: usize = HoldQueue::<Packed>::BYTES_AT_MOST;
-    /// An empty queue gives back its memory if that is more than this part of the capacity.
-    const KEPT: usize = 16;
+    /// Bytes that the queue takes for a reply besides its datagram.
+    const EACH: usize = HoldQueue::<(Held, Box<[u8]>)>::BYTES_AT_MOST;
 
+    /// Takes at most `capacity` bytes of memory.
     pub fn new(capacity: usize) -> Self {
-        Self { queue: HoldQueue::new(), datagrams: 0, most: 0, capacity }
+        Self { queue: HoldQueue::new(), datagram_bytes: 0, most: 0, capacity }
     }
 
     pub fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Bytes of memory that the replies held now take.
+    /// Bytes of memory of the replies held now.
     pub fn bytes(&self) -> usize {
-        self.queue.len() * Self::EACH + self.datagrams
+        self.len() * Self::EACH + self.datagram_bytes
     }
 
     pub fn next_due(&self) -> Option<Instant> {
@@ -63,168 +57,78 @@ impl HeldReplies {
 
     /// Holds a reply until it is due; false if there is no room for it.
     pub fn offer(&mut self, held: Held, datagram: &[u8]) -> bool {
-        if self.queue.is_empty() && self.most * Self::EACH > self.capacity / Self::KEPT {
-            *self = Self::new(self.capacity);
+        if self.queue.is_empty() && self.most * Self::EACH > self.capacity / 2 {
+            // Gives the memory of many short replies back, in case longer ones follow.
+            (self.queue, self.most) = (HoldQueue::new(), 0);
         }
-        let grows = if self.queue.len() < self.most { 0 } else { Self::EACH };
-        let has_room = self.taken() + grows + allocated(datagram.len()) <= self.capacity;
+        let has_room = self.has_room(datagram);
         if has_room {
-            self.push(held, datagram);
+            self.push(held, datagram.into());
         }
         has_room
     }
 
-    /// Bytes of memory taken, for what is held and for what was held before.
-    fn taken(&self) -> usize {
-        self.most * Self::EACH + self.datagrams
+    fn has_room(&self, datagram: &[u8]) -> bool {
+        let most = self.most.max(self.len() + 1);
+        most * Self::EACH + self.datagram_bytes + allocated(datagram.len()) <= self.capacity
     }
 
-    fn push(&mut self, held: Held, datagram: &[u8]) {
-        self.datagrams += allocated(datagram.len());
-        self.queue.push(held.received + held.hold, Packed::new(held, datagram.into()));
-        self.most = self.most.max(self.queue.len());
+    fn push(&mut self, held: Held, datagram: Box<[u8]>) {
+        self.datagram_bytes += allocated(datagram.len());
+        self.queue.push(held.received + held.hold, (held, datagram));
+        self.most = self.most.max(self.len());
     }
 
-    /// Takes the next that is due, its bytes written to `buffer`. Of one with further copies these stay.
+    /// Takes the next reply that is due and writes its bytes to `buffer`. Its further copies stay.
     pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
-        let (due, packed) = self.queue.pop_due(now)?;
-        let length = packed.datagram.len();
-        buffer[..length].copy_from_slice(&packed.datagram);
-        self.datagrams -= allocated(length);
-        let held = packed.unpack(due);
+        let (_, (held, datagram)) = self.queue.pop_due(now)?;
+        let length = datagram.len();
+        buffer[..length].copy_from_slice(&datagram);
+        self.datagram_bytes -= allocated(length);
         if let Some(extra_copies) = held.extra_copies.checked_sub(1) {
-            self.push(Held { extra_copies, is_copy: true, ..held }, &buffer[..length]);
+            self.push(Held { extra_copies, is_copy: true, ..held }, datagram);
         }
         Some((held, length))
     }
 }
 
-/// Bytes that an allocator takes for so many: its own, and up to a multiple of 16.
+/// What an allocator takes for this many bytes: a header, rounded up to 16.
 const fn allocated(length: usize) -> usize {
     if length == 0 { 0 } else { (length + 8).next_multiple_of(16) }
 }
 
-/// A held reply without what its due time and its bytes tell already.
-struct Packed {
-    datagram: Box<[u8]>,
-    hold: Duration,
-    /// IPv4 addresses as IPv6 has them.
-    remote: [u8; 16],
-    local: [u8; 16],
-    scope: u32,
-    port: u16,
-    flags: u8,
-    extra_copies: u8,
-}
-
-impl Packed {
-    const REMOTE_V4: u8 = 1;
-    const LOCAL_V4: u8 = 2;
-    const NO_LOCAL: u8 = 4;
-    const NATIVE: u8 = 8;
-    const CORRUPTED: u8 = 16;
-    const COPY: u8 = 32;
-
-    fn new(held: Held, datagram: Box<[u8]>) -> Self {
-        let Endpoints { remote, local } = held.path;
-        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let (native, corrupted) = match held.kind {
-            HeldKind::Native { corrupted } => (true, corrupted),
-            HeldKind::Verbatim => (false, false),
-        };
-        Self {
-            datagram,
-            hold: held.hold,
-            remote: mapped(remote.ip()),
-            local: mapped(local.unwrap_or(Ipv6Addr::UNSPECIFIED.into())),
-            scope: if let SocketAddr::V6(v6) = remote { v6.scope_id() } else { 0 },
-            port: remote.port(),
-            flags: flag(remote.is_ipv4(), Self::REMOTE_V4)
-                | flag(local.is_some_and(|ip| ip.is_ipv4()), Self::LOCAL_V4)
-                | flag(local.is_none(), Self::NO_LOCAL)
-                | flag(native, Self::NATIVE)
-                | flag(corrupted, Self::CORRUPTED)
-                | flag(held.is_copy, Self::COPY),
-            extra_copies: held.extra_copies,
-        }
-    }
-
-    fn unpack(&self, due: Instant) -> Held {
-        let has = |flag| self.flags & flag != 0;
-        let remote = match unmapped(self.remote, has(Self::REMOTE_V4)) {
-            IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, self.scope).into(),
-        };
-        let local = (!has(Self::NO_LOCAL)).then(|| unmapped(self.local, has(Self::LOCAL_V4)));
-        let native = HeldKind::Native { corrupted: has(Self::CORRUPTED) };
-        Held {
-            path: Endpoints { remote, local },
-            received: due - self.hold,
-            hold: self.hold,
-            kind: if has(Self::NATIVE) { native } else { HeldKind::Verbatim },
-            extra_copies: self.extra_copies,
-            is_copy: has(Self::COPY),
-        }
-    }
-}
-
-fn mapped(ip: IpAddr) -> [u8; 16] {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    }
-}
-
-fn unmapped(octets: [u8; 16], is_v4: bool) -> IpAddr {
-    let ip = Ipv6Addr::from(octets);
-    ip.to_ipv4_mapped().filter(|_| is_v4).map_or(ip.into(), IpAddr::from)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn path() -> impl Strategy<Value = Endpoints> {
-        let remote =
-            prop_oneof![
-                (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::from((ip, port))),
-                (any::<[u8; 16]>(), any::<u16>(), any::<u32>())
-                    .prop_map(|(ip, port, scope)| SocketAddrV6::new(ip.into(), port, 0, scope).into()),
-                // As a socket of both families has its IPv4 clients.
-                any::<[u8; 4]>().prop_map(|ip| SocketAddr::new(IpAddr::from(mapped(ip.into())), 9)),
-            ];
-        let local = prop_oneof![
-            any::<[u8; 4]>().prop_map(IpAddr::from),
-            any::<[u8; 16]>().prop_map(IpAddr::from),
-            any::<[u8; 4]>().prop_map(|ip| IpAddr::from(mapped(ip.into()))),
-        ];
-        (remote, proptest::option::of(local)).prop_map(|(remote, local)| Endpoints { remote, local })
+    fn held_for(hold: Duration) -> Held {
+        Held {
+            path: Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None },
+            received: Instant::ZERO,
+            hold,
+            slot: 7,
+            dialect: 0,
+            corrupted: false,
+            extra_copies: 0,
+            is_copy: false,
+        }
     }
 
     fn held() -> impl Strategy<Value = Held> {
-        let times = (0..1_i64 << 40, 0..1_i64 << 30);
-        let kind = prop_oneof![
-            Just(HeldKind::Verbatim),
-            any::<bool>().prop_map(|corrupted| HeldKind::Native { corrupted })
-        ];
-        (path(), times, kind, 0_u8..3, any::<bool>()).prop_map(
-            |(path, (received, hold), kind, extra_copies, is_copy)| {
-                let (received, hold) = (Instant::from_nanos(received), Duration::from_nanos(hold));
-                Held { path, received, hold, kind, extra_copies, is_copy }
-            },
-        )
-    }
-
-    fn datagram() -> impl Strategy<Value = Vec<u8>> {
-        (0..200_usize).prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
+        (0..1_i64 << 40, 0..1_i64 << 30, 0_u8..3, any::<bool>()).prop_map(|(received, hold, copies, is_copy)| {
+            let received = Instant::from_nanos(received);
+            Held { received, extra_copies: copies, is_copy, ..held_for(Duration::from_nanos(hold)) }
+        })
     }
 
     proptest! {
         #[test]
-        fn what_is_held_comes_out_as_it_was_in_the_order_of_its_time(
-            replies in proptest::collection::vec((held(), datagram()), 1..40),
+        fn held_replies_come_out_unchanged_in_the_order_of_their_due_times(
+            replies in proptest::collection::vec((held(), proptest::collection::vec(any::<u8>(), 0..200)), 1..40),
         ) {
             let mut queue = HeldReplies::new(usize::MAX);
             let mut expected = Vec::new();
@@ -252,44 +156,31 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_back_as_it_is_keeps_its_order() {
+    fn replies_that_are_due_at_once_keep_their_order_whatever_their_lengths() {
         let mut queue = HeldReplies::new(usize::MAX);
-        let path = Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
-        let (received, hold, kind) = (Instant::ZERO, Duration::from_millis(10), HeldKind::Verbatim);
+        let held = held_for(Duration::from_millis(10));
         let lengths = [100, 60, 1, 71, 200, 48];
         for length in lengths {
-            let held = Held { path, received, hold, kind, extra_copies: 0, is_copy: false };
             assert!(queue.offer(held, &vec![7; length]));
         }
         let mut buffer = [0; 256];
-        let out = std::iter::from_fn(|| Some(queue.pop_due(received + hold, &mut buffer)?.1));
+        let out = std::iter::from_fn(|| Some(queue.pop_due(held.received + held.hold, &mut buffer)?.1));
         assert_eq!(out.collect::<Vec<_>>(), lengths);
     }
 
+    /// Also where replies of another length filled it before.
     #[test]
     fn the_memory_taken_stays_within_the_capacity() {
         let mut queue = HeldReplies::new(100_000);
-        let path = Endpoints { remote: SocketAddr::from(([127, 0, 0, 1], 9)), local: None };
         let mut buffer = [0; 2048];
         for length in [64, 1400, 64, 300] {
-            let kind = HeldKind::Native { corrupted: false };
-            let hold = Duration::from_millis(10);
-            let held = Held { path, received: Instant::ZERO, hold, kind, extra_copies: 0, is_copy: false };
+            let held = held_for(Duration::from_millis(10));
             let count = (0..10_000).take_while(|_| queue.offer(held, &vec![7; length])).count();
-            assert!(
-                (100_000 / (length + 150)..100_000 / (length + 64)).contains(&count),
-                "{count} of {length}"
-            );
-            assert!(queue.taken() <= 100_000);
-            while queue.pop_due(Instant::ZERO + hold, &mut buffer).is_some() {}
+            let each = HeldReplies::EACH + allocated(length);
+            assert_eq!(count, 100_000 / each, "of {length} bytes");
+            assert!(queue.bytes() <= 100_000);
+            while queue.pop_due(Instant::ZERO + held.hold, &mut buffer).is_some() {}
             assert_eq!(queue.bytes(), 0);
         }
-    }
-
-    /// What a held reply costs besides its bytes: this, and what the queue and the allocator add.
-    #[test]
-    fn a_held_reply_is_small() {
-        let packed = size_of::<Packed>();
-        assert!(packed <= 64, "{packed} bytes");
     }
 }

@@ -1,31 +1,44 @@
-//! A datagram that came in, and what is known of its coming.
+//! A received datagram, and what the socket tells about it.
 
 use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::SocketMark;
 
-/// A datagram to be handled. Its answer, if one leaves at once, is written over it.
+/// A datagram to be handled. An immediate reply is written over it.
 #[derive(Debug)]
 pub struct Incoming<'a> {
-    /// When it came to the socket. What it waited there is time spent at the server, and counts
-    /// towards its hold.
+    /// When it arrived at the socket. The wait there is time at the server and counts towards the hold.
     pub received: Instant,
     /// When it is handled.
     pub now: Instant,
     pub path: Endpoints,
-    /// How many hops it had left, where the system tells.
+    /// The port that it was sent to, where the server listens on more than one.
+    pub local_port: Option<u16>,
+    /// Its TTL or hop limit on arrival, where the system tells.
     pub ttl: Option<u8>,
-    /// What the socket had dropped by then, and how often it had turned to another sender.
+    /// Its traffic class on arrival (DSCP and ECN), where the system tells.
+    pub traffic_class: Option<u8>,
+    /// The socket's drop count when it arrived.
     pub socket: SocketMark,
-    /// The datagram is its first `length` bytes; all of it is at least `Server::ROOM` long.
+    /// The datagram is the first `length` bytes; the buffer has at least `Server::ROOM`.
     pub buffer: &'a mut [u8],
     pub length: usize,
 }
 
 impl<'a> Incoming<'a> {
-    /// One that is handled when it comes, with no word of its hops.
+    /// A datagram that is handled on arrival, of which the system tells nothing else.
     pub fn new(now: Instant, path: Endpoints, buffer: &'a mut [u8], length: usize) -> Self {
-        Self { received: now, now, path, ttl: None, socket: SocketMark::default(), buffer, length }
+        Self {
+            received: now,
+            now,
+            path,
+            local_port: None,
+            ttl: None,
+            traffic_class: None,
+            socket: SocketMark::default(),
+            buffer,
+            length,
+        }
     }
 
     pub fn bytes(&self) -> &[u8] {

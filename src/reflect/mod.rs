@@ -1,426 +1,283 @@
-//! The server without a socket. Deterministic; no clock, no socket: `now` is an argument, what is
-//! to be sent and when are return values.
+//! The server without a socket. Deterministic, without a clock: `now` is an argument, the replies and
+//! their times are return values.
 //!
-//! A datagram goes in where it was received, and the answer that leaves at once stands in the same
-//! buffer (`Server::handle`); an answer that is held comes out when it is due (`poll_transmit`,
-//! `poll_timeout`). A new dialect is a file here and an arm in `Server::handle`.
+//! `Server::handle` takes a datagram in the buffer that it was received into and writes an immediate
+//! reply over it. A held reply comes out of `poll_transmit` when it is due.
+//!
+//! The centre (`Server` and `Core`) admits peers, injects impairments, holds, duplicates, counts and
+//! seals. A dialect (`dialects/`) only reads requests and writes replies.
 
-mod blocks;
+mod admission;
 mod client_table;
-mod cookies;
+mod core;
 mod counters;
-mod fates;
-mod guard;
+mod dialect;
+mod dialects;
 mod held_replies;
 mod incoming;
-mod limits;
-mod loop_guard;
-mod native;
-mod plain;
-mod sessions;
-mod spent;
-mod text;
-mod unverified;
+mod injection;
+mod secret;
+mod settings;
 
-use std::sync::Arc;
-
-pub use crate::wire::native::SocketMark;
+pub use crate::wire::native::{SocketMark, forbids_fragments};
+pub use admission::{PerSecond, REPLY_TTL};
 pub use client_table::ClientFigures;
-pub use counters::Counters;
-pub use guard::REPLY_TTL;
+pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};
 pub use incoming::Incoming;
-pub use limits::PerSecond;
-pub use text::TextFrom;
-
-pub use crate::wire::native::forbids_fragments;
+pub use injection::Injection;
+pub use settings::{Settings, TextFrom};
 
 use crate::endpoints::Endpoints;
-use crate::impair::{Impairment, Scenario, SessionLinks};
-use crate::printable::printable;
-use crate::rng::Seed;
+use crate::impair::{Direction, Treatment};
 use crate::time::{Duration, Instant};
-use crate::wire::auth::{Key, TAG};
-use crate::wire::native as wire;
+use crate::wire::auth::Key;
+use crate::wire::native::{ProbeStatus, keeps_payload};
 
-use cookies::Cookies;
-use guard::Guard;
-use held_replies::{Held, HeldReplies};
-use limits::{Meter, Sources};
-use loop_guard::Suspects;
-use sessions::{Caps, Sessions};
-use spent::Spent;
-use text::TextClients;
-use unverified::Unverified;
+use self::core::Core;
+use dialect::{Action, Copies, Dialect, Probe};
+use dialects::AnyDialect;
+use held_replies::Held;
 
-/// What a server injects.
-#[derive(Clone, Debug)]
-pub enum Injection {
-    Steady(Arc<Impairment>),
-    /// It changes over time, counted from the server's start.
-    Scenario(Scenario),
-}
-
-impl Injection {
-    pub fn steady(impairment: Impairment) -> Self {
-        Self::Steady(impairment.into())
-    }
-
-    /// Of one's own: who shares it with other threads shares the count of its users, too.
-    fn unshared(self) -> Self {
-        match self {
-            Self::Steady(impairment) => Self::steady(Impairment::clone(&impairment)),
-            scenario @ Self::Scenario(_) => scenario,
-        }
-    }
-
-    /// What clients are told.
-    fn notice(&self) -> Impairment {
-        match self {
-            Self::Steady(impairment) => Impairment::clone(impairment),
-            Self::Scenario(scenario) => scenario.notice(),
-        }
-    }
-
-    fn links(&self, start: Instant, seed: Seed) -> SessionLinks {
-        match self {
-            Self::Steady(impairment) => SessionLinks::new(Arc::clone(impairment), seed),
-            Self::Scenario(scenario) => SessionLinks::under_scenario(scenario, start, seed),
-        }
-    }
-}
-
-/// What a server is told to do.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub injection: Injection,
-    /// Whether a client may choose what is injected into its own session.
-    pub client_impair: bool,
-    /// The seed of every session's fates; without one each session gets its own.
-    pub impair_seed: Option<Seed>,
-    /// The largest size it agrees to.
-    pub max_size: u32,
-    /// Whether a client may end it.
-    pub allow_stop: bool,
-    /// Who gets the text dialect's longer replies.
-    pub text_from: TextFrom,
-    /// Whether services' ports are answered, from which no client sends.
-    pub allow_low_ports: bool,
-    /// Sessions at once, of all and of one source.
-    pub max_sessions: usize,
-    pub max_source_sessions: usize,
-    /// No session is kept for longer without a probe; told to clients.
-    pub max_idle: Duration,
-    /// Text clients at once.
-    pub max_text_clients: usize,
-    /// Bytes to remember what became of probes.
-    pub max_history_bytes: usize,
-    /// Probes a second of one session; told to clients.
-    pub session_rate: PerSecond,
-    /// Datagrams a second of one source outside a session, of all such sources, and of all clients.
-    pub source_rate: PerSecond,
-    pub unverified_rate: PerSecond,
-    pub max_rate: PerSecond,
-    /// Bytes of memory for replies held at once.
-    pub max_held_bytes: usize,
-    /// Whether an answer for which `stays_whole` holds is sent in one piece or not at all; told to
-    /// clients.
-    pub unfragmented_replies: bool,
-    /// With a key, nobody is answered but those who have it.
-    pub key: Option<Key>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            injection: Injection::steady(Impairment::classic()),
-            client_impair: false,
-            impair_seed: None,
-            max_size: wire::MAX_SIZE_V6,
-            allow_stop: false,
-            text_from: TextFrom::Private,
-            allow_low_ports: false,
-            max_sessions: 16_384,
-            max_source_sessions: 4096,
-            max_idle: Duration::from_secs(3600),
-            max_text_clients: 4096,
-            max_history_bytes: 256 << 20,
-            session_rate: None,
-            source_rate: Some(20_000),
-            unverified_rate: Some(200_000),
-            max_rate: None,
-            max_held_bytes: 512 << 20,
-            unfragmented_replies: false,
-            key: None,
-        }
-    }
-}
-
-/// What a client is told of an injection.
-#[derive(Clone, Debug)]
-struct Notice {
-    line: String,
-    longest_hold: Duration,
-}
-
-impl Notice {
-    fn of(impairment: &Impairment) -> Self {
-        Self {
-            line: printable(&impairment.to_string()).into_owned(),
-            longest_hold: impairment.longest_hold(),
-        }
-    }
-}
-
-/// The server: everything it knows, and what it holds.
+/// The server: its centre and its dialects, in the order of `DIALECTS`.
 pub struct Server {
-    settings: Settings,
-    /// What it injects, as clients are told it.
-    notice: Notice,
-    started: Instant,
-    guard: Guard,
-    cookies: Cookies,
-    sessions: Sessions,
-    spent: Spent,
-    text: TextClients,
-    unverified: Unverified,
-    suspects: Suspects,
-    /// What was let through: of each source and of all outside sessions, and of everybody.
-    sources: Sources,
-    outside: Meter,
-    all: Meter,
-    plain: SessionLinks,
-    plain_seen: u64,
-    held: HeldReplies,
-    counters: Counters,
-    /// Whether what comes is stamped by the kernel; told to clients.
-    kernel_stamps: bool,
-    stop_asked: bool,
-    next_sweep: Instant,
+    core: Core,
+    dialects: [AnyDialect; DIALECTS.len()],
+    /// Messages are sealed with it. Dialects without sessions are then not spoken.
+    key: Option<Key>,
 }
 
 impl Server {
-    /// Within so long everybody is looked at.
-    const SWEEP: Duration = Duration::from_secs(1);
-    /// The least room that a datagram needs. No answer is longer than its datagram but those of the text
+    /// The least buffer for a datagram. No reply is longer than its datagram, except those of the text
     /// dialect, which are shorter than this.
     pub const ROOM: usize = 48;
 
-    /// The secret, from the operating system's random source, is behind every cookie, token and
-    /// seed of this server.
+    /// Every cookie, token and seed of this server derives from the secret, which comes from the
+    /// operating system's random source.
     pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
-        let settings = Settings { injection: settings.injection.unshared(), ..settings };
-        let cookies = Cookies::new(secret);
-        let seed = settings.impair_seed.unwrap_or_else(|| cookies.derive("plain echo", 0));
-        Self {
-            plain: settings.injection.links(now, seed),
-            plain_seen: 0,
-            guard: Guard { own_port: None, allow_low_ports: settings.allow_low_ports },
-            unverified: Unverified::new(cookies.derive("unverified peers", 0)),
-            suspects: Suspects::default(),
-            sources: Sources::new(cookies.derive("sources", 0)),
-            outside: Meter::default(),
-            all: Meter::default(),
-            sessions: Sessions::new(Caps {
-                sessions: settings.max_sessions,
-                of_one_source: settings.max_source_sessions,
-                fates: settings.max_history_bytes,
-            }),
-            spent: Spent::new(settings.max_sessions),
-            text: TextClients::new(settings.max_text_clients, cookies.derive("text clients", 0)),
-            held: HeldReplies::new(settings.max_held_bytes),
-            counters: Counters::default(),
-            kernel_stamps: false,
-            stop_asked: false,
-            next_sweep: Instant::ZERO,
-            notice: Notice::of(&settings.injection.notice()),
-            started: now,
-            cookies,
-            settings,
-        }
+        let key = settings.key.clone();
+        let core = Core::new(settings, secret, now);
+        Self { dialects: AnyDialect::all(&core), core, key }
     }
 
-    /// The port that its socket listens on: nobody is answered there.
+    /// The port that its socket listens on: datagrams from this server itself are ignored.
     pub fn set_own_port(&mut self, port: u16) {
-        self.guard.own_port = Some(port);
+        self.core.filter.own_port = Some(port);
     }
 
-    /// Whether there may be replies that wait.
+    /// Whether some replies may be held.
     pub fn may_hold(&self) -> bool {
-        self.settings.client_impair || self.notice.longest_hold > Duration::ZERO
+        self.core.settings.client_impair || self.core.notice.longest_hold > Duration::ZERO
     }
 
-    /// Whether `Incoming::received` is the kernel's word.
+    /// Whether `Incoming::received` is the kernel's timestamp.
     pub fn set_kernel_stamps(&mut self, stamps: bool) {
-        self.kernel_stamps = stamps;
+        self.core.kernel_stamps = stamps;
     }
 
     pub fn has_kernel_stamps(&self) -> bool {
-        self.kernel_stamps
+        self.core.kernel_stamps
     }
 
-    /// Takes a datagram. If an answer leaves at once, it is written over it and its length returned.
-    /// Every answer is to be sent with `ANSWER_HOPS`.
-    pub fn handle(&mut self, mut incoming: Incoming) -> Option<usize> {
-        let incoming = &mut incoming;
-        self.counters.received += 1;
-        self.counters.received_bytes += incoming.length as u64;
-        if !self.guard.admits(&incoming.path, incoming.ttl, incoming.bytes()) {
-            self.counters.ignored += 1;
+    /// Takes a datagram. An immediate reply is written over it; returns its length.
+    /// Every reply must leave with `REPLY_TTL`.
+    pub fn handle(&mut self, mut packet: Incoming) -> Option<usize> {
+        let packet = &mut packet;
+        let counters = &mut self.core.counters;
+        counters.received += 1;
+        counters.received_bytes += packet.length as u64;
+        if !self.core.filter.admits(&packet.path, packet.ttl, packet.bytes()) {
+            counters.ignored += 1;
             return None;
         }
-        let answer = if let Some(key) = &self.settings.key {
-            let key = key.clone();
-            self.handle_sealed(incoming, &key)
-        } else if wire::is_native(incoming.bytes()) {
-            self.handle_native(incoming)
-        } else {
-            self.handle_unverified(incoming)
-        };
-        if let Some(length) = answer {
-            self.counters.count_sent(length);
-        }
-        answer
+        let length = if self.key.is_some() { self.open_and_seal(packet) } else { self.dispatch(packet) }?;
+        self.core.counters.count_sent(length);
+        Some(length)
     }
 
-    /// The next held answer that is due by `now`, written to `buffer`.
+    /// Writes the next held reply that is due by `now` to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
-        let (path, mut length) = self.release(now, buffer)?;
-        if let Some(key) = &self.settings.key {
+        let (held, length) = self.core.held.pop_due(now, buffer)?;
+        let dialect = &mut self.dialects[usize::from(held.dialect)];
+        let mut length = dialect.finish(&held, now, buffer, length);
+        if !dialect.has_sessions() {
+            self.core.unverified.replied(held.path.remote, now, &buffer[..length]);
+        }
+        if let Some(key) = &self.key {
             length = key.seal(buffer, length);
         }
-        self.counters.count_sent(length);
-        Some((path, length))
+        self.core.counters.count_sent(length);
+        Some((held.path, length))
     }
 
     /// When `poll_transmit` or `handle_timeout` next has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let idle = self.sessions.is_empty() && self.text.is_empty();
-        let sweep = (!idle).then_some(self.next_sweep);
-        [self.held.next_due(), self.suspects.next_timeout(), sweep].into_iter().flatten().min()
+        let dialects = self.dialects.iter().map(Dialect::next_timeout);
+        let centre = [self.core.held.next_due(), self.core.unverified.next_timeout()];
+        centre.into_iter().chain(dialects).flatten().min()
     }
 
-    /// When the next held answer is due.
+    /// When the next held reply is due.
     pub fn next_release(&self) -> Option<Instant> {
-        self.held.next_due()
+        self.core.held.next_due()
     }
 
-    /// Forgets who has been silent for too long, and the answers of loops.
+    /// Drops silent clients, and the suspended replies of echo loops.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(remote) = self.suspects.withhold(now) {
-            self.unverified.laps(remote).resume();
-            self.counters.loop_guard += 1;
-        }
-        if now >= self.next_sweep {
-            self.counters.expired += self.sessions.expire(now);
-            if self.sessions.is_swept() {
-                self.counters.expired += self.text.expire(now);
+        self.core.counters.loop_guard += self.core.unverified.withhold(now);
+        for dialect in &mut self.dialects {
+            if dialect.next_timeout().is_some_and(|at| at <= now) {
+                self.core.counters.expired += dialect.expire(now);
             }
-            self.next_sweep = now + Self::SWEEP / self.sessions.sweep_turns() as i64;
         }
     }
 
-    /// Whether a client asked the server to stop and was allowed to.
+    /// Whether a client asked the server to stop and `Settings::allow_stop` allows it.
     pub fn stop_asked(&self) -> bool {
-        self.stop_asked
+        self.core.stop_asked
     }
 
-    /// The sockets dropped so many datagrams, of all that whoever is answered next may have sent, for want of
-    /// room.
+    /// Datagrams that the sockets have dropped so far because their receive buffers were full.
     pub fn set_overflows(&mut self, total: u64) {
-        self.counters.overflows = total;
+        self.core.counters.overflows = total;
     }
 
-    /// Of so many datagrams, of all, the sockets told less than they were asked to.
+    /// Datagrams so far whose control messages the kernel truncated.
     pub fn set_truncated(&mut self, total: u64) {
-        self.counters.truncated = total;
+        self.core.counters.truncated = total;
     }
 
-    /// An answer could not be sent; it is not tried again.
+    /// A reply could not be sent; it is not tried again.
     pub fn send_failed(&mut self) -> bool {
-        self.counters.send_errors += 1;
+        self.core.counters.send_errors += 1;
         false
     }
 
-    /// A socket told of an error instead of giving a datagram.
+    /// A socket gave an error instead of a datagram.
     pub fn receive_failed(&mut self) {
-        self.counters.receive_errors += 1;
+        self.core.counters.receive_errors += 1;
     }
 
     pub fn counters(&self) -> Counters {
-        Counters {
-            sessions: self.sessions.len() as u64,
-            text_clients: self.text.len() as u64,
-            held: self.held.len() as u64,
-            held_bytes: self.held.bytes() as u64,
-            history_bytes: self.sessions.history_bytes() as u64,
-            ..self.counters
+        let Core { counters, held, .. } = &self.core;
+        let mut counters =
+            Counters { held: held.len() as u64, held_bytes: held.bytes() as u64, ..*counters };
+        for (of, dialect) in counters.dialects.iter_mut().zip(&self.dialects) {
+            *of = DialectCounters { probes: of.probes, ..dialect.counters() };
         }
+        counters
     }
 
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.core.settings
     }
 
-    /// A sealed datagram is a native message; whatever else comes meets with silence.
-    fn handle_sealed(&mut self, incoming: &mut Incoming, key: &Key) -> Option<usize> {
-        let Some((asked, rest)) = key.open(incoming.bytes()) else {
-            self.counters.unauthentic += 1;
+    /// At most `most` clients, those that were heard last.
+    pub fn clients(&self, now: Instant, most: usize) -> Vec<ClientFigures> {
+        let all = self.dialects.iter().flat_map(|dialect| dialect.clients(now));
+        client_table::newest(all.collect(), most)
+    }
+
+    /// Handles a sealed datagram and seals the reply. A datagram without the right tag is not answered.
+    fn open_and_seal(&mut self, packet: &mut Incoming) -> Option<usize> {
+        let Some((asked, rest)) = self.key.as_ref()?.open(packet.bytes()) else {
+            self.core.counters.unauthentic += 1;
             return None;
         };
-        incoming.length = asked;
-        let answered = self.handle_native(incoming)?;
-        let buffer = &mut *incoming.buffer;
-        let same_rest = answered == asked && wire::keeps_payload(&buffer[..answered]);
-        Some(if same_rest { rest.seal(buffer, answered) } else { key.seal(buffer, answered) })
+        packet.length = asked;
+        let length = self.dispatch(packet)?;
+        let buffer = &mut *packet.buffer;
+        // A reply with the payload of its probe needs no second hash of it.
+        let same_rest = length == asked && keeps_payload(&buffer[..length]);
+        Some(if same_rest { rest.seal(buffer, length) } else { self.key.as_ref()?.seal(buffer, length) })
     }
 
-    /// Plain echo and the text dialect, whose clients never show that they receive.
-    fn handle_unverified(&mut self, incoming: &mut Incoming) -> Option<usize> {
-        if !self.admit_unverified(incoming) {
-            return None;
+    /// Offers the datagram to the dialects in turn; returns the length of the immediate reply.
+    fn dispatch(&mut self, packet: &mut Incoming) -> Option<usize> {
+        let Self { core, dialects, key } = self;
+        let keyed = key.is_some();
+        let mut suspect = None;
+        for (index, dialect) in dialects.iter_mut().enumerate() {
+            let has_sessions = dialect.has_sessions();
+            if keyed && !has_sessions || !dialect.claims(packet) {
+                continue;
+            }
+            if !has_sessions && suspect.is_none() {
+                suspect = Some(core.admit_peer(packet)?);
+            }
+            let received = packet.length;
+            let length = match dialect.handle(core, packet) {
+                Action::Decline => continue,
+                Action::Drop => return None,
+                Action::Reply(length) => length,
+                Action::Probe(links, probe) => {
+                    let treatment = links.admit(packet.received, probe.seq, received);
+                    let probe = Treated { dialect: index, probe, treatment, suspect: suspect == Some(true) };
+                    reply_as_treated(core, dialect, packet, probe)?
+                }
+            };
+            if !has_sessions {
+                core.unverified.replied(packet.path.remote, packet.now, &packet.buffer[..length]);
+            }
+            return Some(length);
         }
-        let remote = incoming.path.remote;
-        let suspicious = self.unverified.received(remote, incoming.received, incoming.bytes());
-        if let Some((held, answer)) = self.suspects.release(remote) {
-            self.unverified.laps(remote).resume();
-            self.hold(held, &answer);
-        }
-        let answer = if self.text_speaks(remote, incoming.bytes()) {
-            self.handle_text(incoming, suspicious)
-        } else {
-            self.handle_plain(incoming, suspicious)
-        }?;
-        self.unverified.answered(remote, incoming.now, &incoming.buffer[..answer]);
-        Some(answer)
+        core.counters.malformed += 1;
+        None
     }
+}
 
-    /// The largest message that fits the largest datagram.
-    fn largest_message(&self) -> u32 {
-        let tag = if self.settings.key.is_some() { TAG as u32 } else { 0 };
-        self.settings.max_size.saturating_sub(tag)
-    }
+/// A probe, and what the injection of its session does to it.
+struct Treated {
+    dialect: usize,
+    probe: Probe,
+    treatment: Treatment,
+    /// Its reply may keep an echo loop going.
+    suspect: bool,
+}
 
-    /// Whether the limits let through what belongs to no session.
-    fn admit_unverified(&mut self, incoming: &Incoming) -> bool {
-        let now = incoming.now;
-        let Settings { source_rate, unverified_rate, max_rate, .. } = self.settings;
-        let admitted = self.sources.admits(now, incoming.path.remote.ip(), source_rate)
-            && self.outside.admits(now, unverified_rate)
-            && self.all.admits(now, max_rate);
-        self.counters.unverified_refused += u64::from(!admitted);
-        admitted
+/// Drops the probe, holds its reply, or finishes the reply now and returns its length.
+fn reply_as_treated(
+    core: &mut Core,
+    dialect: &mut AnyDialect,
+    packet: &mut Incoming,
+    treated: Treated,
+) -> Option<usize> {
+    let Treated { dialect: index, probe, treatment, suspect } = treated;
+    let Probe { slot, seq, header, copies } = probe;
+    let extra_copies = match copies {
+        Copies::All => treatment.extra_copies,
+        Copies::None => 0,
+        Copies::FromCredit => core.unverified.copies(packet.path.remote, &treatment, packet.length),
+    };
+    if let Some(dropped) = treatment.dropped {
+        core.counters.dropped += 1;
+        let status = match dropped.direction {
+            Direction::Up => ProbeStatus::DroppedUp,
+            Direction::Down => ProbeStatus::DroppedDown,
+        };
+        dialect.set_status(slot, seq, status);
+        return None;
     }
-
-    /// The seed of the next session's fates.
-    fn session_seed(&self, opened: u64) -> Seed {
-        // Short enough to be typed again.
-        self.settings.impair_seed.unwrap_or_else(|| self.cookies.derive("fates", opened) >> 32)
+    core.counters.dialects[index].probes += 1;
+    treatment.corrupt(&mut packet.buffer[header..packet.length]);
+    let held = Held {
+        path: packet.path,
+        received: packet.received,
+        hold: treatment.hold,
+        dialect: index as u8,
+        slot,
+        corrupted: treatment.corrupted.is_some(),
+        extra_copies,
+        is_copy: false,
+    };
+    if suspect {
+        let suspended = core.unverified.suspend(packet.now, held, packet.bytes());
+        core.counters.loop_guard += u64::from(!suspended);
+        return None;
     }
-
-    /// Holds a reply until it is due; false if there is no room for it, so that it is refused.
-    fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
-        let is_held = self.held.offer(held, datagram);
-        self.counters.refused += u64::from(!is_held);
-        is_held
+    if held.hold == Duration::ZERO && extra_copies == 0 {
+        return Some(dialect.finish(&held, packet.now, packet.buffer, packet.length));
     }
+    let is_held = core.hold(held, packet.bytes());
+    dialect.set_status(slot, seq, if is_held { ProbeStatus::Held } else { ProbeStatus::Refused });
+    None
 }

@@ -1,10 +1,10 @@
-//! The outcomes of a session's older probes, in blocks found by number.
+//! The outcomes of a session's older probes, in blocks that are found by number.
 //!
-//! A table of slots, each stamped with the number of the block in it: the block of another number
-//! reads as absent, so nothing needs to be cleared when the window moves on, however far. The table
-//! grows when two live blocks want the same slot.
+//! Each slot of a table notes the number of its block: a block with another number reads as absent, so
+//! nothing has to be cleared when the window moves, however far. The table grows when two blocks in use
+//! need the same slot.
 
-/// Blocks of one length each.
+/// Blocks of the same length.
 #[derive(Debug, Default)]
 pub struct Blocks {
     slots: Box<[Slot]>,
@@ -36,20 +36,20 @@ impl Blocks {
         (slot.number == number && !slot.outcomes.is_empty()).then_some(&mut *slot.outcomes)
     }
 
-    /// What is in the way of this block.
-    pub fn rival(&self, number: u64) -> Option<u64> {
+    /// The number of the other block in the slot of this one.
+    pub fn occupant(&self, number: u64) -> Option<u64> {
         let slot = self.slots.get(self.index(number))?;
         (slot.number != number && !slot.outcomes.is_empty()).then_some(slot.number)
     }
 
-    /// Bytes that the table has to grow by before both blocks have a slot of their own.
-    pub fn growth(&self, number: u64, rival: u64) -> usize {
-        (slots_for(number, rival) - self.slots.len()) * size_of::<Slot>()
+    /// Bytes by which the table has to grow so that each of both blocks has a slot.
+    pub fn growth(&self, number: u64, other: u64) -> usize {
+        (slots_for(number, other) - self.slots.len()) * size_of::<Slot>()
     }
 
-    /// Gives both blocks a slot of their own.
-    pub fn part(&mut self, number: u64, rival: u64) {
-        let slots = (0..slots_for(number, rival)).map(|_| Slot::default()).collect();
+    /// Grows the table so that each of both blocks has a slot.
+    pub fn separate(&mut self, number: u64, other: u64) {
+        let slots = (0..slots_for(number, other)).map(|_| Slot::default()).collect();
         for slot in std::mem::replace(&mut self.slots, slots) {
             if !slot.outcomes.is_empty() {
                 let index = self.index(slot.number);
@@ -58,7 +58,7 @@ impl Blocks {
         }
     }
 
-    /// Puts a block into its slot; returns the one that was in its way.
+    /// Puts a block into its slot; returns the block that was there.
     pub fn put(&mut self, number: u64, outcomes: Box<[u8]>) -> Option<Box<[u8]>> {
         if self.slots.is_empty() {
             self.slots = Box::new([Slot::default()]);
@@ -84,9 +84,9 @@ impl Blocks {
     }
 }
 
-/// Slots in the smallest table where the two differ.
-fn slots_for(number: u64, rival: u64) -> usize {
-    1 << ((number ^ rival).trailing_zeros() + 1)
+/// Slots of the smallest table in which the two have different slots.
+fn slots_for(number: u64, other: u64) -> usize {
+    1 << ((number ^ other).trailing_zeros() + 1)
 }
 
 #[cfg(test)]
@@ -94,11 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_is_found_by_its_number_only() {
+    fn a_block_is_found_by_its_number_alone() {
         let mut blocks = Blocks::default();
         assert_eq!(blocks.put(5, Box::new([1; 64])), None);
         assert_eq!(blocks.get(5), Some(&[1; 64][..]));
-        assert_eq!((blocks.get(4), blocks.get(1), blocks.rival(4)), (None, None, Some(5)));
+        assert_eq!((blocks.get(4), blocks.get(1), blocks.occupant(4)), (None, None, Some(5)));
         assert_eq!(blocks.put(9, Box::new([2; 64])).as_deref(), Some(&[1; 64][..]));
         assert_eq!((blocks.get(5), blocks.bytes()), (None, 64 + size_of::<Slot>()));
     }
@@ -108,7 +108,7 @@ mod tests {
         let mut blocks = Blocks::default();
         blocks.put(0, Box::new([1; 64]));
         assert_eq!(blocks.growth(8, 0), 15 * size_of::<Slot>());
-        blocks.part(8, 0);
+        blocks.separate(8, 0);
         assert_eq!(blocks.put(8, Box::new([2; 64])), None);
         assert_eq!((blocks.get(0), blocks.get(8)), (Some(&[1; 64][..]), Some(&[2; 64][..])));
         assert_eq!(blocks.bytes(), 128 + 16 * size_of::<Slot>());

@@ -1,18 +1,57 @@
-//! How many datagrams a second are let through.
+//! Rate limits: datagrams per second of one session, of one source, and of all.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use ahash::RandomState;
 
+use crate::reflect::settings::Settings;
 use crate::time::{Duration, Instant};
 
-/// Datagrams a second; `None` is no limit.
+/// Datagrams per second; `None` is no limit.
 pub type PerSecond = Option<u32>;
 
-/// Keeps to a rate on average and lets a burst of a tenth of a second pass.
+/// The limits of one server.
+pub struct RateLimits {
+    session_rate: PerSecond,
+    source_rate: PerSecond,
+    unverified_rate: PerSecond,
+    max_rate: PerSecond,
+    sources: Sources,
+    unverified: Meter,
+    all: Meter,
+}
+
+impl RateLimits {
+    pub fn new(settings: &Settings, secret: u64) -> Self {
+        let &Settings { session_rate, source_rate, unverified_rate, max_rate, .. } = settings;
+        Self {
+            session_rate,
+            source_rate,
+            unverified_rate,
+            max_rate,
+            sources: Sources::new(secret),
+            unverified: Meter::default(),
+            all: Meter::default(),
+        }
+    }
+
+    /// Whether to admit a datagram outside a session.
+    pub fn admit_unverified(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.sources.admits(now, source, self.source_rate)
+            && self.unverified.admits(now, self.unverified_rate)
+            && self.all.admits(now, self.max_rate)
+    }
+
+    /// Whether to admit a probe of the session with this meter.
+    pub fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
+        session.admits(now, self.session_rate) && self.all.admits(now, self.max_rate)
+    }
+}
+
+/// Keeps to a rate on average and admits a burst of 0.1 s (the generic cell rate algorithm).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
-    /// When the next would be due if all came evenly (the generic cell rate algorithm).
+    /// When the next datagram would be due if all came evenly.
     next: Instant,
 }
 
@@ -33,49 +72,48 @@ impl Meter {
     }
 }
 
-/// A meter for each source, in a table that never grows. Sources that are busy at one place of the
-/// table share its meter: a flood from many addresses costs others something only if it is as fast
-/// as all places together allow.
-pub struct Sources {
-    /// Keeps a source from choosing with whom it shares.
+/// A meter for each source, in a hash table of fixed size. Busy sources with the same bucket share its
+/// meter, so a flood from many addresses limits others only if it is as fast as all buckets together.
+struct Sources {
+    /// Keyed, so that a source cannot choose its bucket.
     hasher: RandomState,
-    places: Vec<Place>,
+    buckets: Vec<Bucket>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place {
-    name: u64,
+struct Bucket {
+    /// The hash of the source that uses it.
+    source: u64,
     meter: Meter,
 }
 
 impl Sources {
-    /// A fuzzer makes a table for each of its inputs, and gets a small one.
-    const PLACES: usize = if cfg!(fuzzing) { 64 } else { 16_384 };
+    /// A fuzzer makes a table for each input, so its table is small.
+    const BUCKETS: usize = if cfg!(fuzzing) { 64 } else { 16_384 };
 
-    pub fn new(secret: u64) -> Self {
-        Self { hasher: seeded(secret), places: vec![Place::default(); Self::PLACES] }
+    fn new(secret: u64) -> Self {
+        Self { hasher: seeded(secret), buckets: vec![Bucket::default(); Self::BUCKETS] }
     }
 
-    pub fn admits(&mut self, now: Instant, address: IpAddr, limit: PerSecond) -> bool {
+    fn admits(&mut self, now: Instant, address: IpAddr, limit: PerSecond) -> bool {
         if limit.is_none() {
             return true;
         }
-        let name = self.hasher.hash_one(network(address));
-        let place = &mut self.places[name as usize % Self::PLACES];
-        if place.name != name && place.meter.is_idle(now) {
-            *place = Place { name, meter: Meter::default() };
+        let source = self.hasher.hash_one(network(address));
+        let bucket = &mut self.buckets[source as usize % Self::BUCKETS];
+        if bucket.source != source && bucket.meter.is_idle(now) {
+            *bucket = Bucket { source, meter: Meter::default() };
         }
-        place.meter.admits(now, limit)
+        bucket.meter.admits(now, limit)
     }
 }
 
-/// Hashes that nobody can foretell who does not know the secret.
+/// A hasher that nobody can predict without the secret.
 pub fn seeded(secret: u64) -> RandomState {
     RandomState::with_seeds(secret, secret.rotate_left(16), secret.rotate_left(32), secret.rotate_left(48))
 }
 
-/// What counts as one source: an IPv4 address, or the network of an IPv6 host, which has addresses
-/// to spare.
+/// What counts as one source: an IPv4 address, or the /64 network of an IPv6 host.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
@@ -109,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn slow_ones_are_let_through_whatever_the_limit() {
+    fn datagrams_slower_than_the_limit_are_admitted() {
         let mut meter = Meter::default();
         assert!((0..100).all(|second| meter.admits(START + Duration::from_secs(second), Some(1))));
     }
 
     #[test]
-    fn one_source_that_floods_leaves_the_others_alone() {
+    fn the_flood_of_one_source_does_not_limit_the_others() {
         let mut sources = Sources::new(1);
         let flood = (0..100_000).filter(|_| sources.admits(START, address(0), Some(1000))).count();
         assert!((100..=102).contains(&flood), "{flood}");

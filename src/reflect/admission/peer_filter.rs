@@ -1,54 +1,53 @@
-//! Who is never answered, so that no answer of ours starts a conversation between machines.
+//! Which datagrams are never answered, so that no reply starts an exchange between two machines.
 //!
-//! Native answers need no guard: a server ignores what only servers send. Plain echo does: that two
-//! echo servers send each other the same bytes for ever cannot be told, by the bytes, from a client
-//! that repeats itself (RFC 862 has nothing else). So every answer bears a mark where RFC 862 leaves
-//! room and routers keep it, since all they do is count it down: it leaves with 180 hops to live.
-//! Systems begin with 64, 128 or 255; what arrives with 141 to 180 left is another server's answer.
-//! `loop_guard` ends a loop with any other echo server, and where the mark is lost, if later.
+//! Native replies need no filter: a server ignores messages that only servers send. Plain echo needs
+//! one, since the bytes of an echo server look like those of a client that repeats itself (RFC 862 has
+//! nothing else). So every reply is marked where RFC 862 leaves room and routers only count down: it
+//! leaves with TTL 180. Systems start with 64, 128 or 255, so a datagram that arrives with 141 to 180 is
+//! another server's reply. `loop_guard` ends loops with other echo servers, and those that lose the mark.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::endpoints::Endpoints;
 use crate::wire::{native, text};
 
-/// The time to live, or hop limit, that every answer leaves with.
+/// The TTL or hop limit of every reply.
 pub const REPLY_TTL: u8 = 180;
-/// No path is longer.
+/// No path has more hops.
 const LONGEST_PATH: u8 = 40;
 
 /// Privileged ports belong to services, not to clients.
 const LOW_PORTS: std::ops::Range<u16> = 1..1024;
-/// Services above these that answer whatever they are sent: SSDP, WS-Discovery, SIP, mDNS, CoAP,
-/// memcached, game servers.
-const TALKATIVE_PORTS: [u16; 7] = [1900, 3702, 5060, 5353, 5683, 11_211, 27_015];
+/// Services on higher ports that answer any datagram: SSDP, WS-Discovery, SIP, mDNS, CoAP, memcached,
+/// game servers.
+const SERVICE_PORTS: [u16; 7] = [1900, 3702, 5060, 5353, 5683, 11_211, 27_015];
 
 #[derive(Clone, Copy, Debug)]
-pub struct Guard {
-    /// The port that the server itself listens on, once that is known.
+pub struct PeerFilter {
+    /// The port that the server itself listens on, once it is known.
     pub own_port: Option<u16>,
-    /// Whether services' ports are answered like any other.
+    /// Whether the ports of services are answered, too.
     pub allow_low_ports: bool,
 }
 
-impl Guard {
-    /// Whether a datagram from there that arrived with so many hops left may be answered.
+impl PeerFilter {
+    /// Whether a datagram that arrived with this TTL may be answered.
     pub fn admits(&self, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
-        self.may_be_a_client(path, ttl) && (native::is_native(datagram) || !is_answer(ttl, datagram))
+        self.may_be_a_client(path, ttl) && (native::is_native(datagram) || !is_reply(ttl, datagram))
     }
 
     fn may_be_a_client(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
         let port = path.remote.port();
-        let is_service = LOW_PORTS.contains(&port) || TALKATIVE_PORTS.contains(&port);
+        let is_service = LOW_PORTS.contains(&port) || SERVICE_PORTS.contains(&port);
         port != 0
             && is_unicast(path.remote.ip())
             && path.local.is_none_or(is_unicast)
             && (self.allow_low_ports || !is_service)
-            && !self.is_own(path, ttl)
+            && !self.may_be_own(path, ttl)
     }
 
-    /// Whether it is from this very socket, or may be as far as one can see.
-    fn is_own(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
+    /// Whether this very socket sent it; without a TTL any datagram from the own port may be.
+    fn may_be_own(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
         self.own_port == Some(path.remote.port())
             && (ttl.is_none() || path.local.is_none_or(|local| same(local, path.remote)))
     }
@@ -60,14 +59,14 @@ fn same(local: IpAddr, remote: SocketAddr) -> bool {
 
 fn is_unicast(address: IpAddr) -> bool {
     match address.to_canonical() {
-        // Class E, in which the broadcast address is, has no hosts.
+        // Class E, with the broadcast address, has no hosts.
         IpAddr::V4(ip) => !ip.is_unspecified() && ip.octets()[0] < 224,
         IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
     }
 }
 
-/// Whether it is an answer of a server of our kind, by its mark or by its words.
-fn is_answer(ttl: Option<u8>, datagram: &[u8]) -> bool {
+/// Whether the TTL or the text shows a reply of a udpecho server.
+fn is_reply(ttl: Option<u8>, datagram: &[u8]) -> bool {
     let marked = ttl.is_some_and(|ttl| (REPLY_TTL - LONGEST_PATH + 1..=REPLY_TTL).contains(&ttl));
     marked || [text::CALIBRATED, text::ACKNOWLEDGED, text::STOPPING].contains(&datagram)
 }
@@ -76,15 +75,15 @@ fn is_answer(ttl: Option<u8>, datagram: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const GUARD: Guard = Guard { own_port: Some(8080), allow_low_ports: false };
+    const FILTER: PeerFilter = PeerFilter { own_port: Some(8080), allow_low_ports: false };
 
-    fn admits(guard: Guard, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
+    fn admits(filter: PeerFilter, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
         let path = Endpoints { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };
-        guard.admits(&path, ttl, datagram)
+        filter.admits(&path, ttl, datagram)
     }
 
     #[test]
-    fn only_what_may_be_a_client_is_answered() {
+    fn ports_of_services_and_addresses_that_are_no_hosts_are_not_answered() {
         for (remote, answered) in [
             ("192.0.2.7:40000", true),
             ("192.0.2.7:8080", true),
@@ -108,21 +107,21 @@ mod tests {
             ("[::]:40000", false),
             ("[ff02::1]:40000", false),
         ] {
-            assert_eq!(admits(GUARD, remote, Some(64), b"hello"), answered, "{remote}");
+            assert_eq!(admits(FILTER, remote, Some(64), b"hello"), answered, "{remote}");
         }
     }
 
     #[test]
-    fn services_are_answered_on_request_but_nobody_at_port_zero() {
-        let open = Guard { allow_low_ports: true, ..GUARD };
+    fn allow_low_ports_answers_services_but_not_port_zero() {
+        let open = PeerFilter { allow_low_ports: true, ..FILTER };
         assert!(admits(open, "192.0.2.7:7", Some(64), b"hello"));
         assert!(admits(open, "192.0.2.7:5353", Some(64), b"hello"));
         assert!(!admits(open, "192.0.2.7:0", Some(64), b"hello"));
     }
 
     #[test]
-    fn answers_are_known_by_their_mark_and_by_their_words() {
-        let answered = |ttl, datagram: &[u8]| admits(GUARD, "192.0.2.7:40000", ttl, datagram);
+    fn replies_of_a_server_are_known_by_their_ttl_and_their_text() {
+        let answered = |ttl, datagram: &[u8]| admits(FILTER, "192.0.2.7:40000", ttl, datagram);
         for (ttl, expected) in
             [(64, true), (128, true), (140, true), (141, false), (180, false), (181, true), (255, true)]
         {
@@ -135,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn where_hops_are_not_told_a_port_like_ones_own_is_suspect() {
-        assert!(!admits(GUARD, "192.0.2.7:8080", None, b"hello"));
-        assert!(admits(GUARD, "192.0.2.7:8081", None, b"hello"));
+    fn without_a_ttl_the_servers_own_port_is_not_answered() {
+        assert!(!admits(FILTER, "192.0.2.7:8080", None, b"hello"));
+        assert!(admits(FILTER, "192.0.2.7:8081", None, b"hello"));
     }
 }

@@ -1,24 +1,25 @@
-//! Openings that got their session, as long as their cookies are good: none of them opens another.
+//! Opens that got their session, for as long as their cookies are valid: with a key, an eavesdropper's
+//! copy of one opens no further session.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::cookies::Cookies;
-use super::sessions::Opening;
+use super::sessions::OpeningId;
 use crate::time::Instant;
 
-/// The newest of them, at most so many.
-pub struct Spent {
-    openings: HashSet<Opening>,
-    by_age: VecDeque<(Instant, Opening)>,
+/// The newest of them, at most `capacity`.
+pub struct UsedOpenings {
+    openings: HashSet<OpeningId>,
+    by_age: VecDeque<(Instant, OpeningId)>,
     capacity: usize,
 }
 
-impl Spent {
+impl UsedOpenings {
     pub fn new(capacity: usize) -> Self {
         Self { openings: HashSet::new(), by_age: VecDeque::new(), capacity }
     }
 
-    pub fn insert(&mut self, now: Instant, opening: Opening) {
+    pub fn insert(&mut self, now: Instant, opening: OpeningId) {
         if self.openings.insert(opening) {
             self.by_age.push_back((now, opening));
         }
@@ -27,8 +28,8 @@ impl Spent {
         }
     }
 
-    pub fn contains(&mut self, now: Instant, opening: &Opening) -> bool {
-        while self.by_age.front().is_some_and(|(spent, _)| now - *spent > Cookies::LIFETIME) {
+    pub fn contains(&mut self, now: Instant, opening: &OpeningId) -> bool {
+        while self.by_age.front().is_some_and(|(used, _)| now - *used > Cookies::LIFETIME) {
             self.drop_oldest();
         }
         self.openings.contains(opening)

@@ -1,0 +1,110 @@
+//! The centre of a server: what its dialects share.
+
+use super::admission::{Meter, PeerFilter, RateLimits, UnverifiedPeers};
+use super::counters::Counters;
+use super::held_replies::{Held, HeldReplies};
+use super::incoming::Incoming;
+use super::injection::ImpairNotice;
+use super::secret::Secret;
+use super::settings::Settings;
+use crate::impair::SessionLinks;
+use crate::rng::Seed;
+use crate::time::Instant;
+use crate::wire::auth::TAG;
+
+pub struct Core {
+    pub settings: Settings,
+    /// What clients are told about the injection.
+    pub notice: ImpairNotice,
+    pub secret: Secret,
+    pub started: Instant,
+    pub counters: Counters,
+    /// Whether the kernel stamps incoming datagrams; told to clients.
+    pub kernel_stamps: bool,
+    pub stop_asked: bool,
+    pub filter: PeerFilter,
+    pub unverified: UnverifiedPeers,
+    pub held: HeldReplies,
+    limits: RateLimits,
+}
+
+impl Core {
+    pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
+        let secret = Secret::new(secret);
+        let settings = Settings { injection: settings.injection.unshared(), ..settings };
+        Self {
+            notice: settings.injection.notice(),
+            started: now,
+            counters: Counters::default(),
+            kernel_stamps: false,
+            stop_asked: false,
+            filter: PeerFilter { own_port: None, allow_low_ports: settings.allow_low_ports },
+            unverified: UnverifiedPeers::new(secret.derive("unverified peers", 0)),
+            held: HeldReplies::new(settings.max_held_bytes),
+            limits: RateLimits::new(&settings, secret.derive("sources", 0)),
+            secret,
+            settings,
+        }
+    }
+
+    /// The largest message that fits the largest datagram.
+    pub fn largest_message(&self) -> u32 {
+        let tag = if self.is_keyed() { TAG as u32 } else { 0 };
+        self.settings.max_size.saturating_sub(tag)
+    }
+
+    /// Whether every message is sealed with a key.
+    pub fn is_keyed(&self) -> bool {
+        self.settings.key.is_some()
+    }
+
+    /// Counts a client that opened; the seed of its injection.
+    pub fn count_opened(&mut self) -> Seed {
+        self.counters.opened += 1;
+        // 32 bits are short enough to be typed again.
+        self.settings
+            .impair_seed
+            .unwrap_or_else(|| self.secret.derive("fates", self.counters.opened) >> 32)
+    }
+
+    /// The server's injection for one client.
+    pub fn links(&self, seed: Seed) -> SessionLinks {
+        self.settings.injection.links(self.started, seed)
+    }
+
+    /// Whether the rate limits admit a datagram outside a session.
+    pub fn admit_unverified(&mut self, packet: &Incoming) -> bool {
+        let admitted = self.limits.admit_unverified(packet.now, packet.path.remote.ip());
+        self.counters.unverified_refused += u64::from(!admitted);
+        admitted
+    }
+
+    /// Whether the rate limits admit a probe of the session with this meter.
+    pub fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
+        let admitted = self.limits.admit_probe(now, session);
+        self.counters.refused += u64::from(!admitted);
+        admitted
+    }
+
+    /// Admits a datagram of a dialect without sessions: none if a rate limit refuses it, else whether its
+    /// reply may keep an echo loop going. A reply that was suspended as such is held after all, since
+    /// this datagram proves that there is no loop.
+    pub fn admit_peer(&mut self, packet: &Incoming) -> Option<bool> {
+        if !self.admit_unverified(packet) {
+            return None;
+        }
+        let remote = packet.path.remote;
+        let suspect = self.unverified.received(remote, packet.received, packet.bytes());
+        if let Some((held, reply)) = self.unverified.release(remote) {
+            self.hold(held, &reply);
+        }
+        Some(suspect)
+    }
+
+    /// Holds a reply until it is due; false if `max_held_bytes` leaves no room for it.
+    pub fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
+        let is_held = self.held.offer(held, datagram);
+        self.counters.refused += u64::from(!is_held);
+        is_held
+    }
+}

@@ -1,0 +1,60 @@
+//! What a server injects.
+
+use std::sync::Arc;
+
+use crate::impair::{Impairment, SessionLinks, Scenario};
+use crate::printable::printable;
+use crate::rng::Seed;
+use crate::time::{Duration, Instant};
+
+#[derive(Clone, Debug)]
+pub enum Injection {
+    Steady(Arc<Impairment>),
+    /// It changes over time, counted from the server's start.
+    Scenario(Scenario),
+}
+
+impl Injection {
+    pub fn steady(impairment: Impairment) -> Self {
+        Self::Steady(impairment.into())
+    }
+
+    /// A copy whose reference count no other thread writes.
+    pub(super) fn unshared(self) -> Self {
+        match self {
+            Self::Steady(impairment) => Self::steady(Impairment::clone(&impairment)),
+            scenario @ Self::Scenario(_) => scenario,
+        }
+    }
+
+    pub(super) fn notice(&self) -> ImpairNotice {
+        match self {
+            Self::Steady(impairment) => ImpairNotice::of(impairment),
+            Self::Scenario(scenario) => ImpairNotice::of(&scenario.notice()),
+        }
+    }
+
+    pub(super) fn links(&self, start: Instant, seed: Seed) -> SessionLinks {
+        match self {
+            Self::Steady(impairment) => SessionLinks::new(Arc::clone(impairment), seed),
+            Self::Scenario(scenario) => SessionLinks::under_scenario(scenario, start, seed),
+        }
+    }
+}
+
+/// What a client is told about the injection of its session.
+#[derive(Clone, Debug)]
+pub struct ImpairNotice {
+    /// In the form that `serve` takes.
+    pub line: String,
+    pub longest_hold: Duration,
+}
+
+impl ImpairNotice {
+    pub fn of(impairment: &Impairment) -> Self {
+        Self {
+            line: printable(&impairment.to_string()).into_owned(),
+            longest_hold: impairment.longest_hold(),
+        }
+    }
+}
