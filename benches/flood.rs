@@ -47,7 +47,10 @@ fn main() {
     println!("{openings} openings from one address ({from_one} answered), from as many ({from_many})");
     println!(
         "sessions {}, denied {}, refused as strangers {}, overflows {}",
-        counters.sessions, counters.sessions_denied, counters.unverified_refused, counters.overflows
+        counters.dialect("native").clients,
+        counters.dialect("native").denied,
+        counters.unverified_refused,
+        counters.overflows
     );
     println!("memory grew by {} kB; of {sent} probes at 1,000 a second {lost} were lost", grown / 1000);
     assert!(grown < 50_000_000 && lost == 0);

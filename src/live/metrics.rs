@@ -3,7 +3,7 @@
 use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
 use crate::probe::{Cause, NotOnTime};
-use crate::reflect::Counters;
+use crate::reflect::{Counter, Counters, Metric};
 
 pub fn of_run(now: &RunSnapshot) -> String {
     let info = &now.info;
@@ -49,78 +49,32 @@ pub fn of_run(now: &RunSnapshot) -> String {
 
 pub fn of_server(counters: &Counters) -> String {
     let mut page = Exposition::default();
-    let totals = [
-        ("udpecho_server_datagrams_received_total", "Datagrams received.", counters.received),
-        ("udpecho_server_received_bytes_total", "Bytes of UDP payload received.", counters.received_bytes),
-        ("udpecho_server_datagrams_sent_total", "Datagrams sent.", counters.sent),
-        ("udpecho_server_sent_bytes_total", "Bytes of UDP payload sent.", counters.sent_bytes),
-        ("udpecho_server_send_errors_total", "Answers that could not be sent.", counters.send_errors),
-        (
-            "udpecho_server_receive_errors_total",
-            "Errors of the sockets while receiving.",
-            counters.receive_errors,
-        ),
-        (
-            "udpecho_server_sessions_moved_total",
-            "Probes that came from another address than their session's last.",
-            counters.moved,
-        ),
-        (
-            "udpecho_server_implausible_total",
-            "Probes whose sequence number was too far from their session's others to be believed.",
-            counters.implausible,
-        ),
-        (
-            "udpecho_server_sessions_evicted_total",
-            "Sessions that gave way to others where there was no room.",
-            counters.evicted,
-        ),
-        ("udpecho_server_sessions_opened_total", "Sessions opened.", counters.opened),
-        (
-            "udpecho_server_truncated_total",
-            "Datagrams of which the kernel told less than it was asked to.",
-            counters.truncated,
-        ),
-    ];
-    for (name, help, value) in totals {
-        page.single(name, Kind::Counter, help, value);
-    }
-    let probes = "udpecho_server_probes_total";
-    page.family(probes, Kind::Counter, "Probes handled, by dialect.");
-    for (dialect, count) in
-        [("native", counters.probes), ("text", counters.text_packets), ("plain", counters.plain_packets)]
-    {
-        page.sample(probes, &[("dialect", dialect)], count);
+    for Counter { metric, help, value, .. } in counters.list() {
+        match metric {
+            Metric::Total(name) => {
+                page.single(&format!("udpecho_server_{name}_total"), Kind::Counter, help, value);
+            }
+            Metric::Gauge(name) => page.single(&format!("udpecho_server_{name}"), Kind::Gauge, help, value),
+            Metric::Dropped(_) => {}
+        }
     }
     let dropped = "udpecho_server_dropped_total";
-    page.family(dropped, Kind::Counter, "Datagrams without an answer, by reason.");
-    for (reason, count) in [
-        ("injected", counters.dropped),
-        ("limit", counters.refused),
-        ("stranger_limit", counters.unverified_refused),
-        ("no_room", counters.sessions_denied + counters.text_denied),
-        ("unauthentic", counters.unauthentic),
-        ("replayed", counters.replayed),
-        ("ignored", counters.ignored),
-        ("loop_guard", counters.loop_guard),
-        ("malformed", counters.malformed),
-        ("unknown_session", counters.forgotten),
-        ("overflow", counters.overflows),
-    ] {
-        page.sample(dropped, &[("reason", reason)], count);
+    page.family(dropped, Kind::Counter, "Datagrams without a reply, by reason.");
+    let in_all = counters.in_all();
+    let no_room = (Metric::Dropped("no_room"), in_all.denied);
+    for (metric, value) in counters.list().map(|counter| (counter.metric, counter.value)).chain([no_room]) {
+        if let Metric::Dropped(reason) = metric {
+            page.sample(dropped, &[("reason", reason)], value);
+        }
     }
-    let gauges = [
-        (
-            "udpecho_server_clients",
-            "Sessions and text clients now.",
-            counters.sessions + counters.text_clients,
-        ),
-        ("udpecho_server_held_replies", "Replies held now.", counters.held),
-        ("udpecho_server_held_bytes", "Bytes of the replies held now.", counters.held_bytes),
-    ];
-    for (name, help, value) in gauges {
-        page.single(name, Kind::Gauge, help, value);
+    let probes = "udpecho_server_probes_total";
+    page.family(probes, Kind::Counter, "Probes that the injection did not drop, by dialect.");
+    for (dialect, of) in counters.by_dialect() {
+        page.sample(probes, &[("dialect", dialect)], of.probes);
     }
+    page.single("udpecho_server_clients", Kind::Gauge, "Sessions and text clients now.", in_all.clients);
+    let history = "Bytes of memory for the outcomes of probes now.";
+    page.single("udpecho_server_history_bytes", Kind::Gauge, history, in_all.history_bytes);
     build_info(&mut page);
     page.finish()
 }

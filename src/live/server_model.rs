@@ -31,7 +31,7 @@ pub struct ServerSnapshot {
 
 impl ServerSnapshot {
     pub fn clients_now(&self) -> u64 {
-        self.counters.sessions + self.counters.text_clients
+        self.counters.in_all().clients
     }
 
     /// Probes in the last whole second.
@@ -40,10 +40,7 @@ impl ServerSnapshot {
     }
 
     fn probes(&self) -> u64 {
-        self.counters.probes
-            + self.counters.text_packets
-            + self.counters.plain_packets
-            + self.counters.dropped
+        self.counters.in_all().probes + self.counters.dropped
     }
 }
 
@@ -134,11 +131,12 @@ mod tests {
     fn seconds_pass_whether_or_not_something_happens() {
         let at = |millis| Instant::from_nanos(5_000_000_000) + Duration::from_millis(millis);
         let mut service = ServerModel::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
-        service.now.counters = Counters { probes: 3, dropped: 1, ..Counters::default() };
+        service.now.counters = Counters { dropped: 1, ..Counters::default() };
+        service.now.counters.dialects[0].probes = 3;
         service.advance(at(999));
         assert_eq!(service.snapshot().second, 0);
         service.advance(at(1000));
-        service.now.counters.text_packets = 6;
+        service.now.counters.dialects[1].probes = 6;
         service.advance(at(3500));
         let now = service.snapshot();
         assert_eq!((now.second, now.rate(), now.elapsed), (3, 0, Duration::from_millis(3500)));

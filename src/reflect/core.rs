@@ -1,6 +1,6 @@
 //! The centre of a server: what its dialects share.
 
-use super::admission::{Meter, PeerFilter, RateLimits, UnverifiedPeers};
+use super::admission::{Meter, PeerFilter, RateLimits, Rates, UnverifiedPeers};
 use super::counters::Counters;
 use super::held_replies::{Held, HeldReplies};
 use super::incoming::Incoming;
@@ -32,6 +32,12 @@ impl Core {
     pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
         let secret = Secret::new(secret);
         let settings = Settings { injection: settings.injection.unshared(), ..settings };
+        let rates = Rates {
+            session: settings.session_rate,
+            source: settings.source_rate,
+            unverified: settings.unverified_rate,
+            all: settings.max_rate,
+        };
         Self {
             notice: settings.injection.notice(),
             started: now,
@@ -41,7 +47,7 @@ impl Core {
             filter: PeerFilter { own_port: None, allow_low_ports: settings.allow_low_ports },
             unverified: UnverifiedPeers::new(secret.derive("unverified peers", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
-            limits: RateLimits::new(&settings, secret.derive("sources", 0)),
+            limits: RateLimits::new(rates, secret.derive("sources", 0)),
             secret,
             settings,
         }
@@ -62,9 +68,7 @@ impl Core {
     pub fn count_opened(&mut self) -> Seed {
         self.counters.opened += 1;
         // 32 bits are short enough to be typed again.
-        self.settings
-            .impair_seed
-            .unwrap_or_else(|| self.secret.derive("fates", self.counters.opened) >> 32)
+        self.settings.impair_seed.unwrap_or_else(|| self.secret.derive("fates", self.counters.opened) >> 32)
     }
 
     /// The server's injection for one client.

@@ -43,7 +43,7 @@ macro_rules! counters {
             /// All counters but those by dialect.
             pub fn list(&self) -> impl Iterator<Item = Counter> {
                 use Metric::{Dropped, Gauge, Total};
-                [$(Counter { value: self.$field, metric: $metric, help: $help, words: $words }),+].into_iter()
+                [$(Counter { value: self.$field, metric: $metric, help: $help.trim(), words: $words }),+].into_iter()
             }
         }
 
@@ -68,19 +68,19 @@ counters! {
     /// Bytes of UDP payload sent.
     sent_bytes: Total("sent_bytes"), "";
     /// Probes that the injection dropped, up or down.
-    dropped: Dropped("injected"), "dropped on purpose";
+    dropped: Dropped("injected"), "dropped (injected)";
     /// Probes refused by a rate limit or for lack of memory; clients of sessions are told.
     refused: Dropped("limit"), "refused by a limit";
     /// Datagrams outside a session refused by a rate limit.
-    unverified_refused: Dropped("unverified_limit"), "refused by a limit before a session was open";
+    unverified_refused: Dropped("unverified_limit"), "refused by a limit outside of sessions";
     /// Sessions evicted to make room for others.
     evicted: Total("sessions_evicted"), "sessions evicted for others";
     /// Datagrams ignored: from another server, from a port of services, from an address that is no host's.
-    ignored: Dropped("ignored"), "of other servers and services ignored";
+    ignored: Dropped("ignored"), "from other servers and services ignored";
     /// Replies withheld to end an echo loop.
     loop_guard: Dropped("loop_guard"), "withheld to end a loop between echo servers (loop_guard)";
     /// Datagrams not sealed with the server's key.
-    unauthentic: Dropped("unauthentic"), "without the key";
+    unauthentic: Dropped("unauthentic"), "not sealed with the key";
     /// Copies of sealed datagrams.
     replayed: Dropped("replayed"), "replayed";
     /// Native messages that are cut short, of another version, or that only a server sends.
@@ -94,7 +94,7 @@ counters! {
     /// Sessions and text clients opened.
     opened: Total("sessions_opened"), "";
     /// Probes that came from another address than their session's last one.
-    moved: Total("sessions_moved"), "from a new address of their session";
+    moved: Total("sessions_moved"), "from a new address of their client";
     /// Sessions and text clients dropped because they were silent.
     expired: Total("sessions_expired"), "";
     /// Datagrams that the kernel dropped because a socket's receive buffer was full.

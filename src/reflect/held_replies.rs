@@ -119,10 +119,12 @@ mod tests {
     }
 
     fn held() -> impl Strategy<Value = Held> {
-        (0..1_i64 << 40, 0..1_i64 << 30, 0_u8..3, any::<bool>()).prop_map(|(received, hold, copies, is_copy)| {
-            let received = Instant::from_nanos(received);
-            Held { received, extra_copies: copies, is_copy, ..held_for(Duration::from_nanos(hold)) }
-        })
+        (0..1_i64 << 40, 0..1_i64 << 30, 0_u8..3, any::<bool>()).prop_map(
+            |(received, hold, copies, is_copy)| {
+                let received = Instant::from_nanos(received);
+                Held { received, extra_copies: copies, is_copy, ..held_for(Duration::from_nanos(hold)) }
+            },
+        )
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::impair::{Impairment, SessionLinks, Scenario};
+use crate::impair::{Impairment, Scenario, SessionLinks};
 use crate::printable::printable;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};

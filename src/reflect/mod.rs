@@ -159,8 +159,7 @@ impl Server {
 
     pub fn counters(&self) -> Counters {
         let Core { counters, held, .. } = &self.core;
-        let mut counters =
-            Counters { held: held.len() as u64, held_bytes: held.bytes() as u64, ..*counters };
+        let mut counters = Counters { held: held.len() as u64, held_bytes: held.bytes() as u64, ..*counters };
         for (of, dialect) in counters.dialects.iter_mut().zip(&self.dialects) {
             *of = DialectCounters { probes: of.probes, ..dialect.counters() };
         }

@@ -117,9 +117,12 @@ pub fn reflect(data: &[u8]) {
                     *balance.entry(path.remote).or_default() -= length as i64;
                 }
                 let counters = server.counters();
-                assert!(counters.sessions <= 8 && counters.text_clients <= 8, "{counters:?}");
                 assert!(
-                    counters.held_bytes <= 10_000 && counters.history_bytes <= 4096 + 8 * 128,
+                    counters.dialect("native").clients <= 8 && counters.dialect("text").clients <= 8,
+                    "{counters:?}"
+                );
+                assert!(
+                    counters.held_bytes <= 10_000 && counters.in_all().history_bytes <= 4096 + 8 * 128,
                     "{counters:?}"
                 );
                 continue;

@@ -85,7 +85,7 @@ fn a_browser_shows_what_the_server_says() {
         ("refused", &counters["refused"]),
         ("received", &counters["received"]),
         ("sent", &counters["sent"]),
-        ("clients", &counters["sessions"]),
+        ("clients", &counters["dialects"]["native"]["clients"]),
     ] {
         let shown: f64 = cards[card].parse().unwrap();
         assert_eq!(Some(shown), value.as_f64(), "{card} of {record}");

@@ -155,7 +155,10 @@ fn a_probe_of_no_session_gets_a_short_word_and_no_memory() {
         decode(&answer),
         Ok(Message::UnknownSession(UnknownSession { token: Token(99), seq: Some(5) }))
     );
-    assert_eq!((desk.server.counters().sessions, desk.server.counters().forgotten), (0, 1));
+    assert_eq!(
+        (desk.server.counters().dialect("native").clients, desk.server.counters().unknown_session),
+        (0, 1)
+    );
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn a_probe_that_has_not_its_sessions_size_is_not_counted() {
         let answer = desk.send(address(true, 1), &probe(token, 0, size));
         assert_eq!(answer.map(|answer| answer.len()), answered.then_some(size));
     }
-    assert_eq!((desk.server.counters().probes, desk.server.counters().malformed), (1, 3));
+    assert_eq!((desk.server.counters().in_all().probes, desk.server.counters().malformed), (1, 3));
 }
 
 #[test]
@@ -176,9 +179,9 @@ fn strangers_stop_and_close_nothing() {
     let stranger = Token(token.0 ^ 1 << 40);
     assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_stop(stranger, buffer))), None);
     assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_close(stranger, buffer))), None);
-    assert_eq!((desk.server.stop_asked(), desk.server.counters().sessions), (false, 1));
+    assert_eq!((desk.server.stop_asked(), desk.server.counters().dialect("native").clients), (false, 1));
     desk.send(address(true, 1), &emitted(|buffer| emit_close(token, buffer)));
-    assert_eq!(desk.server.counters().sessions, 0);
+    assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn what_comes_again_is_not_answered_again() {
     assert!(ask(&mut desk, spy, &probe(token, 1, 64)).is_some());
     assert!(ask(&mut desk, spy, &question).is_some());
     desk.send(spy, &sealed(&emitted(|buffer| emit_close(token, buffer))));
-    assert_eq!(desk.server.counters().sessions, 0);
+    assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn an_opening_or_a_stop_that_somebody_copied_is_not_answered() {
     desk.send(client, &sealed(&emitted(|buffer| emit_close(token, buffer))));
     assert_eq!(ask(&mut desk, client, &opening), None);
     assert_eq!(ask(&mut desk, client, &stop), None);
-    assert_eq!((desk.server.counters().sessions, desk.server.counters().replayed), (0, 3));
+    assert_eq!((desk.server.counters().dialect("native").clients, desk.server.counters().replayed), (0, 3));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_question_that_is_repeated_keeps_no_session_alive() {
         desk.pass(Duration::from_secs(1));
         desk.send(client, &sealed(&question));
     }
-    assert_eq!(desk.server.counters().sessions, 0);
+    assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
 
 #[test]

@@ -29,14 +29,14 @@ fn a_flood_of_openings_leaves_an_open_session_as_it_was() {
         }
         let counters = desk.server.counters();
         assert_eq!(answered, 10_000);
-        assert!(counters.sessions <= 16_384, "{counters:?}");
-        assert_eq!(counters.opened + counters.sessions_denied, 100_001);
+        assert!(counters.dialect("native").clients <= 16_384, "{counters:?}");
+        assert_eq!(counters.opened + counters.dialect("native").denied, 100_001);
         // A source has its share; beyond that of many, the silent ones of the flood give way to its next.
-        assert_eq!(counters.opened, counters.evicted + counters.sessions);
+        assert_eq!(counters.opened, counters.evicted + counters.dialect("native").clients);
         assert!(if one_source { counters.evicted == 0 } else { counters.evicted > 10_000 }, "{counters:?}");
         // Those who never sent a probe are soon forgotten, and others let in.
         desk.pass(Duration::from_secs(12));
-        assert_eq!(desk.server.counters().sessions, 1);
+        assert_eq!(desk.server.counters().dialect("native").clients, 1);
         assert!(desk.open(address(false, 7), 7, 64).is_ok());
     }
 }
@@ -48,7 +48,7 @@ fn one_source_has_its_share_of_the_sessions_only() {
     assert!(desk.open(address(true, 2), 2, 64).is_ok());
     assert_eq!(desk.open(address(true, 3), 3, 64).unwrap_err().reason, DenyReason::Full);
     assert!(desk.open(address(true, 5000), 4, 64).is_ok());
-    assert_eq!(desk.server.counters().sessions_denied, 1);
+    assert_eq!(desk.server.counters().dialect("native").denied, 1);
 }
 
 #[test]
@@ -166,7 +166,11 @@ fn memory_of_fates_is_shared_and_bounded() {
         }
     }
     let counters = desk.server.counters();
-    assert!((200 << 10..280 << 10).contains(&counters.history_bytes), "{}", counters.history_bytes);
+    assert!(
+        (200 << 10..280 << 10).contains(&counters.in_all().history_bytes),
+        "{}",
+        counters.in_all().history_bytes
+    );
     let other = address(true, 5000);
     let token = desk.open_remembering(other, 1, 1 << 12);
     for seq in 0..4096 {
@@ -175,7 +179,10 @@ fn memory_of_fates_is_shared_and_bounded() {
     let known = outcomes(&mut desk, other, token, 0, 2000);
     assert!(known.iter().all(|outcome| *outcome == (ProbeStatus::Answered, false)));
     desk.pass(Duration::from_secs(100_000));
-    assert_eq!((desk.server.counters().sessions, desk.server.counters().history_bytes), (0, 0));
+    assert_eq!(
+        (desk.server.counters().dialect("native").clients, desk.server.counters().in_all().history_bytes),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -188,7 +195,7 @@ fn two_probes_of_each_of_264_sessions_do_not_take_the_memory_of_outcomes() {
             assert!(desk.send(client, &probe(token, seq, 64)).is_some());
         }
     }
-    let taken = desk.server.counters().history_bytes;
+    let taken = desk.server.counters().in_all().history_bytes;
     assert!(taken < 264 * (16 << 10), "{taken}");
 }
 
@@ -202,7 +209,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
             desk.send(heavy, &probe(token, seq, 64));
         }
     }
-    assert!(desk.server.counters().history_bytes > 900 << 10);
+    assert!(desk.server.counters().in_all().history_bytes > 900 << 10);
     let client = address(true, 1_000_000);
     let token = desk.open_remembering(client, 9, 1 << 12);
     for seq in 0..4096 {
@@ -211,7 +218,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
     }
     let known = outcomes(&mut desk, client, token, 100, 2000);
     assert!(known.iter().all(|outcome| *outcome == (ProbeStatus::Answered, false)));
-    assert!(desk.server.counters().history_bytes <= 1 << 20);
+    assert!(desk.server.counters().in_all().history_bytes <= 1 << 20);
 }
 
 #[test]
@@ -227,7 +234,7 @@ fn sessions_of_four_addresses_that_fill_the_server_lock_nobody_out() {
             desk.send(from, &probe(token, 0, 64));
         }
     }
-    assert_eq!(desk.server.counters().sessions, 16_384);
+    assert_eq!(desk.server.counters().dialect("native").clients, 16_384);
     for index in 0..100 {
         let newcomer = address(true, 2_000_000 + (index << 12));
         assert!(desk.open(newcomer, u64::from(index), 64).is_ok(), "newcomer {index}");
@@ -284,13 +291,13 @@ fn made_up_text_clients_drive_nobody_out() {
         assert_eq!(desk.send(address(false, index), b"C 512").as_deref(), Some(CALIBRATED));
     }
     assert_eq!(desk.send(client, b"two").as_deref(), Some(ACKNOWLEDGED));
-    assert_eq!(desk.server.counters().text_clients, 100);
+    assert_eq!(desk.server.counters().dialect("text").clients, 100);
     // Those that go on to send keep their places, but not for long when there are no more.
     for index in 4950..5100 {
         desk.send(address(false, index), b"C 512");
         desk.send(address(false, index), b"packet");
     }
-    assert!(desk.server.counters().text_denied > 0);
+    assert!(desk.server.counters().dialect("text").denied > 0);
     desk.pass(Duration::from_secs(12));
     assert_eq!(desk.send(address(false, 9999), b"C 512").as_deref(), Some(CALIBRATED));
 }

@@ -59,7 +59,15 @@ fn a_hundred_thousand_hellos_leave_nothing_behind() {
         assert!(desk.send(address(true, index), &hello(u64::from(index))).is_some());
     }
     let counters = desk.server.counters();
-    assert_eq!((counters.sessions, counters.opened, counters.text_clients, counters.held), (0, 0, 0, 0));
+    assert_eq!(
+        (
+            counters.dialect("native").clients,
+            counters.opened,
+            counters.dialect("text").clients,
+            counters.held
+        ),
+        (0, 0, 0, 0)
+    );
     assert_eq!(desk.server.poll_timeout(), None);
 }
 
@@ -75,11 +83,11 @@ fn a_session_is_opened_for_nobody_but_the_address_that_got_the_cookie() {
     {
         assert_eq!(desk.open_with(from, nonce, 64, cookie), bad(nonce));
     }
-    assert_eq!(desk.server.counters().sessions, 0);
+    assert_eq!(desk.server.counters().dialect("native").clients, 0);
     let token = desk.open_with(client, 5, 64, cookie).unwrap();
     // Asked again, as after a lost accept: the same session.
     assert_eq!(desk.open_with(client, 5, 64, cookie), Ok(token));
-    assert_eq!(desk.server.counters().sessions, 1);
+    assert_eq!(desk.server.counters().dialect("native").clients, 1);
     // A cookie ages.
     desk.pass(Duration::from_secs(40));
     assert_eq!(desk.open_with(client, 5, 64, cookie), bad(5));
@@ -91,7 +99,7 @@ fn an_opening_shorter_than_its_size_opens_nothing() {
     let cookie = desk.cookie(address(true, 1), 5);
     let datagram = open(5, 1400, cookie);
     assert_eq!(desk.send(address(true, 1), &datagram[..1399]), None);
-    assert_eq!((desk.server.counters().sessions, desk.server.counters().malformed), (0, 1));
+    assert_eq!((desk.server.counters().dialect("native").clients, desk.server.counters().malformed), (0, 1));
 }
 
 #[test]
@@ -121,9 +129,9 @@ fn no_session_is_kept_for_longer_than_the_server_allows_and_the_client_is_told()
     assert_eq!(accept.idle_secs, 40);
     assert!(desk.send(address(true, 1), &probe(accept.token, 0, 64)).is_some());
     desk.pass(Duration::from_secs(39));
-    assert_eq!(desk.server.counters().sessions, 1);
+    assert_eq!(desk.server.counters().dialect("native").clients, 1);
     desk.pass(Duration::from_secs(3));
-    assert_eq!(desk.server.counters().sessions, 0);
+    assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
 
 #[test]

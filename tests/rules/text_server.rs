@@ -48,7 +48,7 @@ fn an_address_that_never_calibrated_gets_its_bytes_back_as_they_are() {
     for datagram in [&b""[..], b"\0", b"exit", b"C", b"C x", b"hello\r\n", &everything, &[0xFF; 65_507]] {
         assert_eq!(desk.send(address(false, 2), datagram).as_deref(), Some(datagram));
     }
-    assert_eq!(desk.server.counters().text_packets, 0);
+    assert_eq!(desk.server.counters().dialect("text").probes, 0);
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn a_full_server_echoes_to_further_text_clients() {
     desk.send(address(false, 1), b"packet");
     assert_eq!(desk.send(address(false, 2), b"C 512").as_deref(), Some(&b"C 512"[..]));
     assert_eq!(desk.send(address(false, 1), b"C 256").as_deref(), Some(CALIBRATED));
-    assert_eq!(desk.server.counters().text_clients, 1);
+    assert_eq!(desk.server.counters().dialect("text").clients, 1);
 }

@@ -169,11 +169,13 @@ mod tests {
     }
 
     fn now() -> ServerSnapshot {
+        let mut counters = Counters { held: 7, dropped: 246, ..Counters::default() };
+        counters.dialects[0].clients = 3;
         ServerSnapshot {
             place: "UDP port 8080 of all addresses".to_owned(),
             injects: "nothing".to_owned(),
             elapsed: Duration::from_secs(75),
-            counters: Counters { sessions: 2, text_clients: 1, held: 7, dropped: 246, ..Counters::default() },
+            counters,
             second: 75,
             seconds: (0..75).map(|second| second * 3 % 50).collect(),
             clients: vec![

@@ -139,7 +139,7 @@ const VIEWS = {
   serve(state, width) {
     const c = state.counters;
     $("cards").innerHTML =
-      card("clients", c.sessions + c.text_clients) + card("probes a second", state.rate) + card("held", c.held) +
+      card("clients", Object.values(c.dialects).reduce((sum, of) => sum + of.clients, 0)) + card("probes a second", state.rate) + card("held", c.held) +
       card("dropped on purpose", c.dropped) + card("refused", c.refused, c.refused, c.refused) + card("loop guard", c.loop_guard) +
       card("received", c.received) + card("sent", c.sent) + card("full buffer", c.overflows, c.overflows, c.overflows);
     $("charts").innerHTML = bars("probes", "Probes per second", "Of all dialects.", state.seconds, (v) => +v.toPrecision(3), width);

@@ -117,7 +117,8 @@ impl ServerEngine {
                 let length = place.len();
                 let buffer = inbox.room(index, &place);
                 if buffer.len() >= Server::ROOM {
-                    let incoming = Incoming { received, now, path, ttl, socket: mark, buffer, length };
+                    let incoming = Incoming::new(now, path, buffer, length);
+                    let incoming = Incoming { received, ttl, socket: mark, ..incoming };
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
                         if forbids_fragments(inbox.bytes(place.clone())) {
@@ -135,7 +136,8 @@ impl ServerEngine {
                 }
                 let spare = outbox.next_buffer();
                 spare[..length].copy_from_slice(&buffer[..length]);
-                let incoming = Incoming { received, now, path, ttl, socket: mark, buffer: spare, length };
+                let incoming = Incoming::new(now, path, spare, length);
+                let incoming = Incoming { received, ttl, socket: mark, ..incoming };
                 if let Some(answer) = server.handle(incoming) {
                     outbox.queue_written(path, answer);
                 }

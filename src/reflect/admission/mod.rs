@@ -6,5 +6,5 @@ mod rate_limits;
 mod unverified_peers;
 
 pub use peer_filter::{PeerFilter, REPLY_TTL};
-pub use rate_limits::{Meter, PerSecond, RateLimits, network, seeded};
+pub use rate_limits::{Meter, PerSecond, RateLimits, Rates, network, seeded};
 pub use unverified_peers::UnverifiedPeers;

@@ -4,47 +4,46 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ahash::RandomState;
 
-use crate::reflect::settings::Settings;
 use crate::time::{Duration, Instant};
 
 /// Datagrams per second; `None` is no limit.
 pub type PerSecond = Option<u32>;
 
+/// What a server admits per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Probes of one session.
+    pub session: PerSecond,
+    /// Datagrams outside sessions: of one source, and of all.
+    pub source: PerSecond,
+    pub unverified: PerSecond,
+    /// Datagrams of all clients.
+    pub all: PerSecond,
+}
+
 /// The limits of one server.
 pub struct RateLimits {
-    session_rate: PerSecond,
-    source_rate: PerSecond,
-    unverified_rate: PerSecond,
-    max_rate: PerSecond,
+    rates: Rates,
     sources: Sources,
     unverified: Meter,
     all: Meter,
 }
 
 impl RateLimits {
-    pub fn new(settings: &Settings, secret: u64) -> Self {
-        let &Settings { session_rate, source_rate, unverified_rate, max_rate, .. } = settings;
-        Self {
-            session_rate,
-            source_rate,
-            unverified_rate,
-            max_rate,
-            sources: Sources::new(secret),
-            unverified: Meter::default(),
-            all: Meter::default(),
-        }
+    pub fn new(rates: Rates, secret: u64) -> Self {
+        Self { rates, sources: Sources::new(secret), unverified: Meter::default(), all: Meter::default() }
     }
 
     /// Whether to admit a datagram outside a session.
     pub fn admit_unverified(&mut self, now: Instant, source: IpAddr) -> bool {
-        self.sources.admits(now, source, self.source_rate)
-            && self.unverified.admits(now, self.unverified_rate)
-            && self.all.admits(now, self.max_rate)
+        self.sources.admits(now, source, self.rates.source)
+            && self.unverified.admits(now, self.rates.unverified)
+            && self.all.admits(now, self.rates.all)
     }
 
     /// Whether to admit a probe of the session with this meter.
     pub fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
-        session.admits(now, self.session_rate) && self.all.admits(now, self.max_rate)
+        session.admits(now, self.rates.session) && self.all.admits(now, self.rates.all)
     }
 }
 

@@ -57,7 +57,8 @@ impl UnverifiedPeers {
             return 0;
         }
         let length = length as u32;
-        let peer = &mut self.peers[self.bucket(remote)];
+        let bucket = self.bucket(remote);
+        let peer = &mut self.peers[bucket];
         if treatment.dropped.is_some() {
             peer.credit = peer.credit.saturating_add(length);
             return 0;

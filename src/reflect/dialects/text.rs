@@ -66,8 +66,7 @@ impl Text {
                 return Action::Decline;
             }
             let seed = core.count_opened();
-            let client =
-                TextClient { links: core.links(seed), packets: 0, last_seen: packet.now };
+            let client = TextClient { links: core.links(seed), packets: 0, last_seen: packet.now };
             self.clients.insert(remote, client);
             self.newcomers.push_back(remote);
         }

@@ -66,7 +66,8 @@ impl Probe {
         SocketMark::get(buffer, SOCKET)
     }
 
-    pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
+    /// Reads the header of a datagram that is known to be a probe, if it is long enough.
+    pub fn parse(datagram: &[u8]) -> Option<Self> {
         (datagram.len() >= REPLY_HEADER).then(|| Self {
             token: Token(id(datagram)),
             seq: get_u64(datagram, SEQ),

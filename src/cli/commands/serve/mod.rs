@@ -161,36 +161,20 @@ fn place(address: SocketAddr) -> String {
 
 /// The closing lines.
 fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
+    let by_dialect = counters.by_dialect();
+    let probes: Vec<_> = by_dialect.map(|(dialect, of)| format!("{} {dialect}", of.probes)).collect();
     let mut lines = vec![format!(
-        "received {} datagrams, sent {}: {} probes, {} text packets, {} plain",
-        counters.received, counters.sent, counters.probes, counters.text_packets, counters.plain_packets
+        "received {} datagrams, sent {}: {} probes",
+        counters.received,
+        counters.sent,
+        probes.join(", ")
     )];
-    let odd = [
-        (counters.dropped, "dropped (injected)"),
-        (counters.refused, "refused by a limit"),
-        (counters.unverified_refused, "refused by a limit outside of sessions"),
-        (counters.sessions_denied, "sessions denied: too many"),
-        (counters.evicted, "sessions evicted for others"),
-        (counters.text_denied, "text clients denied: too many"),
-        (counters.malformed, "malformed"),
-        (counters.ignored, "from other servers and services ignored"),
-        (counters.loop_guard, "withheld to end a loop between echo servers (loop_guard)"),
-        (counters.unauthentic, "without the key"),
-        (counters.replayed, "replayed"),
-        (counters.implausible, "with an implausible sequence number"),
-        (counters.forgotten, "of unknown sessions"),
-        (counters.moved, "from a new address of their session"),
-        (counters.overflows, "lost in a full socket buffer"),
-        (counters.truncated, "with truncated control messages"),
-        (counters.send_errors, "could not be sent"),
-        (counters.receive_errors, "errors while receiving"),
-        (counters.held, "still held"),
-        (suppressed_errors, "errors not logged"),
-    ];
-    let odd: Vec<String> =
-        odd.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    if !odd.is_empty() {
-        lines.push(odd.join(", "));
+    let all = counters.list().map(|counter| (counter.value, counter.words));
+    let own = [(counters.in_all().denied, "clients denied: too many"), (suppressed_errors, "errors not logged")];
+    let shown = all.chain(own).filter(|(count, words)| *count > 0 && !words.is_empty());
+    let shown: Vec<String> = shown.map(|(count, words)| format!("{count} {words}")).collect();
+    if !shown.is_empty() {
+        lines.push(shown.join(", "));
     }
     lines
 }

@@ -42,12 +42,8 @@ impl Cookies {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };
-        let parts = [
-            &epoch.to_be_bytes()[..],
-            &ip.octets(),
-            &remote.port().to_be_bytes(),
-            &nonce.0.to_be_bytes(),
-        ];
+        let parts =
+            [&epoch.to_be_bytes()[..], &ip.octets(), &remote.port().to_be_bytes(), &nonce.0.to_be_bytes()];
         self.secret.hash("cookie", &parts)
     }
 }

@@ -240,7 +240,8 @@ impl Dialect for Native {
             core.counters.malformed += 1;
             return Action::Drop;
         };
-        let has_no_session = matches!(message, Message::Hello(_) | Message::Open(_) | Message::PathMtuProbe(_));
+        let has_no_session =
+            matches!(message, Message::Hello(_) | Message::Open(_) | Message::PathMtuProbe(_));
         if has_no_session && !core.admit_unverified(packet) {
             return Action::Drop;
         }
@@ -253,7 +254,9 @@ impl Dialect for Native {
             }
             Message::Open(open) => match self.open(core, packet, &open) {
                 // As long as the open, which shows that the path carries the size both ways.
-                Ok(at) => Action::Reply(self.accept(core, at, packet.socket).emit(packet.buffer, packet.length)),
+                Ok(at) => {
+                    Action::Reply(self.accept(core, at, packet.socket).emit(packet.buffer, packet.length))
+                }
                 Err(Refusal::Deny(deny)) => Action::Reply(deny.emit(packet.buffer)),
                 Err(Refusal::Silence) => Action::Drop,
             },
@@ -374,7 +377,12 @@ fn requested_impairment(core: &Core, open: &Open) -> Result<Option<Impairment>, 
 }
 
 /// The reply to a message of a session that the server does not know.
-fn unknown_session(core: &mut Core, packet: &mut Incoming, token: Token, seq: Option<u64>) -> Action<'static> {
+fn unknown_session(
+    core: &mut Core,
+    packet: &mut Incoming,
+    token: Token,
+    seq: Option<u64>,
+) -> Action<'static> {
     core.counters.unknown_session += 1;
     if !core.admit_unverified(packet) {
         return Action::Drop;

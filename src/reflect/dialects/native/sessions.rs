@@ -272,8 +272,7 @@ impl Sessions {
             session(index).map_or(0, |session| self.usage(session.opening.remote.ip()).sessions)
         };
         quiet.max_by_key(|&index| silence(index)).or_else(|| {
-            let crowding =
-                searched.iter().copied().filter(|&index| of_source(index) > Self::CROWDING * own);
+            let crowding = searched.iter().copied().filter(|&index| of_source(index) > Self::CROWDING * own);
             crowding.max_by_key(|&index| (of_source(index), silence(index)))
         })
     }
