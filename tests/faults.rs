@@ -220,8 +220,8 @@ fn scenario(number: u64) {
     if let Some(server) = simulation.server() {
         let left = server.counters();
         assert_eq!(
-            (left.sessions, left.text_clients, left.held, left.held_bytes, left.history_bytes),
-            (0, 0, 0, 0, 0)
+            (left.in_all().clients, left.in_all().history_bytes, left.held, left.held_bytes),
+            (0, 0, 0, 0)
         );
     }
 }

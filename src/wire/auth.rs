@@ -1,42 +1,41 @@
-//! Datagrams that only holders of a key can make: a native message and its tag.
+//! Sealed datagrams: a native message and an HMAC tag that only holders of the key can make.
 //!
 //! ```text
 //! +---------------------------------------------------------------+
-//! |     head: the first 56 bytes, or all of a shorter message     |
+//! |    head: the first 56 bytes, or the whole shorter message     |
 //! +---------------------------------------------------------------+
 //! |        rest: the payload of a probe and of its reply          |
 //! +---------------------------------------------------------------+
-//! |       tag (16): HMAC-SHA-256 of the rest and the head,        |
-//! |                  in this order, cut short                     |
+//! |   tag (16): HMAC-SHA-256 of the rest followed by the head,    |
+//! |                   truncated to 16 bytes                       |
 //! |                                                               |
 //! |                                                               |
 //! +---------------------------------------------------------------+
 //! ```
 //!
-//! The rest comes first so that it need not be hashed again: all probes of a run have the same
-//! rest, and a reply has that of its probe. What order the two have is told by the length: the head
-//! is always the last that is hashed. A size agreed on includes the tag.
+//! The rest is hashed first, so its hash can be reused: all probes of a run have the same rest, and a
+//! reply has the rest of its probe. The agreed size includes the tag.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::native::MIN_SIZE;
 
-/// How much longer a datagram gets by being sealed.
+/// Bytes that sealing adds.
 pub const TAG: usize = 16;
 const HEAD: usize = MIN_SIZE as usize;
 
-/// What both ends know and nobody else.
+/// The secret that both ends share.
 #[derive(Clone)]
 pub struct Key {
     keyed: Hmac<Sha256>,
 }
 
-/// The hash of a datagram's rest: what its tag needs besides the head.
+/// The hash state after the rest of a message; the head completes it.
 #[derive(Clone)]
 pub struct Rest(Hmac<Sha256>);
 
-/// Why a text is no key. It does not show the text.
+/// The text is not a key. The message does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key is 64 hexadecimal digits, as udpecho keygen prints them")]
 pub struct NoKey;
@@ -59,19 +58,19 @@ impl Key {
         Ok(Self::new(&secret))
     }
 
-    /// The hash of what follows the head in this message.
+    /// The hash state after the bytes behind the head of this message.
     pub fn rest(&self, message: &[u8]) -> Rest {
         let mut keyed = self.keyed.clone();
         keyed.update(message.get(HEAD..).unwrap_or_default());
         Rest(keyed)
     }
 
-    /// Puts the tag behind the message in `buffer[..length]`; returns the length of both.
+    /// Appends the tag to the message in `buffer[..length]`; returns the length with it.
     pub fn seal(&self, buffer: &mut [u8], length: usize) -> usize {
         self.rest(&buffer[..length]).seal(buffer, length)
     }
 
-    /// The length of the message in this datagram, if its tag is right, and the hash of its rest.
+    /// The length of the message in this datagram and the hash state of its rest, if the tag is right.
     pub fn open(&self, datagram: &[u8]) -> Option<(usize, Rest)> {
         let length = datagram.len().checked_sub(TAG)?;
         let rest = self.rest(&datagram[..length]);
@@ -87,7 +86,7 @@ impl Rest {
         length + TAG
     }
 
-    /// Whether the tag of a datagram with this rest is right. It takes as long wherever it differs.
+    /// Whether the tag of a datagram with this rest is right. Takes the same time wherever it differs.
     pub fn opens(&self, datagram: &[u8]) -> bool {
         let Some((message, tag)) = datagram.split_last_chunk::<TAG>() else { return false };
         self.with_head(message).verify_truncated_left(tag).is_ok()
@@ -120,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_what_was_sealed_with_the_key_opens(
+        fn only_datagrams_sealed_with_the_key_open(
             message in proptest::collection::vec(any::<u8>(), 0..300), flipped: prop::sample::Index, bit in 0_u8..8,
         ) {
             let (key, other) = (Key::new(&[7; 32]), Key::new(&[8; 32]));
@@ -128,7 +127,7 @@ mod tests {
             datagram.resize(message.len() + TAG, 0);
             prop_assert_eq!(key.seal(&mut datagram, message.len()), datagram.len());
             prop_assert_eq!(&datagram[..message.len()], &message[..]);
-            let (length, rest) = key.open(&datagram).expect("what was sealed");
+            let (length, rest) = key.open(&datagram).expect("a sealed datagram");
             prop_assert_eq!(length, message.len());
             prop_assert!(rest.opens(&datagram));
             prop_assert!(other.open(&datagram).is_none());
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_and_never_shown() {
+    fn a_key_is_parsed_and_never_printed() {
         let digits = "00".repeat(31) + "fF";
         let key = Key::parse(&format!(" {digits}\n")).unwrap();
         assert_eq!(format!("{key:?}"), "Key(secret)");

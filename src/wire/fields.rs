@@ -1,4 +1,4 @@
-//! Reading and writing big-endian integers at named places. The caller has checked the length.
+//! Reads and writes big-endian integers at constant ranges. The caller has checked the length.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ pub type U32 = Range<usize>;
 pub type U48 = Range<usize>;
 pub type U64 = Range<usize>;
 
-/// The largest value of a 48-bit field: in nanoseconds a little more than three days.
+/// The largest value of a 48-bit field; as nanoseconds 78 hours.
 pub const MAX_U48: u64 = (1 << 48) - 1;
 
 pub fn get_u16(bytes: &[u8], at: U16) -> u16 {
@@ -32,7 +32,7 @@ pub fn get_u48(bytes: &[u8], at: U48) -> u64 {
     u64::from_be_bytes(wide)
 }
 
-/// A value that does not fit becomes the largest that does.
+/// Writes the largest value if this one does not fit.
 pub fn put_u48(bytes: &mut [u8], at: U48, value: u64) {
     bytes[at].copy_from_slice(&value.min(MAX_U48).to_be_bytes()[2..]);
 }

@@ -1,5 +1,4 @@
-//! Codecs: bytes in, values out, and back. No clock, no socket, no allocation; arbitrary bytes
-//! never panic. One file a dialect.
+//! Codecs of the wire dialects. No clock, no socket, no allocation; arbitrary bytes never panic.
 
 pub mod auth;
 mod fields;

@@ -1,10 +1,10 @@
-//! The text dialect: what a ten-line client of the classic exercise says and hears.
+//! The text dialect: the messages of the classic ten-line exercise client.
 //!
 //! ```text
 //! client                     server
 //! C 512                  ->
 //!                        <-  Buffer Size Calibrated at Server.
-//! anything               ->
+//! any datagram           ->
 //!                        <-  Packet Acknowledged
 //! exit                   ->
 //!                        <-  Stopping the Server.
@@ -26,9 +26,9 @@ pub enum Request {
 }
 
 impl Request {
-    /// White space and NULs at the end do not count: terminals and C strings leave them there.
+    /// Ignores trailing white space and NULs, which terminals and C strings leave.
     pub fn parse(datagram: &[u8]) -> Self {
-        // Most datagrams are packets, and long.
+        // Fast path: most datagrams are long packets.
         if !matches!(datagram.first(), Some(b'C' | b'e')) {
             return Self::Packet;
         }
@@ -41,7 +41,7 @@ impl Request {
             return Self::Exit;
         }
         let size = line.strip_prefix(b"C ").and_then(|digits| {
-            // `u32::from_str` would take a sign.
+            // `u32::from_str` would accept a sign.
             let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
             plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?
         });
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_the_three_requests_apart() {
+    fn a_datagram_is_a_calibration_an_exit_or_a_packet() {
         for (datagram, request) in [
             (&b"C 512"[..], Request::Calibrate(512)),
             (b"C 512\r\n", Request::Calibrate(512)),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn calibration_is_read_back() {
+    fn a_written_calibration_is_parsed_back() {
         let mut buffer = [0; 16];
         let length = emit_calibrate(65_507, &mut buffer);
         assert_eq!(Request::parse(&buffer[..length]), Request::Calibrate(65_507));

@@ -1,28 +1,17 @@
-//! Opening a session: hello, cookie, open, accept or deny.
-//!
-//! ```text
-//! Hello    nonce, padding to the length of a cookie
-//! Cookie   nonce | cookie (16)
-//! Open     nonce | cookie (16) | size (4) | remember (4) | idle seconds (4) | first seq (8)
-//!          | padding to the size, or to the longest accept
-//! Accept   nonce | token (8) | size (4) | largest size (4) | remember (4) | seed (8)
-//!          | longest hold (8) | socket: drops, turns (4), 0 (4) | probes a second (4) | length (2) and text of what is injected, padded to 240
-//!          | idle seconds (4) | padding to the open
-//! Deny     nonce | reason (1) | limit (4)
-//! ```
+//! The handshake: Hello, Cookie, Open, then Accept or Deny.
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use super::{BODY, Kind, Nonce, SocketMark, Token, emit_prefix, flags, id};
 use crate::printable::is_printable;
 use crate::time::Duration;
 
-/// The longest specification of an injection that an accept carries.
+/// The longest impairment line that a message carries.
 pub const SPEC_MAX: usize = 240;
 
-const COOKIE: std::ops::Range<usize> = BODY..BODY + 16;
+pub(super) const COOKIE: std::ops::Range<usize> = BODY..BODY + 16;
 const COOKIE_LENGTH: usize = COOKIE.end;
 
-/// The client wants a cookie for its address.
+/// Asks for a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
     pub nonce: Nonce,
@@ -40,7 +29,7 @@ impl Hello {
     }
 }
 
-/// Proof, to be shown by `Open`, that the client receives at its address.
+/// Sent back in `Open`, it proves that the client receives at its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {
     pub nonce: Nonce,
@@ -60,33 +49,33 @@ impl Cookie {
     }
 }
 
-/// The client asks for a session whose probes have this size: the calibration.
+/// Asks for a session whose probes have this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open<'a> {
     pub nonce: Nonce,
     pub cookie: [u8; 16],
-    /// UDP payload of every probe.
+    /// The UDP payload of every probe.
     pub size: u32,
-    /// For how many of the newest probes the server should know what became of them.
+    /// For how many of the newest probes the server shall keep the outcomes.
     pub remember: u32,
-    /// How long the session should survive without a probe.
+    /// How long the server shall keep the session without a probe.
     pub idle_secs: u32,
-    /// The number of the first probe to come.
+    /// The sequence number of the first probe.
     pub first_seq: u64,
-    /// What the client would like to be injected into its own session; empty for the server's own.
+    /// The impairment that the client asks for in its session; empty for the server's own.
     pub requested_impairment: &'a str,
 }
 
 impl<'a> Open<'a> {
-    const SIZE: U32 = COOKIE.end..COOKIE.end + 4;
-    const REMEMBER: U32 = Self::SIZE.end..Self::SIZE.end + 4;
-    const IDLE: U32 = Self::REMEMBER.end..Self::REMEMBER.end + 4;
-    const FIRST: U64 = Self::IDLE.end..Self::IDLE.end + 8;
-    const WANTS: usize = Self::FIRST.end;
+    pub(super) const SIZE: U32 = COOKIE.end..COOKIE.end + 4;
+    pub(super) const REMEMBER: U32 = Self::SIZE.end..Self::SIZE.end + 4;
+    pub(super) const IDLE: U32 = Self::REMEMBER.end..Self::REMEMBER.end + 4;
+    pub(super) const FIRST_SEQ: U64 = Self::IDLE.end..Self::IDLE.end + 8;
+    pub(super) const REQUESTED: usize = Self::FIRST_SEQ.end;
 
-    /// Padded to the size it calibrates, so that it shows whether the path carries it.
+    /// Padded to the size of the probes, which shows whether the path carries them.
     pub fn length(size: u32) -> usize {
-        (size as usize).max(Self::WANTS + 2 + SPEC_MAX).max(Accept::LENGTH_MAX)
+        (size as usize).max(Self::REQUESTED + 2 + SPEC_MAX).max(Accept::LENGTH_MAX)
     }
 
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
@@ -97,13 +86,13 @@ impl<'a> Open<'a> {
         put_u32(buffer, Self::SIZE, self.size);
         put_u32(buffer, Self::REMEMBER, self.remember);
         put_u32(buffer, Self::IDLE, self.idle_secs);
-        put_u64(buffer, Self::FIRST, self.first_seq);
-        put_text(&mut buffer[Self::WANTS..], self.requested_impairment);
+        put_u64(buffer, Self::FIRST_SEQ, self.first_seq);
+        put_text(&mut buffer[Self::REQUESTED..], self.requested_impairment);
         length
     }
 
     pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
-        if datagram.len() < Self::WANTS {
+        if datagram.len() < Self::REQUESTED {
             return None;
         }
         let open = Self {
@@ -112,56 +101,56 @@ impl<'a> Open<'a> {
             size: get_u32(datagram, Self::SIZE),
             remember: get_u32(datagram, Self::REMEMBER),
             idle_secs: get_u32(datagram, Self::IDLE),
-            first_seq: get_u64(datagram, Self::FIRST),
-            requested_impairment: get_text(&datagram[Self::WANTS..])?,
+            first_seq: get_u64(datagram, Self::FIRST_SEQ),
+            requested_impairment: get_text(&datagram[Self::REQUESTED..])?,
         };
         (datagram.len() >= Self::length(open.size)).then_some(open)
     }
 }
 
-/// The session is open; what the server agreed to, and what it is going to inject.
+/// The session is open. Says what the server agreed to and what it injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept<'a> {
     pub nonce: Nonce,
     pub token: Token,
     pub size: u32,
-    /// The largest size it would agree to.
+    /// The largest size that it accepts.
     pub max_size: u32,
-    /// For how many of the newest probes it will know what became of them.
+    /// For how many of the newest probes it keeps the outcomes.
     pub remember: u32,
-    /// The seed of what it injects.
+    /// The seed of the injection.
     pub seed: u64,
-    /// The longest hold to be expected.
+    /// The longest hold that the injection can cause.
     pub longest_hold: Duration,
-    /// The server's socket, when the open came.
+    /// The server's socket when the open arrived.
     pub socket: SocketMark,
-    /// Probes a second that it answers to this session; zero for no limit.
+    /// Probes per second that it answers in this session; zero for no limit.
     pub session_rate: u32,
-    /// What it injects, in the form that `serve` takes.
+    /// The impairment line, in the form that `serve` takes.
     pub injects: &'a str,
-    /// Whether it stamps what it receives in the kernel.
+    /// Whether the server's kernel stamps incoming datagrams.
     pub kernel_stamps: bool,
-    /// How long it keeps the session without a probe; zero where that is not told.
+    /// How long it keeps the session without a probe; zero if the server does not say.
     pub idle_secs: u32,
 }
 
 impl<'a> Accept<'a> {
-    const TOKEN: U64 = BODY..BODY + 8;
-    const SIZE: U32 = Self::TOKEN.end..Self::TOKEN.end + 4;
-    const MAX_SIZE: U32 = Self::SIZE.end..Self::SIZE.end + 4;
-    const REMEMBER: U32 = Self::MAX_SIZE.end..Self::MAX_SIZE.end + 4;
-    const SEED: U64 = Self::REMEMBER.end..Self::REMEMBER.end + 8;
-    const LONGEST: U64 = Self::SEED.end..Self::SEED.end + 8;
-    const SOCKET: U32 = Self::LONGEST.end..Self::LONGEST.end + 4;
-    // The first releases had a count of eight bytes there.
-    const RATE: U32 = Self::SOCKET.end + 4..Self::SOCKET.end + 8;
-    const INJECTS: usize = Self::RATE.end;
-    const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
-    /// Not in the first releases, whose opens may end before it.
-    const IDLE: U32 = Self::LENGTH_MAX..Self::LENGTH_MAX + 4;
+    pub(super) const TOKEN: U64 = BODY..BODY + 8;
+    pub(super) const SIZE: U32 = Self::TOKEN.end..Self::TOKEN.end + 4;
+    pub(super) const MAX_SIZE: U32 = Self::SIZE.end..Self::SIZE.end + 4;
+    pub(super) const REMEMBER: U32 = Self::MAX_SIZE.end..Self::MAX_SIZE.end + 4;
+    pub(super) const SEED: U64 = Self::REMEMBER.end..Self::REMEMBER.end + 8;
+    pub(super) const LONGEST_HOLD: U64 = Self::SEED.end..Self::SEED.end + 8;
+    pub(super) const SOCKET: U32 = Self::LONGEST_HOLD.end..Self::LONGEST_HOLD.end + 4;
+    // The first releases had a field of eight bytes at `SOCKET`.
+    pub(super) const RATE: U32 = Self::SOCKET.end + 4..Self::SOCKET.end + 8;
+    pub(super) const INJECTS: usize = Self::RATE.end;
+    pub(super) const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
+    /// Not in the first releases, whose opens may end before this field.
+    pub(super) const IDLE: U32 = Self::LENGTH_MAX..Self::LENGTH_MAX + 4;
     const KERNEL_STAMPS: u8 = 1;
 
-    /// Writes an accept of exactly `length` bytes, the length of the open it answers.
+    /// Writes an accept of exactly `length` bytes, the length of its open.
     pub fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
         buffer[..length].fill(0);
         let flags = if self.kernel_stamps { Self::KERNEL_STAMPS } else { 0 };
@@ -171,7 +160,7 @@ impl<'a> Accept<'a> {
         put_u32(buffer, Self::MAX_SIZE, self.max_size);
         put_u32(buffer, Self::REMEMBER, self.remember);
         put_u64(buffer, Self::SEED, self.seed);
-        put_u64(buffer, Self::LONGEST, self.longest_hold.as_nanos().max(0) as u64);
+        put_u64(buffer, Self::LONGEST_HOLD, self.longest_hold.as_nanos().max(0) as u64);
         self.socket.put(buffer, Self::SOCKET);
         put_u32(buffer, Self::RATE, self.session_rate);
         put_text(&mut buffer[Self::INJECTS..], self.injects);
@@ -185,7 +174,7 @@ impl<'a> Accept<'a> {
         if datagram.len() < Self::INJECTS {
             return None;
         }
-        let hold = i64::try_from(get_u64(datagram, Self::LONGEST)).unwrap_or(i64::MAX);
+        let hold = i64::try_from(get_u64(datagram, Self::LONGEST_HOLD)).unwrap_or(i64::MAX);
         Some(Self {
             nonce: Nonce(id(datagram)),
             token: Token(get_u64(datagram, Self::TOKEN)),
@@ -203,18 +192,18 @@ impl<'a> Accept<'a> {
     }
 }
 
-/// No session.
+/// Refuses the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deny {
     pub nonce: Nonce,
     pub reason: DenyReason,
-    /// What would be allowed, where the reason is a limit.
+    /// The limit, where the reason is one.
     pub limit: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenyReason {
-    /// The cookie is old or forged: say hello again.
+    /// The cookie is too old or forged: start again with Hello.
     BadCookie,
     /// `limit` is the largest size.
     TooLarge,
@@ -222,16 +211,16 @@ pub enum DenyReason {
     TooSmall,
     /// `limit` sessions are open.
     Full,
-    /// The server lets no client choose what is injected.
+    /// The client may not choose this impairment.
     ImpairDenied,
-    /// A reason of a later version.
+    /// A reason of a later release.
     Other(u8),
 }
 
 impl Deny {
-    const REASON: usize = BODY;
-    const LIMIT: U32 = BODY + 1..BODY + 5;
-    const LENGTH: usize = Self::LIMIT.end;
+    pub(super) const REASON: usize = BODY;
+    pub(super) const LIMIT: U32 = BODY + 1..BODY + 5;
+    pub(super) const LENGTH: usize = Self::LIMIT.end;
 
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         emit_prefix(buffer, Kind::Deny, 0, self.nonce.0);
@@ -265,7 +254,7 @@ impl Deny {
 
 const TEXT_LENGTH: U16 = 0..2;
 
-/// A text that is too long is cut: it is for people to read.
+/// Writes length and text; a text that is too long is cut.
 fn put_text(buffer: &mut [u8], text: &str) {
     let end = (0..=text.len().min(SPEC_MAX)).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let text = &text[..end];
@@ -279,7 +268,7 @@ fn get_text(bytes: &[u8]) -> Option<&str> {
     }
     let length = usize::from(get_u16(bytes, TEXT_LENGTH));
     let text = std::str::from_utf8(bytes.get(2..2 + length)?).ok()?;
-    // It is shown to people, and no text of ours has another.
+    // The text is shown on terminals.
     text.chars().all(is_printable).then_some(text)
 }
 
@@ -292,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_read_back(
+        fn handshake_messages_are_parsed_back(
             nonce: u64, token: u64, cookie: [u8; 16], seed: u64, first_seq: u64, remember: u32, idle_secs: u32,
             size in 0_u32..65_528, hold in 0..i64::MAX, text in "[ -~]{0,240}", kernel_stamps: bool, limit: u32,
         ) {
@@ -327,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_a_terminal_would_obey_is_no_text() {
+    fn a_text_with_control_characters_is_malformed() {
         let mut buffer = vec![0; 2048];
         let accept = |injects| Accept {
             nonce: Nonce(1),
@@ -358,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_shorter_than_its_size_is_refused() {
+    fn an_open_shorter_than_its_size_is_malformed() {
         let mut buffer = vec![0; 2048];
         let open = Open {
             nonce: Nonce(1),

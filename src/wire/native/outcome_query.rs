@@ -1,22 +1,16 @@
-//! The truth: the client asks what became of its probes, the server tells, a nibble each.
-//!
-//! ```text
-//! Ask    token | question (4) | first seq (8) | count (2) | padding to the length of the tell
-//! Tell   token | question (4) | first seq (8) | count (2) | socket: drops, turns (4), 0 (4)
-//!        | fates, two a byte, the first in the high half
-//! ```
+//! The client asks for the outcomes of its probes; the server sends a status of four bits for each.
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
 use super::{BODY, Kind, SocketMark, Token, emit_prefix, id};
 
-const QUESTION: U32 = BODY..BODY + 4;
-const FIRST: U64 = QUESTION.end..QUESTION.end + 8;
-const COUNT: U16 = FIRST.end..FIRST.end + 2;
-const SOCKET: U32 = COUNT.end..COUNT.end + 4;
-/// The first releases had a count of eight bytes there.
-const FATES: usize = SOCKET.end + 4;
+pub(super) const QUESTION: U32 = BODY..BODY + 4;
+pub(super) const FIRST: U64 = QUESTION.end..QUESTION.end + 8;
+pub(super) const COUNT: U16 = FIRST.end..FIRST.end + 2;
+pub(super) const SOCKET: U32 = COUNT.end..COUNT.end + 4;
+/// The first releases had a field of eight bytes at `SOCKET`.
+pub(super) const STATUSES: usize = SOCKET.end + 4;
 
-/// What the server knows of a probe.
+/// What the server knows about a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum ProbeStatus {
@@ -25,17 +19,17 @@ pub enum ProbeStatus {
     NotSeen = 0,
     /// Its reply was sent.
     Answered = 1,
-    /// Dropped on purpose before it counted.
+    /// The injection dropped it on the up direction.
     DroppedUp = 2,
-    /// Its reply was withheld on purpose.
+    /// The injection dropped its reply.
     DroppedDown = 3,
-    /// A limit refused it.
+    /// A rate limit or a memory limit refused it.
     Refused = 4,
     /// Its reply is being held.
     Held = 5,
     /// Its reply could not be sent.
     SendFailed = 6,
-    /// Too long ago, or before the server's time.
+    /// Too old, or from before the session.
     Forgotten = 7,
 }
 
@@ -51,28 +45,28 @@ impl ProbeStatus {
         Self::Forgotten,
     ];
 
-    /// Of the low three bits; the fourth tells whether the probe came more than once.
+    /// From the low three bits; the fourth says whether a duplicate of the probe arrived.
     pub fn from_nibble(nibble: u8) -> Self {
         Self::ALL[usize::from(nibble & 7)]
     }
 }
 
-/// How many fates an answer of so many bytes carries.
+/// How many statuses a reply of this length carries.
 pub fn statuses_that_fit(length: usize) -> u16 {
-    u16::try_from(length.saturating_sub(FATES) * 2).unwrap_or(u16::MAX)
+    u16::try_from(length.saturating_sub(STATUSES) * 2).unwrap_or(u16::MAX)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeQuery {
     pub token: Token,
-    /// Tells the answers apart.
+    /// Distinguishes the replies.
     pub question: u32,
     pub first: u64,
     pub count: u16,
 }
 
 impl OutcomeQuery {
-    /// Padded to the length of its answer.
+    /// Padded to the length of its reply.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         let length = Outcomes::length(self.count);
         buffer[..length].fill(0);
@@ -84,7 +78,7 @@ impl OutcomeQuery {
     }
 
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
-        if datagram.len() < FATES {
+        if datagram.len() < STATUSES {
             return None;
         }
         let count = get_u16(datagram, COUNT);
@@ -103,48 +97,48 @@ pub struct Outcomes<'a> {
     pub question: u32,
     pub first: u64,
     pub count: u16,
-    /// The server's socket, when the question came.
+    /// The server's socket when the query arrived.
     pub socket: SocketMark,
-    fates: &'a [u8],
+    statuses: &'a [u8],
 }
 
 impl<'a> Outcomes<'a> {
     const fn length(count: u16) -> usize {
-        FATES + (count as usize).div_ceil(2)
+        STATUSES + (count as usize).div_ceil(2)
     }
 
-    /// Writes the answer to `ask` over it; `fate` gives a nibble for each of the probes asked for.
+    /// Writes the reply over the query; `status` gives the four bits of each probe.
     pub fn emit(
-        ask: &OutcomeQuery,
+        query: &OutcomeQuery,
         socket: SocketMark,
         buffer: &mut [u8],
-        mut fate: impl FnMut(u64) -> u8,
+        mut status: impl FnMut(u64) -> u8,
     ) -> usize {
-        emit_prefix(buffer, Kind::Outcomes, 0, ask.token.0);
-        put_u32(buffer, QUESTION, ask.question);
-        put_u64(buffer, FIRST, ask.first);
-        put_u16(buffer, COUNT, ask.count);
-        buffer[SOCKET.start..FATES].fill(0);
+        emit_prefix(buffer, Kind::Outcomes, 0, query.token.0);
+        put_u32(buffer, QUESTION, query.question);
+        put_u64(buffer, FIRST, query.first);
+        put_u16(buffer, COUNT, query.count);
+        buffer[SOCKET.start..STATUSES].fill(0);
         socket.put(buffer, SOCKET);
-        let length = Self::length(ask.count);
-        buffer[FATES..length].fill(0);
-        for offset in 0..ask.count {
-            let nibble = fate(ask.first.saturating_add(u64::from(offset))) & 0x0F;
+        let length = Self::length(query.count);
+        buffer[STATUSES..length].fill(0);
+        for offset in 0..query.count {
+            let nibble = status(query.first.saturating_add(u64::from(offset))) & 0x0F;
             let shift = if offset % 2 == 0 { 4 } else { 0 };
-            buffer[FATES + usize::from(offset / 2)] |= nibble << shift;
+            buffer[STATUSES + usize::from(offset / 2)] |= nibble << shift;
         }
         length
     }
 
-    /// What became of the probe `first + offset`, and whether it came more than once.
+    /// The status of the probe `first + offset`, and whether a duplicate arrived.
     pub fn status(&self, offset: u16) -> (ProbeStatus, bool) {
-        let byte = self.fates[usize::from(offset / 2)];
+        let byte = self.statuses[usize::from(offset / 2)];
         let nibble = if offset.is_multiple_of(2) { byte >> 4 } else { byte & 0x0F };
         (ProbeStatus::from_nibble(nibble), nibble & 8 != 0)
     }
 
     pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
-        if datagram.len() < FATES {
+        if datagram.len() < STATUSES {
             return None;
         }
         let count = get_u16(datagram, COUNT);
@@ -154,7 +148,7 @@ impl<'a> Outcomes<'a> {
             first: get_u64(datagram, FIRST),
             count,
             socket: SocketMark::get(datagram, SOCKET),
-            fates: datagram.get(FATES..Self::length(count))?,
+            statuses: datagram.get(STATUSES..Self::length(count))?,
         })
     }
 }
@@ -168,21 +162,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_read_back(token: u64, question: u32, first: u64, drops: u16, turns: u16,
+        fn queries_and_outcomes_are_parsed_back(token: u64, question: u32, first: u64, drops: u16, turns: u16,
                                         nibbles in proptest::collection::vec(0_u8..16, 0..300)) {
             let mut buffer = vec![0xAA; 1024];
-            let ask = OutcomeQuery { token: Token(token), question, first, count: nibbles.len() as u16 };
-            let asked = ask.emit(&mut buffer);
-            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::OutcomeQuery(ask)));
+            let query = OutcomeQuery { token: Token(token), question, first, count: nibbles.len() as u16 };
+            let asked = query.emit(&mut buffer);
+            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::OutcomeQuery(query)));
             let socket = SocketMark { drops, turns };
             let mut next = nibbles.iter();
-            let told = Outcomes::emit(&ask, socket, &mut buffer, |_| *next.next().unwrap());
-            prop_assert_eq!(told, asked);
-            prop_assert!(statuses_that_fit(told) >= ask.count);
-            let Ok(Message::Outcomes(tell)) = decode(&buffer[..told]) else { panic!("no tell") };
-            prop_assert_eq!((tell.question, tell.first, tell.socket), (question, first, socket));
+            let length = Outcomes::emit(&query, socket, &mut buffer, |_| *next.next().unwrap());
+            prop_assert_eq!(length, asked);
+            prop_assert!(statuses_that_fit(length) >= query.count);
+            let Ok(Message::Outcomes(outcomes)) = decode(&buffer[..length]) else { panic!("no outcomes") };
+            prop_assert_eq!((outcomes.question, outcomes.first, outcomes.socket), (question, first, socket));
             for (offset, nibble) in nibbles.iter().enumerate() {
-                prop_assert_eq!(tell.status(offset as u16), (ProbeStatus::from_nibble(*nibble), nibble & 8 != 0));
+                prop_assert_eq!(outcomes.status(offset as u16), (ProbeStatus::from_nibble(*nibble), nibble & 8 != 0));
             }
         }
     }

@@ -1,20 +1,14 @@
-//! How long a datagram the path carries, each way by itself. Needs no session: whoever answers
-//! keeps nothing, and never sends more bytes than it was sent.
+//! Tests whether a datagram of a given length crosses the path, for each direction. Needs no session:
+//! the server stores nothing and sends no more bytes than it received.
 //!
-//! ```text
-//! PathMtuProbe      nonce | number (4) | length of the answer (4) | padding to the length under test
-//! PathMtuReply     nonce | number (4) | length of the fit (4) | largest size (4)
-//!          | padding to the length asked for, at most that of the fit
-//! ```
-//!
-//! A fits is sent unfragmented or not at all, where the server's system can do that: a flag says so.
+//! The reply leaves unfragmented or not at all, where the server's system can do that; a flag says so.
 
 use super::fields::{U32, get_u32, put_u32};
 use super::{BODY, Kind, Nonce, emit_prefix, flags, id};
 
-const NUMBER: U32 = BODY..BODY + 4;
+pub(super) const NUMBER: U32 = BODY..BODY + 4;
 
-/// The client asks whether this datagram comes through, and an answer of that length.
+/// Asks for a reply of the length `answer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMtuProbe {
     pub nonce: Nonce,
@@ -23,9 +17,9 @@ pub struct PathMtuProbe {
 }
 
 impl PathMtuProbe {
-    const ANSWER: U32 = NUMBER.end..NUMBER.end + 4;
+    pub(super) const ANSWER: U32 = NUMBER.end..NUMBER.end + 4;
 
-    /// Writes a fit of exactly `length` bytes.
+    /// Writes a test datagram of exactly `length` bytes.
     pub fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
         buffer[..length].fill(0);
         emit_prefix(buffer, Kind::PathMtuProbe, 0, self.nonce.0);
@@ -34,7 +28,7 @@ impl PathMtuProbe {
         length
     }
 
-    /// One with no room for any answer is none.
+    /// None if it is shorter than the shortest reply.
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
         (datagram.len() >= PathMtuReply::LENGTH_MIN).then(|| Self {
             nonce: Nonce(id(datagram)),
@@ -44,26 +38,26 @@ impl PathMtuProbe {
     }
 }
 
-/// It came through.
+/// The test datagram arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMtuReply {
     pub nonce: Nonce,
     pub number: u32,
-    /// How long the fit was when it arrived.
+    /// The length of the test datagram on arrival.
     pub received: u32,
-    /// The largest probe that the server agrees to.
+    /// The largest probe that the server accepts.
     pub max_size: u32,
-    /// This answer came in one piece.
+    /// This reply was sent with fragmentation forbidden.
     pub whole: bool,
 }
 
 impl PathMtuReply {
-    const RECEIVED: U32 = NUMBER.end..NUMBER.end + 4;
-    const MAX_SIZE: U32 = Self::RECEIVED.end..Self::RECEIVED.end + 4;
-    const LENGTH_MIN: usize = Self::MAX_SIZE.end;
+    pub(super) const RECEIVED: U32 = NUMBER.end..NUMBER.end + 4;
+    pub(super) const MAX_SIZE: U32 = Self::RECEIVED.end..Self::RECEIVED.end + 4;
+    pub(super) const LENGTH_MIN: usize = Self::MAX_SIZE.end;
     const WHOLE: u8 = 1;
 
-    /// Writes the answer to a fit over it, as long as was asked for and as may be.
+    /// Writes the reply over the test datagram: as long as asked for, but not longer than it.
     pub fn emit(&self, asked: u32, buffer: &mut [u8]) -> usize {
         let length = (asked as usize).min(self.received as usize).max(Self::LENGTH_MIN);
         buffer[..length].fill(0);
@@ -94,28 +88,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_read_back(
+        fn path_mtu_messages_are_parsed_back(
             nonce: u64, number: u32, answer: u32, max_size: u32, whole: bool, length in PathMtuReply::LENGTH_MIN..2000,
         ) {
             let mut buffer = vec![0xAA; 4096];
-            let fit = PathMtuProbe { nonce: Nonce(nonce), number, answer };
-            let asked = fit.emit(&mut buffer, length);
+            let test = PathMtuProbe { nonce: Nonce(nonce), number, answer };
+            let asked = test.emit(&mut buffer, length);
             prop_assert_eq!(asked, length);
-            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::PathMtuProbe(fit)));
-            let fits = PathMtuReply { nonce: Nonce(nonce), number, received: asked as u32, max_size, whole };
-            let answered = fits.emit(answer, &mut buffer);
+            prop_assert_eq!(decode(&buffer[..asked]), Ok(Message::PathMtuProbe(test)));
+            let reply = PathMtuReply { nonce: Nonce(nonce), number, received: asked as u32, max_size, whole };
+            let answered = reply.emit(answer, &mut buffer);
             prop_assert!(answered <= asked);
             prop_assert!(answered == answer as usize || answered == asked || answered == PathMtuReply::LENGTH_MIN);
-            prop_assert_eq!(decode(&buffer[..answered]), Ok(Message::PathMtuReply(fits)));
+            prop_assert_eq!(decode(&buffer[..answered]), Ok(Message::PathMtuReply(reply)));
         }
     }
 
     #[test]
-    fn a_fit_that_is_shorter_than_any_answer_is_none() {
+    fn a_test_shorter_than_the_shortest_reply_is_malformed() {
         let mut buffer = [0; 64];
-        let fit = PathMtuProbe { nonce: Nonce(1), number: 2, answer: 3 };
+        let test = PathMtuProbe { nonce: Nonce(1), number: 2, answer: 3 };
         assert!(decode(&buffer[..0]).is_err());
-        fit.emit(&mut buffer, PathMtuReply::LENGTH_MIN);
+        test.emit(&mut buffer, PathMtuReply::LENGTH_MIN);
         assert!(decode(&buffer[..PathMtuReply::LENGTH_MIN]).is_ok());
         assert!(decode(&buffer[..PathMtuReply::LENGTH_MIN - 1]).is_err());
     }

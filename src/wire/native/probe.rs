@@ -1,6 +1,6 @@
-//! Probe, reply, and the answer to a probe of a session that the server does not know.
+//! Probe, reply, and the reply to a message of a session that the server does not know.
 //!
-//! A reply is its probe with the header rewritten, so it has the same length and the same payload.
+//! A reply is its probe with a longer header: same length, and the same payload behind the header.
 //!
 //! ```text
 //!  0               1               2               3
@@ -10,13 +10,13 @@
 //! +---------------------------------------------------------------+
 //! |                          sequence (8)                         |
 //! +---------------------------------------------------------------+
-//! |          send time, in ns of the client's clock (8)           |
+//! |              send time, client clock, ns (8)                  |
 //! +---------------------------------------------------------------+  a probe's payload from here
-//! |         receive time, in ns of the server's clock (8)         |
+//! |             receive time, server clock, ns (8)                |
 //! +-------------------------------+-------------------------------+
-//! |   ns spent at the server (6)  |    of these on purpose (6)    |
+//! |        residence, ns (6)      |          hold, ns (6)         |
 //! +-------------------------------+-------------------------------+
-//! |     socket: drops, turns (4)  |  which of the last 32 came (4) |
+//! |  socket: drops (2), turns (2) |           window (4)          |
 //! +-------------------------------+-------------------------------+  a reply's payload from here
 //! ```
 
@@ -24,13 +24,13 @@ use super::fields::{MAX_U48, U32, U48, U64, get_u32, get_u48, get_u64, put_u32, 
 use super::{BODY, Kind, SocketMark, Token, emit_prefix, flags, id};
 use crate::time::{Duration, Instant};
 
-const SEQ: U64 = BODY..BODY + 8;
-const SENT: U64 = SEQ.end..SEQ.end + 8;
-const RECEIVED: U64 = SENT.end..SENT.end + 8;
-const RESIDENCE: U48 = RECEIVED.end..RECEIVED.end + 6;
-const HOLD: U48 = RESIDENCE.end..RESIDENCE.end + 6;
-const SOCKET: U32 = HOLD.end..HOLD.end + 4;
-const WINDOW: U32 = SOCKET.end..SOCKET.end + 4;
+pub(super) const SEQ: U64 = BODY..BODY + 8;
+pub(super) const SENT: U64 = SEQ.end..SEQ.end + 8;
+pub(super) const RECEIVED: U64 = SENT.end..SENT.end + 8;
+pub(super) const RESIDENCE: U48 = RECEIVED.end..RECEIVED.end + 6;
+pub(super) const HOLD: U48 = RESIDENCE.end..RESIDENCE.end + 6;
+pub(super) const SOCKET: U32 = HOLD.end..HOLD.end + 4;
+pub(super) const WINDOW: U32 = SOCKET.end..SOCKET.end + 4;
 /// A reply's payload begins here.
 pub(super) const REPLY_HEADER: usize = WINDOW.end;
 
@@ -45,19 +45,19 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Writes the header; the payload is the caller's.
+    /// Writes the header and leaves the payload alone.
     pub fn emit(&self, buffer: &mut [u8]) {
         emit_prefix(buffer, Kind::Probe, 0, self.token.0);
         put_u64(buffer, SEQ, self.seq);
         Self::set_sent(self.sent, buffer);
     }
 
-    /// Writes only when it is sent.
+    /// Writes the send time alone.
     pub fn set_sent(sent: Instant, buffer: &mut [u8]) {
         put_u64(buffer, SENT, sent.as_nanos() as u64);
     }
 
-    /// Keeps the mark in a probe that is held, where its reply will have it.
+    /// Stores the mark in a probe, at the place where its reply has it.
     pub fn keep_socket(socket: SocketMark, buffer: &mut [u8]) {
         socket.put(buffer, SOCKET);
     }
@@ -81,18 +81,18 @@ pub struct Reply {
     pub token: Token,
     pub seq: u64,
     pub sent: Instant,
-    /// On the server's clock, whose zero is its own.
+    /// On the server's clock, which has an arbitrary zero.
     pub received: Instant,
-    /// From the server's receiving to its sending, what was on purpose included.
+    /// From arrival to departure at the server, hold included.
     pub residence: Duration,
     pub hold: Duration,
-    /// The server's socket, when the probe came.
+    /// The server's socket when the probe arrived.
     pub socket: SocketMark,
-    /// Bit k: the probe `seq - 1 - k` had arrived.
+    /// Bit k: the probe `seq - 1 - k` had arrived before this reply left.
     pub window: u32,
-    /// A further reply to the same probe, made on purpose.
+    /// An injected copy of the reply.
     pub copy: bool,
-    /// A byte of the payload was changed on purpose.
+    /// The injection changed the payload.
     pub corrupted: bool,
 }
 
@@ -130,12 +130,12 @@ impl Reply {
     }
 }
 
-/// The server knows no such session: it was restarted, or the session expired.
+/// The server does not know the session: it was restarted, or the session expired or was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownSession {
     pub token: Token,
-    /// The probe that is answered; none if it was a question about probes, which says nothing of
-    /// where they went. On the wire a number that no probe has, all ones.
+    /// The probe that is answered; none if the request was a query. On the wire none is all ones, which no
+    /// probe has.
     pub seq: Option<u64>,
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_emitted_is_read_back(
+        fn probes_and_replies_are_parsed_back(
             token: u64, seq: u64, sent: i64, received: i64, drops: u16, turns: u16, window: u32, copy: bool, corrupted: bool,
             residence in 0..(1_i64 << 48), hold in 0..(1_i64 << 48), payload in proptest::collection::vec(any::<u8>(), 0..100),
         ) {
@@ -183,16 +183,16 @@ mod tests {
             prop_assert_eq!(decode(&buffer), Ok(Message::Reply(reply)));
             prop_assert_eq!(&buffer[MIN_SIZE as usize..], &payload[..]);
             for seq in [Some(seq).filter(|seq| *seq != u64::MAX), None] {
-                let forgotten = UnknownSession { token: Token(token), seq };
-                let length = forgotten.emit(&mut buffer);
-                prop_assert_eq!(decode(&buffer[..length]), Ok(Message::UnknownSession(forgotten)));
+                let unknown = UnknownSession { token: Token(token), seq };
+                let length = unknown.emit(&mut buffer);
+                prop_assert_eq!(decode(&buffer[..length]), Ok(Message::UnknownSession(unknown)));
                 prop_assert!(length <= MIN_SIZE as usize);
             }
         }
     }
 
     #[test]
-    fn a_time_that_does_not_fit_becomes_the_longest_that_does() {
+    fn a_duration_too_long_for_its_field_becomes_the_longest() {
         let mut buffer = [0; REPLY_HEADER];
         let reply = Reply {
             token: Token(1),

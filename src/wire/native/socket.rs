@@ -1,24 +1,20 @@
-//! What an answer tells of the socket that its question came through: with another answer's, whether
-//! datagrams were dropped there between the two, and whether they may have been another sender's.
-//!
-//! ```text
-//! drops (2) | turns (2)
-//! ```
+//! The state of the server's socket when a request arrived. Two of them tell whether the socket dropped
+//! datagrams in between, and whether these may have been another sender's.
 
 use super::fields::{U32, get_u16, put_u16};
 
-/// The counts of a socket as a datagram was queued there. Both begin anew after 65,535, from wherever
-/// they began: only their differences mean something.
+/// Two counts of a socket when a datagram was queued there. Both wrap around and start anywhere: only
+/// their differences mean something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketMark {
-    /// Datagrams that were dropped for want of room.
+    /// Datagrams dropped because the receive buffer was full.
     pub drops: u16,
-    /// Grows whenever a datagram comes from another sender than the one before, or in a train.
+    /// Grows whenever a datagram is not from the same sender as the one before, or came in a GRO batch.
     pub turns: u16,
 }
 
 impl SocketMark {
-    /// How many were dropped between two marks, whichever is the earlier.
+    /// Datagrams dropped between two marks, whichever is earlier.
     pub fn drops_between(self, other: Self) -> u64 {
         let forth = other.drops.wrapping_sub(self.drops);
         u64::from(forth.min(forth.wrapping_neg()))

@@ -1,30 +1,27 @@
-//! The native protocol, version 1: big-endian, one message a datagram.
-//!
-//! A message is decoded into a value and encoded from one; what a field means stands beside the
-//! field. An unknown version or kind is an error that says so, to be counted and ignored.
+//! The native protocol, version 1: big-endian, one message per datagram. `docs/protocol.md` describes
+//! it on one page; the fields of each message are documented in its struct.
 //!
 //! ```text
-//!   client                                      server
-//!     Hello (nonce)              ------------>            keeps nothing
-//!                                <------------  Cookie (nonce, cookie)
-//!     Open (nonce, cookie, size) ------------>            the address is proven: a session
-//!                                <------------  Accept (nonce, token, what it injects)
-//!                                <------------  or Deny (nonce, why)
-//!     Probe (token, seq)         ------------>
-//!                                <------------  Reply (token, seq, stamps, hold, window)
-//!                                <------------  or UnknownSession (token, seq): open again
-//!     Ask (token, first, count)  ------------>
-//!                                <------------  Tell (token, a fate for each probe)
-//!     Stop (token)               ------------>
-//!                                <------------  Stopped (token, obeyed or not)
-//!     Close (token)              ------------>            the session is freed, no answer
-//!     PathMtuProbe (nonce, lengths)       ------------>            without a session: does it come through?
-//!                                <------------  PathMtuReply (nonce, length), in one piece
+//!   client                                       server
+//!     Hello (nonce)               ------------>           stores nothing
+//!                                 <------------  Cookie (nonce, cookie)
+//!     Open (nonce, cookie, size)  ------------>           the address is proven: opens a session
+//!                                 <------------  Accept (nonce, token, injection)
+//!                                 <------------  or Deny (nonce, reason)
+//!     Probe (token, seq)          ------------>
+//!                                 <------------  Reply (token, seq, times, hold, window)
+//!                                 <------------  or UnknownSession (token, seq): open again
+//!     OutcomeQuery (first, count) ------------>
+//!                                 <------------  Outcomes (a status for each probe)
+//!     Stop (token)                ------------>
+//!                                 <------------  Stopped (token, obeyed or not)
+//!     Close (token)               ------------>           frees the session, no reply
+//!     PathMtuProbe (nonce)        ------------>           without a session
+//!                                 <------------  PathMtuReply (nonce), unfragmented
 //! ```
 //!
-//! Every message begins alike. Whoever answers never sends more bytes than it was sent: `Hello`
-//! and `Ask` are padded to the length of their answers, `Open` and `Accept` to the size that is
-//! being calibrated, a reply is as long as its probe, and a `PathMtuReply` at most as long as its `PathMtuProbe`.
+//! No reply is longer than its request: `Hello` and `OutcomeQuery` are padded to the length of their
+//! replies, `Open` and `Accept` to the size of the session's probes.
 //!
 //! ```text
 //!  0               1               2               3
@@ -32,28 +29,29 @@
 //! +---------------+---------------+-------+-------+---------------+
 //! |     0xF5      |     0x75      |version| flags |     kind      |
 //! +---------------+---------------+-------+-------+---------------+
-//! |                      nonce or token                           |
+//! |                        nonce or token                         |
 //! |                                                               |
 //! +---------------------------------------------------------------+
 //! ```
 
-use super::fields;
 mod handshake;
+mod layout;
 mod outcome_query;
 mod path_mtu;
 mod probe;
 mod socket;
 
 pub use handshake::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
+pub use layout::{Layout, layouts};
 pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, statuses_that_fit};
 pub use path_mtu::{PathMtuProbe, PathMtuReply};
 pub use probe::{Probe, Reply, UnknownSession};
 pub use socket::SocketMark;
 
-use super::fields::{U64, get_u64, put_u64};
+use super::fields::{self, U64, get_u64, put_u64};
 
 pub const VERSION: u8 = 1;
-/// The smallest probe: its reply must have room for all that a reply tells.
+/// The smallest probe: it has room for the header of its reply.
 pub const MIN_SIZE: u32 = probe::REPLY_HEADER as u32;
 /// The largest UDP payload over IPv4 and over IPv6.
 pub const MAX_SIZE_V4: u32 = 65_507;
@@ -63,14 +61,14 @@ const MAGIC: [u8; 2] = [0xF5, 0x75];
 const VERSION_AND_FLAGS: usize = 2;
 const KIND: usize = 3;
 const ID: U64 = 4..12;
-/// Where a kind's own fields begin.
+/// Where the fields of a kind begin.
 const BODY: usize = 12;
 
-/// A session's name: unguessable, from the operating system's random source.
+/// Names a session; unguessable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
 
-/// A client's name for its opening, so that an answer can be told from a stray.
+/// Chosen by the client for one handshake or path-MTU test; the server copies it into its replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(pub u64);
 
@@ -94,7 +92,7 @@ pub enum Message<'a> {
     PathMtuReply(PathMtuReply),
 }
 
-/// Why bytes that begin like a native message are none.
+/// Why a datagram with the magic number is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("a message of version {0}")]
@@ -105,12 +103,12 @@ pub enum DecodeError {
     Malformed,
 }
 
-/// Whether the bytes claim to be a native message, of whatever version.
+/// Whether the datagram has the magic number of native messages, of any version.
 pub fn is_native(datagram: &[u8]) -> bool {
     datagram.starts_with(&MAGIC)
 }
 
-/// Whether this is a reply with the payload of its probe, unchanged.
+/// Whether this is a reply with the unchanged payload of its probe.
 pub fn keeps_payload(message: &[u8]) -> bool {
     matches!(decode(message), Ok(Message::Reply(Reply { corrupted: false, .. })))
 }
@@ -137,7 +135,7 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::UnknownSession => UnknownSession::parse(datagram).map(Message::UnknownSession),
         Kind::OutcomeQuery => OutcomeQuery::parse(datagram).map(Message::OutcomeQuery),
         Kind::Outcomes => Outcomes::parse(datagram).map(Message::Outcomes),
-        // As long as its answer.
+        // As long as its reply.
         Kind::Stop => (datagram.len() > BODY).then_some(Message::Stop(Token(id))),
         Kind::Stopped => datagram.get(BODY).map(|&obeyed| Message::Stopped(Token(id), obeyed != 0)),
         Kind::Close => Some(Message::Close(Token(id))),
@@ -147,12 +145,12 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
     message.ok_or(DecodeError::Malformed)
 }
 
-/// Whether the datagram shows by its length what the path carries: in pieces it would show nothing.
+/// Whether the datagram must not be fragmented: its length tests the path MTU.
 pub fn forbids_fragments(datagram: &[u8]) -> bool {
     is_native(datagram) && datagram.get(KIND) == Some(&(Kind::PathMtuReply as u8))
 }
 
-/// Writes a `Stop`, as long as its answer.
+/// Writes a `Stop`, as long as its reply.
 pub fn emit_stop(token: Token, buffer: &mut [u8]) -> usize {
     emit_prefix(buffer, Kind::Stop, 0, token.0);
     buffer[BODY] = 0;
@@ -236,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_version_or_kind_says_so() {
+    fn another_version_or_an_unknown_kind_is_an_error_with_its_number() {
         let mut bytes = [0; 32];
         emit_close(Token(7), &mut bytes);
         assert_eq!(decode(&bytes), Ok(Message::Close(Token(7))));
