@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_DOCUMENTS=1 cargo test --test documents` writes the man page and the sample's figures and picture anew.
 
+#[path = "documents/protocol.rs"]
+mod protocol;
 #[path = "common/whole_run.rs"]
 mod whole_run;
 
