@@ -47,13 +47,17 @@ impl Account {
         let Sums { resolved, ok, late, injected, elsewhere, not_sent } = self.sums;
         assert_eq!((resolved, ok + late + injected + elsewhere + not_sent), (self.asked_for, resolved));
         let server = &self.server;
-        assert_eq!((server.sessions, server.held, server.held_bytes, server.history_bytes), (0, 0, 0, 0));
+        assert_eq!(
+            (server.in_all().clients, server.held, server.held_bytes, server.in_all().history_bytes),
+            (0, 0, 0, 0)
+        );
         assert_eq!((server.opened, server.malformed, server.unauthentic, server.refused), (1, 0, 0, 0));
         assert!(injected <= server.dropped && server.dropped <= injected + elsewhere, "{self:#?}");
         // Each probe that left was answered, dropped on purpose, or lost where it is told.
-        assert!(server.probes + server.dropped + not_sent + elsewhere >= resolved, "{self:#?}");
+        assert!(server.in_all().probes + server.dropped + not_sent + elsewhere >= resolved, "{self:#?}");
         assert!(
-            ok + late <= server.probes && server.probes + server.dropped + not_sent <= resolved,
+            ok + late <= server.in_all().probes
+                && server.in_all().probes + server.dropped + not_sent <= resolved,
             "{self:#?}"
         );
         assert_eq!((self.client.junk, self.client.unauthentic, self.client.forged), (0, 0, 0));
