@@ -173,7 +173,7 @@ static void end(int signal) {
     uint32_t told[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof told;
     getsockopt(fd, SOL_SOCKET, SO_MEMINFO, told, &length);
-    printf("%lu dropped on purpose, %lu refused by a limit, %u lost in a full socket buffer, "
+    printf("%lu dropped (injected), %lu refused by a limit, %u lost in a full socket buffer, "
            "%lu could not be sent\n", dropped, refused, told[SK_MEMINFO_DROPS], unsent);
     exit(signal != SIGTERM);
 }

@@ -136,7 +136,7 @@ fn a_server_is_shown_with_its_clients() {
     client.finish();
     terminal.press("q");
     let (code, screen) = terminal.finish();
-    assert!(code == 0 && screen.contains("received ") && screen.contains("dropped on purpose"), "{screen}");
+    assert!(code == 0 && screen.contains("received ") && screen.contains("dropped (injected)"), "{screen}");
 }
 
 #[test]

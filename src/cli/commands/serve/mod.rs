@@ -170,7 +170,8 @@ fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
         probes.join(", ")
     )];
     let all = counters.list().map(|counter| (counter.value, counter.words));
-    let own = [(counters.in_all().denied, "clients denied: too many"), (suppressed_errors, "errors not logged")];
+    let own =
+        [(counters.in_all().denied, "clients denied: too many"), (suppressed_errors, "errors not logged")];
     let shown = all.chain(own).filter(|(count, words)| *count > 0 && !words.is_empty());
     let shown: Vec<String> = shown.map(|(count, words)| format!("{count} {words}")).collect();
     if !shown.is_empty() {
