@@ -215,6 +215,20 @@ fn a_students_client_in_python_is_served() {
     assert!(totals.has_line(&format!("{} text", 10 - dropped)), "{totals:?}");
 }
 
+/// The page shows enough: a client written from it measures, and learns the outcome of each probe.
+#[test]
+fn the_example_client_of_the_protocols_page_learns_what_became_of_its_probes() {
+    crate::needs!(Python);
+    let serve = Serve::start("--loss nth:3 --delay constant:5ms");
+    let mut client = python("../../docs/client.py");
+    client.args(["127.0.0.1", &serve.port.to_string(), "7"]);
+    let finished = run(client);
+    assert!(finished.code == Some(0) && finished.stderr.is_empty(), "{finished:#?}");
+    assert_eq!(finished.stdout[0], "the server injects: delay=constant:5ms loss=nth:3");
+    assert_eq!(finished.stdout.iter().filter(|line| line.contains(" rtt=")).count(), 5, "{finished:#?}");
+    assert_eq!(finished.stdout[6..], [2, 5].map(|seq| format!("seq={seq} dropped down (injected)")));
+}
+
 fn text_against_a_students_server(io: &str) {
     let mut server = Process::spawn(python("student_server.py"));
     let port: u16 = server.line_with("port ").split(' ').nth(1).unwrap().parse().unwrap();

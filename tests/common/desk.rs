@@ -1,4 +1,4 @@
-//! A server without a network: datagrams are handed to it one by one, at the time of one's choice.
+//! A server without a network: tests hand it datagrams one by one and set the time.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ pub struct Desk {
     buffer: Vec<u8>,
 }
 
-/// What left the server.
+/// A datagram that left the server.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
     pub at: Instant,
@@ -28,17 +28,17 @@ impl Desk {
         Self { server: Server::new(settings, [7; 32], now), now, buffer: vec![0; 65_536] }
     }
 
-    /// The answer that leaves at once.
+    /// The immediate reply.
     pub fn send(&mut self, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         self.send_with_hops(from, Some(60), datagram)
     }
 
-    /// The answer to a datagram that arrives with so many hops left.
+    /// The immediate reply to a datagram that arrives with this TTL.
     pub fn send_with_hops(&mut self, from: SocketAddr, ttl: Option<u8>, datagram: &[u8]) -> Option<Vec<u8>> {
         self.hand_in(from, datagram, |incoming| Incoming { ttl, ..incoming })
     }
 
-    /// The answer to a datagram that came to the socket so long ago.
+    /// The immediate reply to a datagram that waited in the socket.
     pub fn send_waiting(&mut self, from: SocketAddr, waited: Duration, datagram: &[u8]) -> Option<Vec<u8>> {
         let received = self.now - waited;
         self.hand_in(from, datagram, |incoming| Incoming { received, ttl: Some(60), ..incoming })
@@ -57,7 +57,7 @@ impl Desk {
         Some(self.buffer[..length].to_vec())
     }
 
-    /// Lets so much time pass; what leaves meanwhile, each when it is due.
+    /// Advances the time; returns the replies that leave meanwhile, each when it is due.
     pub fn pass(&mut self, time: Duration) -> Vec<Sent> {
         let end = self.now + time;
         let mut sent = Vec::new();
@@ -87,7 +87,7 @@ impl Desk {
         self.open_with(from, nonce, size, cookie)
     }
 
-    /// A session that is to remember so many probes.
+    /// A session with a history of `remember` outcomes.
     pub fn open_remembering(&mut self, from: SocketAddr, nonce: u64, remember: u32) -> Token {
         let cookie = self.cookie(from, nonce);
         let nonce = Nonce(nonce);
@@ -138,7 +138,7 @@ pub fn emitted(emit: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
     buffer
 }
 
-/// The `index`-th address of those that are public, or of those that are private.
+/// The `index`-th public or private address.
 pub fn address(public: bool, index: u32) -> SocketAddr {
     let network = if public { 0x0808_0000 } else { 0x0A00_0000 };
     (std::net::Ipv4Addr::from_bits(network + (index >> 12)), 40_000 + (index & 0xFFF) as u16).into()

@@ -1,4 +1,4 @@
-//! What bytes become: datagrams for the decoders, timelines of datagrams for the two machines.
+//! Turns the bytes of a fuzzer into datagrams for the decoders and into timelines for server and client.
 #![allow(dead_code, reason = "each target uses its own part")]
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use udpecho::wire::text;
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
 const BUFFER: usize = 4096;
 
-/// Everything that reads what others wrote.
+/// All parsers of input from the network.
 pub fn decoders(data: &[u8]) {
     let _ = native::decode(data);
     let _ = native::keeps_payload(data);
@@ -31,22 +31,22 @@ pub fn decoders(data: &[u8]) {
     assert_eq!(key.open(&sealed).map(|(length, _)| length), Some(data.len()));
     if let Some((kind, rest)) = data.split_first() {
         let message = [&[0xF5, 0x75, 0x10, *kind][..], rest].concat();
-        if let Ok(Message::Outcomes(tell)) = native::decode(&message) {
-            for offset in 0..tell.count {
-                let _ = tell.status(offset);
+        if let Ok(Message::Outcomes(outcomes)) = native::decode(&message) {
+            for offset in 0..outcomes.count {
+                let _ = outcomes.status(offset);
             }
         }
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = Key::parse(text);
         if let Ok(impairment) = text.parse::<Impairment>() {
-            let again: Impairment = impairment.to_string().parse().expect("what is told is read back");
+            let again: Impairment = impairment.to_string().parse().expect("a printed line parses again");
             assert_eq!(again.to_string(), impairment.to_string());
         }
     }
 }
 
-/// Takes what it needs from the front of the bytes; zeros when there are no more.
+/// Takes values from the front of the bytes; zeros when none are left.
 struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
@@ -91,7 +91,7 @@ fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
     }
 }
 
-/// A server and whoever sends to it: its caps hold, and no stranger is sent more than he sent.
+/// A server and its peers: its limits hold, and no unverified peer gets more bytes than it sent.
 pub fn reflect(data: &[u8]) {
     let mut script = Script(data);
     let choice = script.byte();
@@ -177,7 +177,7 @@ pub fn reflect(data: &[u8]) {
     }
 }
 
-/// A client, a server that answers it when the script says so, and whatever else the script sends.
+/// A client, a server that answers it when the script says so, and other datagrams of the script.
 pub fn probe(data: &[u8]) {
     let mut script = Script(data);
     let choice = script.byte();
@@ -217,7 +217,7 @@ pub fn probe(data: &[u8]) {
             // To the next moment that matters.
             2 => now = client.poll_timeout(now).map_or(now, |at| at.max(now)),
             3 => client.handle(now, usize::from(act >> 3) % channels, &script.datagram()),
-            // An answer of the server's, perhaps changed, perhaps one more time.
+            // A reply of the server, perhaps changed, perhaps duplicated.
             4 | 5 if !flying.is_empty() => {
                 let index = usize::from(script.byte()) % flying.len();
                 let (channel, mut datagram) = flying[index].clone();
@@ -260,7 +260,7 @@ pub fn probe(data: &[u8]) {
     assert!(rows.next <= count.unwrap_or(u64::MAX));
 }
 
-/// What the client sends goes to the server, or does not leave; what the server answers may fly for long.
+/// Datagrams of the client reach the server or fail to leave; replies may stay in flight for long.
 fn exchange(
     client: &mut Client,
     server: &mut Server,
@@ -289,7 +289,7 @@ fn exchange(
     flying.drain(..old);
 }
 
-/// What the client told: each probe once, in order.
+/// Checks the events of the client: each probe once, in order.
 #[derive(Default)]
 struct Rows {
     next: u64,

@@ -1,4 +1,4 @@
-//! What strangers can do with a server: get no more out of it than they put in.
+//! Abuse of a server by unverified peers: no amplification, no control over other clients.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::common::{clean, injecting, millis, resolved, settings, simulation};
 const KINDS: std::ops::RangeInclusive<u8> = 0..=15;
 const MAGIC: [u8; 2] = [0xF5, 0x75];
 
-/// A datagram that begins like a native message; what follows the prefix is arbitrary.
+/// A datagram with the prefix of a native message; the bytes behind it are arbitrary.
 pub fn native(version: u8, kind: u8, id: u64, rest: &[u8]) -> Vec<u8> {
     [&MAGIC[..], &[version << 4, kind], &id.to_be_bytes(), rest].concat()
 }
@@ -62,16 +62,16 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What an address has sent and what it was sent.
+/// Bytes that an address sent and received.
 #[derive(Default)]
 struct Account {
     received: usize,
     sent: usize,
-    /// It calibrated in the text dialect, whose replies are longer.
+    /// It calibrated in the text dialect, whose replies may be longer.
     speaks_text: bool,
 }
 
-/// Clean, the classic injection, and one that doubles and holds all it can.
+/// Clean, the classic injection, and injections that duplicate and hold as much as possible.
 fn injection() -> impl Strategy<Value = reflect::Settings> {
     let specs = ["clean", "classic", "delay=uniform:1ms..900ms duplicate=100% loss=30%", "duplicate=100%"];
     proptest::sample::select(specs.to_vec()).prop_map(|spec| injecting(spec.parse().unwrap()))
@@ -148,7 +148,7 @@ fn a_stop_is_at_least_as_long_as_its_answer() {
 }
 
 #[test]
-fn a_probe_of_no_session_gets_a_short_word_and_no_memory() {
+fn a_probe_of_an_unknown_session_gets_a_short_reply_and_takes_no_memory() {
     let mut desk = Desk::new(clean());
     let answer = desk.send(address(true, 1), &probe(Token(99), 5, 512)).unwrap();
     assert_eq!(
@@ -162,7 +162,7 @@ fn a_probe_of_no_session_gets_a_short_word_and_no_memory() {
 }
 
 #[test]
-fn a_probe_that_has_not_its_sessions_size_is_not_counted() {
+fn a_probe_without_the_size_of_its_session_is_malformed() {
     let mut desk = Desk::new(clean());
     let token = desk.open(address(true, 1), 1, 512).unwrap();
     for (size, answered) in [(512, true), (511, false), (513, false), (64, false)] {
@@ -173,19 +173,19 @@ fn a_probe_that_has_not_its_sessions_size_is_not_counted() {
 }
 
 #[test]
-fn strangers_stop_and_close_nothing() {
+fn a_wrong_token_neither_stops_the_server_nor_closes_a_session() {
     let mut desk = Desk::new(reflect::Settings { allow_stop: true, ..clean() });
     let token = desk.open(address(true, 1), 1, 64).unwrap();
-    let stranger = Token(token.0 ^ 1 << 40);
-    assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_stop(stranger, buffer))), None);
-    assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_close(stranger, buffer))), None);
+    let wrong = Token(token.0 ^ 1 << 40);
+    assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_stop(wrong, buffer))), None);
+    assert_eq!(desk.send(address(true, 2), &emitted(|buffer| emit_close(wrong, buffer))), None);
     assert_eq!((desk.server.stop_asked(), desk.server.counters().dialect("native").clients), (false, 1));
     desk.send(address(true, 1), &emitted(|buffer| emit_close(token, buffer)));
     assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
 
 #[test]
-fn nothing_goes_to_port_zero() {
+fn port_zero_is_never_answered() {
     let mut desk = Desk::new(clean());
     let from = SocketAddr::new(address(true, 1).ip(), 0);
     assert_eq!(desk.send(from, b"hello"), None);
@@ -193,7 +193,7 @@ fn nothing_goes_to_port_zero() {
 }
 
 #[test]
-fn an_injected_copy_of_a_plain_echo_is_paid_for_by_what_was_not_sent_back() {
+fn injected_copies_of_a_plain_echo_use_only_bytes_that_were_dropped_before() {
     let mut desk = Desk::new(injecting("duplicate=100%".parse().unwrap()));
     assert_eq!(desk.send(address(true, 1), b"hello").as_deref(), Some(&b"hello"[..]));
     assert_eq!(desk.pass(Duration::from_secs(1)), []);
@@ -204,7 +204,7 @@ fn an_injected_copy_of_a_plain_echo_is_paid_for_by_what_was_not_sent_back() {
         sent += desk.pass(Duration::from_millis(2)).len();
         assert!(sent <= count);
     }
-    assert!(sent > 900, "what was dropped pays for copies: {sent}");
+    assert!(sent > 900, "dropped bytes allow copies: {sent}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_sessions_copies_go_to_the_address_that_opened_it() {
 }
 
 #[test]
-fn services_and_other_than_hosts_are_never_answered() {
+fn ports_of_services_and_addresses_that_are_no_hosts_are_never_answered() {
     let mut desk = Desk::new(clean());
     desk.server.set_own_port(8080);
     for from in ["8.8.8.8:53", "8.8.8.8:7", "8.8.8.8:19", "224.0.0.1:4000", "255.255.255.255:4000"] {

@@ -1,4 +1,4 @@
-//! What a server injects: how much, to whom, and that it says so.
+//! What a server injects, into which datagrams, and that clients are told.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn holds(rows: &[Resolved]) -> Vec<Duration> {
 }
 
 #[test]
-fn plain_serve_holds_uniformly_from_0_1_to_500_ms_and_leaves_one_in_ten_unanswered() {
+fn the_default_injection_holds_uniformly_from_0_1_to_500_ms_and_drops_one_in_ten_replies() {
     const COUNT: u64 = 20_000;
     let rows = resolved(&events_of(reflect::Settings::default(), ONE_WAY, patient(COUNT, millis(1))));
     let lost: Vec<&Resolved> = rows.iter().filter(|row| row.outcome == Outcome::Lost).collect();
@@ -48,7 +48,7 @@ fn plain_serve_holds_uniformly_from_0_1_to_500_ms_and_leaves_one_in_ten_unanswer
     assert!(chi2 < 43.8, "chi2 {chi2} of {bins:?}");
 }
 
-/// Of three clients, one of each language: 64 bytes that are handled so long after they came.
+/// The holds of three clients, one per dialect, whose datagrams waited in the socket before they were handled.
 fn speak_late(desk: &mut Desk, waited: &[Duration]) -> [Vec<Duration>; 3] {
     let [native, verbatim, spoken] = [1, 2, 3].map(|index| address(false, index));
     let token = desk.open(native, 1, 64).unwrap();
@@ -68,9 +68,9 @@ fn speak_late(desk: &mut Desk, waited: &[Duration]) -> [Vec<Duration>; 3] {
     })
 }
 
-/// However long a datagram waited in the socket: what is injected is as long as was asked for.
+/// However long a datagram waited in the socket, its hold is the configured one.
 #[test]
-fn a_hold_counts_from_when_a_datagram_came() {
+fn a_hold_counts_from_the_arrival_at_the_socket() {
     let mut desk = Desk::new(injecting("delay=constant:10ms".parse().unwrap()));
     let left = speak_late(&mut desk, &[millis(25), millis(4), millis(0)]);
     assert_eq!(left, [(); 3].map(|()| vec![millis(0), millis(6), millis(10)]));
@@ -78,7 +78,7 @@ fn a_hold_counts_from_when_a_datagram_came() {
 
 /// Three datagrams a millisecond apart that somebody looked at together are no burst.
 #[test]
-fn a_bottleneck_is_met_when_a_datagram_comes() {
+fn the_queue_of_a_rate_limit_counts_from_the_arrival_at_the_socket() {
     // 64 bytes take half a millisecond: each finds it idle but the fourth, which is due just now.
     let mut desk = Desk::new(injecting("rate=1024kbit".parse().unwrap()));
     let left = speak_late(&mut desk, &[millis(3), millis(2), millis(1), millis(1)]);
@@ -88,7 +88,7 @@ fn a_bottleneck_is_met_when_a_datagram_comes() {
 }
 
 #[test]
-fn what_may_hold_is_known() {
+fn a_server_knows_whether_its_injection_may_hold() {
     for (line, client_impair, holds) in [
         ("clean", false, false),
         ("loss=10%", false, false),
@@ -104,7 +104,7 @@ fn what_may_hold_is_known() {
 }
 
 #[test]
-fn the_client_is_told_what_is_injected_and_can_have_every_fate_from_the_seed() {
+fn the_client_can_compute_every_treatment_from_the_seed_and_the_line_that_it_is_told() {
     let events = events_of(reflect::Settings::default(), ONE_WAY, patient(300, millis(1)));
     let told = server_info(&events);
     assert_eq!(told.injects, Impairment::classic().to_string());
@@ -151,7 +151,7 @@ fn calibration_of_a_text_client_is_neither_held_nor_dropped() {
 }
 
 #[test]
-fn a_thousand_clients_at_once_have_a_thousand_independent_holds() {
+fn the_holds_of_a_thousand_clients_are_independent() {
     let mut simulation = simulation(reflect::Settings::default(), ONE_WAY);
     for client in 0..1000 {
         simulation.add_client(Settings { seed: client, ..patient(1, millis(100)) });
@@ -172,7 +172,7 @@ fn a_thousand_clients_at_once_have_a_thousand_independent_holds() {
 }
 
 #[test]
-fn the_holds_of_one_probe_tell_nothing_of_the_next() {
+fn the_hold_of_one_probe_does_not_predict_the_next() {
     let rows = resolved(&events_of(reflect::Settings::default(), ONE_WAY, patient(20_000, millis(1))));
     let pairs: Vec<(f64, f64)> = rows
         .windows(2)
@@ -184,7 +184,7 @@ fn the_holds_of_one_probe_tell_nothing_of_the_next() {
 }
 
 #[test]
-fn with_a_seed_for_all_every_session_meets_the_same_fates() {
+fn with_a_fixed_seed_every_session_gets_the_same_treatments() {
     let server = reflect::Settings { impair_seed: Some(42), ..reflect::Settings::default() };
     let mut simulation = simulation(server, ONE_WAY);
     for client in 0..2 {
@@ -197,7 +197,7 @@ fn with_a_seed_for_all_every_session_meets_the_same_fates() {
 }
 
 #[test]
-fn many_clients_at_once_have_each_their_own_size_and_schedule() {
+fn many_clients_at_once_each_keep_their_size_and_schedule() {
     let mut simulation = simulation(reflect::Settings::default(), ONE_WAY);
     let client = |index: u64| Settings {
         size: MIN_SIZE + 100 * index as u32,
@@ -223,7 +223,7 @@ fn many_clients_at_once_have_each_their_own_size_and_schedule() {
 }
 
 #[test]
-fn text_and_plain_are_injected_like_the_rest() {
+fn text_and_plain_packets_are_impaired_like_probes() {
     const COUNT: usize = 5000;
     for greeting in [Some(&b"C 64"[..]), None] {
         let mut desk = Desk::new(reflect::Settings { source_rate: None, ..Default::default() });
@@ -239,7 +239,7 @@ fn text_and_plain_are_injected_like_the_rest() {
 }
 
 #[test]
-fn text_clients_have_fates_of_their_own() {
+fn each_text_client_gets_its_own_treatments() {
     let mut desk = Desk::new(reflect::Settings::default());
     for client in 0..2 {
         desk.send(address(false, client), b"C 64");

@@ -1,4 +1,4 @@
-//! Keys: who has none meets silence, and what was said once counts once.
+//! Keys: datagrams without the right tag get no reply, and a replay counts nothing.
 
 use std::net::SocketAddr;
 
@@ -61,7 +61,7 @@ fn a_run_with_a_key_is_like_one_without() {
 }
 
 #[test]
-fn what_is_held_dropped_doubled_and_corrupted_on_purpose_is_told_with_a_key_too() {
+fn injected_holds_drops_copies_and_corruption_are_reported_with_a_key_too() {
     let spec = "delay=uniform:1ms..50ms loss=10% duplicate=20% corrupt=20%";
     let server = reflect::Settings { key: Some(key(1)), ..injecting(spec.parse().unwrap()) };
     let rows = resolved(&events_of(server, millis(10), client(512, Some(key(1)))));
@@ -70,7 +70,7 @@ fn what_is_held_dropped_doubled_and_corrupted_on_purpose_is_told_with_a_key_too(
 }
 
 #[test]
-fn a_wrong_key_or_none_meets_silence_and_a_counter() {
+fn a_wrong_or_missing_key_gets_no_reply_and_is_counted() {
     for (server, client_key) in [(Some(1), Some(2)), (Some(1), None), (None, Some(1))] {
         let server = reflect::Settings { key: server.map(key), ..clean() };
         let with_key = server.key.is_some();
@@ -90,7 +90,7 @@ fn a_wrong_key_or_none_meets_silence_and_a_counter() {
 }
 
 #[test]
-fn plain_and_text_meet_silence_where_there_is_a_key() {
+fn with_a_key_plain_echo_and_text_get_no_reply() {
     let mut desk = Desk::new(keyed());
     for datagram in [&b""[..], b"hello", b"C 512", b"exit", &hello(1), &[0; 65_507]] {
         assert_eq!(desk.send(address(false, 1), datagram), None);
@@ -99,7 +99,7 @@ fn plain_and_text_meet_silence_where_there_is_a_key() {
 }
 
 #[test]
-fn what_comes_again_is_not_answered_again() {
+fn replayed_datagrams_are_not_answered() {
     let mut desk = Desk::new(keyed());
     let (client, spy) = (address(true, 1), address(true, 2));
     let token = session(&mut desk, client);
@@ -119,7 +119,7 @@ fn what_comes_again_is_not_answered_again() {
 }
 
 #[test]
-fn an_opening_or_a_stop_that_somebody_copied_is_not_answered() {
+fn an_open_or_a_stop_copied_by_an_eavesdropper_is_not_answered() {
     let mut desk = Desk::new(reflect::Settings { allow_stop: true, ..keyed() });
     let (client, spy) = (address(true, 1), address(true, 2));
     let answer = ask(&mut desk, client, &hello(1)).expect("a cookie");
@@ -141,7 +141,7 @@ fn an_opening_or_a_stop_that_somebody_copied_is_not_answered() {
 }
 
 #[test]
-fn a_question_that_is_repeated_keeps_no_session_alive() {
+fn replayed_queries_keep_no_session_alive() {
     let mut desk = Desk::new(keyed());
     let client = address(true, 1);
     let token = session(&mut desk, client);
@@ -155,7 +155,7 @@ fn a_question_that_is_repeated_keeps_no_session_alive() {
 }
 
 #[test]
-fn nothing_that_was_changed_on_the_way_is_believed() {
+fn changed_datagrams_are_ignored() {
     let mut desk = Desk::new(keyed());
     let token = session(&mut desk, address(true, 1));
     let good = sealed(&probe(token, 0, 64));
@@ -169,7 +169,7 @@ fn nothing_that_was_changed_on_the_way_is_believed() {
 }
 
 #[test]
-fn the_networks_copies_are_answered_once() {
+fn duplicates_of_the_network_are_answered_once() {
     let doubling = || path(millis(5), millis(5), 0.0, 1.0);
     let mut simulation = Simulation::new(keyed(), doubling(), Conditions::ideal(millis(5)), 1);
     simulation.add_client(client(512, Some(key(1))));

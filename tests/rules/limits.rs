@@ -1,4 +1,4 @@
-//! Caps: what a flood cannot take from those who measure, and what a limit tells those it refuses.
+//! Limits: a flood takes nothing from clients that measure, and refused clients are told the cause.
 
 use std::net::SocketAddr;
 
@@ -31,10 +31,10 @@ fn a_flood_of_openings_leaves_an_open_session_as_it_was() {
         assert_eq!(answered, 10_000);
         assert!(counters.dialect("native").clients <= 16_384, "{counters:?}");
         assert_eq!(counters.opened + counters.dialect("native").denied, 100_001);
-        // A source has its share; beyond that of many, the silent ones of the flood give way to its next.
+        // One source has its limit; of many sources, silent sessions of the flood are evicted for the next.
         assert_eq!(counters.opened, counters.evicted + counters.dialect("native").clients);
         assert!(if one_source { counters.evicted == 0 } else { counters.evicted > 10_000 }, "{counters:?}");
-        // Those who never sent a probe are soon forgotten, and others let in.
+        // Sessions without a probe expire soon, which makes room for others.
         desk.pass(Duration::from_secs(12));
         assert_eq!(desk.server.counters().dialect("native").clients, 1);
         assert!(desk.open(address(false, 7), 7, 64).is_ok());
@@ -42,7 +42,7 @@ fn a_flood_of_openings_leaves_an_open_session_as_it_was() {
 }
 
 #[test]
-fn one_source_has_its_share_of_the_sessions_only() {
+fn one_source_has_a_limited_number_of_sessions() {
     let mut desk = Desk::new(reflect::Settings { max_source_sessions: 2, ..clean() });
     assert!(desk.open(address(true, 1), 1, 64).is_ok());
     assert!(desk.open(address(true, 2), 2, 64).is_ok());
@@ -52,7 +52,7 @@ fn one_source_has_its_share_of_the_sessions_only() {
 }
 
 #[test]
-fn hellos_beyond_the_limit_of_their_source_are_not_answered_but_counted() {
+fn hellos_beyond_the_rate_of_their_source_are_counted_and_not_answered() {
     let mut desk = Desk::new(reflect::Settings { source_rate: Some(1000), ..clean() });
     let flood = (0..5000).filter(|nonce| desk.send(address(true, 1), &hello(*nonce)).is_some()).count();
     assert!((100..=102).contains(&flood), "{flood}");
@@ -63,7 +63,7 @@ fn hellos_beyond_the_limit_of_their_source_are_not_answered_but_counted() {
 }
 
 #[test]
-fn the_limit_of_all_strangers_is_not_that_of_a_session() {
+fn the_rate_limit_of_unverified_peers_does_not_apply_to_sessions() {
     let mut desk = Desk::new(reflect::Settings { unverified_rate: Some(1000), ..clean() });
     let token = desk.open(address(true, 1), 1, 64).unwrap();
     for index in 0..5000 {
@@ -74,7 +74,7 @@ fn the_limit_of_all_strangers_is_not_that_of_a_session() {
 }
 
 #[test]
-fn what_a_rate_limit_refuses_is_told_as_the_cause() {
+fn clients_are_told_that_a_rate_limit_refused_their_probes() {
     let limited = [
         reflect::Settings { session_rate: Some(50), ..clean() },
         reflect::Settings { max_rate: Some(50), ..clean() },
@@ -95,7 +95,7 @@ fn what_a_rate_limit_refuses_is_told_as_the_cause() {
     }
 }
 
-/// What the server tells of its probes from this number on.
+/// The statuses of the probes from `first` on.
 fn outcomes(
     desk: &mut Desk,
     from: SocketAddr,
@@ -105,8 +105,8 @@ fn outcomes(
 ) -> Vec<(ProbeStatus, bool)> {
     let question = emitted(|buffer| OutcomeQuery { token, question: 0, first, count }.emit(buffer));
     let answer = desk.send(from, &question).expect("an answer");
-    let Ok(Message::Outcomes(tell)) = decode(&answer) else { panic!("no tell: {answer:?}") };
-    (0..count).map(|offset| tell.status(offset)).collect()
+    let Ok(Message::Outcomes(outcomes)) = decode(&answer) else { panic!("no outcomes: {answer:?}") };
+    (0..count).map(|offset| outcomes.status(offset)).collect()
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_duplicate_that_is_answered_replaces_the_refusal_of_the_original() {
 }
 
 #[test]
-fn what_does_not_fit_the_memory_for_held_replies_is_told_as_refused() {
+fn clients_are_told_that_the_memory_for_held_replies_was_full() {
     let held = injecting("delay=constant:300ms".parse().unwrap());
     let mut simulation = simulation(reflect::Settings { max_held_bytes: 1000, ..held }, millis(1));
     simulation.add_client(settings(100, millis(10)));
@@ -152,9 +152,9 @@ fn what_does_not_fit_the_memory_for_held_replies_is_told_as_refused() {
     assert!(rows.iter().all(|row| row.cause.is_none_or(|cause| cause == Cause::Refused)));
 }
 
-/// One source has a quarter of it, and closes nothing by taking it.
+/// One source gets a quarter of it, and does not close the sessions of others.
 #[test]
-fn memory_of_fates_is_shared_and_bounded() {
+fn memory_for_outcomes_is_shared_and_bounded() {
     let mut desk = Desk::new(reflect::Settings { max_history_bytes: 1 << 20, ..clean() });
     for index in 0..100 {
         let client = address(true, index);
@@ -186,7 +186,7 @@ fn memory_of_fates_is_shared_and_bounded() {
 }
 
 #[test]
-fn two_probes_of_each_of_264_sessions_do_not_take_the_memory_of_outcomes() {
+fn three_distant_probes_of_each_of_264_sessions_take_little_memory() {
     let mut desk = Desk::new(clean());
     for index in 0..264 {
         let client = address(true, index);
@@ -200,7 +200,7 @@ fn two_probes_of_each_of_264_sessions_do_not_take_the_memory_of_outcomes() {
 }
 
 #[test]
-fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_back() {
+fn when_the_memory_for_outcomes_is_full_the_least_active_sessions_lose_theirs() {
     let mut desk = Desk::new(reflect::Settings { max_history_bytes: 1 << 20, ..clean() });
     for index in 0..8 {
         let heavy = address(true, index << 12);
@@ -222,7 +222,7 @@ fn where_the_memory_of_outcomes_is_full_the_least_active_sessions_give_theirs_ba
 }
 
 #[test]
-fn sessions_of_four_addresses_that_fill_the_server_lock_nobody_out() {
+fn a_server_full_of_sessions_of_four_addresses_still_accepts_others() {
     let mut desk = Desk::new(clean());
     let client = address(true, 1_000_000);
     let measuring = desk.open(client, 1, 64).unwrap();
@@ -240,12 +240,11 @@ fn sessions_of_four_addresses_that_fill_the_server_lock_nobody_out() {
         assert!(desk.open(newcomer, u64::from(index), 64).is_ok(), "newcomer {index}");
         assert!(desk.send(client, &probe(measuring, 1 + u64::from(index), 64)).is_some());
     }
-    // And those of the four who are there already get no more than they have.
+    // The four addresses get no more sessions than they have.
     assert!(desk.open(address(false, 3), 99, 64).is_err());
 }
 
-/// All later probes are answered, and the server knows it; without a key, with which a corrupted probe
-/// is no probe.
+/// All later probes are answered, and their outcomes are right. With a key the corrupted probe would be ignored.
 #[test]
 fn one_flipped_bit_in_a_sequence_number_costs_no_later_probe() {
     for (bit, remember) in (0..64).flat_map(|bit| [64, 4096, 1 << 22].map(|remember| (bit, remember))) {
@@ -267,7 +266,7 @@ fn one_flipped_bit_in_a_sequence_number_costs_no_later_probe() {
 }
 
 #[test]
-fn a_session_goes_on_after_an_outage_that_is_longer_than_what_it_remembers() {
+fn a_session_survives_an_outage_longer_than_its_history() {
     let mut desk = Desk::new(clean());
     let client = address(true, 1);
     let token = desk.open_remembering(client, 1, 64);
@@ -281,7 +280,7 @@ fn a_session_goes_on_after_an_outage_that_is_longer_than_what_it_remembers() {
 }
 
 #[test]
-fn made_up_text_clients_drive_nobody_out() {
+fn forged_text_clients_evict_no_active_one() {
     let mut desk = Desk::new(reflect::Settings { max_text_clients: 100, ..clean() });
     let client = address(false, 1);
     assert_eq!(desk.send(client, b"C 512").as_deref(), Some(CALIBRATED));
@@ -292,7 +291,7 @@ fn made_up_text_clients_drive_nobody_out() {
     }
     assert_eq!(desk.send(client, b"two").as_deref(), Some(ACKNOWLEDGED));
     assert_eq!(desk.server.counters().dialect("text").clients, 100);
-    // Those that go on to send keep their places, but not for long when there are no more.
+    // Clients that sent a packet are not evicted, but expire after 10 s of silence when the table is full.
     for index in 4950..5100 {
         desk.send(address(false, index), b"C 512");
         desk.send(address(false, index), b"packet");

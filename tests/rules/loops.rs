@@ -1,4 +1,4 @@
-//! Two servers that are set upon each other by a datagram with a forged source.
+//! Echo loops: between two servers after a datagram with a forged source, and with other echo servers.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::abuse::native;
 use crate::common::desk::{Desk, address};
 use crate::common::{clean, injecting};
 
-/// Two servers on the ports of two addresses, and what flies between them.
+/// Two servers on two addresses, and the datagrams in flight between them.
 struct Duel {
     servers: [Desk; 2],
     addresses: [SocketAddr; 2],
@@ -38,7 +38,7 @@ impl Duel {
         self.flying[1].extend(answer);
     }
 
-    /// Lets them talk for so many rounds of half a second.
+    /// Lets them exchange datagrams for this many rounds of half a second.
     fn go_on(&mut self, rounds: usize) {
         for _ in 0..rounds {
             for (here, there) in [(0, 1), (1, 0)] {
@@ -77,7 +77,7 @@ fn settings() -> impl Strategy<Value = reflect::Settings> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the dialect, the payload and what both inject.
+    /// In every dialect, with every payload and injection.
     #[test]
     fn one_forged_datagram_makes_two_servers_exchange_one_packet(
         settings in settings(), payload in payload(), path in 0_u8..40,
@@ -111,10 +111,11 @@ proptest! {
     }
 }
 
-/// A foreign program that sends back what it is sent, one way or another.
+/// A program that echoes each datagram in some form.
 type Echo = fn(&[u8]) -> Vec<u8>;
 
-/// One server and an echo server about half a millisecond away, for so long; how much the latter sent.
+/// Connects a server and an echo server, half a millisecond apart, for `time`; returns how many datagrams the
+/// echo server sent.
 fn circle(settings: reflect::Settings, first: &[&[u8]], echo: Echo, time: Duration) -> (Desk, usize) {
     let remote = address(false, 1);
     let mut desk = Desk::new(settings);
@@ -166,7 +167,7 @@ fn a_loop_in_the_text_dialect_ends_after_256_laps() {
 }
 
 #[test]
-fn a_native_answer_that_comes_back_starts_no_loop() {
+fn a_native_reply_that_is_echoed_back_starts_no_loop() {
     for echo in [exact as Echo, upper_case, reversing] {
         let hello = crate::common::desk::hello(7);
         let (_, sent) = circle(clean(), &[&hello], echo, Duration::from_secs(2));
@@ -185,8 +186,8 @@ fn two_servers_behind_a_relay_end_their_loop() {
     assert_eq!(withheld, 1);
 }
 
-/// A client that keeps so many equal datagrams on the way, spaced evenly over the path's round trip,
-/// or in one burst; how many of so many it lost.
+/// A client with `window` equal datagrams in flight, spaced evenly over the RTT or in one burst; returns how
+/// many it lost.
 fn windowed(window: i64, spaced: bool, settings: reflect::Settings) -> usize {
     const MOST: usize = 20_000;
     let path = Duration::from_millis(4);
@@ -216,7 +217,7 @@ fn windowed(window: i64, spaced: bool, settings: reflect::Settings) -> usize {
 }
 
 #[test]
-fn a_windowed_load_of_equal_datagrams_loses_none() {
+fn a_client_with_several_equal_datagrams_in_flight_loses_none() {
     for window in [2, 3, 8, 64] {
         for spaced in [false, true] {
             for spec in ["clean", "delay=constant:1ms", "delay=uniform:0ms..9ms"] {

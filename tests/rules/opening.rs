@@ -1,5 +1,4 @@
-//! The opening: stateless until the client has shown that it receives, and the reasons for which
-//! there is none.
+//! The handshake: stateless until the address is proven, and the reasons for which it fails.
 
 use std::net::SocketAddr;
 
@@ -52,7 +51,7 @@ fn a_client_that_waits_asks_until_a_server_answers() {
 }
 
 #[test]
-fn a_hundred_thousand_hellos_leave_nothing_behind() {
+fn a_hundred_thousand_hellos_take_no_memory() {
     let mut desk = Desk::new(clean());
     for index in 0..100_000 {
         desk.now += Duration::from_micros(60);
@@ -72,7 +71,7 @@ fn a_hundred_thousand_hellos_leave_nothing_behind() {
 }
 
 #[test]
-fn a_session_is_opened_for_nobody_but_the_address_that_got_the_cookie() {
+fn only_the_address_that_got_the_cookie_can_open_a_session() {
     let mut desk = Desk::new(clean());
     let client = address(true, 1);
     let cookie = desk.cookie(client, 5);
@@ -94,7 +93,7 @@ fn a_session_is_opened_for_nobody_but_the_address_that_got_the_cookie() {
 }
 
 #[test]
-fn an_opening_shorter_than_its_size_opens_nothing() {
+fn an_open_shorter_than_its_size_is_malformed() {
     let mut desk = Desk::new(clean());
     let cookie = desk.cookie(address(true, 1), 5);
     let datagram = open(5, 1400, cookie);
@@ -103,7 +102,7 @@ fn an_opening_shorter_than_its_size_opens_nothing() {
 }
 
 #[test]
-fn a_full_server_says_so() {
+fn a_full_server_denies_with_the_number_of_sessions() {
     let mut desk = Desk::new(reflect::Settings { max_sessions: 2, ..clean() });
     for index in 0..2 {
         assert!(desk.open(address(true, index), u64::from(index), 64).is_ok());
@@ -121,7 +120,7 @@ fn a_full_server_says_so() {
 }
 
 #[test]
-fn no_session_is_kept_for_longer_than_the_server_allows_and_the_client_is_told() {
+fn the_server_caps_the_idle_time_and_tells_the_client() {
     let mut desk = Desk::new(reflect::Settings { max_idle: Duration::from_secs(40), ..clean() });
     let cookie = desk.cookie(address(true, 1), 1);
     let answer = desk.send(address(true, 1), &open(1, 64, cookie)).expect("an answer");
@@ -135,7 +134,7 @@ fn no_session_is_kept_for_longer_than_the_server_allows_and_the_client_is_told()
 }
 
 #[test]
-fn a_session_that_is_closed_frees_its_place() {
+fn a_closed_session_makes_room_for_another() {
     let mut simulation = simulation(reflect::Settings { max_sessions: 1, ..clean() }, ONE_WAY);
     simulation.add_client(settings(3, millis(100)));
     simulation.run(Duration::from_secs(60));

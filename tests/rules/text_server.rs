@@ -1,4 +1,4 @@
-//! The text dialect's server, and plain echo for whoever speaks nothing else.
+//! The server's text dialect and plain echo.
 
 use udpecho::reflect::{self, TextFrom};
 use udpecho::wire::text::{ACKNOWLEDGED, CALIBRATED, STOPPING};
@@ -24,7 +24,7 @@ fn a_text_client_is_calibrated_acknowledged_and_stops_a_server_that_allows_it() 
 }
 
 #[test]
-fn exit_is_a_packet_like_any_other_to_a_server_that_is_not_to_be_stopped() {
+fn without_allow_stop_exit_is_a_packet_like_any_other() {
     let mut desk = desk(TextFrom::Private, false);
     let client = address(false, 1);
     desk.send(client, b"C 512");
@@ -41,7 +41,7 @@ fn exit_of_an_address_that_never_calibrated_stops_nothing() {
 }
 
 #[test]
-fn an_address_that_never_calibrated_gets_its_bytes_back_as_they_are() {
+fn an_address_that_never_calibrated_gets_its_bytes_back_unchanged() {
     let mut desk = desk(TextFrom::Private, true);
     desk.send(address(false, 1), b"C 512");
     let everything: Vec<u8> = (0..=255).collect();
@@ -52,7 +52,7 @@ fn an_address_that_never_calibrated_gets_its_bytes_back_as_they_are() {
 }
 
 #[test]
-fn the_longer_replies_go_to_private_addresses_unless_any_is_asked_for() {
+fn only_private_addresses_may_use_the_text_dialect_unless_any_is_set() {
     for (text_from, public, expected) in [
         (TextFrom::Private, false, CALIBRATED),
         (TextFrom::Private, true, b"C 512"),
@@ -64,7 +64,7 @@ fn the_longer_replies_go_to_private_addresses_unless_any_is_asked_for() {
 }
 
 #[test]
-fn a_full_server_echoes_to_further_text_clients() {
+fn a_full_server_echoes_the_calibration_of_further_text_clients() {
     let mut desk = Desk::new(reflect::Settings { max_text_clients: 1, ..clean() });
     assert_eq!(desk.send(address(false, 1), b"C 512").as_deref(), Some(CALIBRATED));
     desk.send(address(false, 1), b"packet");
