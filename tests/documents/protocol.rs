@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use udpecho::reflect::REPLY_TTL;
+use udpecho::reflect::{REPLY_TTL, Settings};
 use udpecho::wire::native::{
     Cookie, Hello, MAX_SIZE_V6, MIN_SIZE, Nonce, Open, OutcomeQuery, ProbeStatus, SPEC_MAX, Token, layouts,
 };
@@ -81,6 +81,22 @@ fn lengths_and_texts_on_the_page_are_those_of_the_codecs() {
         String::from_utf8(text::CALIBRATED.to_vec()).unwrap(),
         String::from_utf8(text::ACKNOWLEDGED.to_vec()).unwrap(),
         String::from_utf8(text::STOPPING.to_vec()).unwrap(),
+    ] {
+        assert!(page.contains(&said), "the page does not say: {said}");
+    }
+}
+
+#[test]
+fn the_limits_on_the_page_are_the_defaults_of_a_server() {
+    let page = page();
+    let with_comma = |number: u64| format!("{},{:03}", number / 1000, number % 1000);
+    let Settings { max_sessions, max_source_sessions, max_idle, source_rate, unverified_rate, .. } =
+        Settings::default();
+    let rate = |rate: Option<u32>| format!("{}/s", with_comma(u64::from(rate.expect("a limit"))));
+    for said in [
+        format!("| {}, {} |", with_comma(max_sessions as u64), with_comma(max_source_sessions as u64)),
+        format!("30 s to {} s |", with_comma(max_idle.as_nanos() as u64 / 1_000_000_000)),
+        format!("| {}, {} |", rate(source_rate), rate(unverified_rate)),
     ] {
         assert!(page.contains(&said), "the page does not say: {said}");
     }
