@@ -6,6 +6,7 @@ mod clock;
 mod control;
 mod host;
 mod kernel_timestamps;
+mod port_scan;
 mod server;
 mod sleep;
 mod socket_errors;
@@ -14,8 +15,9 @@ mod sys;
 
 pub use client::{ClientEngine, Observation, Observer, Outgoing, TxStamps, find_size};
 pub use clock::Clock;
-pub use control::{ControlPlane, Limits, PageState, Publisher};
+pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};
+pub use port_scan::{ScanProtocol, scan_ports};
 pub use server::{Bind, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
 pub use socket_errors::describe as describe_socket_error;

@@ -21,10 +21,18 @@ impl TcpReply {
             Self::Echo => Some(message.to_vec()),
             Self::Arrow => Some([b"echo -> ", message].concat()),
             Self::Ack if message.trim_ascii() == b"exit" => None,
-            Self::Ack => Some(b"Acknowledgement".to_vec()),
-            Self::Words => Some(words(&String::from_utf8_lossy(message)).into_bytes()),
+            Self::Ack => Some(as_a_line(message, b"Acknowledgement".to_vec())),
+            Self::Words => Some(as_a_line(message, words(&String::from_utf8_lossy(message)).into_bytes())),
         }
     }
+}
+
+/// A peer that sends lines is answered with lines.
+fn as_a_line(message: &[u8], mut answer: Vec<u8>) -> Vec<u8> {
+    if message.ends_with(b"\n") {
+        answer.push(b'\n');
+    }
+    answer
 }
 
 fn words(message: &str) -> String {
@@ -52,6 +60,7 @@ mod tests {
         assert_eq!(text(TcpReply::Echo, "hello\n").as_deref(), Some("hello\n"));
         assert_eq!(text(TcpReply::Arrow, "hello").as_deref(), Some("echo -> hello"));
         assert_eq!(text(TcpReply::Ack, "hello").as_deref(), Some("Acknowledgement"));
+        assert_eq!(text(TcpReply::Ack, "hello\n").as_deref(), Some("Acknowledgement\n"));
         assert_eq!(text(TcpReply::Ack, "exit"), None);
         assert_eq!(text(TcpReply::Ack, "exit\r\n"), None);
     }
@@ -61,7 +70,7 @@ mod tests {
         let words =
             |message: &str| String::from_utf8(TcpReply::Words.answer(message.as_bytes()).unwrap()).unwrap();
         assert_eq!(words("the cat the dog"), "the cat dog 15");
-        assert_eq!(words("grüße grüße\n"), "grüße 11");
+        assert_eq!(words("grüße grüße\n"), "grüße 11\n");
         assert_eq!(words(""), "0");
     }
 }

@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::report::compare::MarginPart;
+use crate::room::PortRange;
 
 pub use ping::{Fail, Fragment, Ping, Timer};
-pub use serve::{Impair, Serve, TextFrom};
+pub use serve::{Impair, Serve, TcpKind, TextFrom};
 pub use shared::Destination;
 
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ pub enum Command {
     Ping(Ping),
     /// Find the largest datagram that the path carries without fragments, in each direction
     FindSize(FindSize),
+    /// Show which ports of a host are open
+    Ports(Ports),
     /// Make a key for --key-file of serve and ping
     Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
@@ -78,11 +81,42 @@ pub struct FindSize {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  udpecho ports 192.0.2.7
+  udpecho ports 192.0.2.7 1-1024
+  udpecho ports --json localhost 8080
+
+Asks at most 1024 ports, 32 at once and 200 a second. A port that does not answer within a second, twice, is \
+filtered. Exit codes: 0 at least one port is open; 1 none is; 2 usage or name error.")]
+pub struct Ports {
+    /// Host whose ports to ask
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    /// Ports to ask, as FIRST-LAST or one port
+    #[arg(value_name = "RANGE", default_value = "33000-33119")]
+    pub range: PortRange,
+    /// Ask UDP ports: an open one that does not answer looks like a filter
+    #[arg(long)]
+    pub udp: bool,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Print a JSON object instead of lines; udpecho schema ports describes it
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   udpecho schema > run.schema.json
   udpecho schema events
   udpecho schema size")]
 pub struct Schema {
-    /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json
+    /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json; ports: ports
+    /// --json
     #[arg(value_name = "OUTPUT", default_value = "run")]
     pub which: Which,
 }
@@ -93,6 +127,7 @@ pub enum Which {
     Run,
     Events,
     Size,
+    Ports,
 }
 
 #[derive(Debug, Args)]

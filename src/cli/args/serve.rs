@@ -26,6 +26,15 @@ pub enum TextFrom {
     Any,
 }
 
+/// What `--tcp` answers to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TcpKind {
+    Echo,
+    Arrow,
+    Ack,
+    Words,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +58,10 @@ pub struct Serve {
     /// IPv6 only
     #[arg(help_heading = LISTENING, short = '6')]
     pub ipv6: bool,
+    /// Answer TCP, too, on the same port number: echo each message, arrow (with "echo -> " before it), ack
+    /// (Acknowledgement; exit closes), or words (its distinct words and its length)
+    #[arg(help_heading = LISTENING, long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "echo")]
+    pub tcp: Option<TcpKind>,
     #[command(flatten)]
     pub impair: Impair,
     /// Allow clients to request impairments for their own sessions (ping --impair)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::find_size;
+use super::{find_size, ports};
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
@@ -28,6 +28,7 @@ pub fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Run => crate::record::RUN_SCHEMA,
         Which::Events => crate::record::EVENTS_SCHEMA,
         Which::Size => find_size::SCHEMA,
+        Which::Ports => ports::SCHEMA,
     })
 }
 

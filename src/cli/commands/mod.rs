@@ -5,6 +5,7 @@ pub mod documents;
 pub mod find_size;
 pub mod keygen;
 pub mod ping;
+pub mod ports;
 pub mod profiles;
 pub mod report;
 pub mod serve;

@@ -7,9 +7,11 @@ mod access;
 mod connection;
 mod live_page;
 mod places;
+mod tcp_reply;
 
 pub use live_page::{PageState, Publisher};
 pub use places::Limits;
+pub use tcp_reply::TcpReplyServer;
 
 use std::io;
 use std::net::SocketAddr;

@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
-use crate::cli::args::{Serve, TextFrom};
+use crate::cli::args::{Serve, TcpKind, TextFrom};
 use crate::cli::exit::Exit;
 use crate::cli::impair::injection;
 use crate::cli::key;
 use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::live::ServerModel;
-use crate::net::{Bind, Clock, Control, ServerThreads, Serving, random_bytes};
+use crate::net::{Bind, Clock, Control, ServerThreads, Serving, TcpReplyServer, random_bytes};
 use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
+use crate::room::TcpReply;
 use crate::units::ByteSize;
 use error_log::ErrorLog;
 use views::ServerViews;
@@ -33,6 +34,8 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
     let mut threads = ServerThreads::bind(arguments.threads, bind, serving(arguments), clock, make)
         .map_err(|error| refusal(arguments, &error))?;
+    // It ends when it is dropped.
+    let tcp = tcp(arguments, threads.local_addr()?)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
@@ -42,6 +45,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("listening on {listens}"));
         printer.paragraph(&format!("injects {injects}"));
+        if let Some(tcp) = &tcp {
+            printer.line(format!("answers TCP on port {}, without impairments", tcp.address().port()));
+        }
         if keyed {
             printer.line("answers only clients with the key");
         }
@@ -67,6 +73,19 @@ pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// TCP beside UDP, on the same address and port number.
+fn tcp(arguments: &Serve, address: SocketAddr) -> anyhow::Result<Option<TcpReplyServer>> {
+    let kind = match arguments.tcp {
+        None => return Ok(None),
+        Some(TcpKind::Echo) => TcpReply::Echo,
+        Some(TcpKind::Arrow) => TcpReply::Arrow,
+        Some(TcpKind::Ack) => TcpReply::Ack,
+        Some(TcpKind::Words) => TcpReply::Words,
+    };
+    let server = TcpReplyServer::start(address, kind);
+    server.map(Some).with_context(|| format!("cannot listen on TCP port {}", address.port()))
 }
 
 fn serving(arguments: &Serve) -> Serving {

@@ -1,0 +1,149 @@
+//! Asks ports of a host whether they are open: at most 32 at once and 200 a second, so that no host or
+//! filter takes it for a flood.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::clock::Clock;
+use super::stop_signal::Control;
+use crate::room::{PortRange, PortState};
+use crate::time::{Duration, Instant};
+
+/// How a port is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanProtocol {
+    Tcp,
+    Udp,
+}
+
+const AT_ONCE: usize = 32;
+const PACE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Filtered is said after this many tries.
+const TRIES: u32 = 2;
+
+/// Tells `found` each port as it is known, in no order, until all are or the control asks to stop.
+pub fn scan_ports(
+    host: IpAddr,
+    range: PortRange,
+    protocol: ScanProtocol,
+    control: &Control,
+    mut found: impl FnMut(u16, PortState),
+) -> io::Result<()> {
+    let clock = Clock::start();
+    let queue = Mutex::new(range.ports().zip((0..).map(|n| clock.now() + PACE * n)));
+    let next = || queue.lock().ok()?.next();
+    let (tell, told): (_, Receiver<(u16, io::Result<PortState>)>) = channel();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(range.len()) {
+            let tell = tell.clone();
+            scope.spawn(move || {
+                while let Some((port, due)) = next().filter(|_| !control.stop_asked()) {
+                    wait_until(due, &clock);
+                    let state = ask(SocketAddr::new(host, port), protocol);
+                    if tell.send((port, state)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        for (port, state) in told {
+            found(port, state?);
+        }
+        Ok(())
+    })
+}
+
+fn wait_until(due: Instant, clock: &Clock) {
+    let left = due - clock.now();
+    if left > Duration::ZERO {
+        std::thread::sleep(left.to_std());
+    }
+}
+
+fn ask(address: SocketAddr, protocol: ScanProtocol) -> io::Result<PortState> {
+    for last in [false, true].into_iter().take(TRIES as usize) {
+        let answer = match protocol {
+            ScanProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
+            ScanProtocol::Udp => knock(address),
+        };
+        let error = match answer {
+            Ok(()) => return Ok(PortState::Open),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => return Ok(PortState::Closed),
+            ErrorKind::TimedOut | ErrorKind::WouldBlock if protocol == ScanProtocol::Udp && last => {
+                return Ok(PortState::Silent);
+            }
+            ErrorKind::TimedOut
+            | ErrorKind::WouldBlock
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::PermissionDenied => {}
+            _ => return Err(error),
+        }
+    }
+    Ok(PortState::Filtered)
+}
+
+/// One datagram; an answer or an ICMP error says what is there.
+fn knock(address: SocketAddr) -> io::Result<()> {
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE.to_std()))?;
+    socket.send(b"\n")?;
+    socket.recv(&mut [0; 64]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn states(protocol: ScanProtocol, port: u16) -> Vec<(u16, PortState)> {
+        let range = PortRange::new(port, port).unwrap();
+        let mut states = Vec::new();
+        let host = IpAddr::from([127, 0, 0, 1]);
+        scan_ports(host, range, protocol, &Control::new().unwrap(), |port, state| states.push((port, state)))
+            .unwrap();
+        states
+    }
+
+    #[test]
+    fn a_listener_is_open_and_its_port_closed_when_it_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(states(ScanProtocol::Tcp, port), [(port, PortState::Open)]);
+        drop(listener);
+        assert_eq!(states(ScanProtocol::Tcp, port), [(port, PortState::Closed)]);
+    }
+
+    #[test]
+    fn a_silent_udp_socket_and_a_filter_look_alike() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert_eq!(states(ScanProtocol::Udp, port), [(port, PortState::Silent)]);
+        drop(socket);
+        assert_eq!(states(ScanProtocol::Udp, port), [(port, PortState::Closed)]);
+    }
+
+    #[test]
+    fn a_stop_ends_the_scan_with_what_is_known() {
+        let control = Control::new().unwrap();
+        control.stop();
+        let mut asked = 0;
+        let range = PortRange::new(1, 1_000).unwrap();
+        scan_ports(IpAddr::from([127, 0, 0, 1]), range, ScanProtocol::Tcp, &control, |_, _| asked += 1)
+            .unwrap();
+        assert_eq!(asked, 0);
+    }
+}
