@@ -1,4 +1,4 @@
-//! The two ends of a datagram's way, as one host sees them.
+//! The two endpoints of a datagram, as one host sees them.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,6 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     pub remote: SocketAddr,
-    /// A reply leaves from this address, where the socket can tell.
+    /// A reply leaves from this address, if the socket reports it.
     pub local: Option<IpAddr>,
 }

@@ -1,7 +1,7 @@
-//! Text that others wrote, as a terminal, a log or a page may show it.
+//! Makes text from other sources safe for a terminal, a log or a page.
 //!
-//! A control character can clear a screen or set its title, a change of direction or a character
-//! without width can make a text read as another: they are shown as `\u{1b}`.
+//! A control character can clear a screen or set its title; a change of direction or a zero-width
+//! character can disguise a text. They are shown as `\u{1b}`.
 
 use std::borrow::Cow;
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_is_harmless_stays_as_it_is() {
+    fn harmless_text_stays_unchanged() {
         for text in ["", "delay=uniform:100us..500ms loss=10%", "höst → ∞", "日本", "'a' \"b\" \\", "│█⣿…±"]
         {
             assert!(matches!(printable(text), Cow::Borrowed(shown) if shown == text), "{text}");
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_or_a_reader_not_see_is_escaped() {
+    fn control_direction_and_zero_width_characters_are_escaped() {
         assert_eq!(printable("\x1b]0;title\x07"), "\\u{1b}]0;title\\u{7}");
         let hostile = [
             ("C0, DEL and C1", "\0\t\n\r\x1b\x7f\u{80}\u{9b}\u{9f}"),
@@ -66,10 +66,10 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_end_is_cut() {
+    fn a_long_text_is_cut() {
         let shown = printable(&"é".repeat(1 << 20)).into_owned();
         assert!(shown.ends_with("é…") && shown.chars().count() == LONGEST + 1);
-        // Cut by what is read of it, whatever that becomes.
+        // The limit counts characters before they are escaped.
         assert_eq!(printable(&"\x1b".repeat(5000)).matches("\\u{1b}").count(), LONGEST);
     }
 }

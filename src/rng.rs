@@ -1,8 +1,7 @@
-//! Randomness that is a function: one seed, a named stream for each purpose, a draw for each index.
+//! Random numbers as a function: one seed, a named stream for each purpose, a draw for each index.
 //!
-//! A draw depends on the seed, the name of its stream and its index, on nothing else. So the fate
-//! of a probe is the same whenever it comes and whatever else happens, and turning one model on
-//! does not change what another one draws.
+//! A draw depends only on the seed, the name of its stream and its index. So a packet's treatment does
+//! not depend on when it arrives, and switching one model on does not change the draws of another.
 //!
 //! The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
 //! as 1, 2, 3", SC 2011), whose state is a counter.
@@ -11,10 +10,10 @@ use std::convert::Infallible;
 
 use rand::rand_core::TryRng;
 
-/// What a run's randomness comes from; printed and recorded, so that it can be had again.
+/// Printed and recorded, so that a run can be repeated.
 pub type Seed = u64;
 
-/// One purpose's randomness: `stream.at(k)` is a generator of its own for each index `k`.
+/// The random numbers of one purpose: `stream.at(k)` is a separate generator for each index `k`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     key: [u32; 2],
@@ -46,7 +45,7 @@ impl Stream {
     }
 }
 
-/// The generator of one index: as many draws as a distribution asks for.
+/// The generator of one index, for distributions that need several draws.
 #[derive(Clone, Debug)]
 pub struct Draws {
     key: [u32; 2],

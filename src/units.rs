@@ -1,7 +1,7 @@
-//! Quantities as people write them, parsed once and valid ever after.
+//! Quantities as people write them, parsed once and then always valid.
 //!
-//! Each type has a fallible constructor, a `FromStr` and a `Display` that it reads back.
-//! An error says what is wrong with the text and shows one that is right.
+//! Each type has a fallible constructor, a `FromStr`, and a `Display` that it reads back. An error says
+//! what is wrong with the text and shows a valid one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Duration;
 
-/// Why a text is no such quantity, and an example that is.
+/// Why a text is not valid, and a valid example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}; for example {example}")]
 pub struct UnitError {
@@ -24,7 +24,7 @@ impl UnitError {
     }
 }
 
-/// A share between nothing and all: `10%` or `0.1`.
+/// A share between 0 and 1: `10%` or `0.1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Probability(f64);
@@ -38,7 +38,7 @@ impl Probability {
         if (0.0..=1.0).contains(&share) {
             Ok(Self(share))
         } else {
-            Err(UnitError::new("a share lies between 0 and 1 (0% and 100%)", Self::EXAMPLE))
+            Err(UnitError::new("must be between 0 and 1 (0% and 100%)", Self::EXAMPLE))
         }
     }
 
@@ -74,12 +74,12 @@ impl FromStr for Probability {
 
 impl fmt::Display for Probability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nine digits hide the binary noise of a product by 100 and keep what anybody would type.
+        // Nine digits hide the binary noise of a product by 100 and keep every typed digit.
         write!(f, "{}%", (self.0 * 1e11).round() / 1e9)
     }
 }
 
-/// A time between two events, longer than nothing: a bare number is seconds, also `20us`, `2m`.
+/// A duration above zero: a bare number is seconds, also `20us`, `2m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(Duration);
 
@@ -90,7 +90,7 @@ impl Interval {
         if length > Duration::ZERO {
             Ok(Self(length))
         } else {
-            Err(UnitError::new("it must be longer than zero", Self::EXAMPLE))
+            Err(UnitError::new("must be longer than zero", Self::EXAMPLE))
         }
     }
 
@@ -132,7 +132,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
             Some((_, scale)) => *scale,
             None => {
                 return Err(UnitError::new(
-                    format!("'{unit}' is no unit of time (ns, us, ms, s, m, h, d)"),
+                    format!("unknown unit of time '{unit}' (ns, us, ms, s, m, h, d)"),
                     EXAMPLE,
                 ));
             }
@@ -141,7 +141,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let nanos = decimal(number, EXAMPLE)? * scale as f64;
     // A century; beyond it sums of instants would saturate.
     if nanos > 3.2e18 {
-        return Err(UnitError::new("it is longer than a century", EXAMPLE));
+        return Err(UnitError::new("must be at most a century", EXAMPLE));
     }
     Ok(Duration::from_nanos(nanos.round() as i64))
 }
@@ -167,7 +167,7 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = split_unit(text);
         let scale = scale_of(unit.strip_suffix('B').unwrap_or(unit)).ok_or_else(|| {
-            UnitError::new(format!("'{unit}' is no unit of size (k, Ki, M, Mi, G, Gi)"), Self::EXAMPLE)
+            UnitError::new(format!("unknown unit of size '{unit}' (k, Ki, M, Mi, G, Gi)"), Self::EXAMPLE)
         })?;
         Ok(Self(whole(decimal(number, Self::EXAMPLE)? * scale, "bytes", Self::EXAMPLE)?))
     }
@@ -188,7 +188,7 @@ impl BitRate {
 
     pub fn new(bits_per_second: u64) -> Result<Self, UnitError> {
         if bits_per_second == 0 {
-            return Err(UnitError::new("a rate is more than zero", Self::EXAMPLE));
+            return Err(UnitError::new("must be more than zero", Self::EXAMPLE));
         }
         Ok(Self(bits_per_second))
     }
@@ -197,7 +197,7 @@ impl BitRate {
         self.0
     }
 
-    /// How long the wire is busy with so many bytes.
+    /// The transmission time of this many bytes.
     pub fn time_for(self, bytes: u64) -> Duration {
         let nanos = u128::from(bytes) * 8 * 1_000_000_000 / u128::from(self.0);
         Duration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
@@ -211,7 +211,7 @@ impl FromStr for BitRate {
         let bits = unit.strip_suffix("/s").or(unit.strip_suffix("ps")).unwrap_or(unit);
         let prefix = bits.strip_suffix("bit").or(bits.strip_suffix('b')).unwrap_or(bits);
         let scale = scale_of(prefix).ok_or_else(|| {
-            UnitError::new(format!("'{unit}' is no unit of rate (kbit, Mbit, Gbit)"), Self::EXAMPLE)
+            UnitError::new(format!("unknown unit of rate '{unit}' (kbit, Mbit, Gbit)"), Self::EXAMPLE)
         })?;
         Self::new(whole(decimal(number, Self::EXAMPLE)? * scale, "bits", Self::EXAMPLE)?)
     }
@@ -240,10 +240,12 @@ fn split_unit(text: &str) -> (&str, &str) {
 
 fn decimal(number: &str, example: &'static str) -> Result<f64, UnitError> {
     match number.parse::<f64>() {
-        Ok(value) if !value.is_finite() => Err(UnitError::new("it is no finite number", example)),
-        Ok(value) if value < 0.0 || number.starts_with('-') => Err(UnitError::new("it is negative", example)),
+        Ok(value) if !value.is_finite() => Err(UnitError::new("must be a finite number", example)),
+        Ok(value) if value < 0.0 || number.starts_with('-') => {
+            Err(UnitError::new("must not be negative", example))
+        }
         Ok(value) => Ok(value),
-        Err(_) => Err(UnitError::new("it is not a number", example)),
+        Err(_) => Err(UnitError::new("not a number", example)),
     }
 }
 
@@ -262,10 +264,10 @@ fn scale_of(prefix: &str) -> Option<f64> {
 
 fn whole(value: f64, what: &str, example: &'static str) -> Result<u64, UnitError> {
     if value.fract() != 0.0 {
-        return Err(UnitError::new(format!("it is no whole number of {what}"), example));
+        return Err(UnitError::new(format!("must be a whole number of {what}"), example));
     }
     if value > 1e18 {
-        return Err(UnitError::new("it is too large", example));
+        return Err(UnitError::new("too large", example));
     }
     Ok(value as u64)
 }
@@ -290,16 +292,19 @@ mod tests {
     }
 
     #[test]
-    fn bad_durations_say_why_and_show_a_good_one() {
+    fn an_error_says_why_and_shows_a_valid_duration() {
         for (text, why) in [
-            ("-1", "it is negative; for example 0.5 or 500ms"),
-            ("-0", "it is negative; for example 0.5 or 500ms"),
-            ("nan", "it is no finite number; for example 0.5 or 500ms"),
-            ("inf", "it is no finite number; for example 0.5 or 500ms"),
-            ("soon", "it is not a number; for example 0.5 or 500ms"),
-            ("", "it is not a number; for example 0.5 or 500ms"),
-            ("5 parsecs", "'parsecs' is no unit of time (ns, us, ms, s, m, h, d); for example 0.5 or 500ms"),
-            ("200000d", "it is longer than a century; for example 0.5 or 500ms"),
+            ("-1", "must not be negative; for example 0.5 or 500ms"),
+            ("-0", "must not be negative; for example 0.5 or 500ms"),
+            ("nan", "must be a finite number; for example 0.5 or 500ms"),
+            ("inf", "must be a finite number; for example 0.5 or 500ms"),
+            ("soon", "not a number; for example 0.5 or 500ms"),
+            ("", "not a number; for example 0.5 or 500ms"),
+            (
+                "5 parsecs",
+                "unknown unit of time 'parsecs' (ns, us, ms, s, m, h, d); for example 0.5 or 500ms",
+            ),
+            ("200000d", "must be at most a century; for example 0.5 or 500ms"),
         ] {
             assert_eq!(parse_duration(text).unwrap_err().to_string(), why, "{text}");
         }

@@ -1,4 +1,4 @@
-//! What is to be injected, said on the command line.
+//! Impairments on the command line.
 
 mod common;
 
@@ -18,10 +18,10 @@ fn a_bad_impairment_is_named_in_one_line_and_shows_a_good_one() {
         (&["--delay", "soon"][..], "'soon' for '--delay': "),
         (&["--delay", "uniform:5ms"], "uniform:0.1ms..500ms"),
         (&["--loss", "120%"], "'120%' for '--loss': "),
-        (&["--loss", "gilbert:p=2"], "p: a share lies between 0 and 1"),
+        (&["--loss", "gilbert:p=2"], "p: must be between 0 and 1"),
         (&["--rate", "fast"], "'fast' for '--rate': "),
         (&["--direction", "sideways"], "'sideways' for '--direction': "),
-        (&["--profile", "modem"], "'modem' is no profile (classic, clean, wifi,"),
+        (&["--profile", "modem"], "unknown profile 'modem' (classic, clean, wifi,"),
         (&["--delay", "empirical:/nowhere/delays"], "/nowhere/delays"),
         (&["--scenario", "/nowhere/scenario.toml"], "cannot read /nowhere/scenario.toml"),
         (&["--scenario", "Cargo.toml"], "Cargo.toml is no scenario"),

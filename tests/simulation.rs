@@ -1,4 +1,4 @@
-//! Whole runs in virtual time, held against what the simulated network really did.
+//! Whole runs in virtual time, compared with the ground truth of the simulated network.
 
 mod common;
 
@@ -13,7 +13,7 @@ use udpecho::wire::auth::Key;
 
 use common::{clean, decay, interval, resolved, server_info, settings};
 
-/// What a client must conclude about a probe, from what really happened to it.
+/// The conclusion that a client must reach about a probe, from the ground truth.
 fn expected(
     truth: &ProbeTruth,
     deadline: Duration,

@@ -3,7 +3,7 @@
 use super::rounding::Share;
 use crate::rng::Stream;
 
-/// Which byte arrives changed, if one does.
+/// The byte that arrives changed, if any.
 pub(super) fn corrupted(share: Share, stream: &Stream, seq: u64) -> Option<u32> {
     if share == Share::ZERO {
         return None;
@@ -12,7 +12,7 @@ pub(super) fn corrupted(share: Share, stream: &Stream, seq: u64) -> Option<u32> 
     share.takes(draws.unit()).then(|| (draws.unit() * f64::from(u32::MAX)) as u32)
 }
 
-/// Flips one bit of the byte, counted modulo the payload's length; the same again undoes it.
+/// Flips one bit of the byte at this index modulo the payload's length. Twice restores it.
 pub(super) fn flip(payload: &mut [u8], byte: u32) {
     let at = (byte as usize).checked_rem(payload.len());
     if let Some(byte_there) = at.and_then(|at| payload.get_mut(at)) {
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_that_was_asked_for_is_hit_and_every_byte_alike() {
+    fn the_configured_share_is_corrupted_and_each_byte_equally_often() {
         let share: Share = "20%".parse().unwrap();
         let hits = goodness_of_fit::draws(100_000, |stream, seq| {
             corrupted(share, stream, seq).map_or(f64::NAN, |byte| f64::from(byte % 100))

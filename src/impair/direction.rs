@@ -1,4 +1,4 @@
-//! The two ways between client and server, and which of them an impairment is on.
+//! The directions between client and server, and those in which a session is impaired.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::SpecError;
 
-/// One of the two ways between client and server.
+/// Up is client to server, down is server to client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -24,8 +24,8 @@ impl Direction {
     }
 }
 
-/// Where an impairment is at work. On both ways each has draws, a bottleneck and an order of its
-/// own: the holds add up, and what is lost on the way up meets nothing on the way down.
+/// The directions in which an impairment applies. Each has its own draws, bottleneck and order; the
+/// holds add up, and a probe lost up never reaches the down link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ways {
     Up,
@@ -55,7 +55,7 @@ impl FromStr for Ways {
             "down" => Ok(Self::Down),
             "both" => Ok(Self::Both),
             text => {
-                Err(SpecError::new(format!("'{text}' is none of up, down, both"), "up").within("direction"))
+                Err(SpecError::new(format!("'{text}' is not up, down or both"), "up").within("direction"))
             }
         }
     }

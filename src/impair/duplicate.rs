@@ -1,9 +1,9 @@
-//! Duplication: a share of the probes is answered twice.
+//! Duplication: a share of the packets leaves twice.
 
 use super::rounding::Share;
 use crate::rng::Stream;
 
-/// How many replies leave beyond the first.
+/// Copies that leave beyond the first.
 pub(super) fn extra_copies(share: Share, stream: &Stream, seq: u64) -> u8 {
     u8::from(share != Share::ZERO && share.takes(stream.unit(seq)))
 }
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_that_was_asked_for_is_answered_twice() {
+    fn the_configured_share_leaves_twice() {
         let share: Share = "3%".parse().unwrap();
         let copies =
             goodness_of_fit::draws(100_000, |stream, seq| f64::from(extra_copies(share, stream, seq)));

@@ -1,5 +1,4 @@
-//! What the tests of the models share: draws at a fixed seed, and tests of fit whose critical
-//! values are cited.
+//! For tests of the models: draws at a fixed seed, and tests of fit with cited critical values.
 
 use crate::rng::Stream;
 
@@ -29,7 +28,7 @@ pub(super) fn variance(sample: &[f64], expected: f64, kurtosis: f64) {
     assert!((variance - expected).abs() < bound, "variance {variance}, expected {expected} ± {bound}");
 }
 
-/// So many of so many lie within the 99.9 % interval of this share.
+/// The count lies within the 99.9 % interval of this share of n.
 pub(super) fn share(count: f64, n: f64, expected: f64) {
     let bound = CRITICAL_DEVIATIONS * (expected * (1.0 - expected) / n).sqrt();
     let share = count / n;

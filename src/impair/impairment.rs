@@ -1,7 +1,7 @@
-//! What is to happen to the probes of a session, and the line that says it.
+//! An impairment, and the line that specifies it.
 //!
-//! The line is a list of words, `delay=uniform:100us..500ms loss=10%`, at most 240 bytes long
-//! whatever is asked for: it travels to the client. What it prints, it reads.
+//! The line is a list of words, `delay=uniform:100us..500ms loss=10%`, of at most 240 bytes, since
+//! the wire carries it. An impairment reads back what it prints.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,13 +13,13 @@ use super::profile::Profile;
 use super::rate::RateLimit;
 use super::reorder::Reorder;
 use super::rounding::Share;
-use super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole};
+use super::spec::{Fields, Fingerprint, ReadFile, SpecError, WholeNumber};
 use crate::time::Duration;
 use crate::units::{UnitError, parse_duration};
 
 const EXAMPLE: &str = "delay=uniform:0.1ms..500ms loss=10%";
 
-/// What is to happen to the probes of a session, as somebody asked for it.
+/// The models to apply, and the directions in which a session applies them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Impairment {
     pub delay: Delay,
@@ -29,11 +29,11 @@ pub struct Impairment {
     pub reorder: Reorder,
     pub rate: Option<RateLimit>,
     pub direction: Ways,
-    /// Set where all this changes over time and a server tells so: the rest then says nothing.
+    /// Set in the notice of a server whose impairment changes over time; the rest is then empty.
     pub scenario: Option<ScenarioNotice>,
 }
 
-/// What a client is told of a scenario.
+/// A server's description of its scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScenarioNotice {
     pub(super) steps: u64,
@@ -42,7 +42,7 @@ pub struct ScenarioNotice {
 }
 
 impl Impairment {
-    /// The longest line, as the wire has room for it.
+    /// The longest line that the wire carries.
     pub const MAX_LINE: usize = 240;
 
     pub(super) const CLEAN: Self = Self {
@@ -72,12 +72,12 @@ impl Impairment {
         Self::CLEAN
     }
 
-    /// Whether nothing happens to any probe.
+    /// Whether it has no effect.
     pub fn is_clean(&self) -> bool {
         Self { direction: Ways::Down, ..self.clone() } == Self::CLEAN
     }
 
-    /// The longest hold that there can be; a client waits so long for a late reply.
+    /// The longest possible hold; a client waits this long for a late reply.
     pub fn longest_hold(&self) -> Duration {
         if let Some(scenario) = self.scenario {
             return scenario.longest;
@@ -86,7 +86,7 @@ impl Impairment {
         (self.delay.longest() + self.reorder.longest() + rate) * self.direction.count()
     }
 
-    /// Sets one part by its key, as the command line and a scenario name it.
+    /// Sets one part by its key in the command line or a scenario.
     pub fn set(&mut self, key: &str, value: &str, files: ReadFile<'_>) -> Result<(), SpecError> {
         match key {
             "delay" => self.delay = Delay::from_spec(value, files)?,
@@ -96,16 +96,15 @@ impl Impairment {
         Ok(())
     }
 
-    /// The line as somebody types it, which may begin with a profile (`wifi loss=5%`) and name
-    /// files.
+    /// Reads a typed line, which may begin with a profile (`wifi loss=5%`) and name files.
     pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
         Self::read(text, |impairment, key, value| impairment.set(key, value, files))
     }
 
-    /// Fails where a part is only described, as the wire carries it, so that nobody can do it.
+    /// Fails if a part is only described, as the wire carries it.
     pub fn runnable(&self) -> Result<(), SpecError> {
         let missing =
-            |key| SpecError::new("it is only described; its data is elsewhere", EXAMPLE).within(key);
+            |key| SpecError::new("only a description is here, without its data", EXAMPLE).within(key);
         if self.delay.is_described_only() {
             return Err(missing("delay"));
         }
@@ -124,14 +123,14 @@ impl Impairment {
         for (at, word) in text.split_whitespace().enumerate() {
             match word.split_once('=') {
                 Some((key, _)) if seen.contains(&key) => {
-                    return Err(SpecError::new("it is given twice", EXAMPLE).within(key));
+                    return Err(SpecError::new("given twice", EXAMPLE).within(key));
                 }
                 Some((key, value)) => {
                     set(&mut impairment, key, value)?;
                     seen.push(key);
                 }
                 None if at == 0 => impairment = Self::of_profile(Profile::named(word)?),
-                None => return Err(SpecError::new(format!("'{word}' is no key=value"), EXAMPLE)),
+                None => return Err(SpecError::new(format!("'{word}' is not key=value"), EXAMPLE)),
             }
         }
         Ok(impairment)
@@ -147,7 +146,7 @@ impl Impairment {
             "direction" => self.direction = value.parse()?,
             key => {
                 const KEYS: &str = "delay, loss, duplicate, corrupt, reorder, rate, direction";
-                return Err(SpecError::new(format!("'{key}' is no impairment ({KEYS})"), EXAMPLE));
+                return Err(SpecError::new(format!("unknown impairment '{key}' ({KEYS})"), EXAMPLE));
             }
         }
         Ok(())
@@ -170,7 +169,7 @@ fn share(key: &str, value: &str) -> Result<Share, SpecError> {
     value.parse().map_err(|problem| SpecError::from(problem).within(key))
 }
 
-/// As the wire carries it: without files.
+/// Reads the wire's form: without files.
 impl FromStr for Impairment {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
@@ -214,7 +213,7 @@ impl FromStr for ScenarioNotice {
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let read = || {
             let mut fields = Fields::read(text, "steps=2,id=1a2b3c4d,longest=500ms")?;
-            let Whole(steps) = fields.need("steps")?;
+            let WholeNumber(steps) = fields.need("steps")?;
             let fingerprint = fields.need("id")?;
             let longest = fields.need::<Longest>("longest")?.0;
             fields.finish()?;
@@ -308,7 +307,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_fits_and_reads_back(impairment in impairment()) {
+        fn every_line_fits_and_reads_back(impairment in impairment()) {
             let line = impairment.to_string();
             prop_assert!(line.len() <= Impairment::MAX_LINE, "{} bytes: {}", line.len(), line);
             prop_assert_eq!(line.parse::<Impairment>().unwrap(), impairment, "{}", line);
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_hold_counts_all_that_holds() {
+    fn the_longest_hold_counts_every_model() {
         let longest = |line: &str| line.parse::<Impairment>().unwrap().longest_hold().as_millis_f64();
         assert_eq!(longest("clean"), 0.0);
         assert_eq!(longest("delay=constant:20ms direction=both"), 40.0);
@@ -407,19 +406,19 @@ mod tests {
         for (line, error) in [
             (
                 "delay",
-                "profile: 'delay' is no profile (classic, clean, wifi, lte, satellite, \
+                "profile: unknown profile 'delay' (classic, clean, wifi, lte, satellite, \
                  dsl-bloated, lossy); for example wifi",
             ),
-            ("loss=10% wifi", "'wifi' is no key=value; for example delay=uniform:0.1ms..500ms loss=10%"),
-            ("loss=10% loss=5%", "loss: it is given twice; for example delay=uniform:0.1ms..500ms loss=10%"),
+            ("loss=10% wifi", "'wifi' is not key=value; for example delay=uniform:0.1ms..500ms loss=10%"),
+            ("loss=10% loss=5%", "loss: given twice; for example delay=uniform:0.1ms..500ms loss=10%"),
             (
                 "lag=1s",
-                "'lag' is no impairment (delay, loss, duplicate, corrupt, reorder, rate, \
+                "unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, \
                  direction); for example delay=uniform:0.1ms..500ms loss=10%",
             ),
-            ("duplicate=2", "duplicate: a share lies between 0 and 1 (0% and 100%); for example 10% or 0.1"),
-            ("direction=left", "direction: 'left' is none of up, down, both; for example up"),
-            ("loss=gilbert:p=x,r=1%", "loss: p: it is not a number; for example 10% or 0.1"),
+            ("duplicate=2", "duplicate: must be between 0 and 1 (0% and 100%); for example 10% or 0.1"),
+            ("direction=left", "direction: 'left' is not up, down or both; for example up"),
+            ("loss=gilbert:p=x,r=1%", "loss: p: not a number; for example 10% or 0.1"),
             ("scenario=steps=2", "scenario: id= is missing; for example steps=2,id=1a2b3c4d,longest=500ms"),
         ] {
             assert_eq!(line.parse::<Impairment>().unwrap_err().to_string(), error);
@@ -427,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_described_does_not_run() {
+    fn a_described_impairment_does_not_run() {
         for line in [
             "delay=empirical:n=5,id=0000002a,max=7ms",
             "loss=trace:n=5,lost=1,id=0000002a",

@@ -1,10 +1,9 @@
-//! What happens to a packet on purpose: pure models, the links that apply them, the queue of
-//! what is held. Deterministic; no clock, no sockets, no files: time, randomness and the reading of
-//! files are arguments.
+//! Impairments: pure models, the links that apply them, the queue of held packets. Deterministic:
+//! no clock, sockets or files; time, seeds and a reader of files are arguments.
 //!
-//! A probe's fate is a function of the seed and the probe's sequence number; only the bottleneck of
-//! a limited rate and a delay that keeps order look at the traffic before it. One file a model: a
-//! new one is a file here and a line in the specification that `Impairment` reads.
+//! A packet's treatment is a function of the seed and the packet's number; only the bottleneck of a
+//! limited rate and a delay that keeps order depend on the traffic before it. Each model has a file:
+//! a new one is a file here and an arm where `Impairment` reads its specification.
 
 mod corrupt;
 mod delay;

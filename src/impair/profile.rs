@@ -1,4 +1,4 @@
-//! Impairments by name, with their numbers and where these come from.
+//! Named impairments, with the source of their numbers.
 
 use super::spec::SpecError;
 
@@ -29,26 +29,25 @@ const PROFILES: [Profile; 7] = [
     Profile {
         name: "lte",
         spec: "delay=normal:35ms±8ms,ordered loss=gilbert:p=0.05%,r=25% direction=both",
-        about: "a mobile network of the fourth generation, 70 ms there and back: round numbers, assumed and not \
-                measured; empirical: emulates a network that you measured",
+        about: "a 4G mobile network with an RTT of 70 ms: round numbers, assumed and not measured; empirical: emulates a network that you measured",
     },
     Profile {
         name: "satellite",
         spec: "delay=normal:300ms±10ms,ordered loss=0.25% direction=both",
-        about: "a geostationary satellite: light alone takes 477 ms there and back, paths in use about 600 ms \
+        about: "a geostationary satellite: light alone needs an RTT of 477 ms, real paths have about 600 ms \
                 (Huston, APNIC, May 2022); jitter and loss are assumed",
     },
     Profile {
         name: "dsl-bloated",
         spec: "delay=constant:30ms rate=1Mbit,queue=256000 direction=up",
         about: "an uplink behind a buffer that holds 2 s of traffic (Gettys, Nichols: Bufferbloat, CACM 55(1), \
-                2012, describes the ill; these numbers are assumed): probes alone meet 30 ms, load fills it",
+                2012, describes the problem; these numbers are assumed): probes alone meet 30 ms, load fills it",
     },
     Profile {
         name: "lossy",
         spec: "delay=uniform:10ms..100ms loss=gilbert:p=3%,r=27% duplicate=1% corrupt=0.1% reorder=2%,by=50ms",
-        about: "a bit of everything, to try software against: 10 % lost in bursts of 3.7 on average; chosen, \
-                not measured",
+        about: "a bit of every impairment, for testing software: 10 % lost in bursts of 3.7 on average; \
+                chosen, not measured",
     },
 ];
 
@@ -66,7 +65,7 @@ impl Profile {
     pub fn named(name: &str) -> Result<&'static Self, SpecError> {
         profiles().iter().find(|profile| profile.name == name).ok_or_else(|| {
             let names: Vec<&str> = profiles().iter().map(|profile| profile.name).collect();
-            let why = format!("'{name}' is no profile ({})", names.join(", "));
+            let why = format!("unknown profile '{name}' ({})", names.join(", "));
             SpecError::new(why, "wifi").within("profile")
         })
     }
@@ -77,10 +76,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_name_lists_the_known_ones() {
+    fn an_unknown_profile_lists_the_known_ones() {
         assert_eq!(
             Profile::named("modem").unwrap_err().to_string(),
-            "profile: 'modem' is no profile (classic, clean, wifi, lte, satellite, dsl-bloated, lossy); \
+            "profile: unknown profile 'modem' (classic, clean, wifi, lte, satellite, dsl-bloated, lossy); \
              for example wifi"
         );
     }

@@ -32,15 +32,15 @@ impl RateLimit {
 
     pub fn new(rate: BitRate, queue: ByteSize) -> Result<Self, UnitError> {
         if rate.get() > Self::MAX_RATE {
-            return Err(UnitError::new("the rate reaches 100 Gbit", EXAMPLE));
+            return Err(UnitError::new("must be below 100 Gbit", EXAMPLE));
         }
         if queue.get() > Self::MAX_QUEUE {
-            return Err(UnitError::new("the queue reaches 1 GB", EXAMPLE));
+            return Err(UnitError::new("the queue must be below 1 GB", EXAMPLE));
         }
         let limit = Self { rate, queue };
         if limit.longest() > MAX_DELAY {
             return Err(UnitError::new(
-                format!("the queue takes {} to empty, an hour at most is allowed", limit.longest()),
+                format!("the queue takes {} to empty, at most an hour is allowed", limit.longest()),
                 EXAMPLE,
             ));
         }
@@ -152,13 +152,13 @@ mod tests {
             assert_eq!(limit(printed), limit(typed));
         }
         for (text, error) in [
-            ("fast", "rate: it is not a number; for example 10Mbit"),
-            ("1Mbit,queue=x", "rate: queue: it is not a number; for example 512, 1k or 1Ki"),
+            ("fast", "rate: not a number; for example 10Mbit"),
+            ("1Mbit,queue=x", "rate: queue: not a number; for example 512, 1k or 1Ki"),
             (
                 "1kbit,queue=1M",
-                "rate: the queue takes 8000s to empty, an hour at most is allowed; for example 2Mbit,queue=64k",
+                "rate: the queue takes 8000s to empty, at most an hour is allowed; for example 2Mbit,queue=64k",
             ),
-            ("100Gbit", "rate: the rate reaches 100 Gbit; for example 2Mbit,queue=64k"),
+            ("100Gbit", "rate: must be below 100 Gbit; for example 2Mbit,queue=64k"),
         ] {
             assert_eq!(text.parse::<RateLimit>().unwrap_err().to_string(), error);
         }

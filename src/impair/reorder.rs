@@ -1,4 +1,4 @@
-//! Reordering: a share of the replies is held back for longer, so that later ones overtake them.
+//! Reordering: a share of the packets is held longer, so that later ones overtake them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use crate::units::UnitError;
 
 const EXAMPLE: &str = "1%,by=10ms";
 
-/// Held back beyond every other delay, and past the rule that keeps an ordered delay in order.
+/// Comes on top of every other delay; an `ordered` delay does not wait for a reordered packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reorder {
     share: Share,
@@ -26,7 +26,7 @@ impl Reorder {
             return Ok(Self::NONE);
         }
         if by == Duration::ZERO {
-            return Err(UnitError::new("held back by nothing, nothing is reordered", EXAMPLE));
+            return Err(UnitError::new("by= must be more than zero", EXAMPLE));
         }
         Ok(Self { share, by: Length::new(by)?.get() })
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_that_was_asked_for_is_held_back() {
+    fn the_configured_share_is_held_back() {
         let reorder: Reorder = "5%,by=10ms".parse().unwrap();
         let held =
             goodness_of_fit::draws(100_000, |stream, seq| reorder.held_back(stream, seq).as_millis_f64());
@@ -94,9 +94,9 @@ mod tests {
             assert_eq!(printed.parse::<Reorder>().unwrap(), reorder);
         }
         for (text, error) in [
-            ("1%,by=0", "reorder: held back by nothing, nothing is reordered; for example 1%,by=10ms"),
+            ("1%,by=0", "reorder: by= must be more than zero; for example 1%,by=10ms"),
             ("1%,for=1ms", "reorder: for= is unknown or given twice; for example 1%,by=10ms"),
-            ("by=1ms", "reorder: it is not a number; for example 10% or 0.1"),
+            ("by=1ms", "reorder: not a number; for example 10% or 0.1"),
         ] {
             assert_eq!(text.parse::<Reorder>().unwrap_err().to_string(), error);
         }

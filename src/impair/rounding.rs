@@ -1,5 +1,5 @@
-//! Quantities of bounded precision, so that a specification's line has a bounded length and is
-//! read back as exactly what was printed.
+//! Quantities of bounded precision, so that a specification's line has a bounded length and reads
+//! back exactly.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::time::Duration;
 use crate::units::{Probability, UnitError, parse_duration};
 
-/// No reply is held longer by one delay; what is drawn beyond is clamped to it.
+/// The longest delay of one model; longer draws are clamped.
 pub const MAX_DELAY: Duration = Duration::from_secs(3600);
 
 /// A share in steps of one in ten million (0.00001 %).
@@ -50,7 +50,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// A length of time of at most an hour, kept to six digits.
+/// A duration of at most an hour, rounded to six digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Length(Duration);
 
@@ -59,10 +59,10 @@ impl Length {
 
     pub(super) fn new(length: Duration) -> Result<Self, UnitError> {
         if length.is_negative() {
-            return Err(UnitError::new("it is negative", Self::EXAMPLE));
+            return Err(UnitError::new("must not be negative", Self::EXAMPLE));
         }
         if length > MAX_DELAY {
-            return Err(UnitError::new("it is longer than an hour", Self::EXAMPLE));
+            return Err(UnitError::new("must be at most an hour", Self::EXAMPLE));
         }
         let step = 10_i64.pow((length.as_nanos().max(1).ilog10()).saturating_sub(5));
         Ok(Self(Duration::from_nanos((length.as_nanos() + step / 2) / step * step)))

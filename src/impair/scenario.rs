@@ -1,7 +1,7 @@
-//! An impairment that changes over time: steps, each for so long, once or over and over.
+//! An impairment that changes over time: timed steps, run once or repeated.
 //!
-//! Time counts from the start of the server, so that all its clients see the same step; within a
-//! step a probe's fate stays a function of the seed and its number.
+//! Time counts from the start of the server, so all its clients are in the same step; within a step
+//! a probe's treatment is a function of the seed and its number.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::spec::{Fingerprint, ReadFile, SpecError};
 use crate::time::Duration;
 use crate::units::{Interval, UnitError};
 
-/// One part of a scenario.
+/// One step of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub lasts: Interval,
@@ -25,22 +25,22 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     steps: Arc<[Step]>,
-    /// Whether the first step follows the last; else the last one stays.
+    /// The first step follows the last; else the last one stays.
     repeat: bool,
 }
 
-/// Why a file is no scenario.
+/// Why a file is not a valid scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     #[error("line {line}: {why}")]
     Toml { line: usize, why: String },
     #[error("step {number}: {source}")]
     Step { number: usize, source: SpecError },
-    #[error("it has no [[step]]")]
+    #[error("no [[step]]")]
     Empty,
 }
 
-/// In one line, without the part of the file that it is about.
+/// In one line, without the quoted part of the file.
 fn not_toml(text: &str, error: &toml::de::Error) -> ScenarioError {
     let before = error.span().map_or(0, |span| span.start.min(text.len()));
     let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -55,7 +55,7 @@ impl Scenario {
         Ok(Self { steps: steps.into(), repeat })
     }
 
-    /// Reads a file such as `contrib/scenario.toml`, which says what may stand in it.
+    /// Reads a file such as `contrib/scenario.toml`, which documents the format.
     pub fn from_toml(text: &str, files: ReadFile<'_>) -> Result<Self, ScenarioError> {
         let script: Script = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
         let read = |(at, step): (usize, ScriptStep)| {
@@ -73,7 +73,7 @@ impl Scenario {
         self.repeat
     }
 
-    /// What is on at this time since the start, and from when until when it is.
+    /// The impairment at this time since the start, and the span of its step.
     pub fn at(&self, elapsed: Duration) -> (Span, &Arc<Impairment>) {
         let whole: Duration = self.steps.iter().map(|step| step.lasts.get()).sum();
         let rounds = if self.repeat { (elapsed.as_nanos() / whole.as_nanos()).max(0) } else { 0 };
@@ -92,7 +92,7 @@ impl Scenario {
         self.steps.iter().map(|step| step.impairment.longest_hold()).max().unwrap_or_default()
     }
 
-    /// What a client is told: that it changes, and how long a hold may be.
+    /// For clients: that the impairment changes, and the longest hold.
     pub fn notice(&self) -> Impairment {
         let notice = ScenarioNotice {
             steps: self.steps.len() as u64,
@@ -114,7 +114,7 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// A stretch of time since the start.
+/// A span of time since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub from: Duration,
@@ -143,7 +143,7 @@ struct ScriptStep {
     lasts: String,
     #[serde(default = "clean")]
     profile: String,
-    /// The keys of an impairment, each of which replaces that of the profile.
+    /// The keys of an impairment; each replaces that of the profile.
     #[serde(flatten)]
     parts: BTreeMap<String, String>,
 }
@@ -245,23 +245,20 @@ mod tests {
     #[test]
     fn an_error_names_the_step() {
         for (text, error) in [
-            ("", "it has no [[step]]"),
+            ("", "no [[step]]"),
             (
                 "[[step]]\nfor = '1s'\n[[step]]\nfor = '0'\n",
-                "step 2: for: it must be longer than zero; for example 0.5 or 500ms",
+                "step 2: for: must be longer than zero; for example 0.5 or 500ms",
             ),
-            (
-                "[[step]]\nfor = '1s'\nloss = 'ten'\n",
-                "step 1: loss: it is not a number; for example 10% or 0.1",
-            ),
+            ("[[step]]\nfor = '1s'\nloss = 'ten'\n", "step 1: loss: not a number; for example 10% or 0.1"),
             (
                 "[[step]]\nfor = '1s'\nprofile = 'x'\n",
-                "step 1: profile: 'x' is no profile (classic, clean, wifi, lte, satellite, \
+                "step 1: profile: unknown profile 'x' (classic, clean, wifi, lte, satellite, \
                  dsl-bloated, lossy); for example wifi",
             ),
             (
                 "[[step]]\nfor = '1s'\nlag = '1s'\n",
-                "step 1: 'lag' is no impairment (delay, loss, duplicate, corrupt, reorder, rate, \
+                "step 1: unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, \
                  direction); for example delay=uniform:0.1ms..500ms loss=10%",
             ),
         ] {

@@ -1,15 +1,15 @@
-//! What the specifications of all models share: errors that name the key, lists of `key=value`,
-//! fingerprints of what is too long to say.
+//! Shared by all specifications: errors that name the key, lists of `key=value`, fingerprints of data
+//! too long for a line.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::units::UnitError;
 
-/// How a file named in a specification is read; the models themselves know no files.
+/// Reads a file named in a specification; the models do not access files.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> std::io::Result<String>;
 
-/// Which part of a specification is wrong, why, and an example of a good one.
+/// The part of a specification that is wrong, the reason, and a valid example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}{problem}")]
 pub struct SpecError {
@@ -22,7 +22,7 @@ impl SpecError {
         UnitError::new(why, example).into()
     }
 
-    /// The same error, seen from the part that contains it.
+    /// Adds the name of the part that contains the error.
     pub(super) fn within(mut self, key: &str) -> Self {
         self.path.insert_str(0, &format!("{key}: "));
         self
@@ -35,7 +35,7 @@ impl From<UnitError> for SpecError {
     }
 }
 
-/// A list such as `p=1%,r=25%`, of which each key is taken once.
+/// A list such as `p=1%,r=25%`; each key is taken once.
 pub(super) struct Fields<'a> {
     fields: Vec<(&'a str, &'a str)>,
     example: &'static str,
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         let pair = |word: &'a str| {
             word.split_once('=')
                 .map(|(key, value)| (key.trim(), value.trim()))
-                .ok_or_else(|| SpecError::new(format!("'{word}' is no key=value"), example))
+                .ok_or_else(|| SpecError::new(format!("'{word}' is not key=value"), example))
         };
         let fields = text.split(',').filter(|word| !word.trim().is_empty()).map(pair);
         Ok(Self { fields: fields.collect::<Result<_, _>>()?, example })
@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
         self.take(key)?.ok_or_else(|| SpecError::new(format!("{key}= is missing"), self.example))
     }
 
-    /// Refuses what nobody took.
+    /// Fails if a key is left.
     pub(super) fn finish(self) -> Result<(), SpecError> {
         match self.fields.first() {
             Some((key, _)) => Err(SpecError::new(format!("{key}= is unknown or given twice"), self.example)),
@@ -72,16 +72,16 @@ impl<'a> Fields<'a> {
 }
 
 /// A whole number, as lists of fields carry it.
-pub(super) struct Whole(pub(super) u64);
+pub(super) struct WholeNumber(pub(super) u64);
 
-impl FromStr for Whole {
+impl FromStr for WholeNumber {
     type Err = UnitError;
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        text.parse().map(Self).map_err(|_| UnitError::new(format!("'{text}' is no whole number"), "10"))
+        text.parse().map(Self).map_err(|_| UnitError::new(format!("'{text}' is not a whole number"), "10"))
     }
 }
 
-/// Tells apart what is too long to be said in a line: FNV-1a, folded to 32 bits.
+/// Identifies data too long for a line: FNV-1a, folded to 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(u32);
 
@@ -99,7 +99,7 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         u32::from_str_radix(text, 16)
             .map(Self)
-            .map_err(|_| UnitError::new(format!("'{text}' is no fingerprint"), "1a2b3c4d"))
+            .map_err(|_| UnitError::new(format!("'{text}' is not a fingerprint"), "1a2b3c4d"))
     }
 }
 
@@ -127,8 +127,8 @@ mod tests {
         const EXAMPLE: &str = "a=1,b=2";
         let read = |text| {
             let mut fields = Fields::read(text, EXAMPLE)?;
-            let Whole(a) = fields.need("a")?;
-            let b = fields.take::<Whole>("b")?.map(|Whole(b)| b);
+            let WholeNumber(a) = fields.need("a")?;
+            let b = fields.take::<WholeNumber>("b")?.map(|WholeNumber(b)| b);
             fields.finish().map(|()| (a, b))
         };
         assert_eq!(read("a=1"), Ok((1, None)));
@@ -137,8 +137,8 @@ mod tests {
             ("b=2", "a= is missing; for example a=1,b=2"),
             ("a=1,a=2", "a= is unknown or given twice; for example a=1,b=2"),
             ("a=1,c=2", "c= is unknown or given twice; for example a=1,b=2"),
-            ("a=1,2", "'2' is no key=value; for example a=1,b=2"),
-            ("a=x", "a: 'x' is no whole number; for example 10"),
+            ("a=1,2", "'2' is not key=value; for example a=1,b=2"),
+            ("a=x", "a: 'x' is not a whole number; for example 10"),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), why);
         }

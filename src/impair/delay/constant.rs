@@ -1,4 +1,4 @@
-//! The same delay for every probe.
+//! The same delay for every packet.
 
 use std::fmt;
 use std::str::FromStr;

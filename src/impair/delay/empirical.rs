@@ -1,14 +1,14 @@
-//! Delays as they were measured: each draw is one of the samples, any as likely as any other.
+//! Measured delays: each draw is one of the samples, all equally likely.
 //!
-//! The samples are the lines of a file of delays, or the round trips of an earlier run's
-//! `probes.csv`. They are too many for the wire, which carries their number, their fingerprint
-//! and the longest: enough for a client to know what it meets and how long to wait for it.
+//! The samples are the lines of a file of delays, or the RTTs of an earlier run's `probes.csv`. They
+//! are too many for the wire, which carries their number, their fingerprint and the longest, so that
+//! a client knows how long to wait.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::super::rounding::{Length, MAX_DELAY};
-use super::super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole, read_named};
+use super::super::spec::{Fields, Fingerprint, ReadFile, SpecError, WholeNumber, read_named};
 use crate::time::Duration;
 use crate::units::{UnitError, parse_duration};
 
@@ -21,20 +21,20 @@ pub struct Empirical {
     count: u64,
     fingerprint: Fingerprint,
     longest: Duration,
-    /// Empty where they are only described.
+    /// Empty if they are only described.
     samples: Arc<[Duration]>,
 }
 
 impl Empirical {
-    /// Samples below zero count as zero, those beyond an hour as an hour.
+    /// Clamps the samples to between zero and an hour.
     pub fn new(samples: impl IntoIterator<Item = Duration>) -> Result<Self, UnitError> {
         let samples: Arc<[Duration]> =
             samples.into_iter().map(|sample| sample.clamp(Duration::ZERO, MAX_DELAY)).collect();
         if samples.is_empty() {
-            return Err(UnitError::new("it has no samples", EXAMPLE));
+            return Err(UnitError::new("no samples", EXAMPLE));
         }
         if samples.len() > MAX_SAMPLES {
-            return Err(UnitError::new(format!("it has more than {MAX_SAMPLES} samples"), EXAMPLE));
+            return Err(UnitError::new(format!("more than {MAX_SAMPLES} samples"), EXAMPLE));
         }
         let longest = samples.iter().copied().max().unwrap_or_default();
         Ok(Self {
@@ -45,7 +45,7 @@ impl Empirical {
         })
     }
 
-    /// The samples in a text: one delay a line, or a table with a column `rtt_us`.
+    /// Reads one delay a line, or a table with a column `rtt_us`.
     pub fn from_text(text: &str) -> Result<Self, SpecError> {
         let header = text.lines().next().unwrap_or_default();
         let samples = if header.split(',').any(|column| column.trim() == "rtt_us") {
@@ -62,7 +62,7 @@ impl Empirical {
 
     pub(super) fn from_description(text: &str) -> Result<Self, SpecError> {
         let mut fields = Fields::read(text, EXAMPLE)?;
-        let Whole(count) = fields.need("n")?;
+        let WholeNumber(count) = fields.need("n")?;
         let fingerprint = fields.need("id")?;
         let longest = fields.need::<Length>("max")?.get();
         fields.finish()?;
@@ -77,15 +77,14 @@ impl Empirical {
         self.longest
     }
 
-    /// The sample at this share of them; nothing where they are only described.
+    /// The sample at this share of them; zero if they are only described.
     pub fn draw(&self, unit: f64) -> Duration {
         let at = (unit * self.samples.len() as f64) as usize;
         self.samples.get(at).copied().unwrap_or_default()
     }
 }
 
-/// Two are equal that have the same number of samples and the same fingerprint, be one of them
-/// only described.
+/// Compares number, fingerprint and longest sample, since one of them may be only described.
 impl PartialEq for Empirical {
     fn eq(&self, other: &Self) -> bool {
         (self.count, self.fingerprint, self.longest) == (other.count, other.fingerprint, other.longest)
@@ -98,15 +97,14 @@ impl fmt::Display for Empirical {
     }
 }
 
-/// What is kept to six digits must still bound every sample.
+/// Rounded to six digits it must still bound every sample.
 fn round_up(longest: Duration) -> Result<Duration, UnitError> {
     let kept = Length::new(longest)?.get();
     let step = 10_i64.pow(longest.as_nanos().max(1).ilog10().saturating_sub(5));
     if kept >= longest { Ok(kept) } else { Ok(kept + Duration::from_nanos(step)) }
 }
 
-/// The network's round trip where the run knows it, so that what was injected is not injected
-/// again; else the whole one.
+/// The net RTT if the run has it, so that an injected delay is not injected again; else the RTT.
 fn round_trips(text: &str) -> Result<Vec<Duration>, SpecError> {
     let bad = |why: String| SpecError::new(why, EXAMPLE);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -120,13 +118,13 @@ fn round_trips(text: &str) -> Result<Vec<Duration>, SpecError> {
         let Some(cell) = cell else { continue };
         match cell.parse::<f64>() {
             Ok(micros) if micros.is_finite() => samples.push(Duration::from_secs_f64(micros / 1e6)),
-            _ => return Err(bad(format!("'{cell}' is no number of microseconds"))),
+            _ => return Err(bad(format!("'{cell}' is not a number of microseconds"))),
         }
     }
     Ok(samples)
 }
 
-/// A delay a line, a bare number in seconds; blank lines and those that begin with # are skipped.
+/// One delay a line, a bare number in seconds; blank lines and lines that begin with # are skipped.
 fn listed(text: &str) -> Result<Vec<Duration>, SpecError> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     lines
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_description_stands_for_the_samples() {
+    fn a_description_equals_its_samples() {
         let law = Empirical::new([Duration::from_nanos(1_234_561), Duration::ZERO]).unwrap();
         let described = Empirical::from_description(&law.to_string()).unwrap();
         assert_eq!(described, law);
@@ -177,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_are_told_by_line() {
+    fn an_error_in_a_file_names_the_line() {
         for (text, why) in [
-            ("", "it has no samples; for example empirical:probes.csv"),
-            ("1ms\nsoon\n", "line 2: it is not a number; for example 0.5 or 500ms"),
-            ("rtt_us\nsoon\n", "'soon' is no number of microseconds; for example empirical:probes.csv"),
+            ("", "no samples; for example empirical:probes.csv"),
+            ("1ms\nsoon\n", "line 2: not a number; for example 0.5 or 500ms"),
+            ("rtt_us\nsoon\n", "'soon' is not a number of microseconds; for example empirical:probes.csv"),
         ] {
             assert_eq!(Empirical::from_text(text).unwrap_err().to_string(), why);
         }

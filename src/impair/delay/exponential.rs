@@ -22,7 +22,7 @@ pub struct Exponential {
 impl Exponential {
     pub fn new(mean: Duration) -> Result<Self, UnitError> {
         if mean == Duration::ZERO {
-            return Err(UnitError::new("its mean is zero", "exponential:20ms"));
+            return Err(UnitError::new("the mean must be more than zero", "exponential:20ms"));
         }
         let mean = Length::new(mean)?.get();
         Ok(Self { mean, longest: end_of_tail(mean.as_nanos() as f64 * -TAIL.ln()) })

@@ -1,5 +1,5 @@
-//! Log-normally distributed delay, given by its mean and its standard deviation: most replies
-//! are quick, some take long.
+//! Log-normally distributed delay, given by its mean and its standard deviation: most packets are
+//! quick, a few take long.
 //!
 //! With a mean m and a deviation s the logarithm has the variance ln(1 + s²/m²) and the mean
 //! ln m less half of that (Aitchison, Brown: "The Lognormal Distribution", 1957, section 2.2).
@@ -31,7 +31,7 @@ pub struct LogNormal {
 impl LogNormal {
     pub fn new(mean: Duration, deviation: Duration) -> Result<Self, UnitError> {
         if mean == Duration::ZERO {
-            return Err(UnitError::new("its mean is zero", EXAMPLE));
+            return Err(UnitError::new("the mean must be more than zero", EXAMPLE));
         }
         let (mean, deviation) = (Length::new(mean)?.get(), Length::new(deviation)?.get());
         let nanos = mean.as_nanos() as f64;

@@ -1,9 +1,8 @@
-//! How long a reply is held: a distribution, and whether replies may overtake one another.
+//! Delay: a distribution, and whether packets may overtake one another.
 //!
-//! A draw is a function of the stream and the probe's number. No draw is negative, and none is
-//! longer than `longest`, so that a client knows how long a reply may take: the tail of an
-//! unbounded distribution is cut where one draw in 100,000 would lie beyond it, at the latest
-//! after an hour.
+//! A draw is a function of the stream and the packet's number, never negative and at most `longest`,
+//! which tells a client how long to wait: an unbounded distribution is cut at the quantile that one
+//! draw in 100,000 exceeds, and at an hour.
 
 mod constant;
 mod empirical;
@@ -39,7 +38,7 @@ const TAIL_DEVIATIONS: f64 = 4.264_890_793_922_825;
 
 const EXAMPLE: &str = "uniform:0.1ms..500ms";
 
-/// A delay as it is asked for.
+/// A delay as specified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delay {
     law: Law,
@@ -65,8 +64,8 @@ impl Delay {
         self.law == Self::NONE.law
     }
 
-    /// The same delay, but no reply is released before one that came earlier in its session.
-    /// What that adds to a hold depends on the traffic.
+    /// The same delay, but no packet is released before an earlier one. What this adds to a hold
+    /// depends on the traffic.
     pub fn in_order(mut self) -> Self {
         self.ordered = !self.is_none();
         self
@@ -76,7 +75,7 @@ impl Delay {
         self.ordered
     }
 
-    /// The draw for this probe.
+    /// The draw for this packet.
     pub fn draw(&self, stream: &Stream, seq: u64) -> Duration {
         match &self.law {
             Law::Constant(law) => law.get(),
@@ -102,12 +101,12 @@ impl Delay {
         }
     }
 
-    /// Whether its samples stayed elsewhere, so that nothing can be drawn from it.
+    /// Whether it lacks its samples, so that nothing can be drawn.
     pub fn is_described_only(&self) -> bool {
         matches!(&self.law, Law::Empirical(law) if law.is_described_only())
     }
 
-    /// As somebody types it; `empirical:FILE` reads the file.
+    /// Reads a typed specification; `empirical:FILE` reads the file.
     pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
         Self::read(text, |file| Empirical::from_file(file, files)).map_err(|error| error.within("delay"))
     }
@@ -141,7 +140,7 @@ impl From<Law> for Delay {
     }
 }
 
-/// As the wire carries it: an empirical delay is only described.
+/// Reads the wire's form: an empirical delay is only described.
 impl FromStr for Delay {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
@@ -169,15 +168,15 @@ impl fmt::Display for Delay {
 
 fn unknown(name: &str) -> SpecError {
     const LAWS: &str = "constant, uniform, normal, lognormal, pareto, exponential, empirical, none";
-    SpecError::new(format!("'{name}' is no distribution ({LAWS})"), EXAMPLE)
+    SpecError::new(format!("unknown delay distribution '{name}' ({LAWS})"), EXAMPLE)
 }
 
-/// A draw in nanoseconds as a delay, cut where this distribution ends.
+/// A draw in nanoseconds as a delay, clamped to the distribution's end.
 fn cut(nanos: f64, longest: Duration) -> Duration {
     Duration::from_nanos(nanos.clamp(0.0, longest.as_nanos() as f64).round() as i64)
 }
 
-/// Where a distribution with this quantile at the tail's begin is cut.
+/// The cut of a distribution whose tail begins at this quantile.
 fn end_of_tail(nanos: f64) -> Duration {
     cut(nanos, MAX_DELAY)
 }
@@ -185,7 +184,7 @@ fn end_of_tail(nanos: f64) -> Duration {
 /// Reads `50ms±10ms`, also `50ms+-10ms`: a mean and a standard deviation.
 fn mean_and_deviation(text: &str, example: &'static str) -> Result<(Duration, Duration), SpecError> {
     let Some((mean, deviation)) = text.split_once('±').or_else(|| text.split_once("+-")) else {
-        return Err(SpecError::new(format!("'{text}' is no mean±deviation"), example));
+        return Err(SpecError::new(format!("'{text}' is not mean±deviation"), example));
     };
     let length = |key: &str, text: &str| {
         text.parse::<Length>().map(Length::get).map_err(|problem| SpecError::from(problem).within(key))
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_what_is_printed() {
+    fn a_typed_delay_prints_in_its_shortest_form() {
         for (typed, printed) in [
             ("none", "none"),
             ("constant:0", "none"),
@@ -232,28 +231,28 @@ mod tests {
         for (text, error) in [
             (
                 "poisson:3",
-                "delay: 'poisson' is no distribution (constant, uniform, normal, lognormal, pareto, \
+                "delay: unknown delay distribution 'poisson' (constant, uniform, normal, lognormal, pareto, \
                  exponential, empirical, none); for example uniform:0.1ms..500ms",
             ),
-            ("constant:", "delay: it is not a number; for example 0.5 or 500ms"),
-            ("constant:2h", "delay: it is longer than an hour; for example 20ms or 0.5"),
-            ("uniform:20ms", "delay: '20ms' is no low..high; for example uniform:0.1ms..500ms"),
+            ("constant:", "delay: not a number; for example 0.5 or 500ms"),
+            ("constant:2h", "delay: must be at most an hour; for example 20ms or 0.5"),
+            ("uniform:20ms", "delay: '20ms' is not low..high; for example uniform:0.1ms..500ms"),
             (
                 "uniform:2ms..1ms",
-                "delay: the low end is above the high one; for example uniform:0.1ms..500ms",
+                "delay: the low end must not be above the high end; for example uniform:0.1ms..500ms",
             ),
-            ("uniform:x..1ms", "delay: low: it is not a number; for example 0.5 or 500ms"),
-            ("normal:50ms", "delay: '50ms' is no mean±deviation; for example normal:50ms±10ms"),
-            ("normal:50ms±-1ms", "delay: deviation: it is negative; for example 0.5 or 500ms"),
-            ("lognormal:0±1ms", "delay: its mean is zero; for example lognormal:9ms±25ms"),
+            ("uniform:x..1ms", "delay: low: not a number; for example 0.5 or 500ms"),
+            ("normal:50ms", "delay: '50ms' is not mean±deviation; for example normal:50ms±10ms"),
+            ("normal:50ms±-1ms", "delay: deviation: must not be negative; for example 0.5 or 500ms"),
+            ("lognormal:0±1ms", "delay: the mean must be more than zero; for example lognormal:9ms±25ms"),
             (
                 "pareto:1ms,shape=1",
-                "delay: the shape lies above 1 (below, its mean is infinite), at most \
+                "delay: the shape must be above 1 (below, the mean is infinite), at most \
                  at 100; for example pareto:10ms,shape=2.5",
             ),
-            ("pareto:1ms", "delay: '1ms' is no minimum,shape=number; for example pareto:10ms,shape=2.5"),
-            ("exponential:0", "delay: its mean is zero; for example exponential:20ms"),
-            ("empirical:run.csv", "delay: 'run.csv' is no key=value; for example empirical:probes.csv"),
+            ("pareto:1ms", "delay: '1ms' is not minimum,shape=number; for example pareto:10ms,shape=2.5"),
+            ("exponential:0", "delay: the mean must be more than zero; for example exponential:20ms"),
+            ("empirical:run.csv", "delay: 'run.csv' is not key=value; for example empirical:probes.csv"),
         ] {
             assert_eq!(text.parse::<Delay>().unwrap_err().to_string(), error);
         }

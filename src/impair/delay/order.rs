@@ -1,7 +1,7 @@
-//! Jitter that keeps order: nothing is released before what came earlier.
+//! Jitter that keeps order: no packet is released before an earlier one.
 //!
-//! The draws stay what they are; what is added to them so that the order holds depends on when
-//! the probes come, as it does in a router's queue.
+//! The draws stay the same; what is added to them depends on when the packets arrive, as in a
+//! router's queue.
 
 use crate::time::Instant;
 
@@ -15,7 +15,7 @@ impl Order {
         Self { latest: Instant::from_nanos(i64::MIN) }
     }
 
-    /// When something may leave that would leave at this time by itself.
+    /// The release time of a packet that would otherwise leave at this time.
     pub(in crate::impair) fn keep(&mut self, release: Instant) -> Instant {
         self.latest = self.latest.max(release);
         self.latest
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_leaves_before_what_came_earlier() {
+    fn no_packet_leaves_before_an_earlier_one() {
         let mut order = Order::new();
         let kept = [30, 10, 40, 20].map(|at| order.keep(Instant::from_nanos(at)).as_nanos());
         assert_eq!(kept, [30, 30, 40, 40]);

@@ -30,12 +30,12 @@ impl Pareto {
     /// The shape is kept to three decimals.
     pub fn new(minimum: Duration, shape: f64) -> Result<Self, UnitError> {
         if minimum == Duration::ZERO {
-            return Err(UnitError::new("its minimum is zero", EXAMPLE));
+            return Err(UnitError::new("the minimum must be more than zero", EXAMPLE));
         }
         let minimum = Length::new(minimum)?.get();
         let shape = (shape * 1e3).round() / 1e3;
         let bad_shape = || {
-            UnitError::new("the shape lies above 1 (below, its mean is infinite), at most at 100", EXAMPLE)
+            UnitError::new("the shape must be above 1 (below, the mean is infinite), at most at 100", EXAMPLE)
         };
         if !(shape > 1.0 && shape <= 100.0) {
             return Err(bad_shape());
@@ -59,7 +59,7 @@ impl FromStr for Pareto {
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let parts = text.split_once(",shape=").map(|(minimum, shape)| (minimum, shape.trim().parse()));
         let Some((minimum, Ok(shape))) = parts else {
-            return Err(SpecError::new(format!("'{text}' is no minimum,shape=number"), EXAMPLE));
+            return Err(SpecError::new(format!("'{text}' is not minimum,shape=number"), EXAMPLE));
         };
         Ok(Self::new(minimum.parse::<Length>()?.get(), shape)?)
     }

@@ -1,6 +1,6 @@
-//! Every delay between two ends is as likely as any other.
+//! Uniformly distributed delay between two ends.
 //!
-//! Without ends it is the delay of the original exercise, 0.1 ms to 500 ms.
+//! Without ends it is the delay of the classic UDP pinger exercise, 0.1 ms to 500 ms.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub struct Uniform {
 impl Uniform {
     pub fn new(low: Duration, high: Duration) -> Result<Self, UnitError> {
         if low > high {
-            return Err(UnitError::new("the low end is above the high one", EXAMPLE));
+            return Err(UnitError::new("the low end must not be above the high end", EXAMPLE));
         }
         Ok(Self { low: Length::new(low)?.get(), high: Length::new(high)?.get() })
     }
@@ -47,7 +47,7 @@ impl FromStr for Uniform {
             return Ok(Self::default());
         }
         let Some((low, high)) = text.split_once("..") else {
-            return Err(SpecError::new(format!("'{text}' is no low..high"), EXAMPLE));
+            return Err(SpecError::new(format!("'{text}' is not low..high"), EXAMPLE));
         };
         let end = |key: &str, text: &str| {
             text.parse::<Length>().map_err(|problem| SpecError::from(problem).within(key))

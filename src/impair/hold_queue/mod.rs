@@ -1,16 +1,15 @@
-//! The queue of what is held: items come out at their exact time, in its order.
+//! The queue of held items: they come out at their exact time, in the order of these times.
 //!
 //! A hashed timing wheel (Varghese, Lauck: "Hashed and hierarchical timing wheels", IEEE/ACM
-//! Transactions on Networking 5(6), 1997, scheme 6) whose slots are 8.2 µs wide. The slot whose
-//! time has come is sorted, so that the width of a slot shows nowhere: nothing is early, and the
-//! order is exact. To hold an item and to release it takes constant time up to the horizon of
-//! 0.54 s; what is due later waits in a heap until the wheel has turned so far.
+//! Transactions on Networking 5(6), 1997, scheme 6) whose slots are 8.2 µs wide. A slot is sorted
+//! when its time comes, so nothing is early and the order is exact. To push and to pop an item takes
+//! constant time up to the horizon of 0.54 s; later items wait in a heap until the wheel reaches them.
 //!
-//! Of two items that are due at once the one held first comes first into the slot and first out of
-//! the heap: so a slot's list, walked from its end, need not say which it was.
+//! Ties keep insertion order: a slot's list is last in, first out, and is reversed when the slot is
+//! opened.
 //!
-//! An item takes its own size and 16 bytes; those at the front and those beyond the horizon take
-//! up to 48 more while they are sorted. Memory is taken by the thousand items and kept for later ones.
+//! An item takes its own size and 16 bytes, and up to 48 more while it is in a heap. Memory grows by
+//! 1,024 items and is kept.
 
 mod slab;
 mod wheel;
@@ -19,40 +18,40 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
 
-use slab::{Place, Slab};
+use slab::{Slab, SlotId};
 use wheel::{SLOTS, Wheel, due_at, tick_of};
 
 use crate::time::Instant;
 
-/// Holds items until they are due. Of two that are due at once the first held leaves first.
+/// Holds items until they are due. Of two due at the same time the first pushed leaves first.
 pub struct HoldQueue<T> {
     items: Slab<T>,
-    /// All that is due up to the tick `turned`.
+    /// Items due up to the tick `turned`.
     front: BinaryHeap<Reverse<Key>>,
-    /// What is due in the `SLOTS` ticks after it.
+    /// Items due in the `SLOTS` ticks after it.
     wheel: Wheel,
-    /// What is due later still.
+    /// Items due later.
     beyond: BinaryHeap<Reverse<Key>>,
     turned: i64,
     soonest: Instant,
-    /// How many keys there were: of two that are due at once the older one is first.
+    /// The number of keys so far, which orders ties.
     keys: u64,
-    /// A slot's list while it is turned round; empty at rest.
-    list: Vec<(Instant, Place)>,
+    /// A slot's list while it is reversed; otherwise empty.
+    list: Vec<(Instant, SlotId)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     due: Instant,
     order: u64,
-    place: Place,
+    id: SlotId,
 }
 
-/// The tick of a queue that has not been told the time.
+/// The tick of a new queue, which does not know the time.
 const BEFORE_ALL: i64 = tick_of(Instant::from_nanos(i64::MIN));
 
 impl<T> HoldQueue<T> {
-    /// What an item takes, itself counted: always, and while it is sorted.
+    /// The memory of an item, its own size included: always, and while it is in a heap.
     pub const BYTES_AT_REST: usize = size_of::<slab::Cell<T>>();
     pub const BYTES_AT_MOST: usize = Self::BYTES_AT_REST + 2 * size_of::<Key>();
 
@@ -82,8 +81,8 @@ impl<T> HoldQueue<T> {
             // No `pop_due` has told the time yet; this brings the wheel near it.
             self.turned = BEFORE_ALL.max(tick_of(due) - SLOTS);
         }
-        let place = self.items.insert(item);
-        self.put(due, place);
+        let id = self.items.insert(item);
+        self.put(due, id);
         self.soonest = self.soonest.min(due);
     }
 
@@ -103,37 +102,37 @@ impl<T> HoldQueue<T> {
             self.open_slot(tick_of(self.soonest));
         }
         let Reverse(key) = self.front.pop()?;
-        let item = self.items.remove(key.place)?;
+        let item = self.items.remove(key.id)?;
         self.soonest = self.find_soonest();
         Some((key.due, item))
     }
 
-    fn put(&mut self, due: Instant, place: Place) {
+    fn put(&mut self, due: Instant, id: SlotId) {
         let ahead = tick_of(due) - self.turned;
         if (1..=SLOTS).contains(&ahead) {
-            let link = self.wheel.link(due, place);
-            self.items.set_link(place, link);
+            let link = self.wheel.link(due, id);
+            self.items.set_link(id, link);
             return;
         }
-        let key = self.key(due, place);
+        let key = self.key(due, id);
         let heap = if ahead <= 0 { &mut self.front } else { &mut self.beyond };
         heap.push(key);
     }
 
-    fn key(&mut self, due: Instant, place: Place) -> Reverse<Key> {
+    fn key(&mut self, due: Instant, id: SlotId) -> Reverse<Key> {
         self.keys += 1;
-        Reverse(Key { due, order: self.keys, place })
+        Reverse(Key { due, order: self.keys, id })
     }
 
     /// Turns the wheel past this tick, up to which nothing is in it.
     fn turn(&mut self, tick: i64) {
         self.turned = self.turned.max(tick);
-        while let Some(&Reverse(Key { due, place, .. })) = self.beyond.peek() {
+        while let Some(&Reverse(Key { due, id, .. })) = self.beyond.peek() {
             if tick_of(due) - self.turned > SLOTS {
                 break;
             }
             self.beyond.pop();
-            self.put(due, place);
+            self.put(due, id);
         }
     }
 
@@ -141,13 +140,13 @@ impl<T> HoldQueue<T> {
     fn open_slot(&mut self, tick: i64) {
         self.turn(tick - 1);
         let mut next = self.wheel.take(tick);
-        while let Some(place) = next {
-            let link = self.items.link(place);
-            self.list.push((due_at(tick, link.note), place));
+        while let Some(id) = next {
+            let link = self.items.link(id);
+            self.list.push((due_at(tick, link.note), id));
             next = link.next;
         }
-        while let Some((due, place)) = self.list.pop() {
-            let key = self.key(due, place);
+        while let Some((due, id)) = self.list.pop() {
+            let key = self.key(due, id);
             self.front.push(key);
         }
         self.turn(tick);
@@ -168,7 +167,7 @@ impl<T> Default for HoldQueue<T> {
     }
 }
 
-/// Not what it holds: that may be a million datagrams.
+/// Without the items: there may be a million.
 impl<T> fmt::Debug for HoldQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HoldQueue")
@@ -191,7 +190,7 @@ mod tests {
         Instant::from_nanos(nanos)
     }
 
-    /// The same queue as one would write it down.
+    /// The obvious implementation.
     #[derive(Default)]
     struct Oracle {
         items: BTreeMap<(Instant, u64), u64>,
@@ -245,7 +244,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_what_a_sorted_map_does(start in -1_000_000_000_i64..i64::MAX / 2, steps in steps()) {
+        fn it_behaves_like_a_sorted_map(start in -1_000_000_000_i64..i64::MAX / 2, steps in steps()) {
             let (mut queue, mut oracle) = (HoldQueue::new(), Oracle::default());
             let mut now = at(start);
             let mut item = 0;
@@ -272,9 +271,9 @@ mod tests {
         }
     }
 
-    /// A server at work: probes come and replies leave, for much longer than a turn of the wheel.
+    /// A server at work for much longer than a turn of the wheel.
     #[test]
-    fn it_turns_for_ever() {
+    fn it_works_for_many_turns() {
         let (mut queue, mut oracle) = (HoldQueue::new(), Oracle::default());
         let delays = crate::rng::Stream::new(7, "test");
         for seq in 0..50_000_u64 {
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_are_due_at_the_ends() {
+    fn the_first_and_last_possible_times_work() {
         let mut queue = HoldQueue::new();
         queue.push(Instant::FAR_FUTURE, "last");
         queue.push(at(i64::MIN), "first");
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_queue_drops_what_it_holds() {
+    fn dropping_the_queue_drops_its_items() {
         let item = std::rc::Rc::new(());
         let mut queue = HoldQueue::new();
         (0..10_000).for_each(|k| queue.push(at(k * 1_000_000), item.clone()));

@@ -1,8 +1,7 @@
-//! Where held items lie: each keeps its place until it leaves, and the places of those that left
-//! are taken again.
+//! The storage of held items: each has an id until it leaves, and free ids are used again.
 //!
-//! It grows by one chunk at a time, so that growing never moves what is held: at a million items
-//! that would stop the server for longer than many a reply is held.
+//! It grows by one chunk of 1,024 items, so that growing never moves items: with a million of them
+//! that would stop the server for longer than a typical hold.
 
 use std::num::NonZeroU32;
 
@@ -10,8 +9,8 @@ const CHUNK: usize = 1024;
 
 pub(super) struct Slab<T> {
     chunks: Vec<Vec<Cell<T>>>,
-    /// The first of the list of free places.
-    free: Option<Place>,
+    /// The head of the list of free ids.
+    free: Option<SlotId>,
     len: usize,
 }
 
@@ -20,10 +19,10 @@ pub(super) struct Cell<T> {
     item: Option<T>,
 }
 
-/// What a place is to others: the next one in the list that it is in, and a note of the list's.
+/// The next id of the list that contains this one, and a note of that list's owner.
 #[derive(Clone, Copy)]
 pub(super) struct Link {
-    pub(super) next: Option<Place>,
+    pub(super) next: Option<SlotId>,
     pub(super) note: u32,
 }
 
@@ -31,17 +30,17 @@ impl Link {
     const NONE: Self = Self { next: None, note: 0 };
 }
 
-/// An index, stored so that no place takes no more room than one.
+/// An index plus one, so that an `Option` of it takes four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(NonZeroU32);
+pub(super) struct SlotId(NonZeroU32);
 
-impl Place {
+impl SlotId {
     fn new(index: usize) -> Self {
         let index = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
-        Self(index.expect("fewer than four thousand million items are held"))
+        Self(index.expect("fewer than four billion items are held"))
     }
 
-    /// Its chunk, and its cell in that.
+    /// The chunk, and the cell in it.
     const fn split(self) -> (usize, usize) {
         let index = self.0.get() as usize - 1;
         (index / CHUNK, index % CHUNK)
@@ -57,52 +56,52 @@ impl<T> Slab<T> {
         self.len
     }
 
-    pub(super) fn insert(&mut self, item: T) -> Place {
-        let place = self.free.unwrap_or_else(|| self.append());
-        let cell = self.cell_mut(place);
+    pub(super) fn insert(&mut self, item: T) -> SlotId {
+        let id = self.free.unwrap_or_else(|| self.append());
+        let cell = self.cell_mut(id);
         cell.item = Some(item);
         self.free = cell.link.next;
         self.len += 1;
-        place
+        id
     }
 
-    pub(super) fn remove(&mut self, place: Place) -> Option<T> {
+    pub(super) fn remove(&mut self, id: SlotId) -> Option<T> {
         let next = self.free;
-        let cell = self.cell_mut(place);
+        let cell = self.cell_mut(id);
         let item = cell.item.take()?;
         cell.link = Link { next, note: 0 };
-        self.free = Some(place);
+        self.free = Some(id);
         self.len -= 1;
         Some(item)
     }
 
-    pub(super) fn link(&self, place: Place) -> Link {
-        self.cell(place).link
+    pub(super) fn link(&self, id: SlotId) -> Link {
+        self.cell(id).link
     }
 
-    pub(super) fn set_link(&mut self, place: Place, link: Link) {
-        self.cell_mut(place).link = link;
+    pub(super) fn set_link(&mut self, id: SlotId, link: Link) {
+        self.cell_mut(id).link = link;
     }
 
-    fn cell(&self, place: Place) -> &Cell<T> {
-        let (chunk, at) = place.split();
+    fn cell(&self, id: SlotId) -> &Cell<T> {
+        let (chunk, at) = id.split();
         &self.chunks[chunk][at]
     }
 
-    fn cell_mut(&mut self, place: Place) -> &mut Cell<T> {
-        let (chunk, at) = place.split();
+    fn cell_mut(&mut self, id: SlotId) -> &mut Cell<T> {
+        let (chunk, at) = id.split();
         &mut self.chunks[chunk][at]
     }
 
-    /// The next place that there never was; every other one is taken.
-    fn append(&mut self) -> Place {
-        let place = Place::new(self.len);
-        let (chunk, _) = place.split();
+    /// The next id that there never was; every other one is taken.
+    fn append(&mut self) -> SlotId {
+        let id = SlotId::new(self.len);
+        let (chunk, _) = id.split();
         if chunk == self.chunks.len() {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         self.chunks[chunk].push(Cell { link: Link::NONE, item: None });
-        place
+        id
     }
 }
 
@@ -113,13 +112,13 @@ mod tests {
     #[test]
     fn a_free_place_is_taken_again() {
         let mut slab = Slab::new();
-        let places: Vec<Place> = (0..3_000).map(|item| slab.insert(item)).collect();
-        assert!(places.iter().enumerate().all(|(index, &place)| place == Place::new(index)));
-        assert_eq!(slab.remove(places[7]), Some(7));
-        assert_eq!(slab.remove(places[7]), None);
-        assert_eq!(slab.remove(places[2_999]), Some(2_999));
+        let ids: Vec<SlotId> = (0..3_000).map(|item| slab.insert(item)).collect();
+        assert!(ids.iter().enumerate().all(|(index, &id)| id == SlotId::new(index)));
+        assert_eq!(slab.remove(ids[7]), Some(7));
+        assert_eq!(slab.remove(ids[7]), None);
+        assert_eq!(slab.remove(ids[2_999]), Some(2_999));
         let again = [1, 2, 3].map(|item| slab.insert(item));
-        assert_eq!(again, [places[2_999], places[7], Place::new(3_000)]);
+        assert_eq!(again, [ids[2_999], ids[7], SlotId::new(3_000)]);
         assert_eq!(slab.len(), 3_001);
     }
 }

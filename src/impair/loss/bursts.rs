@@ -1,29 +1,29 @@
-//! Losses on a schedule: so many probes in a row from a given number on, once or again and again.
+//! Scheduled losses: bursts of a given length from a given packet on, once or periodically.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::super::spec::{Fields, SpecError, Whole};
+use super::super::spec::{Fields, SpecError, WholeNumber};
 use crate::units::UnitError;
 
 const EXAMPLE: &str = "bursts:5@100,20@500,every=1000";
 
-/// So that a line of a specification has a bounded length.
+/// Bounds the length of a specification's line.
 const MAX_TEXT: usize = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Burst {
-    /// The number of the first probe that is lost, counted from zero.
+    /// The number of the first lost packet, from zero.
     pub first: u64,
     pub length: u64,
 }
 
-/// Bursts in their order, none of which overlap.
+/// Bursts in order, without overlaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bursts {
     bursts: Arc<[Burst]>,
-    /// After so many probes the schedule begins anew.
+    /// The period of the schedule in packets.
     every: Option<u64>,
 }
 
@@ -31,9 +31,9 @@ impl Bursts {
     pub fn new(mut bursts: Vec<Burst>, every: Option<u64>) -> Result<Self, UnitError> {
         let bad = |why: String| Err(UnitError::new(why, EXAMPLE));
         bursts.sort_by_key(|burst| burst.first);
-        let Some(last) = bursts.last() else { return bad("it has no bursts".into()) };
+        let Some(last) = bursts.last() else { return bad("no bursts".into()) };
         if bursts.iter().any(|burst| burst.length == 0) {
-            return bad("a burst loses one probe at least".into());
+            return bad("a burst must lose at least one probe".into());
         }
         if bursts.windows(2).any(|pair| pair[0].end() > pair[1].first) {
             return bad("two bursts overlap".into());
@@ -67,7 +67,7 @@ impl FromStr for Bursts {
         let (schedule, every) = match text.split_once(",every=") {
             Some((schedule, _)) => {
                 let mut fields = Fields::read(&text[schedule.len()..], EXAMPLE)?;
-                let Whole(every) = fields.need("every")?;
+                let WholeNumber(every) = fields.need("every")?;
                 fields.finish()?;
                 (schedule, Some(every))
             }
@@ -80,9 +80,9 @@ impl FromStr for Bursts {
 
 fn burst(word: &str) -> Result<Burst, SpecError> {
     let Some((length, first)) = word.split_once('@') else {
-        return Err(SpecError::new(format!("'{word}' is no length@first"), EXAMPLE));
+        return Err(SpecError::new(format!("'{word}' is not length@first"), EXAMPLE));
     };
-    let (Whole(length), Whole(first)) = (length.trim().parse()?, first.trim().parse()?);
+    let (WholeNumber(length), WholeNumber(first)) = (length.trim().parse()?, first.trim().parse()?);
     Ok(Burst { first, length })
 }
 
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_scheduled_probes_are_lost() {
+    fn exactly_the_scheduled_packets_are_lost() {
         assert_eq!(lost("2@3,3@8"), [3, 4, 8, 9, 10]);
         assert_eq!(lost("2@3,every=10"), [3, 4, 13, 14, 23, 24]);
         assert_eq!(lost("2@0,1@2,every=20"), [0, 1, 2, 20, 21, 22]);

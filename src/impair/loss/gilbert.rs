@@ -1,4 +1,4 @@
-//! Loss in bursts: a path that is good or bad, and loses a share of its own in each state.
+//! Loss in bursts: a path that is good or bad, with its own loss rate in each state.
 //!
 //! Gilbert: "Capacity of a burst-noise channel", Bell System Technical Journal 39, 1960, and
 //! Elliott: "Estimates of error rates for codes on burst-noise channels", 42, 1963. A good path
@@ -6,11 +6,11 @@
 //! passes while it is good, h while it is bad. With p and r alone, k is 100 % and h is 0 %: all is
 //! lost in bursts whose mean length is 1/r, and p/(p+r) of all.
 //!
-//! The state at a probe is a function of the seed and the probe's number although each state
-//! follows from the one before: a chain that takes its steps by given draws forgets its past at
-//! every draw that leads to the same state from both (Propp, Wilson: "Exact sampling with coupled
-//! Markov chains", Random Structures and Algorithms 9, 1996). So one walks back to such a draw, or
-//! to the first probe, whose state is drawn from the stationary distribution.
+//! The state at a packet is a function of the seed and the packet's number although each state
+//! follows from the one before: some draws force the same next state from both (Propp, Wilson:
+//! "Exact sampling with coupled Markov chains", Random Structures and Algorithms 9, 1996). The search
+//! walks back to such a draw, or to the first packet, whose state comes from the stationary
+//! distribution.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,12 +51,12 @@ impl GilbertElliott {
         if bad { self.lost_when_bad } else { self.lost_when_good }
     }
 
-    /// The share of time that the path is bad.
+    /// The share of packets in the bad state.
     fn stationary(&self) -> f64 {
         self.p.get() / (self.p.get() + self.r.get())
     }
 
-    /// The state after a step by this draw, where it is the same from both states.
+    /// The state after this draw, if it is the same from both states.
     fn forced(&self, draw: f64) -> Option<bool> {
         let (from_good, from_bad) = (self.step(false, draw), self.step(true, draw));
         (from_good == from_bad).then_some(from_good)
@@ -66,7 +66,7 @@ impl GilbertElliott {
         draw < if bad { 1.0 - self.r.get() } else { self.p.get() }
     }
 
-    /// Whether a draw that forces no state turns it into the other.
+    /// Whether a draw that forces no state switches it; else it keeps it.
     fn alternates(&self) -> bool {
         self.p.get() > 1.0 - self.r.get()
     }
@@ -98,11 +98,11 @@ fn complement(share: Share) -> Result<Share, UnitError> {
     Share::new((1.0 - share.get()).try_into()?)
 }
 
-/// The states of one chain, found from any side.
+/// The states of one chain, in any order.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     draws: Stream,
-    /// The state that was asked for last: probes that come in order take one step each.
+    /// The last state found: packets in order take one step each.
     known: Option<(u64, bool)>,
 }
 
@@ -134,7 +134,7 @@ impl Chain {
         }
     }
 
-    /// The state at this probe, where it does not take the one before to know it.
+    /// The state at this packet, if it does not depend on the one before.
     fn fixed(&self, model: &GilbertElliott, at: u64) -> Option<bool> {
         match self.known {
             Some((known, bad)) if known == at => Some(bad),
@@ -169,7 +169,7 @@ mod tests {
 
     /// Bursts are geometric with mean 1/r, gaps with 1/p, and p/(p+r) of all is lost.
     #[test]
-    fn bursts_have_the_length_that_was_asked_for() {
+    fn bursts_and_gaps_have_the_configured_mean_length() {
         let model: GilbertElliott = "p=1%,r=25%".parse().unwrap();
         let mut chain = chain();
         let n = 1_000_000;
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_state_is_the_same_from_whichever_side_it_is_found(
+        fn a_state_does_not_depend_on_the_order_of_questions(
             p in 0.0_f64..=1.0,
             r in 0.0_f64..=1.0,
             asked in prop::collection::vec(0_u64..2_000, 1..50),

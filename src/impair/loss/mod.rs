@@ -1,5 +1,4 @@
-//! Which probes are lost: a function of the stream and the probe's number, whatever the order in
-//! which they come.
+//! Loss: a function of the stream and the packet's number, whatever the order of arrival.
 
 mod bursts;
 mod gilbert;
@@ -21,10 +20,10 @@ use crate::rng::{Seed, Stream};
 
 const EXAMPLE: &str = "10% or gilbert:p=1%,r=25%";
 
-/// A loss as it is asked for.
+/// A loss model as specified.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Loss {
-    /// Each probe on its own, with the same probability.
+    /// Independent losses with this probability.
     Bernoulli(Share),
     GilbertElliott(GilbertElliott),
     Nth(Nth),
@@ -44,12 +43,12 @@ impl Loss {
         matches!(self, Self::Nth(_) | Self::Bursts(_) | Self::Trace(_))
     }
 
-    /// Whether its trace stayed elsewhere, so that nothing can be lost by it.
+    /// Whether it lacks the marks of its trace.
     pub fn is_described_only(&self) -> bool {
         matches!(self, Self::Trace(trace) if trace.is_described_only())
     }
 
-    /// As somebody types it; `trace:FILE` reads the file.
+    /// Reads a typed specification; `trace:FILE` reads the file.
     pub fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
         Self::read(text, |trace| Trace::from_spec(trace, files)).map_err(|error| error.within("loss"))
     }
@@ -66,14 +65,14 @@ impl Loss {
             Some(("bursts", rest)) => Ok(Self::Bursts(rest.parse()?)),
             Some(("trace", rest)) => Ok(Self::Trace(trace(rest)?)),
             Some((name, _)) => Err(SpecError::new(
-                format!("'{name}' is no kind of loss (a share, gilbert, nth, bursts, trace, none)"),
+                format!("unknown loss model '{name}' (a share, gilbert, nth, bursts, trace, none)"),
                 EXAMPLE,
             )),
         }
     }
 }
 
-/// As the wire carries it: a long trace is only described.
+/// Reads the wire's form: a long trace is only described.
 impl FromStr for Loss {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
@@ -94,7 +93,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// The randomness of the losses in one direction of one session.
+/// The random streams of one link's losses.
 #[derive(Clone, Debug)]
 pub(super) struct LossDraws {
     losses: Stream,
@@ -109,7 +108,7 @@ impl LossDraws {
         }
     }
 
-    /// Whether this probe is lost. After the loss has changed, `forget` comes first.
+    /// Whether this packet is lost. Call `forget` after a change of the model.
     pub(super) fn lost(&mut self, loss: &Loss, seq: u64) -> bool {
         match loss {
             Loss::Bernoulli(share) => self.takes(*share, seq),
@@ -123,7 +122,7 @@ impl LossDraws {
         }
     }
 
-    /// Draws only where the draw decides.
+    /// Draws only if the draw decides.
     fn takes(&self, share: Share, seq: u64) -> bool {
         match share {
             Share::ZERO => false,
@@ -132,7 +131,7 @@ impl LossDraws {
         }
     }
 
-    /// What is known of the states under one model says nothing of another's.
+    /// The known state of one model is not that of another.
     pub(super) fn forget(&mut self) {
         self.chain.forget();
     }
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_what_is_printed() {
+    fn a_typed_loss_prints_in_its_shortest_form() {
         for (typed, printed) in [
             ("none", "none"),
             ("0", "none"),
@@ -182,34 +181,31 @@ mod tests {
         for (text, error) in [
             (
                 "random:3",
-                "loss: 'random' is no kind of loss (a share, gilbert, nth, bursts, trace, \
+                "loss: unknown loss model 'random' (a share, gilbert, nth, bursts, trace, \
                  none); for example 10% or gilbert:p=1%,r=25%",
             ),
-            ("ten", "loss: it is not a number; for example 10% or 0.1"),
+            ("ten", "loss: not a number; for example 10% or 0.1"),
             ("gilbert:p=1%", "loss: r= is missing; for example gilbert:p=1%,r=25%"),
-            (
-                "gilbert:p=1%,r=2",
-                "loss: r: a share lies between 0 and 1 (0% and 100%); for example 10% or 0.1",
-            ),
+            ("gilbert:p=1%,r=2", "loss: r: must be between 0 and 1 (0% and 100%); for example 10% or 0.1"),
             (
                 "gilbert:p=0,r=0",
                 "loss: p and r must add up to between 0.1% and 199.9%; for example gilbert:p=1%,r=25%",
             ),
-            ("nth:0", "loss: it is zero; for example nth:10"),
-            ("nth:x", "loss: 'x' is no whole number; for example 10"),
-            ("bursts:5", "loss: '5' is no length@first; for example bursts:5@100,20@500,every=1000"),
-            ("bursts:", "loss: it has no bursts; for example bursts:5@100,20@500,every=1000"),
+            ("nth:0", "loss: must be at least 1; for example nth:10"),
+            ("nth:x", "loss: 'x' is not a whole number; for example 10"),
+            ("bursts:5", "loss: '5' is not length@first; for example bursts:5@100,20@500,every=1000"),
+            ("bursts:", "loss: no bursts; for example bursts:5@100,20@500,every=1000"),
             (
                 "bursts:0@5",
-                "loss: a burst loses one probe at least; for example bursts:5@100,20@500,every=1000",
+                "loss: a burst must lose at least one probe; for example bursts:5@100,20@500,every=1000",
             ),
             ("bursts:5@10,1@14", "loss: two bursts overlap; for example bursts:5@100,20@500,every=1000"),
             (
                 "bursts:5@10,every=14",
                 "loss: a burst ends after every=14; for example bursts:5@100,20@500,every=1000",
             ),
-            ("trace:..y", "loss: '..y' is no key=value; for example trace:..x...xx."),
-            ("trace:", "loss: it is empty; for example trace:..x...xx."),
+            ("trace:..y", "loss: '..y' is not key=value; for example trace:..x...xx."),
+            ("trace:", "loss: the trace is empty; for example trace:..x...xx."),
         ] {
             assert_eq!(text.parse::<Loss>().unwrap_err().to_string(), error);
         }
@@ -220,7 +216,7 @@ mod tests {
     /// Gaps between independent losses are geometric; a chi-square test over the first ten and
     /// the rest has ten degrees of freedom, whose 99.9 % point is 29.588.
     #[test]
-    fn bernoulli_losses_are_as_many_as_asked_for_and_independent() {
+    fn bernoulli_losses_have_the_configured_share_and_are_independent() {
         let lost = lost("10%", 200_000);
         let total = lost.iter().filter(|&&lost| lost).count() as f64;
         goodness_of_fit::share(total, 200_000.0, 0.1);
@@ -236,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_lose_nothing_and_everything() {
+    fn none_loses_nothing_and_100_percent_everything() {
         assert!(lost("none", 1000).iter().all(|lost| !lost));
         assert!(lost("100%", 1000).iter().all(|&lost| lost));
     }

@@ -1,10 +1,10 @@
-//! Every n-th probe is lost: with 10, the tenth, the twentieth, and so on.
+//! Every n-th packet is lost: with 10, the tenth, the twentieth, and so on.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
-use super::super::spec::{SpecError, Whole};
+use super::super::spec::{SpecError, WholeNumber};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nth(NonZeroU64);
@@ -23,8 +23,8 @@ impl Nth {
 impl FromStr for Nth {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let Whole(every) = text.trim().parse()?;
-        NonZeroU64::new(every).map(Self).ok_or_else(|| SpecError::new("it is zero", "nth:10"))
+        let WholeNumber(every) = text.trim().parse()?;
+        NonZeroU64::new(every).map(Self).ok_or_else(|| SpecError::new("must be at least 1", "nth:10"))
     }
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_in_n_is_lost_at_equal_distances() {
+    fn every_nth_packet_is_lost() {
         let lost = |n: &str| -> Vec<u64> {
             let model: Nth = n.parse().unwrap();
             (0..10).filter(|&seq| model.loses(seq)).collect()

@@ -1,21 +1,21 @@
-//! Losses as they were seen: one mark a probe, begun anew at its end.
+//! Recorded losses: one mark a packet, repeated at the end.
 //!
-//! `.` or `0` passes, `x` or `1` is lost. A file may hold the marks, or be an earlier run's
-//! `probes.csv`, of which the losses of the network count, not those that were injected or met at
-//! either end. A long trace is only described on the wire.
+//! `.` or `0` passes, `x` or `1` is lost. A file holds marks, or is an earlier run's `probes.csv`, of
+//! which only losses by the network count: neither injected ones nor receive-buffer overflows. The
+//! wire only describes a long trace.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::super::spec::{Fields, Fingerprint, ReadFile, SpecError, Whole, read_named};
+use super::super::spec::{Fields, Fingerprint, ReadFile, SpecError, WholeNumber, read_named};
 use crate::units::UnitError;
 
 const EXAMPLE: &str = "trace:..x...xx.";
 
 const MAX_MARKS: usize = 999_999;
 
-/// The longest that is said mark by mark.
+/// The longest trace that a line spells out.
 const MAX_TEXT: usize = 48;
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Trace {
     count: u64,
     lost: u64,
     fingerprint: Fingerprint,
-    /// Empty where it is only described.
+    /// Empty if it is only described.
     marks: Arc<[bool]>,
 }
 
@@ -32,10 +32,10 @@ impl Trace {
     pub fn new(marks: impl IntoIterator<Item = bool>) -> Result<Self, UnitError> {
         let marks: Arc<[bool]> = marks.into_iter().collect();
         if marks.is_empty() {
-            return Err(UnitError::new("it is empty", EXAMPLE));
+            return Err(UnitError::new("the trace is empty", EXAMPLE));
         }
         if marks.len() > MAX_MARKS {
-            return Err(UnitError::new(format!("it has more than {MAX_MARKS} marks"), EXAMPLE));
+            return Err(UnitError::new(format!("more than {MAX_MARKS} marks"), EXAMPLE));
         }
         Ok(Self {
             count: marks.len() as u64,
@@ -49,7 +49,7 @@ impl Trace {
     pub fn from_text(text: &str) -> Result<Self, SpecError> {
         let header = text.lines().next().unwrap_or_default();
         let marks = if header.split(',').any(|column| column.trim() == "outcome") {
-            of_the_network(text)?
+            network_losses(text)?
         } else {
             let lines = text.lines().filter(|line| !line.starts_with('#'));
             let marks = lines.flat_map(str::chars).filter(|mark| !mark.is_whitespace());
@@ -58,9 +58,9 @@ impl Trace {
         Ok(Self::new(marks)?)
     }
 
-    /// Marks as they are typed, or else the name of a file.
+    /// Typed marks, or the name of a file.
     pub(super) fn from_spec(text: &str, files: ReadFile<'_>) -> Result<Self, SpecError> {
-        if is_said(text) {
+        if is_typed(text) {
             return Self::from_text(text);
         }
         let file = read_named(text, files, EXAMPLE)?;
@@ -76,19 +76,19 @@ impl Trace {
     }
 }
 
-/// Marks, or the description of a trace that is elsewhere.
+/// Reads the wire's form: marks or a description.
 impl FromStr for Trace {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        if is_said(text) {
+        if is_typed(text) {
             return Self::from_text(text);
         }
         let mut fields = Fields::read(text, EXAMPLE)?;
-        let (Whole(count), Whole(lost)) = (fields.need("n")?, fields.need("lost")?);
+        let (WholeNumber(count), WholeNumber(lost)) = (fields.need("n")?, fields.need("lost")?);
         let fingerprint = fields.need("id")?;
         fields.finish()?;
         if count == 0 {
-            return Err(SpecError::new("it is empty", EXAMPLE));
+            return Err(SpecError::new("the trace is empty", EXAMPLE));
         }
         Ok(Self { count, lost, fingerprint, marks: Arc::new([]) })
     }
@@ -103,15 +103,14 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Two are equal that have the same number of marks and the same fingerprint, be one of them only
-/// described.
+/// Compares counts and fingerprint, since one of them may be only described.
 impl PartialEq for Trace {
     fn eq(&self, other: &Self) -> bool {
         (self.count, self.lost, self.fingerprint) == (other.count, other.lost, other.fingerprint)
     }
 }
 
-fn is_said(text: &str) -> bool {
+fn is_typed(text: &str) -> bool {
     text.chars().all(|mark| matches!(mark, '.' | 'x'))
 }
 
@@ -119,11 +118,13 @@ fn mark(mark: char) -> Result<bool, SpecError> {
     match mark {
         '.' | '0' => Ok(false),
         'x' | '1' => Ok(true),
-        mark => Err(SpecError::new(format!("'{mark}' is no mark (. or 0 passes, x or 1 is lost)"), EXAMPLE)),
+        mark => {
+            Err(SpecError::new(format!("'{mark}' is not a mark (. or 0 passes, x or 1 is lost)"), EXAMPLE))
+        }
     }
 }
 
-fn of_the_network(text: &str) -> Result<Vec<bool>, SpecError> {
+fn network_losses(text: &str) -> Result<Vec<bool>, SpecError> {
     let bad = |error: csv::Error| SpecError::new(error.to_string(), EXAMPLE);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let headers = reader.headers().map_err(bad)?.clone();
@@ -151,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn the_marks_begin_anew_at_their_end() {
+    fn a_trace_repeats_at_its_end() {
         let trace = Trace::from_text("# a comment\n.x 0\n1\n").unwrap();
         assert_eq!(lost(&trace, 10), ".x.x.x.x.x");
         assert_eq!(lost(&Trace::from_text("..x").unwrap(), 7), "..x..x.");
     }
 
     #[test]
-    fn of_an_earlier_run_the_losses_of_the_network_count() {
+    fn only_network_losses_of_an_earlier_run_count() {
         let trace = Trace::from_text(
             "seq,outcome,cause\n0,ok,\n1,lost,up\n2,lost,injected_up\n3,send_error,\n4,lost,down\n\
              5,lost,unknown\n6,late,\n7,lost,client_overflow\n",
@@ -182,6 +183,9 @@ mod tests {
     #[test]
     fn a_bad_mark_is_named() {
         let error = Trace::from_spec("f", &|_| Ok("..y".into())).unwrap_err().to_string();
-        assert_eq!(error, "f: 'y' is no mark (. or 0 passes, x or 1 is lost); for example trace:..x...xx.");
+        assert_eq!(
+            error,
+            "f: 'y' is not a mark (. or 0 passes, x or 1 is lost); for example trace:..x...xx."
+        );
     }
 }
