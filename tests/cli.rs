@@ -53,7 +53,7 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
         ("-n -3", &["'-3'", "--count", "for example 100"]),
         ("-n many", &["'many'", "--count", "for example 100"]),
         ("-i -1", &["'-1'", "--interval", "negative", "for example 0.5 or 500ms"]),
-        ("-i nan", &["'nan'", "--interval", "no finite number", "for example"]),
+        ("-i nan", &["'nan'", "--interval", "a finite number", "for example"]),
         ("-i 0", &["'0'", "--interval", "longer than zero", "for example"]),
         ("-s 3", &["'3'", "--size", "56 bytes at least", "--text takes less", "for example -s 64"]),
         ("-s 70000", &["'70000'", "--size", "65507", "for example -s 1400"]),

@@ -24,7 +24,7 @@ fn a_bad_impairment_is_named_in_one_line_and_shows_a_good_one() {
         (&["--profile", "modem"], "unknown profile 'modem' (classic, clean, wifi,"),
         (&["--delay", "empirical:/nowhere/delays"], "/nowhere/delays"),
         (&["--scenario", "/nowhere/scenario.toml"], "cannot read /nowhere/scenario.toml"),
-        (&["--scenario", "Cargo.toml"], "Cargo.toml is no scenario"),
+        (&["--scenario", "Cargo.toml"], "Cargo.toml is not a valid scenario"),
         (&["--clean", "--profile", "wifi"], "--clean"),
     ] {
         let mut command = command(env!("CARGO_MANIFEST_DIR").as_ref(), "serve");
