@@ -9,7 +9,7 @@ use crate::time::Duration;
 /// What became of the probes of a bin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bin {
-    /// When the first of them was heard of, from time zero.
+    /// When the first of them was due, from time zero; until that is known, when it was heard of.
     pub at: Duration,
     pub outcomes: OutcomeCounts,
     /// Of the RTTs of replies in time.

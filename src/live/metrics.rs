@@ -1,7 +1,8 @@
-//! A run, and a server, as Prometheus reads them: base units, every series there from the start.
+//! `/metrics` of a run and of a server: base units, and every series exists from the start.
 
 use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
+use super::server_model::unanswered;
 use crate::probe::{Cause, NotOnTime};
 use crate::reflect::{Counter, Counters, Metric};
 
@@ -10,12 +11,12 @@ pub fn of_run(now: &RunSnapshot) -> String {
     let mut page = Exposition::labelled(&[("target", &info.host), ("address", &info.address)]);
     let counters = [
         ("udpecho_probes_sent_total", "Probes that left.", now.sent),
-        ("udpecho_replies_total", "Probes answered, late ones included.", now.received()),
-        ("udpecho_replies_late_total", "Probes answered after their deadline.", now.outcomes.late()),
+        ("udpecho_replies_total", "Probes with a reply, on time or late.", now.received()),
+        ("udpecho_replies_late_total", "Probes with a reply after their deadline.", now.outcomes.late()),
         ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", now.duplicates),
         (
             "udpecho_replies_reordered_total",
-            "Replies that a later probe's overtook (RFC 4737).",
+            "Replies behind the reply to a later probe (RFC 4737).",
             now.reordered,
         ),
         ("udpecho_send_errors_total", "Probes that the socket refused.", now.outcomes.not_sent()),
@@ -23,7 +24,7 @@ pub fn of_run(now: &RunSnapshot) -> String {
     for (name, help, value) in counters {
         page.single(name, Kind::Counter, help, value);
     }
-    page.family("udpecho_probes_lost_total", Kind::Counter, "Probes never answered, by cause.");
+    page.family("udpecho_probes_lost_total", Kind::Counter, "Probes without a reply, by cause.");
     for cause in Cause::ALL {
         let lost = now.outcomes.of(NotOnTime::Lost(cause));
         page.sample("udpecho_probes_lost_total", &[("cause", cause.label())], lost);
@@ -31,11 +32,11 @@ pub fn of_run(now: &RunSnapshot) -> String {
     page.single(
         "udpecho_probes_in_flight",
         Kind::Gauge,
-        "Probes neither answered nor past their deadline.",
+        "Probes without a reply that are not past their deadline.",
         now.in_flight(),
     );
     let rtt = "udpecho_rtt_seconds";
-    page.family(rtt, Kind::Histogram, "Round-trip times of the replies in time.");
+    page.family(rtt, Kind::Histogram, "Round-trip times of the replies on time.");
     for (bound, count) in now.rtt_buckets.cumulative() {
         let bound = bound.as_secs_f64().to_string();
         page.sample("udpecho_rtt_seconds_bucket", &[("le", &bound)], count);
@@ -60,13 +61,10 @@ pub fn of_server(counters: &Counters) -> String {
     }
     let dropped = "udpecho_server_dropped_total";
     page.family(dropped, Kind::Counter, "Datagrams without a reply, by reason.");
-    let in_all = counters.in_all();
-    let no_room = (Metric::Dropped("no_room"), in_all.denied);
-    for (metric, value) in counters.list().map(|counter| (counter.metric, counter.value)).chain([no_room]) {
-        if let Metric::Dropped(reason) = metric {
-            page.sample(dropped, &[("reason", reason)], value);
-        }
+    for (reason, count) in unanswered(counters) {
+        page.sample(dropped, &[("reason", reason)], count);
     }
+    let in_all = counters.in_all();
     let probes = "udpecho_server_probes_total";
     page.family(probes, Kind::Counter, "Probes that the injection did not drop, by dialect.");
     for (dialect, of) in counters.by_dialect() {

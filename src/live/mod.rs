@@ -3,6 +3,7 @@
 
 mod bins;
 mod exposition;
+mod histogram;
 pub mod metrics;
 mod rtt_buckets;
 mod run_info;
@@ -11,7 +12,8 @@ mod server_model;
 mod status;
 
 pub use bins::Bin;
+pub use histogram::{Bar, histogram};
 pub use run_info::RunInfo;
 pub use run_model::{RunModel, RunSnapshot};
-pub use server_model::{Client, ServerModel, ServerSnapshot};
+pub use server_model::{Client, ServerModel, ServerSecond, ServerSnapshot, unanswered};
 pub use status::{clock, server_line, status};

@@ -232,6 +232,7 @@ impl RunModel {
         let seq = probe.seq;
         self.launch(seq + 1);
         self.resolved = seq + 1;
+        self.in_bin(seq, |bin| bin.at = bin.at.min(probe.due));
         let was_overdue = self.overdue.remove(&seq);
         let reason = probe.not_on_time().filter(|reason| *reason != NotOnTime::Late && seq >= self.from);
         if let Some(reason) = reason {

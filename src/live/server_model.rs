@@ -1,20 +1,34 @@
-//! A server as it is seen while it runs, all its workers together. Pure: `now` is an argument.
+//! The state of a running server, all its threads together. Pure: `now` is an argument.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use crate::reflect::{ClientFigures, Counters, Server};
+use crate::reflect::{ClientFigures, Counter, Counters, Metric, Server};
 use crate::time::{Duration, Instant};
 
-/// A client, and how fast its probes come.
+/// A client and the rate of its probes.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub figures: ClientFigures,
-    /// Probes a second.
-    pub rate: f64,
+    pub probes_per_second: f64,
 }
 
-/// The state of a server at a moment.
+/// What a server did in one second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerSecond {
+    /// From 1.
+    pub second: u64,
+    /// Probes and packets of all dialects.
+    pub probes: u64,
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    /// Dropped by injection.
+    pub dropped: u64,
+    /// Not answered for any other reason.
+    pub refused: u64,
+}
+
+/// The state of a server at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSnapshot {
     /// Where it listens, and what it injects, in words.
@@ -24,8 +38,8 @@ pub struct ServerSnapshot {
     pub counters: Counters,
     /// Whole seconds so far.
     pub second: u64,
-    /// Probes and packets of all dialects, by the second; the newest ones.
-    pub seconds: VecDeque<u64>,
+    /// The newest whole seconds.
+    pub seconds: VecDeque<ServerSecond>,
     pub clients: Vec<Client>,
 }
 
@@ -36,11 +50,31 @@ impl ServerSnapshot {
 
     /// Probes in the last whole second.
     pub fn rate(&self) -> u64 {
-        self.seconds.back().copied().unwrap_or(0)
+        self.seconds.back().map_or(0, |second| second.probes)
     }
+}
 
-    fn probes(&self) -> u64 {
-        self.counters.in_all().probes + self.counters.dropped
+/// Datagrams without a reply, by reason.
+pub fn unanswered(counters: &Counters) -> Vec<(&'static str, u64)> {
+    let of_one = |counter: Counter| match counter.metric {
+        Metric::Dropped(reason) => Some((reason, counter.value)),
+        Metric::Total(_) | Metric::Gauge(_) => None,
+    };
+    counters.list().filter_map(of_one).chain([("no_room", counters.in_all().denied)]).collect()
+}
+
+impl ServerSecond {
+    fn between(second: u64, before: &Counters, after: &Counters) -> Self {
+        let refused = |of: &Counters| unanswered(of).iter().map(|(_, count)| count).sum::<u64>() - of.dropped;
+        let more = |count: &dyn Fn(&Counters) -> u64| count(after).saturating_sub(count(before));
+        Self {
+            second,
+            probes: more(&|of| of.in_all().probes + of.dropped),
+            received_bytes: more(&|of| of.received_bytes),
+            sent_bytes: more(&|of| of.sent_bytes),
+            dropped: more(&|of| of.dropped),
+            refused: more(&refused),
+        }
     }
 }
 
@@ -48,14 +82,14 @@ impl ServerSnapshot {
 pub struct ServerModel {
     now: ServerSnapshot,
     began: Instant,
-    workers: Vec<Worker>,
+    threads: Vec<ServerThread>,
     next_second: Instant,
-    /// Probes by the end of the last second.
-    counted: u64,
+    /// The counters at the end of the last second.
+    counted: Counters,
 }
 
 #[derive(Debug, Default)]
-struct Worker {
+struct ServerThread {
     counters: Counters,
     clients: Vec<Client>,
     listed: Option<Instant>,
@@ -64,28 +98,28 @@ struct Worker {
 impl ServerModel {
     const SECOND: Duration = Duration::from_secs(1);
     const SECONDS: usize = 600;
-    /// Clients in the table, for each worker.
-    const MOST: usize = 200;
+    /// Clients in the table, for each thread.
+    const CLIENTS: usize = 200;
 
-    pub fn new(place: String, injects: String, workers: usize, now: Instant) -> Self {
+    pub fn new(place: String, injects: String, threads: usize, now: Instant) -> Self {
         Self {
             now: ServerSnapshot { place, injects, ..ServerSnapshot::default() },
             began: now,
-            workers: (0..workers).map(|_| Worker::default()).collect(),
+            threads: (0..threads).map(|_| ServerThread::default()).collect(),
             next_second: now + Self::SECOND,
-            counted: 0,
+            counted: Counters::default(),
         }
     }
 
-    /// A worker's server shows how it is, and who its clients are if somebody looks at those: with
-    /// thousands of them it takes a while.
-    pub fn update(&mut self, worker: usize, server: &Server, with_clients: bool, now: Instant) {
-        let worker = &mut self.workers[worker];
-        worker.counters = server.counters();
-        if with_clients && worker.listed.is_none_or(|listed| now - listed >= Self::SECOND) {
-            worker.list(server.clients(now, Self::MOST), now);
+    /// Reads the counters of one thread's server, and once a second its clients if a view shows them:
+    /// listing thousands takes a while.
+    pub fn update(&mut self, thread: usize, server: &Server, with_clients: bool, now: Instant) {
+        let thread = &mut self.threads[thread];
+        thread.counters = server.counters();
+        if with_clients && thread.listed.is_none_or(|listed| now - listed >= Self::SECOND) {
+            thread.list(server.clients(now, Self::CLIENTS), now);
         }
-        self.now.counters = self.workers.iter().map(|worker| worker.counters).sum();
+        self.now.counters = self.threads.iter().map(|thread| thread.counters).sum();
         self.advance(now);
     }
 
@@ -93,30 +127,30 @@ impl ServerModel {
     pub fn advance(&mut self, now: Instant) {
         self.now.elapsed = now - self.began;
         while now >= self.next_second {
-            let probes = self.now.probes();
-            self.now.seconds.push_back(probes - self.counted);
             self.now.second += 1;
-            self.counted = probes;
+            let second = ServerSecond::between(self.now.second, &self.counted, &self.now.counters);
+            self.now.seconds.push_back(second);
+            self.counted = self.now.counters;
             self.next_second += Self::SECOND;
         }
-        let gone = self.now.seconds.len().saturating_sub(Self::SECONDS);
-        self.now.seconds.drain(..gone);
+        let surplus = self.now.seconds.len().saturating_sub(Self::SECONDS);
+        self.now.seconds.drain(..surplus);
     }
 
     pub fn snapshot(&self) -> ServerSnapshot {
-        let clients = self.workers.iter().flat_map(|worker| worker.clients.iter().cloned()).collect();
+        let clients = self.threads.iter().flat_map(|thread| thread.clients.iter().cloned()).collect();
         ServerSnapshot { clients, ..self.now.clone() }
     }
 }
 
-impl Worker {
+impl ServerThread {
     fn list(&mut self, clients: Vec<ClientFigures>, now: Instant) {
         let known = |client: &Client| (client.figures.remote, client.figures.probes);
         let before: HashMap<SocketAddr, u64> = self.clients.iter().map(known).collect();
         let seconds = self.listed.map_or(1.0, |listed| (now - listed).as_secs_f64());
         let with_rate = |figures: ClientFigures| {
             let before = before.get(&figures.remote).copied().unwrap_or(0).min(figures.probes);
-            Client { figures, rate: (figures.probes - before) as f64 / seconds }
+            Client { figures, probes_per_second: (figures.probes - before) as f64 / seconds }
         };
         self.clients = clients.into_iter().map(with_rate).collect();
         self.listed = Some(now);
@@ -128,23 +162,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_pass_whether_or_not_something_happens() {
+    fn every_second_has_an_entry_whether_or_not_something_happens() {
         let at = |millis| Instant::from_nanos(5_000_000_000) + Duration::from_millis(millis);
-        let mut service = ServerModel::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
-        service.now.counters = Counters { dropped: 1, ..Counters::default() };
-        service.now.counters.dialects[0].probes = 3;
-        service.advance(at(999));
-        assert_eq!(service.snapshot().second, 0);
-        service.advance(at(1000));
-        service.now.counters.dialects[1].probes = 6;
-        service.advance(at(3500));
-        let now = service.snapshot();
+        let mut model = ServerModel::new("here".to_owned(), "nothing".to_owned(), 2, at(0));
+        model.now.counters = Counters { dropped: 1, replayed: 2, sent_bytes: 64, ..Counters::default() };
+        model.now.counters.dialects[0].probes = 3;
+        model.advance(at(999));
+        assert_eq!(model.snapshot().second, 0);
+        model.advance(at(1000));
+        model.now.counters.dialects[1].probes = 6;
+        model.advance(at(3500));
+        let now = model.snapshot();
         assert_eq!((now.second, now.rate(), now.elapsed), (3, 0, Duration::from_millis(3500)));
-        assert_eq!(now.seconds, [4, 6, 0]);
+        assert_eq!(now.seconds.iter().map(|second| second.probes).collect::<Vec<_>>(), [4, 6, 0]);
+        let first =
+            ServerSecond { second: 1, probes: 4, sent_bytes: 64, dropped: 1, refused: 2, received_bytes: 0 };
+        assert_eq!(now.seconds[0], first);
     }
 
     #[test]
-    fn a_clients_rate_is_that_since_it_was_listed() {
+    fn the_rate_of_a_client_is_taken_between_two_listings() {
         let figures = |probes| ClientFigures {
             remote: "192.0.2.1:1".parse().unwrap(),
             dialect: "native",
@@ -155,12 +192,12 @@ mod tests {
             silent: Duration::ZERO,
         };
         let at = |secs| Instant::ZERO + Duration::from_secs(secs);
-        let mut worker = Worker::default();
-        worker.list(vec![figures(10)], at(1));
-        worker.list(vec![figures(50)], at(3));
-        assert_eq!(worker.clients[0].rate, 20.0);
+        let mut thread = ServerThread::default();
+        thread.list(vec![figures(10)], at(1));
+        thread.list(vec![figures(50)], at(3));
+        assert_eq!(thread.clients[0].probes_per_second, 20.0);
         // Another client of the same address: its rate shows at the next listing.
-        worker.list(vec![figures(5)], at(4));
-        assert_eq!(worker.clients[0].rate, 0.0);
+        thread.list(vec![figures(5)], at(4));
+        assert_eq!(thread.clients[0].probes_per_second, 0.0);
     }
 }

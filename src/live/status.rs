@@ -37,7 +37,7 @@ pub fn server_line(now: &ServerSnapshot) -> String {
     let plural = if clients == 1 { "" } else { "s" };
     let counters = &now.counters;
     format!(
-        "{clients} client{plural}, {} probes a second, {} held, {} dropped on purpose, {} refused",
+        "{clients} client{plural}, {} probes per second, {} held, {} dropped (injected), {} refused",
         now.rate(),
         counters.held,
         counters.dropped,

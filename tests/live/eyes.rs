@@ -45,14 +45,14 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
     let (summary, cards) = (&record["summary"], cards(&dom));
     for (card, value) in [
         ("sent", &summary["sent"]),
-        ("in time", &summary["ok"]),
+        ("on time", &summary["ok"]),
         ("late", &summary["late"]),
         ("lost", &summary["lost"]),
-        ("not in time", &summary["loss_share"]),
+        ("lost or late", &summary["loss_share"]),
         ("p50", &summary["rtt_us"]["p50"]),
         ("p99", &summary["rtt_us"]["p99"]),
-        ("slowest", &summary["rtt_us"]["max"]),
-        ("jitter", &summary["rtp_jitter_us"]),
+        ("max", &summary["rtt_us"]["max"]),
+        ("jitter (RFC 3550)", &summary["rtp_jitter_us"]),
         ("duplicates", &summary["duplicates"]),
         ("reordered", &summary["reordered"]),
     ] {
@@ -60,7 +60,7 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
         assert_eq!(Some(shown), value.as_f64(), "{card} of {record}");
     }
     assert!(cards["sent"].parse::<u64>().unwrap() > 50 && cards["lost"].parse::<u64>().unwrap() > 5);
-    assert!(dom.contains("<polyline class=\"mean\"") && dom.contains("class=\"injected\""), "{dom}");
+    assert!(dom.contains("<path class=\"dots\" d=\"M") && dom.contains("<rect class=\"injected\""), "{dom}");
     for (name, size) in [("desktop", "1280,1400"), ("phone", "390,1600")] {
         let picture = folder.path().join(format!("{name}.png"));
         let url = format!("http://127.0.0.1:{port}/");
@@ -81,7 +81,7 @@ fn a_browser_shows_what_the_server_says() {
     let (counters, cards) = (&record["counters"], cards(&dom));
     for (card, value) in [
         ("held", &counters["held"]),
-        ("dropped on purpose", &counters["dropped"]),
+        ("dropped (injected)", &counters["dropped"]),
         ("refused", &counters["refused"]),
         ("received", &counters["received"]),
         ("sent", &counters["sent"]),
@@ -91,8 +91,8 @@ fn a_browser_shows_what_the_server_says() {
         assert_eq!(Some(shown), value.as_f64(), "{card} of {record}");
     }
     assert_eq!(cards["clients"], "1");
-    assert!(cards["dropped on purpose"].parse::<u64>().unwrap() > 5, "{cards:?}");
-    assert!(dom.contains("<td>127.0.0.1:") && dom.contains("<td>native</td>"), "{dom}");
+    assert!(cards["dropped (injected)"].parse::<u64>().unwrap() > 5, "{cards:?}");
+    assert!(dom.contains("<th scope=\"row\">127.0.0.1:") && dom.contains("<td>native</td>"), "{dom}");
     client.signal("INT");
     assert_eq!(client.finish().code, Some(0));
 }

@@ -24,15 +24,15 @@ fn a_run_is_shown_and_its_keys_do_what_they_say() {
     terminal.press("l");
     terminal.wait_for_text("histogram, log");
     terminal.press("?");
-    terminal.wait_for_text("the record stays whole");
+    terminal.wait_for_text("the record stays complete");
     terminal.press("\x1b");
-    terminal.wait_for(|screen| !screen.contains("the record stays whole"));
+    terminal.wait_for(|screen| !screen.contains("the record stays complete"));
     terminal.press(" ");
-    let held = terminal.wait_for_text("the measurement has not stopped");
+    let held = terminal.wait_for_text("the measurement is not");
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert_eq!(terminal.screen(), held);
     terminal.press(" ");
-    terminal.wait_for(|screen| !screen.contains("the measurement has not stopped"));
+    terminal.wait_for(|screen| !screen.contains("the measurement is not"));
     terminal.press("s");
     terminal.wait_for_text("written: run/report.png");
     assert!(folder.path().join("run/report.png").is_file());
@@ -127,11 +127,11 @@ fn is_colour(rest: &str) -> bool {
 fn a_server_is_shown_with_its_clients() {
     let folder = TempDir::new().unwrap();
     let mut terminal = Terminal::start(folder.path(), "serve --clean --loss 20% -p 0 --tui", (80, 24));
-    let port = port_in(&terminal.wait_for_text("nobody yet"));
+    let port = port_in(&terminal.wait_for_text("no client yet"));
     let ping = format!("ping 127.0.0.1:{port} -i 0.02 -q --no-record");
     let client = Process::spawn(command(folder.path(), &ping));
     let screen = terminal.wait_for(|screen| screen.contains(" native ") && screen.contains("1 client"));
-    assert!(screen.contains("127.0.0.1") && screen.contains("probes a second"), "{screen}");
+    assert!(screen.contains("127.0.0.1") && screen.contains("probes per second"), "{screen}");
     client.signal("INT");
     client.finish();
     terminal.press("q");
@@ -147,7 +147,7 @@ fn a_server_on_a_terminal_tells_of_its_traffic_each_second() {
     let ping = format!("ping 127.0.0.1:{port} -n 60 -i 0.05 -q --no-record");
     run(command(folder.path(), &ping)).assert_summed_up();
     let screen = terminal.wait_for_text("1 client, ");
-    assert!(screen.contains(" probes a second, 0 held"), "{screen}");
+    assert!(screen.contains(" probes per second, 0 held"), "{screen}");
     terminal.signal("INT");
     assert_eq!(terminal.finish().0, 0);
 }

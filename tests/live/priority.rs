@@ -63,7 +63,7 @@ fn at_a_high_rate_who_writes_has_its_share() {
 fn a_server_is_not_pushed_aside_by_those_who_look() {
     let folder = TempDir::new().unwrap();
     let mut terminal = Terminal::start(folder.path(), "serve --clean -p 0 --tui --http 0", (80, 24));
-    terminal.wait_for_text("nobody yet");
+    terminal.wait_for_text("no client yet");
     let found = threads(terminal.pid());
     let (nice, policy) = found["udpecho"];
     assert_eq!(policy, OTHER, "{found:?}");

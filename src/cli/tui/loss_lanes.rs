@@ -32,7 +32,7 @@ const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
 
 pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
     let [title, lanes] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    let legend = "lost: █ network ▒ on purpose L late R refused B full buffer ? not known (yet)";
+    let legend = "lost: █ network ▒ injected L late R refused B full buffer ? not known (yet)";
     frame.render_widget(Line::styled(super::widgets::fitted(legend, area.width), palette.muted), title);
     let bins: Vec<&Bin> = now.bins.last(rtt::bins(area)).map(|(_, bin)| bin).collect();
     for ((name, kinds), row) in LANES.into_iter().zip(lanes.rows()) {

@@ -11,10 +11,10 @@ use ratatui::widgets::Paragraph;
 
 use super::widgets::{self, BOLD, Palette, columns, fitted, footer, heading, help, panel};
 use super::{ScreenView, loss_lanes, rtt};
-use crate::live::{RunInfo, RunModel, RunSnapshot, clock};
+use crate::live::{RunInfo, RunModel, RunSnapshot, clock, histogram};
 use crate::report::{bit_rate, milliseconds, percent, wrapped};
 
-/// What the one who measures and the one who looks share. Neither holds it for long.
+/// Shared by the thread that follows the run and the one that draws. Neither locks it for long.
 pub struct SharedView {
     live: Mutex<RunModel>,
     report: AtomicBool,
@@ -51,7 +51,7 @@ impl SharedView {
 
 pub struct PingScreen {
     shared: Arc<SharedView>,
-    /// Shown instead of what is.
+    /// The snapshot that is shown while the display is paused.
     paused: Option<Box<RunSnapshot>>,
     log: bool,
     help: bool,
@@ -61,17 +61,17 @@ pub struct PingScreen {
 const KEYS: [(&str, &str); 6] =
     [("q", "quit"), ("space", "pause"), ("l", "log"), ("r", "reset"), ("s", "save report"), ("?", "help")];
 const HELP: [&str; 11] = [
-    "q      end the run, with its summary; twice: at once",
-    "space  hold the display; the measurement goes on",
-    "l      logarithmic or linear times",
-    "r      begin the display anew; the record stays whole",
-    "s      draw report.png now, of what is recorded so far",
-    "?      close this",
+    "q      end the run and print its summary; twice: at once",
+    "space  pause the display; the measurement goes on",
+    "l      logarithmic or linear RTT",
+    "r      reset the display; the record stays complete",
+    "s      draw report.png of what is recorded so far",
+    "?      close this help",
     "",
-    "Chart: a point a probe, or the mean of several, and",
-    "dots for the slowest. Broken where nothing came back.",
-    "Lost: not answered in time, late answers included.",
-    "Table and histogram: the answers that came in time.",
+    "Chart: a dot is one probe, or the mean of several; then",
+    "grey dots are the slowest of them.",
+    "Lost: no reply before the deadline.",
+    "Table and histogram: replies on time.",
 ];
 
 impl PingScreen {
@@ -84,7 +84,7 @@ impl ScreenView for PingScreen {
     fn draw(&mut self, frame: &mut Frame) {
         let now = self.paused.clone().unwrap_or_else(|| Box::new(self.shared.live().now().clone()));
         let note = if self.paused.is_some() {
-            "held: space goes on; the measurement has not stopped".to_owned()
+            "display paused, the measurement is not; space resumes".to_owned()
         } else {
             self.shared.noted()
         };
@@ -132,10 +132,10 @@ fn draw(frame: &mut Frame, now: &RunSnapshot, log: bool, note: &str, palette: &P
     header(frame, head, now, what);
     rtt::draw(frame, chart, now, log, palette);
     loss_lanes::draw(frame, lost, now, palette);
-    let [table, histogram, throughput] =
+    let [table, middle, throughput] =
         Layout::horizontal([Constraint::Length(22), Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
     percentiles(frame, table, now, palette);
-    spread(frame, histogram, now, log, palette);
+    distribution(frame, middle, now, log, palette);
     seconds(frame, throughput, now, palette);
     footer(frame, keys, &KEYS, note);
 }
@@ -189,7 +189,7 @@ fn times(now: &RunSnapshot) -> String {
 }
 
 fn percentiles(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
-    let block = panel(" in time ".to_owned(), palette);
+    let block = panel(" RTT, on time ".to_owned(), palette);
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let moments = now.rtt.moments();
@@ -214,29 +214,21 @@ fn percentiles(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palet
     }
 }
 
-/// The histogram of all answers in time.
-fn spread(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
+/// The histogram of the replies on time.
+fn distribution(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
     let scale = if log { "log" } else { "linear" };
     let block = panel(format!(" histogram, {scale} "), palette);
     let inside = block.inner(area);
     frame.render_widget(block, area);
     let [bars, ends] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
-    let (Some(min), Some(max)) = (now.rtt.min(), now.rtt.max()) else {
-        frame.render_widget(Line::raw("no answer in time yet").centered(), bars);
+    let found = histogram(&now.rtt, usize::from(bars.width), log);
+    let (Some(first), Some(last)) = (found.first(), found.last()) else {
+        frame.render_widget(Line::raw("no reply on time yet").centered(), bars);
         return;
     };
-    let place = |ns: i64| if log { (ns.max(1) as f64).ln() } else { ns as f64 };
-    let (low, high) = (place(min.as_nanos()), place(max.as_nanos()));
-    let width = usize::from(bars.width);
-    let mut counts = vec![0; width];
-    let mut before = 0;
-    for step in now.rtt.cumulative() {
-        let share = if high > low { (place(step.value.as_nanos()) - low) / (high - low) } else { 0.5 };
-        counts[((share * width as f64) as usize).min(width - 1)] += step.count - before;
-        before = step.count;
-    }
+    let counts: Vec<u64> = found.iter().map(|bar| bar.count).collect();
     columns(frame, bars, &counts, Style::new().fg(palette.reply));
-    widgets::ends(frame, ends, &milliseconds(min), &milliseconds(max));
+    widgets::ends(frame, ends, &milliseconds(first.from), &milliseconds(last.to));
 }
 
 fn seconds(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
@@ -252,7 +244,7 @@ fn seconds(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) 
     rates.extend(now.seconds.iter().skip(from).map(|second| second.throughput_bps()));
     columns(frame, bars, &rates, Style::new().fg(palette.reply));
     let most = rates.into_iter().max().unwrap_or(0);
-    widgets::ends(frame, ends, "1 s each", &format!("top {}", bit_rate(most as f64)));
+    widgets::ends(frame, ends, "1 s each", &format!("max {}", bit_rate(most as f64)));
 }
 
 /// The figures alone, the ones one asks for first.
@@ -358,7 +350,7 @@ mod tests {
         assert_eq!(now.seconds.iter().map(|second| second.outcomes.sent()).sum::<u64>() + 5, 200);
         assert_eq!(
             status(&now)[0],
-            "200 sent, 152 received, 0 in flight, 24 % lost, p50/p99 240/478 ms, 0:21 left"
+            "200 sent, 153 received, 0 in flight, 23.5 % lost, p50/p99 246/478 ms, 0:21 left"
         );
         let by = |reason| now.outcomes.of(reason);
         assert!(by(NotOnTime::Lost(Cause::Up)) > 0 && by(NotOnTime::Lost(Cause::Down)) > 0);

@@ -1,9 +1,9 @@
-//! The chart of round-trip times: a line for each unbroken stretch, so that what is missing is never
-//! drawn.
+//! The chart of round-trip times: a dot for each bin with a reply on time. Dots are not joined, since
+//! one probe says nothing about the time until the next.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
@@ -24,20 +24,15 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette
     let shown = now.bins.last(most).count();
     let scale = Scale::of(now, most, log);
     let x = |place: usize| (most - shown + place) as f64;
-    let mut means = Stretches::default();
-    let mut slowest: Points = Vec::new();
+    let (mut means, mut slowest) = (Points::new(), Points::new());
     for (place, (_, bin)) in now.bins.last(most).enumerate() {
-        means.push(bin.mean().map(|mean| (x(place), scale.place(mean))));
-        if now.bins.stride() > 1 && bin.outcomes.on_time > 0 {
+        let Some(mean) = bin.mean() else { continue };
+        means.push((x(place), scale.place(mean)));
+        if now.bins.stride() > 1 {
             slowest.push((x(place), scale.place(bin.slowest)));
         }
     }
-    let stretches = means.finish();
-    let mut sets = vec![set(&slowest, GraphType::Scatter).style(Style::new().fg(palette.muted))];
-    sets.extend(stretches.iter().map(|stretch| {
-        let kind = if stretch.len() > 1 { GraphType::Line } else { GraphType::Scatter };
-        set(stretch, kind).style(Style::new().fg(palette.reply))
-    }));
+    let sets = vec![dots(&slowest, palette.muted), dots(&means, palette.reply)];
     let first = now.bins.last(most).next().map(|(_, bin)| bin.at);
     let ago = now.elapsed.zip(first).map_or(0.0, |(elapsed, first)| (elapsed - first).as_secs_f64());
     let labels = [format!("-{ago:.0} s"), "now".to_owned()];
@@ -52,35 +47,9 @@ pub fn bins(area: Rect) -> usize {
     (usize::from(area.width.saturating_sub(MARGIN)) * DOTS).max(2)
 }
 
-fn set(points: &[(f64, f64)], kind: GraphType) -> Dataset<'_> {
-    Dataset::default().marker(Marker::Braille).graph_type(kind).data(points)
-}
-
-/// Points that follow one another, cut where one is missing.
-#[derive(Default)]
-struct Stretches {
-    done: Vec<Points>,
-    open: Points,
-}
-
-impl Stretches {
-    fn push(&mut self, point: Option<(f64, f64)>) {
-        match point {
-            Some(point) => self.open.push(point),
-            None => self.cut(),
-        }
-    }
-
-    fn cut(&mut self) {
-        if !self.open.is_empty() {
-            self.done.push(std::mem::take(&mut self.open));
-        }
-    }
-
-    fn finish(mut self) -> Vec<Points> {
-        self.cut();
-        self.done
-    }
+fn dots(points: &[(f64, f64)], colour: Color) -> Dataset<'_> {
+    let dots = Dataset::default().marker(Marker::Braille).graph_type(GraphType::Scatter);
+    dots.data(points).style(Style::new().fg(colour))
 }
 
 struct Scale {
@@ -91,9 +60,9 @@ struct Scale {
 
 impl Scale {
     fn of(now: &RunSnapshot, most: usize, log: bool) -> Self {
-        let answered = || now.bins.last(most).filter(|(_, bin)| bin.outcomes.on_time > 0);
-        let high = answered().map(|(_, bin)| bin.slowest.as_millis_f64()).fold(0.0, f64::max);
-        let low = answered().filter_map(|(_, bin)| bin.mean()).map(Duration::as_millis_f64);
+        let replied = || now.bins.last(most).filter_map(|(_, bin)| Some((bin.mean()?, bin.slowest)));
+        let high = replied().map(|(_, slowest)| slowest.as_millis_f64()).fold(0.0, f64::max);
+        let low = replied().map(|(mean, _)| mean.as_millis_f64());
         let low = low.fold(f64::INFINITY, f64::min).min(high).max(1e-6);
         let high = high.max(1e-3);
         let bounds =
@@ -129,15 +98,6 @@ fn round_up(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_missing_cuts_the_line() {
-        let mut stretches = Stretches::default();
-        for point in [None, Some((1.0, 1.0)), Some((2.0, 1.0)), None, None, Some((5.0, 1.0))] {
-            stretches.push(point);
-        }
-        assert_eq!(stretches.finish(), [vec![(1.0, 1.0), (2.0, 1.0)], vec![(5.0, 1.0)]]);
-    }
 
     #[test]
     fn axes_end_at_round_numbers() {

@@ -4,19 +4,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::ScreenView;
 use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
-use crate::live::{Client, ServerModel, ServerSnapshot};
-use crate::live::{clock, server_line};
-use crate::report::{milliseconds, percent};
+use crate::live::{Client, ServerModel, ServerSecond, ServerSnapshot, clock, server_line, unanswered};
+use crate::reflect::{Counter, Metric};
+use crate::report::{bit_rate, milliseconds, percent};
 
 pub struct ServerScreen {
     service: Arc<Mutex<ServerModel>>,
-    /// Shown instead of what is.
+    /// The snapshot that is shown while the display is paused.
     paused: Option<Box<ServerSnapshot>>,
     help: bool,
     palette: Palette,
@@ -24,12 +24,12 @@ pub struct ServerScreen {
 
 const KEYS: [(&str, &str); 3] = [("q", "stop the server"), ("space", "pause"), ("?", "help")];
 const HELP: [&str; 6] = [
-    "q      stop the server in good order; twice: at once",
-    "space  hold the display; the server goes on",
-    "?      close this",
+    "q      stop the server; twice: at once",
+    "space  pause the display; the server goes on",
+    "?      close this help",
     "",
-    "lost up: numbers that never came, of those so far",
-    "dropped: on purpose, as the injection has it",
+    "lost up: share of the sequence numbers that never came",
+    "dropped: by injection",
 ];
 
 impl ServerScreen {
@@ -45,7 +45,8 @@ impl ServerScreen {
 impl ScreenView for ServerScreen {
     fn draw(&mut self, frame: &mut Frame) {
         let now = self.paused.clone().unwrap_or_else(|| self.now());
-        let note = if self.paused.is_some() { "held: space goes on; the server has not stopped" } else { "" };
+        let note =
+            if self.paused.is_some() { "display paused, the server is not; space resumes" } else { "" };
         draw(frame, &now, note, &self.palette);
         if self.help {
             help(frame, &HELP);
@@ -62,26 +63,116 @@ impl ScreenView for ServerScreen {
     }
 }
 
+/// From this size on the screen has three charts and a panel of totals; below it one chart.
+const LARGE: (u16, u16) = (100, 34);
+
 fn draw(frame: &mut Frame, now: &ServerSnapshot, note: &str, palette: &Palette) {
     let area = frame.area();
     if area.width < 60 || area.height < 16 {
         return small(frame, now);
     }
-    let [head, rates, table, keys] = Layout::vertical([
-        Constraint::Length(3),
-        Constraint::Length(if area.height >= 36 { 12 } else { 7 }),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
-    let [first, second, third] = Layout::vertical([Constraint::Length(1); 3]).areas(head);
+    let is_large = area.width >= LARGE.0 && area.height >= LARGE.1;
+    // Two borders and the head of the table; a large screen leaves the table no empty rows.
+    let rows = u16::try_from(now.clients.len().max(3)).unwrap_or(u16::MAX).saturating_add(3);
+    let [charts_height, table_height] = if is_large {
+        [Constraint::Min(22), Constraint::Length(rows.min(area.height / 2))]
+    } else {
+        [Constraint::Length(7), Constraint::Fill(1)]
+    };
+    let [head, charts, table, keys] =
+        Layout::vertical([Constraint::Length(3), charts_height, table_height, Constraint::Length(1)])
+            .areas(area);
+    header(frame, head, now);
+    if is_large {
+        grid(frame, charts, now, palette);
+    } else {
+        probes(frame, charts, now, palette);
+    }
+    clients(frame, table, &now.clients, palette);
+    footer(frame, keys, &KEYS, note);
+}
+
+fn header(frame: &mut Frame, area: Rect, now: &ServerSnapshot) {
+    let [first, second, third] = Layout::vertical([Constraint::Length(1); 3]).areas(area);
     let since = format!("{} so far", clock(now.elapsed));
     heading(frame, first, &format!("udpecho serves {}", now.place), &since);
     frame.render_widget(Line::raw(fitted(&format!("injects {}", now.injects), area.width)), second);
     frame.render_widget(Line::styled(fitted(&server_line(now), area.width), BOLD), third);
-    seconds(frame, rates, now, palette);
-    clients(frame, table, &now.clients, palette);
-    footer(frame, keys, &KEYS, note);
+}
+
+/// Two charts above, a chart and the totals below.
+fn grid(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette) {
+    let halves = [Constraint::Fill(1), Constraint::Fill(1)];
+    let [above, below] = Layout::vertical(halves).areas(area);
+    let [top_left, top_right] = Layout::horizontal(halves).areas(above);
+    let [bottom_left, bottom_right] = Layout::horizontal(halves).areas(below);
+    probes(frame, top_left, now, palette);
+    let sent = |second: &ServerSecond| second.sent_bytes * 8;
+    let rate = |bits: u64| bit_rate(bits as f64);
+    seconds(frame, top_right, now, ("sent", palette.reply), sent, rate, palette);
+    let missing = |second: &ServerSecond| second.dropped + second.refused;
+    let title = ("datagrams per second without a reply", palette.buffer);
+    seconds(frame, bottom_left, now, title, missing, |count| count.to_string(), palette);
+    totals(frame, bottom_right, now, palette);
+}
+
+fn probes(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette) {
+    let title = ("probes per second", palette.reply);
+    seconds(frame, area, now, title, |second| second.probes, |count| count.to_string(), palette);
+}
+
+/// A column for each of the newest seconds.
+fn seconds(
+    frame: &mut Frame,
+    area: Rect,
+    now: &ServerSnapshot,
+    (title, colour): (&str, Color),
+    value: impl Fn(&ServerSecond) -> u64,
+    text: impl Fn(u64) -> String,
+    palette: &Palette,
+) {
+    let last = now.seconds.back().map_or(String::new(), |second| text(value(second)) + " ");
+    let block = panel(format!(" {title} {last}"), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
+    let width = usize::from(bars.width);
+    let mut values = vec![0; width.saturating_sub(now.seconds.len())];
+    values.extend(now.seconds.iter().skip(now.seconds.len().saturating_sub(width)).map(value));
+    columns(frame, bars, &values, Style::new().fg(colour));
+    let most = values.into_iter().max().unwrap_or(0);
+    ends(frame, axis, "1 s each", &format!("max {}", text(most)));
+}
+
+/// Totals since the start, probes by dialect, and the datagrams without a reply by reason.
+fn totals(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette) {
+    let block = panel(" totals ".to_owned(), palette);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let counters = &now.counters;
+    let total = |counter: Counter| match counter.metric {
+        Metric::Total(name) => Some((name, counter.value)),
+        Metric::Dropped(_) | Metric::Gauge(_) => None,
+    };
+    let probes = counters.by_dialect().map(|(dialect, of)| (dialect, of.probes));
+    let totals: Vec<_> = counters.list().filter_map(total).collect();
+    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(inside);
+    let [upper, lower] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(right);
+    list(frame, left, "datagrams and sessions", &totals);
+    list(frame, upper, "probes by dialect", &probes.collect::<Vec<_>>());
+    list(frame, lower, "without a reply", &unanswered(counters));
+}
+
+fn list(frame: &mut Frame, area: Rect, title: &str, figures: &[(&str, u64)]) {
+    let mut rows = area.rows();
+    if let Some(row) = rows.next() {
+        frame.render_widget(Line::styled(format!(" {title}"), BOLD), row);
+    }
+    for ((name, count), row) in figures.iter().zip(rows) {
+        let width = usize::from(area.width).saturating_sub(2 + name.len() + 1);
+        let name = name.replace('_', " ");
+        frame.render_widget(Line::raw(format!(" {name} {count:>width$}")), row);
+    }
 }
 
 /// The figures alone.
@@ -97,26 +188,13 @@ fn small(frame: &mut Frame, now: &ServerSnapshot) {
     frame.render_widget(Paragraph::new(lines.map(Line::from).to_vec()), frame.area());
 }
 
-fn seconds(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette) {
-    let block = panel(" probes a second ".to_owned(), palette);
-    let inside = block.inner(area);
-    frame.render_widget(block, area);
-    let [bars, axis] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(inside);
-    let width = usize::from(bars.width);
-    let mut rates = vec![0; width.saturating_sub(now.seconds.len())];
-    rates.extend(now.seconds.iter().skip(now.seconds.len().saturating_sub(width)));
-    columns(frame, bars, &rates, Style::new().fg(palette.reply));
-    let most = rates.into_iter().max().unwrap_or(0);
-    ends(frame, axis, "1 s each", &format!("top {most}"));
-}
-
 fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette) {
     let block = panel(format!(" clients: {} ", clients.len()), palette);
     if clients.is_empty() {
-        return frame.render_widget(Paragraph::new("nobody yet").centered().block(block), area);
+        return frame.render_widget(Paragraph::new("no client yet").centered().block(block), area);
     }
-    let head = ["client", "speaks", "size", "probes", "each s", "lost up", "dropped", "silent"];
-    let widths = [0, 6, 5, 8, 6, 7, 7, 8].map(|width| match width {
+    let head = ["client", "dialect", "size", "probes", "per s", "lost up", "dropped", "silent"];
+    let widths = [0, 7, 5, 9, 7, 7, 8, 8].map(|width| match width {
         0 => Constraint::Fill(1),
         width => Constraint::Length(width),
     });
@@ -127,7 +205,9 @@ fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette)
     let row = |cells: [String; 8]| Row::new(cells.into_iter().enumerate().map(|(k, text)| right(text, k)));
     // The busiest first; the table is as long as the screen.
     let mut busiest: Vec<&Client> = clients.iter().collect();
-    busiest.sort_by(|a, b| b.rate.total_cmp(&a.rate).then(a.figures.remote.cmp(&b.figures.remote)));
+    busiest.sort_by(|a, b| {
+        b.probes_per_second.total_cmp(&a.probes_per_second).then(a.figures.remote.cmp(&b.figures.remote))
+    });
     let rows = busiest.into_iter().map(|client| {
         let figures = &client.figures;
         row([
@@ -135,7 +215,7 @@ fn clients(frame: &mut Frame, area: Rect, clients: &[Client], palette: &Palette)
             figures.dialect.to_owned(),
             figures.size.map_or("-".to_owned(), |size| size.to_string()),
             figures.probes.to_string(),
-            format!("{:.0}", client.rate),
+            format!("{:.0}", client.probes_per_second),
             figures.missing.map_or("-".to_owned(), percent),
             figures.dropped.map_or("-".to_owned(), |dropped| dropped.to_string()),
             milliseconds(figures.silent),
@@ -165,7 +245,7 @@ mod tests {
             dropped: missing.map(|_| 123),
             silent: Duration::from_micros(12_345),
         };
-        Client { figures, rate }
+        Client { figures, probes_per_second: rate }
     }
 
     fn now() -> ServerSnapshot {
@@ -177,7 +257,16 @@ mod tests {
             elapsed: Duration::from_secs(75),
             counters,
             second: 75,
-            seconds: (0..75).map(|second| second * 3 % 50).collect(),
+            seconds: (0..75)
+                .map(|k| ServerSecond {
+                    second: k + 1,
+                    probes: k * 3 % 50,
+                    received_bytes: k * 3 % 50 * 512,
+                    sent_bytes: k * 3 % 50 * 500,
+                    dropped: k % 5,
+                    refused: k / 60,
+                })
+                .collect(),
             clients: vec![
                 client("192.0.2.1:40000", 10.0, Some(0.0125)),
                 client("[2001:db8::2]:50000", 500.0, Some(0.0)),
@@ -195,6 +284,7 @@ mod tests {
     #[test]
     fn screens_are_exactly_these() {
         assert_drawn("serve-80x24", &screen(&now(), (80, 24)));
+        assert_drawn("serve-200x60", &screen(&now(), (200, 60)));
         assert_drawn("serve-20x5", &screen(&now(), (20, 5)));
     }
 

@@ -16,7 +16,16 @@ use crate::time::Duration;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+/// The page's script, in the order in which its parts build on each other.
+const SCRIPTS: [&str; 7] = [
+    include_str!("script/format.js"),
+    include_str!("script/charts.js"),
+    include_str!("script/explore.js"),
+    include_str!("script/parts.js"),
+    include_str!("script/ping.js"),
+    include_str!("script/serve.js"),
+    include_str!("script/page.js"),
+];
 
 /// A page that is served while something runs.
 struct LivePage {
@@ -36,7 +45,7 @@ impl LivePage {
         record_path: &str,
         first: impl PageState,
     ) -> anyhow::Result<Self> {
-        let html = PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT);
+        let html = PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", &SCRIPTS.concat());
         let (publisher, routes) = Publisher::new(html, record_path, first);
         let control = ControlPlane::start(address, host_names, routes, Limits::default());
         let control = control.with_context(|| {

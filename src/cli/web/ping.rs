@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::LivePage;
-use crate::live::{Bin, RunInfo, RunModel, RunSnapshot, metrics};
+use crate::live::{Bin, RunInfo, RunModel, RunSnapshot, histogram, metrics};
 use crate::net::PageState;
 use crate::probe::{Cause, Event, NotOnTime};
 use crate::record::{Run, Summary};
-use crate::stats::{RunStatistics, Second};
+use crate::stats::{Quantiles, RunStatistics, Second};
 use crate::time::{Duration, Instant};
 
 pub struct PingPage {
@@ -21,7 +21,7 @@ pub struct PingPage {
 
 impl PingPage {
     /// Seconds and events on the page.
-    const SECONDS: usize = 120;
+    const SECONDS: usize = 600;
     const EVENTS: usize = 8;
 
     pub fn start(address: SocketAddr, host_names: &[String], run: &Run) -> anyhow::Result<Self> {
@@ -86,9 +86,10 @@ impl PageState for PingState {
             "elapsed": secs(now.elapsed).unwrap_or(0.0),
             "left": secs(now.left()),
             "in_flight": now.in_flight(),
-            "lanes": lanes(),
             "stride": now.bins.stride(),
-            "bins": now.bins.last(usize::MAX).map(|(_, found)| bin(found)).collect::<Vec<_>>(),
+            "lanes": lanes(),
+            "bins": now.bins.last(usize::MAX).map(|(seq, found)| bin(seq, found)).collect::<Vec<_>>(),
+            "histogram": bars(&now.rtt),
             "seconds": now.seconds.iter().skip(from).map(second).collect::<Vec<_>>(),
             "summary": run.summary,
             "events": run.events.iter().rev().take(PingPage::EVENTS).collect::<Vec<_>>(),
@@ -104,17 +105,34 @@ impl PageState for PingState {
     }
 }
 
-fn bin(bin: &Bin) -> Value {
+/// Bars of equal width in time or, where the slowest reply took many times as long as the fastest, in
+/// its logarithm.
+fn bars(rtt: &Quantiles) -> Value {
+    const BARS: usize = 60;
+    const WIDE: f64 = 30.0;
+    let ratio = rtt.min().zip(rtt.max()).map(|(min, max)| max.as_micros_f64() / min.as_micros_f64());
+    let log = ratio.is_some_and(|ratio| ratio > WIDE);
+    let bars = histogram(rtt, BARS, log);
+    let bars = bars.iter().map(|bar| json!([bar.from.as_micros_f64(), bar.to.as_micros_f64(), bar.count]));
+    json!({ "log": log, "bars": bars.collect::<Vec<_>>() })
+}
+
+/// A bin whose first probe has this number; without `not_on_time` if all its replies were on time.
+fn bin(seq: u64, bin: &Bin) -> Value {
     let reasons = bin.outcomes.reasons().map(|(reason, count)| (reason.label(), count));
     let open = (bin.open > 0).then_some((OPEN, bin.open.into()));
     let not_on_time: BTreeMap<&str, u64> = reasons.chain(open).collect();
     let micros = |time: Duration| time.as_micros_f64().round();
-    json!({
+    let mut value = json!({
+        "seq": seq,
         "at": bin.at.as_secs_f64(),
         "mean": bin.mean().map(micros),
         "slowest": bin.mean().map(|_| micros(bin.slowest)),
-        "not_on_time": not_on_time,
-    })
+    });
+    if !not_on_time.is_empty() {
+        value["not_on_time"] = json!(not_on_time);
+    }
+    value
 }
 
 fn second(second: &Second) -> Value {
@@ -149,7 +167,7 @@ fn lanes() -> Value {
         lane("up", &[Lost(Up), Lost(InjectedUp)]),
         lane("server", &[Lost(Refused), Lost(ServerOverflow)]),
         lane("down", &[Lost(Down), Lost(InjectedDown)]),
-        lane("here", &[Lost(ClientOverflow), Late, NotSent]),
+        lane("client", &[Lost(ClientOverflow), Late, NotSent]),
         unknown,
     ])
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::LivePage;
-use crate::live::{Client, ServerSnapshot, metrics};
+use crate::live::{Client, ServerSecond, ServerSnapshot, metrics, unanswered};
 use crate::net::PageState;
 
 pub struct ServerPage {
@@ -14,7 +14,7 @@ pub struct ServerPage {
 
 impl ServerPage {
     /// Seconds on the page.
-    const SECONDS: usize = 120;
+    const SECONDS: usize = 600;
 
     pub fn start(address: SocketAddr, host_names: &[String], now: ServerSnapshot) -> anyhow::Result<Self> {
         Ok(Self { page: LivePage::start(address, host_names, "/api/server.json", now)? })
@@ -41,7 +41,8 @@ impl PageState for ServerSnapshot {
             "left": null,
             "counters": self.counters,
             "rate": self.rate(),
-            "seconds": self.seconds.iter().skip(from).collect::<Vec<_>>(),
+            "seconds": self.seconds.iter().skip(from).map(second).collect::<Vec<_>>(),
+            "reasons": unanswered(&self.counters),
             "clients": self.clients.iter().map(client).collect::<Vec<_>>(),
         })
     }
@@ -55,6 +56,17 @@ impl PageState for ServerSnapshot {
     }
 }
 
+fn second(second: &ServerSecond) -> Value {
+    json!({
+        "second": second.second,
+        "probes": second.probes,
+        "received_bps": second.received_bytes * 8,
+        "sent_bps": second.sent_bytes * 8,
+        "dropped": second.dropped,
+        "refused": second.refused,
+    })
+}
+
 fn client(client: &Client) -> Value {
     let figures = &client.figures;
     json!({
@@ -62,7 +74,7 @@ fn client(client: &Client) -> Value {
         "dialect": figures.dialect,
         "size": figures.size,
         "probes": figures.probes,
-        "rate": client.rate.round(),
+        "rate": client.probes_per_second.round(),
         "missing": figures.missing,
         "dropped": figures.dropped,
         "silent_us": figures.silent.as_micros_f64(),
