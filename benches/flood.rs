@@ -65,7 +65,7 @@ fn measure(address: SocketAddr, control: &Control, clock: Clock) -> (u64, u64) {
     let mut engine = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (mut sent, mut lost) = (0, 0);
     let mut observe = |observation| {
-        if let Observation::Event(Event::Resolved(probe), _) = observation {
+        if let Observation::Event { event: Event::Resolved(probe), .. } = observation {
             sent += 1;
             lost += u64::from(probe.outcome == Outcome::Lost);
         }

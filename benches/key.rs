@@ -86,7 +86,7 @@ fn measure(address: SocketAddr, settings: Settings, clock: Clock) -> f64 {
     let mut engine = ClientEngine::connect(address, settings, &outgoing, clock).unwrap();
     let (mut sent, mut lost) = (0_u64, 0_u64);
     let mut observe = |observation| {
-        if let Observation::Event(Event::Resolved(probe), _) = observation {
+        if let Observation::Event { event: Event::Resolved(probe), .. } = observation {
             sent += u64::from(probe.outcome != Outcome::SendError);
             lost += u64::from(probe.outcome == Outcome::Lost);
         }

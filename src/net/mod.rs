@@ -13,7 +13,9 @@ mod socket_errors;
 mod stop_signal;
 mod sys;
 
-pub use client::{ClientEngine, Observation, Observer, Outgoing, TxStamps, find_size};
+pub use client::{
+    ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps, find_size,
+};
 pub use clock::Clock;
 pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};

@@ -48,7 +48,8 @@ impl Control {
         let _ = (&self.woken).read(&mut [0; 16]);
     }
 
-    fn wake(&self) {
+    /// Ends the wait of an engine, which then looks at what it is asked.
+    pub(super) fn wake(&self) {
         // A full pipe wakes as well.
         let _ = (&self.wake).write(&[1]);
     }

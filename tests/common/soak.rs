@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 
-use udpecho::net::{Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving};
+use udpecho::net::{
+    Bind, ClientEngine, Clock, Control, Observation, Outgoing, ServerEngine, Serving, TargetId,
+};
 use udpecho::probe::{self, Cause, Event, Outcome, Settings};
 use udpecho::reflect::{self, Injection, Server};
 use udpecho::time::Duration;
@@ -90,7 +92,7 @@ pub fn run(seconds: i64, rate: i64, mut tell: impl FnMut(i64, &Sums)) -> Account
     let mut client = ClientEngine::connect(address, settings, &Outgoing::default(), clock).unwrap();
     let (mut sums, mut early) = (Sums::default(), 0);
     let mut observe = |observation| {
-        let Observation::Event(Event::Resolved(probe), _) = observation else { return };
+        let Observation::Event { event: Event::Resolved(probe), .. } = observation else { return };
         sums.add(probe.outcome, probe.cause);
         if sums.resolved == asked_for / 10 {
             early = resident_bytes();
@@ -105,7 +107,8 @@ pub fn run(seconds: i64, rate: i64, mut tell: impl FnMut(i64, &Sums)) -> Account
     thread::sleep(std::time::Duration::from_millis(200));
     stop_server.stop();
     let server = serving.join().unwrap();
-    Account { asked_for, sums, client: client.counters(), server, early, last }
+    let client = client.target(TargetId::default()).unwrap().counters();
+    Account { asked_for, sums, client, server, early, last }
 }
 
 impl Sums {

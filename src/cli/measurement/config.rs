@@ -9,7 +9,7 @@ use crate::cli::impair::requested;
 use crate::cli::key;
 use crate::cli::local_server::LocalServer;
 use crate::cli::target::{Family, Target};
-use crate::net::{ClientEngine, Clock, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
+use crate::net::{self, Clock, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
 use crate::probe::{Dialect, ServerInfo, Settings};
 use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
 use crate::rng::Seed;
@@ -100,10 +100,10 @@ impl<'a> Config<'a> {
     }
 
     /// The record of a run that is about to start.
-    pub fn record(&self, engine: &ClientEngine) -> Run {
+    pub fn record(&self, target: &net::Target) -> Run {
         let micros = |time: Duration| time.as_micros_f64();
         let Self { arguments, connection, settings, .. } = self;
-        let receive_buffer = engine.receive_buffer();
+        let receive_buffer = target.receive_buffer();
         Run {
             schema: SCHEMA,
             udpecho: env!("CARGO_PKG_VERSION").to_owned(),
@@ -138,8 +138,8 @@ impl<'a> Config<'a> {
             },
             server: None,
             stamps: Stamps {
-                client_send: stamp(engine.has_tx_stamps()),
-                client_receive: stamp(engine.has_kernel_stamps()),
+                client_send: stamp(target.has_tx_stamps()),
+                client_receive: stamp(target.has_kernel_stamps()),
                 server: None,
             },
             clock: None,

@@ -87,7 +87,7 @@ impl Drop for EventSender {
 
 impl Observer for EventSender {
     fn observe(&mut self, observation: Observation) {
-        if !self.watched && matches!(observation, Observation::Event(Event::Reply { .. }, _)) {
+        if !self.watched && matches!(observation, Observation::Event { event: Event::Reply { .. }, .. }) {
             return;
         }
         self.batch.push(observation);

@@ -64,24 +64,26 @@ impl<'a> Follower<'a> {
         while let Some(observations) = self.next(queue) {
             for observation in observations.into_iter().flatten() {
                 match observation {
-                    Observation::Event(Event::Failed(failure), _) => return Ended::Failed(failure),
-                    Observation::Event(event, ttl) => self.event(&event, ttl),
-                    Observation::ClockStep { at, by } => {
+                    Observation::Event { event: Event::Failed(failure), .. } => {
+                        return Ended::Failed(failure);
+                    }
+                    Observation::Event { event, ttl, .. } => self.event(&event, ttl),
+                    Observation::ClockStep { at, by, .. } => {
                         self.note(self.events.clock_step(at, by));
                         let by = report::milliseconds(by);
                         self.notice(&format!(
                             "the clock of this host was set by {by}; delays are taken from a steady clock"
                         ));
                     }
-                    Observation::TruncatedMetadata { at, datagrams } => {
+                    Observation::TruncatedMetadata { at, datagrams, .. } => {
                         let event = self.events.truncated_metadata(at, datagrams);
                         self.notice(&event.text);
                         self.note(event);
                     }
-                    Observation::TxStamps { sent, stamped } => {
+                    Observation::TxStamps { sent, stamped, .. } => {
                         self.run.stamps.client_send = tx_stamps(sent, stamped);
                     }
-                    Observation::SocketFailed { at, why } => {
+                    Observation::SocketFailed { at, why, .. } => {
                         self.note(self.events.socket_failed(at, &why));
                         self.socket_failure = Some(why);
                     }

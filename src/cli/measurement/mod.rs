@@ -22,7 +22,7 @@ use super::commands::report::{draw, print_path};
 use super::exit::Exit;
 use super::output::{Finished, Recorder};
 use super::printer::Printer;
-use crate::net::{ClientEngine, Control, lower_priority, use_batch_class};
+use crate::net::{ClientEngine, Control, Target, TargetId, lower_priority, use_batch_class};
 use crate::record::{Clock, Run, Summary};
 use crate::report::Theme;
 use crate::time::Duration;
@@ -73,9 +73,12 @@ impl<'a> Measurement<'a> {
         let outputs = Outputs::open(arguments, host, clock.now(), display.status, move || stop.stop())?;
         let Outputs { recorder, lines, data } = outputs;
         let address = connection.peer.address;
-        let engine = ClientEngine::connect(address, settings.clone(), &connection.outgoing, *clock)
-            .map_err(|error| cannot_send(&error, connection))?;
-        let run = config.record(&engine);
+        let cannot_send = |error| cannot_send(&error, connection);
+        let target =
+            Target::connect(address, settings.clone(), &connection.outgoing, *clock).map_err(cannot_send)?;
+        let run = config.record(&target);
+        let mut engine = ClientEngine::new(connection.outgoing.timer, *clock);
+        engine.add(TargetId::default(), target).map_err(cannot_send)?;
         let terminal = Terminal::new(lines, connection, &run, recorder.folder(), display);
         let views = Views::start(&config, &run, terminal, control)?;
         Ok(Self { control: Arc::clone(control), config, engine, run, recorder, views, data })

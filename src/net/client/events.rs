@@ -1,22 +1,24 @@
-//! What a client's engine reports, and to which observer.
+//! What the client's engine reports.
 
+use super::target_queue::TargetId;
 use crate::probe::Event;
 use crate::time::{Duration, Instant};
 
 /// What the engine reports.
 #[derive(Clone, Debug)]
 pub enum Observation {
-    /// An event of the machine, with the TTL of the datagram that caused it.
-    Event(Event, Option<u8>),
-    /// The wall clock was set by so much during the run.
-    ClockStep { at: Instant, by: Duration },
-    /// Control messages of so many datagrams were truncated (MSG_CTRUNC). Once, at the end.
-    TruncatedMetadata { at: Instant, datagrams: u64 },
-    /// How many probes left, and how many of them the kernel stamped. Once, at the end, where it was asked to.
-    TxStamps { sent: u64, stamped: u64 },
-    /// The sockets are unusable; nothing follows.
-    SocketFailed { at: Instant, why: String },
-    /// The state of things, at most once every `ClientEngine::TICK`.
+    /// An event of a target's client, with the TTL of the datagram that caused it.
+    Event { target: TargetId, event: Event, ttl: Option<u8> },
+    /// The wall clock was set by so much during the run; each target notices it at its next datagram.
+    ClockStep { target: TargetId, at: Instant, by: Duration },
+    /// Control messages of so many datagrams were truncated (MSG_CTRUNC). Once, at the target's end.
+    TruncatedMetadata { target: TargetId, at: Instant, datagrams: u64 },
+    /// How many probes were sent, and how many of them the kernel stamped. Once, at the target's end, if the kernel
+    /// was asked for transmit timestamps.
+    TxStamps { target: TargetId, sent: u64, stamped: u64 },
+    /// The target's sockets are unusable; nothing of this target follows.
+    SocketFailed { target: TargetId, at: Instant, why: String },
+    /// The time, and the probes in flight to all targets; at most once every `ClientEngine::TICK`.
     Tick { now: Instant, in_flight: usize },
 }
 

@@ -1,6 +1,10 @@
 //! Receives what senders other than the server send to the client's port. A connected socket drops those datagrams
 //! silently, so a second, unconnected one on the same port takes them. They wake the client at most every 100 ms.
 
+use std::io;
+
+use super::shared::{Place, Shared};
+use super::target_queue::TargetId;
 use crate::net::clock::Clock;
 use crate::net::socket_errors::SocketErrorKind;
 use crate::net::sys::{Batch, Socket};
@@ -12,8 +16,8 @@ pub struct ForeignListener {
     socket: Option<Socket>,
     /// When it may wake the client again.
     next: Instant,
-    /// A wait since the last tick has listened to it.
-    listened: bool,
+    /// The set of sockets has reported it, and reports it again only after `listen_again`.
+    silenced: bool,
 }
 
 impl ForeignListener {
@@ -22,7 +26,11 @@ impl ForeignListener {
     const BATCHES: usize = 4;
 
     pub fn new(socket: Option<Socket>, now: Instant) -> Self {
-        Self { socket, next: now, listened: false }
+        Self { socket, next: now, silenced: false }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// The socket, if it may wake the client now.
@@ -30,22 +38,27 @@ impl ForeignListener {
         self.socket.as_ref().filter(|_| now >= self.next)
     }
 
-    /// A wait that listened to it is over.
-    pub fn waited(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock, readable: bool) {
-        self.listened = true;
-        if readable {
-            self.read(inbox, client, clock);
+    /// Where there are many sockets: once the pause is over, the set of them reports this one again.
+    pub fn listen_again(&mut self, shared: &Shared, target: TargetId) -> io::Result<()> {
+        let (Some(set), Some(socket)) = (&shared.ready_set, &self.socket) else { return Ok(()) };
+        if self.silenced && shared.clock.now() >= self.next {
+            self.silenced = false;
+            set.listen_again(socket, Place { target, channel: Place::FOREIGN }.number())?;
         }
+        Ok(())
     }
 
-    /// Reads the socket unless a wait has listened to it since the last tick.
-    pub fn tick(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
-        if !std::mem::take(&mut self.listened) {
-            self.read(inbox, client, clock);
-        }
+    /// The set of sockets has reported it.
+    pub fn read_reported(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
+        self.silenced = true;
+        self.read(inbox, client, clock);
     }
 
-    fn read(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
+    pub fn close(&mut self) {
+        self.socket = None;
+    }
+
+    pub fn read(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
         let Some(socket) = &mut self.socket else { return };
         let (now, offset) = (clock.now(), clock.wall_offset());
         for _ in 0..Self::BATCHES {

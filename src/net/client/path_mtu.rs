@@ -47,7 +47,7 @@ impl Search {
         match self.finder.poll_timeout() {
             Some(at) => {
                 let timeout = Some(at - self.clock.now());
-                sys::wait(std::iter::once(&self.socket), None, control, timeout).map(drop)
+                sys::wait(std::iter::once(&self.socket), control, timeout).map(drop)
             }
             None => Ok(()),
         }

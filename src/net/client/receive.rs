@@ -1,71 +1,114 @@
-//! What comes: replies with their receive times, and errors.
+//! What a target receives: replies with their receive times, and errors.
 
 use std::io;
 
-use super::ClientEngine;
 use super::events::{Observation, Observer};
 use super::send::report_icmp;
+use super::shared::{Place, Shared};
+use super::target::{Readable, Target};
 use crate::net::socket_errors::SocketErrorKind;
 use crate::time::Instant;
 
-impl ClientEngine {
-    /// An error of a socket ends a run only if no call on it will succeed any more.
-    pub(super) fn tolerate(&mut self, whose: usize, error: io::Error) -> io::Result<()> {
-        self.errors[whose].on_error(&error).apply(error)
-    }
-
-    pub(super) fn receive(&mut self, observer: &mut impl Observer) -> io::Result<()> {
-        self.stamps.begin_poll(self.clock.now());
-        self.begin_with_tx_stamps(observer);
-        let mut all = true;
-        for channel in 0..self.sockets.len() {
-            // A flood of replies must not delay the next probe.
-            for batch in 1..=Self::BATCHES {
-                match self.sockets[channel].receive(&mut self.inbox) {
-                    Ok(()) => {
-                        self.errors[channel].reset();
-                        self.handle_batch(channel, observer);
-                        if !self.inbox.was_filled() {
-                            break;
+impl Target {
+    pub(super) fn receive(
+        &mut self,
+        readable: Readable,
+        shared: &mut Shared,
+        observer: &mut impl Observer,
+    ) -> io::Result<()> {
+        let (places, as_of) = match readable {
+            Readable::Any => (None, shared.clock.now()),
+            Readable::At(places, as_of) => (Some(places), as_of),
+        };
+        self.stamps.begin_poll(as_of);
+        if places.is_none_or(|places| !places.is_empty()) {
+            self.read_tx_stamps_before_a_wait(shared, observer);
+        }
+        let mut drained = true;
+        match places {
+            None => {
+                for channel in 0..self.sockets.len() {
+                    drained &= self.receive_at(channel, shared, observer)?;
+                }
+            }
+            Some(places) => {
+                for Place { channel, .. } in places {
+                    match *channel {
+                        Place::FOREIGN => {
+                            self.foreign.read_reported(&mut shared.inbox, &mut self.client, &shared.clock);
                         }
-                        all &= batch < Self::BATCHES;
-                    }
-                    Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
-                        self.errors[channel].reset();
-                        break;
-                    }
-                    // Perhaps an ICMP error; datagrams may be queued behind it.
-                    Err(error) => {
-                        if SocketErrorKind::of(&error) == SocketErrorKind::Transient {
-                            report_icmp(&mut self.client, self.clock.now(), &error);
-                        }
-                        self.tolerate(channel, error)?;
+                        channel => drained &= self.receive_at(channel as usize, shared, observer)?,
                     }
                 }
             }
         }
-        if all {
+        if drained {
             self.stamps.end_poll();
         }
-        self.client.note_socket(self.sockets[0].mark());
+        self.note_drops();
         Ok(())
     }
 
+    pub(super) fn read_foreign(&mut self, shared: &mut Shared) {
+        self.foreign.read(&mut shared.inbox, &mut self.client, &shared.clock);
+    }
+
+    /// Perhaps no datagram comes any more that says how many were dropped.
+    fn note_drops(&mut self) {
+        if self.client.next_due().is_none() {
+            self.sockets.iter_mut().for_each(|socket| socket.count_drops());
+        }
+        self.client.note_socket(self.sockets[0].mark());
+    }
+
+    /// Whether nothing is left. A flood of replies must not delay the next probe.
+    fn receive_at(
+        &mut self,
+        channel: usize,
+        shared: &mut Shared,
+        observer: &mut impl Observer,
+    ) -> io::Result<bool> {
+        for _ in 0..Self::BATCHES {
+            match self.sockets[channel].receive(&mut shared.inbox) {
+                Ok(()) => {
+                    self.errors[channel].reset();
+                    self.handle_batch(channel, shared, observer);
+                    if !shared.inbox.was_filled() {
+                        return Ok(true);
+                    }
+                }
+                Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
+                    self.errors[channel].reset();
+                    return Ok(true);
+                }
+                // Perhaps an ICMP error; datagrams may be queued behind it.
+                Err(error) => {
+                    if SocketErrorKind::of(&error) == SocketErrorKind::Transient {
+                        report_icmp(&mut self.client, shared.clock.now(), &error);
+                    }
+                    // It ends a run only if no call on the socket will succeed any more.
+                    self.errors[channel].on_error(&error).apply(error)?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Reads the clocks' offset: after the kernel made its timestamps, before they are mapped.
-    pub(super) fn update_offset(&mut self, observer: &mut impl Observer) -> Instant {
-        let now = self.clock.now();
-        if let Some(by) = self.stamps.update_offset(self.clock.wall_offset()) {
-            observer.observe(Observation::ClockStep { at: now, by });
+    pub(super) fn update_offset(&mut self, shared: &Shared, observer: &mut impl Observer) -> Instant {
+        let now = shared.clock.now();
+        if let Some(by) = self.stamps.update_offset(shared.clock.wall_offset()) {
+            observer.observe(Observation::ClockStep { target: self.id, at: now, by });
         }
         now
     }
 
-    fn handle_batch(&mut self, channel: usize, observer: &mut impl Observer) {
-        let now = self.update_offset(observer);
-        self.read_awaited_tx_stamps();
-        self.awaiting = false;
-        for index in 0..self.inbox.arrived() {
-            let arrival = *self.inbox.arrival(index);
+    fn handle_batch(&mut self, channel: usize, shared: &mut Shared, observer: &mut impl Observer) {
+        let now = self.update_offset(shared, observer);
+        self.read_awaited_tx_stamps(shared);
+        shared.awaiting = false;
+        for index in 0..shared.inbox.arrived() {
+            let arrival = *shared.inbox.arrival(index);
             let received =
                 arrival.stamp.and_then(|stamp| self.stamps.to_monotonic(stamp, now)).unwrap_or(now);
             if now - received > Self::LAZY {
@@ -73,8 +116,8 @@ impl ClientEngine {
                 self.client.handle_timeout(received);
             }
             self.client.note_socket(arrival.socket);
-            for place in self.inbox.datagrams(index) {
-                self.client.handle(received, channel, self.inbox.bytes(place));
+            for place in shared.inbox.datagrams(index) {
+                self.client.handle(received, channel, shared.inbox.bytes(place));
             }
             self.pass_on(observer, arrival.ttl);
         }

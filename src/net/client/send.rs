@@ -1,13 +1,15 @@
-//! What leaves, and what is reported when it cannot.
+//! What a target sends, and what is reported when it cannot.
 
 use std::io;
 
-use super::ClientEngine;
+use super::shared::{Place, Shared};
+use super::target::Target;
+use crate::net::clock::Clock;
 use crate::net::socket_errors::{SocketErrorKind, describe, is_too_long};
 use crate::probe::{Client, SendError, Transmit};
 use crate::time::{Duration, Instant};
 
-impl ClientEngine {
+impl Target {
     /// How often one call is repeated because it reported an ICMP error instead of sending.
     const ICMP_TRIES: u32 = 3;
     /// With less time than this until the next probe the processor is not yielded.
@@ -15,51 +17,54 @@ impl ClientEngine {
 
     /// Sends what is due at this moment, which may be a little ahead: the datagrams are built before it and leave in
     /// it, in one call. Few calls in a row, so that a client that is behind reads replies in between.
-    pub(super) fn send(&mut self, moment: Instant) {
+    pub(super) fn send(&mut self, moment: Instant, shared: &mut Shared) {
         for _ in 0..Self::BATCHES {
-            self.outbox.clear_outgoing();
-            self.departing.clear();
-            while !self.outbox.is_full()
-                && let Some(transmit) =
-                    self.client.build(self.clock.now().max(moment), self.outbox.next_buffer())
-            {
-                self.outbox.queue_written(self.endpoint.path(), transmit.length);
-                self.departing.push(transmit);
-                // A datagram for another socket leaves alone.
-                if transmit.channel != 0 || transmit.renew {
-                    break;
-                }
-            }
-            self.awaiting |= !self.departing.is_empty();
-            self.clock.spin_until(moment);
-            match self.departing[..] {
+            self.build(moment, shared);
+            shared.awaiting |= !shared.departing.is_empty();
+            shared.clock.spin_until(moment);
+            match shared.departing[..] {
                 [] => return,
-                [transmit] => self.send_one(&transmit),
-                _ => self.send_all(),
+                [transmit] => self.send_one(&transmit, shared),
+                _ => self.send_all(shared),
             }
-            if self.has_time_to_yield() {
+            if shared.shares_processor && !self.is_due_soon(&shared.clock) {
                 // The server on this processor makes the reply now.
                 std::thread::yield_now();
             }
         }
     }
 
-    /// The thread that gets the processor may hold it for longer than a probe may be late.
-    fn has_time_to_yield(&self) -> bool {
-        let due_soon = |due| due - self.clock.now() < Self::YIELDING;
-        self.shares_processor && !self.client.next_due().is_some_and(due_soon)
-    }
-
-    fn send_one(&mut self, transmit: &Transmit) {
-        if transmit.renew {
-            match self.endpoint.open() {
-                Ok(socket) => self.sockets[transmit.channel] = socket,
-                Err(error) => return self.client.send_failed(transmit, send_error(&error)),
+    /// Fills the outbox with what is due by that moment.
+    fn build(&mut self, moment: Instant, shared: &mut Shared) {
+        let Shared { clock, outbox, departing, .. } = shared;
+        outbox.clear_outgoing();
+        departing.clear();
+        while !outbox.is_full()
+            && let Some(transmit) = self.client.build(clock.now().max(moment), outbox.next_buffer())
+        {
+            outbox.queue_written(self.endpoint.path(), transmit.length);
+            departing.push(transmit);
+            // A datagram for another socket leaves alone.
+            if transmit.channel != 0 || transmit.renew {
+                return;
             }
         }
-        self.finalize();
+    }
+
+    /// The thread that gets the processor may hold it for longer than a probe may be late.
+    fn is_due_soon(&self, clock: &Clock) -> bool {
+        self.client.next_due().is_some_and(|due| due - clock.now() < Self::YIELDING)
+    }
+
+    fn send_one(&mut self, transmit: &Transmit, shared: &mut Shared) {
+        if transmit.renew
+            && let Err(error) = self.reopen(transmit.channel, shared)
+        {
+            return self.client.send_failed(transmit, send_error(&error));
+        }
+        self.finalize(shared);
         // It is alone in the outbox, so at its beginning.
-        let datagram = self.outbox.bytes(0..transmit.length);
+        let datagram = shared.outbox.bytes(0..transmit.length);
         let mut tries = Self::ICMP_TRIES;
         while let Err(error) = self.sockets[transmit.channel].send_one(datagram) {
             if !was_icmp_error(&error, &mut tries) {
@@ -72,22 +77,30 @@ impl ClientEngine {
                 }
                 return;
             }
-            report_icmp(&mut self.client, self.clock.now(), &error);
+            report_icmp(&mut self.client, shared.clock.now(), &error);
         }
         self.note_sent(usize::from(transmit.seq.is_some()));
     }
 
+    fn reopen(&mut self, channel: usize, shared: &Shared) -> io::Result<()> {
+        let socket = self.endpoint.open()?;
+        shared.watch(&socket, Place { target: self.id, channel: channel as u32 })?;
+        self.sockets[channel] = socket;
+        Ok(())
+    }
+
     /// Writes the send time into each datagram of the outbox; the send call follows at once.
-    fn finalize(&mut self) {
-        let now = self.clock.now();
-        for (index, transmit) in self.departing.iter().enumerate() {
-            self.client.finalize(transmit, now, self.outbox.written(index));
+    fn finalize(&mut self, shared: &mut Shared) {
+        let now = shared.clock.now();
+        for (index, transmit) in shared.departing.iter().enumerate() {
+            self.client.finalize(transmit, now, shared.outbox.written(index));
         }
     }
 
-    fn send_all(&mut self) {
-        self.finalize();
-        let Self { sockets, client, outbox, departing, clock, endpoint, .. } = self;
+    fn send_all(&mut self, shared: &mut Shared) {
+        self.finalize(shared);
+        let Shared { outbox, departing, clock, .. } = shared;
+        let Self { sockets, client, endpoint, .. } = self;
         let channel = departing[0].channel;
         if endpoint.offloads() && outbox.longest_train() > 1 {
             departing.iter().filter_map(|transmit| transmit.seq).for_each(|seq| client.sent_offloaded(seq));

@@ -1,62 +1,38 @@
-//! The kernel's transmit stamps, matched with the probes that they are of.
+//! The kernel's transmit timestamps, matched with the probes that they are of.
 
-use super::ClientEngine;
 use super::events::Observer;
-use crate::net::sys::Batch;
+use super::shared::Shared;
+use super::target::Target;
 
-/// The probes that left, and those whose transmit stamp has been read.
-pub struct Unstamped {
-    pub sent: u64,
-    pub stamped: u64,
-    /// Beginnings of frames.
-    frames: Batch,
-}
-
-impl Default for Unstamped {
-    fn default() -> Self {
-        Self { sent: 0, stamped: 0, frames: Batch::new(Self::AT_ONCE, Self::FRAME) }
-    }
-}
-
-impl Unstamped {
-    const AT_ONCE: usize = 16;
-    /// Holds the headers of the lower layers and that of a probe; the kernel cuts off the rest.
-    const FRAME: usize = 256;
-
-    fn awaited(&self) -> bool {
-        self.stamped < self.sent
-    }
-}
-
-impl ClientEngine {
+impl Target {
     pub(super) fn note_sent(&mut self, probes: usize) {
-        if let Some(unstamped) = &mut self.unstamped {
-            unstamped.sent += probes as u64;
+        if let Some(count) = &mut self.tx_stamps {
+            count.sent += probes as u64;
         }
     }
 
-    /// Reads them while a reply waits to be handled: the stamp of its probe was made before it came.
-    pub(super) fn read_awaited_tx_stamps(&mut self) {
-        if self.unstamped.as_ref().is_some_and(Unstamped::awaited) {
-            self.read_tx_stamps();
+    /// Reads them while a reply waits to be handled: the timestamp of its probe was made before it came.
+    pub(super) fn read_awaited_tx_stamps(&mut self, shared: &mut Shared) {
+        if self.tx_stamps.is_some_and(|count| count.stamped < count.sent) {
+            self.read_tx_stamps(shared);
         }
     }
 
-    /// A queued stamp wakes every wait, so they are read before each.
-    pub(super) fn begin_with_tx_stamps(&mut self, observer: &mut impl Observer) {
-        if self.unstamped.is_some() {
-            self.update_offset(observer);
-            self.read_tx_stamps();
+    /// A queued timestamp ends every wait, so they are read before each.
+    pub(super) fn read_tx_stamps_before_a_wait(&mut self, shared: &mut Shared, observer: &mut impl Observer) {
+        if self.tx_stamps.is_some() {
+            self.update_offset(shared, observer);
+            self.read_tx_stamps(shared);
         }
     }
 
-    fn read_tx_stamps(&mut self) {
-        let Self { sockets, unstamped: Some(unstamped), client, stamps, clock, .. } = self else { return };
-        let Unstamped { stamped, frames, .. } = unstamped;
+    fn read_tx_stamps(&mut self, shared: &mut Shared) {
+        let Self { sockets, tx_stamps: Some(count), client, stamps, .. } = self else { return };
+        let Shared { frames, clock, .. } = shared;
         for socket in sockets {
             socket.read_tx_stamps(frames, &mut |stamp, frame| {
                 if let Some(moment) = stamps.to_monotonic(stamp, clock.now()) {
-                    *stamped += u64::from(client.on_tx_timestamp(moment, frame));
+                    count.stamped += u64::from(client.on_tx_timestamp(moment, frame));
                 }
             });
         }

@@ -2,33 +2,29 @@
 
 use std::io;
 
-use super::ClientEngine;
+use super::engine::{ClientEngine, Known, lazy};
 use super::events::Observer;
+use super::shared::Place;
 use crate::net::sleep::{Next, Situation};
 use crate::net::stop_signal::Control;
-use crate::net::sys;
+use crate::net::sys::{self, ReadySet};
 use crate::time::{Duration, Instant};
 
 impl ClientEngine {
-    /// If the next send is within 10 ms, replies are read then: kernel timestamps make the delay harmless, and
-    /// it saves a wake-up.
-    pub(super) const LAZY: Duration = Duration::from_millis(10);
-    /// The same if nobody sees the replies. A lost session is then noticed a probe later.
-    const LAZY_UNSEEN: Duration = Duration::from_secs(2);
-    /// So shortly before the next probe only a reply is worth a wake-up.
-    const NEAR: Duration = Duration::from_millis(250);
     /// So shortly before the next probe even a client that shares its processor with the server stays awake.
     const READY: Duration = Duration::from_micros(50);
+    /// Sockets that one wait can tell apart.
+    const TOLD_APART: usize = u64::BITS as usize;
 
     /// Waits for a datagram, a request, or the next deadline. A probe that is due before anything else can be
     /// done is sent at its moment. Whether there was a request.
     pub(super) fn wait(&mut self, control: &Control, observer: &mut impl Observer) -> io::Result<bool> {
-        let mut next = self.next(observer);
+        let mut next = self.next();
         if let Next::SpinUntil(due) = next {
-            self.send(due);
-            next = self.next(observer);
+            self.send_at(due, observer);
+            next = self.next();
         }
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         let requested = match next {
             Next::SpinUntil(_) | Next::Poll => return self.yield_to_server(control),
             Next::Rest(length) => {
@@ -43,58 +39,100 @@ impl ClientEngine {
                 self.sleep(listen, control, end.map(|end| end - now))?
             }
         };
-        self.policy.woke(self.clock.now());
+        self.policy.woke(self.shared.clock.now());
         Ok(requested)
     }
 
-    fn next(&mut self, observer: &impl Observer) -> Next {
-        let now = self.clock.now();
-        let due = self.client.next_due();
-        let near = due.is_some_and(|due| due - now <= Self::NEAR) && !self.client.is_opening();
-        let timeout =
-            self.client.poll_timeout(now).filter(|_| !near && !self.reads_with_next_send(now, observer));
-        self.policy.next(&Situation { now, due, timeout, backlog: false })
+    /// Where there are many sockets: which of them are readable, if that is not known.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        if let (Some(set), Known::Nothing) = (&mut self.shared.ready_set, &self.readable) {
+            let (as_of, mut numbers) = (self.shared.clock.now(), Vec::new());
+            set.look(&mut numbers)?;
+            self.readable = known(numbers, as_of);
+        }
+        Ok(())
     }
 
-    /// A client that has lost its session waits for each answer to its handshake.
+    fn next(&mut self) -> Next {
+        let (now, moments) = (self.shared.clock.now(), self.queue.next());
+        let situation = Situation { now, due: moments.due, timeout: moments.timeout, backlog: false };
+        self.policy.next(&situation)
+    }
+
+    /// Sends the probe that is due at this moment, a little ahead.
+    fn send_at(&mut self, moment: Instant, observer: &impl Observer) {
+        let Some(id) = self.queue.first_due() else { return };
+        if let Some(entry) = self.targets.get_mut(&id) {
+            entry.target.send(moment, &mut self.shared);
+        }
+        self.requeue(id, lazy(observer));
+    }
+
+    /// Replies are read when the next probe is sent, if that is soon and no reply is urgent.
     fn reads_with_next_send(&self, now: Instant, observer: &impl Observer) -> bool {
-        let lazy = if observer.is_watched() { Self::LAZY } else { Self::LAZY_UNSEEN };
-        let soon = self.client.next_due().is_some_and(|due| due - now <= lazy);
-        soon && !self.client.is_opening() && self.sockets[0].has_stamps()
+        let soon = self.queue.next().due.is_some_and(|due| due - now <= lazy(observer));
+        soon && self.load.urgent == 0
     }
 
     /// A client that spins on the server's processor keeps the reply from being made: it sleeps until that has
     /// come, or until shortly before the next probe. Whether there was a request.
     fn yield_to_server(&mut self, control: &Control) -> io::Result<bool> {
-        let now = self.clock.now();
-        let Some(due) = self.client.next_due().filter(|_| self.shares_processor && self.awaiting) else {
+        let (now, moments) = (self.shared.clock.now(), self.queue.next());
+        let yields = self.shared.shares_processor && self.shared.awaiting;
+        let Some(due) = moments.due.filter(|due| yields && *due - now > Self::READY) else {
             return Ok(false);
         };
-        if due - now <= Self::READY {
-            return Ok(false);
-        }
-        let ready = due - Self::READY;
-        let until = self.client.poll_timeout(now).map_or(ready, |timeout| timeout.min(ready));
+        let until = moments.timeout.into_iter().fold(due - Self::READY, Instant::min);
         self.sleep(true, control, Some(until - now))
     }
 
     /// Whether there was a request.
     fn sleep(&mut self, listen: bool, control: &Control, timeout: Option<Duration>) -> io::Result<bool> {
-        let foreign = self.foreign.socket(self.clock.now());
-        let with_foreign = foreign.is_some();
-        let sockets = if listen { &self.sockets[..] } else { &[] };
-        match sys::wait(sockets.iter(), foreign, control, timeout) {
-            Ok(woken) => {
-                self.nothing_there =
-                    listen && woken.readable == 0 && self.sockets.len() <= u64::BITS as usize;
-                self.errors[self.sockets.len()].reset();
-                if with_foreign {
-                    let Self { foreign, inbox, client, clock, .. } = self;
-                    foreign.waited(inbox, client, clock, woken.foreign_readable);
-                }
-                Ok(woken.stop_requested)
+        let as_of = self.shared.clock.now();
+        let slept = match &mut self.shared.ready_set {
+            Some(set) => {
+                let mut numbers = Vec::new();
+                let slept = set.wait(listen, control, timeout, &mut numbers);
+                slept.map(|requested| (requested, known(numbers, as_of)))
             }
-            Err(error) => self.tolerate(self.sockets.len(), error).map(|()| false),
+            None => self.sleep_at_few(listen, control, timeout, as_of),
+        };
+        match slept {
+            Ok((requested, readable)) => {
+                self.wait_errors.reset();
+                self.readable = readable;
+                Ok(requested)
+            }
+            Err(error) => self.wait_errors.on_error(&error).apply(error).map(|()| false),
         }
     }
+
+    fn sleep_at_few(
+        &self,
+        listen: bool,
+        control: &Control,
+        timeout: Option<Duration>,
+        as_of: Instant,
+    ) -> io::Result<(bool, Known)> {
+        if !listen {
+            let woken = sys::wait(std::iter::empty(), control, timeout)?;
+            return Ok((woken.stop_requested, Known::Nothing));
+        }
+        let running = self.targets.values().filter(|entry| !entry.is_over);
+        let all = running.flat_map(|entry| entry.target.places(as_of));
+        let woken = sys::wait(all.clone().map(|(_, socket)| socket), control, timeout)?;
+        let is_readable = |index: &usize| woken.readable >> index & 1 == 1;
+        let readable = (0..Self::TOLD_APART).zip(all.clone()).filter(|(index, _)| is_readable(index));
+        let mut places: Vec<Place> = readable.map(|(_, (place, _))| place).collect();
+        places.sort_unstable();
+        let complete = all.count() <= Self::TOLD_APART;
+        Ok((woken.stop_requested, Known::Readable { places, as_of, complete }))
+    }
+}
+
+fn known(numbers: Vec<u64>, as_of: Instant) -> Known {
+    let complete = numbers.len() < ReadySet::AT_ONCE;
+    let mut places: Vec<Place> = numbers.into_iter().map(Place::of_number).collect();
+    places.sort_unstable();
+    Known::Readable { places, as_of, complete }
 }

@@ -132,7 +132,7 @@ impl ServerEngine {
     }
 
     fn sleep(&mut self, control: &Control, timeout: Option<Duration>) -> io::Result<u64> {
-        match sys::wait(self.listeners.sockets(), None, control, timeout) {
+        match sys::wait(self.listeners.sockets(), control, timeout) {
             Ok(woken) => {
                 self.wait_errors.reset();
                 Ok(woken.readable)

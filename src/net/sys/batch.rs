@@ -94,6 +94,11 @@ impl Batch {
         self.arrivals.len()
     }
 
+    /// Bytes of the longest datagram that fits.
+    pub fn longest(&self) -> usize {
+        self.stride - 64
+    }
+
     /// How many arrivals there are.
     pub fn arrived(&self) -> usize {
         self.arrived

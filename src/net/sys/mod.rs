@@ -193,29 +193,62 @@ pub struct Woken {
     pub stop_requested: bool,
     /// A bit for each socket at which a datagram, or an error, may be; of the first 64.
     pub readable: u64,
-    /// The same of the foreign listener.
-    pub foreign_readable: bool,
 }
 
 impl Woken {
     /// Nothing is known: each socket has to be read.
-    pub const ALL: Self = Self { stop_requested: false, readable: u64::MAX, foreign_readable: true };
+    pub const ALL: Self = Self { stop_requested: false, readable: u64::MAX };
 }
 
-/// Waits until a datagram is at one of these sockets or at the foreign listener, a request comes, or the time is
-/// over; it may end earlier.
+/// Waits until a datagram is at one of these sockets, a request comes, or the time is over; it may end earlier.
 pub fn wait<'a>(
     sockets: impl Iterator<Item = &'a Socket> + Clone,
-    foreign: Option<&Socket>,
     control: &Control,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     #[cfg(target_os = "linux")]
     if sockets.clone().all(|socket| socket.descriptor().is_some()) {
-        let descriptors = sockets.filter_map(|socket| socket.descriptor());
-        return linux::wait(descriptors, foreign.and_then(|socket| socket.descriptor()), control, timeout);
+        return linux::wait(sockets.filter_map(|socket| socket.descriptor()), control, timeout);
     }
     portable::wait(sockets, timeout).map(|()| Woken::ALL)
+}
+
+#[cfg(target_os = "linux")]
+pub use linux::ReadySet;
+
+/// Only Linux has one.
+#[cfg(not(target_os = "linux"))]
+pub enum ReadySet {}
+
+#[cfg(not(target_os = "linux"))]
+impl ReadySet {
+    pub const AT_ONCE: usize = 0;
+
+    pub fn new() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn add(&self, _socket: &Socket, _number: u64, _once: bool) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub fn listen_again(&self, _socket: &Socket, _number: u64) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub fn wait(
+        &mut self,
+        _listen: bool,
+        _control: &Control,
+        _timeout: Option<Duration>,
+        _ready: &mut Vec<u64>,
+    ) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub fn look(&mut self, _ready: &mut Vec<u64>) -> io::Result<()> {
+        match *self {}
+    }
 }
 
 /// Timers of this thread fire when they are due, not up to 50 us later (timer slack).

@@ -7,6 +7,7 @@ mod control;
 mod headers;
 mod options;
 mod pmtu_mode;
+mod ready_set;
 mod receive;
 mod scheduling;
 mod send;
@@ -25,6 +26,7 @@ use crate::time::{Duration, Instant};
 use headers::Headers;
 use pmtu_mode::PmtuMode;
 
+pub use ready_set::ReadySet;
 pub use scheduling::{
     is_realtime, lower_priority, request_short_timeslice, set_min_timer_slack, use_batch_class,
 };

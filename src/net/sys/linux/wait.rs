@@ -10,21 +10,18 @@ use crate::time::Duration;
 
 pub fn wait(
     sockets: impl Iterator<Item = RawFd>,
-    foreign: Option<RawFd>,
     control: &Control,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     let watch = |fd: RawFd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let first = [control.pipe().as_raw_fd()].into_iter().chain(foreign);
-    let own = first.clone().count();
-    let mut watched: Vec<libc::pollfd> = first.chain(sockets).map(watch).collect();
+    let mut watched: Vec<libc::pollfd> =
+        std::iter::once(control.pipe().as_raw_fd()).chain(sockets).map(watch).collect();
     poll(&mut watched, timeout)?;
     let is_readable = |polled: &libc::pollfd| polled.revents != 0;
     let bit = |index: usize, polled: &libc::pollfd| u64::from(is_readable(polled)) << index;
     Ok(Woken {
         stop_requested: is_readable(&watched[0]),
-        foreign_readable: watched[1..own].iter().any(is_readable),
-        readable: (0..64).zip(&watched[own..]).map(|(index, polled)| bit(index, polled)).sum(),
+        readable: (0..64).zip(&watched[1..]).map(|(index, polled)| bit(index, polled)).sum(),
     })
 }
 

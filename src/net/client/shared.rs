@@ -1,0 +1,81 @@
+//! What the targets of an engine share: the clock, the buffers and, where there are many, the set of their sockets.
+
+use std::io;
+
+use super::target_queue::TargetId;
+use crate::net::clock::Clock;
+use crate::net::sys::{Batch, ReadySet, Socket};
+use crate::probe::Transmit;
+
+pub struct Shared {
+    pub clock: Clock,
+    pub inbox: Batch,
+    pub outbox: Batch,
+    /// The datagrams in the outbox.
+    pub departing: Vec<Transmit>,
+    /// Beginnings of the frames that the kernel stamped as they left.
+    pub frames: Batch,
+    /// Something was sent since the last datagram came.
+    pub awaiting: bool,
+    /// This program has one processor, and a server most likely runs on it too.
+    pub shares_processor: bool,
+    /// None while there are few sockets.
+    pub ready_set: Option<ReadySet>,
+}
+
+impl Shared {
+    pub const BATCH: usize = 64;
+    const FRAMES: usize = 16;
+    /// Holds the headers of the lower layers and that of a probe; the kernel cuts off the rest.
+    const FRAME: usize = 256;
+
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            inbox: Batch::new(Self::BATCH, 2048),
+            outbox: Batch::new(Self::BATCH, 2048),
+            departing: Vec::with_capacity(Self::BATCH),
+            frames: Batch::new(Self::FRAMES, Self::FRAME),
+            awaiting: false,
+            shares_processor: false,
+            ready_set: None,
+        }
+    }
+
+    /// Datagrams of these lengths fit from now on. Nothing is in the buffers.
+    pub fn make_room(&mut self, longest_in: usize, longest_out: usize) {
+        for (batch, longest) in [(&mut self.inbox, longest_in), (&mut self.outbox, longest_out)] {
+            if batch.longest() < longest {
+                *batch = Batch::new(Self::BATCH, longest);
+            }
+        }
+    }
+
+    /// Where there are many sockets this one is waited for, too.
+    pub fn watch(&self, socket: &Socket, place: Place) -> io::Result<()> {
+        match &self.ready_set {
+            Some(set) => set.add(socket, place.number(), place.channel == Place::FOREIGN),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A socket of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub target: TargetId,
+    pub channel: u32,
+}
+
+impl Place {
+    /// The foreign listener in place of a channel.
+    pub const FOREIGN: u32 = u32::MAX;
+
+    pub fn number(self) -> u64 {
+        u64::from(self.target.0) << 32 | u64::from(self.channel)
+    }
+
+    pub fn of_number(number: u64) -> Self {
+        Self { target: TargetId((number >> 32) as u32), channel: number as u32 }
+    }
+}
