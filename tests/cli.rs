@@ -117,7 +117,7 @@ fn a_recorded_run_is_replaced_only_by_force_and_only_by_a_run_that_begins() {
     command(folder.path(), &ping(serve.port, "")).assert().success();
     let read = || std::fs::read(folder.path().join("run/run.json")).unwrap();
     let first = read();
-    refuses_in(folder.path(), &ping(serve.port, ""), &["run holds a run already", "-o", "--force"]);
+    refuses_in(folder.path(), &ping(serve.port, ""), &["run already holds a run", "-o", "--force"]);
     // Nobody listens there.
     fails_in(folder.path(), 1, &ping(free_port(), "--force"), &["ICMP port unreachable"]);
     assert_eq!(read(), first);
@@ -132,7 +132,7 @@ fn a_port_in_use_is_told_with_another_to_try() {
     let taken = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     for options in ["", "-4", "-b 127.0.0.1", "--io portable"] {
-        refuses(&format!("serve -p {port} {options}"), &[&format!("port {port}"), "try another, as in -p"]);
+        refuses(&format!("serve -p {port} {options}"), &[&format!("port {port}"), "take another, as in -p"]);
     }
 }
 
@@ -220,12 +220,12 @@ fn every_way_to_name_the_server_reaches_it() {
         (format!("-4 localhost:{port}"), "PING localhost (127.0.0.1)"),
         (format!("localhost:{port}"), "PING localhost ("),
     ] {
-        let words = format!("ping {target} -n 2 -i 0.01 -W 10 -s 100 --no-record");
+        let words = format!("ping {target} -n 1 -W 10 -s 100 --no-record");
         let finished = run(command(folder.path(), &words));
         finished.assert_summed_up();
         assert!(finished.stdout[0].starts_with(header), "{target}: {}", finished.stdout[0]);
         assert!(finished.stdout[0].contains(&format!("UDP port {port}")), "{target}: {}", finished.stdout[0]);
-        assert!(finished.has_line("2 packets transmitted, 2 received, 0% packet loss"), "{finished:#?}");
+        assert!(finished.has_line("1 packets transmitted, 1 received, 0% packet loss"), "{finished:#?}");
     }
     assert_eq!(names(folder.path()), [""; 0], "--no-record writes nothing");
 }

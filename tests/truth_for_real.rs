@@ -117,10 +117,13 @@ fn through_a_lossy_relay_the_networks_loss_is_exactly_the_relays() {
 
 #[test]
 fn what_finds_no_room_is_refused_and_the_client_is_told() {
-    let serve = Serve::start("--delay constant:2s --loss none --max-held 1280");
+    let serve = Serve::start("--delay constant:2s --loss none --max-held 4096");
     let rows = measured(serve.port);
     let refused = rows.iter().filter(|row| row.cause == Some(Cause::Refused)).count();
     let answered = rows.iter().filter(|row| row.rtt.is_some()).count();
-    assert!(refused > 0 && answered >= 10, "ten of 128 bytes find room: {answered} did");
+    assert!(
+        refused > 0 && answered >= 10,
+        "4096 bytes hold ten replies and what the queue needs for them: {answered}"
+    );
     assert_eq!(refused + answered, COUNT, "each was held or refused");
 }

@@ -35,6 +35,19 @@ impl Record {
         self.rows.iter().filter(|row| row.outcome == outcome).count() as u64
     }
 
+    /// The probes whose reply came in time, those included that a stalled machine skipped: the client
+    /// does not send what was due during a stall of 50 ms, and records an event that says so.
+    pub fn ok_or_skipped(&self) -> u64 {
+        let skipped = self.count(Outcome::SendError);
+        let told = self
+            .run
+            .events
+            .iter()
+            .any(|event| ["not sent", "skipped"].iter().any(|word| event.text.contains(word)));
+        assert!(skipped == 0 || told, "{skipped} probes were not sent: {:?}", self.run.events);
+        self.count(Outcome::Ok) + skipped
+    }
+
     /// The numbers of the probes lost by this cause.
     pub fn lost_by(&self, cause: Cause) -> Vec<u64> {
         self.rows.iter().filter(|row| row.cause == Some(cause)).map(|row| row.seq).collect()
