@@ -1,4 +1,4 @@
-//! One value of a row, as CSV has it and as JSON has it: the two say the same by construction.
+//! One value of a row, written as CSV or as JSON: both forms come from here, so they agree.
 
 use std::io::{self, Write};
 
@@ -8,9 +8,9 @@ use crate::time::Duration;
 pub enum Cell {
     Count(u64),
     Time(Duration),
-    /// One of a fixed set of names, none of which needs quoting.
+    /// A name from a fixed set; none needs quoting.
     Name(&'static str),
-    /// Not known: an empty cell, `null`.
+    /// Unknown: an empty cell in CSV, `null` in JSON.
     Missing,
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_forms_say_the_same() {
+    fn csv_and_json_show_the_same_value() {
         let micros = |nanos| Cell::Time(Duration::from_nanos(nanos));
         for (cell, csv, json) in [
             (Cell::Count(u64::MAX), "18446744073709551615", "18446744073709551615"),

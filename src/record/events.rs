@@ -1,8 +1,8 @@
-//! A run as it goes, an event a line (NDJSON): `start`, `probe`, `interval`, `note`, `end`.
+//! The live stream of a run in NDJSON, one event per line: `start`, `probe`, `interval`, `note`, `end`.
 //!
-//! `start` holds the run as far as it is known, `end` the whole of `run.json`; a `probe` has the
-//! columns of `probes.csv`, an `interval` (a second) those of `seconds.csv`, a `note` is one of the
-//! run's `events`. `events.schema.json` beside this file says the same to programs.
+//! `start` holds the run as far as it is known, `end` all of `run.json`. A `probe` has the columns of
+//! `probes.csv`, an `interval` (one second) those of `seconds.csv`, a `note` is one entry of the run's
+//! `events`. `events.schema.json` is the JSON schema.
 
 use std::io::{self, BufWriter, Write};
 
@@ -10,24 +10,24 @@ use serde::Serialize;
 
 use super::cell::Cell;
 use super::run::{Event, Run};
-use super::sticky_error::Fuse;
+use super::sticky_error::StickyError;
 use super::{probes, seconds};
 use crate::probe::Resolved;
 use crate::stats::Second;
 
-/// Writes events; after an error nothing more.
+/// Writes events. Writes nothing after its first error.
 pub struct EventWriter<W: Write> {
-    out: BufWriter<Fuse<W>>,
+    out: BufWriter<StickyError<W>>,
 }
 
 #[derive(Serialize)]
-struct Whole<'a> {
+struct RunEvent<'a> {
     event: &'static str,
     run: &'a Run,
 }
 
 #[derive(Serialize)]
-struct Note<'a> {
+struct NoteEvent<'a> {
     event: &'static str,
     #[serde(flatten)]
     note: &'a Event,
@@ -35,11 +35,11 @@ struct Note<'a> {
 
 impl<W: Write> EventWriter<W> {
     pub fn new(writer: W) -> Self {
-        Self { out: BufWriter::new(Fuse::new(writer)) }
+        Self { out: BufWriter::new(StickyError::new(writer)) }
     }
 
     pub fn start(&mut self, run: &Run) -> io::Result<()> {
-        self.object(&Whole { event: "start", run })
+        self.object(&RunEvent { event: "start", run })
     }
 
     pub fn probe(&mut self, probe: &Resolved) -> io::Result<()> {
@@ -51,11 +51,11 @@ impl<W: Write> EventWriter<W> {
     }
 
     pub fn note(&mut self, note: &Event) -> io::Result<()> {
-        self.object(&Note { event: "note", note })
+        self.object(&NoteEvent { event: "note", note })
     }
 
     pub fn end(&mut self, run: &Run) -> io::Result<()> {
-        self.object(&Whole { event: "end", run })
+        self.object(&RunEvent { event: "end", run })
     }
 
     pub fn flush(&mut self) -> io::Result<()> {

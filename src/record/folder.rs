@@ -1,4 +1,4 @@
-//! The folder of a run: checked before the first probe, complete after the last.
+//! The folder of a run: checked for write access before the first probe, complete after the last.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind::AlreadyExists, ErrorKind::NotFound};
@@ -15,80 +15,80 @@ pub const RUN: &str = "run.json";
 pub const PROBES: &str = "probes.csv";
 pub const SECONDS: &str = "seconds.csv";
 pub const PICTURE: &str = "report.png";
-/// The other forms of the report, where somebody asked for them.
+/// Other forms of the report, written by `udpecho report`.
 const REPORTS: [&str; 2] = ["report.svg", "report.html"];
-/// No `run.json` of ours comes near.
+/// Limit of `run.json` when reading; a record by udpecho is far below it.
 const LONGEST_RUN: u64 = 8 << 20;
 
-/// A folder that holds a run, or is about to.
+/// A folder that holds a run, or will hold one.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The folders that were made for this run, the innermost first.
-    made: Vec<PathBuf>,
+    /// Folders created for this run, innermost first.
+    created: Vec<PathBuf>,
 }
 
-/// What is wrong with a folder; says what would work where something would.
+/// Why a folder cannot be used; the message says what would work.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error("{0} is a file, not a folder; give -o another name")]
     NotAFolder(PathBuf),
-    #[error("{0} holds a run already; give -o another name, or --force to replace it")]
-    HoldsARun(PathBuf),
-    #[error("{0} holds no run: there is no {RUN} in it")]
-    HoldsNoRun(PathBuf),
+    #[error("{0} already holds a run; give -o another name, or --force to replace it")]
+    AlreadyUsed(PathBuf),
+    #[error("{0} holds no run: no {RUN} in it")]
+    NoRun(PathBuf),
     #[error("cannot write to {path}; give -o another place")]
     NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot {operation} {path}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path} is of schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
-    Newer { path: PathBuf, found: u64 },
-    #[error("{path} is no record of a run: {why}")]
-    NoRecord { path: PathBuf, why: String },
+    #[error("{path} has schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
+    NewerSchema { path: PathBuf, found: u64 },
+    #[error("{path} is not the record of a run")]
+    NotARecord { path: PathBuf, source: serde_json::Error },
     #[error("cannot read {path}")]
     Rows { path: PathBuf, source: RowError },
 }
 
 impl Folder {
-    /// Makes the folder and makes sure that files can be written there. A run that is there already
-    /// is accepted only if `force`, and stays until `clear`.
+    /// Creates the folder and checks that files can be written there. A run in it is an error unless
+    /// `force`, and stays until `clear`.
     pub fn create(path: &Path, force: bool) -> Result<Self, FolderError> {
         if path.exists() && !path.is_dir() {
             return Err(FolderError::NotAFolder(path.to_owned()));
         }
-        let folder = Self { path: path.to_owned(), made: missing(path) };
+        let folder = Self { path: path.to_owned(), created: missing(path) };
         folder.check(force).inspect_err(|_| folder.discard())?;
         Ok(folder)
     }
 
-    /// A run begins: what is left of another one goes.
+    /// Called when a run begins: removes the files of the previous one.
     pub fn clear(&self) {
         for name in [RUN, PROBES, SECONDS, PICTURE].into_iter().chain(REPORTS) {
             let _ = fs::remove_file(self.file(name));
         }
     }
 
-    /// The run did not begin: all is as it was before.
+    /// Called when a run did not begin: removes the folders created for it.
     pub fn discard(&self) {
-        for folder in &self.made {
-            // Only if it is empty.
+        for folder in &self.created {
+            // Fails if it is not empty, as it should.
             let _ = fs::remove_dir(folder);
         }
     }
 
-    /// Makes a new folder below `parent`, with a number behind its name if the name is taken. Of
-    /// several programs that want one name at the same time each gets a folder of its own.
+    /// Creates a new folder below `parent`, with a number behind its name if the name is taken. Programs
+    /// that ask for one name at the same time get different folders.
     pub fn create_new(parent: &Path, name: &str) -> Result<Self, FolderError> {
         const MOST: u32 = 10_000;
         let missing = missing(parent);
         for number in 1..=MOST {
             let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             let path = parent.join(name);
-            // Another program may remove its empty `parent` just now: it is made for each try.
+            // Another program may remove the empty `parent` meanwhile: create it again for each try.
             match fs::create_dir_all(parent).and_then(|()| fs::create_dir(&path)) {
                 Ok(()) => {
-                    let made = std::iter::once(path.clone()).chain(missing).collect();
-                    let folder = Self { path, made };
+                    let created = std::iter::once(path.clone()).chain(missing).collect();
+                    let folder = Self { path, created };
                     folder.check(false).inspect_err(|_| folder.discard())?;
                     return Ok(folder);
                 }
@@ -100,12 +100,12 @@ impl Folder {
         Err(FolderError::NotWritable { path, source: AlreadyExists.into() })
     }
 
-    /// A folder that holds a run.
+    /// Opens a folder that holds a run.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        // The record itself may be named instead of its folder.
+        // The path of run.json stands for its folder.
         let path = if path.is_file() && path.ends_with(RUN) { path.parent().unwrap_or(path) } else { path };
-        let folder = Self { path: path.to_owned(), made: Vec::new() };
-        if folder.file(RUN).is_file() { Ok(folder) } else { Err(FolderError::HoldsNoRun(path.to_owned())) }
+        let folder = Self { path: path.to_owned(), created: Vec::new() };
+        if folder.file(RUN).is_file() { Ok(folder) } else { Err(FolderError::NoRun(path.to_owned())) }
     }
 
     pub fn path(&self) -> &Path {
@@ -116,10 +116,10 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes a file whole; a link that is there is replaced, not followed.
+    /// Writes a file in one step; a symbolic link of that name is replaced, not followed.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, FolderError> {
         let path = self.file(name);
-        files::write_whole(&path, bytes).map_err(|source| self.error("write", &path, source))?;
+        files::write_atomically(&path, bytes).map_err(|source| self.error("write", &path, source))?;
         Ok(path)
     }
 
@@ -133,14 +133,13 @@ impl Folder {
         let path = self.file(RUN);
         let text = files::open_regular(&path).and_then(|file| files::read_text(file, LONGEST_RUN));
         let text = text.map_err(|source| self.error("read", &path, source))?;
-        let no_record =
-            |error: serde_json::Error| FolderError::NoRecord { path: path.clone(), why: error.to_string() };
-        // The schema first: a newer record may have any shape.
-        let mut value: serde_json::Value = serde_json::from_str(&text).map_err(no_record)?;
+        let not_a_record = |source| FolderError::NotARecord { path: path.clone(), source };
+        // Schema first: a newer record may have any shape.
+        let mut value: serde_json::Value = serde_json::from_str(&text).map_err(not_a_record)?;
         make_printable(&mut value);
         match value.get("schema").and_then(serde_json::Value::as_u64) {
-            Some(found) if found > u64::from(SCHEMA) => Err(FolderError::Newer { path, found }),
-            _ => serde_json::from_value(value).map_err(no_record),
+            Some(found) if found > u64::from(SCHEMA) => Err(FolderError::NewerSchema { path, found }),
+            _ => serde_json::from_value(value).map_err(not_a_record),
         }
     }
 
@@ -149,7 +148,7 @@ impl Folder {
         ProbeWriter::new(writer).map_err(|source| self.error("write", &self.file(PROBES), source))
     }
 
-    /// A file that is written as the run goes on.
+    /// Creates a file to stream to during the run.
     pub fn stream(&self, name: &str) -> Result<BufWriter<File>, FolderError> {
         let path = self.file(name);
         let file = files::replace(&path).map_err(|source| self.error("write", &path, source))?;
@@ -162,8 +161,8 @@ impl Folder {
         ProbeReader::new(BufReader::with_capacity(1 << 18, file)).map_err(|source| self.row_error(source))
     }
 
-    /// Passes on every row; says whether the last was cut short and left out. A thread of its own
-    /// reads ahead, so that reading and what is made of the rows share two processors.
+    /// Calls `take` with every row; returns whether the last row was cut short and left out. A second
+    /// thread reads ahead, so parsing and `take` run on two cores.
     pub fn each_probe(&self, mut take: impl FnMut(&Resolved)) -> Result<bool, FolderError> {
         const BATCH: usize = 1024;
         const AHEAD: usize = 8;
@@ -173,7 +172,7 @@ impl Folder {
             let reading = scope.spawn(move || {
                 loop {
                     let batch = reader.by_ref().take(BATCH).collect::<Result<Vec<_>, _>>()?;
-                    // Nobody takes rows any more only if taking them panicked.
+                    // The receiver is gone only if `take` panicked.
                     if batch.is_empty() || batches.send(batch).is_err() {
                         return Ok(reader.truncated());
                     }
@@ -193,7 +192,7 @@ impl Folder {
         let written = fs::create_dir_all(&self.path).and_then(|()| tempfile::tempfile_in(&self.path));
         written.map_err(|source| FolderError::NotWritable { path: self.path.clone(), source })?;
         if !force && self.file(RUN).exists() {
-            return Err(FolderError::HoldsARun(self.path.clone()));
+            return Err(FolderError::AlreadyUsed(self.path.clone()));
         }
         Ok(())
     }
@@ -203,13 +202,13 @@ impl Folder {
     }
 }
 
-/// The folders of a path that are not there, the innermost first.
+/// The folders of a path that do not exist, innermost first.
 fn missing(path: &Path) -> Vec<PathBuf> {
     let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     missing.map(Path::to_owned).collect()
 }
 
-/// The record may come from elsewhere, and every text of it may be shown.
+/// Escapes control characters in every text: a record may come from elsewhere, and a terminal shows it.
 fn make_printable(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(text) => *text = printable(text).into_owned(),
@@ -227,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_who_want_one_name_each_gets_a_folder_of_its_own() {
+    fn programs_that_ask_for_one_name_at_once_get_different_folders() {
         const MANY: usize = 16;
         let place = tempfile::tempdir().unwrap();
         let parent = place.path().join("results");
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_for_a_run_that_did_not_begin_goes() {
+    fn a_run_that_does_not_begin_leaves_no_folder() {
         let place = tempfile::tempdir().unwrap();
         let parent = place.path().join("results");
         let folder = Folder::create_new(&parent, "run").unwrap();
@@ -255,6 +254,6 @@ mod tests {
         folder.discard();
         assert!(parent.join("run-2").is_dir() && !parent.join("run").exists());
         second.discard();
-        assert!(parent.exists(), "the second found it there");
+        assert!(parent.exists(), "it existed before the second run");
     }
 }

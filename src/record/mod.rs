@@ -1,6 +1,6 @@
-//! The Run: its configuration, its environment, its samples, and the files that hold them.
+//! The record of a run: configuration, environment, samples, and the files that hold them.
 //!
-//! Everything shown about a run derives from `run.json` and `probes.csv` alone.
+//! Reports derive everything from `run.json` and `probes.csv` alone.
 
 mod cell;
 pub mod datagrams;

@@ -1,10 +1,11 @@
-//! `probes.csv`: a row a probe, in the order of their numbers, streamed both ways.
+//! `probes.csv`: one row per probe by sequence number; written and read as a stream.
 //!
-//! Times are microseconds with three decimals, which is to the nanosecond. What is not known is an
-//! empty cell. The one-way columns are differences of two hosts' clocks, with no estimate of their
-//! offset applied: `clock` in `run.json` tells it.
+//! Times are microseconds with three decimals, so exact to the nanosecond. An unknown value is an
+//! empty cell. The one-way columns are raw differences of two hosts' clocks: subtract the clock offset
+//! that `clock` in `run.json` holds.
 
 use std::io::{self, Read, Write};
+use std::str::FromStr;
 
 use super::cell::Cell;
 use super::rows::Rows;
@@ -34,9 +35,10 @@ pub const COLUMNS: [&str; 19] = [
     "impossible_times",
 ];
 
+/// A time beyond this is not a run's: `report` makes a row of each second.
 const LONGEST_RUN: Duration = Duration::from_secs(1000 * 24 * 3600);
 
-/// Records of earlier versions end here: the columns after these may be missing.
+/// Columns after these may be missing: earlier versions did not write them.
 const REQUIRED: usize = 17;
 
 /// The cells of a probe's row, in the order of `COLUMNS`.
@@ -64,13 +66,13 @@ pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
     ]
 }
 
-/// Writes rows below a header; after an error nothing more.
+/// Writes a header, then rows. Writes nothing after its first error.
 pub struct ProbeWriter<W: Write> {
     rows: Rows<W>,
 }
 
 impl<W: Write> ProbeWriter<W> {
-    /// No row is longer.
+    /// Upper bound of a row in bytes.
     pub const LONGEST_ROW: u64 = 512;
 
     pub fn new(writer: W) -> io::Result<Self> {
@@ -81,7 +83,7 @@ impl<W: Write> ProbeWriter<W> {
         self.rows.write(&cells(probe))
     }
 
-    /// How long the table is.
+    /// The length of the table so far.
     pub fn bytes(&self) -> u64 {
         self.rows.bytes()
     }
@@ -94,39 +96,39 @@ impl<W: Write> ProbeWriter<W> {
 /// Why rows could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
-    #[error("column '{0}' is missing")]
+    #[error("no column '{0}'")]
     NoColumn(&'static str),
-    #[error("line {line}: '{cell}' is no {column}")]
-    Cell { line: u64, column: &'static str, cell: String },
+    #[error("line {line}: invalid {column} '{cell}'")]
+    InvalidCell { line: u64, column: &'static str, cell: String },
     #[error("line {line}: {column} '{cell}' is over 1000 days after the start of the run")]
     AfterEnd { line: u64, column: &'static str, cell: String },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Reads rows. A last row that was cut short, as after a kill or on a full disk, ends the reading
-/// with a note.
+/// Reads rows. Leaves out a last row that was cut short, as by a kill or a full disk, and says so in
+/// `truncated`.
 pub struct ProbeReader<R: Read> {
     reader: csv::Reader<LastByte<R>>,
     record: csv::ByteRecord,
-    /// One row is read ahead: only the very last can have been cut.
+    /// Reads one row ahead, since only the very last row can be cut short.
     ahead: Option<csv::ByteRecord>,
-    /// Where each of `COLUMNS` stands in this file.
-    places: [usize; COLUMNS.len()],
+    /// The position of each of `COLUMNS` in this file.
+    positions: [usize; COLUMNS.len()],
     width: usize,
     truncated: bool,
 }
 
 impl<R: Read> ProbeReader<R> {
     pub fn new(reader: R) -> Result<Self, RowError> {
-        // No cell of ours has quotes, within which a line would not end.
+        // Quoting off: an opening quote in a foreign file would swallow lines.
         let reader =
             csv::ReaderBuilder::new().flexible(true).quoting(false).from_reader(LastByte::new(reader));
         let mut reader = Self {
             reader,
             record: csv::ByteRecord::new(),
             ahead: None,
-            places: [0; COLUMNS.len()],
+            positions: [0; COLUMNS.len()],
             width: 0,
             truncated: false,
         };
@@ -143,20 +145,20 @@ impl<R: Read> ProbeReader<R> {
             self.truncated = true;
             return Ok(());
         }
-        for (index, (place, column)) in self.places.iter_mut().zip(COLUMNS).enumerate() {
+        for (index, (position, column)) in self.positions.iter_mut().zip(COLUMNS).enumerate() {
             let found = header.iter().position(|name| name == column.as_bytes());
             let absent = (index >= REQUIRED).then_some(usize::MAX);
-            *place = found.or(absent).ok_or(RowError::NoColumn(column))?;
+            *position = found.or(absent).ok_or(RowError::NoColumn(column))?;
         }
         Ok(())
     }
 
-    /// The file ends within a header of ours, or holds nothing at all.
+    /// Whether the file ends within the header, or is empty.
     fn is_cut_header(&self, header: &csv::ByteRecord) -> bool {
         let whole = header.len().saturating_sub(1);
-        let ours = header.iter().zip(COLUMNS).take(whole).all(|(name, column)| name == column.as_bytes());
+        let matches = header.iter().zip(COLUMNS).take(whole).all(|(name, column)| name == column.as_bytes());
         let ends_here = self.ahead.is_none() && self.reader.get_ref().last != b'\n';
-        header.is_empty() || ours && ends_here
+        header.is_empty() || matches && ends_here
     }
 
     /// Whether the last row was cut short and left out.
@@ -173,7 +175,7 @@ impl<R: Read> ProbeReader<R> {
             return Ok(None);
         }
         if self.record.len() < self.width {
-            return Err(self.cell_error(self.record.len().min(COLUMNS.len() - 1)));
+            return Err(self.invalid_cell(self.record.len().min(COLUMNS.len() - 1)));
         }
         self.parse().map(Some)
     }
@@ -190,46 +192,46 @@ impl<R: Read> ProbeReader<R> {
     fn parse(&self) -> Result<Resolved, RowError> {
         Ok(Resolved {
             seq: self.number(0)?,
-            due: self.time_in_run(1)?.ok_or_else(|| self.cell_error(1))?,
+            due: self.time_in_run(1)?.ok_or_else(|| self.invalid_cell(1))?,
             sent: self.time_in_run(2)?,
-            interval: self.micros(3)?.ok_or_else(|| self.cell_error(3))?,
-            size: self.number(4)? as u32,
-            outcome: value_of(OUTCOMES, self.cell(5)).ok_or_else(|| self.cell_error(5))?,
+            interval: self.micros(3)?.ok_or_else(|| self.invalid_cell(3))?,
+            size: self.number(4)?,
+            outcome: value_of(OUTCOMES, self.cell(5)).ok_or_else(|| self.invalid_cell(5))?,
             cause: self.name(6, &Cause::ALL.map(|cause| (cause, cause.label())))?,
             rtt: self.micros(7)?,
             hold: self.micros(9)?,
             server: self.micros(10)?,
             owd_up: self.micros(12)?,
             owd_down: self.micros(13)?,
-            copies: self.number(14)? as u32,
-            injected_copies: self.number(15)? as u32,
+            copies: self.number(14)?,
+            injected_copies: self.number(15)?,
             corrupted: self.name(16, CORRUPTIONS)?,
-            probe_copies: self.maybe_number(17)?.map(|copies| copies as u32),
-            impossible_times: self.maybe_number(18)?.is_some(),
+            probe_copies: self.maybe_number(17)?,
+            impossible_times: self.maybe_number::<u64>(18)?.is_some(),
         })
     }
 
     fn cell(&self, column: usize) -> &[u8] {
-        self.record.get(self.places[column]).unwrap_or_default()
+        self.record.get(self.positions[column]).unwrap_or_default()
     }
 
-    fn number(&self, column: usize) -> Result<u64, RowError> {
+    fn number<T: FromStr>(&self, column: usize) -> Result<T, RowError> {
         let text = std::str::from_utf8(self.cell(column)).ok();
-        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.cell_error(column))
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.invalid_cell(column))
     }
 
-    fn maybe_number(&self, column: usize) -> Result<Option<u64>, RowError> {
+    fn maybe_number<T: FromStr>(&self, column: usize) -> Result<Option<T>, RowError> {
         if self.cell(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
     }
 
     fn micros(&self, column: usize) -> Result<Option<Duration>, RowError> {
         match self.cell(column) {
             b"" => Ok(None),
-            cell => parse_micros(cell).map(Some).ok_or_else(|| self.cell_error(column)),
+            cell => parse_micros(cell).map(Some).ok_or_else(|| self.invalid_cell(column)),
         }
     }
 
-    /// A table of a row a second would never end.
+    /// A time from the start of the run, within `LONGEST_RUN`.
     fn time_in_run(&self, column: usize) -> Result<Option<Duration>, RowError> {
         match self.micros(column)? {
             Some(time) if time > LONGEST_RUN => Err(RowError::AfterEnd {
@@ -241,16 +243,16 @@ impl<R: Read> ProbeReader<R> {
         }
     }
 
-    /// One of the names that the column may hold, or none.
+    /// A name from the column's fixed set, or an empty cell.
     fn name<T: Copy>(&self, column: usize, names: &[(T, &str)]) -> Result<Option<T>, RowError> {
         match self.cell(column) {
             b"" => Ok(None),
-            cell => value_of(names, cell).map(Some).ok_or_else(|| self.cell_error(column)),
+            cell => value_of(names, cell).map(Some).ok_or_else(|| self.invalid_cell(column)),
         }
     }
 
-    fn cell_error(&self, column: usize) -> RowError {
-        RowError::Cell {
+    fn invalid_cell(&self, column: usize) -> RowError {
+        RowError::InvalidCell {
             line: self.record.position().map_or(0, csv::Position::line),
             column: COLUMNS[column],
             cell: shown(self.cell(column)),
@@ -266,38 +268,38 @@ impl<R: Read> Iterator for ProbeReader<R> {
     }
 }
 
-/// The beginning of a cell, as it may be printed.
+/// The beginning of a cell, with control characters escaped.
 fn shown(cell: &[u8]) -> String {
     const MOST: usize = 40;
     printable(&String::from_utf8_lossy(&cell[..cell.len().min(MOST)])).into_owned()
 }
 
-/// Remembers the last byte read: a file that does not end with a line's end was cut. A line without
-/// end, as of a file full of zeros, is an error before it fills the memory.
+/// Remembers the last byte read: a file that does not end with a newline was cut short. Refuses a line
+/// without end, as in a file full of zeros, before it fills the memory.
 struct LastByte<R> {
     inner: R,
     last: u8,
-    /// Bytes since the last end of a line.
-    open: usize,
+    /// Bytes since the last newline.
+    line_length: usize,
 }
 
 impl<R> LastByte<R> {
-    /// No line of ours is half as long.
+    /// Twice the length of any line that udpecho writes.
     const LONGEST_LINE: usize = 4096;
 
     fn new(inner: R) -> Self {
-        Self { inner, last: b'\n', open: 0 }
+        Self { inner, last: b'\n', line_length: 0 }
     }
 
     fn measure(&mut self, bytes: &[u8]) -> io::Result<()> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.open += line.len();
-            if self.open > Self::LONGEST_LINE {
+            self.line_length += line.len();
+            if self.line_length > Self::LONGEST_LINE {
                 let why = format!("a line is longer than {} bytes", Self::LONGEST_LINE);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
             if line.ends_with(b"\n") {
-                self.open = 0;
+                self.line_length = 0;
             }
         }
         Ok(())
@@ -329,7 +331,7 @@ fn parse_micros(cell: &[u8]) -> Option<Duration> {
     let decimals = (0..3).map(|index| fraction.get(index).unwrap_or(&b'0'));
     let mut nanos: i64 = 0;
     for byte in digits[..dot].iter().chain(decimals) {
-        // There is one more number below zero than above, so a sum of what is negative is made downwards.
+        // Subtract digit by digit when negative: i64::MIN has no positive counterpart.
         let digit = if negative { -digit(*byte)? } else { digit(*byte)? };
         nanos = nanos.checked_mul(10)?.checked_add(digit)?;
     }
@@ -432,15 +434,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(rows in proptest::collection::vec(row(), 0..20)) {
+        fn rows_are_read_back_as_written(rows in proptest::collection::vec(row(), 0..20)) {
             let bytes = written(&rows);
             let read: Vec<Resolved> = ProbeReader::new(&bytes[..]).unwrap().map(Result::unwrap).collect();
             prop_assert_eq!(read, rows);
         }
 
-        /// Wherever a kill cuts the file, the rows before the cut are read; none is made up.
+        /// At any length: all whole rows are read, and no row is invented.
         #[test]
-        fn a_cut_file_is_read_up_to_its_last_whole_row(rows in proptest::collection::vec(row(), 1..10), cut in 0.0..1.0) {
+        fn a_file_cut_short_is_read_up_to_its_last_whole_row(rows in proptest::collection::vec(row(), 1..10), cut in 0.0..1.0) {
             let bytes = written(&rows);
             let end = (bytes.len() as f64 * cut) as usize;
             let lines = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
@@ -452,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_an_error_and_fills_no_memory() {
+    fn a_line_longer_than_the_limit_is_an_error() {
         let header = COLUMNS.join(",") + "\n";
         for (what, endless) in [("zeros", b'\0'), ("quotes", b'"'), ("commas", b','), ("digits", b'1')] {
             let file = header.as_bytes().chain(io::repeat(endless));
@@ -466,14 +468,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_cell_is_told_without_what_a_terminal_would_obey() {
+    fn an_error_about_a_cell_has_no_control_characters() {
         let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,";
         let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "line 2: '\\u{1b}[2J\\u{9b}31m' is no sent_us");
+        assert_eq!(error.to_string(), "line 2: invalid sent_us '\\u{1b}[2J\\u{9b}31m'");
     }
 
-    /// `report` makes a row for each second of a run, and 9,223,372,036 are 292 years.
     #[test]
     fn a_time_that_no_run_lasts_is_refused() {
         for row in ["0,9223372036854775.807,,", "0,0.000,9223372036854775.807,"] {
@@ -484,19 +485,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_an_earlier_version_is_read_without_the_columns_that_are_new() {
+    fn a_record_of_an_earlier_version_may_lack_the_newer_columns() {
         let text = format!("{}\n0,0.000,,1.000,64,lost,up,,,,,,,,0,0,\n", COLUMNS[..REQUIRED].join(","));
         let row = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap();
         assert_eq!((row.outcome, row.probe_copies), (Outcome::Lost, None));
     }
 
     #[test]
-    fn a_bad_cell_in_the_middle_is_named() {
-        let text = format!(
-            "{}\n0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,\n0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,\n",
-            COLUMNS.join(",")
-        );
-        let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "line 2: 'soon' is no sent_us");
+    fn an_invalid_cell_is_named_with_its_line() {
+        let whole = "0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,";
+        for (row, error) in [
+            ("0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,", "line 2: invalid sent_us 'soon'"),
+            // Not read as its lower 32 bits, which are 64.
+            ("0,0.000,,1.000,4294967360,ok,,,,,,,,,1,0,,,", "line 2: invalid size '4294967360'"),
+        ] {
+            let text = format!("{}\n{row}\n{whole}\n", COLUMNS.join(","));
+            let found = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
+            assert_eq!(found.to_string(), error);
+        }
     }
 }

@@ -1,26 +1,26 @@
-//! A table as CSV: a header, then rows of cells; after an error nothing more.
+//! Writes a CSV table: a header, then rows of cells. Writes nothing after its first error.
 
 use std::io::{self, Write};
 
 use super::cell::Cell;
-use super::sticky_error::Fuse;
+use super::sticky_error::StickyError;
 
 pub struct Rows<W: Write> {
-    writer: csv::Writer<Fuse<W>>,
+    writer: csv::Writer<StickyError<W>>,
     text: Vec<u8>,
-    /// Of what was written, ends of cells and lines included.
+    /// Length so far, separators included.
     bytes: u64,
 }
 
 impl<W: Write> Rows<W> {
     pub fn new(writer: W, header: &[&str]) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(Fuse::new(writer));
+        let mut writer = csv::Writer::from_writer(StickyError::new(writer));
         writer.write_record(header)?;
         let bytes = header.iter().map(|name| name.len() as u64 + 1).sum();
         Ok(Self { writer, text: Vec::new(), bytes })
     }
 
-    /// How long the table is.
+    /// The length of the table so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

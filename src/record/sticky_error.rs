@@ -1,36 +1,36 @@
-//! A writer that stops for good at its first error: what was written is the beginning of what was to
-//! be written, even where a full disk has room again later and buffers are flushed once more.
+//! A writer that returns its first error again on every later call, so that a file has no gap: a
+//! buffer flushed after a full disk has room again writes nothing.
 
 use std::io::{self, Write};
 
-pub struct Fuse<W> {
+pub struct StickyError<W> {
     inner: W,
-    blown: Option<io::ErrorKind>,
+    failed: Option<io::ErrorKind>,
 }
 
-impl<W> Fuse<W> {
+impl<W> StickyError<W> {
     pub fn new(inner: W) -> Self {
-        Self { inner, blown: None }
+        Self { inner, failed: None }
     }
 
-    fn pass<T>(&mut self, operation: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
-        if let Some(kind) = self.blown {
+    fn unless_failed<T>(&mut self, operation: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if let Some(kind) = self.failed {
             return Err(kind.into());
         }
         let result = operation(&mut self.inner);
-        // An interrupted write has done nothing and is tried again.
-        self.blown = result.as_ref().err().map(io::Error::kind).filter(|k| *k != io::ErrorKind::Interrupted);
+        // An interrupted write wrote nothing; the caller repeats it.
+        self.failed = result.as_ref().err().map(io::Error::kind).filter(|k| *k != io::ErrorKind::Interrupted);
         result
     }
 }
 
-impl<W: Write> Write for Fuse<W> {
+impl<W: Write> Write for StickyError<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pass(|inner| inner.write(bytes))
+        self.unless_failed(|inner| inner.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.pass(W::flush)
+        self.unless_failed(W::flush)
     }
 }
 
@@ -38,18 +38,18 @@ impl<W: Write> Write for Fuse<W> {
 mod tests {
     use super::*;
 
-    /// Takes what fits, fails once, and has room again.
-    struct Briefly {
-        taken: Vec<u8>,
+    /// A disk of ten bytes that is full once, then has room again.
+    struct FullOnce {
+        written: Vec<u8>,
         failed: bool,
     }
 
-    impl Write for Briefly {
+    impl Write for FullOnce {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.taken.len() + bytes.len() > 10 && !std::mem::replace(&mut self.failed, true) {
+            if self.written.len() + bytes.len() > 10 && !std::mem::replace(&mut self.failed, true) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.taken.extend(bytes);
+            self.written.extend(bytes);
             Ok(bytes.len())
         }
 
@@ -59,11 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_an_error() {
-        let mut fuse = Fuse::new(Briefly { taken: Vec::new(), failed: false });
-        fuse.write_all(b"12345678").unwrap();
-        assert_eq!(fuse.write_all(b"abcdefgh").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(fuse.write_all(b"z").unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(fuse.inner.taken, b"12345678");
+    fn nothing_is_written_after_an_error() {
+        let mut writer = StickyError::new(FullOnce { written: Vec::new(), failed: false });
+        writer.write_all(b"12345678").unwrap();
+        assert_eq!(writer.write_all(b"abcdefgh").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(writer.write_all(b"z").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(writer.inner.written, b"12345678");
     }
 }

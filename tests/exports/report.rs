@@ -63,7 +63,7 @@ fn a_newer_schema_is_said_so() {
     let path = place.path().join("run").join(RUN);
     let newer = fs::read_to_string(&path).unwrap().replacen("\"schema\": 1", "\"schema\": 9", 1);
     fs::write(&path, newer).unwrap();
-    refused(&report(place.path(), "run"), &["run.json is of schema 9", "up to 1", "a newer udpecho"]);
+    refused(&report(place.path(), "run"), &["run.json has schema 9", "up to 1", "a newer udpecho"]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_is_no_run_is_said_so() {
     refused(&report(place.path(), "."), &[". holds no run", "no run.json"]);
     refused(&report(place.path(), "nowhere"), &["nowhere holds no run"]);
     fs::write(place.path().join("run").join(RUN), "{\"schema\": 1}").unwrap();
-    refused(&report(place.path(), "run"), &["run.json is no record of a run", "missing field"]);
+    refused(&report(place.path(), "run"), &["run.json is not the record of a run", "missing field"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::record::files::write_whole;
+use crate::record::files::write_atomically;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -48,7 +48,7 @@ impl Output {
 
 /// A device or a pipe is written to, not replaced.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.exists() && !path.is_file() { std::fs::write(path, bytes) } else { write_whole(path, bytes) }
+    if path.exists() && !path.is_file() { std::fs::write(path, bytes) } else { write_atomically(path, bytes) }
 }
 
 /// A closed pipe ends quietly.
