@@ -28,11 +28,13 @@
 #![doc = include_str!("../tests/common/whole_run.rs")]
 //! ```
 
+#[cfg(all(feature = "net", feature = "report", feature = "tui", feature = "control"))]
 pub mod cli;
 pub mod endpoints;
 pub mod host;
 pub mod impair;
 pub mod live;
+#[cfg(feature = "net")]
 pub mod net;
 pub mod printable;
 pub mod probe;

@@ -3,6 +3,7 @@
 
 mod client;
 mod clock;
+#[cfg(feature = "control")]
 mod control;
 mod host;
 mod kernel_timestamps;
@@ -17,6 +18,7 @@ pub use client::{
     ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps, find_size,
 };
 pub use clock::Clock;
+#[cfg(feature = "control")]
 pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};

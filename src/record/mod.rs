@@ -5,7 +5,10 @@
 mod cell;
 pub mod datagrams;
 mod events;
+// The core reaches the disk, and starts the thread that reads a record ahead, in these two files only.
+#[cfg_attr(not(feature = "net"), allow(clippy::disallowed_methods, clippy::disallowed_types))]
 pub mod files;
+#[cfg_attr(not(feature = "net"), allow(clippy::disallowed_methods, clippy::disallowed_types))]
 mod folder;
 pub mod pcapng;
 mod probes;

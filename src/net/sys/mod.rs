@@ -289,7 +289,8 @@ pub fn kernel_release() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())
 }
 
-/// As the host calls itself, where the system tells.
+/// The name that the host has for itself, where the system tells.
+#[cfg(feature = "control")]
 pub fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_owned();
     (!name.is_empty() && name != "(none)").then_some(name)

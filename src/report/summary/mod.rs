@@ -14,6 +14,7 @@ use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
 use crate::time::Duration;
 
+#[cfg(feature = "report")]
 pub use loss::duplicates;
 pub use seconds::{SECONDS_IN_TABLE, second_line};
 
