@@ -49,7 +49,7 @@ impl SimSocket {
             *turns = turns.wrapping_add(2);
         }
         self.arrived += 1;
-        let full = self.arrived % 2 == 0;
+        let full = self.arrived.is_multiple_of(2);
         *drops = drops.wrapping_add(u16::from(full));
         !full
     }

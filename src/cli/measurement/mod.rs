@@ -56,7 +56,7 @@ pub struct Measurement<'a> {
 
 pub enum Outcome {
     /// The run is over; `failures` are the errors of its socket, its outputs and its views.
-    Complete { summary: Summary, failures: Vec<anyhow::Error> },
+    Complete { summary: Box<Summary>, failures: Vec<anyhow::Error> },
     /// No probe was sent.
     NotStarted { why: anyhow::Error, exit: Exit },
     /// A second interrupt.
@@ -137,7 +137,7 @@ impl<'a> Measurement<'a> {
                 drawn => failures.extend(drawn.err()),
             }
         }
-        Ok(Outcome::Complete { summary, failures })
+        Ok(Outcome::Complete { summary: Box::new(summary), failures })
     }
 }
 

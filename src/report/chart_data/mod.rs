@@ -170,7 +170,7 @@ mod tests {
         let histograms: usize = columns.map(|column| column.on_time.bytes() + column.late.bytes()).sum();
         let points = data.points.as_ref().map_or(0, |points| points.capacity() * size_of::<Point>());
         let marks = data.marks.as_ref().map_or(0, |marks| marks.capacity() * size_of::<LossMark>());
-        data.columns.cells().len() * size_of::<Column>() + histograms + points + marks
+        size_of_val(data.columns.cells()) + histograms + points + marks
     }
 
     /// Round trips from a microsecond up over so many octaves, a probe in ten lost.
