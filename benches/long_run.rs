@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use udpecho::net::Clock;
 use udpecho::probe::{Cause, Outcome, Resolved};
 use udpecho::record::{
-    Clock, Config, Environment, Folder, Run, SCHEMA, SECONDS, SecondWriter, Server, Stamps,
+    self, Config, Environment, Folder, Run, SCHEMA, SECONDS, SecondWriter, Server, Stamps, Summary,
 };
 use udpecho::rng::{Draws, Stream};
 use udpecho::stats::RunStatistics;
@@ -56,7 +56,7 @@ fn record(path: &Path, probes: u64) {
         rows.write(&probe).expect("a row");
         statistics.push(&probe, |second| seconds.write(second).expect("a second"));
     }
-    run.clock = Clock::of(&statistics);
+    run.clock = record::Clock::of(&statistics);
     run.summary = Some(Summary::of(&statistics));
     seconds.write(&statistics.last_second().expect("a second")).expect("a second");
     rows.flush().and_then(|()| seconds.flush()).expect("room on the disk");
@@ -123,6 +123,7 @@ fn run(probes: u64) -> Run {
         schema: SCHEMA,
         udpecho: env!("CARGO_PKG_VERSION").to_owned(),
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
+        hosts: None,
         started: "2026-01-01T00:00:00.000000Z".to_owned(),
         environment: Environment {
             os: "none".to_owned(),

@@ -108,6 +108,7 @@ fn run(count: u64, interval: f64) -> Run {
         udpecho: "0.1.0".to_owned(),
         argv: ["udpecho", "ping", "-ip", "192.0.2.10"].map(str::to_owned).to_vec(),
         started: "2026-11-20T17:34:25Z".to_owned(),
+        hosts: None,
         environment: Environment {
             os: "linux".to_owned(),
             kernel: None,
