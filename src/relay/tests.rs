@@ -1,3 +1,5 @@
+//! Flows, limits, fates and bottlenecks of the relay, in virtual time.
+
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
