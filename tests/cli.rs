@@ -334,3 +334,80 @@ fn help_and_version_are_results() {
     udpecho().args(["ping", "--help"]).assert().success().stderr("");
     udpecho().assert().code(2);
 }
+
+#[test]
+fn help_fits_80_columns_and_every_command_has_three_examples() {
+    let mut program = udpecho::cli::command();
+    program.build();
+    let wide = |help: &str| help.lines().find(|line| line.chars().count() > 80).map(str::to_owned);
+    assert_eq!(wide(&program.render_long_help().to_string()), None);
+    for command in program.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+        let name = command.get_name().to_owned();
+        for help in [command.render_help(), command.render_long_help()] {
+            let help = help.to_string();
+            assert_eq!(wide(&help), None, "{name}");
+            let examples = help.split("Examples:").nth(1).unwrap_or_else(|| panic!("{name} has no examples"));
+            assert!(examples.lines().filter(|line| line.starts_with("  udpecho ")).count() >= 3, "{name}");
+        }
+    }
+    udpecho().args(["help", "impairments"]).assert().success();
+    let help = run(command(Path::new("."), "--help"));
+    assert!(help.has_line("udpecho help impairments"), "{help:#?}");
+}
+
+#[test]
+fn the_largest_unfragmented_size_is_told_as_json_too() {
+    let serve = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let schema = run(command(folder.path(), "schema size")).stdout.concat();
+    let schema = serde_json::from_str(&schema).unwrap();
+    for words in ["find-size --json", "ping --find-size --json"] {
+        let finished = run(command(folder.path(), &format!("{words} 127.0.0.1:{}", serve.port)));
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        let found: serde_json::Value = serde_json::from_str(&finished.stdout.concat()).unwrap();
+        assert!(jsonschema::is_valid(&schema, &found), "{found}");
+        assert_eq!((&found["both"], &found["down_is_exact"]), (&65_507.into(), &true.into()));
+    }
+    assert_eq!(names(folder.path()), [""; 0], "it records nothing");
+}
+
+#[test]
+fn rows_of_a_second_are_those_of_seconds_csv_and_a_minute_is_one_row() {
+    let serve = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let ping = |more: &str| {
+        let words = format!("ping 127.0.0.1:{} -n 24 -i 0.05 -W 10 {more}", serve.port);
+        let finished = run(command(folder.path(), &words));
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        finished
+    };
+    let finished = ping("-o run --every 1 --csv rows.csv");
+    assert!(finished.has_line("second 1: ") && !finished.has_line("udp_seq="), "{finished:#?}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("rows.csv"), read("run/seconds.csv"));
+
+    let events = ping("--no-record --every 1m --json-stream").stdout;
+    let events = events.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let kinds = events.map(|event| event["event"].as_str().unwrap().to_owned());
+    let kinds: Vec<String> = kinds.filter(|kind| kind != "note").collect();
+    assert_eq!(kinds, ["start", "interval", "end"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_load_of_the_clients_host_is_recorded_once_a_second() {
+    let serve = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let hosts = |more: &str| {
+        let words = format!("ping 127.0.0.1:{} -n 24 -i 0.05 -W 10 -q --force -o run {more}", serve.port);
+        run(command(folder.path(), &words)).assert_summed_up();
+        Folder::open(&folder.path().join("run")).unwrap().read_run().unwrap().hosts
+    };
+    let hosts_seen = hosts("").expect("a run of more than a second");
+    assert!(hosts_seen.server.is_none() && !hosts_seen.client.is_empty());
+    for figures in &hosts_seen.client {
+        assert!(figures.second >= 1 && figures.udp_receive_errors.is_some() && figures.load.is_some());
+    }
+    assert!(hosts_seen.client.iter().any(|figures| figures.lateness_p99_us.is_some()), "{hosts_seen:?}");
+    assert_eq!(hosts("--no-host-figures"), None);
+}

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use super::printer::remark;
+use super::printer::stderr_line;
 
 /// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error as one line on stderr.
 pub fn print_error(error: &anyhow::Error, exit: Exit) -> Exit {
-    remark(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));
+    stderr_line(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));
     exit
 }
 
 /// Prints an exceeded threshold as one line on stderr.
 pub fn print_breach(breach: &str) {
-    remark(format_args!("udpecho: failed: {breach}"));
+    stderr_line(format_args!("udpecho: failed: {breach}"));
 }
 
 /// Prints clap's help or version, or its error as one line that names the argument.
@@ -50,7 +50,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return if error.use_stderr() { Exit::Error } else { Exit::Success }.into();
     }
-    remark(format_args!("udpecho: {}", one_line(&error.to_string())));
+    stderr_line(format_args!("udpecho: {}", one_line(&error.to_string())));
     Exit::Error.into()
 }
 

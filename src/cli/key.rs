@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::printer::remark;
+use super::printer::stderr_line;
 use super::text_file;
 use crate::wire::auth::Key;
 
@@ -39,6 +39,6 @@ fn warn_if_readable_by_others(file: &Path) {
         && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o044 != 0
     {
         let name = file.display();
-        remark(format_args!("udpecho: warning: others can read the key in {name}; chmod 600 {name}"));
+        stderr_line(format_args!("udpecho: warning: others can read the key in {name}; chmod 600 {name}"));
     }
 }

@@ -17,7 +17,7 @@ use crate::report::folded;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. A closed stderr is no error.
-pub fn remark(line: impl Display) {
+pub fn stderr_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 

@@ -27,14 +27,14 @@ fn threads(pid: u32) -> BTreeMap<String, (i32, u32)> {
 }
 
 #[test]
-fn who_shows_or_writes_does_not_push_the_pinger_aside() {
+fn threads_that_show_or_record_do_not_delay_the_client() {
     let (folder, serve, page) = (TempDir::new().unwrap(), Serve::start("--clean"), free_tcp_port());
     let words = format!("ping 127.0.0.1:{} -i 0.05 --no-record --tui --http {page}", serve.port);
     let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
     terminal.wait_for_text("p50 ");
     get(page, "/healthz");
     let found = threads(terminal.pid());
-    let (nice, policy) = found["pinger"];
+    let (nice, policy) = found["client"];
     assert_eq!(policy, OTHER, "{found:?}");
     for name in ["udpecho", "printer", "screen", "control"] {
         assert_eq!(found.get(name), Some(&(nice.max(10), BATCH)), "{name} of {found:?}");
@@ -55,7 +55,7 @@ fn at_a_high_rate_who_writes_has_its_share() {
         found.get("udpecho").is_some_and(|(_, policy)| *policy == BATCH).then_some(found)
     });
     let found = found.expect("it starts within a minute");
-    assert_eq!(found["udpecho"].0, found["pinger"].0, "{found:?}");
+    assert_eq!(found["udpecho"].0, found["client"].0, "{found:?}");
     process.interrupt_until_it_ends();
 }
 
@@ -84,7 +84,7 @@ fn a_place_in_the_queue_that_was_given_is_kept() {
     let mut process = Process::spawn(chrt);
     process.line_with("udp_seq=0");
     let found = threads(process.pid());
-    assert_eq!(found["pinger"].1, BATCH, "{found:?}");
+    assert_eq!(found["client"].1, BATCH, "{found:?}");
     process.signal("INT");
     assert_eq!(process.finish().code, Some(0));
 }

@@ -126,6 +126,6 @@ fn loopback_carries_all_that_udp_does() {
         "{finished:#?}"
     );
     let finished = run(command(folder.path(), &format!("{target} --io portable")));
-    assert!(finished.code == Some(2) && finished.stderr[0].contains("--find-size"), "{finished:#?}");
+    assert!(finished.code == Some(2) && finished.stderr[0].contains("find-size"), "{finished:#?}");
     assert_eq!(crate::common::process::names(folder.path()), [""; 0], "nothing is recorded");
 }

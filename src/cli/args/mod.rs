@@ -19,11 +19,13 @@ pub use shared::Destination;
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(term_width = 80)]
 #[command(
-    after_help = "Help on a topic: udpecho help impairments, the grammar of --delay, --loss, --impair ...\n\
+    after_help = "Help on a topic:\n  udpecho help impairments   the grammar of --delay, --loss, --impair ...\n\
                         \n\
-                        Exit codes: 0 at least one reply; 1 no reply, or no server answers; 2 usage, name, socket or\n\
-                        file error; 3 a --fail threshold was not kept; 130 second interrupt."
+                        Exit codes: 0 at least one reply; 1 no reply, or no server answers; 2 usage,\n\
+                        name, socket or file error; 3 a --fail threshold was exceeded; 130 second\n\
+                        interrupt."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -188,7 +190,7 @@ impl Format {
 #[command(after_help = "\
 Examples:
   udpecho compare results/before results/after
-  udpecho compare results/before results/after --fail-regression --margin 10% --margin 1ms
+  udpecho compare results/before results/after --fail-regression --margin 10%
   udpecho compare results/before results/after --json > compare.json")]
 pub struct Compare {
     /// Folders of recorded runs; each is compared with the first

@@ -42,9 +42,10 @@ Examples:
   udpecho serve --delay normal:50ms+-10ms --loss gilbert:p=1%,r=25%
   udpecho serve -p 9000 --profile wifi --http 8081
 
-Loop guard: 256 datagrams in a row that repeat the last reply to their address, in turn with the replies, are
-a loop between echo servers, and one reply is withheld (loop_guard). A stop-and-wait client whose payload never
-changes loses one reply in 256.")]
+Loop guard: 256 datagrams in a row that repeat the last reply to their address,
+in turn with the replies, are a loop between echo servers, and one reply is
+withheld (loop_guard). A stop-and-wait client whose payload never changes loses
+one reply in 256.")]
 pub struct Serve {
     /// UDP port to listen on; 0 takes a free one, and the first line names it
     #[arg(help_heading = LISTENING, short, long, value_name = "PORT", default_value_t = 8080, allow_negative_numbers = true, value_parser = number::<u16>(0, 65_535, "8080"))]

@@ -8,7 +8,7 @@ use super::report::print_path;
 use crate::cli::args::{Compare, Format};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::printer::{Printer, remark};
+use crate::cli::printer::{Printer, stderr_line};
 use crate::printable::printable;
 use crate::record::Folder;
 use crate::report::compare::{Changes, Document, Margin, Sample, changes, letter, regression, table};
@@ -27,7 +27,7 @@ pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     let margin = Margin::with(&arguments.margin);
     let changes = changes(&samples, margin);
     if arguments.json {
-        notes.iter().for_each(remark);
+        notes.iter().for_each(stderr_line);
         let text = Document::new(&samples, &changes, margin).text();
         print(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
     } else if !matches!(&picture, Some((Output::Stdout, _))) {
@@ -94,7 +94,7 @@ fn verdict(changes: &[Changes]) -> Exit {
     let mut exit = Exit::Success;
     for (k, changes) in changes.iter().enumerate() {
         for change in changes.regressions() {
-            remark(format_args!("udpecho: regression: {}", regression(letter(k + 1), change)));
+            stderr_line(format_args!("udpecho: regression: {}", regression(letter(k + 1), change)));
             exit = Exit::Failed;
         }
     }

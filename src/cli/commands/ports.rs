@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::args::Ports;
 use crate::cli::exit::Exit;
-use crate::cli::printer::{Printer, remark};
+use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
 use crate::cli::target::{Family, Target};
 use crate::net::{Clock, Control, ScanProtocol, scan_ports};
@@ -47,7 +47,7 @@ pub fn run(arguments: &Ports) -> anyhow::Result<Exit> {
         printer.line(format!("{host}: {} {ports} asked in {seconds:.2} s: {counts}", states.len()));
     }
     if !complete {
-        remark("interrupted: the other ports were not asked");
+        stderr_line("interrupted: the other ports were not asked");
     }
     printer.finish_checked()?;
     let open = states.iter().any(|(_, state)| *state == PortState::Open);

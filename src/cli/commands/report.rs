@@ -7,7 +7,7 @@ use anyhow::bail;
 use crate::cli::args::{Format, Report};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::printer::{Printer, remark};
+use crate::cli::printer::{Printer, stderr_line};
 use crate::record::{Clock, Folder, PICTURE, Run, Summary};
 use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
@@ -57,7 +57,7 @@ pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
 
 /// Prints the path on stderr, since it is no result.
 pub fn print_path(picture: &Path) {
-    remark(picture.display());
+    stderr_line(picture.display());
 }
 
 /// A run, read from its folder.

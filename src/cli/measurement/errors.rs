@@ -90,7 +90,8 @@ pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         Failure::ImpairDenied => {
             anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
         }
-        Failure::Full { .. } | Failure::Denied { .. } | Failure::Socket { .. } => {
+        Failure::Socket { why } => anyhow!("cannot reach {ip} port {port}: {why}{hint}"),
+        Failure::Full { .. } | Failure::Denied { .. } => {
             anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
         }
     }

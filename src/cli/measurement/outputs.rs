@@ -9,7 +9,7 @@ use anyhow::bail;
 use super::timestamps;
 use crate::cli::args::Ping;
 use crate::cli::output::{CsvRows, EventLines, FolderFiles, Recorder, RunObject};
-use crate::cli::printer::{Printer, remark};
+use crate::cli::printer::{Printer, stderr_line};
 use crate::record::Folder;
 use crate::time::Instant;
 
@@ -93,7 +93,7 @@ fn folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<F
                 // Only a folder that the user named is worth an error.
                 Err(error) => {
                     let error = anyhow::Error::new(error);
-                    remark(format_args!(
+                    stderr_line(format_args!(
                         "udpecho: warning: nothing is recorded: {error:#}, or --no-record for no folder"
                     ));
                     return Ok(None);

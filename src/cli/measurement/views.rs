@@ -7,7 +7,7 @@ use super::terminal::Terminal;
 use super::view::View;
 use crate::cli::commands::report::draw;
 use crate::cli::output::Recorder;
-use crate::cli::printer::remark;
+use crate::cli::printer::stderr_line;
 use crate::cli::tui::{PingScreen, SharedView, Tui};
 use crate::cli::web::PingPage;
 use crate::live::RunInfo;
@@ -50,7 +50,7 @@ impl Views {
     /// Shown in place of the terminal's text where there is a full screen, else on stderr.
     pub fn message(&mut self, text: &str) {
         if !self.0.iter_mut().any(|view| view.message(text)) {
-            remark(text);
+            stderr_line(text);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The strip of losses under the chart: where each happened, and whether it was done on purpose.
+//! The lanes of losses below the chart: direction, and whether injected.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,7 +13,7 @@ use crate::probe::{Cause, Group, NotOnTime};
 /// A title and the lanes.
 pub const HEIGHT: u16 = 1 + LANES.len() as u16;
 
-/// Each lane with what is seen in it, the most telling first. Place and mark say what colour says.
+/// The causes in each lane, the most important first. Lane and mark say the same as the colour.
 const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
     ("up", &[(NotOnTime::Lost(Cause::Up), '█'), (NotOnTime::Lost(Cause::InjectedUp), '▒')]),
     ("down", &[(NotOnTime::Lost(Cause::Down), '█'), (NotOnTime::Lost(Cause::InjectedDown), '▒')]),
@@ -51,7 +51,7 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette)
     }
 }
 
-/// What befell most of these probes in this lane, and where they are several, how many of them.
+/// The most frequent cause in this lane, graded by its share.
 fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option<(char, Color)> {
     let count = |reason: NotOnTime| {
         let open = |bin: &Bin| if reason == NotOnTime::Lost(Cause::Unknown) { bin.open } else { 0 };
@@ -76,7 +76,7 @@ fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option
 const NETWORK: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ON_PURPOSE: [char; 2] = ['░', '▒'];
 
-/// Few probes are told one by one; of many a share is shown.
+/// Of few probes each loss is shown, of many the share.
 fn graded<const N: usize>(marks: &[char; N], share: f64, probes: u64) -> char {
     const FEW: u64 = rtt::DOTS as u64;
     let grade = if probes <= FEW { N - 1 } else { (share * N as f64) as usize };

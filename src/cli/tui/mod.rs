@@ -1,5 +1,5 @@
-//! The full screen: a thread of its own draws what a view shows, a few times a second, and passes on
-//! the keys. However it ends, the terminal is given back as it was.
+//! The full screen: a thread of its own draws a view ten times per second and passes on the keys. It restores the
+//! terminal however it ends.
 
 mod loss_lanes;
 mod ping;
@@ -20,35 +20,35 @@ use anyhow::{Context, bail};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::{DefaultTerminal, Frame};
 
-use crate::cli::printer::{on_a_terminal, remark};
+use crate::cli::printer::{on_a_terminal, stderr_line};
 use crate::net::{Control, lower_priority};
 use crate::time::Duration;
 use terminal_guard::TerminalGuard;
 
-/// What a full screen shows.
+/// The content of a full screen.
 pub trait ScreenView: Send + 'static {
     fn draw(&mut self, frame: &mut Frame);
 
-    /// A key that is not one of all faces.
+    /// A key that the full screen does not handle itself.
     fn press(&mut self, key: char);
 }
 
-/// A full screen that is being shown.
+/// A full screen, until it is dropped.
 pub struct Tui {
     guard: Arc<TerminalGuard>,
     gone: Receiver<()>,
 }
 
 impl Tui {
-    /// Drawn anew this often.
+    /// Redrawn this often.
     const PERIOD: Duration = Duration::from_millis(100);
-    /// A terminal that takes nothing any more is waited for so long at the end.
+    /// How long the end waits for a terminal that takes no text.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// Whoever looks can end the work that this controls, as with signals.
+    /// `q` and Ctrl-C stop and abort the work of this control, as signals do.
     pub fn start(view: impl ScreenView, control: Arc<Control>) -> anyhow::Result<Self> {
         if !on_a_terminal() {
-            bail!("--tui needs a terminal to draw on, and standard output is none");
+            bail!("--tui needs a terminal, but stdout is not one");
         }
         let (guard, terminal) = TerminalGuard::take().context("cannot draw on this terminal")?;
         let (leave, gone) = channel();
@@ -59,9 +59,9 @@ impl Tui {
             until.give_back();
             match shown {
                 Ok(Ok(())) => {}
-                // Nobody looks any more.
+                // The terminal is gone.
                 Ok(Err(_)) => control.stop(),
-                Err(_) => remark("the full screen is gone; what it showed goes on, and Ctrl-C ends it"),
+                Err(_) => stderr_line("the full screen failed; the run goes on, and Ctrl-C ends it"),
             }
             let _ = leave.send(());
         });
@@ -74,7 +74,7 @@ impl Tui {
 }
 
 impl Drop for Tui {
-    /// From then on the terminal is as it was.
+    /// Restores the terminal.
     fn drop(&mut self) {
         self.guard.close();
         let _ = self.gone.recv_timeout(Self::PATIENCE.to_std());
@@ -110,7 +110,7 @@ fn show(
     Ok(())
 }
 
-/// The first time in good order, the second at once.
+/// Stops at the first time, aborts at the second.
 fn end(control: &Control) {
     if control.stop_asked() { control.abort() } else { control.stop() }
 }

@@ -1,5 +1,4 @@
-//! Whoever panics, the terminal is given back: tested in a child of this very program, on a
-//! pseudo-terminal.
+//! A panic in any thread restores the terminal: tested in a child of this test program, on a pseudo-terminal.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use super::{ScreenView, Tui};
 use crate::net::Control;
 
 const WHO: &str = "UDPECHO_TEST_WHO_PANICS";
-const NAME: &str = "cli::tui::panics::a_panic_gives_the_terminal_back_whoever_it_is";
+const NAME: &str = "cli::tui::panics::a_panic_in_any_thread_restores_the_terminal";
 
-/// Draws another picture each time, and panics in the tenth if it is told to.
+/// Draws a new picture each time, and panics in the tenth if it should.
 struct Pictures {
     drawn: u32,
     panics: bool,
@@ -31,14 +30,14 @@ impl ScreenView for Pictures {
     fn press(&mut self, _: char) {}
 }
 
-/// What the child does: it shows pictures, and somebody panics.
+/// The child: it draws pictures, and a thread panics.
 fn panic_on_purpose(who: &str) {
     let view = Pictures { drawn: 0, panics: who == "screen" };
     let screen = Tui::start(view, Arc::new(Control::new().unwrap())).unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     match who {
         "owner" => panic!("by the owner of the screen"),
-        "another" => std::thread::spawn(|| panic!("by somebody else")).join().unwrap_err(),
+        "another" => std::thread::spawn(|| panic!("in another thread")).join().unwrap_err(),
         _ => Box::new(()),
     };
     // Long enough for another picture, if any were drawn.
@@ -47,17 +46,17 @@ fn panic_on_purpose(who: &str) {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_whoever_it_is() {
+fn a_panic_in_any_thread_restores_the_terminal() {
     if let Ok(who) = std::env::var(WHO) {
         return panic_on_purpose(&who);
     }
     for (who, message) in [
         ("screen", "by the one who draws"),
-        ("another", "by somebody else"),
+        ("another", "in another thread"),
         ("owner", "by the owner of the screen"),
     ] {
         let (written, screen) = on_a_terminal(who);
-        // It had been taken, and is as it was: the cursor seen, and what is typed echoed line by line.
+        // The terminal is restored: visible cursor, echo, line mode.
         assert!(written.contains("picture") && written.contains("\x1b[?1049h"), "{who}: {written:?}");
         let (_, after) = written.rsplit_once("\x1b[?1049l").unwrap_or_else(|| panic!("{who}: {written:?}"));
         assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{who}: {written:?}");
@@ -68,7 +67,7 @@ fn a_panic_gives_the_terminal_back_whoever_it_is() {
     }
 }
 
-/// Everything that the child wrote, and what is seen at its end.
+/// Everything that the child wrote, and the last screen.
 fn on_a_terminal(who: &str) -> (String, vt100::Screen) {
     let pair = native_pty_system()
         .openpty(PtySize { rows: 50, cols: 100, pixel_width: 0, pixel_height: 0 })

@@ -12,9 +12,9 @@ use crate::live::RunSnapshot;
 use crate::report::milliseconds;
 use crate::time::Duration;
 
-/// Columns for the values of the axis, its line included.
+/// Width of the axis labels, with the line.
 pub const MARGIN: u16 = 10;
-/// A column of text is two of dots.
+/// A text column has two columns of dots.
 pub const DOTS: usize = 2;
 
 type Points = Vec<(f64, f64)>;
@@ -85,7 +85,7 @@ impl Scale {
     }
 }
 
-/// The least round number at least as large.
+/// The smallest round number that is at least as large.
 fn round_up(value: f64) -> f64 {
     let ten = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 2.5, 5.0, 10.0]

@@ -1,5 +1,5 @@
-//! The terminal while it is a full screen: taken, drawn on, and given back as it was, once, by whoever
-//! comes first: the one who drew, the one who had it drawn, or a panic.
+//! Holds the terminal while it is a full screen, and restores it once: by the drawing thread, by the owner of the
+//! screen, or in a panic, whichever comes first.
 
 use std::io::{self, stdout};
 use std::panic::{set_hook, take_hook};
@@ -35,29 +35,28 @@ impl TerminalGuard {
         Ok((guard, terminal))
     }
 
-    /// From now on nothing is drawn any more.
+    /// Ends all drawing.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// To be held while something is drawn; none once it is closed.
+    /// Held while drawing; none once the screen is closed.
     pub fn enter(&self) -> Option<MutexGuard<'_, ()>> {
         let drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
         (!self.closed.load(Ordering::Acquire)).then_some(drawing)
     }
 
-    /// Leaving a full screen moves the cursor: a second time it would go back over what was printed
-    /// since.
+    /// Once only: leaving the full screen moves the cursor, and would later overwrite printed lines.
     pub fn give_back(&self) {
         self.close();
         if !self.given_back.swap(true, Ordering::AcqRel) {
-            // A terminal that is gone needs nothing.
+            // Errors: the terminal is gone.
             let _ = disable_raw_mode();
             let _ = execute!(stdout(), LeaveAlternateScreen, Show);
         }
     }
 
-    /// Before the message is printed, whichever thread it is that panics.
+    /// Before the message of a panic in any thread is printed.
     fn give_back_on_panic(self: &Arc<Self>) {
         let (guard, before) = (Arc::clone(self), take_hook());
         set_hook(Box::new(move |panic| {
@@ -68,7 +67,7 @@ impl TerminalGuard {
         }));
     }
 
-    /// But not for long: the one who panics may be the one who draws, or the terminal stands still.
+    /// For 100 ms at most: the drawing thread may be the one that panics, or the terminal may take no text.
     fn wait_for_the_last_stroke(&self) {
         for _ in 0..20 {
             if !matches!(self.drawing.try_lock(), Err(TryLockError::WouldBlock)) {

@@ -1,4 +1,4 @@
-//! What the full screens have in common: colours, titles, the line of keys, the help.
+//! Parts of both full screens: colours, titles, the line of keys, the help.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -44,7 +44,7 @@ impl Palette {
 
 pub const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// A heading at the left and something at the right, which goes first when there is no room.
+/// A heading at the left, and a text at the right that is dropped first when there is no space.
 pub fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::styled(fitted(left, area.width), BOLD), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 2);
@@ -66,7 +66,7 @@ pub fn panel(title: String, palette: &Palette) -> Block<'static> {
     Block::bordered().border_style(palette.muted).title(Span::raw(title))
 }
 
-/// Columns of these heights; what is not nothing is seen.
+/// Columns of these heights; one above zero is always visible.
 pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
     let units = u64::from(area.height) * 8;
     let most = values.iter().copied().max().unwrap_or(0).max(1);
@@ -78,7 +78,7 @@ pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
     );
 }
 
-/// What stands at the two ends of an axis.
+/// The labels at the two ends of an axis.
 pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::raw(left.to_owned()), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 1);
@@ -87,7 +87,7 @@ pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     }
 }
 
-/// The keys at the bottom, and at the right what there is to be said.
+/// The keys at the left, and a message at the right.
 pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) {
     let mut spans = Vec::new();
     for (key, meaning) in keys {
@@ -101,7 +101,7 @@ pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) 
     }
 }
 
-/// A window over the others.
+/// A window above the rest.
 pub fn help(frame: &mut Frame, lines: &[&str]) {
     let area = frame.area();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as u16 + 4;

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 
-use crate::cli::printer::remark;
+use crate::cli::printer::stderr_line;
 use crate::net::{ControlPlane, Limits, PageState, Publisher};
 use crate::time::Duration;
 
@@ -53,9 +53,9 @@ impl LivePage {
             format!("cannot serve a page at {address}; try another address, as in --http {other}")
         })?;
         let address = control.address();
-        remark(format_args!("see http://{address}/"));
+        stderr_line(format_args!("see http://{address}/"));
         if !address.ip().is_loopback() {
-            remark("anyone who can reach that address can read it");
+            stderr_line("anyone who can reach that address can read it");
         }
         Ok(Self { publisher, control })
     }
