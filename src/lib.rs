@@ -1,4 +1,4 @@
-//! Measures a UDP path from two ends, and rehearses a bad one.
+//! Measures a UDP path from two ends, and emulates a bad one.
 //!
 //! The rooms, each of which sees only those above it in its column and the base:
 //!

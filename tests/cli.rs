@@ -83,7 +83,7 @@ fn a_bad_value_names_the_flag_and_shows_a_good_one() {
 }
 
 #[test]
-fn a_size_that_the_server_refuses_is_told_with_its_limit() {
+fn a_size_that_the_server_refuses_is_reported_with_its_limit() {
     let serve = Serve::start("--max-size 100");
     refuses(&format!("ping 127.0.0.1:{} -n 1 -s 101", serve.port), &["takes 100 bytes at most: -s 100"]);
 }
@@ -94,12 +94,12 @@ fn an_unknown_host_is_named() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_told_before_the_first_probe() {
+fn a_folder_that_cannot_be_written_is_reported_before_the_first_probe() {
     let serve = Serve::start("--clean");
     let folder = TempDir::new().unwrap();
     File::create(folder.path().join("file")).unwrap();
     let ping = format!("ping -ip 127.0.0.1 -p {} -n 1 -o", serve.port);
-    // Below a file nobody can write, not even root.
+    // Below a file not even root can write.
     refuses_in(folder.path(), &format!("{ping} file/below"), &["file/below", "Not a directory", "-o"]);
     refuses_in(folder.path(), &format!("{ping} file"), &["file is a file, not a folder", "-o"]);
     assert_eq!(names(folder.path()), ["file"]);
@@ -118,7 +118,7 @@ fn a_recorded_run_is_replaced_only_by_force_and_only_by_a_run_that_begins() {
     let read = || std::fs::read(folder.path().join("run/run.json")).unwrap();
     let first = read();
     refuses_in(folder.path(), &ping(serve.port, ""), &["run already holds a run", "-o", "--force"]);
-    // Nobody listens there.
+    // No server listens there.
     fails_in(folder.path(), 1, &ping(free_port(), "--force"), &["ICMP port unreachable"]);
     assert_eq!(read(), first);
     Record::complete(&folder.path().join("run"));
@@ -128,7 +128,7 @@ fn a_recorded_run_is_replaced_only_by_force_and_only_by_a_run_that_begins() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_another_to_try() {
+fn a_port_in_use_is_reported_with_another_to_try() {
     let taken = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     for options in ["", "-4", "-b 127.0.0.1", "--io portable"] {
@@ -155,7 +155,7 @@ fn a_server_that_may_choose_says_which_port_it_has() {
 }
 
 #[test]
-fn that_nobody_listens_is_told_by_what_the_network_says() {
+fn a_closed_port_is_reported_as_icmp_port_unreachable() {
     for host in ["127.0.0.1", "::1", "localhost"] {
         for options in ["", "--text", "--io portable", "-o deep/er"] {
             let port = free_port();
@@ -168,7 +168,7 @@ fn that_nobody_listens_is_told_by_what_the_network_says() {
 }
 
 #[test]
-fn silence_is_told_after_the_retries() {
+fn silence_is_reported_after_the_retries() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let question = format!("is a udpecho server on port {port}");
@@ -269,7 +269,7 @@ fn a_seed_gives_random_intervals_again() {
 }
 
 #[test]
-fn piped_output_bears_no_codes_for_a_terminal() {
+fn piped_output_has_no_terminal_codes() {
     let serve = Serve::start("--impair-seed 1");
     let finished = measured(&serve, "-v");
     let lines = [finished.stdout, finished.stderr].concat();
@@ -303,7 +303,7 @@ fn a_closed_pipe_ends_the_run_quietly_and_its_record_is_whole() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "run/report.png\n");
     let record = Record::complete(&folder.path().join("run"));
     assert!(record.rows.len() < 3000, "it went on to its end");
-    // Nobody reads stderr either, as in `2>&1 | head -1`.
+    // With stderr closed too, as in `2>&1 | head -1`.
     for words in [format!("{ping} --force"), "report run".into(), "ping --help".into()] {
         let status = command(folder.path(), &words).stdout(closed()).stderr(closed()).status().unwrap();
         assert_eq!(status.code(), Some(0), "{words}");
@@ -356,7 +356,7 @@ fn help_fits_80_columns_and_every_command_has_three_examples() {
 }
 
 #[test]
-fn the_largest_unfragmented_size_is_told_as_json_too() {
+fn find_size_prints_json_that_keeps_to_its_schema() {
     let serve = Serve::start("--clean");
     let folder = TempDir::new().unwrap();
     let schema = run(command(folder.path(), "schema size")).stdout.concat();

@@ -259,7 +259,7 @@ fn a_students_server_in_python_is_measured_with_the_standard_library_alone() {
 }
 
 #[test]
-fn whoever_says_anything_else_gets_it_back() {
+fn any_other_datagram_is_echoed() {
     for options in ["--clean", "--clean --io portable"] {
         let serve = Serve::start(options);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -296,7 +296,7 @@ fn a_signal_ends_the_run_in_good_order() {
 
 #[test]
 fn quit_prints_an_interim_line_and_a_second_interrupt_leaves_at_once() {
-    // It calibrates whoever asks and answers nothing else: the tail would be a minute long.
+    // It answers calibrations and nothing else: the tail would be a minute long.
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -326,7 +326,7 @@ fn reported(bench: &Bench) -> Finished {
     finished
 }
 
-/// Waits until so many rows are on the disk.
+/// Waits until the file has this many rows.
 fn await_rows(folder: &Path, count: usize) {
     for _ in 0..1500 {
         let text = std::fs::read_to_string(folder.join(PROBES)).unwrap_or_default();
@@ -392,7 +392,7 @@ fn a_server_that_is_killed_and_started_again_is_found_and_the_record_says_when()
         record.run.events
     );
     for row in &record.rows {
-        // Before and after all is well; in between nobody knows, or the new server refused it.
+        // Probes of the gap have an unknown cause, or the new server refused them.
         let alive = row.seq <= 5 || row.seq >= first;
         assert_eq!(row.outcome, if alive { Outcome::Ok } else { row.outcome }, "{row:?}");
         assert!(matches!(row.cause, None | Some(Cause::Unknown | Cause::Refused)), "{row:?}");
@@ -525,7 +525,7 @@ fn repeater(server: u16) -> u16 {
 
 /// Copies that come when a probe's story is over, and before the next one is due.
 #[test]
-fn what_becomes_of_a_probe_does_not_depend_on_whether_somebody_looks() {
+fn the_outcome_of_a_probe_does_not_depend_on_quiet() {
     let serve = Serve::start("--clean");
     let benches = [Bench::new(), Bench::new()];
     let runs = ["", "-q"].map(|quiet| format!("-ip 127.0.0.1 -n 4 -i 1 -W 3 {quiet} -port"));
