@@ -132,7 +132,7 @@ fn a_port_in_use_is_reported_with_another_to_try() {
     let taken = UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     for options in ["", "-4", "-b 127.0.0.1", "--io portable"] {
-        refuses(&format!("serve -p {port} {options}"), &[&format!("port {port}"), "take another, as in -p"]);
+        refuses(&format!("serve -p {port} {options}"), &[&format!("port {port}"), "try another, as in -p"]);
     }
 }
 
