@@ -28,7 +28,10 @@ pub enum Event {
     Resolved(Resolved),
     /// The server does not know the session: it was restarted. The client opens another.
     Forgotten { at: Instant },
-    /// The session is open again; the first since `Forgotten`.
+    /// The session was silent for so long while the server took a new handshake: the client goes on in
+    /// the session that it just opened.
+    SessionLost { at: Instant, silent: Duration },
+    /// The session is open again; the first since `Forgotten` or `SessionLost`.
     Reopened { at: Instant, first_seq: u64 },
     /// An ICMP message said that nobody listens; the first since the last reply.
     Unreachable { at: Instant },

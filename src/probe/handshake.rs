@@ -23,6 +23,21 @@ pub struct Opening {
     nonce: Nonce,
     cookie: Option<[u8; 16]>,
     retry: Retry,
+    /// Only a session that stays silent is replaced.
+    beside: Option<Proof>,
+}
+
+/// A server that gives a cookie is reached again. If the old session lives there, probes sent since are
+/// answered within this time and end the handshake.
+#[derive(Debug, Default)]
+struct Proof {
+    reached: Option<Instant>,
+    probes: u64,
+}
+
+impl Proof {
+    const PROBES: u64 = 2;
+    const TIME: Duration = Duration::from_secs(1);
 }
 
 /// A session, just opened.
@@ -42,7 +57,27 @@ impl Opening {
     pub fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
-        Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now) }
+        Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
+    }
+
+    /// Beside the probes of a session that is silent.
+    pub fn beside(self, now: Instant) -> Self {
+        Self { retry: Retry::slow(now), beside: Some(Proof::default()), ..self }
+    }
+
+    pub fn is_beside(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// A probe of the silent session was sent.
+    pub fn probe_sent(&mut self, now: Instant) {
+        if let Some(Proof { reached: Some(reached), probes }) = &mut self.beside {
+            *probes += 1;
+            let waits = self.retry.next() == Instant::FAR_FUTURE;
+            if waits && *probes >= Proof::PROBES && now - *reached >= Proof::TIME {
+                self.retry = Retry::new(now);
+            }
+        }
     }
 
     pub fn poll_timeout(&self) -> Instant {
@@ -82,7 +117,8 @@ impl Opening {
     pub fn handle_cookie(&mut self, now: Instant, cookie: &Cookie) {
         if cookie.nonce == self.nonce && self.cookie.is_none() {
             self.cookie = Some(cookie.cookie);
-            self.retry = Retry::new(now);
+            self.retry = Retry::new(if self.is_beside() { Instant::FAR_FUTURE } else { now });
+            self.beside = self.beside.as_ref().map(|_| Proof { reached: Some(now), probes: 0 });
         }
     }
 

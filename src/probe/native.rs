@@ -35,9 +35,15 @@ pub struct Native {
     pub told_at: SocketMark,
     /// A server that says it is clean has injected something, and that was told.
     told_unclean: bool,
+    /// When the session was last heard, and probes sent since.
+    heard: Instant,
+    unanswered: u64,
 }
 
 impl Native {
+    /// A session is silent after so long without an answer to so many probes.
+    const SILENCE: Duration = Duration::from_secs(5);
+    const UNANSWERED: u64 = 10;
     /// The server keeps fates this much longer than a reply may take.
     const REMEMBER_MARGIN: Duration = Duration::from_secs(10);
     /// A server, or a forger, cannot keep a run waiting for longer.
@@ -66,6 +72,31 @@ impl Native {
             opened_at: SocketMark::default(),
             told_at: SocketMark::default(),
             told_unclean: false,
+            heard: now,
+            unanswered: 0,
+        }
+    }
+
+    /// A probe was sent. A session that is silent for long may be gone: a handshake beside the probes tells.
+    pub fn probe_sent(&mut self, seq: u64, now: Instant, longest_hold: Duration) {
+        self.unanswered += 1;
+        match &mut self.opening {
+            Some(opening) => opening.probe_sent(now),
+            None => {
+                let silent = now - self.heard >= Self::SILENCE + longest_hold;
+                if silent && self.unanswered >= Self::UNANSWERED {
+                    self.open_again(seq, now);
+                    self.opening = self.opening.take().map(|opening| opening.beside(now));
+                }
+            }
+        }
+    }
+
+    /// The session lives; a handshake beside it is not needed.
+    fn heard_session(&mut self, token: Token, now: Instant) {
+        if self.token == Some(token) {
+            (self.heard, self.unanswered) = (now, 0);
+            self.opening = self.opening.take().filter(|opening| !opening.is_beside());
         }
     }
 
@@ -126,7 +157,8 @@ impl Native {
         self.token == Some(token) || self.old_token == Some(token)
     }
 
-    fn begin_session(&mut self, opened: &Opened, first_seq: u64) {
+    fn begin_session(&mut self, opened: &Opened, first_seq: u64, now: Instant) {
+        (self.heard, self.unanswered) = (now, 0);
         self.old_token = self.token.replace(opened.token);
         self.first_seq = first_seq;
         self.opening = None;
@@ -159,6 +191,12 @@ impl Client {
             self.counters.junk += 1;
             return;
         };
+        if let Message::Reply(Reply { token, .. })
+        | Message::Outcomes(Outcomes { token, .. })
+        | Message::UnknownSession(UnknownSession { token, .. }) = message
+        {
+            native.heard_session(token, received);
+        }
         match message {
             Message::Reply(reply) => self.handle_reply(received, &reply, datagram),
             Message::Cookie(cookie) => {
@@ -191,7 +229,10 @@ impl Client {
 
     fn handle_opened(&mut self, now: Instant, opened: Opened) {
         let AnyDialect::Native(native) = &mut self.dialect else { return };
-        native.begin_session(&opened, self.plan.next_seq());
+        if native.opening.as_ref().is_some_and(Opening::is_beside) {
+            self.events.push_back(Event::SessionLost { at: now, silent: now - native.heard });
+        }
+        native.begin_session(&opened, self.plan.next_seq(), now);
         self.flight.patience_mut().longest_hold = if opened.server.is_clean() {
             Duration::ZERO
         } else {

@@ -7,6 +7,7 @@ pub struct Retry {
     since: Instant,
     next: Instant,
     tries: u32,
+    first_gap: Duration,
     longest_gap: Duration,
 }
 
@@ -16,7 +17,14 @@ impl Retry {
 
     /// The first try is due at once.
     pub fn new(now: Instant) -> Self {
-        Self { since: now, next: now, tries: 0, longest_gap: Self::LONGEST_GAP }
+        let (first_gap, longest_gap) = (Self::FIRST_GAP, Self::LONGEST_GAP);
+        Self { since: now, next: now, tries: 0, first_gap, longest_gap }
+    }
+
+    /// From 1 s to 32 s between tries, for a server that may be gone for good.
+    pub fn slow(now: Instant) -> Self {
+        let [first_gap, longest_gap] = [1, 32].map(Duration::from_secs);
+        Self { first_gap, longest_gap, ..Self::new(now) }
     }
 
     /// With gaps that do not grow.
@@ -42,7 +50,7 @@ impl Retry {
 
     /// A try was made.
     pub fn tried(&mut self, now: Instant) {
-        let gap = Self::FIRST_GAP * (1 << self.tries.min(8));
+        let gap = self.first_gap * (1 << self.tries.min(8));
         self.tries += 1;
         self.next = now + gap.min(self.longest_gap);
     }

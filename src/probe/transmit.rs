@@ -106,6 +106,7 @@ impl Client {
         match &mut self.dialect {
             AnyDialect::Native(native) => {
                 native.emit_probe(seq, now, &mut buffer[..length]);
+                native.probe_sent(seq + 1, now, self.flight.patience_mut().longest_hold);
                 Some(transmit)
             }
             AnyDialect::Text(channels) => {

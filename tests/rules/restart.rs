@@ -1,11 +1,15 @@
 //! A server that is killed and started again, and one that a client stops.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use udpecho::impair::Impairment;
 use udpecho::probe::{Cause, Dialect, Event, Outcome, Resolved, Settings};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, GroundTruth, Simulation};
 use udpecho::time::Duration;
+use udpecho::wire::native::{Message, decode};
 
 use crate::common::{clean, injecting, millis, path, resolved, settings, simulation};
 
@@ -64,6 +68,69 @@ fn a_restarted_server_is_found_again_and_the_run_goes_on() {
         assert_eq!((row.outcome, row.cause), expected, "seq {}", row.seq);
         assert_eq!(row.copies, u32::from(row.outcome == Outcome::Ok));
     }
+}
+
+/// A server, or a middlebox, that answers no probe of an unknown session.
+fn silent_about_unknown_sessions(simulation: &mut Simulation) {
+    simulation.alter_replies(|_, datagram| {
+        if matches!(decode(datagram), Ok(Message::UnknownSession(_))) {
+            datagram.clear();
+        }
+    });
+}
+
+#[test]
+fn a_client_whose_session_was_dropped_silently_opens_another_and_says_so() {
+    for size in [64, 1200] {
+        let mut simulation = simulation(clean(), ONE_WAY);
+        silent_about_unknown_sessions(&mut simulation);
+        simulation.restart_server(millis(2_000), millis(2_010), clean());
+        simulation.add_client(Settings { size, ..settings(200, millis(100)) });
+        simulation.run(Duration::from_secs(60));
+        let events = simulation.take_events(0);
+        let lost: Vec<_> = events.iter().filter(|e| matches!(e, Event::SessionLost { .. })).collect();
+        let [Event::SessionLost { at, silent }] = lost[..] else { panic!("{lost:?}") };
+        assert!((millis(5_000)..millis(8_000)).contains(silent), "{silent}");
+        assert_eq!(events.iter().filter(|e| matches!(e, Event::Reopened { .. })).count(), 1);
+        let rows = resolved(&events);
+        rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+        let since = *at - Simulation::START;
+        assert!(rows.iter().filter(|row| row.due > since).all(|row| row.outcome == Outcome::Ok));
+        assert!(rows.iter().any(|row| row.due > since));
+    }
+}
+
+#[test]
+fn an_outage_however_long_replaces_no_session() {
+    let outage = || vec![(millis(2_000), millis(32_000))];
+    for (up, down) in [(outage(), outage()), (outage(), vec![]), (vec![], outage())] {
+        let path = |outages| Conditions { outages, ..Conditions::ideal(ONE_WAY) };
+        let mut simulation = Simulation::new(clean(), path(up), path(down), 1);
+        simulation.add_client(settings(400, millis(100)));
+        simulation.run(Duration::from_secs(120));
+        let events = simulation.take_events(0);
+        assert!(!events.iter().any(|e| matches!(e, Event::SessionLost { .. } | Event::Reopened { .. })));
+        let rows = resolved(&events);
+        rows.iter().for_each(|row| check(row, simulation.ledger(0)));
+        let lost: Vec<_> = rows.iter().filter(|row| row.outcome == Outcome::Lost).collect();
+        assert!((300..=301).contains(&lost.len()), "{}", lost.len());
+        assert!(lost.iter().all(|row| matches!(row.cause, Some(Cause::Up | Cause::Down))), "{:?}", lost[0]);
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_is_asked_for_a_session_less_and_less_often() {
+    let hellos = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&hellos);
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.alter_probes(move |_, datagram| {
+        counted.set(counted.get() + u32::from(matches!(decode(datagram), Ok(Message::Hello(_)))));
+    });
+    simulation.restart_server(millis(2_000), Duration::from_secs(3600), clean());
+    simulation.add_client(settings(3_000, millis(100)));
+    simulation.run(Duration::from_secs(400));
+    // 1 to begin with; after 5 s of silence at 0, 1, 3, 7, 15, 31 s and every 32 s from then on.
+    assert!((10..=16).contains(&hellos.get()), "{}", hellos.get());
 }
 
 #[test]

@@ -52,6 +52,10 @@ impl RunEvents {
             probe::Event::Forgotten { at } => {
                 return vec![self.at(*at, "session_lost", "the server does not know the session".to_owned())];
             }
+            probe::Event::SessionLost { at, silent } => {
+                let text = format!("no answer for {silent} while the server took a new handshake");
+                return vec![self.at(*at, "session_lost", text)];
+            }
             probe::Event::Reopened { at, first_seq } => {
                 return vec![self.at(*at, "session_reopened", format!("from seq {first_seq} on"))];
             }

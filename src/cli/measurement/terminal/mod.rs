@@ -288,6 +288,9 @@ impl Terminal {
                 milliseconds(*late)
             ),
             Event::Forgotten { .. } => "session lost (server restarted?); reconnecting".to_owned(),
+            Event::SessionLost { silent, .. } => {
+                format!("session lost (no answer for {}); reconnecting", milliseconds(*silent))
+            }
             Event::Reopened { first_seq, .. } => format!("connected again from seq={first_seq} on"),
             Event::Unreachable { .. } => "ICMP port unreachable; continuing".to_owned(),
             Event::PathError { why, .. } => format!("cannot reach the server: {why}; continuing"),
