@@ -135,7 +135,7 @@ fn run(probes: u64) -> Run {
         config: Config {
             host: "made-up".to_owned(),
             address: "192.0.2.1:8080".to_owned(),
-            dialect: "native".to_owned(),
+            dialect: udpecho::probe::Dialect::Native,
             embedded: false,
             count: Some(probes),
             interval_us: INTERVAL.as_micros_f64(),

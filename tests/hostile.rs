@@ -93,7 +93,7 @@ fn no_text_of_a_record_reaches_the_terminal_a_picture_or_a_page_raw() {
     let path = place.path().join("run/run.json");
     let mut record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     record["server"]["injects"] = ATTACK.into();
-    for name in ["host", "address", "dialect", "source"] {
+    for name in ["host", "address", "source"] {
         record["config"][name] = ATTACK.into();
     }
     record["udpecho"] = ATTACK.into();

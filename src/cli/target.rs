@@ -4,8 +4,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
-pub const DEFAULT_PORT: u16 = 8080;
-
 /// A host by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -21,8 +19,8 @@ pub struct Family {
 }
 
 impl Target {
-    /// Reads `HOST`, `HOST:PORT`, `[V6]:PORT` or a bare IPv6 address; `port` is the option's.
-    pub fn parse(text: &str, port: Option<u16>) -> anyhow::Result<Self> {
+    /// Reads `HOST`, `HOST:PORT`, `[V6]:PORT` or a bare IPv6 address; `port` is that of -p.
+    pub fn parse(text: &str, port: Option<u16>, default_port: u16) -> anyhow::Result<Self> {
         let (host, own_port) = split_port(text)?;
         if host.is_empty() {
             bail!("'{text}' names no host; for example 192.0.2.10 or example.net:8080");
@@ -32,7 +30,7 @@ impl Target {
         {
             bail!("'{text}' names port {own} and -p names {option}: give one of them");
         }
-        Ok(Self { host: host.to_owned(), port: own_port.or(port).unwrap_or(DEFAULT_PORT) })
+        Ok(Self { host: host.to_owned(), port: own_port.or(port).unwrap_or(default_port) })
     }
 
     pub fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {
@@ -95,12 +93,12 @@ mod tests {
             ("[::1]", None, "::1", 8080),
             ("2001:db8::1", None, "2001:db8::1", 8080),
         ] {
-            let target = Target::parse(text, port).unwrap();
+            let target = Target::parse(text, port, 8080).unwrap();
             assert_eq!((target.host.as_str(), target.port), (host, expected), "{text}");
         }
         for text in ["", ":80", "host:0", "host:70000", "host:http", "[::1", "[::1]x"] {
-            assert!(Target::parse(text, None).is_err(), "{text}");
+            assert!(Target::parse(text, None, 8080).is_err(), "{text}");
         }
-        assert!(Target::parse("host:1", Some(2)).is_err());
+        assert!(Target::parse("host:1", Some(2), 8080).is_err());
     }
 }

@@ -65,7 +65,7 @@ mod tests {
         Config {
             host: "h".into(),
             address: "192.0.2.1:8080".into(),
-            dialect: "native".into(),
+            dialect: crate::probe::Dialect::Native,
             embedded: false,
             count,
             interval_us: 500_000.0,

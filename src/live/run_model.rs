@@ -128,11 +128,13 @@ impl RunModel {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Opened { server, .. } => {
-                self.now.injects = match server {
-                    Some(server) => {
-                        format!("the server injects {}", injection(&server.injects, Some(server.seed)))
+                self.now.injects = match &server.injects {
+                    Some(injects) => {
+                        format!("the server injects {}", injection(injects, Some(server.seed)))
                     }
-                    None => "text dialect: the server does not say what it injects".to_owned(),
+                    None => {
+                        format!("{} dialect: the server does not say what it injects", server.dialect.name())
+                    }
                 };
             }
             Event::Started { zero } => self.zero = Some(*zero),

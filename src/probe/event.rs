@@ -1,16 +1,16 @@
-//! What a client has to tell while it runs.
+//! What a client reports while it runs.
 
 use std::net::SocketAddr;
 
 use super::outcome::Resolved;
-use super::settings::Counters;
+use super::settings::{Counters, Dialect};
 use crate::time::{Duration, Instant};
 
-/// In the order in which it happened, but for `Resolved`, which comes in the order of the probes.
+/// In the order of time, but `Resolved` comes in the order of the probes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Calibrated: the server agreed to the size, and this is what it said of itself.
-    Opened { at: Instant, server: Option<ServerInfo> },
+    /// The server accepted the size of the probes.
+    Opened { at: Instant, server: ServerInfo },
     /// Time zero: the first probe is due.
     Started { zero: Instant },
     /// A reply to a probe, the first or a further one.
@@ -19,38 +19,37 @@ pub enum Event {
     Overdue { seq: u64 },
     /// A probe did not leave.
     NotSent { seq: u64, why: SendError },
-    /// So many probes from this one on were not sent: the host stood still until that of them which
-    /// was due first was so late.
+    /// The host was suspended or stalled, and these probes were skipped; `late` is how late the first of them was.
     Suspended { first_seq: u64, probes: u64, late: Duration },
-    /// From this probe on the interval is the shortest allowed.
+    /// From this probe on the interval is the minimum.
     AtFloor { seq: u64, interval: Duration },
-    /// A probe's story is over.
+    /// Nothing more can happen to this probe.
     Resolved(Resolved),
-    /// The server does not know the session: it was restarted. The client opens another.
+    /// The server does not know the session (restarted?). The client opens another.
     Forgotten { at: Instant },
-    /// The session was silent for so long while the server took a new handshake: the client goes on in
-    /// the session that it just opened.
+    /// The session was silent for this long while the server answered a new handshake: the client goes on in a new
+    /// session.
     SessionLost { at: Instant, silent: Duration },
-    /// The session is open again; the first since `Forgotten` or `SessionLost`.
+    /// A new session is open; probes from `first_seq` on belong to it.
     Reopened { at: Instant, first_seq: u64 },
-    /// An ICMP message said that nobody listens; the first since the last reply.
+    /// ICMP port unreachable; the first since the last reply.
     Unreachable { at: Instant },
-    /// Datagrams do not get as far as the server, and this is why; the first since the last reply.
+    /// Datagrams do not reach the server; the first such error since the last reply.
     PathError { at: Instant, why: String },
-    /// The server of this session sends from another address than the one that was asked.
+    /// The server of this session sends from another address than the target's.
     ServerMoved { at: Instant, remote: SocketAddr },
-    /// The server says that it injects nothing, and it dropped or held this probe on purpose; told once.
+    /// The server says that it injects nothing, but it dropped or held this probe on purpose; reported once.
     NotClean { at: Instant, seq: u64 },
-    /// The server's times in the reply to this probe are impossible and count in no figure; told once.
+    /// The server's times in the reply to this probe are impossible and count in no figure; reported once.
     ImpossibleTimes { at: Instant, seq: u64 },
-    /// Datagrams came that were none of ours: how many so far, at most once a second.
+    /// Datagrams came that count for no probe: the counts so far, at most once a second.
     Unexpected { at: Instant, counters: Counters },
-    /// All is sent and waited for; the server is asked once more what became of so many probes.
+    /// All probes were sent, and the client asks the server what became of the last ones.
     /// `Client::stop` skips this if it was not called before.
     Asking { at: Instant, probes: u64, skippable: bool },
-    /// The server's answer to the request that it stop.
+    /// The server's answer to the request to stop.
     StopAnswered { obeyed: bool },
-    /// No server answers yet, and this is why; the client asks on. Told once.
+    /// No server answers yet; the client keeps asking. Reported once.
     Waiting(Failure),
     /// The run could not begin.
     Failed(Failure),
@@ -58,21 +57,44 @@ pub enum Event {
     Finished,
 }
 
-/// What a server says of itself at calibration.
+/// What a server says of itself when the session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
-    pub injects: String,
+    pub dialect: Dialect,
+    /// Its impairments; none if the dialect does not say, as all below is then zero.
+    pub injects: Option<String>,
     pub seed: u64,
     pub max_size: u32,
     pub longest_hold: Duration,
     pub kernel_stamps: bool,
-    /// Probes a second that the server answers to one session, if it sets a limit.
+    /// The probes a second that the server answers to one session, if it sets a limit.
     pub session_rate: Option<u32>,
 }
 
 impl ServerInfo {
+    /// A server, or a forger, cannot keep a run waiting for longer.
+    const HOLD_BELIEVED: Duration = Duration::from_secs(60);
+
+    /// Of a dialect in which a server says nothing of itself.
+    pub(super) fn silent(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            injects: None,
+            seed: 0,
+            max_size: 0,
+            longest_hold: Duration::ZERO,
+            kernel_stamps: false,
+            session_rate: None,
+        }
+    }
+
     pub fn is_clean(&self) -> bool {
-        self.injects == "clean"
+        self.injects.as_deref() == Some("clean")
+    }
+
+    /// How long the client expects the server to hold a reply at most.
+    pub(super) fn longest_hold(&self) -> Duration {
+        if self.is_clean() { Duration::ZERO } else { self.longest_hold.min(Self::HOLD_BELIEVED) }
     }
 }
 
@@ -87,19 +109,9 @@ pub enum SendError {
 }
 
 impl Failure {
-    /// No server was heard, so that one that is started later may answer.
+    /// No server answered, so one that is started later may.
     pub const fn is_silence(&self) -> bool {
         matches!(self, Self::Unreachable | Self::Silent { .. })
-    }
-
-    /// As the user counts sizes: with so many bytes more than the message has.
-    pub(super) fn with_tag(self, tag: u32) -> Self {
-        match self {
-            Self::SizeLost { size } => Self::SizeLost { size: size + tag },
-            Self::TooLarge { limit } => Self::TooLarge { limit: limit + tag },
-            Self::TooSmall { limit } => Self::TooSmall { limit: limit + tag },
-            other => other,
-        }
     }
 }
 

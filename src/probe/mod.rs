@@ -1,33 +1,28 @@
-//! The client without a socket. Deterministic; no clock, no socket: `now` is an argument, what is
-//! to be sent and when are return values.
+//! The client without a socket. Deterministic; no clock, no socket: `now` is an argument, datagrams to send
+//! and deadlines are return values.
 //!
 //! `poll_transmit` gives datagrams to send, `handle` takes those received, `poll_timeout` says when
-//! to call `handle_timeout` next, `poll_event` tells what happened. A new dialect is a file here
-//! and an arm of `Dialect`.
+//! to call `handle_timeout` next, `poll_event` says what happened. A new dialect is a file in `dialects`.
 
 mod cause;
-mod channels;
+mod dialect;
+mod dialects;
 mod event;
-mod handshake;
 mod in_flight;
 mod loss_attribution;
-mod native;
 mod outcome;
-mod outcome_query;
-mod outside;
-mod overflow;
 mod path_mtu;
 pub mod rate_search;
 mod resolve;
 mod retry;
+mod send;
 mod send_plan;
 mod settings;
-mod strays;
 mod suspended;
-mod text;
-mod transmit;
+mod unexpected;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, SendError, ServerInfo};
@@ -38,180 +33,200 @@ pub use settings::{Counters, Dialect, Settings, Transmit};
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
-use channels::Channels;
-use in_flight::{Arrival, Flight, Patience};
-use native::Native;
-use outside::Elsewhere;
+use dialect::{DialectClient, Heard};
+use dialects::AnyDialect;
+use in_flight::{Arrival, InFlight, ReplyFacts, Timeouts};
 use retry::Retry;
-use send_plan::Plan;
-use strays::Strays;
-use suspended::Oversleeping;
+use send_plan::SendPlan;
+use suspended::Suspended;
+use unexpected::Unexpected;
 
 /// One run against one server.
 #[derive(Debug)]
 pub struct Client {
     settings: Settings,
-    plan: Plan,
-    flight: Flight,
+    plan: SendPlan,
+    in_flight: InFlight,
     dialect: AnyDialect,
     phase: Phase,
     events: VecDeque<Event>,
     counters: Counters,
-    strays: Strays,
-    /// The server was heard from another address.
-    elsewhere: Option<Elsewhere>,
+    unexpected: Unexpected,
+    suspended: Suspended,
     server: Option<ServerInfo>,
+    /// The first probe of the session.
+    first_seq: u64,
+    /// No ICMP error since the last reply.
     reachable: bool,
-    /// It was told that no server answers yet.
-    waiting: bool,
-    /// It was told that the server is asked what became of the last probes.
-    asking: bool,
+    /// Events that are reported once.
+    told: Told,
     last_heard: Instant,
-    /// The client's socket, as far as it was read; of one that carries more than one lane nothing is asked.
+    /// The client's socket, as far as it was read. With several channels there is no query that needs it.
     socket: SocketMark,
-    oversleeping: Oversleeping,
 }
 
-#[derive(Debug)]
-enum AnyDialect {
-    Native(Box<Native>),
-    Text(Channels),
+#[derive(Debug, Default)]
+struct Told {
+    waiting: bool,
+    asking: bool,
+    not_clean: bool,
+    at_floor: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
-    Opening,
+    SetUp,
     Running,
-    /// All is resolved; the server is asked to stop.
+    /// All probes are resolved; the client asks the server to stop.
     Stopping(Retry),
     Closing,
     Done,
 }
 
 impl Client {
-    /// How long a probe waits for the server's word while probes are still being sent.
-    const TRUTH_WHILE_RUNNING: Duration = Duration::from_secs(60);
     const STOP_TRIES: u32 = 4;
-    /// A run that is stopped waits no longer for a reply only because the server says that it holds it.
+    /// After a stop the client waits at most this long for replies that the server may hold.
     const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
     pub fn new(settings: Settings, now: Instant) -> Self {
-        let truth = match settings.dialect {
-            Dialect::Native => Self::TRUTH_WHILE_RUNNING,
-            Dialect::Text => Duration::ZERO,
-        };
-        let patience = Patience {
+        let dialect = AnyDialect::new(&settings, now);
+        let timeouts = Timeouts {
             deadline: settings.deadline,
             longest_hold: Duration::ZERO,
             grace: settings.grace,
-            truth,
-        };
-        let dialect = match settings.dialect {
-            Dialect::Native => AnyDialect::Native(Box::new(Native::new(&settings, now))),
-            Dialect::Text => {
-                AnyDialect::Text(Channels::new(settings.size, text::channels_needed(&settings), now))
-            }
+            query: dialect.longest_query(),
         };
         Self {
-            plan: Plan::new(settings.schedule.clone(), settings.count, settings.total),
-            flight: Flight::new(settings.size, patience, settings.expected_in_flight()),
+            plan: SendPlan::new(settings.schedule.clone(), settings.count, settings.total),
+            in_flight: InFlight::new(settings.size, timeouts, settings.expected_in_flight()),
             dialect,
-            phase: Phase::Opening,
+            phase: Phase::SetUp,
             events: VecDeque::new(),
             counters: Counters::default(),
-            strays: Strays::new(now),
-            elsewhere: None,
+            unexpected: Unexpected::new(now),
+            suspended: Suspended::default(),
             server: None,
+            first_seq: 0,
             reachable: true,
-            waiting: false,
-            asking: false,
+            told: Told::default(),
             last_heard: now,
             socket: SocketMark::default(),
-            oversleeping: Oversleeping::default(),
             settings,
         }
     }
 
     /// Sockets needed, numbered from 0.
     pub fn channels(settings: &Settings) -> usize {
-        match settings.dialect {
-            Dialect::Native => 1,
-            Dialect::Text => text::channels_needed(settings),
-        }
+        AnyDialect::channels(settings)
     }
 
     /// Takes a datagram that was received at `received` on one of the sockets.
     pub fn handle(&mut self, received: Instant, channel: usize, datagram: &[u8]) {
         self.last_heard = self.last_heard.max(received);
-        match self.dialect {
-            AnyDialect::Native(_) => self.handle_datagram(received, datagram),
-            AnyDialect::Text(_) => self.handle_text(received, channel, datagram),
+        match self.dialect.hear(received, channel, datagram, &mut self.in_flight) {
+            Heard::SetUp { server, silent } => self.set_up(received, server, silent),
+            Heard::Reply { seq, facts } => self.handle_reply(received, seq, facts),
+            Heard::UnknownSession if matches!(self.phase, Phase::Running) => {
+                self.dialect.set_up_again(self.plan.next_seq(), received);
+                self.events.push_back(Event::Forgotten { at: received });
+            }
+            Heard::Stopped { obeyed } if matches!(self.phase, Phase::Stopping(_)) => {
+                self.events.push_back(Event::StopAnswered { obeyed });
+                self.phase = Phase::Closing;
+            }
+            // In the middle of a run the next try may do better.
+            Heard::Failed(failure) if matches!(self.phase, Phase::SetUp) => self.fail(failure),
+            Heard::UnknownSession | Heard::Stopped { .. } | Heard::Failed(_) | Heard::Understood => {}
+            Heard::Forged => self.counters.forged += 1,
+            Heard::Unauthentic => self.counters.unauthentic += 1,
+            Heard::Junk => self.counters.junk += 1,
         }
         self.mark_socket();
-        if self.strays.is_due(received) {
-            self.tell_strays(received);
-        }
+        self.report_unexpected(received);
     }
 
-    /// An ICMP message said that nobody listens at the server's port.
+    /// Takes a datagram that came to the client's port from another address than the server's. It never counts as
+    /// an answer: an eavesdropper on the session could have sent it.
+    pub fn handle_foreign(&mut self, received: Instant, remote: SocketAddr, datagram: &[u8]) {
+        if self.is_done() {
+            return;
+        }
+        if !self.dialect.claims(datagram) {
+            self.counters.foreign += 1;
+        } else {
+            self.counters.elsewhere += 1;
+            if !matches!(self.phase, Phase::SetUp) {
+                self.events.extend(self.unexpected.server_moved(received, remote));
+            }
+        }
+        self.report_unexpected(received);
+    }
+
+    /// ICMP: the server's port is unreachable.
     pub fn unreachable(&mut self, now: Instant) {
+        self.path_error(Event::Unreachable { at: now }, Failure::Unreachable);
+    }
+
+    /// The system, or an ICMP message, says why datagrams do not reach the server.
+    pub fn obstructed(&mut self, now: Instant, why: &str) {
+        let event = Event::PathError { at: now, why: why.to_owned() };
+        self.path_error(event, Failure::Socket { why: why.to_owned() });
+    }
+
+    fn path_error(&mut self, event: Event, failure: Failure) {
         self.counters.unreachable += 1;
-        if matches!(self.phase, Phase::Opening) {
-            self.fail(Failure::Unreachable);
+        if matches!(self.phase, Phase::SetUp) {
+            self.fail(failure);
         } else if !self.is_done() && std::mem::take(&mut self.reachable) {
-            self.events.push_back(Event::Unreachable { at: now });
+            self.events.push_back(event);
         }
     }
 
-    /// The probe left with others as one train.
+    /// The probe left with others in one GSO batch.
     pub fn sent_offloaded(&mut self, seq: u64) {
-        self.flight.sent_offloaded(seq);
+        self.in_flight.sent_offloaded(seq);
     }
 
-    /// The client's socket, as what is handled next was queued there, or by now.
+    /// The client's socket when the next datagram was queued there, or now.
     pub fn note_socket(&mut self, socket: SocketMark) {
         self.socket = socket;
         self.mark_socket();
     }
 
-    /// What is not the server's counts as another sender's, though it bears the server's address.
+    /// A forged datagram bears the server's address, but it is another sender's.
     fn mark_socket(&mut self) {
         let Counters { junk, forged, unauthentic, .. } = self.counters;
         let turns = self.socket.turns.wrapping_add((junk + forged + unauthentic) as u16);
-        self.flight.note_socket(SocketMark { turns, ..self.socket });
+        self.in_flight.note_socket(SocketMark { turns, ..self.socket });
     }
 
-    /// Ends the run as if all probes had been sent: the tail is still awaited. When all have been sent,
-    /// the server is not asked any more.
+    /// Ends the run as if all probes had been sent: replies still count. When all have been sent, the client does
+    /// not ask the server any more.
     pub fn stop(&mut self, now: Instant) {
         if self.plan.is_finished() {
-            self.flight.patience_mut().truth = Duration::ZERO;
+            self.in_flight.timeouts_mut().query = Duration::ZERO;
         }
         self.plan.stop();
-        self.flight.expect_holds_until(now + Self::HOLD_AFTER_STOP);
-        if matches!(self.phase, Phase::Opening) {
+        self.in_flight.expect_holds_until(now + Self::HOLD_AFTER_STOP);
+        if matches!(self.phase, Phase::SetUp) {
             self.finish();
         }
         self.handle_timeout(now);
     }
 
-    /// When something is to be done next without a datagram having come.
+    /// When to call `handle_timeout` and `poll_transmit` next, unless a datagram comes first.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         match &self.phase {
-            Phase::Opening => self.opening_timeout(),
+            Phase::SetUp => self.dialect.setup_timeout(),
             Phase::Running => {
-                let truth = match &self.dialect {
-                    AnyDialect::Native(native) => native.poll_timeout(&self.flight, now),
-                    AnyDialect::Text(_) => None,
-                };
                 let give_up = self.plan.is_finished().then(|| self.gives_up_at());
                 let times = [
                     give_up.filter(|at| *at > now),
                     self.plan.next_due(),
-                    self.flight.next_overdue_at(),
-                    self.flight.next_pop(),
-                    self.opening_timeout(),
-                    truth,
+                    self.in_flight.next_overdue_at(),
+                    self.in_flight.next_resolved_at(),
+                    self.dialect.setup_timeout(),
+                    self.dialect.query_timeout(now, &self.in_flight),
                 ];
                 times.into_iter().flatten().min()
             }
@@ -221,16 +236,20 @@ impl Client {
         }
     }
 
-    /// The next due time of a probe: the one moment that a caller should not miss.
+    /// The due time of the next probe: the one deadline that a caller should not miss.
     pub fn next_due(&self) -> Option<Instant> {
         if matches!(self.phase, Phase::Running) { self.plan.next_due() } else { None }
     }
 
-    /// Looks at what is over by now. Datagrams received before `now` should be handled first.
+    /// Applies the deadlines that have passed. Datagrams received before `now` should be handled first.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.phase {
-            Phase::Opening => self.check_opening(now),
-            Phase::Running => self.settle(now),
+            Phase::SetUp => {
+                if let Some(failure) = self.dialect.setup_failure(now) {
+                    self.fail(failure);
+                }
+            }
+            Phase::Running => self.resolve(now),
             Phase::Stopping(retry) => {
                 if retry.tries() >= Self::STOP_TRIES && retry.is_due(now) {
                     self.phase = Phase::Closing;
@@ -252,45 +271,43 @@ impl Client {
         self.counters
     }
 
-    /// Whether an opening is under way, in the middle of a run too.
+    /// Whether a handshake is under way, in the middle of a run too.
     pub fn is_opening(&self) -> bool {
-        self.opening_timeout().is_some()
+        !self.is_done() && self.dialect.setup_timeout().is_some()
     }
 
-    /// Probes without a reply whose story is not over.
+    /// Probes that are not resolved.
     pub fn in_flight(&self) -> usize {
-        (self.flight.range().end - self.flight.range().start) as usize
+        (self.in_flight.range().end - self.in_flight.range().start) as usize
     }
 
-    fn opening_timeout(&self) -> Option<Instant> {
-        match &self.dialect {
-            AnyDialect::Native(native) => native.opening.as_ref().map(|opening| opening.poll_timeout()),
-            AnyDialect::Text(channels) => channels.poll_timeout(),
+    /// At the first session time zero is now.
+    fn set_up(&mut self, now: Instant, server: ServerInfo, silent: Option<Duration>) {
+        if self.is_done() {
+            return;
         }
-    }
-
-    fn check_opening(&mut self, now: Instant) {
-        let failure = match &self.dialect {
-            AnyDialect::Native(native) => native.opening.as_ref().and_then(|opening| opening.failure(now)),
-            AnyDialect::Text(channels) => {
-                channels.exhausted(now).map(|(tries, since)| Failure::Silent { tries, after: now - since })
-            }
-        };
-        if let Some(failure) = failure {
-            self.fail(failure.with_tag(self.settings.tag()));
+        self.in_flight.timeouts_mut().longest_hold = server.longest_hold();
+        self.server = Some(server.clone());
+        self.first_seq = self.plan.next_seq();
+        if !matches!(self.phase, Phase::SetUp) {
+            self.events.extend(silent.map(|silent| Event::SessionLost { at: now, silent }));
+            self.events.push_back(Event::Reopened { at: now, first_seq: self.first_seq });
+            return;
         }
-    }
-
-    /// Calibrated: time zero is now.
-    fn start(&mut self, now: Instant) {
-        self.events.push_back(Event::Opened { at: now, server: self.server.clone() });
+        self.events.push_back(Event::Opened { at: now, server });
         self.events.push_back(Event::Started { zero: now });
         self.plan.start(now);
-        self.flight.start(now);
+        self.in_flight.start(now);
         self.phase = Phase::Running;
     }
 
-    fn note_arrival(&mut self, seq: u64, arrival: Arrival, hold: Option<Duration>) {
+    fn handle_reply(&mut self, received: Instant, seq: u64, facts: ReplyFacts) {
+        let arrival = self.in_flight.arrive(seq, received, facts);
+        let times = arrival.rtt().and_then(|rtt| facts.times.filter(|times| times.are_possible(rtt)));
+        let hold = times.map(|times| times.hold);
+        if hold > Some(Duration::ZERO) {
+            self.note_injection(seq, received);
+        }
         match arrival {
             Arrival::First { rtt, late_by } => {
                 self.reachable = true;
@@ -300,21 +317,29 @@ impl Client {
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by: None, copy });
             }
             Arrival::CopyAfterClose => self.counters.copies_after_close += 1,
-            Arrival::Straggler => self.counters.stragglers += 1,
+            Arrival::TooLate => self.counters.stragglers += 1,
             Arrival::Forged => self.counters.forged += 1,
         }
     }
 
-    fn handle_stopped(&mut self, obeyed: bool) {
-        if matches!(self.phase, Phase::Stopping(_)) {
-            self.events.push_back(Event::StopAnswered { obeyed });
-            self.phase = Phase::Closing;
+    /// The server injected into this probe, which a clean one does not. Reported once.
+    fn note_injection(&mut self, seq: u64, at: Instant) {
+        let clean = self.server.as_ref().is_some_and(ServerInfo::is_clean);
+        if clean && seq >= self.first_seq && !std::mem::replace(&mut self.told.not_clean, true) {
+            self.events.push_back(Event::NotClean { at, seq });
+        }
+    }
+
+    /// Before the first probe there is no time zero to report it by.
+    fn report_unexpected(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::SetUp | Phase::Done) {
+            self.events.extend(self.unexpected.poll(now, self.counters));
         }
     }
 
     fn fail(&mut self, failure: Failure) {
         if self.settings.wait_for_server && failure.is_silence() {
-            if !std::mem::replace(&mut self.waiting, true) {
+            if !std::mem::replace(&mut self.told.waiting, true) {
                 self.events.push_back(Event::Waiting(failure));
             }
             return;
@@ -324,9 +349,8 @@ impl Client {
     }
 
     fn finish(&mut self) {
-        self.tell_strays(self.last_heard);
-        if let AnyDialect::Native(native) = &mut self.dialect {
-            native.opening = None;
+        if !matches!(self.phase, Phase::SetUp | Phase::Done) {
+            self.events.extend(self.unexpected.report(self.last_heard, self.counters));
         }
         self.phase = Phase::Done;
         self.events.push_back(Event::Finished);

@@ -1,41 +1,44 @@
-//! Probes whose story is over, one by one and in order; after the last of them the run ends.
+//! Emits finished probes in order; after the last of them the run ends.
 
 use super::cause::Cause;
+use super::dialect::DialectClient;
 use super::event::{Event, ServerInfo};
-use super::loss_attribution::Blame;
+use super::loss_attribution::Evidence;
 use super::retry::Retry;
-use super::{AnyDialect, Client, Phase};
+use super::{Client, Phase};
 use crate::time::{Duration, Instant};
 
 impl Client {
-    /// When all have been sent, a server that is silent for so long is not asked any more.
-    const SILENCE_AT_THE_END: Duration = Duration::from_secs(3);
-    /// A server that is there has answered by then.
+    /// After all probes were sent, the client stops asking a server that is silent for this long.
+    const SILENCE_AT_END: Duration = Duration::from_secs(3);
+    /// A server that is up has answered by then.
     const ANSWERED_SOON: Duration = Duration::from_millis(500);
 
-    /// Reports what is overdue and takes out what is over; ends the run after the last probe.
-    pub(super) fn settle(&mut self, now: Instant) {
-        while let Some(seq) = self.flight.next_overdue(now) {
+    /// Reports overdue probes and emits resolved ones; ends the run after the last.
+    pub(super) fn resolve(&mut self, now: Instant) {
+        while let Some(seq) = self.in_flight.next_overdue(now) {
             self.events.push_back(Event::Overdue { seq });
         }
-        if self.plan.is_finished() {
-            self.flight.end_sending();
-        }
-        if self.plan.is_finished() && now >= self.gives_up_at() {
-            self.flight.patience_mut().truth = Duration::ZERO;
+        let all_sent = self.plan.is_finished();
+        if all_sent {
+            self.in_flight.end_sending();
+            if now >= self.gives_up_at() {
+                self.in_flight.timeouts_mut().query = Duration::ZERO;
+            }
         }
         loop {
-            let blame = Blame {
-                own: self.flight.socket(),
-                dialect: &self.dialect,
+            let evidence = Evidence {
+                own: self.in_flight.socket(),
+                server_socket: self.dialect.server_socket(),
+                first_seq: self.first_seq,
                 clean: self.server.as_ref().is_some_and(ServerInfo::is_clean),
-                longest_hold: self.flight.patience_mut().longest_hold,
+                longest_hold: self.in_flight.timeouts_mut().longest_hold,
             };
-            let Some(resolved) = self.flight.pop(now, |loss| blame.cause(loss)) else { break };
-            if let AnyDialect::Text(channels) = &mut self.dialect
-                && !self.plan.is_finished()
-            {
-                channels.give_up(resolved.seq, now);
+            let Some(resolved) = self.in_flight.take_resolved(now, |loss| evidence.cause(loss)) else {
+                break;
+            };
+            if !all_sent {
+                self.dialect.resolved(resolved.seq, now);
             }
             if matches!(resolved.cause, Some(Cause::InjectedUp | Cause::InjectedDown)) {
                 self.note_injection(resolved.seq, now);
@@ -45,26 +48,25 @@ impl Client {
             }
             self.events.push_back(Event::Resolved(resolved));
         }
-        self.tell_asking(now);
-        if self.plan.is_finished() && self.flight.is_empty() {
-            self.tell_overslept();
+        if all_sent && self.in_flight.is_empty() {
+            self.events.extend(self.suspended.end());
             self.phase =
                 if self.settings.stop_server { Phase::Stopping(Retry::new(now)) } else { Phase::Closing };
+        } else if all_sent {
+            self.note_asking(now);
         }
     }
 
     /// Says once why the run is not over yet, if the server does not answer soon.
-    fn tell_asking(&mut self, now: Instant) {
-        let since = self.flight.last_settles() + Self::ANSWERED_SOON;
-        if !self.plan.is_finished() || self.flight.is_empty() || self.asking || now < since {
-            return;
+    fn note_asking(&mut self, now: Instant) {
+        let since = self.in_flight.last_give_up_at() + Self::ANSWERED_SOON;
+        if now >= since && !std::mem::replace(&mut self.told.asking, true) {
+            let (probes, skippable) = (self.in_flight() as u64, !self.plan.is_stopped());
+            self.events.push_back(Event::Asking { at: now, probes, skippable });
         }
-        self.asking = true;
-        let (probes, skippable) = (self.in_flight() as u64, !self.plan.is_stopped());
-        self.events.push_back(Event::Asking { at: now, probes, skippable });
     }
 
-    /// Told once; the rows and the summary have the number.
+    /// Reported once; the rows and the summary have the number.
     fn note_impossible_times(&mut self, seq: u64, at: Instant) {
         self.counters.impossible_times += 1;
         if self.counters.impossible_times == 1 {
@@ -72,8 +74,7 @@ impl Client {
         }
     }
 
-    /// When all have been sent and the server stays silent.
     pub(super) fn gives_up_at(&self) -> Instant {
-        self.last_heard.max(self.flight.last_settles()) + Self::SILENCE_AT_THE_END
+        self.last_heard.max(self.in_flight.last_give_up_at()) + Self::SILENCE_AT_END
     }
 }

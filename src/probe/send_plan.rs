@@ -1,11 +1,11 @@
-//! Which probes are to be sent and when: due times fixed in advance, from time zero on.
+//! The due time of each probe, fixed in advance from time zero on, and how many there are.
 
 use crate::schedule::Schedule;
 use crate::time::{Duration, Instant};
 
-/// The probes still to be sent.
+/// The probes that are still to be sent.
 #[derive(Debug)]
-pub struct Plan {
+pub struct SendPlan {
     schedule: Schedule,
     /// Set when the first probe's due time is known.
     zero: Option<Instant>,
@@ -14,10 +14,8 @@ pub struct Plan {
     count: Option<u64>,
     total: Option<Duration>,
     stopped: bool,
-    /// The probe before was overslept.
+    /// The last probe was skipped.
     catching_up: bool,
-    /// The schedule's floor has been reached and told.
-    pub floor_noted: bool,
 }
 
 /// A probe whose time has come.
@@ -26,17 +24,16 @@ pub struct Planned {
     pub seq: u64,
     pub due: Instant,
     pub interval: Duration,
-    /// The plan asked for a shorter interval than is allowed.
+    /// The schedule would be shorter, but the minimum interval applies.
     pub at_floor: bool,
-    /// Its time and that of the next are long past: this host stood still. Sent now it would be part of
-    /// a burst, and measure that.
-    pub overslept: bool,
+    /// Not to be sent: this host was suspended, and the probe would be part of a burst and measure that.
+    pub skipped: bool,
 }
 
-impl Plan {
-    /// A probe that is later than this, and than its interval, is not sent any more, nor are those due
-    /// after it but the newest.
-    const LATEST: Duration = Duration::from_millis(50);
+impl SendPlan {
+    /// A probe that is later than this, and later than its interval, is skipped; so are those due after it, but
+    /// not the newest.
+    const MAX_LATENESS: Duration = Duration::from_millis(50);
 
     pub fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
         Self {
@@ -48,7 +45,6 @@ impl Plan {
             total,
             stopped: false,
             catching_up: false,
-            floor_noted: false,
         }
     }
 
@@ -87,10 +83,10 @@ impl Plan {
         let seq = self.next_seq;
         self.next_due += interval;
         self.next_seq += 1;
-        let latest = if self.catching_up { interval } else { Self::LATEST.max(interval) };
-        let overslept = now - due > latest;
-        self.catching_up = overslept;
-        Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor(), overslept })
+        let latest = if self.catching_up { interval } else { Self::MAX_LATENESS.max(interval) };
+        let skipped = now - due > latest;
+        self.catching_up = skipped;
+        Some(Planned { seq, due, interval, at_floor: self.schedule.at_floor(), skipped })
     }
 }
 
@@ -99,15 +95,15 @@ mod tests {
     use super::*;
     use crate::units::Interval;
 
-    fn plan(count: Option<u64>, total: Option<Duration>) -> Plan {
+    fn plan(count: Option<u64>, total: Option<Duration>) -> SendPlan {
         let interval = Interval::new(Duration::from_millis(500)).unwrap();
-        let mut plan = Plan::new(Schedule::Fixed(interval), count, total);
+        let mut plan = SendPlan::new(Schedule::Fixed(interval), count, total);
         plan.start(Instant::from_nanos(1000));
         plan
     }
 
     #[test]
-    fn lateness_moves_no_due_time() {
+    fn due_times_do_not_depend_on_when_probes_were_sent() {
         let mut plan = plan(Some(3), None);
         let late = Instant::from_nanos(1000) + Duration::from_millis(1250);
         let due: Vec<i64> = std::iter::from_fn(|| plan.take(late)).map(|p| p.due.as_nanos()).collect();
@@ -119,24 +115,24 @@ mod tests {
     fn after_a_stall_only_the_newest_probe_is_sent() {
         let mut plan = plan(None, None);
         let now = Instant::from_nanos(1000) + Duration::from_millis(2_700);
-        let overslept: Vec<bool> = std::iter::from_fn(|| plan.take(now)).map(|p| p.overslept).collect();
-        assert_eq!(overslept, [true, true, true, true, true, false]);
+        let skipped: Vec<bool> = std::iter::from_fn(|| plan.take(now)).map(|p| p.skipped).collect();
+        assert_eq!(skipped, [true, true, true, true, true, false]);
         let fast = Schedule::Fixed(Interval::new(Duration::from_millis(1)).unwrap());
-        let mut plan = Plan::new(fast, None, None);
+        let mut plan = SendPlan::new(fast, None, None);
         plan.start(Instant::ZERO);
         let mut sent = |now| {
             let now = Instant::ZERO + Duration::from_millis(now);
-            std::iter::from_fn(|| plan.take(now)).filter(|planned| !planned.overslept).count()
+            std::iter::from_fn(|| plan.take(now)).filter(|planned| !planned.skipped).count()
         };
         assert_eq!([0, 49, 3_049, 3_050].map(&mut sent), [1, 49, 2, 1]);
         let slow = Schedule::Fixed(Interval::new(Duration::from_secs(10)).unwrap());
-        let mut plan = Plan::new(slow, None, None);
+        let mut plan = SendPlan::new(slow, None, None);
         plan.start(Instant::ZERO);
-        assert!(!plan.take(Instant::ZERO + Duration::from_secs(9)).unwrap().overslept);
+        assert!(!plan.take(Instant::ZERO + Duration::from_secs(9)).unwrap().skipped);
     }
 
     #[test]
-    fn the_total_time_ends_it_too() {
+    fn the_total_time_ends_the_plan() {
         let mut plan = plan(None, Some(Duration::from_secs(1)));
         assert_eq!(std::iter::from_fn(|| plan.take(Instant::FAR_FUTURE)).count(), 2);
     }

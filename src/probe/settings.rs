@@ -1,43 +1,76 @@
-//! What a client is told to do, and what it counts besides its probes.
+//! The settings of a run, and what the client counts besides its probes.
+
+use serde::{Deserialize, Serialize};
 
 use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::Duration;
 use crate::units::Interval;
-use crate::wire::auth::{Key, TAG};
+use crate::wire::auth::Key;
+use crate::wire::native;
 
-/// Which language is spoken with the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A wire protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
     Native,
     Text,
 }
 
-/// What a run is asked to do.
+impl Dialect {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Text => "text",
+        }
+    }
+
+    /// The smallest payload of a probe, without a tag.
+    pub const fn min_size(self) -> u32 {
+        match self {
+            Self::Native => native::MIN_SIZE,
+            Self::Text => 1,
+        }
+    }
+
+    /// Where its servers listen, unless told otherwise.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Native | Self::Text => 8080,
+        }
+    }
+
+    /// Its probes bear a number, so one socket is enough and a frame that the kernel stamped is told apart.
+    pub const fn numbers_probes(self) -> bool {
+        !matches!(self, Self::Text)
+    }
+}
+
+/// What a run does.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub dialect: Dialect,
     /// UDP payload of every probe.
     pub size: u32,
     pub schedule: Schedule,
-    /// Without one it goes on until it is stopped.
+    /// None: until the run is stopped.
     pub count: Option<u64>,
     /// No probe is sent later than this after time zero.
     pub total: Option<Duration>,
-    /// How long after it was sent a reply is in time; none: until the next probe is due.
+    /// A reply is on time until this long after its probe was sent; none: until the next probe is due.
     pub deadline: Option<Duration>,
-    /// How long beyond every known reason a reply is waited for, so that it can be called late.
+    /// A reply that comes this long after its deadline and after every hold is late; after that it is lost.
     pub grace: Duration,
-    /// What the server is asked to inject into this session, if it lets clients choose.
+    /// Impairments for this session, if the server lets clients choose.
     pub requested_impairment: Option<Impairment>,
-    /// While no server answers, ask on instead of giving up.
+    /// While no server answers, keep asking.
     pub wait_for_server: bool,
     /// Ask the server to stop at the end.
     pub stop_server: bool,
-    /// Where nonces and payloads come from; from the operating system's random source.
+    /// Of nonces and payloads; from the operating system's random source.
     pub seed: Seed,
-    /// What the server shares; the native language only.
+    /// Shared with the server; native dialect only.
     pub key: Option<Key>,
 }
 
@@ -60,67 +93,58 @@ impl Settings {
         }
     }
 
-    /// How long a reply is waited for at most, where nothing is known to hold it.
+    /// How long the client waits for a reply that no known impairment holds.
     pub(super) fn longest_wait(&self) -> Duration {
         self.deadline.unwrap_or_else(|| self.schedule.longest_interval()) + self.grace
     }
 
-    /// Where nothing goes wrong; of a few more the room is no matter.
+    /// Without faults; a few more cost little.
     pub(super) fn expected_in_flight(&self) -> usize {
         let expected = self.schedule.most_within(self.longest_wait());
         let expected =
             self.count.map_or(expected, |count| expected.min(i64::try_from(count).unwrap_or(i64::MAX)));
         usize::try_from(expected).unwrap_or(0)
     }
-
-    /// The part of a probe that is not its tag.
-    pub(super) fn message_size(&self) -> u32 {
-        self.size.saturating_sub(self.tag())
-    }
-
-    pub(super) fn tag(&self) -> u32 {
-        if self.key.is_some() { TAG as u32 } else { 0 }
-    }
 }
 
 /// A datagram to send, in the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// Which of the client's sockets it leaves by; the native protocol needs one only.
+    /// The socket to send by; only the text dialect needs several.
     pub channel: usize,
-    /// From here on that lane is another socket: nothing that comes to the one before is of interest.
+    /// The channel gets another socket first; datagrams to the old one no longer count.
     pub renew: bool,
     pub length: usize,
-    /// The probe that it is, if it is one.
+    /// The number of the probe, if the datagram is one.
     pub seq: Option<u64>,
 }
 
-/// Datagrams that were none of ours, and others that came too late to matter.
+/// Datagrams that count for no probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Not understood, or not from the session.
     pub junk: u64,
     /// A reply to a probe that was never sent, or not at that time.
     pub forged: u64,
-    /// Further replies to probes whose story was over.
+    /// Duplicate replies to probes that were resolved.
     pub copies_after_close: u64,
-    /// Only replies to probes that had been given up.
+    /// First replies to probes that had been given up.
     pub stragglers: u64,
     /// Not sealed with our key.
     pub unauthentic: u64,
-    /// ICMP messages that nobody listens, and errors of the way to the server.
+    /// ICMP port unreachable and other errors of the path.
     pub unreachable: u64,
     /// From another address than the server's.
     pub foreign: u64,
     /// Of the session, but from another address than the server's.
     pub elsewhere: u64,
-    /// Replies whose times were left out, for they are impossible.
+    /// Replies with impossible times, which are left out.
     pub impossible_times: u64,
 }
 
 impl Counters {
-    /// Datagrams that no run without faults and forgers would see.
-    pub(super) fn strays(&self) -> u64 {
+    /// Datagrams that a run without faults and forgers would not see.
+    pub(super) fn unexpected(&self) -> u64 {
         self.junk + self.forged + self.unauthentic + self.stragglers + self.foreign + self.elsewhere
     }
 }

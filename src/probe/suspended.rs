@@ -1,39 +1,30 @@
-//! Probes whose time went by while this host stood still: those in a row are told as one.
+//! Probes that were skipped because this host was suspended or stalled; successive ones are one event.
 
-use super::Client;
 use super::event::Event;
 use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub struct Oversleeping(Option<Suspended>);
+pub struct Suspended(Option<Skipped>);
 
 #[derive(Clone, Copy, Debug)]
-struct Suspended {
+struct Skipped {
     first_seq: u64,
     probes: u64,
     late: Duration,
 }
 
-impl Oversleeping {
-    /// This probe is not sent any more.
-    pub fn note(&mut self, planned: &Planned, now: Instant) {
-        let begun = Suspended { first_seq: planned.seq, probes: 0, late: now - planned.due };
-        self.0.get_or_insert(begun).probes += 1;
+impl Suspended {
+    /// This probe is skipped.
+    pub fn skip(&mut self, planned: &Planned, now: Instant) {
+        let first = Skipped { first_seq: planned.seq, probes: 0, late: now - planned.due };
+        self.0.get_or_insert(first).probes += 1;
     }
 
-    /// The row is over, if there was one.
-    fn end(&mut self) -> Option<Event> {
-        let Suspended { first_seq, probes, late } = self.0.take()?;
+    /// The next probe is sent: reports those skipped before it, if any.
+    pub fn end(&mut self) -> Option<Event> {
+        let Skipped { first_seq, probes, late } = self.0.take()?;
         Some(Event::Suspended { first_seq, probes, late })
-    }
-}
-
-impl Client {
-    pub(super) fn tell_overslept(&mut self) {
-        if let Some(event) = self.oversleeping.end() {
-            self.events.push_back(event);
-        }
     }
 }
 
@@ -42,17 +33,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_told_once_and_is_as_late_as_its_first() {
-        let mut oversleeping = Oversleeping::default();
-        assert_eq!(oversleeping.end(), None);
+    fn successive_skipped_probes_are_one_event_with_the_lateness_of_the_first() {
+        let mut suspended = Suspended::default();
+        assert_eq!(suspended.end(), None);
         let now = Instant::from_nanos(10_000);
         for seq in 3..6 {
             let due = Instant::from_nanos(1000 * seq as i64);
             let interval = Duration::from_nanos(1000);
-            oversleeping.note(&Planned { seq, due, interval, at_floor: false, overslept: true }, now);
+            suspended.skip(&Planned { seq, due, interval, at_floor: false, skipped: true }, now);
         }
         let late = Duration::from_nanos(7000);
-        assert_eq!(oversleeping.end(), Some(Event::Suspended { first_seq: 3, probes: 3, late }));
-        assert_eq!(oversleeping.end(), None);
+        assert_eq!(suspended.end(), Some(Event::Suspended { first_seq: 3, probes: 3, late }));
+        assert_eq!(suspended.end(), None);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::host;
-use crate::probe::Cause;
+use crate::probe::{Cause, Dialect};
 
 /// The version of the record's form; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -77,8 +77,7 @@ pub struct Config {
     pub host: String,
     /// Address and port.
     pub address: String,
-    /// `native` or `text`.
-    pub dialect: String,
+    pub dialect: Dialect,
     /// Whether the server was started inside the same process.
     pub embedded: bool,
     pub count: Option<u64>,

@@ -92,7 +92,7 @@ pub fn resolved(events: &[Event]) -> Vec<Resolved> {
 /// What the server said of itself.
 pub fn server_info(events: &[Event]) -> ServerInfo {
     let info = events.iter().find_map(|event| match event {
-        Event::Opened { server, .. } => server.clone(),
+        Event::Opened { server, .. } => Some(server.clone()),
         _ => None,
     });
     info.expect("an opening that told of the server")

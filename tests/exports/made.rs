@@ -124,7 +124,7 @@ impl Scenario {
         let mut run: Run = serde_json::from_value(run).unwrap();
         if !self.text {
             let server = server_info(events);
-            let (injects, seed, max_size) = (server.injects, server.seed, server.max_size);
+            let (injects, seed, max_size) = (server.injects.unwrap(), server.seed, server.max_size);
             run.server = Some(record::Server { injects, seed, max_size });
             run.stamps.server = Some("kernel".to_owned());
         }

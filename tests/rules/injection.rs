@@ -107,7 +107,7 @@ fn a_server_knows_whether_its_injection_may_hold() {
 fn the_client_can_compute_every_treatment_from_the_seed_and_the_line_that_it_is_told() {
     let events = events_of(reflect::Settings::default(), ONE_WAY, patient(300, millis(1)));
     let told = server_info(&events);
-    assert_eq!(told.injects, Impairment::classic().to_string());
+    assert_eq!(told.injects, Some(Impairment::classic().to_string()));
     assert_eq!((told.is_clean(), told.longest_hold), (false, millis(500)));
     let mut fates = SessionLinks::new(Impairment::classic(), told.seed);
     for row in resolved(&events) {

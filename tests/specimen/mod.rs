@@ -119,7 +119,7 @@ fn run(count: u64, interval: f64) -> Run {
         config: Config {
             host: "192.0.2.10".to_owned(),
             address: "192.0.2.10:8080".to_owned(),
-            dialect: "native".to_owned(),
+            dialect: udpecho::probe::Dialect::Native,
             embedded: false,
             count: Some(count),
             interval_us: interval * 1e6,

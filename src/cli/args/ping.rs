@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::shared::{Destination, SERVER};
 use super::values::{decay, http_address, number, rate, whole_seconds};
+use crate::probe::Dialect;
 use crate::units::{ByteSize, Interval, Probability};
 
 const PROBES: &str = "Probes";
@@ -156,6 +157,12 @@ pub struct Export {
     /// Write the rows of probes.csv to this file too, or with --every a row per interval; - is standard output
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+}
+
+impl Ping {
+    pub fn dialect(&self) -> Dialect {
+        if self.text { Dialect::Text } else { Dialect::Native }
+    }
 }
 
 /// Thresholds.

@@ -12,7 +12,7 @@ use crate::cli::measurement::{Connection, Peer, cannot_send, exit_of, explain};
 use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::net::{Clock, Control, find_size, random_bytes};
-use crate::probe::{Down, PathSize, SizeFinder};
+use crate::probe::{Dialect, Down, PathSize, SizeFinder};
 use crate::report::bytes_on_the_wire;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
 
@@ -22,7 +22,8 @@ pub const SCHEMA: &str = include_str!("find_size.schema.json");
 pub fn run(arguments: &FindSize) -> anyhow::Result<Exit> {
     let destination = &arguments.destination;
     let key = key::find(destination.key_file.as_deref())?;
-    let connection = Connection::open(destination, destination.outgoing(), key, Clock::start())?;
+    let connection =
+        Connection::open(destination, Dialect::Native, destination.outgoing(), key, Clock::start())?;
     let Connection { peer, outgoing, key, .. } = &connection;
     if !outgoing.backend.forbids_fragments() {
         bail!("find-size needs sockets that set don't-fragment, and this backend has none");

@@ -12,6 +12,7 @@ use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
 use crate::cli::target::{Family, Target};
 use crate::net::{Clock, Control, ScanProtocol, scan_ports};
+use crate::probe::Dialect;
 use crate::room::{PortCounts, PortState};
 
 /// The JSON schema of `--json`.
@@ -19,7 +20,7 @@ pub const SCHEMA: &str = include_str!("ports.schema.json");
 
 pub fn run(arguments: &Ports) -> anyhow::Result<Exit> {
     let family = Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 };
-    let target = Target::parse(&arguments.host, None)?;
+    let target = Target::parse(&arguments.host, None, Dialect::Native.default_port())?;
     let address = target.resolve(family)?;
     let protocol = if arguments.udp { ScanProtocol::Udp } else { ScanProtocol::Tcp };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);

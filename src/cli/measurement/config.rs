@@ -17,7 +17,7 @@ use crate::schedule::{Decay, Poisson, Schedule};
 use crate::time::Duration;
 use crate::units::Interval;
 use crate::wire::auth::{Key, TAG};
-use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6, MIN_SIZE};
+use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
 
 /// How much longer than the known delays the client waits for a reply.
 const GRACE: Duration = Duration::from_secs(1);
@@ -47,6 +47,7 @@ impl Connection {
     /// Resolves the host; without one, starts a server on loopback.
     pub fn open(
         destination: &Destination,
+        dialect: Dialect,
         outgoing: Outgoing,
         key: Option<Key>,
         clock: Clock,
@@ -54,7 +55,7 @@ impl Connection {
         let host = destination.ip.as_ref().or(destination.host.as_ref());
         let (peer, local_server) = match host {
             Some(text) => {
-                let target = Target::parse(text, destination.port)?;
+                let target = Target::parse(text, destination.port, dialect.default_port())?;
                 let family = Family { v4_only: destination.ipv4, v6_only: destination.ipv6 };
                 let address = target.resolve(family)?;
                 (Peer { host: target.host, address }, None)
@@ -89,9 +90,11 @@ pub struct Config<'a> {
 impl<'a> Config<'a> {
     pub fn new(arguments: &'a Ping, argv: Vec<String>) -> anyhow::Result<Self> {
         let clock = Clock::start();
-        // The text dialect has no room for a tag.
-        let key = if arguments.text { None } else { key::find(arguments.destination.key_file.as_deref())? };
-        let connection = Connection::open(&arguments.destination, outgoing(arguments), key, clock)?;
+        let dialect = arguments.dialect();
+        // The other dialects have no room for a tag.
+        let key = (dialect == Dialect::Native).then(|| key::find(arguments.destination.key_file.as_deref()));
+        let key = key.transpose()?.flatten();
+        let connection = Connection::open(&arguments.destination, dialect, outgoing(arguments), key, clock)?;
         // Short enough to type again.
         let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
         let poisson_seed = arguments.poisson_seed.or(drawn.map(Seed::from));
@@ -120,7 +123,7 @@ impl<'a> Config<'a> {
             config: RecordedConfig {
                 host: connection.peer.host.clone(),
                 address: connection.peer.address.to_string(),
-                dialect: if arguments.text { "text" } else { "native" }.to_owned(),
+                dialect: settings.dialect,
                 embedded: connection.is_local(),
                 count: settings.count,
                 interval_us: micros(interval(arguments).get()),
@@ -172,7 +175,7 @@ fn settings(
     connection: &Connection,
     poisson_seed: Option<Seed>,
 ) -> anyhow::Result<Settings> {
-    let dialect = if arguments.text { Dialect::Text } else { Dialect::Native };
+    let dialect = arguments.dialect();
     let Connection { peer, key, .. } = connection;
     let fast = arguments.rate.is_some() || arguments.flood;
     Ok(Settings {
@@ -220,11 +223,12 @@ fn min_interval(arguments: &Ping) -> Interval {
 }
 
 fn size(bytes: u64, dialect: Dialect, keyed: bool, address: SocketAddr) -> anyhow::Result<u32> {
-    let (smallest, why) = match dialect {
-        Dialect::Native if keyed => (MIN_SIZE + TAG as u32, "for a reply's header and tag"),
-        Dialect::Native => (MIN_SIZE, "for a reply's header; --text takes less"),
-        Dialect::Text => (1, "since an empty datagram is no probe"),
+    let why = match dialect {
+        _ if keyed => "for a reply's header and tag",
+        Dialect::Text => "since an empty datagram is no probe",
+        _ => "for a reply's header; --text takes less",
     };
+    let smallest = dialect.min_size() + if keyed { TAG as u32 } else { 0 };
     let (largest, family) = if address.is_ipv4() { (MAX_SIZE_V4, "IPv4") } else { (MAX_SIZE_V6, "IPv6") };
     if bytes < u64::from(smallest) {
         bail!(
@@ -242,12 +246,10 @@ fn size(bytes: u64, dialect: Dialect, keyed: bool, address: SocketAddr) -> anyho
 
 /// Adds the server's description of itself.
 pub fn add_server(run: &mut Run, server: &ServerInfo) {
+    let Some(injects) = &server.injects else { return };
     run.stamps.server = Some(stamp(server.kernel_stamps));
-    run.server = Some(record::Server {
-        injects: server.injects.clone(),
-        seed: server.seed,
-        max_size: server.max_size,
-    });
+    run.server =
+        Some(record::Server { injects: injects.clone(), seed: server.seed, max_size: server.max_size });
 }
 
 /// The source of the send times, known at the end: some network devices stamp no probe, or only some.

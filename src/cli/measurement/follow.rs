@@ -140,7 +140,7 @@ impl<'a> Follower<'a> {
     fn event(&mut self, event: &Event, ttl: Option<u8>) {
         let Self { run, recorder, views, host, .. } = self;
         match event {
-            Event::Opened { server: Some(server), .. } => add_server(run, server),
+            Event::Opened { server, .. } => add_server(run, server),
             Event::Started { zero } => {
                 run.started = rfc3339(*zero);
                 recorder.start(run);

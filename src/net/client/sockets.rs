@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::endpoints::Endpoints;
 use crate::net::sleep::Timer;
 use crate::net::sys::{Backend, Options, Socket, bind_socket};
-use crate::probe::{Dialect, Settings};
+use crate::probe::Settings;
 use crate::time::Duration;
 
 /// How datagrams leave.
@@ -44,7 +44,7 @@ impl TxStamps {
             Self::On => true,
             Self::Off => false,
         };
-        wanted && settings.dialect == Dialect::Native
+        wanted && settings.dialect.numbers_probes()
     }
 }
 
@@ -88,7 +88,7 @@ impl Endpoint {
         options.receive_buffer = Some(Self::buffer_size(settings));
         options.tx_stamps = outgoing.tx_stamps.wanted(settings);
         options.allow_second_socket =
-            settings.dialect == Dialect::Native && outgoing.backend.has_foreign_listeners();
+            settings.dialect.numbers_probes() && outgoing.backend.has_foreign_listeners();
         endpoint
     }
 

@@ -1,37 +1,37 @@
-//! The answers around a loss. Losses in a row share theirs, so each probe is looked at once.
+//! The replies around a loss. Successive losses share them, so each probe is visited once.
 
-use super::super::overflow::{Around, Marks};
-use super::{Flight, State};
+use super::super::loss_attribution::{Around, Marks};
+use super::{InFlight, State};
 use crate::wire::native::ProbeStatus;
 
 #[derive(Debug, Default)]
 pub struct Surroundings {
     around: Around,
-    /// Probes below it have been looked at.
+    /// Probes below it have been visited.
     until: u64,
 }
 
 impl Surroundings {
-    /// This probe was answered, and is the last one before what follows.
+    /// The probe that leaves the queue was answered.
     pub fn pass(&mut self, seq: u64, marks: Marks) {
         *self = Self { around: Around { before: Some((seq, marks)), ..Around::default() }, until: seq + 1 };
     }
 }
 
-impl Flight {
-    /// What stands around the probe at the front, which is lost.
+impl InFlight {
+    /// The replies around the first probe, which is lost.
     pub(super) fn around(&mut self) -> Around {
         let Surroundings { mut around, until } = self.surroundings;
         let mut until = until.max(self.first);
         while around.after.is_none()
-            && let Some(slot) = self.slot(until)
+            && let Some(entry) = self.entry(until)
         {
-            match slot.state {
+            match entry.state {
                 State::Failed => {}
                 State::Waiting => {
-                    around.lost_up += u64::from(matches!(slot.fate, None | Some(ProbeStatus::NotSeen)));
-                    around.lost_down += u64::from(matches!(slot.fate, None | Some(ProbeStatus::Answered)));
-                    around.trains |= slot.sent_offloaded;
+                    around.lost_up += u64::from(matches!(entry.status, None | Some(ProbeStatus::NotSeen)));
+                    around.lost_down += u64::from(matches!(entry.status, None | Some(ProbeStatus::Answered)));
+                    around.offloaded |= entry.sent_offloaded;
                 }
                 State::Answered { marks, .. } => around.after = Some((until, marks)),
             }

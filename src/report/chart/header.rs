@@ -7,6 +7,7 @@ use super::frame::hand;
 use super::plan::{MARGIN, WIDTH};
 use super::quantity;
 use super::sheet::Layer;
+use crate::probe::Dialect;
 use crate::record::{Config, Run};
 use crate::report::font;
 
@@ -73,7 +74,7 @@ pub fn parameters(run: &Run, duration: f64) -> String {
         numeric.ok().filter(|numeric| *numeric != config.host).map(|numeric| format!("at {numeric}")),
     );
     parts.extend(config.dscp.filter(|dscp| *dscp > 0).map(|dscp| format!("dscp={dscp}")));
-    parts.extend((config.dialect != "native").then(|| format!("{} dialect", config.dialect)));
+    parts.extend((config.dialect != Dialect::Native).then(|| format!("{} dialect", config.dialect.name())));
     parts.extend(config.embedded.then(|| "server in the same process".to_owned()));
     parts.push(format!("started {}", run.started));
     parts.push(format!("duration {}", quantity::span(duration)));

@@ -116,7 +116,7 @@ impl Terminal {
         }
     }
 
-    fn opened(&self, server: Option<&ServerInfo>) {
+    fn opened(&self, server: &ServerInfo) {
         self.line(report::header(&self.host, self.address.ip(), self.address.port(), self.size));
         let stamps = report::timestamps(&self.stamps);
         self.printer.paragraph(&match &self.folder {
@@ -126,18 +126,19 @@ impl Terminal {
         if self.is_local {
             self.line("no host given: measuring a server started here, inside this process");
         }
-        if let Some(rate) = server.and_then(|server| server.session_rate) {
+        if let Some(rate) = server.session_rate {
             self.line(format!("the server answers at most {rate} probes per second and refuses the rest"));
         }
-        match server {
-            Some(server) if server.is_clean() => self.line("the server injects nothing"),
-            Some(server) => {
-                let injects = report::injection(&server.injects, Some(server.seed));
+        match &server.injects {
+            Some(_) if server.is_clean() => self.line("the server injects nothing"),
+            Some(injects) => {
+                let injects = report::injection(injects, Some(server.seed));
                 self.printer.paragraph(&format!("the server injects, {injects}"));
             }
-            None => self
-                .printer
-                .paragraph("text dialect: the server does not say what it injects, nor where losses happen"),
+            None => self.printer.paragraph(&format!(
+                "{} dialect: the server does not say what it injects, nor where losses happen",
+                server.dialect.name()
+            )),
         }
     }
 
@@ -208,7 +209,7 @@ impl View for Terminal {
             self.print_notice(warning);
         }
         match event {
-            Event::Opened { server, .. } => self.opened(server.as_ref()),
+            Event::Opened { server, .. } => self.opened(server),
             Event::Reply { seq, rtt, hold, late_by, copy } => {
                 let from = self.address.ip();
                 let (seq, rtt, hold, late_by, copy) = (*seq, *rtt, *hold, *late_by, *copy);

@@ -4,7 +4,7 @@
 //! is tried once more at the end, and if it then passes the search goes on above it.
 
 #[derive(Clone, Copy, Debug)]
-pub struct Search {
+pub struct Bisection {
     passes: u32,
     /// Above every length of interest, until one has failed.
     fails: u32,
@@ -14,7 +14,7 @@ pub struct Search {
     confirmed: bool,
 }
 
-impl Search {
+impl Bisection {
     /// Between a length that is known to pass and the longest of interest, with a first guess.
     pub fn new(passes: u32, most: u32, first: u32) -> Self {
         let candidate = (first > passes && first <= most).then_some(first);
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     /// How many trials it took.
-    fn run(search: &mut Search, mut passes: impl FnMut(u32) -> bool) -> u32 {
+    fn run(search: &mut Bisection, mut passes: impl FnMut(u32) -> bool) -> u32 {
         let mut trials = 0;
         while let Some(size) = search.next() {
             trials += 1;
@@ -67,7 +67,7 @@ mod tests {
     fn finds_every_limit() {
         for limit in 56..=300 {
             for first in [57, 150, 300] {
-                let mut search = Search::new(56, 300, first);
+                let mut search = Bisection::new(56, 300, first);
                 run(&mut search, |size| size <= limit);
                 assert_eq!(search.passes(), limit, "from {first} on");
             }
@@ -76,16 +76,16 @@ mod tests {
 
     #[test]
     fn what_is_likely_is_found_at_once() {
-        assert_eq!(run(&mut Search::new(56, 65_507, 65_507), |_| true), 1);
-        assert_eq!(run(&mut Search::new(1472, 65_507, 1473), |size| size <= 1472), 2);
-        assert_eq!(run(&mut Search::new(56, 56, 56), |_| panic!("nothing to try")), 0);
-        assert!(run(&mut Search::new(56, 65_507, 65_507), |size| size <= 1472) <= 18);
+        assert_eq!(run(&mut Bisection::new(56, 65_507, 65_507), |_| true), 1);
+        assert_eq!(run(&mut Bisection::new(1472, 65_507, 1473), |size| size <= 1472), 2);
+        assert_eq!(run(&mut Bisection::new(56, 56, 56), |_| panic!("nothing to try")), 0);
+        assert!(run(&mut Bisection::new(56, 65_507, 65_507), |size| size <= 1472) <= 18);
     }
 
     #[test]
     fn a_length_that_was_lost_once_is_found_all_the_same() {
         for unlucky in 0..17 {
-            let mut search = Search::new(56, 65_507, 65_507);
+            let mut search = Bisection::new(56, 65_507, 65_507);
             let mut trial = 0;
             run(&mut search, |size| {
                 trial += 1;

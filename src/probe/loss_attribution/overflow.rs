@@ -1,4 +1,4 @@
-//! Whether a loss was an overflow of a socket: from what the answers around it tell of that socket.
+//! Whether a loss was a receive-buffer overflow: from the drop counters of that socket in the replies around it.
 
 use crate::wire::native::SocketMark;
 
@@ -9,32 +9,32 @@ pub enum Overflow {
     Unclear,
 }
 
-/// What an answer told of the two sockets that it came through.
+/// The two sockets that a reply came through, as they were then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     pub server: SocketMark,
     pub own: SocketMark,
 }
 
-/// What stands around a loss.
+/// The replies around a loss.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around {
-    /// The last answer before it, to which probe.
+    /// The last reply before it, with the number of its probe.
     pub before: Option<(u64, Marks)>,
-    /// The first answer after it, if there is one by now, to which probe.
+    /// The first reply after it, if one came, with the number of its probe.
     pub after: Option<(u64, Marks)>,
-    /// Probes between the two that may have been lost on the way up, and those on the way down.
+    /// Probes between the two that may have been lost on the way up, and on the way down.
     pub lost_up: u64,
     pub lost_down: u64,
-    /// Some of them left as one train, which a socket may count as one.
-    pub trains: bool,
+    /// Some of them left as one GSO batch, which a socket may count as one drop.
+    pub offloaded: bool,
 }
 
-/// Whether so many datagrams that were lost between two marks of a socket were dropped by it.
-pub fn overflow(before: SocketMark, after: SocketMark, lost: u64, trains: bool) -> Overflow {
+/// Whether a socket dropped these datagrams, which were lost between two of its marks.
+pub fn overflow(before: SocketMark, after: SocketMark, lost: u64, offloaded: bool) -> Overflow {
     match before.drops_between(after) {
         0 => Overflow::No,
-        drops if drops >= lost && !trains && before.turns == after.turns => Overflow::Yes,
+        drops if drops >= lost && !offloaded && before.turns == after.turns => Overflow::Yes,
         _ => Overflow::Unclear,
     }
 }
@@ -44,9 +44,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_drops_that_can_be_nobody_elses_and_are_enough_are_the_cause() {
+    fn overflow_is_the_cause_if_the_socket_dropped_enough_and_had_no_other_sender() {
         let mark = |drops, turns| SocketMark { drops, turns };
-        let since = |after, lost, trains| overflow(mark(u16::MAX, 8), after, lost, trains);
+        let since = |after, lost, offloaded| overflow(mark(u16::MAX, 8), after, lost, offloaded);
         assert_eq!(since(mark(u16::MAX, 8), 3, false), Overflow::No);
         assert_eq!(since(mark(u16::MAX, 9), 3, true), Overflow::No);
         assert_eq!(since(mark(2, 8), 3, false), Overflow::Yes);
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(since(mark(2, 8), 4, false), Overflow::Unclear);
         assert_eq!(since(mark(2, 9), 3, false), Overflow::Unclear);
         assert_eq!(since(mark(2, 8), 3, true), Overflow::Unclear);
-        // Of two answers that overtook each other either may be the earlier.
+        // Replies may overtake each other.
         assert_eq!(overflow(mark(2, 8), mark(u16::MAX, 8), 3, false), Overflow::Yes);
     }
 }

@@ -1,36 +1,42 @@
-//! The cause of a loss, from what is known about it; what nobody can tell stays unknown.
+//! The cause of a loss, from what the client knows about it; without evidence it is unknown.
 
-use super::AnyDialect;
+mod overflow;
+
 use super::cause::Cause;
-use super::overflow::{Around, Overflow, overflow};
 use crate::time::Duration;
 use crate::wire::native::{ProbeStatus, SocketMark};
+pub use overflow::{Around, Marks};
+use overflow::{Overflow, overflow};
 
-/// What is known of a lost probe.
+/// What the client knows of a lost probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
     pub seq: u64,
-    /// What the server said became of it.
-    pub fate: Option<ProbeStatus>,
-    /// A later reply's window showed that it had arrived.
+    /// The server's last word on it.
+    pub status: Option<ProbeStatus>,
+    /// A later reply's window shows that it arrived.
     pub seen_in_window: bool,
     /// The client's socket when it left.
     pub own_at_departure: SocketMark,
     pub around: Around,
 }
 
-/// Finds the cause of a loss in what is known about it.
-pub struct Blame<'a> {
-    /// The client's socket by now.
+/// What the client knows of the run, beside the loss itself.
+pub struct Evidence {
+    /// The client's socket now.
     pub own: SocketMark,
-    pub dialect: &'a AnyDialect,
+    /// The server's socket when the session began, and when it last told of probes.
+    pub server_socket: Option<[SocketMark; 2]>,
+    /// The first probe of the session.
+    pub first_seq: u64,
+    /// The server says that it injects nothing.
     pub clean: bool,
     pub longest_hold: Duration,
 }
 
-impl Blame<'_> {
+impl Evidence {
     pub fn cause(&self, loss: &Loss) -> Cause {
-        match loss.fate {
+        match loss.status {
             Some(ProbeStatus::DroppedUp) => Cause::InjectedUp,
             Some(ProbeStatus::DroppedDown) => Cause::InjectedDown,
             Some(ProbeStatus::Refused) => Cause::Refused,
@@ -41,7 +47,7 @@ impl Blame<'_> {
             },
             Some(ProbeStatus::Answered) => self.down(loss),
             Some(ProbeStatus::SendFailed) => Cause::Down,
-            // It arrived, nothing is withheld here, and no reply came.
+            // It arrived at a server that drops nothing on purpose, and no reply came.
             None if loss.seen_in_window && self.clean => self.down(loss),
             Some(ProbeStatus::Held | ProbeStatus::Forgotten) | None => Cause::Unknown,
         }
@@ -56,15 +62,15 @@ impl Blame<'_> {
     }
 
     fn server_overflow(&self, loss: &Loss) -> Overflow {
-        let AnyDialect::Native(native) = self.dialect else { return Overflow::No };
+        let Some([at_start, last_told]) = self.server_socket else { return Overflow::No };
         let around = &loss.around;
-        let is_new = |seq| seq >= native.first_seq;
-        // The socket of the server before is another one.
+        let is_new = |seq| seq >= self.first_seq;
+        // The session before may have been on another socket.
         let of_this_server = |answer: Option<(u64, _)>| answer.filter(|(seq, _)| is_new(*seq));
-        let before = of_this_server(around.before).map_or(native.opened_at, |(_, marks)| marks.server);
-        let after = of_this_server(around.after).map_or(native.told_at, |(_, marks)| marks.server);
+        let before = of_this_server(around.before).map_or(at_start, |(_, marks)| marks.server);
+        let after = of_this_server(around.after).map_or(last_told, |(_, marks)| marks.server);
         if is_new(loss.seq) {
-            overflow(before, after, around.lost_up, around.trains)
+            overflow(before, after, around.lost_up, around.offloaded)
         } else {
             Overflow::Unclear
         }
@@ -73,7 +79,7 @@ impl Blame<'_> {
     fn own_overflow(&self, loss: &Loss) -> Overflow {
         let around = &loss.around;
         if self.longest_hold > Duration::ZERO {
-            // Replies that are held come in another order than their probes: no two of them are around it.
+            // Held replies come in another order than their probes, so no two of them enclose the loss.
             return match loss.own_at_departure.drops_between(self.own) {
                 0 => Overflow::No,
                 _ => Overflow::Unclear,

@@ -1,80 +1,80 @@
-//! The opening of a native session: hello, cookie, open, accept; the calibration.
+//! The handshake of a native session: hello, cookie, open, accept. It also tries the size of the probes.
 
-use super::event::{Failure, ServerInfo};
-use super::retry::Retry;
+use super::super::super::event::{Failure, ServerInfo};
+use super::super::super::retry::Retry;
+use super::super::super::settings::Dialect;
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, SocketMark, Token};
 
-/// What is to be agreed.
+/// What the client asks of the server.
 #[derive(Clone, Debug)]
 pub struct Requested {
-    /// What is to be injected; empty for the server's own.
-    pub injection: String,
+    /// Empty for the server's own impairment.
+    pub impairment: String,
     pub size: u32,
     pub remember: u32,
     pub idle: Duration,
 }
 
 #[derive(Debug)]
-pub struct Opening {
+pub struct Handshake {
     requested: Requested,
     first_seq: u64,
     nonce: Nonce,
     cookie: Option<[u8; 16]>,
     retry: Retry,
-    /// Only a session that stays silent is replaced.
-    beside: Option<Proof>,
+    beside: Option<Beside>,
 }
 
-/// A server that gives a cookie is reached again. If the old session lives there, probes sent since are
-/// answered within this time and end the handshake.
+/// A handshake beside a silent session waits after its cookie: if that session lives, its server answers one
+/// of the probes sent since, and the handshake ends.
 #[derive(Debug, Default)]
-struct Proof {
-    reached: Option<Instant>,
+struct Beside {
+    cookie_at: Option<Instant>,
     probes: u64,
 }
 
-impl Proof {
+impl Beside {
     const PROBES: u64 = 2;
-    const TIME: Duration = Duration::from_secs(1);
+    const WAIT: Duration = Duration::from_secs(1);
 }
 
 /// A session, just opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct Accepted {
     pub token: Token,
     pub server: ServerInfo,
-    /// The server's socket then.
+    /// The server's socket at that time.
     pub socket: SocketMark,
 }
 
-impl Opening {
+impl Handshake {
     /// With gaps of 0.2, 0.4, 0.8 and then 1 s: three and a half seconds in all.
     const TRIES: u32 = 5;
 
-    /// The `count`-th opening of a client; each has a nonce of its own.
+    /// The `count`-th handshake of a client; each has a nonce of its own.
     pub fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
         Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
     }
 
-    /// Beside the probes of a session that is silent.
-    pub fn beside(self, now: Instant) -> Self {
-        Self { retry: Retry::slow(now), beside: Some(Proof::default()), ..self }
+    pub fn run_beside(&mut self, now: Instant) {
+        self.retry = Retry::slow(now);
+        self.beside = Some(Beside::default());
     }
 
     pub fn is_beside(&self) -> bool {
         self.beside.is_some()
     }
 
-    /// A probe of the silent session was sent.
+    /// The client sent a probe in the silent session.
     pub fn probe_sent(&mut self, now: Instant) {
-        if let Some(Proof { reached: Some(reached), probes }) = &mut self.beside {
+        if let Some(Beside { cookie_at: Some(cookie_at), probes }) = &mut self.beside {
             *probes += 1;
             let waits = self.retry.next() == Instant::FAR_FUTURE;
-            if waits && *probes >= Proof::PROBES && now - *reached >= Proof::TIME {
+            if waits && *probes >= Beside::PROBES && now - *cookie_at >= Beside::WAIT {
                 self.retry = Retry::new(now);
             }
         }
@@ -108,26 +108,27 @@ impl Opening {
                 remember: self.requested.remember,
                 idle_secs: u32::try_from(self.requested.idle.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX),
                 first_seq: self.first_seq,
-                requested_impairment: &self.requested.injection,
+                requested_impairment: &self.requested.impairment,
             }
             .emit(buffer),
         })
     }
 
-    pub fn handle_cookie(&mut self, now: Instant, cookie: &Cookie) {
+    pub fn hear_cookie(&mut self, now: Instant, cookie: &Cookie) {
         if cookie.nonce == self.nonce && self.cookie.is_none() {
             self.cookie = Some(cookie.cookie);
             self.retry = Retry::new(if self.is_beside() { Instant::FAR_FUTURE } else { now });
-            self.beside = self.beside.as_ref().map(|_| Proof { reached: Some(now), probes: 0 });
+            self.beside = self.beside.as_ref().map(|_| Beside { cookie_at: Some(now), probes: 0 });
         }
     }
 
-    pub fn handle_accept(&self, accept: &Accept) -> Option<Opened> {
-        (accept.nonce == self.nonce && accept.size == self.requested.size).then(|| Opened {
+    pub fn hear_accept(&self, accept: &Accept) -> Option<Accepted> {
+        (accept.nonce == self.nonce && accept.size == self.requested.size).then(|| Accepted {
             token: accept.token,
             socket: accept.socket,
             server: ServerInfo {
-                injects: accept.injects.to_owned(),
+                dialect: Dialect::Native,
+                injects: Some(accept.injects.to_owned()),
                 seed: accept.seed,
                 max_size: accept.max_size,
                 longest_hold: accept.longest_hold,
@@ -137,8 +138,8 @@ impl Opening {
         })
     }
 
-    /// A refusal ends the opening, but for an old cookie: that begins it anew.
-    pub fn handle_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
+    /// A refusal ends the handshake; after that of an old cookie it begins anew.
+    pub fn hear_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
         if deny.nonce != self.nonce {
             return None;
         }

@@ -5,7 +5,7 @@
 //! is never longer than its question, so to look beyond what fits on the way up the question may be
 //! fragmented, if the path lets fragments pass.
 
-mod search;
+mod bisection;
 
 use super::event::Failure;
 use crate::rng::{Seed, Stream};
@@ -13,7 +13,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, TAG};
 use crate::wire::native::{MIN_SIZE, Message, Nonce, PathMtuProbe, decode};
 
-use search::Search;
+use bisection::Bisection;
 
 /// What a path carries, in bytes of UDP payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +73,12 @@ pub struct SizeFinder {
 enum Step {
     /// Is anybody there?
     Reach,
-    Up(Search),
+    Up(Bisection),
     /// Up to what passes on the way up.
-    Down(Search),
+    Down(Bisection),
     /// Does a longer question come through in pieces?
     Fragments,
-    Beyond(Search),
+    Beyond(Bisection),
 }
 
 /// One length, tried a few times.
@@ -201,9 +201,9 @@ impl SizeFinder {
                 self.outcome = Some(Err(Failure::Silent { tries: self.trial.tries, after }));
                 return;
             }
-            Step::Reach => self.step = Step::Up(Search::new(self.least, self.most, self.most)),
+            Step::Reach => self.step = Step::Up(Bisection::new(self.least, self.most, self.most)),
             Step::Fragments if !passed => return self.finish(Down::AtLeast(self.up)),
-            Step::Fragments => self.step = Step::Beyond(Search::new(self.up, self.most, self.up + 1)),
+            Step::Fragments => self.step = Step::Beyond(Bisection::new(self.up, self.most, self.up + 1)),
             Step::Up(search) | Step::Down(search) | Step::Beyond(search) => search.tell(passed),
         }
         self.next_trial(now);
@@ -235,7 +235,7 @@ impl SizeFinder {
         if !self.unfragmented_replies {
             return self.finish(Down::Unknown);
         }
-        self.step = Step::Down(Search::new(self.least, up, up));
+        self.step = Step::Down(Bisection::new(self.least, up, up));
         self.next_trial(now);
     }
 

@@ -1,0 +1,607 @@
+//! The probes in flight, in the order of their numbers.
+//!
+//! A probe waits until its reply comes or is given up. The first of the queue leaves when nothing about it can
+//! change any more, so rows come out in order, and the queue is bounded by the time a reply may take.
+
+mod recently_resolved;
+mod server_times;
+mod surroundings;
+
+use std::collections::VecDeque;
+
+use super::cause::Cause;
+use super::loss_attribution::{Loss, Marks};
+use super::outcome::{Corruption, Outcome, Resolved};
+use super::send_plan::Planned;
+use crate::time::{Duration, Instant};
+use crate::wire::native::{ProbeStatus, SocketMark};
+use recently_resolved::RecentlyResolved;
+use server_times::ClockRelation;
+pub use server_times::{ServerTimes, Trust};
+use surroundings::Surroundings;
+
+/// What a reply tells; a dialect may leave out all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplyFacts {
+    pub times: Option<ServerTimes>,
+    /// A further reply, sent on purpose.
+    pub injected_copy: bool,
+    pub corrupted: Option<Corruption>,
+    /// The server's socket, when the probe came.
+    pub socket: SocketMark,
+}
+
+/// What an arriving reply was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The first reply; `late_by` if it came after the deadline.
+    First { rtt: Duration, late_by: Option<Duration> },
+    /// A further reply, the `copy`-th.
+    Copy { rtt: Duration, copy: u32 },
+    /// A duplicate reply to a probe that was resolved.
+    CopyAfterClose,
+    /// The first reply, but its probe was given up.
+    TooLate,
+    /// Of a probe that was never sent.
+    Forged,
+}
+
+impl Arrival {
+    /// Of a reply that counts.
+    pub fn rtt(&self) -> Option<Duration> {
+        match self {
+            Self::First { rtt, .. } | Self::Copy { rtt, .. } => Some(*rtt),
+            Self::CopyAfterClose | Self::TooLate | Self::Forged => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    due: Instant,
+    interval: Duration,
+    sent: Instant,
+    /// The kernel's transmit timestamp, if there is one.
+    tx_timestamp: Option<Instant>,
+    /// A reply after this is late.
+    deadline: Instant,
+    /// No reply is expected after this.
+    give_up_at: Instant,
+    state: State,
+    copies: u32,
+    injected_copies: u32,
+    /// Copies of the probe that the server answered, and the first and last of these by its stamp.
+    probe_copies: u32,
+    earliest: Duration,
+    latest: Duration,
+    /// The server said that more than one copy came.
+    seen_twice: bool,
+    /// The server's last word on it, and whether it was asked when the reply had been given up.
+    status: Option<ProbeStatus>,
+    status_is_final: bool,
+    /// A later reply's window shows that it arrived.
+    seen_in_window: bool,
+    /// It left with others in one GSO batch.
+    sent_offloaded: bool,
+    /// The client's socket when it left.
+    own: SocketMark,
+}
+
+impl Entry {
+    fn due_at(due: Instant, interval: Duration) -> Self {
+        Self {
+            due,
+            interval,
+            sent: due,
+            tx_timestamp: None,
+            deadline: due,
+            give_up_at: due,
+            state: State::Waiting,
+            copies: 0,
+            injected_copies: 0,
+            probe_copies: 0,
+            earliest: Duration::MAX,
+            latest: -Duration::MAX,
+            seen_twice: false,
+            status: None,
+            status_is_final: false,
+            seen_in_window: false,
+            sent_offloaded: false,
+            own: SocketMark::default(),
+        }
+    }
+
+    /// The deadline counts from the actual send time.
+    fn finalize(&mut self, now: Instant, timeouts: &Timeouts) {
+        self.sent = now;
+        self.deadline = now + timeouts.deadline.unwrap_or(self.interval);
+        self.give_up_at = self.deadline.max(now + timeouts.longest_hold) + timeouts.grace;
+    }
+
+    /// A duplicate that the network made on the way down has the receive time of its original; a reply to a
+    /// duplicate of the probe has its own. Of more than two, those between may be missed.
+    fn count_probe_copy(&mut self, times: ServerTimes) {
+        let is_new = times.owd_up < self.earliest || times.owd_up > self.latest;
+        self.probe_copies += u32::from(is_new);
+        self.earliest = self.earliest.min(times.owd_up);
+        self.latest = self.latest.max(times.owd_up);
+    }
+
+    fn known_probe_copies(&self) -> Option<u32> {
+        let copies = self.probe_copies.max(if self.seen_twice { 2 } else { 0 });
+        let arrived = matches!(
+            self.status,
+            Some(
+                ProbeStatus::Answered
+                    | ProbeStatus::DroppedUp
+                    | ProbeStatus::DroppedDown
+                    | ProbeStatus::Refused
+                    | ProbeStatus::Held
+                    | ProbeStatus::SendFailed
+            )
+        );
+        let copies = if copies == 0 { u32::from(arrived) } else { copies };
+        (copies > 0).then_some(copies)
+    }
+
+    fn sent(&self) -> Instant {
+        self.tx_timestamp.unwrap_or(self.sent)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Failed,
+    Waiting,
+    Answered { received: Instant, late: bool, reply: ReplyFacts, trust: Trust, marks: Marks },
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// From the send to the deadline; none: the probe's interval.
+    pub deadline: Option<Duration>,
+    /// The longest that the server holds a reply on purpose.
+    pub longest_hold: Duration,
+    /// A reply is given up this long after its deadline and after the longest hold.
+    pub grace: Duration,
+    /// How long a probe whose reply was given up waits for the server's word.
+    pub query: Duration,
+}
+
+#[derive(Debug)]
+pub struct InFlight {
+    zero: Instant,
+    size: u32,
+    timeouts: Timeouts,
+    entries: VecDeque<Entry>,
+    /// The number of the probe at the front.
+    first: u64,
+    /// Probes below it have been reported overdue, if they were.
+    overdue_from: u64,
+    recent: RecentlyResolved,
+    /// The client's socket.
+    socket: SocketMark,
+    surroundings: Surroundings,
+    clocks: ClockRelation,
+    /// The last probe has been sent: soon no reply will confirm another.
+    sending_is_over: bool,
+}
+
+impl InFlight {
+    /// An answered probe stays for this long at most, to count its duplicates.
+    const COPIES: Duration = Duration::from_millis(200);
+    /// It stays for this long at most until another reply confirms its receive time.
+    const CONFIRMATION: Duration = Duration::from_secs(2);
+    /// A datagram does not stay in this host for longer.
+    const MAX_IN_HOST: Duration = Duration::from_secs(1);
+    /// With more in flight the oldest are given up.
+    const MAX_ENTRIES: usize = 1 << 22;
+    /// Memory for this many entries is written to before the first probe is due, since page faults take time.
+    const PREFAULTED: usize = 1 << 16;
+
+    /// With room for the expected number: growing in the middle of a run would delay probes.
+    pub fn new(size: u32, timeouts: Timeouts, expected: usize) -> Self {
+        let mut entries = VecDeque::with_capacity(expected.min(Self::MAX_ENTRIES));
+        entries.resize(expected.min(Self::PREFAULTED), Entry::due_at(Instant::ZERO, Duration::ZERO));
+        entries.clear();
+        Self {
+            zero: Instant::ZERO,
+            size,
+            timeouts,
+            entries,
+            first: 0,
+            overdue_from: 0,
+            recent: RecentlyResolved::default(),
+            socket: SocketMark::default(),
+            surroundings: Surroundings::default(),
+            clocks: ClockRelation::default(),
+            sending_is_over: false,
+        }
+    }
+
+    pub fn end_sending(&mut self) {
+        self.sending_is_over = true;
+    }
+
+    pub fn start(&mut self, zero: Instant) {
+        self.zero = zero;
+    }
+
+    pub fn timeouts_mut(&mut self) -> &mut Timeouts {
+        &mut self.timeouts
+    }
+
+    /// The client no longer waits for holds that end after this.
+    pub fn expect_holds_until(&mut self, end: Instant) {
+        for entry in &mut self.entries {
+            entry.give_up_at = entry.give_up_at.min(entry.deadline.max(end) + self.timeouts.grace);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The numbers of the probes in it.
+    pub fn range(&self) -> std::ops::Range<u64> {
+        self.first..self.first + self.entries.len() as u64
+    }
+
+    /// A probe is about to be sent.
+    pub fn register(&mut self, planned: &Planned, now: Instant) {
+        let mut entry = Entry::due_at(planned.due, planned.interval);
+        entry.finalize(now, &self.timeouts);
+        entry.own = self.socket;
+        self.entries.push_back(entry);
+    }
+
+    /// The client's socket when the next datagram was queued there.
+    pub fn note_socket(&mut self, socket: SocketMark) {
+        self.socket = socket;
+    }
+
+    pub fn socket(&self) -> SocketMark {
+        self.socket
+    }
+
+    /// The probe left with others in one GSO batch.
+    pub fn sent_offloaded(&mut self, seq: u64) {
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.sent_offloaded = true;
+        }
+    }
+
+    /// The probe is sent now.
+    pub fn finalize(&mut self, seq: u64, now: Instant) {
+        let timeouts = self.timeouts;
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.finalize(now, &timeouts);
+        }
+    }
+
+    /// The probe was not sent.
+    pub fn fail(&mut self, seq: u64) {
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.state = State::Failed;
+        }
+    }
+
+    /// The kernel's transmit timestamp. One before the send call or long after it means that the wall clock was set.
+    pub fn set_tx_timestamp(&mut self, seq: u64, at: Instant) -> bool {
+        let entry = self.entry_mut(seq);
+        let entry = entry.filter(|entry| (Duration::ZERO..Self::MAX_IN_HOST).contains(&(at - entry.sent)));
+        entry.map(|entry| entry.tx_timestamp = Some(at)).is_some()
+    }
+
+    /// The send time in the datagram of a probe in flight.
+    pub fn sent_at(&self, seq: u64) -> Option<Instant> {
+        self.entry(seq).map(|entry| entry.sent)
+    }
+
+    /// A reply to the probe was received.
+    pub fn arrive(&mut self, seq: u64, received: Instant, mut reply: ReplyFacts) -> Arrival {
+        if seq < self.first {
+            return self.recent.arrive(seq);
+        }
+        let marks = Marks { server: reply.socket, own: self.socket };
+        let clocks = self.clocks;
+        let Some(entry) = self.entry_mut(seq) else { return Arrival::Forged };
+        let rtt = received - entry.sent();
+        let told = reply.times.is_some();
+        reply.times = reply.times.filter(|times| times.are_possible(rtt));
+        entry.injected_copies += u32::from(reply.injected_copy);
+        if let Some(times) = reply.times
+            && clocks.allows(&times.clock_bounds(received))
+        {
+            entry.count_probe_copy(times);
+        } else if told {
+            entry.probe_copies = entry.probe_copies.max(1);
+        }
+        match entry.state {
+            State::Failed => Arrival::Forged,
+            State::Answered { .. } => {
+                entry.copies += 1;
+                Arrival::Copy { rtt, copy: entry.copies }
+            }
+            State::Waiting => {
+                let late = received > entry.deadline;
+                let late_by = late.then(|| received - entry.deadline);
+                entry.copies = 1;
+                let trust = if told && reply.times.is_none() { Trust::Refuted } else { Trust::Agreed };
+                entry.state = State::Answered { received, late, reply, trust, marks };
+                if let Some(times) = reply.times {
+                    let judged = self.clocks.judge(seq, times.clock_bounds(received));
+                    judged.into_iter().flatten().for_each(|(seq, trust)| self.trust(seq, trust));
+                }
+                Arrival::First { rtt, late_by }
+            }
+        }
+    }
+
+    fn trust(&mut self, seq: u64, now: Trust) {
+        if let Some(Entry { state: State::Answered { trust, .. }, .. }) = self.entry_mut(seq) {
+            *trust = now;
+        }
+    }
+
+    /// The server's word on the probe, when asked at `asked`. A final status stays: a restarted server knows less.
+    pub fn set_status(&mut self, seq: u64, status: ProbeStatus, asked: Instant) {
+        if let Some(entry) = self.entry_mut(seq)
+            && !entry.status_is_final
+            && entry.status.is_none_or(is_open)
+        {
+            entry.status = Some(status);
+            entry.status_is_final = asked >= entry.give_up_at;
+        }
+    }
+
+    /// The server said that more than one copy of the probe came.
+    pub fn seen_twice(&mut self, seq: u64) {
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.seen_twice = true;
+        }
+    }
+
+    /// A reply's window shows that this probe arrived at the server.
+    pub fn seen_in_window(&mut self, seq: u64) {
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.seen_in_window = true;
+        }
+    }
+
+    /// The next probe whose deadline has passed without a reply.
+    pub fn next_overdue(&mut self, now: Instant) -> Option<u64> {
+        self.overdue_from = self.overdue_from.max(self.first);
+        while let Some(entry) = self.entry(self.overdue_from) {
+            if matches!(entry.state, State::Waiting) {
+                if now < entry.deadline {
+                    return None;
+                }
+                self.overdue_from += 1;
+                return Some(self.overdue_from - 1);
+            }
+            self.overdue_from += 1;
+        }
+        None
+    }
+
+    /// The probe waits past its deadline, and its status may still change.
+    pub fn needs_query(&self, seq: u64, now: Instant) -> bool {
+        self.entry(seq).is_some_and(|entry| {
+            matches!(entry.state, State::Waiting) && now >= entry.deadline && entry.status.is_none_or(is_open)
+        })
+    }
+
+    /// The reply was given up, and the server was not asked since.
+    pub fn needs_final_query(&self, seq: u64, now: Instant) -> bool {
+        self.entry(seq).is_some_and(|entry| {
+            matches!(entry.state, State::Waiting)
+                && now >= entry.give_up_at
+                && !entry.status_is_final
+                && entry.status.is_none_or(|status| is_open(status) && status != ProbeStatus::Answered)
+        })
+    }
+
+    pub fn deadline_of(&self, seq: u64) -> Option<Instant> {
+        self.entry(seq).map(|entry| entry.deadline)
+    }
+
+    pub fn give_up_at(&self, seq: u64) -> Option<Instant> {
+        self.entry(seq).map(|entry| entry.give_up_at)
+    }
+
+    /// No reply to any probe is expected after this.
+    pub fn last_give_up_at(&self) -> Instant {
+        self.entries.back().map_or(Instant::ZERO, |entry| entry.give_up_at)
+    }
+
+    /// Takes the first probe if nothing about it can change any more. `find_cause` is called if it was lost.
+    pub fn take_resolved(
+        &mut self,
+        now: Instant,
+        find_cause: impl FnOnce(&Loss) -> Cause,
+    ) -> Option<Resolved> {
+        let entry = *self.entries.front()?;
+        let too_many = self.entries.len() > Self::MAX_ENTRIES;
+        if !too_many && now < self.ready_at(&entry) {
+            return None;
+        }
+        let seq = self.first;
+        let cause = matches!(entry.state, State::Waiting).then(|| find_cause(&self.loss(seq, &entry)));
+        if let State::Answered { marks, .. } = entry.state {
+            self.surroundings.pass(seq, marks);
+        }
+        self.entries.pop_front();
+        self.first += 1;
+        self.recent.add(seq, matches!(entry.state, State::Answered { .. }));
+        Some(self.resolve(seq, &entry, cause))
+    }
+
+    /// When the first probe may be taken, as far as that depends on time alone.
+    pub fn next_resolved_at(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| self.ready_at(entry))
+    }
+
+    /// When the next overdue probe is to be reported.
+    pub fn next_overdue_at(&self) -> Option<Instant> {
+        self.entry(self.overdue_from.max(self.first)).map(|entry| entry.deadline)
+    }
+
+    fn ready_at(&self, entry: &Entry) -> Instant {
+        match entry.state {
+            State::Failed => entry.sent,
+            State::Answered { received, trust: Trust::Pending, .. } if !self.sending_is_over => {
+                entry.give_up_at.min(received + Self::CONFIRMATION)
+            }
+            State::Answered { received, .. } => entry.deadline.min(received + Self::COPIES),
+            State::Waiting => match entry.status {
+                Some(status) if !is_open(status) => entry.deadline,
+                Some(ProbeStatus::Answered) => entry.give_up_at,
+                Some(_) if entry.status_is_final => entry.give_up_at,
+                _ => entry.give_up_at + self.timeouts.query,
+            },
+        }
+    }
+
+    fn loss(&mut self, seq: u64, entry: &Entry) -> Loss {
+        let is_final = |status: &ProbeStatus| {
+            !is_open(*status) || entry.status_is_final || *status == ProbeStatus::Answered
+        };
+        Loss {
+            seq,
+            status: entry.status.filter(is_final),
+            seen_in_window: entry.seen_in_window,
+            own_at_departure: entry.own,
+            around: self.around(),
+        }
+    }
+
+    fn resolve(&self, seq: u64, entry: &Entry, cause: Option<Cause>) -> Resolved {
+        let mut resolved = Resolved {
+            seq,
+            due: entry.due - self.zero,
+            sent: Some(entry.sent() - self.zero),
+            interval: entry.interval,
+            size: self.size,
+            outcome: Outcome::Lost,
+            cause,
+            rtt: None,
+            hold: None,
+            server: None,
+            owd_up: None,
+            owd_down: None,
+            copies: entry.copies,
+            injected_copies: entry.injected_copies,
+            probe_copies: entry.known_probe_copies(),
+            corrupted: None,
+            impossible_times: false,
+        };
+        match entry.state {
+            State::Failed => {
+                resolved.sent = None;
+                resolved.outcome = Outcome::SendError;
+            }
+            State::Waiting => {}
+            State::Answered { received, late, reply, trust, .. } => {
+                resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
+                resolved.rtt = Some(received - entry.sent());
+                resolved.corrupted = reply.corrupted;
+                resolved.impossible_times = match trust {
+                    Trust::Agreed => false,
+                    Trust::Pending => self.clocks.is_contradicted(),
+                    Trust::Refuted => true,
+                };
+                let times = reply.times.filter(|_| !resolved.impossible_times);
+                resolved.hold = times.map(|times| times.hold);
+                resolved.server = times.and_then(|times| times.residence());
+                resolved.owd_up = times.map(|times| times.owd_up - (entry.sent() - entry.sent));
+                resolved.owd_down = times.map(|times| times.owd_down);
+            }
+        }
+        resolved
+    }
+
+    fn entry(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(seq.checked_sub(self.first)?).ok()?)
+    }
+
+    fn entry_mut(&mut self, seq: u64) -> Option<&mut Entry> {
+        self.entries.get_mut(usize::try_from(seq.checked_sub(self.first)?).ok()?)
+    }
+}
+
+/// Whether a status can still change: the probe or its reply may be on the way.
+fn is_open(status: ProbeStatus) -> bool {
+    matches!(status, ProbeStatus::NotSeen | ProbeStatus::Answered | ProbeStatus::Held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Instant {
+        Instant::ZERO + Duration::from_micros(micros)
+    }
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        deadline: Some(Duration::from_millis(1)),
+        longest_hold: Duration::ZERO,
+        grace: Duration::ZERO,
+        query: Duration::ZERO,
+    };
+    const PLANNED: Planned = Planned {
+        seq: 0,
+        due: Instant::ZERO,
+        interval: Duration::from_millis(1),
+        at_floor: false,
+        skipped: false,
+    };
+
+    /// One probe, due at 0, sent at 10 us and answered at 100 us.
+    fn answered(left: Option<Instant>) -> Resolved {
+        let mut flight = InFlight::new(64, TIMEOUTS, 1);
+        flight.start(at(0));
+        flight.register(&PLANNED, at(10));
+        left.into_iter().for_each(|left| _ = flight.set_tx_timestamp(0, left));
+        let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
+        flight.arrive(0, at(100), ReplyFacts { times: Some(times), ..ReplyFacts::default() });
+        flight.end_sending();
+        flight.take_resolved(at(2_000), |_| Cause::Unknown).expect("its deadline has passed")
+    }
+
+    #[test]
+    fn the_kernels_transmit_timestamp_is_the_send_time() {
+        let resolved = answered(Some(at(13)));
+        let micros = |time: Option<Duration>| time.unwrap().as_micros_f64();
+        assert_eq!(micros(resolved.rtt), 87.0);
+        assert_eq!(micros(resolved.sent), 13.0);
+        assert_eq!(micros(resolved.owd_up), 37.0);
+        assert_eq!(micros(resolved.due_rtt()), 100.0);
+    }
+
+    #[test]
+    fn deadline_counts_from_the_actual_send_time() {
+        let timeouts = Timeouts { deadline: None, ..TIMEOUTS };
+        let mut flight = InFlight::new(64, timeouts, 1);
+        flight.start(at(0));
+        flight.register(&PLANNED, at(10));
+        flight.finalize(0, at(30));
+        assert_eq!(
+            flight.arrive(0, at(1_030), ReplyFacts::default()),
+            Arrival::First { rtt: Duration::from_millis(1), late_by: None }
+        );
+        let resolved = flight.take_resolved(at(2_000), |_| Cause::Unknown).expect("its deadline has passed");
+        assert_eq!(
+            (resolved.sent, resolved.due_rtt()),
+            (Some(Duration::from_micros(30)), Some(Duration::from_micros(1_030)))
+        );
+    }
+
+    #[test]
+    fn a_transmit_timestamp_before_the_send_call_or_long_after_is_ignored() {
+        for left in [at(9), at(10 + 1_000_000)] {
+            assert_eq!(answered(Some(left)), answered(None));
+        }
+    }
+}
