@@ -16,6 +16,8 @@ use crate::wire::native;
 pub enum Dialect {
     Native,
     Text,
+    /// RFC 862 echo.
+    Plain,
 }
 
 impl Dialect {
@@ -23,6 +25,7 @@ impl Dialect {
         match self {
             Self::Native => "native",
             Self::Text => "text",
+            Self::Plain => "plain",
         }
     }
 
@@ -31,6 +34,7 @@ impl Dialect {
         match self {
             Self::Native => native::MIN_SIZE,
             Self::Text => 1,
+            Self::Plain => 32,
         }
     }
 
@@ -38,6 +42,7 @@ impl Dialect {
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Native | Self::Text => 8080,
+            Self::Plain => 7,
         }
     }
 

@@ -84,6 +84,10 @@ pub struct Ping {
     /// Speak the text dialect, for servers that know no other
     #[arg(help_heading = SERVER, long, conflicts_with = "key_file")]
     pub text: bool,
+    /// Measure any RFC 862 echo server, on port 7 by default: RTT, loss without direction, duplicates, reordering,
+    /// changed bytes
+    #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "key_file", "impair", "stop_server"])]
+    pub plain: bool,
     /// Request impairments for this session, as in "wifi loss=5%"; a server grants it with --client-impair, the one
     /// inside this process always
     #[arg(help_heading = SERVER, long, value_name = "SPEC", conflicts_with = "text")]
@@ -161,7 +165,11 @@ pub struct Export {
 
 impl Ping {
     pub fn dialect(&self) -> Dialect {
-        if self.text { Dialect::Text } else { Dialect::Native }
+        match (self.text, self.plain) {
+            (true, _) => Dialect::Text,
+            (_, true) => Dialect::Plain,
+            _ => Dialect::Native,
+        }
     }
 }
 

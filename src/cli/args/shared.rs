@@ -53,6 +53,9 @@ pub struct Destination {
     /// Source address: an address of this host, not the name of an interface
     #[arg(help_heading = SOCKET, short = 'I', long, value_name = "ADDRESS", value_parser = source)]
     pub source: Option<IpAddr>,
+    /// Source port [default: any free one]
+    #[arg(help_heading = SOCKET, long, value_name = "PORT", value_parser = number::<u16>(1, 65_535, "40000"))]
+    pub source_port: Option<u16>,
     /// Differentiated services code point, 0 to 63
     #[arg(help_heading = SOCKET, short = 'Q', long, value_name = "DSCP", allow_negative_numbers = true, value_parser = number::<u8>(0, 63, "46"))]
     pub dscp: Option<u8>,
@@ -68,6 +71,7 @@ impl Destination {
         Outgoing {
             backend: self.io.backend(),
             source: self.source,
+            source_port: self.source_port,
             ttl: self.ttl,
             dscp: self.dscp,
             dont_fragment: false,

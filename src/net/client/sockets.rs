@@ -14,6 +14,7 @@ use crate::time::Duration;
 pub struct Outgoing {
     pub backend: Backend,
     pub source: Option<IpAddr>,
+    pub source_port: Option<u16>,
     pub ttl: Option<u8>,
     pub dscp: Option<u8>,
     pub dont_fragment: bool,
@@ -76,7 +77,7 @@ impl Endpoint {
         };
         let any: IpAddr =
             if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let source = SocketAddr::new(outgoing.source.unwrap_or(any), 0);
+        let source = SocketAddr::new(outgoing.source.unwrap_or(any), outgoing.source_port.unwrap_or(0));
         Self { source, remote, options }
     }
 

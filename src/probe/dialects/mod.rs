@@ -1,6 +1,7 @@
 //! The dialects that the client speaks. A new one is a file here, a variant of each enum and an arm.
 
 mod native;
+mod plain;
 mod text;
 
 use super::dialect::{DialectClient, Heard};
@@ -10,12 +11,14 @@ use super::settings::{Dialect, Settings, Transmit};
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 use native::Native;
+use plain::Plain;
 use text::Text;
 
 #[derive(Debug)]
 pub enum AnyDialect {
     Native(Box<Native>),
     Text(Text),
+    Plain(Plain),
 }
 
 /// The same call on the dialect in use.
@@ -24,6 +27,7 @@ macro_rules! each {
         match $any {
             AnyDialect::Native($dialect) => $call,
             AnyDialect::Text($dialect) => $call,
+            AnyDialect::Plain($dialect) => $call,
         }
     };
 }
@@ -33,6 +37,7 @@ impl AnyDialect {
         match settings.dialect {
             Dialect::Native => Self::Native(Box::new(Native::new(settings, now))),
             Dialect::Text => Self::Text(Text::new(settings, now)),
+            Dialect::Plain => Self::Plain(Plain::new(settings, now)),
         }
     }
 
