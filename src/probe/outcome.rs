@@ -1,4 +1,4 @@
-//! What became of a probe: exactly one outcome, and for a loss its cause.
+//! The outcome of a probe: exactly one, and the cause of a loss.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub enum Corruption {
     Network,
 }
 
-/// A probe whose story is over.
+/// A probe about which nothing can change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub seq: u64,
@@ -42,11 +42,11 @@ pub struct Resolved {
     /// Bytes of UDP payload.
     pub size: u32,
     pub outcome: Outcome,
-    /// For a lost probe, and for none else.
+    /// Of a lost probe.
     pub cause: Option<Cause>,
     /// From sent to received; present when the outcome is `Ok` or `Late`.
     pub rtt: Option<Duration>,
-    /// How long the server held the reply on purpose. Unknown to the text dialect.
+    /// How long the server held the reply on purpose, where the dialect tells.
     pub hold: Option<Duration>,
     /// All the time between the server's receiving and its sending, the hold included.
     pub server: Option<Duration>,

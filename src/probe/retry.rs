@@ -1,4 +1,4 @@
-//! Asking again until answered: the gaps grow, the tries are counted.
+//! Retries with growing gaps.
 
 use crate::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ impl Retry {
         now >= self.next
     }
 
-    /// A try was made.
+    /// Counts a try and sets the time of the next.
     pub fn tried(&mut self, now: Instant) {
         let gap = self.first_gap * (1 << self.tries.min(8));
         self.tries += 1;

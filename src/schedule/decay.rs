@@ -1,4 +1,4 @@
-//! Each interval is a fixed share shorter than the one before, down to a floor.
+//! Each interval is shorter than the one before by a fixed share, down to a minimum.
 
 use crate::time::Duration;
 use crate::units::{Interval, Probability};
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_at_the_floor_and_says_so() {
+    fn intervals_stop_at_the_minimum_and_at_floor_says_so() {
         let mut decay = decay(100, 90);
         let told: Vec<(i64, bool)> =
             (0..4).map(|_| (decay.next_interval().as_nanos() / 1_000, decay.at_floor())).collect();

@@ -1,7 +1,7 @@
-//! When the next probe is due: a sequence of intervals fixed in advance, one file a kind.
+//! The intervals between due times, one file per kind of schedule.
 //!
-//! Due times never depend on replies nor on when a probe really left; they are sums of intervals
-//! from time zero. A new kind is a file here and an arm of `Schedule`.
+//! A due time is the sum of the intervals since time zero: it depends neither on replies nor on the actual send
+//! times. A new kind is a file here and an arm of `Schedule`.
 
 mod decay;
 mod poisson;
@@ -12,7 +12,7 @@ pub use poisson::Poisson;
 use crate::time::Duration;
 use crate::units::Interval;
 
-/// The plan of a run.
+/// The schedule of a run.
 #[derive(Clone, Debug)]
 pub enum Schedule {
     Fixed(Interval),
@@ -21,7 +21,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The interval that follows the next probe. Call it once a probe, in order.
+    /// The interval after the next probe. To be called once per probe, in order.
     pub fn next_interval(&mut self) -> Duration {
         match self {
             Self::Fixed(interval) => interval.get(),
@@ -30,7 +30,7 @@ impl Schedule {
         }
     }
 
-    /// Whether the last interval was the shortest allowed and the plan asked for a shorter one.
+    /// Whether the last interval was raised to the minimum.
     pub fn at_floor(&self) -> bool {
         match self {
             Self::Fixed(_) | Self::Poisson(_) => false,
@@ -47,7 +47,7 @@ impl Schedule {
         }
     }
 
-    /// No more probes than this are due within a span of this length.
+    /// The largest number of probes that are due within a span of this length.
     pub fn most_within(&self, span: Duration) -> i64 {
         let every = |interval: Duration| span.as_nanos() / interval.as_nanos().max(1) + 1;
         match self {

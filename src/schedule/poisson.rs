@@ -1,8 +1,7 @@
-//! Random intervals with a mean: what recurs on the path cannot hide between probes, nor meet every
-//! one of them (RFC 2330 11.1).
+//! Random intervals: events that recur on the path cannot alias with them (RFC 2330 11.1).
 //!
 //! An interval is a shifted exponential: the floor plus an exponentially distributed time, so that the
-//! mean is exactly what was asked for and the rest is memoryless.
+//! mean is as requested and the rest memoryless.
 
 use crate::rng::{Seed, Stream};
 use crate::time::Duration;
@@ -39,7 +38,7 @@ impl Poisson {
         self.floor + (self.mean - self.floor) * Self::MOST_MEANS
     }
 
-    /// Ten standard deviations above the mean: more than any run will see.
+    /// Ten standard deviations above the mean, which no run exceeds.
     pub fn most_within(&self, span: Duration) -> i64 {
         let mean = span.as_secs_f64() / self.mean.as_secs_f64();
         (mean + 10.0 * mean.sqrt() + 10.0) as i64
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_is_what_was_asked_for_and_nothing_is_below_the_floor() {
+    fn the_mean_is_as_requested_and_no_interval_is_below_the_minimum() {
         const COUNT: usize = 1_000_000;
         let intervals = intervals(1, COUNT);
         assert!(intervals.iter().all(|ns| *ns >= 100_000));
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_floor_they_are_exponential_and_independent() {
+    fn intervals_above_the_minimum_are_exponential_and_independent() {
         const COUNT: usize = 100_000;
         let beyond: Vec<f64> = intervals(2, COUNT).iter().map(|ns| (*ns - 100_000) as f64 / 9.9e6).collect();
         let share = |k: usize| (k as f64) / COUNT as f64;
@@ -88,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_is_a_schedule() {
+    fn the_same_seed_gives_the_same_intervals() {
         assert_eq!(intervals(7, 1000), intervals(7, 1000));
         assert_ne!(intervals(7, 1000), intervals(8, 1000));
     }
 
     #[test]
-    fn no_span_holds_more_than_is_said() {
+    fn most_within_is_an_upper_bound() {
         let poisson = Poisson::new(interval(10_000), interval(100), 3).unwrap();
         let span = Duration::from_millis(200);
         let mut due = 0;

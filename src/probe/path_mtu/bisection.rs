@@ -1,7 +1,7 @@
 //! Bisection between a length that passes and one that does not.
 //!
-//! That a length passes is certain; that it does not may be loss. So the shortest that did not pass
-//! is tried once more at the end, and if it then passes the search goes on above it.
+//! A length that passed does pass; one that did not may have been lost. So the search tries the shortest failed
+//! length once more at the end, and continues above it if it passes.
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bisection {
@@ -9,7 +9,7 @@ pub struct Bisection {
     /// Above every length of interest, until one has failed.
     fails: u32,
     most: u32,
-    /// To be tried now.
+    /// The length to try now.
     candidate: Option<u32>,
     confirmed: bool,
 }
@@ -31,7 +31,7 @@ impl Bisection {
         self.passes
     }
 
-    /// What became of the candidate.
+    /// The result of the candidate.
     pub fn tell(&mut self, passed: bool) {
         let Some(tried) = self.candidate else { return };
         match (passed, tried == self.fails) {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_likely_is_found_at_once() {
+    fn the_first_guess_saves_trials() {
         assert_eq!(run(&mut Bisection::new(56, 65_507, 65_507), |_| true), 1);
         assert_eq!(run(&mut Bisection::new(1472, 65_507, 1473), |size| size <= 1472), 2);
         assert_eq!(run(&mut Bisection::new(56, 56, 56), |_| panic!("nothing to try")), 0);

@@ -1,8 +1,7 @@
-//! Finds the largest payload that a path carries in one piece, each way by itself. Deterministic; no
-//! clock, no socket, as `Client`.
+//! Finds the largest unfragmented payload of each direction. Deterministic; no clock, no socket, as `Client`.
 //!
-//! Up: a datagram of the length under test, a short answer. Down: an answer of that length. An answer
-//! is never longer than its question, so to look beyond what fits on the way up the question may be
+//! Up: a request of the length under test and a short reply. Down: a reply of that length. A reply is never
+//! longer than its request, so for a reply that is longer than the way up carries, the request may be
 //! fragmented, if the path lets fragments pass.
 
 mod bisection;
@@ -15,25 +14,25 @@ use crate::wire::native::{MIN_SIZE, Message, Nonce, PathMtuProbe, decode};
 
 use bisection::Bisection;
 
-/// What a path carries, in bytes of UDP payload.
+/// The largest unfragmented UDP payloads of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathSize {
     pub up: u32,
     pub down: Down,
 }
 
-/// The way down can be looked at through what comes up only.
+/// The way down can be tested only with requests that arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Down {
     Exactly(u32),
-    /// No longer question reaches the server, in one piece or in several.
+    /// No longer request reaches the server, even in fragments.
     AtLeast(u32),
-    /// The server cannot forbid that its answers are fragmented.
+    /// The server cannot set don't-fragment.
     Unknown,
 }
 
 impl PathSize {
-    /// The largest that is known to pass both ways.
+    /// The largest that passes both ways.
     pub fn both_ways(&self) -> u32 {
         match self.down {
             Down::Exactly(down) | Down::AtLeast(down) => self.up.min(down),
@@ -46,24 +45,24 @@ impl PathSize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizing {
     pub length: usize,
-    /// It must not be fragmented.
+    /// With don't-fragment.
     pub whole: bool,
 }
 
 #[derive(Debug)]
 pub struct SizeFinder {
     nonce: Nonce,
-    /// What the server shares; its tags are part of every length.
+    /// Its tags are part of every length.
     key: Option<Key>,
     /// The smallest length tried: that of the smallest probe.
     least: u32,
-    /// The largest size worth knowing; the server may lower it.
+    /// The largest length tried; the server may lower it.
     most: u32,
     step: Step,
     trial: Trial,
     trials: u32,
-    /// After so long without an answer there is none.
-    patience: Duration,
+    /// A request without a reply after this time is lost.
+    timeout: Duration,
     unfragmented_replies: bool,
     up: u32,
     outcome: Option<Result<PathSize, Failure>>,
@@ -71,12 +70,12 @@ pub struct SizeFinder {
 
 #[derive(Debug)]
 enum Step {
-    /// Is anybody there?
+    /// Whether the server answers.
     Reach,
     Up(Bisection),
-    /// Up to what passes on the way up.
+    /// Up to the largest that passes up.
     Down(Bisection),
-    /// Does a longer question come through in pieces?
+    /// Whether a longer request arrives in fragments.
     Fragments,
     Beyond(Bisection),
 }
@@ -85,8 +84,8 @@ enum Step {
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     number: u32,
-    question: u32,
-    answer: u32,
+    request: u32,
+    reply: u32,
     whole: bool,
     tries: u32,
     first_sent: Instant,
@@ -96,8 +95,8 @@ struct Trial {
 impl SizeFinder {
     const TRIES: u32 = 3;
     const TRIES_TO_REACH: u32 = 5;
-    const SHORTEST_PATIENCE: Duration = Duration::from_millis(200);
-    const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
+    const SHORTEST_TIMEOUT: Duration = Duration::from_millis(200);
+    const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 
     pub fn new(most: u32, seed: Seed, key: Option<Key>) -> Self {
         let nonce = Nonce(rand::Rng::next_u64(&mut Stream::new(seed, "size nonce").at(0)));
@@ -110,14 +109,14 @@ impl SizeFinder {
             step: Step::Reach,
             trial: Trial::new(0, least, least, true, Instant::ZERO),
             trials: 0,
-            patience: Self::LONGEST_PATIENCE / 2,
+            timeout: Self::LONGEST_TIMEOUT / 2,
             unfragmented_replies: false,
             up: 0,
             outcome: None,
         }
     }
 
-    /// What was found, at the end.
+    /// The result, at the end.
     pub fn outcome(&self) -> Option<&Result<PathSize, Failure>> {
         self.outcome.as_ref()
     }
@@ -135,25 +134,25 @@ impl SizeFinder {
             trial.first_sent = now;
         }
         trial.tries += 1;
-        trial.next = now + self.patience;
+        trial.next = now + self.timeout;
         let tag = tag(self.key.as_ref());
-        let fit = PathMtuProbe { nonce: self.nonce, number: trial.number, answer: trial.answer - tag };
-        let length = fit.emit(buffer, (trial.question - tag) as usize);
+        let fit = PathMtuProbe { nonce: self.nonce, number: trial.number, answer: trial.reply - tag };
+        let length = fit.emit(buffer, (trial.request - tag) as usize);
         let length = self.key.as_ref().map_or(length, |key| key.seal(buffer, length));
         Some(Sizing { length, whole: trial.whole })
     }
 
-    /// The datagram did not leave: this host knows that it is too long.
+    /// The kernel refused the datagram as too long.
     pub fn too_long(&mut self, now: Instant) {
         self.conclude(false, now);
     }
 
-    /// It did not leave for another reason.
+    /// The kernel refused it for another reason.
     pub fn send_failed(&mut self, why: String) {
         self.outcome.get_or_insert(Err(Failure::Socket { why }));
     }
 
-    /// An ICMP message said that nobody listens at the server's port.
+    /// ICMP: the server's port is unreachable.
     pub fn unreachable(&mut self) {
         self.outcome.get_or_insert(Err(Failure::Unreachable));
     }
@@ -167,14 +166,14 @@ impl SizeFinder {
         if fits.nonce != self.nonce || fits.number != self.trial.number || self.outcome.is_some() {
             return;
         }
-        // Whoever cut it short on the way did not let it pass.
+        // A truncated datagram did not pass.
         let received = fits.received + tag(self.key.as_ref());
-        if received != self.trial.question || datagram.len() != self.trial.answer as usize {
+        if received != self.trial.request || datagram.len() != self.trial.reply as usize {
             return;
         }
-        // From the first of several tries on: rather too long than too short.
+        // Measured from the first of several tries: rather too long than too short.
         let waited = (now - self.trial.first_sent) * 3;
-        self.patience = waited.clamp(Self::SHORTEST_PATIENCE, Self::LONGEST_PATIENCE);
+        self.timeout = waited.clamp(Self::SHORTEST_TIMEOUT, Self::LONGEST_TIMEOUT);
         if matches!(self.step, Step::Reach) {
             self.most = self.most.min(fits.max_size).max(self.least);
             self.unfragmented_replies = fits.whole;
@@ -193,7 +192,7 @@ impl SizeFinder {
         self.trial.tries >= tries
     }
 
-    /// The trial is over: what is to be tried next?
+    /// Ends the trial and begins the next.
     fn conclude(&mut self, passed: bool, now: Instant) {
         match &mut self.step {
             Step::Reach if !passed => {
@@ -210,7 +209,7 @@ impl SizeFinder {
     }
 
     fn next_trial(&mut self, now: Instant) {
-        let (question, answer, whole) = match &self.step {
+        let (request, reply, whole) = match &self.step {
             Step::Reach => return,
             Step::Up(search) => match search.next() {
                 Some(size) => (size, self.least, true),
@@ -227,7 +226,7 @@ impl SizeFinder {
             },
         };
         self.trials += 1;
-        self.trial = Trial::new(self.trials, question, answer, whole, now);
+        self.trial = Trial::new(self.trials, request, reply, whole, now);
     }
 
     fn begin_down(&mut self, up: u32, now: Instant) {
@@ -253,8 +252,8 @@ impl SizeFinder {
 }
 
 impl Trial {
-    fn new(number: u32, question: u32, answer: u32, whole: bool, now: Instant) -> Self {
-        Self { number, question, answer, whole, tries: 0, first_sent: now, next: now }
+    fn new(number: u32, request: u32, reply: u32, whole: bool, now: Instant) -> Self {
+        Self { number, request, reply, whole, tries: 0, first_sent: now, next: now }
     }
 }
 
