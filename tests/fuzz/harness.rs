@@ -182,10 +182,15 @@ pub fn probe(data: &[u8]) {
     let mut script = Script(data);
     let choice = script.byte();
     let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
-    let dialect = if choice & 128 != 0 && key.is_none() { Dialect::Text } else { Dialect::Native };
+    let size = 80 + u32::from(script.byte());
+    let dialect = match (choice & 128 != 0 && key.is_none(), size % 2) {
+        (true, 0) => Dialect::Text,
+        (true, _) => Dialect::Plain,
+        (false, _) => Dialect::Native,
+    };
     let settings = Settings {
         dialect,
-        size: 80 + u32::from(script.byte()),
+        size,
         schedule: Schedule::Fixed(
             Interval::new(Duration::from_millis(1 + i64::from(script.byte()))).expect("valid"),
         ),
