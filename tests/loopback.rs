@@ -131,7 +131,7 @@ fn a_clean_loopback_loses_nothing() {
         serve.process.signal("TERM");
         let totals = serve.process.finish();
         assert_eq!(totals.code, Some(0));
-        let sent = format!("{} probes", record.count(Outcome::Ok));
+        let sent = format!("{} native", record.count(Outcome::Ok));
         assert!(totals.has_line(&sent), "{totals:?}");
     }
 }
@@ -507,7 +507,7 @@ fn with_a_key_file_on_both_sides_it_is_measured_and_without_it_is_not() {
     assert_eq!(bad.code, Some(2));
     assert!(bad.stderr[0].contains("keygen") && !bad.stderr[0].contains("hunter2"), "{bad:#?}");
     serve.process.signal("TERM");
-    assert!(serve.process.finish().has_line("without the key"));
+    assert!(serve.process.finish().has_line("not sealed with the key"));
 }
 
 /// What the server says comes half a second later once more.

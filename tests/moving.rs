@@ -95,7 +95,7 @@ fn a_client_whose_address_is_translated_anew_is_measured_on() {
         assert!(record.count(Outcome::Ok) + 3 >= record.rows.len() as u64, "{:#?}", record.run.summary);
         assert!(record.run.events.is_empty(), "{:#?}", record.run.events);
         serve.process.signal("TERM");
-        assert!(serve.process.finish().has_line("1 from a new address of their session"));
+        assert!(serve.process.finish().has_line("1 from a new address of their client"));
     }
 }
 
