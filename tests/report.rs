@@ -1,77 +1,68 @@
 //! Pictures of made-up runs: sound SVG, true numbers, nothing cut, nothing in another's way.
 
-mod specimen;
+mod fixtures;
 
-use specimen::drawing::{self, texts};
-use specimen::{SecondOutcome, Specimen, classic, exponential, path, summary};
+use fixtures::drawing::{self, texts};
+use fixtures::{MadeRun, Transit, classic, exponential, path, summary};
 use udpecho::probe::Cause;
 use udpecho::record::Event;
-use udpecho::report::{ChartData, Theme, chart, png};
+use udpecho::report::{ChartData, Theme, chart, percent, png};
 use udpecho::rng::Draws;
 
 /// Runs that have broken pictures before: nothing, one, all alike, all lost, far out, very long.
-fn specimens() -> Vec<(&'static str, Specimen)> {
-    let lost = |cause| {
-        move |_: u64, _: f64, _: &mut _| SecondOutcome {
-            loss: Some(cause),
-            ..SecondOutcome::answered(1e6, 0.0)
-        }
-    };
+fn made_runs() -> Vec<(&'static str, MadeRun)> {
+    let lost =
+        |cause| move |_: u64, _: f64, _: &mut _| Transit { loss: Some(cause), ..Transit::answered(1e6, 0.0) };
     vec![
-        ("none", Specimen::new(0, 0.5, classic(0.0))),
-        ("one", Specimen::new(1, 0.5, classic(0.0))),
-        ("one, lost", Specimen::new(1, 0.5, lost(Cause::Unknown))),
+        ("none", MadeRun::new(0, 0.5, classic(0.0))),
+        ("one", MadeRun::new(1, 0.5, classic(0.0))),
+        ("one, lost", MadeRun::new(1, 0.5, lost(Cause::Unknown))),
         (
             "ten in a tenth of a second",
-            Specimen::new(10, 0.01, |_, _, draws| {
-                SecondOutcome::answered(2e6 + exponential(draws, 1e6), 0.0)
-            }),
+            MadeRun::new(10, 0.01, |_, _, draws| Transit::answered(2e6 + exponential(draws, 1e6), 0.0)),
         ),
-        ("the classic hundred", Specimen::new(100, 0.5, classic(0.1))),
-        ("the classic hundred, often late", Specimen::new(100, 0.5, classic(0.1)).deadline(0.4)),
-        ("all lost", Specimen::new(100, 0.5, lost(Cause::Up))),
+        ("the classic hundred", MadeRun::new(100, 0.5, classic(0.1))),
+        ("the classic hundred, often late", MadeRun::new(100, 0.5, classic(0.1)).deadline(0.4)),
+        ("all lost", MadeRun::new(100, 0.5, lost(Cause::Up))),
         (
             "never sent",
-            Specimen::new(20, 0.5, |_, _, _| SecondOutcome {
-                send_error: true,
-                ..SecondOutcome::answered(1e6, 0.0)
-            }),
+            MadeRun::new(20, 0.5, |_, _, _| Transit { send_error: true, ..Transit::answered(1e6, 0.0) }),
         ),
         (
             "one reply",
-            Specimen::new(100, 0.5, |seq, _, _| SecondOutcome {
+            MadeRun::new(100, 0.5, |seq, _, _| Transit {
                 loss: (seq != 37).then_some(Cause::Refused),
-                ..SecondOutcome::answered(23.4e6, 0.0)
+                ..Transit::answered(23.4e6, 0.0)
             }),
         ),
-        ("all late", Specimen::new(50, 0.1, |_, _, _| SecondOutcome::answered(300e6, 0.0))),
-        ("all equal", Specimen::new(500, 0.1, |_, _, _| SecondOutcome::answered(10e6, 0.0))),
-        ("no time at all", Specimen::new(100, 0.1, |_, _, _| SecondOutcome::answered(0.0, 0.0))),
+        ("all late", MadeRun::new(50, 0.1, |_, _, _| Transit::answered(300e6, 0.0))),
+        ("all equal", MadeRun::new(500, 0.1, |_, _, _| Transit::answered(10e6, 0.0))),
+        ("no time at all", MadeRun::new(100, 0.1, |_, _, _| Transit::answered(0.0, 0.0))),
         (
             "below a microsecond",
-            Specimen::new(1_000, 0.01, |_, _, draws| {
-                SecondOutcome::answered(300.0 + exponential(draws, 120.0), 20.0)
+            MadeRun::new(1_000, 0.01, |_, _, draws| {
+                Transit::answered(300.0 + exponential(draws, 120.0), 20.0)
             }),
         ),
         (
             "one enormous outlier",
-            Specimen::new(1_000, 0.1, |seq, _, draws| {
-                SecondOutcome::answered(if seq == 400 { 9e9 } else { 10e6 + exponential(draws, 1e6) }, 0.0)
+            MadeRun::new(1_000, 0.1, |seq, _, draws| {
+                Transit::answered(if seq == 400 { 9e9 } else { 10e6 + exponential(draws, 1e6) }, 0.0)
             })
             .deadline(20.0),
         ),
         (
             "far and steady",
-            Specimen::new(3_000, 0.02, |_, _, draws| {
-                SecondOutcome::answered(80e6 + exponential(draws, 0.8e6), 50e3)
+            MadeRun::new(3_000, 0.02, |_, _, draws| {
+                Transit::answered(80e6 + exponential(draws, 0.8e6), 50e3)
             })
             .deadline(1.0),
         ),
-        ("a path", Specimen::new(600, 0.1, path(60.0))),
-        ("ten thousand", Specimen::new(10_000, 0.01, path(100.0)).deadline(0.2)),
-        ("an hour", Specimen::new(36_000, 0.1, path(3_600.0))),
-        ("decaying", Specimen::new(200, 0.5, classic(0.1)).decay(0.05)),
-        ("decaying to the floor", Specimen::new(20_000, 0.5, path(12.0)).decay(0.05)),
+        ("a path", MadeRun::new(600, 0.1, path(60.0))),
+        ("ten thousand", MadeRun::new(10_000, 0.01, path(100.0)).deadline(0.2)),
+        ("an hour", MadeRun::new(36_000, 0.1, path(3_600.0))),
+        ("decaying", MadeRun::new(200, 0.5, classic(0.1)).decay(0.05)),
+        ("decaying to the floor", MadeRun::new(20_000, 0.5, path(12.0)).decay(0.05)),
         ("every cause", every_cause()),
         ("every cause, decaying", every_cause().decay(0.05)),
         ("a knee", knee()),
@@ -83,17 +74,16 @@ fn specimens() -> Vec<(&'static str, Specimen)> {
 }
 
 /// A queue that fills once probes come faster than it empties.
-fn knee() -> Specimen {
-    let delay =
-        |_: u64, at: f64, _: &mut _| SecondOutcome::answered(4e6 + (at - 9.0).max(0.0).powi(2) * 90e6, 0.0);
-    let mut specimen = Specimen::new(300, 0.2, delay).decay(0.02).deadline(1.0);
-    specimen.run.summary = Some(summary(&specimen));
-    specimen
+fn knee() -> MadeRun {
+    let delay = |_: u64, at: f64, _: &mut _| Transit::answered(4e6 + (at - 9.0).max(0.0).powi(2) * 90e6, 0.0);
+    let mut made = MadeRun::new(300, 0.2, delay).decay(0.02).deadline(1.0);
+    made.run.summary = Some(summary(&made));
+    made
 }
 
-fn long_names() -> Specimen {
-    let mut specimen = every_cause();
-    let run = &mut specimen.run;
+fn long_names() -> MadeRun {
+    let mut made = every_cause();
+    let run = &mut made.run;
     run.config.host = "a-name-that-never-ends.".repeat(6) + "example.org";
     run.argv = vec!["udpecho ping --with --many --words".repeat(12)];
     run.server.as_mut().unwrap().injects = "delay=uniform:100us..500ms loss=10% ".repeat(8);
@@ -103,11 +93,11 @@ fn long_names() -> Specimen {
         text: String::new(),
     };
     run.events = (0..12).map(event).collect();
-    specimen
+    made
 }
 
 /// From ten probes to ten thousand, from no loss to nothing else; the million is a test of its own.
-fn sizes() -> impl Iterator<Item = (&'static str, Specimen)> {
+fn sizes() -> impl Iterator<Item = (&'static str, MadeRun)> {
     let names = [
         ["10 probes, no loss", "10 probes, 10 % lost", "10 probes, all lost"],
         ["100 probes, no loss", "100 probes, 10 % lost", "100 probes, all lost"],
@@ -116,37 +106,37 @@ fn sizes() -> impl Iterator<Item = (&'static str, Specimen)> {
     let counts = [(10, 1.0), (100, 0.5), (10_000, 0.01)];
     counts.into_iter().zip(names).flat_map(|((count, interval), names)| {
         let losses = [0.0, 0.1, 1.0].into_iter().zip(names);
-        losses.map(move |(loss, name)| (name, Specimen::new(count, interval, every(loss)).deadline(1.0)))
+        losses.map(move |(loss, name)| (name, MadeRun::new(count, interval, every(loss)).deadline(1.0)))
     })
 }
 
 /// The classic server's delays; this share is lost, as evenly as can be.
-fn every(share: f64) -> impl Fn(u64, f64, &mut Draws) -> SecondOutcome {
+fn every(share: f64) -> impl Fn(u64, f64, &mut Draws) -> Transit {
     move |seq, at, draws| {
         let lost = (seq as f64 * share + share).floor() > (seq as f64 * share).floor();
-        SecondOutcome { loss: lost.then_some(Cause::Down), ..classic(0.0)(seq, at, draws) }
+        Transit { loss: lost.then_some(Cause::Down), ..classic(0.0)(seq, at, draws) }
     }
 }
 
-fn every_cause() -> Specimen {
+fn every_cause() -> MadeRun {
     use Cause::{ClientOverflow, Down, InjectedDown, InjectedUp, Refused, ServerOverflow, Unknown, Up};
     const CAUSES: [Cause; 8] =
         [Up, Down, InjectedUp, InjectedDown, Refused, ServerOverflow, ClientOverflow, Unknown];
-    Specimen::new(1_200, 0.05, |seq, _, draws| SecondOutcome {
+    MadeRun::new(1_200, 0.05, |seq, _, draws| Transit {
         loss: CAUSES.get((draws.unit() * 80.0) as usize).copied(),
         send_error: seq % 97 == 5,
-        ..SecondOutcome::answered(10e6 + exponential(draws, 9e6), 3e6)
+        ..Transit::answered(10e6 + exponential(draws, 9e6), 3e6)
     })
 }
 
-fn data(specimen: &Specimen) -> ChartData {
-    let mut data = ChartData::new(&specimen.run);
-    specimen.probes().for_each(|probe| data.push(&probe, |_| {}));
+fn data(made: &MadeRun) -> ChartData {
+    let mut data = ChartData::new(&made.run);
+    made.probes().for_each(|probe| data.push(&probe, |_| {}));
     data
 }
 
-fn draw(specimen: &Specimen) -> String {
-    chart::svg(&specimen.run, &data(specimen), Theme::Light)
+fn draw(made: &MadeRun) -> String {
+    chart::svg(&made.run, &data(made), Theme::Light)
 }
 
 /// What is inside the group of this name.
@@ -175,8 +165,8 @@ fn size(png: &[u8]) -> (u32, u32) {
 
 #[test]
 fn every_picture_has_the_same_size() {
-    for (name, specimen) in specimens() {
-        let png = png::rasterise(&draw(&specimen)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (name, made) in made_runs() {
+        let png = png::rasterise(&draw(&made)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n", "{name}");
         assert_eq!(size(&png), (1600, 1200), "{name}");
         keep(name, &png);
@@ -186,8 +176,8 @@ fn every_picture_has_the_same_size() {
 #[test]
 fn a_million_probes_have_the_same_size_and_nothing_cut() {
     for loss in [0.0, 0.1, 1.0] {
-        let specimen = Specimen::new(1_000_000, 0.001, every(loss)).deadline(1.0);
-        let svg = draw(&specimen);
+        let made = MadeRun::new(1_000_000, 0.001, every(loss)).deadline(1.0);
+        let svg = draw(&made);
         let faults = drawing::faults(&svg);
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         let png = png::rasterise(&svg).expect("a picture");
@@ -198,8 +188,8 @@ fn a_million_probes_have_the_same_size_and_nothing_cut() {
 
 #[test]
 fn no_picture_has_a_number_that_is_none() {
-    for (name, specimen) in specimens() {
-        let svg = draw(&specimen);
+    for (name, made) in made_runs() {
+        let svg = draw(&made);
         for word in ["NaN", "nan", ">inf", "\"inf", "-inf"] {
             assert!(!svg.contains(word), "{name}: {word}");
         }
@@ -209,8 +199,8 @@ fn no_picture_has_a_number_that_is_none() {
 #[test]
 fn texts_keep_clear_of_each_other_and_of_the_edges() {
     let mut faults = Vec::new();
-    for (name, specimen) in specimens() {
-        let svg = draw(&specimen);
+    for (name, made) in made_runs() {
+        let svg = draw(&made);
         let texts = texts(&svg);
         assert!(texts.len() > 40, "{name}: only {} texts", texts.len());
         faults.extend(drawing::faults(&svg).into_iter().map(|fault| format!("{name}: {fault}")));
@@ -220,8 +210,8 @@ fn texts_keep_clear_of_each_other_and_of_the_edges() {
 
 #[test]
 fn no_text_is_smaller_than_twelve_pixels() {
-    for (name, specimen) in specimens() {
-        let svg = draw(&specimen);
+    for (name, made) in made_runs() {
+        let svg = draw(&made);
         for size in svg.split("font-size=\"").skip(1) {
             // Units are tenths of a pixel.
             let size: f64 = size.split('"').next().unwrap().parse().unwrap();
@@ -232,29 +222,29 @@ fn no_text_is_smaller_than_twelve_pixels() {
 
 #[test]
 fn every_reply_and_every_loss_has_its_mark() {
-    for (name, specimen) in specimens() {
-        let (data, svg) = (data(&specimen), draw(&specimen));
+    for (name, made) in made_runs() {
+        let (data, svg) = (data(&made), draw(&made));
         let missed: u64 = data.statistics.outcomes.reasons().map(|(_, count)| count).sum();
         if data.marks.is_some() {
             assert_eq!(marks(&svg, "loss-marks") as u64, missed, "{name}");
         }
     }
-    let svg = draw(&Specimen::new(100, 0.5, classic(0.1)));
+    let svg = draw(&MadeRun::new(100, 0.5, classic(0.1)));
     assert_eq!(marks(&svg, "loss-marks") + marks(&svg, "replies"), 100);
 }
 
 #[test]
 fn the_key_figures_are_the_runs() {
-    let mut specimen = Specimen::new(100, 0.5, classic(0.1));
-    let summary = summary(&specimen);
+    let mut made = MadeRun::new(100, 0.5, classic(0.1));
+    let summary = summary(&made);
     let rtt = summary.rtt_us.clone().unwrap();
-    specimen.run.summary = Some(summary.clone());
-    let texts = texts(&draw(&specimen));
+    made.run.summary = Some(summary.clone());
+    let texts = texts(&draw(&made));
     let shows = |text: String| assert!(texts.iter().any(|(shown, _)| *shown == text), "no '{text}'");
     shows(format!("{} / {}", summary.sent, summary.ok));
-    shows(format!("{:.1} %", summary.loss_share.unwrap() * 100.0));
+    shows(percent(summary.loss_share.unwrap()));
     let [low, high] = summary.loss_interval.unwrap();
-    shows(format!("95 % CI {:.1}–{:.1} %", low * 100.0, high * 100.0));
+    shows(format!("95 % CI {}–{}", percent(low).trim_end_matches(" %"), percent(high)));
     for micros in [rtt.p50, rtt.p90, rtt.p99, rtt.max] {
         shows(format!("{:.1} ms", micros / 1e3));
     }
@@ -266,37 +256,39 @@ fn the_key_figures_are_the_runs() {
 /// A killed run has no summary; its probes say the same, but for the histogram's last digit.
 #[test]
 fn without_a_summary_the_figures_come_from_the_probes() {
-    let mut specimen = Specimen::new(100, 0.5, classic(0.1));
-    let of_probes: Vec<String> = texts(&draw(&specimen)).into_iter().map(|(text, _)| text).collect();
-    let summary = summary(&specimen);
+    let mut made = MadeRun::new(100, 0.5, classic(0.1));
+    let of_probes: Vec<String> = texts(&draw(&made)).into_iter().map(|(text, _)| text).collect();
+    let summary = summary(&made);
     let p90 = format!("{:.1} ms", summary.rtt_us.clone().unwrap().p90 / 1e3);
     assert!(of_probes.contains(&p90), "no '{p90}' in {of_probes:?}");
     assert!(of_probes.contains(&format!("{} / {}", summary.sent, summary.ok)));
-    specimen.run.summary = Some(summary);
-    let of_summary = texts(&draw(&specimen));
+    made.run.summary = Some(summary);
+    let of_summary = texts(&draw(&made));
     assert_eq!(of_probes.len(), of_summary.len());
 }
 
 #[test]
 fn the_same_run_gives_the_same_bytes() {
-    let specimen = Specimen::new(600, 0.1, path(60.0));
-    let (first, second) = (draw(&specimen), draw(&specimen));
+    let made = MadeRun::new(600, 0.1, path(60.0));
+    let (first, second) = (draw(&made), draw(&made));
     assert_eq!(first, second);
     assert_eq!(png::rasterise(&first).unwrap(), png::rasterise(&second).unwrap());
-    assert_ne!(first, chart::svg(&specimen.run, &data(&specimen), Theme::Dark));
+    assert_ne!(first, chart::svg(&made.run, &data(&made), Theme::Dark));
 }
 
 /// Nearly seven seconds without a reply in a run of forty: neither the median nor the delay goes on there,
 /// and the throughput is zero.
 #[test]
 fn no_line_crosses_a_gap() {
-    let specimen = Specimen::new(400, 0.1, |_, at, draws| SecondOutcome {
+    let made = MadeRun::new(400, 0.1, |_, at, draws| Transit {
         loss: (15.0..22.0).contains(&at).then_some(Cause::Down),
-        ..SecondOutcome::answered(10e6 + exponential(draws, 3e6), 0.0)
+        ..Transit::answered(10e6 + exponential(draws, 3e6), 0.0)
     });
-    let drawing = chart::drawing(&specimen.run, &data(&specimen), Theme::Light);
+    let data = data(&made);
+    let drawing = chart::drawing(&made.run, &data, Theme::Light);
     let svg = &drawing.svg;
-    let crosses = |name: &str, wide: &str, panel: &chart::Panel| {
+    let crosses = |name: &str, wide: &str, id: &str| {
+        let panel = drawing.panels().find(|panel| panel.id == id).expect("the panel");
         let at = |seconds: f64| panel.left + seconds / 40.0 * (panel.right - panel.left);
         let lines = layer(svg, name).lines().filter(|line| line.contains(wide));
         lines.filter_map(|line| line.split("points=\"").nth(1)).any(|points| {
@@ -305,19 +297,19 @@ fn no_line_crosses_a_gap() {
             xs.windows(2).any(|pair| pair[0] < at(15.5) && pair[1] > at(21.5))
         })
     };
-    assert!(!crosses("rtt-lines", "stroke-width=\"20\"", &drawing.rtt));
-    assert!(!crosses("delay", "stroke-width=\"20\"", &drawing.delay));
-    let seconds = data(&specimen).seconds();
+    assert!(!crosses("rtt-lines", "stroke-width=\"20\"", "rtt"));
+    assert!(!crosses("delay", "stroke-width=\"20\"", "delay"));
+    let seconds = data.seconds();
     assert!(seconds.slots()[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
 }
 
-/// Whoever draws the host's name writes it as text, whatever it is.
+/// The host's name is written as text, whatever it contains.
 #[test]
 fn a_hostile_name_is_only_text() {
-    let mut specimen = Specimen::new(3, 0.5, classic(0.0));
-    specimen.run.config.host = "</text><script>&\u{1}\u{1b}".to_owned();
-    specimen.run.argv = vec!["]]>".to_owned()];
-    let svg = draw(&specimen);
+    let mut made = MadeRun::new(3, 0.5, classic(0.0));
+    made.run.config.host = "</text><script>&\u{1}\u{1b}".to_owned();
+    made.run.argv = vec!["]]>".to_owned()];
+    let svg = draw(&made);
     assert!(!svg.contains("<script"));
     assert!(texts(&svg).iter().any(|(text, _)| text.contains("</text><script>&??")));
 }

@@ -11,25 +11,27 @@ mod chart_data;
 pub mod compare;
 #[cfg(feature = "report")]
 mod font;
+mod format;
 #[cfg(feature = "report")]
 mod html;
 mod injection;
-mod lines;
+mod ping_lines;
 #[cfg(feature = "report")]
 pub mod png;
-mod quantity;
 mod summary;
 mod thresholds;
+mod wrap;
 
 #[cfg(feature = "report")]
 pub use chart::Theme;
 #[cfg(feature = "report")]
 pub use chart_data::ChartData;
+pub use format::{bit_rate, milliseconds, milliseconds_bare, percent};
 #[cfg(feature = "report")]
 pub use html::html;
 pub use injection::injection;
-pub use lines::{Reply, header, not_sent, outstanding, overdue, reply, timestamps};
-pub use quantity::{bit_rate, bytes_on_the_wire, folded, milliseconds, milliseconds_bare, percent, wrapped};
+pub use ping_lines::{Reply, bytes_on_the_wire, header, not_sent, outstanding, overdue, reply, timestamps};
 
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;
+pub use wrap::{folded, wrapped};

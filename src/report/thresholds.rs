@@ -1,11 +1,11 @@
-//! Thresholds that a run is held to: a line for each that is not kept, saying which and by how much.
+//! Thresholds of a run: a line for each that is not met, with its name and by how much.
 
-use super::quantity::{milliseconds, percent, percent_bare};
+use super::format::{milliseconds, percent, percent_bare};
 use crate::record::Summary;
 use crate::time::Duration;
 use crate::units::{Interval, Probability};
 
-/// The most that is allowed; what has none is not looked at.
+/// The most that is allowed; None is not checked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thresholds {
     /// All that was not on time, over sent.
@@ -19,8 +19,8 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// What was not kept, a line each. What a run cannot tell was not kept either: a test that
-    /// passes because nothing came back would be worth nothing.
+    /// A line for each that is not met. An unknown value does not meet its threshold: a test must not
+    /// pass because no reply came.
     pub fn breaches(&self, summary: &Summary) -> Vec<String> {
         let p99 = summary.rtt_us.as_ref().map(|rtt| rtt.p99);
         let jitter = summary.rtp_jitter_us;
@@ -52,7 +52,7 @@ fn time(what: &str, flag: &str, value: Option<f64>, most: Interval) -> Option<St
 }
 
 fn unknown(what: &str, flag: &str) -> String {
-    format!("{what} is unknown, for want of replies, so {flag} cannot be said to be kept")
+    format!("{what} is unknown, as there were too few replies: {flag} is not met")
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_just_kept_is_kept() {
+    fn a_value_at_its_threshold_meets_it() {
         let just = Thresholds { loss: share("10%"), p99: time("80ms"), ..Thresholds::default() };
         assert!(just.breaches(&summary()).is_empty());
         let barely = Thresholds { loss: share("9.99%"), p99: time("79.999999ms"), ..Thresholds::default() };
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_not_kept() {
+    fn an_unknown_value_does_not_meet_its_threshold() {
         let mut run = RunStatistics::new();
         run.push(&probe(0, Duration::ZERO, None), |_| {});
         let all =
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(breaches.len(), 3, "{breaches:?}");
         assert_eq!(
             breaches[0],
-            "the RTT's p99 is unknown, for want of replies, so --fail-p99 1s cannot be said to be kept"
+            "the RTT's p99 is unknown, as there were too few replies: --fail-p99 1s is not met"
         );
     }
 }

@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(design_effect([&none, &none], Level::P95), 1.0);
     }
 
-    /// The mean design effect of pairs of runs in which a draw holds for so many probes.
+    /// The mean design effect of pairs of runs in which a draw holds for `repeat` probes.
     fn effect(n: u64, repeat: u64) -> f64 {
         let stream = Stream::new(5, "repeat");
         let run = |salt: u64| {
@@ -302,7 +302,7 @@ mod tests {
             / pairs as f64
     }
 
-    /// Each outcome is repeated for so many probes, within a block or beyond. The allowance for the
+    /// Each outcome is repeated for `repeat` probes, within a block or beyond. The allowance for the
     /// estimate's own error makes the effect a little larger.
     #[test]
     fn the_design_effect_of_repetition_is_its_length() {

@@ -106,7 +106,7 @@ mod tests {
         bursts
     }
 
-    /// `X` is a loss, a number is so many answered.
+    /// `X` is a loss, a number counts answered probes.
     fn pattern(text: &str) -> Bursts {
         let piece = |piece: &str| match piece.parse() {
             Ok(answered) => vec![false; answered],

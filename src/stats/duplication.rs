@@ -15,15 +15,15 @@ impl Duplication {
         Self::default()
     }
 
-    /// How many copies of one packet came, the first included; one that never came has no say.
+    /// How many copies of one packet came, the first included; a packet that never came does not count.
     pub fn record(&mut self, copies: u32) {
         self.arrived += u64::from(copies > 0);
         self.copies += u64::from(copies);
         self.replicated += u64::from(copies > 1);
     }
 
-    /// Several packets of which so many copies came in all, each at least once; which of them the further
-    /// ones are copies of is not known, so as many are replicated as can be.
+    /// Several packets of which `copies` came in all, each at least once. It is unknown which packets the
+    /// further copies belong to, so the most that is possible counts as replicated.
     pub fn record_packets(&mut self, packets: u32, copies: u32) {
         self.arrived += u64::from(packets);
         self.copies += u64::from(copies);

@@ -13,12 +13,12 @@ pub fn rank(p: f64, n: u64) -> Option<u64> {
     (n > 0).then(|| (exact.ceil() as u64).clamp(1, n))
 }
 
-/// The finest percentile below the maximum that so many values can tell: 1 - 1/n.
+/// The finest percentile below the maximum that n values can tell: 1 - 1/n.
 pub fn finest(n: u64) -> Option<f64> {
     (n > 1).then(|| 1.0 - 1.0 / n as f64)
 }
 
-/// Whether so many values tell this percentile from their maximum (`n=20: p99 is the maximum`).
+/// Whether n values tell this percentile from their maximum (`n=20: p99 is the maximum`).
 pub fn supports(p: f64, n: u64) -> bool {
     rank(p, n).is_some_and(|rank| rank < n)
 }

@@ -3,7 +3,7 @@
 use super::confidence::Confidence;
 use super::normal::{Z95, erfc};
 
-/// So many hits of so many trials; more hits than trials cannot be.
+/// Hits among trials; more hits than trials cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proportion {
     hits: u64,
@@ -47,7 +47,7 @@ impl Proportion {
         Some(wilson(self.value()?, self.trials as f64, z))
     }
 
-    /// The same of a share that so many trials, not always a whole number, would show.
+    /// The same of a share; `trials` need not be a whole number.
     pub fn wilson_of(share: f64, trials: f64, z: f64) -> Bounds {
         wilson(share, trials, z)
     }

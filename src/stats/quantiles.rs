@@ -19,7 +19,7 @@ pub struct Quantiles {
     values: Values,
 }
 
-/// A step of the cumulative distribution: so many of the values are at most this one.
+/// A step of the cumulative distribution: `count` values are at most this one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     pub value: Duration,
@@ -92,7 +92,7 @@ impl Quantiles {
         self.at_with_undefined(p, 0)
     }
 
-    /// The percentile if so many more values count as infinite (losses, RFC 7679): None if it is.
+    /// The percentile if `undefined` more values count as infinite (losses, RFC 7679): None if it is.
     pub fn at_with_undefined(&self, p: f64, undefined: u64) -> Option<Duration> {
         self.at_rank(percentile::rank(p, self.n() + undefined)?)
     }

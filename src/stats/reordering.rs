@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::runs::Runs;
 
-/// A packet that arrives in order leads; so many of them are remembered.
+/// A packet that arrives in order is a leader; the newest of them are remembered.
 pub const LEADERS: usize = 8192;
 /// The greatest n for which n-reordering is told.
 pub const DEPTH: usize = 64;
@@ -34,7 +34,7 @@ pub struct Reordered {
     /// How many arrivals ago the first packet came that was sent later.
     pub extent: u64,
     /// How many packets came just before it that were all sent later: it is n-reordered for each n
-    /// up to this, and a sender that waits for so many duplicate acknowledgements sends it again.
+    /// up to this, and a sender that waits for n duplicate acknowledgements sends it again.
     pub n: u64,
 }
 

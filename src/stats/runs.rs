@@ -160,7 +160,7 @@ mod tests {
         runs
     }
 
-    /// So many bursts of these lengths in turn, evenly over the trials.
+    /// `count` bursts of these lengths in turn, evenly over the trials.
     fn bursts(trials: u64, count: u64, lengths: &[u64]) -> Runs {
         let every = trials / count.max(1);
         let hit = |k: u64| k % every < lengths[(k / every) as usize % lengths.len()] && k / every < count;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use tempfile::TempDir;
 use udpecho::probe::Resolved;
-use udpecho::record::{Folder, PROBES};
+use udpecho::record::{Event, Folder, PROBES, RECORD_LIMIT};
 
 use crate::paths::{self, STEADY};
 
@@ -117,6 +117,18 @@ fn a_cut_run_is_compared_up_to_its_end() {
     let compared = compare(&home, &["before", "after"]).code(0);
     let text = stdout(&compared);
     assert!(text.contains("is incomplete") && text.contains("1499 probes of 512 B"), "{text}");
+}
+
+#[test]
+fn a_record_that_stopped_at_its_limit_is_named() {
+    let home = runs();
+    let folder = Folder::open(&home.path().join("after")).unwrap();
+    let mut run = folder.read_run().unwrap();
+    let text = "probes.csv stops here".to_owned();
+    run.events.push(Event { at_us: 1e6, kind: RECORD_LIMIT.to_owned(), text });
+    folder.write_run(&run).unwrap();
+    let text = stdout(&compare(&home, &["before", "after"]).code(0));
+    assert!(text.contains("after stopped at its record limit; only its first probes"), "{text}");
 }
 
 /// Nothing but JSON on stdout, and no picture unless it is asked for.

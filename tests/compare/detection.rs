@@ -24,23 +24,23 @@ fn change(changes: &Changes, figure: Figure) -> &Change {
 fn loss_of_five_per_cent_instead_of_one() {
     let after = |path: Path| Path { fall: path.fall * 5.0, ..path };
     assert!(found(Figure::Loss, 1000, STEADY, after(STEADY)) >= PAIRS - 1);
-    assert!(found(Figure::Loss, 10_000, WAVES, after(WAVES)) >= PAIRS - 1);
+    assert!(found(Figure::Loss, 4000, WAVES, after(WAVES)) >= PAIRS - 1);
 }
 
 #[test]
 fn a_median_a_tenth_higher() {
     let after = |path: Path| Path { base: path.base + 1.05e6, ..path };
     assert!(found(Figure::Rtt(0.5), 300, STEADY, after(STEADY)) >= PAIRS - 1);
-    assert!(found(Figure::Rtt(0.5), 4000, WAVES, after(WAVES)) >= PAIRS - 1);
+    assert!(found(Figure::Rtt(0.5), 3000, WAVES, after(WAVES)) >= PAIRS - 1);
 }
 
 #[test]
 fn a_99th_percentile_twice_as_high() {
     let after = |path: Path| Path { slow: 54e6, ..path };
-    assert!(found(Figure::Rtt(0.99), 20_000, STEADY, after(STEADY)) >= PAIRS - 1);
+    assert!(found(Figure::Rtt(0.99), 10_000, STEADY, after(STEADY)) >= PAIRS - 1);
 }
 
-/// What gets better is no regression; it is told all the same.
+/// An improvement is no regression, and the table shows it.
 #[test]
 fn the_other_way_round_it_is_better() {
     let lossy = Path { fall: 0.05, base: 9.05e6, ..STEADY };

@@ -3,9 +3,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../specimen/mod.rs"]
+#[path = "../fixtures/mod.rs"]
 #[allow(dead_code, reason = "each test uses its own part")]
-mod specimen;
+mod fixtures;
 
 mod command;
 mod detection;

@@ -6,12 +6,12 @@ use udpecho::report::compare::{Changes, Margin, Sample, changes};
 use udpecho::rng::{Draws, Seed, Stream};
 use udpecho::time::Duration;
 
-use crate::specimen::{SecondOutcome, Specimen, exponential};
+use crate::fixtures::{MadeRun, Transit, exponential};
 
 /// 5 %, and for delays 50 us.
 pub const MARGIN: Margin = Margin { share: 0.05, time: Duration::from_micros(50) };
 
-/// A path whose fates depend on those before, where `memory` and bursts outlast a probe.
+/// A path on which `memory` and bursts may last longer than a probe.
 #[derive(Clone, Copy)]
 pub struct Path {
     /// Nanoseconds, without what varies.
@@ -28,14 +28,14 @@ pub struct Path {
     pub slow: f64,
 }
 
-/// Every probe meets its own fate: 1 % are lost, 2 % are outliers.
+/// Every probe meets its own path: 1 % are lost, 2 % are outliers.
 pub const STEADY: Path =
     Path { base: 8e6, spread: 2.5e6, memory: 0.0, fall: 0.01, recover: 0.99, outliers: 0.02, slow: 20e6 };
 
 /// Delays come in waves of some twenty probes, losses in bursts of four.
 pub const WAVES: Path = Path { memory: 0.9, fall: 0.005, recover: 0.25, ..STEADY };
 
-/// Every probe meets its own fate; this share is lost.
+/// Independent losses at this share.
 pub fn losing(share: f64) -> Path {
     Path { fall: share, recover: 1.0 - share, ..STEADY }
 }
@@ -43,8 +43,8 @@ pub fn losing(share: f64) -> Path {
 impl Path {
     pub fn probes(self, seed: Seed, count: u64) -> impl Iterator<Item = Resolved> {
         let stream = Stream::new(seed, "path");
-        let specimen = Specimen::new(1, 0.1, |_, _, _| SecondOutcome::answered(1e6, 30e3));
-        let template = specimen.probes().next().expect("one probe");
+        let made = MadeRun::new(1, 0.1, |_, _, _| Transit::answered(1e6, 30e3));
+        let template = made.probes().next().expect("one probe");
         let (mut level, mut lost) = (0.0, false);
         (0..count).map(move |seq| {
             let mut draws = stream.at(seq);
@@ -83,7 +83,7 @@ fn probe(template: &Resolved, seq: u64, rtt: Option<f64>) -> Resolved {
 
 /// What was asked.
 pub fn run() -> Run {
-    Specimen::new(1, 0.1, |_, _, _| SecondOutcome::answered(1e6, 0.0)).run
+    MadeRun::new(1, 0.1, |_, _, _| Transit::answered(1e6, 0.0)).run
 }
 
 pub fn sample(probes: impl IntoIterator<Item = Resolved>) -> Sample {

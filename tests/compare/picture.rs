@@ -3,8 +3,8 @@
 use udpecho::report::compare::{Sample, changes};
 use udpecho::report::{Theme, chart, png};
 
+use crate::fixtures::drawing::{faults, texts};
 use crate::paths::{MARGIN, Path, STEADY, WAVES, sample};
-use crate::specimen::drawing::{faults, texts};
 
 fn named(name: &str, mut sample: Sample) -> Sample {
     sample.name = name.to_owned();

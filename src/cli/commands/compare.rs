@@ -77,7 +77,14 @@ fn format(output: &Output) -> anyhow::Result<Format> {
 
 fn read(path: &Path, notes: &mut Vec<String>) -> anyhow::Result<Sample> {
     let folder = Folder::open(path)?;
-    let mut sample = Sample::new(printable(&path.display().to_string()).into_owned(), folder.read_run()?);
+    let run = folder.read_run()?;
+    if run.stopped_early().is_some() {
+        notes.push(format!(
+            "note: probes.csv in {} stopped at its record limit; only its first probes are compared",
+            folder.path().display()
+        ));
+    }
+    let mut sample = Sample::new(printable(&path.display().to_string()).into_owned(), run);
     let mut rows = folder.probe_reader()?;
     for row in rows.by_ref() {
         sample.push(&row.map_err(|error| folder.row_error(error))?);

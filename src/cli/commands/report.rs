@@ -19,7 +19,7 @@ pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
     }
     let output =
         arguments.output.as_deref().map(|path| Output::new_file(path, arguments.force)).transpose()?;
-    let format = arguments.format.unwrap_or_else(|| by_ending(output.as_ref()));
+    let format = arguments.format.map_or_else(|| by_ending(output.as_ref()), Ok)?;
     for path in &arguments.runs {
         let folder = Folder::open(path)?;
         let run = RecordedRun::read(&folder)?;
@@ -41,11 +41,15 @@ pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn by_ending(output: Option<&Output>) -> Format {
+/// A name without an ending gets a picture.
+fn by_ending(output: Option<&Output>) -> anyhow::Result<Format> {
     match output.and_then(Output::ending).as_deref() {
-        Some("svg") => Format::Svg,
-        Some("html" | "htm") => Format::Html,
-        _ => Format::Png,
+        Some("svg") => Ok(Format::Svg),
+        Some("html" | "htm") => Ok(Format::Html),
+        Some("png") | None => Ok(Format::Png),
+        Some(other) => {
+            bail!("a report is .png, .svg or .html, not .{other}; for example -o report.png, or --format")
+        }
     }
 }
 

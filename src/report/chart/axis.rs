@@ -1,6 +1,6 @@
 //! Scales and their ticks: from values to the pixels of a frame, linear or logarithmic.
 
-use super::quantity::{self, Unit, plain};
+use crate::report::format::{self, Unit, plain};
 
 #[derive(Clone, Debug)]
 pub struct Axis {
@@ -66,7 +66,7 @@ impl Axis {
         self
     }
 
-    /// From `low` up to the first round number at or above `high`, in about so many steps.
+    /// From `low` up to the first round number at or above `high`, in about `steps` steps.
     pub fn linear(low: f64, high: f64, steps: f64, unit: Unit) -> Self {
         let step = nice((high - low) / unit.size / steps) * unit.size;
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
@@ -81,14 +81,14 @@ impl Axis {
     pub fn times(name: &str, low: f64, high: f64, steps: f64) -> Self {
         // Below ten nanoseconds steps would be fractions of what a clock counts.
         let high = high.max(low + 10.0);
-        let unit = quantity::time_unit(high);
+        let unit = format::time_unit(high);
         let from = if low > 0.0 { ", not from 0" } else { "" };
         Self::linear(low, high, steps, unit).titled(format!("{name} ({}{from})", unit.name))
     }
 
-    /// The time of the run, with at most so many of the round steps of a clock.
+    /// The time of the run, with at most `steps` of the round steps of a clock.
     pub fn elapsed(end: f64, steps: f64) -> Self {
-        let unit = quantity::span_unit(end);
+        let unit = format::span_unit(end);
         let step = CLOCK_STEPS.into_iter().find(|step| *step >= end / steps).unwrap_or(end / steps);
         let ticks = (0..=(end / step + 1e-9) as u64)
             .map(|k| (k as f64 * step, plain(k as f64 * step / unit.size)))
@@ -101,7 +101,7 @@ impl Axis {
     pub fn numbers(end: u64) -> Self {
         let step = nice(end as f64 / 11.0).max(1.0);
         let ticks = (0..=(end as f64 / step) as u64)
-            .map(|k| (k as f64 * step, quantity::count((k as f64 * step) as u64)))
+            .map(|k| (k as f64 * step, format::count((k as f64 * step) as u64)))
             .collect();
         Self {
             low: 0.0,
@@ -113,7 +113,7 @@ impl Axis {
     }
 
     /// From a round number at or below `low` to one at or above `high`, both above zero, with about
-    /// so many ticks at most.
+    /// `most` ticks.
     pub fn logarithmic(low: f64, high: f64, unit: Unit, most: usize) -> Self {
         // One value alone is put in the middle.
         let (low, high) = if high < low * 1.01 { (low * 0.95, high * 1.05) } else { (low, high) };
@@ -152,7 +152,7 @@ impl Axis {
             _ => &[1],
         };
         let all = (0..=decades).flat_map(|d| marks.iter().map(move |mark| mark * 10_u64.pow(d)));
-        let ticks = all.filter(|n| *n <= most.max(1)).map(|n| (n as f64, quantity::count(n))).collect();
+        let ticks = all.filter(|n| *n <= most.max(1)).map(|n| (n as f64, format::count(n))).collect();
         Self { low: 0.5, high: most.max(1) as f64 * 1.6, log: true, ticks, title: String::new() }
     }
 
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(axis.high(), 70e6);
         assert_eq!(axis.ticks.last().unwrap().1, "70");
         assert_eq!(axis.place(35e6), 0.5);
-        let axis = Axis::logarithmic(0.31e6, 412e6, quantity::time_unit(412e6), 14);
+        let axis = Axis::logarithmic(0.31e6, 412e6, format::time_unit(412e6), 14);
         assert_eq!((axis.low, axis.high), (0.2e6, 500e6));
         assert_eq!(axis.ticks[0].1, "0.2");
     }

@@ -2,8 +2,8 @@
 //! and no more than `MOST` of them.
 
 use super::axis::CLOCK_STEPS;
-use super::quantity;
 use crate::report::chart_data::{ChartData, Column, Point, XAxis};
+use crate::report::format;
 use crate::stats::joined;
 
 /// Fewer probes make a quantile that says nothing.
@@ -128,8 +128,8 @@ impl Bins {
     /// The width in words.
     pub fn step(&self) -> String {
         match self.axis {
-            XAxis::Time => quantity::step(self.width),
-            XAxis::Seq => format!("{} probes", quantity::count(self.width as u64)),
+            XAxis::Time => format::step(self.width),
+            XAxis::Seq => format!("{} probes", format::count(self.width as u64)),
         }
     }
 }

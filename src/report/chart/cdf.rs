@@ -2,17 +2,55 @@
 
 use plotters::style::{Color, RGBColor};
 
+use super::View;
+use super::axes_frame::{Frame, Key, SMALL, hand};
 use super::axis::Axis;
-use super::clip::backing;
-use super::frame::{Frame, Key, SMALL, hand};
-use super::quantity::{self, percent};
+use super::clipping::backing;
+use super::page::Area;
+use super::panel::{Hover, Panel, Place};
 use super::sheet::{Layer, Shape};
-use super::{Area, View};
 use crate::report::font;
+use crate::report::format::{self, percent};
 use crate::stats::Quantiles;
 
-pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
-    let frame = area.frame(x.clone(), Axis::shares().titled("Share of probes sent"));
+pub const PANEL: Panel = Panel {
+    id: "cdf",
+    title: "CDF",
+    place: Place::Lower { column: 1 },
+    note: Some("lost counts as ∞."),
+    x: axis,
+    draw: |sheet, view, area, heading| {
+        sheet.layer("distribution", |layer| draw(layer, view, area, heading));
+    },
+    hover,
+};
+
+fn hover(view: &View) -> Hover {
+    /// Times closer than this are one place on the axis.
+    const APART: f64 = 1.004;
+    let (steps, end) = (view.data.statistics.rtt.cumulative(), axis(view).high());
+    let mut rows: Vec<(f64, f64, u64)> = vec![(0.0, end, 0)];
+    for step in &steps {
+        let from = step.value.as_nanos() as f64;
+        match rows.last_mut() {
+            Some(last) if from < last.0 * APART => last.2 = step.count,
+            Some(last) => {
+                last.1 = from;
+                rows.push((from, end, step.count));
+            }
+            None => {}
+        }
+    }
+    let sent = view.summary.sent.max(1) as f64;
+    let text = |(from, to, count): (f64, f64, u64)| {
+        let share = percent(count as f64 / sent);
+        (from, to, format!("within {}\n{share} answered", format::time(from)))
+    };
+    Hover::Steps(rows.into_iter().map(text).collect())
+}
+
+fn draw(layer: &mut Layer, view: &View, area: Area, heading: &str) {
+    let frame = area.frame(axis(view), Axis::shares().titled("Share of probes sent"));
     let colours = layer.colours();
     frame.ground_titled(layer, frame.left - 62.0);
     frame.foot(layer);
@@ -21,7 +59,7 @@ pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
     if view.summary.net_rtt_us.is_some() {
         legend.push(Key::Thin(colours.p50.to_rgba(), "network".to_owned()));
     }
-    frame.heading(layer, "E CDF", &legend);
+    frame.heading(layer, heading, &legend);
     if view.summary.ok == 0 {
         frame.empty(layer, "no reply in time");
         return;
@@ -33,14 +71,14 @@ pub fn draw(layer: &mut Layer, view: &View, x: &Axis, area: Area) {
 }
 
 /// Of the times.
-pub fn axis(view: &View) -> Axis {
+fn axis(view: &View) -> Axis {
     let (rtt, net) = (&view.summary.rtt_us, &view.summary.net_rtt_us);
     let Some(median) = rtt.as_ref().map(|rtt| rtt.p50 * 1e3) else { return Axis::blank("RTT") };
     let ends = [rtt, net].into_iter().flatten().map(|d| (d.min * 1e3, d.max * 1e3));
     // A nanosecond is the least there is; two values apart make an axis.
     let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((1e6, 1e9));
     let (low, high) = (ends.0.max(1.0), ends.1.max(2.0));
-    let unit = quantity::time_unit(median);
+    let unit = format::time_unit(median);
     Axis::logarithmic(low, high, unit, 9).titled(format!("RTT ({}, log)", unit.name))
 }
 
@@ -96,7 +134,7 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     dots.iter().for_each(|(.., at)| layer.mark(Shape::Dot, *at, 4.5, &colours.p99));
     let mut least = frame.top + 15.0;
     for ((name, micros, at), over) in dots.into_iter().zip(over) {
-        let text = format!("{name} {}", quantity::time(micros * 1e3));
+        let text = format!("{name} {}", format::time(micros * 1e3));
         let width = font::width(&text, SMALL, false);
         let (before, behind) = (at.0 - 10.0 - width, at.0 + 10.0);
         // Over the curve the names stand before their lines, for those of slower ones are behind.

@@ -1,23 +1,20 @@
-//! The foot of the sheet: what the figures mean and where they come from.
+//! The foot of the picture: definitions, and where the figures come from.
 
 use super::View;
-use super::frame::{SMALL, hand};
-use super::plan::{MARGIN, WIDTH};
+use super::axes_frame::{SMALL, hand};
+use super::page::{MARGIN, WIDTH};
 use super::sheet::Layer;
 use crate::report::font;
-use crate::report::lines::timestamps;
+use crate::report::ping_lines::timestamps;
+use crate::report::summary::duplicates;
 
-pub fn draw(layer: &mut Layer, view: &View, top: f64) {
+pub fn draw(layer: &mut Layer, view: &View, notes: &str, top: f64) {
     let colours = layer.colours();
     let lines = [
         "RTT: of the first reply to each probe, if it came within the deadline. Percentiles: nearest rank, of \
-         those. Loss: share of the probes sent that were not answered in time, late ones included; 95 % Wilson \
-         interval."
+         those. Loss: share of the probes sent that were lost or late, with its 95 % Wilson interval."
             .to_owned(),
-        "Network RTT: without all the time at the server. Jitter: RFC 3550, of replies in time. B: \
-         lanes in the order of the path, as the server told. C: both ways; C, D: by the second of sending. E: \
-         lost counts as ∞."
-            .to_owned(),
+        format!("Network RTT: without all the time at the server. Jitter: RFC 3550, of replies in time. {notes}"),
         source(view),
     ];
     for (k, line) in lines.iter().enumerate() {
@@ -36,5 +33,9 @@ fn source(view: &View) -> String {
         Some(_) => "run.json and probes.csv",
         None => "probes.csv alone: the run did not end, and its figures are of what it wrote",
     };
-    format!("{stamps}. Drawn from {from}. Command: {}", run.argv.join(" "))
+    let copies = match view.summary.duplicates {
+        0 => String::new(),
+        _ => format!("{}. ", duplicates(&view.summary)),
+    };
+    format!("{copies}{stamps}. Drawn from {from}. Command: {}", run.argv.join(" "))
 }

@@ -1,15 +1,15 @@
-//! The head of the sheet: whom the run asked and how, and what the server did to it on purpose.
+//! The head of the picture: target, settings, and what the server injected.
 
 use std::net::SocketAddr;
 
 use super::View;
-use super::frame::hand;
-use super::plan::{MARGIN, WIDTH};
-use super::quantity;
+use super::axes_frame::hand;
+use super::page::{MARGIN, WIDTH};
 use super::sheet::Layer;
 use crate::probe::Dialect;
 use crate::record::{Config, Run};
 use crate::report::font;
+use crate::report::format;
 
 const BIG: f64 = 26.0;
 const LINE: f64 = 15.0;
@@ -61,9 +61,9 @@ fn beside(view: &View) -> bool {
 pub fn parameters(run: &Run, duration: f64) -> String {
     let config = &run.config;
     let mut parts = vec![
-        config.count.map_or("n until interrupted".to_owned(), |n| format!("n={}", quantity::count(n))),
+        config.count.map_or("n until interrupted".to_owned(), |n| format!("n={}", format::count(n))),
         schedule(config),
-        format!("{} B", quantity::count(config.size.into())),
+        format!("{} B", format::count(config.size.into())),
         match config.deadline_us {
             Some(deadline) => format!("deadline {}", short(deadline)),
             None => "deadline = interval".to_owned(),
@@ -77,7 +77,7 @@ pub fn parameters(run: &Run, duration: f64) -> String {
     parts.extend((config.dialect != Dialect::Native).then(|| format!("{} dialect", config.dialect.name())));
     parts.extend(config.embedded.then(|| "server in the same process".to_owned()));
     parts.push(format!("started {}", run.started));
-    parts.push(format!("duration {}", quantity::span(duration)));
+    parts.push(format!("duration {}", format::span(duration)));
     parts.join(" · ")
 }
 
@@ -88,7 +88,7 @@ fn schedule(config: &Config) -> String {
         (None, Some(seed)) => format!("i={interval} on average, at random (Poisson, seed {seed})"),
         (Some(decay), _) => {
             let floor = config.min_interval_us.map(|floor| format!(" to {}", short(floor)));
-            let share = quantity::plain(decay * 100.0);
+            let share = format::plain(decay * 100.0);
             format!("i={interval} shrinking by {share} % a probe{}", floor.unwrap_or_default())
         }
     }
@@ -105,6 +105,6 @@ fn server(run: &Run) -> String {
 /// A setting as it was given, without needless digits.
 fn short(micros: f64) -> String {
     let nanos = micros * 1e3;
-    let unit = quantity::time_unit(nanos);
-    format!("{} {}", quantity::plain(nanos / unit.size), unit.name)
+    let unit = format::time_unit(nanos);
+    format!("{} {}", format::plain(nanos / unit.size), unit.name)
 }

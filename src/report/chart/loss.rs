@@ -3,19 +3,37 @@
 
 use plotters::style::Color;
 
+use super::View;
+use super::axes_frame::{Frame, Key, SMALL, hand};
 use super::axis::{Axis, nice};
-use super::frame::{Frame, Key, SMALL, hand};
-use super::quantity::{self, percent};
+use super::page::{Area, MARGIN};
+use super::panel::{Hover, Panel, Place};
 use super::sheet::{Layer, Shape, Sheet};
-use super::{Area, View};
 use crate::probe::{Cause, NotOnTime};
 use crate::report::chart_data::{Column, LossMark};
+use crate::report::format::{self, percent};
 use crate::stats::{OutcomeCounts, Slot};
 
 const GAP: f64 = 8.0;
 const BARS: f64 = 54.0;
 
-pub fn height(view: &View) -> f64 {
+pub const PANEL: Panel = Panel {
+    id: "loss",
+    title: "Probes lost or late",
+    place: Place::Wide { height },
+    note: Some("lanes in the order of the path, as the server told."),
+    x: |view| view.probes.clone(),
+    draw,
+    hover,
+};
+
+fn hover(view: &View) -> Hover {
+    let Some(marks) = &view.data.marks else { return view.hover_columns() };
+    let row = |mark: &LossMark| (mark.x, format!("{}\n{}", view.place(mark.x), mark.reason.name()));
+    Hover::Marks(marks.iter().map(row).collect())
+}
+
+fn height(view: &View) -> f64 {
     let lanes = lanes(view);
     lanes.len().max(1) as f64 * pitch(&lanes) + GAP + BARS
 }
@@ -25,7 +43,7 @@ fn pitch(lanes: &[NotOnTime]) -> f64 {
     if lanes.len() <= 5 { 20.0 } else { 16.0 }
 }
 
-pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
+fn draw(sheet: &mut Sheet, view: &View, area: Area, heading: &str) {
     let lanes = lanes(view);
     let middle = area.bottom - BARS - GAP;
     let field = Area { bottom: middle, ..area }.frame(view.probes.clone(), Axis::shares());
@@ -37,7 +55,7 @@ pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
         layer.rect((field.left, field.top), (field.right, field.bottom), &colours.panel);
         field.uprights(layer);
         let legend = [Key::Words(explanation(view))];
-        field.heading(layer, "B Probes not answered in time", &legend);
+        field.heading(layer, heading, &legend);
         bars.ground(layer);
         bars.foot(layer);
         if lanes.is_empty() {
@@ -96,9 +114,9 @@ const fn shape(reason: NotOnTime) -> Shape {
 fn label(layer: &mut Layer, field: &Frame, y: f64, reason: NotOnTime, view: &View) {
     let colours = layer.colours();
     layer.line(&[(field.left, y), (field.right, y)], &colours.grid, 1.0);
-    layer.mark(shape(reason), (field.left - 17.0, y), 4.5, &colours.group(reason.group()));
-    layer.text(reason.name(), (field.left - 27.0, y + 4.0), hand(SMALL, colours.text).right());
-    let count = quantity::count(view.data.statistics.outcomes.of(reason));
+    layer.mark(shape(reason), (MARGIN - 18.0, y), 4.5, &colours.group(reason.group()));
+    layer.text(reason.name(), (MARGIN - 7.0, y + 4.0), hand(SMALL, colours.text));
+    let count = format::count(view.data.statistics.outcomes.of(reason));
     layer.text(&count, (field.right + 8.0, y + 4.0), hand(SMALL, colours.text));
 }
 
@@ -169,7 +187,7 @@ impl Bar {
 fn scale(most: f64) -> Axis {
     let top = if most > 0.0 { nice(most).min(1.0) } else { 1.0 };
     let mut axis = Axis::shares().reaching(top);
-    axis.ticks = [0.0, top / 2.0, top].map(|share| (share, percent(share).replace(".0 %", " %"))).to_vec();
+    axis.ticks = [0.0, top / 2.0, top].map(|share| (share, percent(share))).to_vec();
     axis.titled("Loss")
 }
 

@@ -5,124 +5,109 @@
 //! not answered in time (B); then side by side throughput and mean delay by the second (C, D) and
 //! the distribution (E, F); the definitions. One file a panel, and one for where they lie.
 
+mod axes_frame;
 mod axis;
 mod bins;
 mod cdf;
-mod clip;
+mod clipping;
 mod footer;
-mod frame;
 mod header;
 mod histogram;
+mod key_figures;
+mod layout;
 mod loss;
 mod overlay;
-mod plan;
-mod quantity;
+mod page;
+mod panel;
 mod rtt;
 mod seconds;
 mod sheet;
-mod strip;
 mod theme;
 
 pub use header::{parameters, title};
 pub use overlay::overlay;
-pub use quantity::count;
 pub use theme::Theme;
 
 use self::axis::Axis;
 use self::bins::Bins;
-use self::histogram::Bars;
-use self::plan::{Area, HEIGHT, Plan, WIDTH};
+use self::layout::Layout;
+use self::page::{Area, HEIGHT, WIDTH};
+use self::panel::{Hover, Panel};
 use self::seconds::Slots;
 use self::sheet::{FINE, Sheet};
 use self::theme::Colours;
 use crate::record::{Run, Summary};
 use crate::report::chart_data::{ChartData, Column, XAxis};
+use crate::report::format;
+
+/// The panels, in the order of their letters. A new one is a file with a `Panel` and a line here.
+const PANELS: [Panel; 6] =
+    [rtt::PANEL, loss::PANEL, seconds::THROUGHPUT, seconds::DELAY, cdf::PANEL, histogram::PANEL];
 
 /// Draws the run. `data` has taken all its probes.
 pub fn svg(run: &Run, data: &ChartData, theme: Theme) -> String {
     drawing(run, data, theme).svg
 }
 
-/// The same, with what is needed to find out what is drawn at a place.
-pub fn drawing(run: &Run, data: &ChartData, theme: Theme) -> Drawing {
+/// The same, with where its panels lie and what they show.
+pub fn drawing<'a>(run: &'a Run, data: &'a ChartData, theme: Theme) -> Drawing<'a> {
     let view = View::new(run, data);
-    let plan = Plan::new(&view);
+    let layout = Layout::new(&view, &PANELS);
     let mut sheet = Sheet::new(WIDTH, HEIGHT, theme.colours());
     sheet.layer("page", |layer| {
         let page = layer.colours().page;
         layer.rect((0.0, 0.0), (WIDTH, HEIGHT), &page);
     });
     sheet.layer("header", |layer| header::draw(layer, &view));
-    sheet.layer("figures", |layer| strip::draw(layer, &view, plan.strip));
-    rtt::draw(&mut sheet, &view, plan.rtt);
-    loss::draw(&mut sheet, &view, plan.loss);
-    sheet.layer("throughput", |layer| seconds::throughput(layer, &view, plan.throughput));
-    sheet.layer("delay", |layer| seconds::delay(layer, &view, plan.delay));
-    let (times, bars) = (cdf::axis(&view), Bars::of(&view));
-    sheet.layer("distribution", |layer| cdf::draw(layer, &view, &times, plan.cdf));
-    sheet.layer("histogram", |layer| histogram::draw(layer, &view, &bars, plan.histogram));
-    sheet.layer("footer", |layer| footer::draw(layer, &view, plan.footer));
-    Drawing {
-        svg: sheet.finish(&header::title(run)),
-        rtt: Panel::new(plan.rtt, &view.probes, (view.rtt.low(), view.rtt.high())),
-        loss: Panel::new(plan.loss, &view.probes, (0.0, 1.0)),
-        throughput: Panel::new(plan.throughput, &view.seconds, (0.0, 1.0)),
-        delay: Panel::new(plan.delay, &view.seconds, (0.0, 1.0)),
-        cdf: Panel::new(plan.cdf, &times, (0.0, 1.0)),
-        histogram: Panel::new(plan.histogram, &bars.axis(), (0.0, 1.0)),
-        bars: bars.all().collect(),
-        top: plan.strip.1,
-        bottom: plan.footer,
+    sheet.layer("figures", |layer| key_figures::draw(layer, &view, layout.key_figures));
+    for ((letter, panel), area) in ('A'..).zip(&PANELS).zip(&layout.panels) {
+        (panel.draw)(&mut sheet, &view, *area, &format!("{letter} {}", panel.title));
     }
+    let notes = ('A'..).zip(&PANELS).filter_map(|(letter, panel)| Some(format!("{letter}: {}", panel.note?)));
+    let notes = notes.collect::<Vec<_>>().join(" ");
+    sheet.layer("footer", |layer| footer::draw(layer, &view, &notes, layout.footer));
+    Drawing { svg: sheet.finish(&header::title(run)), view, layout }
 }
 
-/// A picture and where its panels lie.
-pub struct Drawing {
+/// A picture, where its panels lie, and what the page shows of their values.
+pub struct Drawing<'a> {
     pub svg: String,
-    pub rtt: Panel,
-    pub loss: Panel,
-    pub throughput: Panel,
-    pub delay: Panel,
-    pub cdf: Panel,
-    pub histogram: Panel,
-    /// Of the histogram: from and to, in nanoseconds, and how many; the last may have no end.
-    pub bars: Vec<(f64, Option<f64>, u64)>,
-    /// Where the key figures end and where the footer begins, in pixels.
-    top: f64,
-    bottom: f64,
+    view: View<'a>,
+    layout: Layout,
 }
 
-/// A panel in the drawing's own units, and the ends of its axes: nanoseconds or numbers of probes.
-pub struct Panel {
+/// A panel in the drawing's own units, and the ends of its horizontal axis: nanoseconds or numbers of
+/// probes.
+pub struct PlacedPanel {
+    pub id: &'static str,
     pub left: f64,
     pub right: f64,
     pub top: f64,
     pub bottom: f64,
-    pub x: (f64, f64),
-    pub y: (f64, f64),
-    /// Whether the horizontal axis is logarithmic.
-    pub log: bool,
+    pub x: Axis,
+    pub hover: Hover,
 }
 
-impl Drawing {
+impl Drawing<'_> {
     /// Left, top, width and height of the charts alone, in the drawing's own units.
     pub fn charts(&self) -> [f64; 4] {
         const GAP: f64 = 12.0;
-        let (top, bottom) = (self.top + GAP, self.bottom - GAP);
+        let (top, bottom) = (self.layout.key_figures.1 + GAP, self.layout.footer - GAP);
         [0.0, top, WIDTH, bottom - top].map(|pixels| pixels * FINE)
     }
-}
 
-impl Panel {
-    fn new(area: Area, x: &Axis, y: (f64, f64)) -> Self {
-        let Area { left, right, top, bottom } = area;
-        let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels * FINE);
-        Self { left, right, top, bottom, x: (x.low(), x.high()), y, log: x.is_log() }
+    pub fn panels(&self) -> impl Iterator<Item = PlacedPanel> {
+        PANELS.into_iter().zip(&self.layout.panels).map(|(panel, area)| {
+            let Area { left, right, top, bottom } = *area;
+            let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels * FINE);
+            let (x, hover) = ((panel.x)(&self.view), (panel.hover)(&self.view));
+            PlacedPanel { id: panel.id, left, right, top, bottom, x, hover }
+        })
     }
 }
 
 /// What the panels share.
-struct View<'a> {
+pub struct View<'a> {
     run: &'a Run,
     data: &'a ChartData,
     summary: Summary,
@@ -160,9 +145,41 @@ impl<'a> View<'a> {
             probes,
             seconds: Axis::elapsed(span, 8.0),
             slots: Slots::of(&history),
-            rtt: clip::axis(columns, summary.rtt_us.as_ref()),
+            rtt: clipping::axis(columns, summary.rtt_us.as_ref()),
             summary,
             columns,
+        }
+    }
+
+    /// What is under the pointer where probes are too many to be kept one by one.
+    fn hover_columns(&self) -> Hover {
+        let width = self.data.columns.width();
+        let row = |(k, column): (u64, &Column)| {
+            let (from, to) = (k * width, (k + 1) * width);
+            let title = match self.data.axis {
+                XAxis::Time => format!("{} to {}", format::clock(from), format::clock(to)),
+                XAxis::Seq => format!("probes {from} to {}", to - 1),
+            };
+            let time = |nanos: Option<f64>| nanos.map_or("–".to_owned(), format::time);
+            let outcomes = column.outcomes;
+            let text = format!(
+                "{title}\n{} sent, {} lost or late\nRTT p50 {}\nRTT p99 {}\nslowest {}",
+                outcomes.sent(),
+                outcomes.lost_or_late(),
+                time(column.on_time.quantile(0.5)),
+                time(column.on_time.quantile(0.99)),
+                time(column.peak.map(|peak| peak.rtt as f64))
+            );
+            (from as f64, to as f64, text)
+        };
+        Hover::Steps((0..).zip(self.columns).map(row).collect())
+    }
+
+    /// A place on the axis of the probes.
+    fn place(&self, x: u64) -> String {
+        match self.data.axis {
+            XAxis::Time => format!("sent at {}", format::clock(x)),
+            XAxis::Seq => format!("probe {x}"),
         }
     }
 

@@ -2,15 +2,17 @@
 
 use plotters::style::Color;
 
+use super::View;
+use super::axes_frame::{Frame, Key, SMALL, hand};
 use super::axis::Axis;
 use super::bins::{Bins, Quantiles};
-use super::clip::{self, backing};
-use super::frame::{Frame, Key, SMALL, hand};
-use super::quantity;
+use super::clipping::{self, backing};
+use super::page::Area;
+use super::panel::{Hover, Panel, Place};
 use super::sheet::{Layer, Shape, Sheet};
-use super::{Area, View};
 use crate::report::chart_data::{Column, Point, XAxis};
 use crate::report::font;
+use crate::report::format;
 use crate::stats::joined;
 
 /// One of a bin's quantiles.
@@ -19,19 +21,35 @@ type Edge = fn(Quantiles) -> f64;
 /// The bands' edges as lines, and how strong.
 const OUTLINES: [(Edge, f64); 4] = [(|q| q.p10, 0.4), (|q| q.p25, 0.75), (|q| q.p75, 0.75), (|q| q.p90, 0.4)];
 
-/// A bin that lost so many of its probes is tinted.
-const HEAVY: f64 = 0.3;
+pub const PANEL: Panel = Panel {
+    id: "rtt",
+    title: "RTT per probe",
+    place: Place::Main,
+    note: None,
+    x: |view| view.probes.clone(),
+    draw,
+    hover,
+};
 
-pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
+fn hover(view: &View) -> Hover {
+    let Some(points) = &view.data.points else { return view.hover_columns() };
+    let row = |point: &Point| {
+        let late = if point.late { "\nlate" } else { "" };
+        let text = format!("{}\nRTT {}{late}", view.place(point.x), format::time(point.rtt as f64));
+        (point.x, point.rtt, text)
+    };
+    Hover::Points { y: (view.rtt.low(), view.rtt.high()), rows: points.iter().map(row).collect() }
+}
+
+fn draw(sheet: &mut Sheet, view: &View, area: Area, heading: &str) {
     let frame = area.frame(view.probes.clone(), view.rtt.clone());
     let columns = view.columns;
     sheet.layer("rtt", |layer| {
         frame.ground(layer);
-        frame.heading(layer, "A RTT per probe", &legend(layer, view, columns));
+        frame.heading(layer, heading, &legend(layer, view, columns));
         if view.summary.ok == 0 {
             frame.empty(layer, "no reply in time");
         }
-        tint(layer, &frame, view);
         if view.data.points.is_some() {
             bands(layer, &frame, &view.bins);
         }
@@ -55,7 +73,7 @@ pub fn draw(sheet: &mut Sheet, view: &View, area: Area) {
         steps(layer, &frame, &view.bins, |q| q.p50, 1.0, 2.0);
         interval(layer, &frame, view, columns);
         quantiles(layer, &frame, view);
-        clip::draw(layer, &frame, &clip::above(columns, frame.y.high()));
+        clipping::draw(layer, &frame, &clipping::above(columns, frame.y.high()));
         knee(layer, &frame, view);
         events(layer, &frame, view);
     });
@@ -86,7 +104,7 @@ fn legend(layer: &Layer, view: &View, columns: &[Column]) -> Vec<Key> {
     if view.run.config.decay.is_some() {
         keys.push(Key::Line(colours.interval.to_rgba(), "interval (right axis)".to_owned()));
     }
-    if !clip::above(columns, view.rtt.high()).is_empty() {
+    if !clipping::above(columns, view.rtt.high()).is_empty() {
         keys.push(Key::Mark(Shape::Up, colours.clipped.to_rgba(), "above the axis".to_owned()));
     }
     keys
@@ -97,18 +115,6 @@ fn extent(view: &View) -> String {
     match view.bins.all.len() {
         1 => "whole run".to_owned(),
         _ => format!("bins of {}", view.bins.step()),
-    }
-}
-
-/// The ground of bins that lost much, unless the whole run did.
-fn tint(layer: &mut Layer, frame: &Frame, view: &View) {
-    if view.summary.loss_share.is_none_or(|loss| loss >= HEAVY) {
-        return;
-    }
-    let colour = layer.colours().loss.mix(0.10);
-    for bin in view.bins.all.iter().filter(|bin| bin.loss().is_some_and(|loss| loss >= HEAVY)) {
-        let (left, right) = (frame.at_x(bin.from), frame.at_x(bin.to));
-        layer.rect((left, frame.top), (right, frame.bottom), &colour);
     }
 }
 
@@ -258,7 +264,7 @@ fn quantiles(layer: &mut Layer, frame: &Frame, view: &View) {
     let lines = [(rtt.p50, y50, y50 + 4.5, colours.p50, "p50"), (rtt.p99, y99, base99, colours.p99, "p99")];
     for (value, y, base, colour, name) in lines {
         layer.dashes((frame.left, y), (frame.right, y), &colour, 1.4);
-        let text = format!("{name} {}", quantity::time(value * 1e3));
+        let text = format!("{name} {}", format::time(value * 1e3));
         // The right margin is the interval's where there is one.
         if view.run.config.decay.is_some() {
             let left = frame.left + 8.0;
@@ -282,7 +288,7 @@ fn interval(layer: &mut Layer, frame: &Frame, view: &View, columns: &[Column]) {
         .collect();
     let Some(most) = points.iter().map(|(_, nanos)| *nanos).reduce(f64::max) else { return };
     let least = points.iter().map(|(_, nanos)| *nanos).fold(most, f64::min);
-    let unit = quantity::time_unit(most);
+    let unit = format::time_unit(most);
     let scale = Frame { y: Axis::logarithmic(least, most, unit, 14), ..frame.clone() };
     let width = view.data.columns.width() as f64;
     let colours = layer.colours();
@@ -307,8 +313,8 @@ fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
     let colours = layer.colours();
     let x = frame.at_x((column as u64 * view.data.columns.width()) as f64);
     layer.dashes((x, frame.top), (x, frame.bottom), &colours.median, 1.6);
-    let interval = quantity::time(knee.interval_us * 1e3);
-    let text = format!("knee: every {interval}, {}", quantity::rate(knee.throughput_bps));
+    let interval = format::time(knee.interval_us * 1e3);
+    let text = format!("knee: every {interval}, {}", format::bit_rate(knee.throughput_bps));
     let width = font::width(&text, 13.0, true);
     let left = if x + 8.0 + width < frame.right { x + 8.0 } else { x - 8.0 - width };
     let base = frame.top + 48.0;
@@ -316,7 +322,7 @@ fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
     layer.text(&text, (left, base), hand(13.0, colours.text).bold());
 }
 
-/// What befell the run itself: a server that restarted, a clock that was set.
+/// Events of the run: the server restarted, a clock was set.
 fn events(layer: &mut Layer, frame: &Frame, view: &View) {
     if view.data.axis == XAxis::Seq {
         return;

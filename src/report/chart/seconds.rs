@@ -5,12 +5,14 @@
 
 use plotters::style::Color;
 
+use super::View;
+use super::axes_frame::{Frame, Key};
 use super::axis::{Axis, CLOCK_STEPS};
-use super::clip::{self, Above};
-use super::frame::{Frame, Key};
-use super::quantity;
-use super::sheet::Layer;
-use super::{Area, View};
+use super::clipping::{self, Above};
+use super::page::Area;
+use super::panel::{Hover, Panel, Place};
+use super::sheet::{Layer, Sheet};
+use crate::report::format;
 use crate::stats::{SecondHistory, Slot, joined};
 
 const NANOS: f64 = 1e9;
@@ -45,7 +47,7 @@ impl Slots {
 
     /// The width in words.
     pub fn step(&self) -> String {
-        quantity::step(self.width as f64 * NANOS)
+        format::step(self.width as f64 * NANOS)
     }
 
     /// The same in wider slots.
@@ -67,21 +69,66 @@ struct Step {
     high: f64,
 }
 
-pub fn throughput(layer: &mut Layer, view: &View, area: Area) {
+pub const THROUGHPUT: Panel = Panel {
+    id: "throughput",
+    title: "Throughput per second",
+    place: Place::Lower { column: 0 },
+    note: Some("both ways, by the second of sending."),
+    x: |view| view.seconds.clone(),
+    draw: throughput,
+    hover,
+};
+
+pub const DELAY: Panel = Panel {
+    id: "delay",
+    title: "Mean delay per second",
+    place: Place::Lower { column: 0 },
+    note: None,
+    draw: delay,
+    ..THROUGHPUT
+};
+
+fn hover(view: &View) -> Hover {
+    let slots = &view.slots;
+    let row = |(k, slot): (u64, &Slot)| {
+        let (from, to) = (k * slots.width, ((k + 1) * slots.width).min(slots.span));
+        let title =
+            if to - from == 1 { format!("second {to}") } else { format!("seconds {} to {to}", from + 1) };
+        let text = format!(
+            "{title}\n{} sent, {} lost or late\n{}\nmean delay {}",
+            slot.outcomes.sent(),
+            slot.outcomes.lost_or_late(),
+            format::bit_rate(slot.bits as f64 / (to - from) as f64),
+            slot.delay().map_or("–".to_owned(), format::time)
+        );
+        (from as f64 * NANOS, to as f64 * NANOS, text)
+    };
+    Hover::Steps((0..).zip(&slots.all).map(row).collect())
+}
+
+fn throughput(sheet: &mut Sheet, view: &View, area: Area, heading: &str) {
+    sheet.layer("throughput", |layer| draw_throughput(layer, view, area, heading));
+}
+
+fn delay(sheet: &mut Sheet, view: &View, area: Area, heading: &str) {
+    sheet.layer("delay", |layer| draw_delay(layer, view, area, heading));
+}
+
+fn draw_throughput(layer: &mut Layer, view: &View, area: Area, heading: &str) {
     let steps = steps(view, |slot, seconds| {
         let (low, high) = slot.bits_range.unwrap_or_default();
         let low = if (slot.busy as f64) < seconds { 0.0 } else { low };
         Some((slot.bits as f64 / seconds, low, high))
     });
     let most = steps.iter().map(|step| step.high.max(step.value)).fold(0.0, f64::max);
-    let unit = quantity::rate_unit(most);
+    let unit = format::rate_unit(most);
     let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, STEPS, unit) } else { Axis::only_zero() };
     let y = y.titled(format!("Rate ({})", unit.name));
     let frame = area.frame(view.seconds.clone(), y);
     let colour = layer.colours().reply;
     frame.ground(layer);
     let legend = legend(layer, view, "replies in time × size × 16 bit");
-    frame.heading(layer, "C Throughput per second", &legend);
+    frame.heading(layer, heading, &legend);
     range(layer, &frame, view, &steps);
     if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
         let line = outline(&frame, &steps);
@@ -94,7 +141,7 @@ pub fn throughput(layer: &mut Layer, view: &View, area: Area) {
     }
 }
 
-pub fn delay(layer: &mut Layer, view: &View, area: Area) {
+fn draw_delay(layer: &mut Layer, view: &View, area: Area, heading: &str) {
     let steps = steps(view, |slot, _| {
         let (low, high) = slot.delay_range?;
         Some((slot.delay()?, low, high))
@@ -104,7 +151,7 @@ pub fn delay(layer: &mut Layer, view: &View, area: Area) {
     frame.ground(layer);
     frame.foot(layer);
     let legend = legend(layer, view, "mean RTT of the replies in time");
-    frame.heading(layer, "D Mean delay per second", &legend);
+    frame.heading(layer, heading, &legend);
     if steps.is_empty() {
         frame.empty(layer, "no reply in time");
     }
@@ -122,7 +169,7 @@ pub fn delay(layer: &mut Layer, view: &View, area: Area) {
         count: 1,
         late: false,
     });
-    clip::draw(layer, &frame, &above.collect::<Vec<_>>());
+    clipping::draw(layer, &frame, &above.collect::<Vec<_>>());
 }
 
 /// The seconds that have a value.
@@ -174,7 +221,7 @@ fn delay_axis(steps: &[Step]) -> Axis {
         30..100 => most.min(means[means.len() / 2] * 4.0),
         n => means[(n * 99).div_ceil(100) - 1],
     };
-    let (low, high) = clip::window(least, far, most, NARROW);
+    let (low, high) = clipping::window(least, far, most, NARROW);
     Axis::times("Delay", low, high, STEPS)
 }
 

@@ -1,7 +1,7 @@
 //! Paper and pens: lines, marks and text in pixels, written by plotters' SVG backend in layers.
 //!
 //! plotters places things on whole units, so a unit here is a tenth of a pixel. A layer becomes a
-//! group with a name, for tests and for whoever edits the drawing.
+//! group with a name, for tests and for editing the drawing.
 
 use std::fmt::Write as _;
 

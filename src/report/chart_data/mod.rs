@@ -142,7 +142,7 @@ mod tests {
     use crate::rng::Stream;
     use crate::stats::{Slot, joined};
 
-    fn probe(seq: u64, sent: f64, fate: Result<f64, Cause>) -> Resolved {
+    fn probe(seq: u64, sent: f64, outcome: Result<f64, Cause>) -> Resolved {
         let at = Duration::from_secs_f64(sent);
         Resolved {
             seq,
@@ -150,9 +150,9 @@ mod tests {
             sent: Some(at),
             interval: Duration::from_millis(1),
             size: 100,
-            outcome: if fate.is_ok() { Outcome::Ok } else { Outcome::Lost },
-            cause: fate.err(),
-            rtt: fate.ok().map(Duration::from_secs_f64),
+            outcome: if outcome.is_ok() { Outcome::Ok } else { Outcome::Lost },
+            cause: outcome.err(),
+            rtt: outcome.ok().map(Duration::from_secs_f64),
             hold: None,
             server: None,
             owd_up: None,
@@ -173,7 +173,7 @@ mod tests {
         size_of_val(data.columns.cells()) + histograms + points + marks
     }
 
-    /// Round trips from a microsecond up over so many octaves, a probe in ten lost.
+    /// Round trips from a microsecond up over `octaves` octaves, a probe in ten lost.
     fn push_many(data: &mut ChartData, from: u64, to: u64, octaves: f64) {
         let stream = Stream::new(1, "digest");
         for seq in from..to {

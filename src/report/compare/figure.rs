@@ -1,6 +1,6 @@
 //! The figures that are compared: their names, in the table and in JSON, and their units.
 
-use crate::report::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use crate::report::format::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
 use crate::time::Duration;
 
 /// All but `Throughput` are better when they are less.
@@ -109,6 +109,15 @@ impl Figure {
             _ => milliseconds_bare(time(difference.abs())),
         };
         format!("{}{size}", sign(difference))
+    }
+}
+
+/// A relative difference in words.
+pub fn factor(relative: f64) -> String {
+    match relative {
+        r if r.abs() < 0.005 => "±0 %".to_owned(),
+        r if r >= 1.0 => format!("{:.1} times as much", r + 1.0),
+        r => format!("{:+.0} %", r * 100.0),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::change::{Change, Changes, Verdict};
-use super::table::factor;
+use super::figure::factor;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -13,8 +13,8 @@ mod table;
 
 pub use change::{Change, Changes, Verdict, changes};
 pub use document::Document;
-pub use figure::Figure;
+pub use figure::{Figure, factor};
 pub use headline::{Headline, Outcome, regression};
 pub use margin::{Margin, MarginPart};
 pub use sample::Sample;
-pub use table::{factor, letter, table};
+pub use table::{letter, table};

@@ -6,7 +6,8 @@ use super::headline::Headline;
 use super::margin::Margin;
 use super::sample::Sample;
 use crate::record::Config;
-use crate::report::quantity::{milliseconds, percent, wrapped};
+use crate::report::format::{milliseconds, percent};
+use crate::report::wrap::wrapped;
 use crate::time::Duration;
 
 const WIDTH: usize = 80;
@@ -89,14 +90,6 @@ fn too_few(changes: &Changes) -> Vec<String> {
         return Vec::new();
     }
     hanging(&format!("too few replies; each run needs at least: {}", few.join(", ")))
-}
-
-pub fn factor(relative: f64) -> String {
-    match relative {
-        r if r.abs() < 0.005 => "±0 %".to_owned(),
-        r if r >= 1.0 => format!("{:.1} times as much", r + 1.0),
-        r => format!("{:+.0} %", r * 100.0),
-    }
 }
 
 /// How many probes of each were lost or late, by cause, and in how many bursts.

@@ -1,4 +1,4 @@
-//! The report as one page: a run's [`ChartData`] in, HTML out. It asks nobody for anything: styles, drawing,
+//! The report as one page: a run's [`ChartData`] in, HTML out. It loads nothing: styles, drawing,
 //! script and data are inside, and a policy forbids the rest.
 //!
 //! The key figures and tables are text, the charts are those of the picture, and a script shows the
@@ -47,15 +47,12 @@ pub fn html(run: &Run, data: &ChartData, theme: Theme) -> String {
     put(format_args!("{}", tables::causes(data)));
     put(format_args!("{}", tables::seconds(data)));
     put(format_args!("</main>\n{}", footer(run)));
-    put(format_args!(
-        "<script type=\"application/json\" id=\"data\">{}</script>\n",
-        data::json(data, &drawing)
-    ));
+    put(format_args!("<script type=\"application/json\" id=\"data\">{}</script>\n", data::json(&drawing)));
     put(format_args!("<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
     page
 }
 
-/// What was asked, and what the server did to it on purpose.
+/// The settings of the run, and what the server injected.
 fn asked(run: &Run, summary: &Summary) -> String {
     let server = run.server.as_ref();
     let injects = server.map_or("unknown".to_owned(), |server| injection(&server.injects, Some(server.seed)));

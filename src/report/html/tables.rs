@@ -6,7 +6,7 @@ use super::escape::escape;
 use crate::probe::NotOnTime;
 use crate::record::{Distribution, Summary};
 use crate::report::chart_data::ChartData;
-use crate::report::quantity::{bit_rate, milliseconds, percent, percent_bare};
+use crate::report::format::{bit_rate, milliseconds, percent, percent_bare};
 use crate::report::summary::duplicates;
 use crate::stats::Slot;
 use crate::time::Duration;
@@ -98,7 +98,7 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
         ("duplicates", duplicates(summary)),
         (
             "corrupted",
-            format!("{}, and {} on purpose", count(summary.corrupted), count(summary.injected_corrupted)),
+            format!("{}, and {} by injection", count(summary.corrupted), count(summary.injected_corrupted)),
         ),
         ("reordered", reordered(summary)),
         ("runs of losses", format!("{}, the longest of {} probes", count(runs.count), count(runs.longest))),
@@ -182,7 +182,7 @@ fn micros(micros: f64) -> String {
 
 /// A whole number with thousands apart.
 fn count(n: u64) -> String {
-    crate::report::chart::count(n)
+    crate::report::format::count(n)
 }
 
 fn unknown() -> String {

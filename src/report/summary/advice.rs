@@ -1,10 +1,9 @@
-//! When a measurement is doubtful, and what would help.
+//! Notes on a doubtful measurement, and what would help.
 
 use super::ms;
 use crate::probe::Cause;
 use crate::record::{Run, Summary};
 
-/// When the measurement itself is doubtful, and what would help.
 pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     let mut advice = Vec::new();
     if let Some(error) = &summary.schedule_error_us
@@ -17,16 +16,16 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     }
     if summary.missed > 0 && summary.missed * 1000 >= summary.sent {
         advice.push(format!(
-            "{} probes left when the next was due already; rtt from due time (-v) has their wait",
+            "{} probes were sent after the next was due; \"rtt from due time\" (-v) includes the delay",
             summary.missed
         ));
     }
     if run.events.iter().any(|event| event.kind == "suspended") {
-        advice.push("this host stood still; what was due meanwhile was not sent".to_owned());
+        advice.push("this host was suspended or stalled; probes due meanwhile were skipped".to_owned());
     }
     if run.events.iter().any(|event| event.kind == "not_clean") {
         advice.push(
-            "the server says that it injects nothing, but it dropped or held probes on purpose".to_owned(),
+            "the server says that it injects nothing, but it dropped or held probes by injection".to_owned(),
         );
     }
     if summary.impossible_times > 0 {
@@ -36,7 +35,7 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         ));
     }
     if run.stamps.client_receive == "program" {
-        advice.push("no kernel stamps: the time until this program woke up is in the RTT".to_owned());
+        advice.push("no kernel timestamps: the time until this program woke up is in the RTT".to_owned());
     }
     if summary.late > 0 && run.config.poisson_seed.is_some() && run.config.deadline_us.is_none() {
         advice.push("each random interval was its probe's deadline; -W gives them all the same".to_owned());
@@ -50,7 +49,7 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
         advice.push("the server's host dropped probes; a lower rate would not".to_owned());
     }
     if summary.corrupted > 0 {
-        advice.push("payloads came back changed: something on the path is broken".to_owned());
+        advice.push("replies came back corrupted: something on the path is broken".to_owned());
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.steps > 0) {
         let times = if clock.steps == 1 { "once".to_owned() } else { format!("{} times", clock.steps) };
@@ -72,7 +71,7 @@ fn larger_buffer(run: &Run) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::specimens::{bad, good, lines, run, spread};
+    use super::super::fixtures::{bad, good, lines, run, spread};
     use super::super::{Detail, summary};
     use crate::record::{Event, ReceiveBuffer, Summary};
 
@@ -87,9 +86,9 @@ mod tests {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "nor a larger net.core.rmem_max: the system gave 212992 of 4194304 bytes",
-            "note: no kernel stamps: the time until this program woke up is in the RTT",
-            "note: this host stood still",
-            "note: the server says that it injects nothing, but it dropped or held probes on purpose",
+            "note: no kernel timestamps: the time until this program woke up is in the RTT",
+            "note: this host was suspended or stalled",
+            "note: the server says that it injects nothing, but it dropped or held probes by injection",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
         }

@@ -1,6 +1,6 @@
 //! How long replies took, there and back and each way, and how much that varied.
 
-use super::super::quantity::{milliseconds, percent};
+use super::super::format::{milliseconds, percent};
 use super::{Detail, micros, ms};
 use crate::record::{Distribution, Run, Summary};
 
@@ -22,7 +22,7 @@ pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
     }
     lines.extend(summary.rtt_median_us.map(|median| format!("rtt median {}", milliseconds(micros(median)))));
     let more = [
-        ("held on purpose", summary.hold_us.as_ref()),
+        ("injected hold", summary.hold_us.as_ref()),
         ("server processing time", summary.server_own_us.as_ref().filter(|own| was_measured(own))),
         ("rtt from due time", summary.due_rtt_us.as_ref()),
     ];
@@ -38,12 +38,12 @@ pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
     lines
 }
 
-/// Without its kernel's stamps a server that sends at once tells no time of its own: zero, every time.
+/// A server without kernel timestamps that replies at once reports zero every time.
 fn was_measured(own: &Distribution) -> bool {
     own.min != 0.0 || own.max != 0.0
 }
 
-/// Never without what the clocks allow to be said.
+/// With the bound that the two clocks allow.
 pub(super) fn one_way(run: &Run, summary: &Summary) -> Vec<String> {
     let Some(clock) = &run.clock else { return Vec::new() };
     let ways = [("one way up", &summary.owd_up_us), ("one way down", &summary.owd_down_us)];
@@ -51,10 +51,9 @@ pub(super) fn one_way(run: &Run, summary: &Summary) -> Vec<String> {
         .iter()
         .filter_map(|(name, values)| Some(percentiles(name, values.as_ref()?, Detail::All)))
         .collect();
-    let mut line =
-        format!("server's clock ahead by offset {} +- {} ms", ms(clock.offset_us), ms(clock.bound_us));
+    let mut line = format!("server clock offset {} +- {} ms", ms(clock.offset_us), ms(clock.bound_us));
     if let (Some(skew), Some(bound)) = (clock.skew_ppm, clock.skew_bound_ppm) {
-        line += &format!(", gaining {skew:.1} +- {bound:.1} ppm");
+        line += &format!(", drift {skew:.1} +- {bound:.1} ppm");
     }
     lines.push(line);
     lines

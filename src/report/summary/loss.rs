@@ -1,10 +1,10 @@
-//! What became of the probes besides their delay: lost and where, reordered, doubled, changed.
+//! Losses by cause, reordering, duplicates and corruption.
 
-use super::super::quantity::{milliseconds, percent, percent_bare};
+use super::super::format::{milliseconds, percent, percent_bare};
 use super::{Detail, micros};
 use crate::record::{Config, Duplicated, Outage, Run, Summary};
 
-/// What ping does not tell: which of the replies came within their deadline.
+/// Which of the replies came within their deadline; ping does not say it.
 pub(super) fn in_time(run: &Run, summary: &Summary) -> Option<String> {
     let Summary { sent, ok, late, lost, .. } = summary;
     (*sent > 0)
@@ -76,12 +76,11 @@ pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
     let mut line = match summary.reordering_extent {
         None => "none reordered".to_owned(),
         Some(extent) => {
-            let places = if extent == 1 { "place" } else { "places" };
-            format!("{} reordered ({}), by {extent} {places} at most", summary.reordered, percent(share))
+            format!("{} reordered ({}), max displacement {extent}", summary.reordered, percent(share))
         }
     };
     if let (Detail::All, Some(mean)) = (detail, summary.reordering_extent_mean) {
-        line += &format!(", {mean:.1} on average");
+        line += &format!(", mean {mean:.1}");
         let deep = [(1, summary.reordering_1_share), (3, summary.reordering_3_share)];
         for (n, share) in deep {
             line += &share.map_or(String::new(), |share| format!(", {n}-reordered {}", percent(share)));
@@ -91,7 +90,7 @@ pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
     Some(line)
 }
 
-/// How many there were, and made where, as far as the server tells.
+/// How many, and where they were made, as far as the server tells.
 pub fn duplicates(summary: &Summary) -> String {
     let by_network = |way: &Option<Duplicated>| way.map_or(0, |way| way.duplicates);
     let parts = [
@@ -125,7 +124,7 @@ pub(super) fn duplication(summary: &Summary) -> Vec<String> {
 pub(super) fn corruption(summary: &Summary) -> Option<String> {
     (summary.corrupted + summary.injected_corrupted > 0).then(|| {
         format!(
-            "payloads changed: {} by the network, {} on purpose",
+            "corrupted: {} by the network, {} by injection",
             summary.corrupted, summary.injected_corrupted
         )
     })

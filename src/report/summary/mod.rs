@@ -1,15 +1,15 @@
-//! The end of a run in words: ping's closing lines, and between them what a person needs besides.
+//! The end of a run in words: ping's closing lines, and ours between them.
 
 mod advice;
 mod delay;
+#[cfg(test)]
+mod fixtures;
 mod host;
 mod loss;
 mod seconds;
-#[cfg(test)]
-mod specimens;
 
-use super::lines::{clock_words, timestamps};
-use super::quantity::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use super::format::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use super::ping_lines::{clock_words, timestamps};
 use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
 use crate::time::Duration;
@@ -104,7 +104,7 @@ fn counts(summary: &Summary) -> String {
 fn schedule(summary: &Summary) -> Option<String> {
     let error = summary.schedule_error_us.as_ref()?;
     Some(format!(
-        "send time error p50/p99/max = {}/{}/{} ms, {} missed",
+        "send lateness (due time to send) p50/p99/max = {}/{}/{} ms, {} sent after the next was due",
         ms(error.p50),
         ms(error.p99),
         ms(error.max),
@@ -156,8 +156,8 @@ fn ms(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::quantity::folded;
-    use super::specimens::{bad, good, lines, spread};
+    use super::super::wrap::folded;
+    use super::fixtures::{bad, good, lines, spread};
     use super::*;
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
                 "net p50/p90/p99/max = 9.50/14.2/19.0/20.0 ms (without the time at the server)",
                 "jitter (RFC 3550) 1.50 ms",
                 "none reordered, no duplicates",
-                "send time error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "send lateness (due time to send) p50/p99/max = 0.010/0.050/0.100 ms, 0 sent after the next was due",
                 "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
             ]
         );
@@ -191,14 +191,14 @@ mod tests {
             "rtt on time p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
             "rtt of all p50/p90/p99/max = 11.0/25.5/40.0/45.0 ms, n=70: p99 is the maximum",
             "longest outage 90.0 ms from 2.500 s on, 9 probes",
-            "7 reordered (10 %), by 4 places at most, 5 duplicates (1 up, 2 down, 2 injected)",
-            "payloads changed: 1 by the network, 3 on purpose",
-            "send time error p50/p99/max = 0.500/2.00/30.0 ms, 3 missed",
+            "7 reordered (10 %), max displacement 4, 5 duplicates (1 up, 2 down, 2 injected)",
+            "corrupted: 1 by the network, 3 by injection",
+            "send lateness (due time to send) p50/p99/max = 0.500/2.00/30.0 ms, 3 sent after the next was due",
             "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
             "note: sends were late by 2.00 ms at p99: use --timer busy, or a longer interval",
-            "note: 3 probes left when the next was due already",
+            "note: 3 probes were sent after the next was due",
             "note: this host dropped replies; a lower rate would not",
-            "note: payloads came back changed",
+            "note: replies came back corrupted",
             "note: a clock was set once; one-way",
         ] {
             assert!(said.contains(part), "'{part}' is not in: {said}");
@@ -214,15 +214,15 @@ mod tests {
             "Gilbert p 10 % r 50 %, from 40 losses",
             "3 bursts (RFC 3611), 8.5 probes long on average, 80 % lost, gaps 2 % lost",
             "rtt median 10.1 ms",
-            "held on purpose p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms",
+            "injected hold p50/p90/p99/max = 2.00/2.50/3.00/3.50 ms",
             "server processing time p50/p90/p99/max",
             "rtt from due time p50/p90/p99/max",
             "one way up p50/p90/p99/max = 5.00/5.50/6.00/7.00 ms",
             "one way down p50",
-            "server's clock ahead by offset 3.00 +- 0.500 ms, gaining 1.5 +- 0.2 ppm",
+            "server clock offset 3.00 +- 0.500 ms, drift 1.5 +- 0.2 ppm",
             "ipdv (RFC 3393) min/p50/p99/max = -4.00/0.000/4.00/5.00 ms",
             "pdv (RFC 5481) p99.9 above the minimum 12.0 ms",
-            "by 4 places at most, 2.2 on average, 1-reordered 8 %, 3-reordered 1 %",
+            "max displacement 4, mean 2.2, 1-reordered 8 %, 3-reordered 1 %",
             "duplication up (RFC 5560) 1.5 %, 1.5 % replicated",
             "duplication down (RFC 5560) 3 %, 2 % replicated",
             "timestamps: TX user space, RX kernel, server kernel",
@@ -241,11 +241,11 @@ mod tests {
             ..Figures::default()
         };
         let hosts = Hosts { client: (1..=10).map(steal).collect(), server: None };
-        let run = Run { hosts: Some(hosts), ..specimens::run() };
+        let run = Run { hosts: Some(hosts), ..fixtures::run() };
         let lines = summary(&run, &good(), &[], Detail::Usual);
         assert_eq!(lines[5], "the client's host was busy in 3 of 10 s: steal 12 %");
         let quiet = Hosts { client: (1..=7).map(steal).collect(), server: None };
-        let run = Run { hosts: Some(quiet), ..specimens::run() };
+        let run = Run { hosts: Some(quiet), ..fixtures::run() };
         assert!(!summary(&run, &good(), &[], Detail::Usual).concat().contains("busy"));
     }
 
@@ -257,7 +257,7 @@ mod tests {
             let said = lines(&summary, Detail::All);
             for line in [
                 "net unknown: the server does not tell its times",
-                "held on purpose unknown",
+                "injected hold unknown",
                 "server processing time unknown",
             ] {
                 assert!(said.iter().any(|said| said == line), "'{line}' is not in: {said:#?}");
@@ -313,7 +313,7 @@ mod tests {
                 "none reordered, no duplicates",
                 "note: most replies came after the deadline; a larger -W would count them",
                 "note: a clock was set once; one-way delays are from then on",
-                "send time error p50/p99/max = 0.010/0.050/0.100 ms, 0 missed",
+                "send lateness (due time to send) p50/p99/max = 0.010/0.050/0.100 ms, 0 sent after the next was due",
                 "rtt min/avg/max/mdev = 9.000/10.000/21.000/1.234 ms",
             ]
         );

@@ -1,6 +1,6 @@
 //! The seconds of a run: each as a line while it goes on, all as a table at its end.
 
-use super::super::quantity::{bit_rate, milliseconds};
+use super::super::format::{bit_rate, milliseconds};
 use crate::stats::Second;
 
 /// A run of more seconds is shown without its table.

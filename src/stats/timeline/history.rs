@@ -77,7 +77,7 @@ impl Default for SecondHistory {
 }
 
 impl SecondHistory {
-    /// Takes the next second. Empty ones need not be told.
+    /// Takes the next second; empty ones may be left out.
     pub fn push(&mut self, second: &Second) {
         if second.outcomes.probes() > 0 {
             self.slots.at(second.second - 1).join(&Slot::of(second));

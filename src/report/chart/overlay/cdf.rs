@@ -1,12 +1,12 @@
 //! Panel A: which share of the probes each run answered within a time; a lost probe counts as infinity.
 
+use super::super::axes_frame::{Frame, Key};
 use super::super::axis::Axis;
-use super::super::frame::{Frame, Key};
-use super::super::plan::{LEFT, Rows};
-use super::super::quantity;
+use super::super::page::{LEFT, Rows};
 use super::super::sheet::Layer;
 use super::Overlaid;
 use crate::record::Distribution;
+use crate::report::format;
 
 const WIDTH: f64 = 640.0;
 /// How often a line bears its run's mark.
@@ -35,7 +35,7 @@ fn axis(runs: &[Overlaid]) -> Axis {
     let Some(first) = all.first() else { return Axis::blank("RTT") };
     let least = all.iter().map(|d| d.min).fold(f64::INFINITY, f64::min);
     let most = all.iter().map(|d| d.max).fold(0.0, f64::max);
-    let unit = quantity::time_unit(first.p50 * 1e3);
+    let unit = format::time_unit(first.p50 * 1e3);
     // A nanosecond is the least there is.
     Axis::logarithmic((least * 1e3).max(1.0), (most * 1e3).max(2.0), unit, 14)
         .titled(format!("RTT ({}, log)", unit.name))

@@ -3,13 +3,13 @@
 
 use plotters::style::{Color, RGBColor};
 
+use super::super::axes_frame::{Frame, Key, SMALL, hand};
 use super::super::axis::Axis;
-use super::super::frame::{Frame, Key, SMALL, hand};
-use super::super::plan::{MARGIN, Rows, WIDTH};
-use super::super::quantity::plain;
+use super::super::page::{MARGIN, Rows, WIDTH};
 use super::super::sheet::Layer;
 use super::Overlaid;
 use crate::report::compare::{Change, Changes, Figure, Margin, Verdict, factor};
+use crate::report::format::plain;
 
 const LEFT: f64 = 944.0;
 /// Where the verdicts stand.

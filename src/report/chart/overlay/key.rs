@@ -1,12 +1,12 @@
 //! Which line is which run, and the key figures of each.
 
-use super::super::frame::hand;
-use super::super::plan::{MARGIN, Rows};
-use super::super::quantity::{self, percent};
+use super::super::axes_frame::hand;
+use super::super::page::{MARGIN, Rows};
 use super::super::sheet::Layer;
 use super::Overlaid;
 use crate::record::Distribution;
 use crate::report::font;
+use crate::report::format::{self, percent};
 
 const ROW: f64 = 27.0;
 const SIZE: f64 = 15.0;
@@ -53,20 +53,20 @@ fn row(layer: &mut Layer, run: &Overlaid, base: f64) {
 
 fn described(run: &Overlaid) -> String {
     let config = &run.sample.run.config;
-    let unit = quantity::time_unit(config.interval_us * 1e3);
-    let interval = format!("{} {}", quantity::plain(config.interval_us * 1e3 / unit.size), unit.name);
+    let unit = format::time_unit(config.interval_us * 1e3);
+    let interval = format!("{} {}", format::plain(config.interval_us * 1e3 / unit.size), unit.name);
     let name = run.sample.name.trim_end_matches('/');
-    format!("{name} · {} · i={interval} · {} B", config.address, quantity::count(config.size.into()))
+    format!("{name} · {} · i={interval} · {} B", config.address, format::count(config.size.into()))
 }
 
 fn values(run: &Overlaid) -> Vec<String> {
     let statistics = &run.sample.statistics;
     let (rtt, net) = (Distribution::of(&statistics.rtt), Distribution::of(&statistics.net_rtt));
-    let time = |nanos: Option<f64>| nanos.map_or("–".to_owned(), quantity::time);
+    let time = |nanos: Option<f64>| nanos.map_or("–".to_owned(), format::time);
     let at =
         |times: &Option<Distribution>, p: fn(&Distribution) -> f64| time(times.as_ref().map(|d| p(d) * 1e3));
     vec![
-        quantity::count(statistics.outcomes.sent()),
+        format::count(statistics.outcomes.sent()),
         statistics.outcomes.loss().value().map_or("–".to_owned(), percent),
         at(&rtt, |d| d.p50),
         at(&rtt, |d| d.p90),

@@ -10,10 +10,11 @@ mod seconds;
 
 use plotters::style::RGBColor;
 
-use super::plan::{Area, MARGIN, Rows, WIDTH};
+use super::axes_frame::{SMALL, hand};
+use super::page::{Area, MARGIN, Rows, WIDTH};
 use super::sheet::{Layer, Shape, Sheet};
 use super::{Colours, Theme};
-use crate::report::compare::{Changes, Margin, Sample, letter};
+use crate::report::compare::{Changes, Headline, Margin, Sample, letter};
 use crate::report::font;
 
 /// Draws the runs; `changes` are those of all but the first.
@@ -26,6 +27,7 @@ pub fn overlay(samples: &[Sample], changes: &[Changes], margin: Margin, theme: T
         layer.rect((0.0, 0.0), (WIDTH, plan.height), &page);
     });
     sheet.layer("key", |layer| key::draw(layer, &theirs, plan.key));
+    sheet.layer("headlines", |layer| headlines(layer, changes, plan.headlines));
     sheet.layer("distribution", |layer| cdf::draw(layer, &theirs, plan.distribution));
     sheet.layer("differences", |layer| {
         differences::draw(layer, &theirs, changes, margin, plan.distribution);
@@ -68,6 +70,7 @@ fn look(index: usize, colours: Colours) -> (RGBColor, Shape) {
 
 struct Plan {
     key: Rows,
+    headlines: Rows,
     distribution: Rows,
     throughput: Rows,
     delay: Rows,
@@ -85,11 +88,12 @@ impl Plan {
             (top, y)
         };
         let key = rows(0.0, key::height(samples.len()));
-        let distribution = rows(56.0, differences::height(changes).max(340.0));
+        let headlines = rows(6.0, LINE * changes.len() as f64);
+        let distribution = rows(50.0, differences::height(changes).max(340.0));
         let throughput = rows(94.0, 190.0);
         let delay = rows(44.0, 190.0);
         let footer = delay.1 + 66.0;
-        Self { key, distribution, throughput, delay, footer, height: footer + 48.0 }
+        Self { key, headlines, distribution, throughput, delay, footer, height: footer + 48.0 }
     }
 }
 
@@ -98,14 +102,27 @@ const fn across(rows: Rows) -> Area {
     Area { right: WIDTH - MARGIN, ..Area::wide(rows) }
 }
 
+/// The height of a headline.
+const LINE: f64 = 24.0;
+const SIZE: f64 = 15.0;
+
+/// The verdict on each run but the first.
+fn headlines(layer: &mut Layer, changes: &[Changes], (top, _): Rows) {
+    let colour = layer.colours().text;
+    for (k, changes) in changes.iter().enumerate() {
+        let said = Headline::of(letter(k + 1), changes).to_string();
+        let line = font::fit(&said, SIZE, true, WIDTH - 2.0 * MARGIN);
+        layer.text(&line, (MARGIN, top + 17.0 + k as f64 * LINE), hand(SIZE, colour).bold());
+    }
+}
+
 fn footer(layer: &mut Layer, top: f64) {
-    use super::frame::{SMALL, hand};
     let lines = [
         "Loss: of the probes sent, all not answered in time, late ones included. Percentiles: nearest rank, \
          of the replies in time. Network: RTT without all the time at the server. Mean |IPDV|: mean \
          absolute difference of the RTTs of neighbours.",
-        "Intervals: 95 % for all of them together (loss: Newcombe; percentiles: bootstrap; jitter: batch \
-         means), widened where neighbouring probes resemble each other.",
+        "Intervals: 95 % for all of them together (loss: Newcombe; percentiles: Woodruff; means: Student's t \
+         over blocks), widened where neighbouring probes resemble each other.",
     ];
     for (k, line) in lines.iter().enumerate() {
         let line = font::fit(line, SMALL, false, WIDTH - 2.0 * MARGIN);

@@ -1,13 +1,13 @@
 //! Panels C and D: throughput and mean delay by the second, the runs over one another from time zero.
 
+use super::super::axes_frame::{Frame, Key};
 use super::super::axis::Axis;
-use super::super::clip;
-use super::super::frame::{Frame, Key};
-use super::super::plan::Rows;
-use super::super::quantity;
+use super::super::clipping;
+use super::super::page::Rows;
 use super::super::seconds::Slots;
 use super::super::sheet::Layer;
 use super::{Overlaid, across};
+use crate::report::format;
 use crate::stats::Slot;
 
 const NANOS: f64 = 1e9;
@@ -24,7 +24,7 @@ struct Step {
 pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let lines = lines(runs, |slot, seconds| Some(slot.bits as f64 / seconds));
     let most = lines.iter().flatten().map(|step| step.value).fold(0.0, f64::max);
-    let unit = quantity::rate_unit(most);
+    let unit = format::rate_unit(most);
     let y = if most > 0.0 { Axis::linear(0.0, most * 1.05, 4.0, unit) } else { Axis::only_zero() };
     let frame = across(rows).frame(elapsed(runs), y.titled(format!("Rate ({})", unit.name)));
     frame.ground(layer);
@@ -84,7 +84,7 @@ fn delay_axis(lines: &[Vec<Step>]) -> Axis {
     values.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (values.first(), values.last()) else { return Axis::blank("Delay") };
     let far = values[(values.len() * 98).div_ceil(100) - 1];
-    let (low, high) = clip::window(*least, far, *most, NARROW);
+    let (low, high) = clipping::window(*least, far, *most, NARROW);
     Axis::times("Delay", low, high, 5.0)
 }
 
@@ -106,10 +106,7 @@ fn draw(layer: &mut Layer, frame: &Frame, runs: &[Overlaid], lines: &[Vec<Step>]
 fn legend(runs: &[Overlaid], text: &str) -> Vec<Key> {
     let span = span(runs);
     let width = runs.iter().map(|run| slots(run, span).width).max().unwrap_or(1);
-    let steps = if width > 1 {
-        format!("; steps of {}", quantity::step(width as f64 * NANOS))
-    } else {
-        String::new()
-    };
+    let steps =
+        if width > 1 { format!("; steps of {}", format::step(width as f64 * NANOS)) } else { String::new() };
     vec![Key::Words(format!("{text}{steps}"))]
 }

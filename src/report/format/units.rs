@@ -1,4 +1,6 @@
-//! Numbers as people read them: one unit for an axis and all its labels, no more digits than help.
+//! One unit for an axis and all its labels, and values in the unit that fits them.
+
+use super::trimmed;
 
 /// A unit and how many of the base unit it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,13 +36,19 @@ fn pick(units: &[(&'static str, f64)], value: f64) -> Unit {
 
 /// A round trip with its unit: `42.80 ms`.
 pub fn time(nanos: f64) -> String {
-    with_unit(nanos, time_unit(nanos))
+    let unit = time_unit(nanos);
+    format!("{} {}", digits(nanos / unit.size, unit), unit.name)
+}
+
+/// A moment of a run: `1.234 s`.
+pub fn clock(nanos: u64) -> String {
+    format!("{:.3} s", nanos as f64 / 1e9)
 }
 
 /// The length of a run: `49.5 s`, `12.4 min`.
 pub fn span(nanos: f64) -> String {
     let unit = span_unit(nanos);
-    format!("{} {}", trim(&format!("{:.3}", significant(nanos / unit.size, 4))), unit.name)
+    format!("{} {}", trimmed(format!("{:.3}", significant(nanos / unit.size, 4))), unit.name)
 }
 
 /// A step of time that is round on a clock: `500 ms`, `30 s`, `10 min`, `6 h`.
@@ -54,14 +62,6 @@ pub fn step(nanos: f64) -> String {
     format!("{} {}", plain(nanos / unit.size), unit.name)
 }
 
-pub fn rate(bits: f64) -> String {
-    with_unit(bits, rate_unit(bits))
-}
-
-fn with_unit(value: f64, unit: Unit) -> String {
-    format!("{} {}", digits(value / unit.size, unit), unit.name)
-}
-
 /// Three digits, four from ten to a hundred; a base unit has no fractions to show.
 pub fn digits(value: f64, unit: Unit) -> String {
     match value.abs() {
@@ -70,19 +70,6 @@ pub fn digits(value: f64, unit: Unit) -> String {
         v if v >= 999.95 => format!("{value:.0}"),
         v if v >= 99.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
-    }
-}
-
-/// A share: `11.2 %`, and more digits where it is small.
-pub fn percent(share: f64) -> String {
-    let value = share * 100.0;
-    match value {
-        v if !(1e-9..100.0 - 1e-9).contains(&v) => format!("{v:.0} %"),
-        v if v < 0.001 => "< 0.001 %".to_owned(),
-        v if v < 0.1 => format!("{v:.3} %"),
-        // Rounding never makes a loss of some a loss of all.
-        v if !(1.0..=99.9).contains(&v) => format!("{:.2} %", v.min(99.99)),
-        v => format!("{v:.1} %"),
     }
 }
 
@@ -101,15 +88,7 @@ pub fn count(n: u64) -> String {
 
 /// A number without needless zeros.
 pub fn plain(value: f64) -> String {
-    trim(&format!("{value:.6}"))
-}
-
-fn trim(text: &str) -> String {
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text.to_owned()
-    }
+    trimmed(format!("{value:.6}"))
 }
 
 fn significant(value: f64, digits: i32) -> f64 {
@@ -142,22 +121,10 @@ mod tests {
         assert_eq!(span(3_600e9), "60 min");
         assert_eq!(step(600e9), "10 min");
         assert_eq!(step(20e6), "20 ms");
-        assert_eq!(rate(8_192.0), "8.19 kbit/s");
     }
 
     #[test]
-    fn shares_and_counts() {
-        for (share, text) in [
-            (0.0, "0 %"),
-            (1.0, "100 %"),
-            (0.112, "11.2 %"),
-            (0.00042, "0.042 %"),
-            (0.99999, "99.99 %"),
-            (1e-6, "< 0.001 %"),
-        ] {
-            assert_eq!(percent(share), text);
-        }
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(999), "999");
+    fn counts_have_their_thousands_apart() {
+        assert_eq!((count(1_234_567), count(999)), ("1,234,567".to_owned(), "999".to_owned()));
     }
 }

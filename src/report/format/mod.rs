@@ -1,6 +1,10 @@
-//! Quantities as people read them: three or four figures and a unit.
+//! Numbers as people read them: three or four digits and a unit.
 
-use std::net::IpAddr;
+#[cfg(feature = "report")]
+mod units;
+
+#[cfg(feature = "report")]
+pub use units::{Unit, clock, count, digits, plain, rate_unit, span, span_unit, step, time, time_unit};
 
 use crate::time::Duration;
 
@@ -20,7 +24,7 @@ pub fn milliseconds_bare(time: Duration) -> String {
     format!("{ms:.decimals$}")
 }
 
-/// `11 %`, `11.2 %`, `0.037 %`: three figures, trailing zeros cut.
+/// `11 %`, `11.2 %`, `0.037 %`: three digits, trailing zeros cut. Rounding makes no 100 % of less.
 pub fn percent(share: f64) -> String {
     format!("{} %", percent_bare(share))
 }
@@ -33,6 +37,8 @@ pub fn percent_bare(share: f64) -> String {
         p if p >= 0.1 => 3,
         _ => 4,
     };
+    let percent = if share < 1.0 { percent.min(99.99) } else { percent };
+    let decimals = if percent > 99.9 && share < 1.0 { 2 } else { decimals };
     trimmed(format!("{percent:.decimals$}"))
 }
 
@@ -50,37 +56,6 @@ pub fn bit_rate(bits_per_second: f64) -> String {
         _ => 2,
     };
     format!("{scaled:.decimals$} {prefix}bit/s")
-}
-
-/// A text cut at spaces into lines of at most so many characters; a longer word stands alone.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-/// A line that is longer than so many characters, in several; all but the first are indented.
-pub fn folded(line: &str, width: usize) -> Vec<String> {
-    const INDENT: &str = "   ";
-    if line.chars().count() <= width {
-        return vec![line.to_owned()];
-    }
-    let mut lines = wrapped(line, width.saturating_sub(INDENT.len()));
-    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, INDENT));
-    lines
-}
-
-/// With the UDP and IP headers.
-pub fn bytes_on_the_wire(payload: u32, address: IpAddr) -> u32 {
-    payload + 8 + if address.is_ipv4() { 20 } else { 40 }
 }
 
 fn trimmed(number: String) -> String {
@@ -120,5 +95,10 @@ mod tests {
         ] {
             assert_eq!(bit_rate(bits), text);
         }
+    }
+
+    #[test]
+    fn rounding_makes_no_loss_of_all() {
+        assert_eq!([0.99999, 0.9995, 1.0].map(percent), ["99.99 %", "99.95 %", "100 %"]);
     }
 }

@@ -1,12 +1,12 @@
 //! Axes that one outlier cannot stretch: where they end, and the marks for what lies beyond.
 
+use super::axes_frame::{Frame, SMALL, hand};
 use super::axis::Axis;
-use super::frame::{Frame, SMALL, hand};
-use super::quantity;
 use super::sheet::{Layer, Shape};
 use crate::record::Distribution;
 use crate::report::chart_data::Column;
 use crate::report::font;
+use crate::report::format;
 
 /// How far beyond the 99th percentile an axis goes.
 const BEYOND: f64 = 1.6;
@@ -125,6 +125,6 @@ fn labels(frame: &Frame, above: &[Above]) -> Vec<Label> {
 
 fn text(item: &Above, count: u64) -> String {
     let late = if item.late { " late" } else { "" };
-    let more = if count > 1 { format!(" +{}", quantity::count(count - 1)) } else { String::new() };
-    format!("{}{late}{more}", quantity::time(item.value))
+    let more = if count > 1 { format!(" +{}", format::count(count - 1)) } else { String::new() };
+    format!("{}{late}{more}", format::time(item.value))
 }

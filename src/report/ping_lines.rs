@@ -1,10 +1,9 @@
-//! What `ping` prints as it goes: the header, a line a probe, and what else happens.
-//!
-//! The forms are those of `ping`, so that programs that read its output read ours.
+//! The header and the line of each probe, in the form of the system's `ping`, so that programs that read
+//! its output read ours.
 
 use std::net::IpAddr;
 
-use super::quantity::{bytes_on_the_wire, milliseconds};
+use super::format::milliseconds;
 use crate::record::Stamps;
 use crate::time::Duration;
 
@@ -23,6 +22,11 @@ pub fn clock_words(stamps: &str) -> &str {
     if stamps == "program" { "user space" } else { stamps }
 }
 
+/// With the UDP and IP headers.
+pub fn bytes_on_the_wire(payload: u32, address: IpAddr) -> u32 {
+    payload + 8 + if address.is_ipv4() { 20 } else { 40 }
+}
+
 /// A reply to a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply {
@@ -31,7 +35,7 @@ pub struct Reply {
     pub from: IpAddr,
     pub ttl: Option<u8>,
     pub rtt: Duration,
-    /// How long the server held it on purpose.
+    /// The server's injected hold.
     pub hold: Option<Duration>,
     pub late_by: Option<Duration>,
     /// 1 for the first reply to its probe.

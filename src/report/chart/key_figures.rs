@@ -1,12 +1,12 @@
 //! The key figures, each in a box with its name and what it rests on.
 
 use super::View;
-use super::frame::{SMALL, hand};
-use super::plan::{MARGIN, Rows, WIDTH};
-use super::quantity::{self, percent};
+use super::axes_frame::{SMALL, hand};
+use super::page::{MARGIN, Rows, WIDTH};
 use super::sheet::Layer;
 use crate::record::Distribution;
 use crate::report::font;
+use crate::report::format::{self, percent};
 
 struct Cell {
     name: &'static str,
@@ -52,7 +52,7 @@ fn draw_cell(layer: &mut Layer, cell: &Cell, (left, top): (f64, f64), (right, bo
 fn cells(view: &View) -> Vec<Cell> {
     let rtt = view.summary.rtt_us.as_ref();
     let quantile = |name, value: fn(&Distribution) -> f64, needs: u64| {
-        let text = rtt.map(|rtt| quantity::time(value(rtt) * 1e3));
+        let text = rtt.map(|rtt| format::time(value(rtt) * 1e3));
         let note = rtt.filter(|rtt| rtt.n < needs).map(|rtt| format!("n={}: maximum", rtt.n));
         Cell::new(name, text.unwrap_or_else(unknown), note.unwrap_or_default())
     };
@@ -69,7 +69,7 @@ fn cells(view: &View) -> Vec<Cell> {
         network(view),
         Cell::new(
             "jitter",
-            view.summary.rtp_jitter_us.map_or_else(unknown, |us| quantity::time(us * 1e3)),
+            view.summary.rtp_jitter_us.map_or_else(unknown, |us| format::time(us * 1e3)),
             "RFC 3550",
         ),
     ]
@@ -77,13 +77,13 @@ fn cells(view: &View) -> Vec<Cell> {
 
 fn counts(view: &View) -> Cell {
     let figures = &view.summary;
-    let value = format!("{} / {}", quantity::count(figures.sent), quantity::count(figures.ok));
-    let mut notes = vec![format!("{} late", quantity::count(figures.late))];
+    let value = format!("{} / {}", format::count(figures.sent), format::count(figures.ok));
+    let mut notes = vec![format!("{} late", format::count(figures.late))];
     if figures.duplicates > 0 {
-        notes.push(format!("{} duplicates", quantity::count(figures.duplicates)));
+        notes.push(format!("{} duplicates", format::count(figures.duplicates)));
     }
     if figures.send_errors > 0 {
-        notes.push(format!("{} not sent", quantity::count(figures.send_errors)));
+        notes.push(format!("{} not sent", format::count(figures.send_errors)));
     }
     Cell { share: 1.5, ..Cell::new("sent / answered in time", value, notes.join(", ")) }
 }
@@ -96,15 +96,19 @@ fn loss(view: &View) -> Cell {
     Cell {
         alarming: view.summary.loss_share.is_some_and(|loss| loss > 0.0),
         share: 1.15,
-        ..Cell::new("loss", view.summary.loss_share.map_or_else(unknown, percent), note.unwrap_or_default())
+        ..Cell::new(
+            "lost or late",
+            view.summary.loss_share.map_or_else(unknown, percent),
+            note.unwrap_or_default(),
+        )
     }
 }
 
 /// Mean and deviation in one unit.
 fn mean(rtt: Option<&Distribution>) -> Cell {
     let Some(rtt) = rtt else { return Cell::new("mean ± σ", unknown(), "") };
-    let unit = quantity::time_unit(rtt.mean * 1e3);
-    let digits = |micros: f64| quantity::digits(micros * 1e3 / unit.size, unit);
+    let unit = format::time_unit(rtt.mean * 1e3);
+    let digits = |micros: f64| format::digits(micros * 1e3 / unit.size, unit);
     let value = match rtt.stddev {
         Some(stddev) => format!("{} ± {} {}", digits(rtt.mean), digits(stddev), unit.name),
         None => format!("{} {}", digits(rtt.mean), unit.name),
@@ -114,7 +118,7 @@ fn mean(rtt: Option<&Distribution>) -> Cell {
 }
 
 fn network(view: &View) -> Cell {
-    let value = view.summary.net_rtt_us.as_ref().map(|net| quantity::time(net.p50 * 1e3));
+    let value = view.summary.net_rtt_us.as_ref().map(|net| format::time(net.p50 * 1e3));
     let note = match (&value, &view.summary.rtt_us) {
         (Some(_), _) => "without server time",
         (None, Some(_)) => "server does not say",
