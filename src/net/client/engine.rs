@@ -7,8 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-use ahash::RandomState;
-
 use super::changes::{Change, TargetChanges};
 use super::events::{Observation, Observer};
 use super::shared::{Place, Shared};
@@ -25,7 +23,7 @@ use crate::time::{Duration, Instant};
 
 /// Runs against servers, one for each target.
 pub struct ClientEngine {
-    pub(super) targets: HashMap<TargetId, Entry, RandomState>,
+    pub(super) targets: HashMap<TargetId, Entry>,
     pub(super) queue: TargetQueue,
     pub(super) shared: Shared,
     pub(super) policy: Policy,

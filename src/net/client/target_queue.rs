@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ahash::RandomState;
-
 use crate::time::Instant;
 
 /// Names a target of an engine; the caller chooses the number.
@@ -21,7 +19,7 @@ pub struct Moments {
 
 #[derive(Debug, Default)]
 pub struct TargetQueue {
-    moments: HashMap<TargetId, Moments, RandomState>,
+    moments: HashMap<TargetId, Moments>,
     due: BTreeSet<(Instant, TargetId)>,
     timeouts: BTreeSet<(Instant, TargetId)>,
 }
