@@ -14,6 +14,12 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub(super) u64);
 
+impl FlowId {
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Bounds on what clients can make a relay spend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {

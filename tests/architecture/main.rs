@@ -28,7 +28,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("record", &["impair", "relay", "probe", "stats", "host"]),
     ("report", &["impair", "probe", "stats", "record", "host"]),
     ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
-    ("net", &["reflect", "probe", "host", "room"]),
+    ("net", &["impair", "reflect", "relay", "probe", "host", "room"]),
 ];
 
 /// The rooms that nothing restricts: the top, and the two roots of the crate.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
+use crate::relay::Header;
 use crate::time::Instant;
 
 /// Kernels take and deliver no more datagrams as one train.
@@ -36,6 +37,7 @@ pub struct Arrival {
     /// When the kernel received it, by the wall clock.
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
+    pub tos: Option<u8>,
     /// The socket as this was queued.
     pub socket: SocketMark,
 }
@@ -50,6 +52,8 @@ impl Arrival {
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing {
     pub path: Endpoints,
+    /// What is not None differs from the socket's own.
+    pub header: Header,
     pub length: usize,
     pub segment: usize,
     pub segments: usize,
@@ -60,7 +64,7 @@ pub struct Outgoing {
 impl Outgoing {
     const LONGEST: usize = 65_000;
 
-    fn takes(&self, path: Endpoints, length: usize) -> bool {
+    fn takes(&self, path: Endpoints, header: Header, length: usize) -> bool {
         let whole = self.length == self.segments * self.segment;
         whole
             && length <= self.segment
@@ -68,6 +72,7 @@ impl Outgoing {
             && self.segments < LONGEST_TRAIN
             && self.length + length <= Self::LONGEST
             && path == self.path
+            && header == self.header
     }
 }
 
@@ -77,7 +82,8 @@ impl Batch {
         let stride = longest.next_multiple_of(64) + 64;
         let nowhere = Endpoints { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
         let socket = SocketMark::default();
-        let none = Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None, socket };
+        let none =
+            Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None, tos: None, socket };
         Self {
             bytes: vec![0; stride * capacity],
             stride,
@@ -137,9 +143,13 @@ impl Batch {
 
     /// Queues the bytes at this place; behind a neighbour of the same path and length they become one train.
     pub fn queue(&mut self, path: Endpoints, place: Range<usize>) {
+        self.queue_with(path, Header::default(), place);
+    }
+
+    fn queue_with(&mut self, path: Endpoints, header: Header, place: Range<usize>) {
         let length = place.len();
         match self.outgoing.last_mut() {
-            Some(outgoing) if outgoing.takes(path, length) => {
+            Some(outgoing) if outgoing.takes(path, header, length) => {
                 outgoing.length += length;
                 outgoing.segments += 1;
                 match self.pieces.last_mut() {
@@ -149,7 +159,8 @@ impl Batch {
             }
             _ => {
                 let first_piece = self.pieces.len();
-                self.outgoing.push(Outgoing { path, length, segment: length, segments: 1, first_piece });
+                let segment = length;
+                self.outgoing.push(Outgoing { path, header, length, segment, segments: 1, first_piece });
                 self.pieces.push(place);
             }
         }
@@ -191,9 +202,13 @@ impl Batch {
     }
 
     pub fn queue_written(&mut self, path: Endpoints, length: usize) {
+        self.queue_written_with(path, Header::default(), length);
+    }
+
+    pub fn queue_written_with(&mut self, path: Endpoints, header: Header, length: usize) {
         let start = self.written * self.stride;
         self.written += 1;
-        self.queue(path, start..start + length);
+        self.queue_with(path, header, start..start + length);
     }
 
     /// The buffer of the datagram that was written as the `index`-th.

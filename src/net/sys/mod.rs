@@ -75,6 +75,8 @@ pub struct Options {
     pub tx_stamps: bool,
     /// Report the TTL of what is received.
     pub report_ttl: bool,
+    /// Report the traffic class (TOS) of what is received.
+    pub report_tos: bool,
 }
 
 /// A UDP socket that never blocks. What a backend cannot do has a default.

@@ -47,6 +47,7 @@ impl DatagramSocket for Socket {
                         segment: length,
                         stamp: None,
                         ttl: None,
+                        tos: None,
                         socket: SocketMark::default(),
                     });
                 }

@@ -6,6 +6,7 @@ use std::ptr;
 
 use libc::c_int;
 
+use crate::relay::Header;
 use crate::time::Instant;
 
 /// The sum of all that can be enabled at once: a stamp (timespec), the drop counter (u32), the time
@@ -14,8 +15,9 @@ use crate::time::Instant;
 /// bytes and an address).
 pub const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
-/// What is said of a message that is sent: where it leaves from, and the length of a train's datagrams.
-const ORDERS: usize = space(20) + space(2);
+/// What is said of a message that is sent: where it leaves from, its traffic class and time to live, and the length
+/// of a train's datagrams.
+const ORDERS: usize = space(20) + 2 * space(4) + space(2);
 
 const fn space(payload: usize) -> usize {
     // SAFETY: CMSG_SPACE only computes.
@@ -35,6 +37,7 @@ impl ControlBuffer {
 pub struct Ancillary {
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
+    pub tos: Option<u8>,
     pub local: Option<IpAddr>,
     pub overflow: Option<u32>,
     pub segment: Option<usize>,
@@ -64,6 +67,10 @@ pub fn read_control(header: &libc::msghdr) -> Ancillary {
             (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
                 ancillary.ttl = u8::try_from(read_payload::<c_int>(message)).ok();
             }
+            (libc::IPPROTO_IP, libc::IP_TOS) => ancillary.tos = Some(read_payload(message)),
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                ancillary.tos = u8::try_from(read_payload::<c_int>(message)).ok();
+            }
             (libc::IPPROTO_IP, libc::IP_ORIGDSTADDR) => {
                 let address: libc::sockaddr_in = read_payload(message);
                 ancillary.local = Some(Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr)).into());
@@ -89,15 +96,17 @@ fn read_payload<T: Copy>(message: *const libc::cmsghdr) -> T {
     unsafe { libc::CMSG_DATA(message).cast::<T>().read_unaligned() }
 }
 
-/// Has the message leave from this address, and as a train of datagrams of this length.
+/// Has the message leave from this address, with this traffic class and time to live, and as a train of datagrams of
+/// this length.
 pub fn write_control(
     local: Option<IpAddr>,
     ipv6: bool,
+    ip: Header,
     segment: Option<u16>,
     header: &mut libc::msghdr,
     control: &mut ControlBuffer,
 ) {
-    if local.is_none() && segment.is_none() {
+    if local.is_none() && segment.is_none() && ip == Header::default() {
         header.msg_control = ptr::null_mut();
         header.msg_controllen = 0;
         return;
@@ -107,7 +116,7 @@ pub fn write_control(
     // The padding goes to the kernel too.
     control.0[..ORDERS].fill(0);
     let mut used = 0;
-    // SAFETY: the control buffer is aligned, was zeroed, and has room for a packet info and a length;
+    // SAFETY: the control buffer is aligned, was zeroed, and has room for `ORDERS`;
     // the header's length is then cut to what was written.
     unsafe {
         let mut message = libc::CMSG_FIRSTHDR(header);
@@ -135,6 +144,16 @@ pub fn write_control(
                 message = libc::CMSG_NXTHDR(header, message);
             }
             _ => {}
+        }
+        let (level, tos, ttl) = match ipv6 {
+            true => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS, libc::IPV6_HOPLIMIT),
+            false => (libc::IPPROTO_IP, libc::IP_TOS, libc::IP_TTL),
+        };
+        for (kind, value) in [(tos, ip.tos), (ttl, ip.ttl)] {
+            if let Some(value) = value {
+                used += put_payload(message, level, kind, &c_int::from(value));
+                message = libc::CMSG_NXTHDR(header, message);
+            }
         }
         if let Some(segment) = segment {
             used += put_payload(message, libc::SOL_UDP, libc::UDP_SEGMENT, &segment);

@@ -22,6 +22,14 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
             set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
         }
     }
+    if options.report_tos {
+        if ipv6 {
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
+        }
+        if !ipv6 || options.dual_stack {
+            set_option(fd, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)?;
+        }
+    }
     if options.local_address {
         let (level, name) = if ipv6 {
             (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)

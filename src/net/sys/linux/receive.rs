@@ -84,6 +84,7 @@ impl Socket {
                 segment,
                 stamp: ancillary.stamp,
                 ttl: ancillary.ttl,
+                tos: ancillary.tos,
                 socket,
             };
             self.truncated += u64::from(ancillary.cut);
@@ -222,6 +223,7 @@ mod tests {
             stamps: true,
             tx_stamps: true,
             report_ttl: true,
+            report_tos: true,
             ..Options::default()
         };
         for (ip, dual_stack, from) in [
@@ -242,7 +244,12 @@ mod tests {
             assert!(socket.overflows() > 0, "the buffer of {ip} holds less than was sent");
             let arrival = inbox.arrival(0);
             assert!(arrival.length > arrival.segment, "a train to {ip}");
-            assert!(arrival.stamp.is_some() && arrival.ttl.is_some() && arrival.path.local.is_some());
+            assert!(
+                arrival.stamp.is_some()
+                    && arrival.ttl.is_some()
+                    && arrival.tos == Some(0)
+                    && arrival.path.local.is_some()
+            );
             let mut left = 0;
             sender.read_tx_stamps(&mut inbox, &mut |_, _| left += 1);
             assert!(left > 0, "stamps of what was sent to {ip}");

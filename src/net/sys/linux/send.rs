@@ -155,7 +155,7 @@ impl Socket {
         header.msg_iovlen = vectors.len() as _;
         header.msg_flags = 0;
         let local = item.path.local.filter(|_| self.options.local_address);
-        write_control(local, self.ipv6, segment, header, &mut controls[at]);
+        write_control(local, self.ipv6, item.header, segment, header, &mut controls[at]);
     }
 }
 

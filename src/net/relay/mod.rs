@@ -1,0 +1,256 @@
+//! The relay's engine, of Linux: feeds the machine what clients and servers send, and sends what it lets pass when it
+//! is due, with the traffic class that it came with and a time to live that is one less.
+
+mod receive;
+mod send;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+
+use ahash::RandomState;
+
+use super::clock::Clock;
+use super::kernel_timestamps::StampMapper;
+use super::sleep::{Next, Policy, Situation};
+use super::socket_errors::ErrorBudget;
+use super::stop_signal::Control;
+use super::sys::{self, Batch, Options, ReadySet, Socket, bind_socket};
+use crate::relay::Relay;
+use crate::relay::{
+    Counters, Dropped, Event, Fate, FlowId, Header, Leaving, Limits, MappingId, MappingSettings,
+};
+use crate::time::{Duration, Instant};
+use send::Outbox;
+
+/// An address to listen at, and the server behind it.
+#[derive(Clone, Debug)]
+pub struct RelayMapping {
+    pub listen: SocketAddr,
+    pub upstream: SocketAddr,
+    pub settings: MappingSettings,
+}
+
+/// What became of a datagram or a flow.
+#[derive(Clone, Debug)]
+pub enum RelayObservation {
+    /// A datagram left at `released`, or could not be sent. A copy made by the impairment is one of its own.
+    Sent {
+        leaving: Leaving,
+        fate: Fate,
+        released: Instant,
+    },
+    Dropped {
+        dropped: Dropped,
+        arrived: Instant,
+        size: usize,
+        header: Header,
+    },
+    /// The flow has its own port towards the server.
+    FlowOpened {
+        flow: FlowId,
+        mapping: MappingId,
+        upstream_port: u16,
+    },
+    FlowClosed {
+        flow: FlowId,
+        mapping: MappingId,
+    },
+    /// ICMP port unreachable from the server's host: a datagram of the flow that was sent before did not arrive.
+    Refused {
+        flow: FlowId,
+        mapping: MappingId,
+        at: Instant,
+    },
+    /// A socket could not be opened, read or written.
+    SocketError {
+        mapping: MappingId,
+        flow: Option<FlowId>,
+        at: Instant,
+        why: String,
+    },
+}
+
+pub struct RelayEngine {
+    clock: Clock,
+    relay: Relay,
+    listeners: Vec<Listener>,
+    upstreams: HashMap<u64, Upstream, RandomState>,
+    ready_set: ReadySet,
+    inbox: Batch,
+    outbox: Outbox,
+    stamps: StampMapper,
+    policy: Policy,
+    wait_errors: ErrorBudget,
+}
+
+struct Listener {
+    socket: Socket,
+    upstream: SocketAddr,
+    errors: ErrorBudget,
+}
+
+/// The socket of one flow, connected to its server.
+struct Upstream {
+    socket: Socket,
+    flow: FlowId,
+    mapping: MappingId,
+    errors: ErrorBudget,
+}
+
+/// A socket of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Listener(MappingId),
+    Upstream(u64),
+}
+
+impl Place {
+    const LISTENERS: u64 = 1 << 63;
+
+    fn number(self) -> u64 {
+        match self {
+            Self::Listener(mapping) => Self::LISTENERS | mapping as u64,
+            Self::Upstream(flow) => flow,
+        }
+    }
+
+    fn of_number(number: u64) -> Self {
+        match number & Self::LISTENERS {
+            0 => Self::Upstream(number),
+            _ => Self::Listener((number & !Self::LISTENERS) as MappingId),
+        }
+    }
+}
+
+impl RelayEngine {
+    const BATCH: usize = 64;
+    const MAX_DATAGRAM: usize = 65_536;
+    const RECEIVE_BUFFER: usize = 4 << 20;
+
+    pub fn bind(mappings: Vec<RelayMapping>, limits: Limits, clock: Clock) -> io::Result<Self> {
+        let ready_set = ReadySet::new()?;
+        let listen = |(mapping, RelayMapping { listen, upstream, .. }): (MappingId, &RelayMapping)| {
+            let socket = bind_socket(*listen, &options(listen.ip().is_unspecified()))?;
+            ready_set.add(&socket, Place::Listener(mapping).number(), false)?;
+            Ok(Listener { socket, upstream: *upstream, errors: ErrorBudget::default() })
+        };
+        let listeners = mappings.iter().enumerate().map(listen).collect::<io::Result<_>>()?;
+        let settings = mappings.into_iter().map(|mapping| mapping.settings).collect();
+        Ok(Self {
+            relay: Relay::new(settings, limits, clock.now()),
+            listeners,
+            upstreams: HashMap::default(),
+            ready_set,
+            inbox: Batch::new(Self::BATCH, Self::MAX_DATAGRAM),
+            outbox: Outbox::new(Self::BATCH, Self::MAX_DATAGRAM),
+            stamps: StampMapper::new(clock.wall_offset(), clock.now()),
+            policy: Policy::of_server(false),
+            wait_errors: ErrorBudget::default(),
+            clock,
+        })
+    }
+
+    pub fn local_addr(&self, mapping: MappingId) -> io::Result<SocketAddr> {
+        self.listeners[mapping].socket.local_addr()
+    }
+
+    pub fn counters(&self, mapping: MappingId) -> Counters {
+        self.relay.counters(mapping)
+    }
+
+    /// Runs until it is told to stop. `on_record` must be quick: what is due waits for it.
+    pub fn run(&mut self, control: &Control, mut on_record: impl FnMut(RelayObservation)) -> io::Result<()> {
+        sys::set_min_timer_slack();
+        self.policy.set_realtime(sys::is_realtime(), self.clock.now());
+        let mut readable = Vec::new();
+        while !control.stop_asked() {
+            self.release(&mut on_record);
+            let backlog = self.receive(&readable, &mut on_record)?;
+            self.relay.handle_timeout(self.clock.now());
+            self.apply_events(&mut on_record);
+            readable.clear();
+            self.wait(control, backlog, &mut readable)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the numbers of the sockets that are readable then.
+    fn wait(&mut self, control: &Control, backlog: bool, readable: &mut Vec<u64>) -> io::Result<()> {
+        let now = self.clock.now();
+        self.stamps.begin_poll(now);
+        let (due, timeout) = (self.relay.next_release(), self.relay.poll_timeout());
+        let looked = match self.policy.next(&Situation { now, due, timeout, backlog }) {
+            Next::Poll | Next::SpinUntil(_) => return self.ready_set.look(readable),
+            Next::Rest(length) => {
+                std::thread::sleep(length.to_std());
+                self.ready_set.look(readable)
+            }
+            Next::SleepUntil(end) => {
+                self.ready_set.wait(true, control, end.map(|end| end - now), readable).map(drop)
+            }
+        };
+        self.policy.woke(self.clock.now());
+        match looked {
+            Ok(()) => {
+                self.wait_errors.reset();
+                Ok(())
+            }
+            Err(error) => self.wait_errors.on_error(&error).apply(error),
+        }
+    }
+
+    /// Opens and closes the sockets of flows.
+    fn apply_events(&mut self, on_record: &mut impl FnMut(RelayObservation)) {
+        for event in self.relay.take_events() {
+            match event {
+                Event::FlowClosed { flow, mapping } => {
+                    if self.outbox.leaves_by(Place::Upstream(flow.number())) {
+                        self.flush(on_record);
+                    }
+                    self.upstreams.remove(&flow.number());
+                    on_record(RelayObservation::FlowClosed { flow, mapping });
+                }
+                Event::FlowOpened { flow, mapping, .. } => match self.open_upstream(flow, mapping) {
+                    Ok(upstream_port) => {
+                        on_record(RelayObservation::FlowOpened { flow, mapping, upstream_port });
+                    }
+                    Err(error) => on_record(self.socket_error(mapping, Some(flow), &error)),
+                },
+            }
+        }
+    }
+
+    fn open_upstream(&mut self, flow: FlowId, mapping: MappingId) -> io::Result<u16> {
+        let remote = self.listeners[mapping].upstream;
+        let any: SocketAddr = match remote {
+            SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let mut socket = bind_socket(any, &options(false))?;
+        socket.connect(remote)?;
+        self.ready_set.add(&socket, Place::Upstream(flow.number()).number(), false)?;
+        let port = socket.local_addr()?.port();
+        let upstream = Upstream { socket, flow, mapping, errors: ErrorBudget::default() };
+        self.upstreams.insert(flow.number(), upstream);
+        Ok(port)
+    }
+
+    fn socket_error(&self, mapping: MappingId, flow: Option<FlowId>, error: &io::Error) -> RelayObservation {
+        RelayObservation::SocketError { mapping, flow, at: self.clock.now(), why: error.to_string() }
+    }
+}
+
+fn options(local_address: bool) -> Options {
+    Options {
+        local_address,
+        report_ttl: true,
+        report_tos: true,
+        offload: true,
+        stamps: true,
+        receive_buffer: Some(RelayEngine::RECEIVE_BUFFER),
+        ..Options::default()
+    }
+}

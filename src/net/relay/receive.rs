@@ -1,0 +1,100 @@
+//! What clients and servers send: each datagram is treated as of the moment at which the kernel received it.
+
+use std::io;
+
+use super::{Place, RelayEngine, RelayObservation};
+use crate::net::socket_errors::SocketErrorKind;
+use crate::net::sys::{Arrival, ReadySet};
+use crate::relay::{Decision, FlowId, Header, MappingId, Side};
+
+/// A listening socket, or that of a flow.
+#[derive(Clone, Copy)]
+struct Source {
+    mapping: MappingId,
+    /// None for the clients of the mapping.
+    flow: Option<FlowId>,
+}
+
+impl RelayEngine {
+    /// Handles a batch of each of these sockets. Whether one was full, so that more is likely to wait.
+    pub(super) fn receive(
+        &mut self,
+        readable: &[u64],
+        on_record: &mut impl FnMut(RelayObservation),
+    ) -> io::Result<bool> {
+        let mut backlog = false;
+        for number in readable {
+            backlog |= self.receive_at(Place::of_number(*number), on_record)?;
+        }
+        if !backlog && readable.len() < ReadySet::AT_ONCE {
+            self.stamps.end_poll();
+        }
+        Ok(backlog)
+    }
+
+    fn receive_at(&mut self, place: Place, on_record: &mut impl FnMut(RelayObservation)) -> io::Result<bool> {
+        let (socket, errors, source) = match place {
+            Place::Listener(mapping) => {
+                let listener = &mut self.listeners[mapping];
+                (&mut listener.socket, &mut listener.errors, Source { mapping, flow: None })
+            }
+            Place::Upstream(number) => {
+                // A flow may have been closed since.
+                let Some(upstream) = self.upstreams.get_mut(&number) else { return Ok(false) };
+                let source = Source { mapping: upstream.mapping, flow: Some(upstream.flow) };
+                (&mut upstream.socket, &mut upstream.errors, source)
+            }
+        };
+        match socket.receive(&mut self.inbox) {
+            Ok(()) => {
+                errors.reset();
+                self.handle_batch(source, on_record);
+                Ok(self.inbox.was_filled())
+            }
+            Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
+                errors.reset();
+                Ok(false)
+            }
+            Err(error) => {
+                let action = errors.on_error(&error);
+                self.report(source, &error, on_record);
+                action.apply(error).map(|()| true)
+            }
+        }
+    }
+
+    fn report(&self, source: Source, error: &io::Error, on_record: &mut impl FnMut(RelayObservation)) {
+        let Source { mapping, flow } = source;
+        on_record(match flow {
+            Some(flow) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                RelayObservation::Refused { flow, mapping, at: self.clock.now() }
+            }
+            _ => self.socket_error(mapping, flow, error),
+        });
+    }
+
+    fn handle_batch(&mut self, source: Source, on_record: &mut impl FnMut(RelayObservation)) {
+        let now = self.clock.now();
+        self.stamps.update_offset(self.clock.wall_offset());
+        for index in 0..self.inbox.arrived() {
+            let Arrival { path, stamp, ttl, tos, .. } = *self.inbox.arrival(index);
+            let arrived = stamp.and_then(|stamp| self.stamps.to_monotonic(stamp, now)).unwrap_or(now);
+            let side = source.flow.map_or(Side::Client(path), Side::Server);
+            let header = Header { tos, ttl };
+            for place in self.inbox.datagrams(index) {
+                let size = place.len();
+                let datagram = &mut self.inbox.room(index, &place)[..size];
+                let decision = self.relay.handle(arrived, source.mapping, side, header, datagram);
+                self.apply_events(on_record);
+                match decision {
+                    Decision::Held => {}
+                    Decision::Forward(leaving) => self.queue(leaving, place, on_record),
+                    Decision::Dropped(dropped) => {
+                        on_record(RelayObservation::Dropped { dropped, arrived, size, header });
+                    }
+                }
+            }
+        }
+        self.flush(on_record);
+    }
+}
