@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What a view costs the measurement: rounds of runs of 5,000 probes, 1 ms apart, over loopback; in each
-# round a run with each view and two with -q, which tell how much two runs differ that nobody looks at.
-# The server has the second core, the pinger with all its threads the first; both are at `chrt -f 10`
-# where that is permitted. Whoever looks (tmux, curl, a browser) runs as any other program does.
+# The cost of each view to the measurement: rounds of runs of 5,000 probes, 1 ms apart, over loopback.
+# Each round has one run with each view and two with -q, whose difference is the noise of two equal
+# runs. The server has the second core, the pinger with all its threads the first; both run at
+# `chrt -f 10` where that is permitted. The viewers (tmux, curl, a browser) run as ordinary programs.
 #
-# Needs tmux, curl and python3; chromium if it is there. Called again with the same folder it adds
-# rounds and sums up all of them.
+# Needs tmux, curl and python3; uses chromium if it is installed. Called again with the same folder it
+# adds rounds and sums up all of them.
 #
 #   cargo build --release && benches/live-views.sh FOLDER [ROUNDS]
 set -euo pipefail
@@ -16,7 +16,7 @@ rounds=${2:-10} first=$(($(find . -name '*.q' | wc -l) + 1))
 realtime=()
 if chrt -f 10 true 2>/dev/null; then realtime=(chrt -f 10); fi
 taskset -c 1 "${realtime[@]}" "$udpecho" serve --clean -p 9400 -q & started=($!)
-# The terminal is there before anything is measured, as that of whoever types is.
+# The terminal is started before the first run, as a user's is.
 terminals=(tmux -L live-views -f /dev/null)
 "${terminals[@]}" new-session -d -x 120 -y 40 'sleep infinity'
 trap 'kill "${started[@]}" 2>/dev/null; "${terminals[@]}" kill-server; wait' EXIT
@@ -57,7 +57,7 @@ run() {
 }
 
 for ((round = first; round < first + rounds; round++)); do
-    # Each view comes at each place in turn.
+    # The order of the views rotates.
     for ((k = 0; k < ${#views[@]}; k++)); do
         view=${views[(k + round) % ${#views[@]}]}
         run "$(printf %03d "$round").$view" "$view"

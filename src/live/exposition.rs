@@ -2,11 +2,11 @@
 
 use std::fmt::{Display, Write};
 
-/// A page of metrics: families, and in each its samples.
+/// A page of metrics: families of samples.
 #[derive(Debug, Default)]
 pub struct Exposition {
     text: String,
-    /// On every sample.
+    /// Labels of every sample.
     labels: String,
 }
 
@@ -37,7 +37,7 @@ impl Exposition {
         self.put(format_args!("{name}{braced} {value}\n"));
     }
 
-    /// A family of one sample.
+    /// A family with one sample.
     pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
@@ -48,7 +48,7 @@ impl Exposition {
     }
 
     fn put(&mut self, line: std::fmt::Arguments) {
-        self.text.write_fmt(line).expect("a string takes all");
+        self.text.write_fmt(line).expect("writing to a string cannot fail");
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_samples_and_what_a_label_may_hold() {
+    fn families_samples_and_escaped_labels() {
         let mut page = Exposition::labelled(&[("target", "a\"b\\c\nd")]);
         page.single("up", Kind::Gauge, "Whether.", 1);
         page.family("lost_total", Kind::Counter, "Lost.");

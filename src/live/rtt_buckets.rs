@@ -1,31 +1,31 @@
-//! Round-trip times counted in fixed buckets: from 50 us, each twice as long as the one before, to
-//! 26 s. The buckets of smokeping_prober, so that its dashboards serve.
+//! Round-trip times in the 20 buckets of smokeping_prober, so that its dashboards fit: from 50 us,
+//! each bound twice the one before, to 26 s.
 
 use crate::time::Duration;
 
-const RUNGS: usize = 20;
+const BUCKETS: usize = 20;
 const LOWEST: Duration = Duration::from_micros(50);
 
 #[derive(Clone, Debug, Default)]
 pub struct RttBuckets {
-    /// At most as long as its rung; the last one is for what is longer than all.
-    counts: [u64; RUNGS + 1],
+    /// The last count is of values above every bound.
+    counts: [u64; BUCKETS + 1],
     total: Duration,
 }
 
 impl RttBuckets {
     pub fn record(&mut self, value: Duration) {
-        let rung = (0..RUNGS).find(|rung| value <= bound(*rung)).unwrap_or(RUNGS);
-        self.counts[rung] += 1;
+        let bucket = (0..BUCKETS).find(|bucket| value <= bound(*bucket)).unwrap_or(BUCKETS);
+        self.counts[bucket] += 1;
         self.total += value;
     }
 
-    /// How many are at most as long as each bound.
+    /// For each bound the count of values up to it.
     pub fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
         let mut below = 0;
-        self.counts.iter().take(RUNGS).enumerate().map(move |(rung, count)| {
+        self.counts.iter().take(BUCKETS).enumerate().map(move |(bucket, count)| {
             below += count;
-            (bound(rung), below)
+            (bound(bucket), below)
         })
     }
 
@@ -38,8 +38,8 @@ impl RttBuckets {
     }
 }
 
-fn bound(rung: usize) -> Duration {
-    LOWEST * (1 << rung)
+fn bound(bucket: usize) -> Duration {
+    LOWEST * (1 << bucket)
 }
 
 #[cfg(test)]
@@ -47,15 +47,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_value_is_counted_from_its_bound_on() {
-        let mut rtt_buckets = RttBuckets::default();
+    fn a_value_counts_for_every_bound_at_or_above_it() {
+        let mut buckets = RttBuckets::default();
         for micros in [1, 50, 51, 100, 26_214_400, 26_214_401] {
-            rtt_buckets.record(Duration::from_micros(micros));
+            buckets.record(Duration::from_micros(micros));
         }
-        let read: Vec<_> = rtt_buckets.cumulative().collect();
+        let read: Vec<_> = buckets.cumulative().collect();
         assert_eq!(read[0], (Duration::from_micros(50), 2));
         assert_eq!(read[1], (Duration::from_micros(100), 4));
         assert_eq!(read[19], (Duration::from_micros(26_214_400), 5));
-        assert_eq!((rtt_buckets.count(), rtt_buckets.total()), (6, Duration::from_micros(52_429_003)));
+        assert_eq!((buckets.count(), buckets.total()), (6, Duration::from_micros(52_429_003)));
     }
 }

@@ -1,18 +1,18 @@
-//! What does not change while a run goes on.
+//! What stays the same during a run: the target and the schedule.
 
 use crate::record::Config;
 use crate::time::Duration;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunInfo {
-    /// As the user named it.
+    /// As the user wrote it.
     pub host: String,
     pub address: String,
     pub size: u32,
-    /// As in `every 20ms`.
+    /// For example `every 20ms`.
     pub pace: String,
     pub count: Option<u64>,
-    /// From time zero until the last probe is due, if that is known.
+    /// From time zero until the last probe is due; none of an endless run.
     pub length: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl RunInfo {
     }
 }
 
-/// The sum of the intervals between so many probes.
+/// The sum of the intervals between `count` probes.
 fn length(config: &Config, count: u64) -> Duration {
     let gaps = count.saturating_sub(1) as f64;
     let first = config.interval_us;
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_ends_with_its_last_probe_or_in_time() {
+    fn a_run_ends_with_its_last_probe_or_its_total_time() {
         let length = |count, total| RunInfo::of(&config(count, None, total)).length;
         assert_eq!(length(None, None), None);
         assert_eq!(length(Some(11), None), Some(Duration::from_secs(5)));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_intervals_add_up_to_what_the_schedule_does() {
+    fn the_length_of_a_decay_is_the_sum_of_the_schedules_intervals() {
         for count in [1, 2, 100, 500] {
             let first = "0.5".parse().unwrap();
             let floor = "1ms".parse().unwrap();

@@ -1,7 +1,7 @@
-//! A run as it is seen while it goes on: folded from what the engine and the recorder tell, in
-//! memory that does not grow with its length. Pure: `now` is an argument.
+//! The state of a running measurement, folded from the events of the engine in memory that does not
+//! grow with the run. Pure: `now` is an argument.
 //!
-//! Every view has one of its own, so that a display can be reset without the others being touched.
+//! Each view has its own model, so that resetting one leaves the others alone.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -13,27 +13,27 @@ use crate::report::injection;
 use crate::stats::{OutcomeCounts, Proportion, Quantiles, Second};
 use crate::time::{Duration, Instant};
 
-/// The state of a run at a moment.
+/// The state of a run at one moment.
 #[derive(Clone, Debug)]
 pub struct RunSnapshot {
     pub info: RunInfo,
-    /// What the server injects, in words; empty before it has said so.
+    /// What the server injects, in words; empty before the handshake.
     pub injects: String,
-    /// From time zero; absent before it.
+    /// Since time zero; none before it.
     pub elapsed: Option<Duration>,
     /// Probes that left.
     pub sent: u64,
-    /// How probes ended, as far as it is known.
+    /// The outcomes known so far.
     pub outcomes: OutcomeCounts,
     /// Past their deadline, late ones included.
     pub missed: u64,
     pub duplicates: u64,
     pub reordered: u64,
-    /// Of replies in time.
+    /// RTTs on time.
     pub rtt: Quantiles,
     pub rtt_buckets: RttBuckets,
     pub bins: Bins,
-    /// The newest complete ones.
+    /// The newest complete seconds.
     pub seconds: VecDeque<Second>,
     pub last_rtt: Option<Duration>,
 }
@@ -44,12 +44,12 @@ impl RunSnapshot {
         self.outcomes.on_time + self.outcomes.late()
     }
 
-    /// Neither answered nor past their deadline.
+    /// Probes without a reply that are not past their deadline.
     pub fn in_flight(&self) -> u64 {
         self.sent.saturating_sub(self.outcomes.on_time + self.missed)
     }
 
-    /// Of the probes of which it is known.
+    /// The share lost or late of the probes with a reply on time or past their deadline.
     pub fn loss(&self) -> Option<f64> {
         Proportion::new(self.missed, self.outcomes.on_time + self.missed).value()
     }
@@ -63,16 +63,16 @@ impl RunSnapshot {
 pub struct RunModel {
     now: RunSnapshot,
     zero: Option<Instant>,
-    /// Probes below this number are none of this display's.
+    /// Earlier probes were sent before the last reset.
     from: u64,
-    /// One more than the largest number heard of.
+    /// One more than the largest sequence number sent.
     launched: u64,
-    /// Probes whose story is over.
+    /// Probes resolved.
     resolved: u64,
-    /// Past their deadline, their story not over.
+    /// Probes past their deadline and not resolved.
     overdue: HashSet<u64>,
     next_expected: u64,
-    /// When the pace was last looked at, and how many had been launched.
+    /// When the rate was last measured, and how many probes had been sent by then.
     paced: (Duration, u64),
 }
 
@@ -110,7 +110,7 @@ impl RunModel {
         }
     }
 
-    /// Begins again with the next probe; the run's own time goes on.
+    /// Starts over with the next probe; the time since the start goes on.
     pub fn reset(&mut self) {
         let fresh = Self::starting(self.now.info.clone(), self.launched);
         let before = std::mem::replace(self, fresh);
@@ -159,7 +159,7 @@ impl RunModel {
         self.now.seconds.drain(..gone);
     }
 
-    /// Time has passed; so many probes are in the engine, answered or not.
+    /// Time has passed; the engine holds `in_engine` unresolved probes.
     pub fn tick(&mut self, now: Instant, in_engine: Option<usize>) {
         if let Some(zero) = self.zero {
             self.now.elapsed = Some((now - zero).max(Duration::ZERO));
@@ -171,17 +171,17 @@ impl RunModel {
         self.count();
     }
 
-    /// One more than the largest number of a probe that was launched.
+    /// One more than the largest sequence number sent.
     pub fn launched(&self) -> u64 {
         self.launched
     }
 
-    /// It is known how many have been launched by now.
+    /// Measures the rate, which decides how many probes a bin has.
     fn pace(&mut self) {
         let (elapsed, (then, launched)) = (self.elapsed(), self.paced);
         if elapsed - then >= Duration::from_millis(500) {
-            // One more than its share falls into a span by where the span happens to begin.
-            self.now.bins.suit((self.launched - launched).saturating_sub(1), elapsed - then);
+            // Depending on where it begins, a span has one probe more than its share.
+            self.now.bins.fit_rate((self.launched - launched).saturating_sub(1), elapsed - then);
             self.paced = (elapsed, self.launched);
         }
     }

@@ -1,11 +1,11 @@
-//! The line that stays under those of the probes.
+//! The status line under the lines of the probes, and the line per second of a server.
 
 use super::RunSnapshot;
 use super::server_model::ServerSnapshot;
 use crate::report::{milliseconds_bare, percent};
 use crate::time::Duration;
 
-/// The line, and what is left of it where there is no room for all, from the longest to the shortest.
+/// The status line in four versions, from the longest to the shortest, for terminals of any width.
 pub fn status(now: &RunSnapshot) -> Vec<String> {
     let sent = format!("{} sent", now.sent);
     let received = format!("{} received", now.outcomes.on_time);
@@ -31,7 +31,7 @@ pub fn status(now: &RunSnapshot) -> Vec<String> {
     .collect()
 }
 
-/// How a server does, in one line.
+/// The state of a server in one line.
 pub fn server_line(now: &ServerSnapshot) -> String {
     let clients = now.clients_now();
     let plural = if clients == 1 { "" } else { "s" };
@@ -45,7 +45,7 @@ pub fn server_line(now: &ServerSnapshot) -> String {
     )
 }
 
-/// `0:48`, `1:02:03`; a second that has begun counts.
+/// `0:48`, `1:02:03`; rounded up to a second.
 pub fn clock(time: Duration) -> String {
     let seconds = (time.as_nanos().max(0) as u64).div_ceil(1_000_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -60,7 +60,7 @@ mod tests {
     use crate::time::Instant;
 
     #[test]
-    fn what_is_late_is_lost_and_not_received() {
+    fn a_late_reply_counts_as_lost() {
         let mut live = RunModel::new(RunInfo::default());
         live.event(&Event::Started { zero: Instant::ZERO });
         for (seq, late_by) in [(0, None), (1, None), (2, None), (3, Some(Duration::from_millis(9)))] {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_reads_as_people_do() {
+    fn times_are_minutes_and_seconds_or_hours() {
         for (millis, text) in [(0, "0:00"), (1, "0:01"), (48_000, "0:48"), (3_723_000, "1:02:03")] {
             assert_eq!(clock(Duration::from_millis(millis)), text);
         }

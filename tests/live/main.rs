@@ -1,11 +1,11 @@
-//! What is seen of a run while it goes on: on a terminal, on a page, by Prometheus. Nobody has to
-//! look: a pseudo-terminal and a screen's parser, a browser and a scraper do.
+//! The live views of a run and a server: terminal, full screen, page and metrics, seen through a
+//! pseudo-terminal with a screen parser, a browser and a Prometheus.
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
-mod eyes;
+mod browser;
 mod full_screen;
 #[cfg(target_os = "linux")]
 mod priority;

@@ -1,4 +1,4 @@
-//! Those who write and show give way to the one who measures.
+//! Threads that write and show have a lower priority than the thread that measures.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn threads(pid: u32) -> BTreeMap<String, (i32, u32)> {
 }
 
 #[test]
-fn threads_that_show_or_record_do_not_delay_the_client() {
+fn threads_that_show_or_write_have_a_lower_priority_than_the_client() {
     let (folder, serve, page) = (TempDir::new().unwrap(), Serve::start("--clean"), free_tcp_port());
     let words = format!("ping 127.0.0.1:{} -i 0.05 --no-record --tui --http {page}", serve.port);
     let mut terminal = Terminal::start(folder.path(), &words, (80, 24));
@@ -43,9 +43,9 @@ fn threads_that_show_or_record_do_not_delay_the_client() {
     assert_eq!(terminal.finish().0, 0);
 }
 
-/// Whoever stays behind could not keep up, and memory would grow.
+/// With a lower priority the recorder could not keep up, and memory would grow.
 #[test]
-fn at_a_high_rate_who_writes_has_its_share() {
+fn at_a_high_rate_the_recorder_has_the_priority_of_the_client() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
     let words = format!("ping 127.0.0.1:{} --rate 21k -q --no-record", serve.port);
     let process = Process::spawn(command(folder.path(), &words));
@@ -60,7 +60,7 @@ fn at_a_high_rate_who_writes_has_its_share() {
 }
 
 #[test]
-fn a_server_is_not_pushed_aside_by_those_who_look() {
+fn the_views_of_a_server_have_a_lower_priority_than_the_server() {
     let folder = TempDir::new().unwrap();
     let mut terminal = Terminal::start(folder.path(), "serve --clean -p 0 --tui --http 0", (80, 24));
     terminal.wait_for_text("no client yet");
@@ -75,7 +75,7 @@ fn a_server_is_not_pushed_aside_by_those_who_look() {
 }
 
 #[test]
-fn a_place_in_the_queue_that_was_given_is_kept() {
+fn a_scheduling_policy_given_from_outside_is_kept() {
     crate::needs!(Chrt);
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
     let mut chrt = Command::new("chrt");

@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::common::process::{Process, Serve, command, port_in};
 use crate::common::watchdog;
 
-/// A TCP port that nobody has.
+/// A TCP port that is free.
 pub fn free_tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Where a program says that its page is.
+/// The port of the page, from the program's own line.
 pub fn page_of(process: &mut Process) -> u16 {
     port_in(&process.remark_with("see http://127.0.0.1:"))
 }
@@ -34,7 +34,7 @@ pub fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-/// The value of this sample, of all whose name and labels contain this.
+/// The value of the first sample whose name and labels contain `name`.
 fn sample(metrics: &str, name: &str) -> u64 {
     let line = metrics.lines().find(|line| !line.starts_with('#') && line.contains(name));
     let line = line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}"));
@@ -42,13 +42,13 @@ fn sample(metrics: &str, name: &str) -> u64 {
 }
 
 #[test]
-fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
+fn page_events_record_and_metrics_agree_during_a_run() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4 --duplicate 100%"));
     let words = format!("ping 127.0.0.1:{} -i 20ms -q -o run --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
     let port = page_of(&mut process);
     assert_eq!(body(&get(port, "/healthz")), "ok\n");
-    // Followed as a browser does: each event has more than the one before.
+    // As a browser reads: each event is newer than the one before.
     let mut events = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(events, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     events.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -78,7 +78,7 @@ fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
     let written = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
     let written: Value = serde_json::from_str(&written).unwrap();
     assert_eq!(last["summary"], written["summary"]);
-    // What was counted as it went is not more than what came of it.
+    // The counters during the run are no larger than the final ones.
     let metrics = body(&metrics);
     let sent = sample(metrics, "udpecho_probes_sent_total");
     assert!((count("sent")..=written["summary"]["sent"].as_u64().unwrap()).contains(&sent));
@@ -90,7 +90,7 @@ fn everything_is_there_while_a_run_goes_on_and_says_the_same() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_before_the_first_probe() {
+fn a_port_in_use_is_an_error_before_the_first_probe() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -102,7 +102,7 @@ fn a_port_that_is_taken_is_told_before_the_first_probe() {
 }
 
 #[test]
-fn readers_that_do_not_read_slow_nothing_down() {
+fn readers_that_take_nothing_slow_nothing_down() {
     let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
     let words = format!("ping 127.0.0.1:{} -n 400 -i 5ms -q --no-record --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));

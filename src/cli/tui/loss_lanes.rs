@@ -1,4 +1,4 @@
-//! The lanes of losses below the chart: direction, and whether injected.
+//! The loss lanes under the chart: where each probe was lost, and whether it was injected.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,10 +10,10 @@ use super::widgets::Palette;
 use crate::live::{Bin, RunSnapshot};
 use crate::probe::{Cause, Group, NotOnTime};
 
-/// A title and the lanes.
+/// The legend and the lanes.
 pub const HEIGHT: u16 = 1 + LANES.len() as u16;
 
-/// The causes in each lane, the most important first. Lane and mark say the same as the colour.
+/// Each lane with its reasons, the first of which wins a tie. Lane and mark say what the colour says.
 const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
     ("up", &[(NotOnTime::Lost(Cause::Up), '█'), (NotOnTime::Lost(Cause::InjectedUp), '▒')]),
     ("down", &[(NotOnTime::Lost(Cause::Down), '█'), (NotOnTime::Lost(Cause::InjectedDown), '▒')]),
@@ -51,7 +51,7 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette)
     }
 }
 
-/// The most frequent cause in this lane, graded by its share.
+/// The most frequent reason of these probes in this lane; with many probes the mark shows their share.
 fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option<(char, Color)> {
     let count = |reason: NotOnTime| {
         let open = |bin: &Bin| if reason == NotOnTime::Lost(Cause::Unknown) { bin.open } else { 0 };
@@ -65,7 +65,7 @@ fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option
     }
     let (mark, colour) = match reason.group() {
         Group::NetworkUp | Group::NetworkDown => (graded(&NETWORK, share, probes), palette.network),
-        Group::Injected => (graded(&ON_PURPOSE, share, probes), palette.on_purpose),
+        Group::Injected => (graded(&INJECTED, share, probes), palette.injected),
         Group::Host => (mark, palette.buffer),
         Group::Late => (mark, palette.late),
         Group::NotSent | Group::Unknown => (mark, palette.muted),
@@ -74,9 +74,9 @@ fn mark(bins: &[&Bin], kinds: &[(NotOnTime, char)], palette: &Palette) -> Option
 }
 
 const NETWORK: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const ON_PURPOSE: [char; 2] = ['░', '▒'];
+const INJECTED: [char; 2] = ['░', '▒'];
 
-/// Of few probes each loss is shown, of many the share.
+/// Two probes or less have the full mark; more show a share.
 fn graded<const N: usize>(marks: &[char; N], share: f64, probes: u64) -> char {
     const FEW: u64 = rtt::DOTS as u64;
     let grade = if probes <= FEW { N - 1 } else { (share * N as f64) as usize };

@@ -1,5 +1,5 @@
-//! The full screen: a thread of its own draws a view ten times per second and passes on the keys. It restores the
-//! terminal however it ends.
+//! The full screen: its own low-priority thread draws a view ten times a second and passes on the
+//! keys. However it ends, the terminal is restored.
 
 mod loss_lanes;
 mod ping;
@@ -25,51 +25,51 @@ use crate::net::{Control, lower_priority};
 use crate::time::Duration;
 use terminal_guard::TerminalGuard;
 
-/// The content of a full screen.
+/// What the full screen draws.
 pub trait ScreenView: Send + 'static {
     fn draw(&mut self, frame: &mut Frame);
 
-    /// A key that the full screen does not handle itself.
+    /// A key other than those that every view has.
     fn press(&mut self, key: char);
 }
 
-/// A full screen, until it is dropped.
+/// A running full screen; dropping it restores the terminal.
 pub struct Tui {
     guard: Arc<TerminalGuard>,
-    gone: Receiver<()>,
+    ended: Receiver<()>,
 }
 
 impl Tui {
-    /// Redrawn this often.
+    /// The time between two drawings.
     const PERIOD: Duration = Duration::from_millis(100);
-    /// How long the end waits for a terminal that takes no text.
+    /// At the end, how long to wait for a terminal that takes no output.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// `q` and Ctrl-C stop and abort the work of this control, as signals do.
+    /// The keys `q` and Ctrl-C stop `control`, as signals do.
     pub fn start(view: impl ScreenView, control: Arc<Control>) -> anyhow::Result<Self> {
         if !on_a_terminal() {
             bail!("--tui needs a terminal, but stdout is not one");
         }
         let (guard, terminal) = TerminalGuard::take().context("cannot draw on this terminal")?;
-        let (leave, gone) = channel();
+        let (end, ended) = channel();
         let until = Arc::clone(&guard);
         let started = std::thread::Builder::new().name("screen".into()).spawn(move || {
             lower_priority();
             let shown = catch_unwind(AssertUnwindSafe(|| show(terminal, view, &control, &until)));
-            until.give_back();
+            until.restore();
             match shown {
                 Ok(Ok(())) => {}
                 // The terminal is gone.
                 Ok(Err(_)) => control.stop(),
-                Err(_) => stderr_line("the full screen failed; the run goes on, and Ctrl-C ends it"),
+                Err(_) => stderr_line("the full screen failed; the work goes on, Ctrl-C ends it"),
             }
-            let _ = leave.send(());
+            let _ = end.send(());
         });
         if let Err(error) = started {
-            guard.give_back();
+            guard.restore();
             return Err(error).context("cannot start a thread");
         }
-        Ok(Self { guard, gone })
+        Ok(Self { guard, ended })
     }
 }
 
@@ -77,8 +77,8 @@ impl Drop for Tui {
     /// Restores the terminal.
     fn drop(&mut self) {
         self.guard.close();
-        let _ = self.gone.recv_timeout(Self::PATIENCE.to_std());
-        self.guard.give_back();
+        let _ = self.ended.recv_timeout(Self::PATIENCE.to_std());
+        self.guard.restore();
     }
 }
 
@@ -102,7 +102,7 @@ fn show(
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => end(control),
             KeyCode::Char('q') => end(control),
             KeyCode::Char(key) => view.press(key),
-            // What closes the help in other programs.
+            // Closes the help.
             KeyCode::Esc => view.press('\x1b'),
             _ => {}
         }
@@ -110,7 +110,7 @@ fn show(
     Ok(())
 }
 
-/// Stops at the first time, aborts at the second.
+/// The first time stops the work in order, the second time at once.
 fn end(control: &Control) {
     if control.stop_asked() { control.abort() } else { control.stop() }
 }
@@ -120,13 +120,13 @@ mod panics;
 
 #[cfg(test)]
 mod tests {
-    /// `UPDATE_DOCUMENTS=1` keeps what is drawn today; look at it before it is committed.
+    /// `UPDATE_DOCUMENTS=1` writes the file anew; look at it before committing.
     pub fn assert_drawn(name: &str, drawn: &str) {
         let path = format!("{}/src/cli/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
             std::fs::write(&path, drawn).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap();
-        assert!(kept == drawn, "{name} is drawn otherwise today:\n{drawn}");
+        assert!(kept == drawn, "{name} is drawn differently:\n{drawn}");
     }
 }

@@ -34,12 +34,12 @@ impl SharedView {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a report was asked for since the last time.
+    /// Whether a report was requested since the last call.
     pub fn wants_report(&self) -> bool {
         self.report.swap(false, Ordering::AcqRel)
     }
 
-    /// Shown until the next key.
+    /// Shows a note until the next key.
     pub fn note(&self, text: String) {
         *self.note.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
@@ -165,7 +165,7 @@ fn header(frame: &mut Frame, area: Rect, now: &RunSnapshot, what: Vec<String>) {
     frame.render_widget(Line::styled(fitted(&counts, area.width), BOLD), third);
 }
 
-/// What is sent and what the server does to it, on as few lines as hold it, but no more than two.
+/// What is sent and what the server injects, on at most two lines.
 fn what(now: &RunSnapshot, width: u16) -> Vec<String> {
     let info = &now.info;
     let text = format!("{} bytes {}; {}", info.size, info.pace, injects(now));
@@ -247,7 +247,7 @@ fn seconds(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) 
     widgets::ends(frame, ends, "1 s each", &format!("max {}", bit_rate(most as f64)));
 }
 
-/// The figures alone, the ones one asks for first.
+/// The most important figures, without charts.
 fn small(frame: &mut Frame, now: &RunSnapshot) {
     let delay = |p: f64| now.rtt.at(p).map_or("-".to_owned(), milliseconds);
     let loss = now.loss().map_or("-".to_owned(), percent);
@@ -275,8 +275,8 @@ mod tests {
     use crate::stats::RunStatistics;
     use crate::time::{Duration, Instant};
 
-    /// A run over a simulated network that loses, as it is seen when its last story is over.
-    fn seen(count: u64, every: &str) -> RunSnapshot {
+    /// The state of a simulated run with losses after its last probe is resolved.
+    fn simulated(count: u64, every: &str) -> RunSnapshot {
         let server = reflect::Settings { impair_seed: Some(3), ..reflect::Settings::default() };
         let path = Conditions::impaired("delay=constant:5ms loss=5%");
         let mut network = Simulation::new(server, path.clone(), path, 7);
@@ -317,17 +317,17 @@ mod tests {
 
     #[test]
     fn screens_are_exactly_these() {
-        let few = seen(200, "200ms");
+        let few = simulated(200, "200ms");
         assert_drawn("80x24", &screen(&few, false, (80, 24)));
         assert_drawn("120x40-log", &screen(&few, true, (120, 40)));
         assert_drawn("20x5", &screen(&few, false, (20, 5)));
-        assert_drawn("80x24-many", &screen(&seen(20_000, "2ms"), false, (80, 24)));
+        assert_drawn("80x24-many", &screen(&simulated(20_000, "2ms"), false, (80, 24)));
     }
 
     #[test]
-    fn nothing_is_drawn_of_nothing_at_any_size() {
+    fn an_empty_run_is_drawn_at_any_size_without_a_dot() {
         let nothing = RunModel::new(RunInfo::default());
-        let few = seen(30, "100ms");
+        let few = simulated(30, "100ms");
         for width in [1, 2, 10, 59, 60, 61, 80, 300] {
             for height in [1, 2, 5, 17, 18, 24, 35, 36, 100] {
                 for now in [nothing.now(), &few] {
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_figures_are_those_of_the_run() {
-        let now = seen(200, "200ms");
+        let now = simulated(200, "200ms");
         assert_eq!((now.sent, now.in_flight()), (200, 0));
         let lost = now.outcomes.lost_or_late();
         assert_eq!(now.missed, lost);
@@ -358,18 +358,18 @@ mod tests {
     }
 
     #[test]
-    fn twenty_probes_a_second_are_told_apart_wherever_one_looks_from() {
+    fn at_twenty_probes_a_second_each_has_its_own_bin() {
         let mut live = RunModel::new(RunInfo::default());
         live.event(&Event::Started { zero: Instant::ZERO });
         for millis in (10..20_000).step_by(110) {
             live.tick(Instant::ZERO + Duration::from_millis(millis), Some(millis as usize / 50 + 1));
-            // Now and then time passes without news of what was launched.
+            // Some ticks say nothing about the probes sent.
             if millis / 110 % 9 == 4 {
                 live.tick(Instant::ZERO + Duration::from_millis(millis + 90), None);
             }
         }
         assert_eq!(live.now().bins.stride(), 1);
-        // Thirty are not.
+        // At thirty two share one.
         for millis in (20_010..30_000).step_by(110) {
             live.tick(
                 Instant::ZERO + Duration::from_millis(millis),

@@ -12,9 +12,9 @@ use crate::live::RunSnapshot;
 use crate::report::milliseconds;
 use crate::time::Duration;
 
-/// Width of the axis labels, with the line.
+/// Columns of the axis labels and the axis line.
 pub const MARGIN: u16 = 10;
-/// A text column has two columns of dots.
+/// Dots per column of text.
 pub const DOTS: usize = 2;
 
 type Points = Vec<(f64, f64)>;
@@ -42,7 +42,7 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette
     frame.render_widget(Chart::new(sets).x_axis(x_axis).y_axis(y_axis), area);
 }
 
-/// How many bins a chart of this size shows.
+/// The bins that fit into this area.
 pub fn bins(area: Rect) -> usize {
     (usize::from(area.width.saturating_sub(MARGIN)) * DOTS).max(2)
 }
@@ -54,7 +54,7 @@ fn dots(points: &[(f64, f64)], colour: Color) -> Dataset<'_> {
 
 struct Scale {
     log: bool,
-    /// In milliseconds, or their logarithm.
+    /// In milliseconds, or their decimal logarithm.
     bounds: [f64; 2],
 }
 
@@ -88,7 +88,7 @@ impl Scale {
 /// The smallest round number that is at least as large.
 fn round_up(value: f64) -> f64 {
     let ten = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0]
+    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
         .map(|k| k * ten)
         .find(|k| *k >= value * 0.9999)
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn axes_end_at_round_numbers() {
         for (value, round) in
-            [(0.03, 0.05), (1.0, 1.0), (1.1, 2.0), (210.0, 250.0), (497.0, 500.0), (999.0, 1000.0)]
+            [(0.03, 0.03), (1.0, 1.0), (1.1, 1.5), (210.0, 250.0), (497.0, 500.0), (999.0, 1000.0)]
         {
             assert!((round_up(value) - round).abs() < 1e-9, "{value}");
         }

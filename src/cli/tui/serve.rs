@@ -15,7 +15,7 @@ use crate::reflect::{Counter, Metric};
 use crate::report::{bit_rate, milliseconds, percent};
 
 pub struct ServerScreen {
-    service: Arc<Mutex<ServerModel>>,
+    model: Arc<Mutex<ServerModel>>,
     /// The snapshot that is shown while the display is paused.
     paused: Option<Box<ServerSnapshot>>,
     help: bool,
@@ -33,12 +33,12 @@ const HELP: [&str; 6] = [
 ];
 
 impl ServerScreen {
-    pub fn new(service: Arc<Mutex<ServerModel>>) -> Self {
-        Self { service, paused: None, help: false, palette: Palette::of_environment() }
+    pub fn new(model: Arc<Mutex<ServerModel>>) -> Self {
+        Self { model, paused: None, help: false, palette: Palette::of_environment() }
     }
 
     fn now(&self) -> Box<ServerSnapshot> {
-        Box::new(self.service.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
+        Box::new(self.model.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
     }
 }
 
@@ -175,7 +175,7 @@ fn list(frame: &mut Frame, area: Rect, title: &str, figures: &[(&str, u64)]) {
     }
 }
 
-/// The figures alone.
+/// The most important figures, without charts.
 fn small(frame: &mut Frame, now: &ServerSnapshot) {
     let counters = &now.counters;
     let lines = [

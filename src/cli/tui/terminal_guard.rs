@@ -1,5 +1,5 @@
-//! Holds the terminal while it is a full screen, and restores it once: by the drawing thread, by the owner of the
-//! screen, or in a panic, whichever comes first.
+//! Switches the terminal to the full screen and restores it exactly once: at the end of the drawing
+//! thread, when the full screen is dropped, or when any thread panics.
 
 use std::io::{self, stdout};
 use std::panic::{set_hook, take_hook};
@@ -20,7 +20,7 @@ use crate::time::Duration;
 #[derive(Debug, Default)]
 pub struct TerminalGuard {
     closed: AtomicBool,
-    given_back: AtomicBool,
+    restored: AtomicBool,
     drawing: Mutex<()>,
 }
 
@@ -30,45 +30,45 @@ impl TerminalGuard {
         let terminal = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())))
-            .inspect_err(|_| guard.give_back())?;
-        guard.give_back_on_panic();
+            .inspect_err(|_| guard.restore())?;
+        guard.restore_on_panic();
         Ok((guard, terminal))
     }
 
-    /// Ends all drawing.
+    /// Nothing is drawn from now on.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Held while drawing; none once the screen is closed.
+    /// Held while drawing; none after `close`.
     pub fn enter(&self) -> Option<MutexGuard<'_, ()>> {
         let drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
         (!self.closed.load(Ordering::Acquire)).then_some(drawing)
     }
 
-    /// Once only: leaving the full screen moves the cursor, and would later overwrite printed lines.
-    pub fn give_back(&self) {
+    /// Leaving the full screen moves the cursor: a second time would overwrite what was printed since.
+    pub fn restore(&self) {
         self.close();
-        if !self.given_back.swap(true, Ordering::AcqRel) {
-            // Errors: the terminal is gone.
+        if !self.restored.swap(true, Ordering::AcqRel) {
+            // Fails if the terminal is gone.
             let _ = disable_raw_mode();
             let _ = execute!(stdout(), LeaveAlternateScreen, Show);
         }
     }
 
-    /// Before the message of a panic in any thread is printed.
-    fn give_back_on_panic(self: &Arc<Self>) {
+    /// Restores the terminal before the panic message of any thread is printed.
+    fn restore_on_panic(self: &Arc<Self>) {
         let (guard, before) = (Arc::clone(self), take_hook());
         set_hook(Box::new(move |panic| {
             guard.close();
-            guard.wait_for_the_last_stroke();
-            guard.give_back();
+            guard.wait_for_last_drawing();
+            guard.restore();
             before(panic);
         }));
     }
 
-    /// For 100 ms at most: the drawing thread may be the one that panics, or the terminal may take no text.
-    fn wait_for_the_last_stroke(&self) {
+    /// At most 100 ms: the drawing thread itself may have panicked, or the terminal may be stuck.
+    fn wait_for_last_drawing(&self) {
         for _ in 0..20 {
             if !matches!(self.drawing.try_lock(), Err(TryLockError::WouldBlock)) {
                 return;

@@ -1,4 +1,4 @@
-//! Parts of both full screens: colours, titles, the line of keys, the help.
+//! Parts that the full screens share: colours, headings, charts, the line of keys, the help.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -6,12 +6,12 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Sparkline};
 
-/// The terminal's own colours, so that they suit its background; none with `NO_COLOR`.
+/// The terminal's own 16 colours, which fit its background; none with `NO_COLOR`.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
     pub reply: Color,
     pub network: Color,
-    pub on_purpose: Color,
+    pub injected: Color,
     pub buffer: Color,
     pub late: Color,
     pub muted: Color,
@@ -26,7 +26,7 @@ impl Palette {
     pub const PLAIN: Self = Self {
         reply: Color::Reset,
         network: Color::Reset,
-        on_purpose: Color::Reset,
+        injected: Color::Reset,
         buffer: Color::Reset,
         late: Color::Reset,
         muted: Color::Reset,
@@ -35,7 +35,7 @@ impl Palette {
     const COLOURED: Self = Self {
         reply: Color::Cyan,
         network: Color::Red,
-        on_purpose: Color::Magenta,
+        injected: Color::Magenta,
         buffer: Color::Green,
         late: Color::Yellow,
         muted: Color::DarkGray,
@@ -44,7 +44,7 @@ impl Palette {
 
 pub const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
-/// A heading at the left, and a text at the right that is dropped first when there is no space.
+/// A heading, with a text at the right if there is room.
 pub fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::styled(fitted(left, area.width), BOLD), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 2);
@@ -53,7 +53,7 @@ pub fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     }
 }
 
-/// The text, or as much of it as fits.
+/// The text, cut with an ellipsis if it is too long.
 pub fn fitted(text: &str, width: u16) -> String {
     let width = usize::from(width);
     if text.chars().count() <= width {
@@ -66,7 +66,7 @@ pub fn panel(title: String, palette: &Palette) -> Block<'static> {
     Block::bordered().border_style(palette.muted).title(Span::raw(title))
 }
 
-/// Columns of these heights; one above zero is always visible.
+/// A column for each value, scaled to the largest; values above 0 have at least an eighth of a row.
 pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
     let units = u64::from(area.height) * 8;
     let most = values.iter().copied().max().unwrap_or(0).max(1);
@@ -78,7 +78,7 @@ pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
     );
 }
 
-/// The labels at the two ends of an axis.
+/// The texts at the two ends of an axis.
 pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::raw(left.to_owned()), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 1);
@@ -87,7 +87,7 @@ pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     }
 }
 
-/// The keys at the left, and a message at the right.
+/// The keys, or a note instead of them.
 pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) {
     let mut spans = Vec::new();
     for (key, meaning) in keys {
@@ -101,7 +101,7 @@ pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) 
     }
 }
 
-/// A window above the rest.
+/// A window over the rest of the screen.
 pub fn help(frame: &mut Frame, lines: &[&str]) {
     let area = frame.area();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as u16 + 4;

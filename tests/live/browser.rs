@@ -16,7 +16,7 @@ use crate::web::{body, free_tcp_port, get, page_of};
 fn chromium(folder: &Path, size: &str, url: &str, what: &[&str]) -> Output {
     let mut chromium = Command::new("chromium");
     chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
-    // Of itself it speaks with nobody.
+    // Chromium makes no connections of its own.
     chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
     chromium.args(["--disable-quic", "--no-first-run"]);
     chromium.args(["--hide-scrollbars", "--timeout=3000", &format!("--window-size={size}")]);
@@ -34,14 +34,14 @@ fn cards(dom: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
+fn a_browser_shows_the_figures_of_the_record_without_a_console_message() {
     crate::needs!(Chromium);
     let folder = TempDir::new().unwrap();
     let serve = Serve::start("--clean --loss nth:5 --delay uniform:1ms..30ms");
     let words = format!("ping 127.0.0.1:{} -i 20ms -W 1 -q --no-record --http 0", serve.port);
     let mut process = Process::spawn(command(folder.path(), &words));
     let port = page_of(&mut process);
-    let (dom, record) = looked_at(&folder, port, "/api/run.json");
+    let (dom, record) = shown_in_browser(&folder, port, "/api/run.json");
     let (summary, cards) = (&record["summary"], cards(&dom));
     for (card, value) in [
         ("sent", &summary["sent"]),
@@ -70,14 +70,14 @@ fn a_browser_shows_what_the_record_says_and_has_nothing_to_complain_of() {
 }
 
 #[test]
-fn a_browser_shows_what_the_server_says() {
+fn a_browser_shows_the_counters_of_the_server() {
     crate::needs!(Chromium);
     let (folder, mut serve) =
         (TempDir::new().unwrap(), Serve::start("--clean --loss nth:5 --delay constant:30ms --http 0"));
     let page = page_of(&mut serve.process);
     let words = format!("ping 127.0.0.1:{} -i 20ms -q --no-record", serve.port);
     let client = Process::spawn(command(folder.path(), &words));
-    let (dom, record) = looked_at(&folder, page, "/api/server.json");
+    let (dom, record) = shown_in_browser(&folder, page, "/api/server.json");
     let (counters, cards) = (&record["counters"], cards(&dom));
     for (card, value) in [
         ("held", &counters["held"]),
@@ -105,8 +105,8 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// The page as a browser has it that found nothing to complain of, and the record of that moment.
-fn looked_at(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
+/// The page in a browser, which logs no message, and the record of the same version.
+fn shown_in_browser(folder: &TempDir, port: u16, record: &str) -> (String, Value) {
     let over = AtomicBool::new(false);
     let (mut records, shown) = thread::scope(|scope| {
         // Every version of the record, by its number.
@@ -191,7 +191,7 @@ fn now(port: u16, query: &str) -> f64 {
 fn queried(prometheus: u16, query: &str) -> Option<f64> {
     let query = query.replace('{', "%7B").replace('}', "%7D").replace('"', "%22").replace('=', "%3D");
     let answer = get(prometheus, &format!("/api/v1/query?query={query}"));
-    // What is sent in chunks has their lengths around it.
+    // A chunked body has the lengths of its chunks around it.
     let text = body(&answer);
     let json = &text[text.find('{')?..=text.rfind('}')?];
     let answer: Value = serde_json::from_str(json).ok()?;
