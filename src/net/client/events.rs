@@ -9,9 +9,9 @@ use crate::time::{Duration, Instant};
 pub enum Observation {
     /// An event of a target's client, with the TTL of the datagram that caused it.
     Event { target: TargetId, event: Event, ttl: Option<u8> },
-    /// The wall clock was set by so much during the run; each target notices it at its next datagram.
+    /// The wall clock was stepped during the run; each target notices it at its next datagram.
     ClockStep { target: TargetId, at: Instant, by: Duration },
-    /// Control messages of so many datagrams were truncated (MSG_CTRUNC). Once, at the target's end.
+    /// Datagrams whose control messages were truncated (MSG_CTRUNC). Once, at the target's end.
     TruncatedMetadata { target: TargetId, at: Instant, datagrams: u64 },
     /// How many probes were sent, and how many of them the kernel stamped. Once, at the target's end, if the kernel
     /// was asked for transmit timestamps.

@@ -53,7 +53,7 @@ impl Target {
         self.foreign.read(&mut shared.inbox, &mut self.client, &shared.clock);
     }
 
-    /// Perhaps no datagram comes any more that says how many were dropped.
+    /// At the end no further datagram may come to report the drop count, so the kernel is asked.
     fn note_drops(&mut self) {
         if self.client.next_due().is_none() {
             self.sockets.iter_mut().for_each(|socket| socket.count_drops());

@@ -61,7 +61,7 @@ impl Endpoint {
     const BUFFER_MOST: usize = 64 << 20;
     /// What the kernel counts for a datagram besides its bytes.
     const BUFFER_OVERHEAD: i64 = 768;
-    /// Above so many probes a second those that are due together leave as one GSO batch.
+    /// Above this rate (probes/s) those that are due together leave as one GSO batch.
     const OFFLOAD_ABOVE: i64 = 200_000;
 
     pub fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {

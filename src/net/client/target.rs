@@ -59,9 +59,9 @@ impl Target {
     /// If the next send is within 10 ms, replies are read then: kernel timestamps make the delay harmless, and
     /// it saves a wake-up.
     pub(super) const LAZY: Duration = Duration::from_millis(10);
-    /// The same if nobody sees the replies. A lost session is then noticed a probe later.
+    /// The same if the replies are not shown. A lost session is then noticed a probe later.
     pub(super) const LAZY_UNSEEN: Duration = Duration::from_secs(2);
-    /// So shortly before the next probe only a reply is worth a wake-up.
+    /// Within this time before the next probe only a reply ends the wait.
     const NEAR: Duration = Duration::from_millis(250);
     /// Calls for one purpose before the others have their turn.
     pub(super) const BATCHES: usize = 4;

@@ -11,7 +11,7 @@ use crate::net::sys::{self, ReadySet};
 use crate::time::{Duration, Instant};
 
 impl ClientEngine {
-    /// So shortly before the next probe even a client that shares its processor with the server stays awake.
+    /// Within this time before the next probe even a client that shares its processor with the server stays awake.
     const READY: Duration = Duration::from_micros(50);
     /// Sockets that one wait can tell apart.
     const TOLD_APART: usize = u64::BITS as usize;

@@ -17,7 +17,7 @@ pub struct HeavySenders {
 impl HeavySenders {
     /// A sender of at least 1/8 of a full batch counts as heavy,
     const SHARE: usize = 8;
-    /// after so many batches in a row.
+    /// after this number of full batches in a row.
     const BATCHES: u32 = 8;
 
     /// The sender that has been heavy for long enough, as a full batch of `count` datagrams from these senders
@@ -47,9 +47,9 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// The address of this host that it sends to, where its parent has several.
     pub local: Option<IpAddr>,
-    /// The socket at which its datagrams waited before, and at which they would without this one.
+    /// The listening socket that received its datagrams before.
     pub parent: usize,
-    /// So many batches of the parent still come before what waits here, so that nothing is overtaken.
+    /// Batches of the parent to receive before this socket, so that no datagram is overtaken.
     drain: u32,
     pub last_batch: Instant,
     /// Since when the socket takes in nothing more.
@@ -57,9 +57,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Received at once: another client waits for so many datagrams, not for more.
+    /// Datagrams per receive call: another client waits for no more than these.
     pub const MAX_BATCH: usize = 16;
-    /// More batches, of the smaller ones, too, than a receive buffer has room for.
+    /// More batches than a receive buffer has room for.
     pub const MAX_DRAIN: u32 = 512;
     const IDLE: Duration = Duration::from_secs(10);
 

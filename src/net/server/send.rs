@@ -65,7 +65,7 @@ pub(super) fn send_unfragmented(
     }
     outbox.next_buffer()[..datagram.len()].copy_from_slice(datagram);
     outbox.queue_written(path, datagram.len());
-    // Where the system cannot forbid fragments the reply says so.
+    // A backend that cannot set don't-fragment tells the client so in the reply.
     let _ = socket.set_dont_fragment(true);
     send(socket, outbox, server, on_error);
     outbox.clear_outgoing();

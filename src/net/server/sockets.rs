@@ -19,7 +19,7 @@ pub struct Listener {
 }
 
 pub enum Role {
-    /// Every address of the host. Each datagram says which it came to, and the reply leaves from there.
+    /// Every address of the host: PKTINFO gives the address that a datagram came to, and the reply leaves from it.
     Wildcard,
     /// One address of the host.
     LocalAddress,
@@ -161,7 +161,7 @@ impl Listeners {
     }
 }
 
-/// Which of so many listening sockets a held reply leaves through: of two the second is that of IPv4.
+/// The index of the listening socket that sends a held reply: of two sockets the second is that of IPv4.
 pub fn route(path: Endpoints, listening: usize) -> usize {
     if path.remote.is_ipv4() { listening - 1 } else { 0 }
 }

@@ -39,7 +39,7 @@ pub struct Sleep {
 struct Class {
     longest: Duration,
     first_guess: Duration,
-    /// Target miss rate: one sleep in so many may end later than planned for; fewer of the long ones, beside which
+    /// Target miss rate: one sleep in N may end later than planned; fewer of the long ones, beside which
     /// spinning is cheap.
     late_one_in: i64,
 }
@@ -98,7 +98,7 @@ impl WakePlanner {
         (length / Self::PART).clamp(self.spin_budget, Self::MOST)
     }
 
-    /// The sleep ended; earlier than planned if a datagram ended it, which says nothing about timers.
+    /// The sleep ended; if a datagram ended it early, nothing is learnt.
     pub fn learn(&mut self, sleep: Sleep, woke: Instant) {
         let late = woke - sleep.end;
         if late < Duration::ZERO {

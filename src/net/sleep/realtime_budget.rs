@@ -11,7 +11,7 @@ pub struct RealtimeBudget {
 }
 
 impl RealtimeBudget {
-    /// One part of the time in so many is slept.
+    /// The thread sleeps 1/11 of the time.
     const SHARE: i64 = 11;
     const LENGTH: Duration = Duration::from_micros(60);
     /// Falling asleep and waking up use the processor too.

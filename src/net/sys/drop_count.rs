@@ -7,8 +7,8 @@ pub struct DropCount {
 }
 
 impl DropCount {
-    /// The kernel has counted so many, and some four thousand million more for each time it began anew.
-    /// A datagram bears the count of when it was queued, which may be less than what was asked for since.
+    /// Takes the kernel's 32-bit count, which wraps. A datagram bears the count at the time it was queued, which may be
+    /// lower than one read since.
     pub fn note(&mut self, count: u32) {
         let more = count.wrapping_sub(self.last);
         if more <= i32::MAX as u32 {

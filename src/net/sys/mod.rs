@@ -101,7 +101,7 @@ pub trait DatagramSocket: Send {
     /// Sends one datagram to the connected address.
     fn send_one(&self, datagram: &[u8]) -> io::Result<()>;
 
-    /// Waits until a datagram is there, or about so long.
+    /// Waits until a datagram is there or the time is over.
     fn wait_readable(&self, timeout: Duration) -> io::Result<()>;
 
     /// What `ppoll` takes; None where it is not waited for by that.
@@ -109,8 +109,8 @@ pub trait DatagramSocket: Send {
         None
     }
 
-    /// Another socket on its port and this address of the host, which receives from one peer only, so many datagrams
-    /// at once at most.
+    /// Another socket on its port and this address of the host, which receives from one peer only, `most` datagrams
+    /// per call.
     fn connect_to_peer(&self, _address: IpAddr, _remote: SocketAddr, _most: usize) -> io::Result<Socket> {
         Err(io::ErrorKind::Unsupported.into())
     }

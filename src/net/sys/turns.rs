@@ -19,7 +19,7 @@ impl Turns {
         Self { last: None, turns: start, start }
     }
 
-    /// A datagram or a GRO train came from this address; the socket had dropped so many before it.
+    /// A datagram or a GRO train came from this address; `drops` is the socket's drop count then.
     pub fn note(&mut self, remote: SocketAddr, train: bool, drops: u32) -> SocketMark {
         let other = self.last.is_some_and(|last| last != remote);
         self.last = Some(remote);

@@ -45,7 +45,7 @@ pub struct Socket {
     offer: usize,
     /// How many it offers at most.
     most: usize,
-    /// GRO is enabled after so many more full batches that look like trains: 6-10 % at 350,000 datagrams a second
+    /// Full batches that look like trains to see before GRO is enabled: 6-10 % at 350,000 datagrams a second
     /// (see results/server-profile.md), while GRO costs every single datagram a cache miss.
     until_trains: u8,
     /// GSO of longer datagrams has been refused: they do not fit the path.

@@ -79,7 +79,7 @@ pub fn drops(fd: RawFd) -> Option<u32> {
     option::<{ DROPS + 1 }>(fd, libc::SOL_SOCKET, SO_MEMINFO).map(|told| told[DROPS])
 }
 
-/// The value of an option of so many numbers.
+/// The value of an option that is an array of N numbers.
 pub fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u32; N]> {
     let mut value = [0; N];
     let mut length = size_of_val(&value) as libc::socklen_t;

@@ -30,7 +30,7 @@ impl Socket {
         while next < batch.outgoing.len() {
             next = self.send_from(next, batch, take, &mut trial, failed);
         }
-        // A path that takes none of the single datagrams either says nothing about GSO.
+        // If the single datagrams are refused too, the error is not about GSO.
         if trial.is_some() {
             self.longest_in_train = longest_in_train;
         }
@@ -159,7 +159,7 @@ impl Socket {
     }
 }
 
-/// What the kernel says of a train that it, or a device, cannot take; not the error of a route or a filter.
+/// The errors of a GSO train that the kernel or a device cannot take; errors of a route or a filter are others.
 fn is_about_length(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
