@@ -1,28 +1,27 @@
 //! Measures a UDP path from two ends, and emulates a bad one.
 //!
-//! The rooms, each of which sees only those above it in its column and the base:
-//!
-//! | room | subject |
+//! | module | subject |
 //! |---|---|
-//! | [`units`], [`time`], [`rng`], [`printable`] | the base: quantities, nanoseconds, randomness as a function, text of others |
-//! | [`wire`] | codecs: the native protocol, the text dialect |
-//! | [`schedule`] | when the next probe is due |
-//! | [`impair`] | what happens to a packet on purpose, and the queue of what is held |
+//! | [`units`], [`time`], [`rng`], [`endpoints`], [`printable`] | the base: quantities, nanoseconds, random streams, address pairs, escaped text |
+//! | [`wire`] | codecs of the wire protocols |
+//! | [`schedule`] | due times of probes |
+//! | [`impair`] | impairments, and the queue of held datagrams |
 //! | [`reflect`] | the server without a socket |
 //! | [`probe`] | the client without a socket |
-//! | [`sim`] | a network in virtual time between the two |
-//! | [`stats`] | pure statistics |
-//! | [`relay`] | a proxy without a socket: flows, two links each, one fate a datagram |
-//! | [`room`] | the meeting place of the two ends: names, talk, the relay by address |
-//! | [`host`] | whether a host was busy, from the counters of its kernel |
-//! | [`record`] | the Run and its files |
-//! | [`report`] | a Run in, bytes out: text and pictures |
-//! | [`live`] | models of what runs right now, for terminal, page and `/metrics` |
-//! | [`net`] | the only clock, the only sockets: drives `reflect` and `probe` |
-//! | [`cli`] | arguments, one file a command, what people see; nobody sees it |
+//! | [`relay`] | a proxy without a socket |
+//! | [`sim`] | a network in virtual time between client and server |
+//! | [`stats`] | statistics of a run |
+//! | [`room`] | peers: names, talk, the relay by address, orders |
+//! | [`host`] | the load of a host, from its kernel's counters |
+//! | [`record`] | a run and its files |
+//! | [`report`] | text of a run; pictures and HTML with feature `report` |
+//! | [`live`] | models of a run in progress, for terminal, page and `/metrics` |
+//! | `net` | the only clock, the only sockets; feature `net` |
+//! | `cli` | the command line; all features |
 //!
-//! All but `net` and `cli` is pure: `now` and randomness are arguments, deadlines are return values.
-//! So a whole run, server and network included, is a function:
+//! All modules but `net` and `cli` are pure: `now` and random seeds are arguments, deadlines are return
+//! values. `docs/architecture.md` shows which module imports which. A whole run, server and network
+//! included, is a function:
 //!
 //! ```
 #![doc = include_str!("../tests/common/whole_run.rs")]

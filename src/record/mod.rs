@@ -2,6 +2,8 @@
 //!
 //! Reports derive everything from `run.json` and `probes.csv` alone.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod cell;
 pub mod datagrams;
 mod events;

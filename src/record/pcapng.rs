@@ -74,7 +74,7 @@ impl<W: Write> Capture<W> {
         let block = &mut self.block;
         block.clear();
         let nanos = datagram.at.max(0).cast_unsigned();
-        let words = [datagram.interface, (nanos >> 32) as u32, nanos as u32];
+        let words = [datagram.interface, (nanos >> 32) as u32, (nanos & 0xFFFF_FFFF) as u32];
         words.into_iter().for_each(|word| block.extend(word.to_le_bytes()));
         for length in [self.packet.len(), original] {
             block.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
@@ -105,7 +105,7 @@ fn write_block(out: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
 fn put_option(block: &mut Vec<u8>, code: u16, value: &[u8]) {
     let value = &value[..value.len().min(usize::from(u16::MAX))];
     block.extend(code.to_le_bytes());
-    block.extend((value.len() as u16).to_le_bytes());
+    block.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
     block.extend_from_slice(value);
     pad(block);
 }
@@ -117,7 +117,7 @@ fn pad(block: &mut Vec<u8>) {
 
 /// IP and UDP headers with right lengths and checksums. A pair of both families is written as IPv6.
 fn put_headers(packet: &mut Vec<u8>, datagram: &Captured) {
-    let udp_length = (UDP_HEADER + datagram.payload.len()).min(usize::from(u16::MAX)) as u16;
+    let udp_length = u16::try_from(UDP_HEADER + datagram.payload.len()).unwrap_or(u16::MAX);
     let addresses = match (datagram.from.ip().to_canonical(), datagram.to.ip().to_canonical()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let start = packet.len();
@@ -164,7 +164,7 @@ fn ones_sum(sum: u16, bytes: &[u8]) -> u16 {
     while total > 0xFFFF {
         total = (total & 0xFFFF) + (total >> 16);
     }
-    total as u16
+    (total & 0xFFFF) as u16
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Key {
         }
         for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
             let value = |digit: u8| char::from(digit).to_digit(16).ok_or(NoKey);
-            *byte = (value(pair[0])? << 4 | value(pair[1])?) as u8;
+            *byte = u8::try_from(value(pair[0])? << 4 | value(pair[1])?).map_err(|_| NoKey)?;
         }
         Ok(Self::new(&secret))
     }

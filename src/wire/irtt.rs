@@ -431,10 +431,10 @@ fn signed(mut packet: Vec<u8>, key: Option<&HmacKey>) -> Vec<u8> {
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push(value as u8 | 0x80);
+        out.push((value & 0x7F) as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push((value & 0x7F) as u8);
 }
 
 fn take_varint(bytes: &mut &[u8]) -> Option<u64> {

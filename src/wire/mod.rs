@@ -1,5 +1,7 @@
 //! Codecs of the wire dialects. No clock, no socket, no allocation; arbitrary bytes never panic.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod auth;
 mod fields;
 pub mod irtt;

@@ -258,7 +258,7 @@ const TEXT_LENGTH: U16 = 0..2;
 fn put_text(buffer: &mut [u8], text: &str) {
     let end = (0..=text.len().min(SPEC_MAX)).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let text = &text[..end];
-    put_u16(buffer, TEXT_LENGTH, text.len() as u16);
+    put_u16(buffer, TEXT_LENGTH, u16::try_from(text.len()).unwrap_or(u16::MAX));
     buffer[2..2 + text.len()].copy_from_slice(text.as_bytes());
 }
 

@@ -52,7 +52,8 @@ use super::fields::{self, U64, get_u64, put_u64};
 
 pub const VERSION: u8 = 1;
 /// The smallest probe: it has room for the header of its reply.
-pub const MIN_SIZE: u32 = probe::REPLY_HEADER as u32;
+pub const MIN_SIZE: u32 = 56;
+const _: () = assert!(MIN_SIZE as usize == probe::REPLY_HEADER);
 /// The largest UDP payload over IPv4 and over IPv6.
 pub const MAX_SIZE_V4: u32 = 65_507;
 pub const MAX_SIZE_V6: u32 = 65_527;

@@ -139,8 +139,8 @@ impl Request {
         if packet.len() < layout.base {
             return false;
         }
-        let [sent, received] = [layout.sent, layout.received].map(|at| get_u64(packet, at..at + 8) >> 32);
-        let apart = (sent as u32).wrapping_sub(received as u32).cast_signed();
+        let [sent, received] = [layout.sent, layout.received].map(|at| get_u32(packet, at..at + 4));
+        let apart = sent.wrapping_sub(received).cast_signed();
         received != 0 && apart.unsigned_abs() <= 10
     }
 }

@@ -192,7 +192,7 @@ impl ClassOfService {
     /// The lower two octets are not zero in the wild.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let bits = u32::from_be_bytes(value.try_into().ok()?);
-        let field = |shift: u32, mask: u32| (bits >> shift & mask) as u8;
+        let field = |shift: u32, mask: u8| (bits >> shift).to_le_bytes()[0] & mask;
         Some(Self {
             dscp_back: field(26, 0x3F),
             dscp_received: field(20, 0x3F),
