@@ -22,7 +22,7 @@ use crate::relay::Relay;
 use crate::relay::{
     Counters, Dropped, Event, Fate, FlowId, Header, Leaving, Limits, MappingId, MappingSettings,
 };
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use send::Outbox;
 
 /// An address to listen at, and the server behind it.

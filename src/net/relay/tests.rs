@@ -8,6 +8,7 @@ use std::time::Duration as StdDuration;
 use super::*;
 use crate::impair::Impairment;
 use crate::relay::Scope;
+use crate::time::Duration;
 
 const LONG: StdDuration = StdDuration::from_secs(20);
 
