@@ -69,7 +69,9 @@ impl Evidence {
         let of_this_server = |answer: Option<(u64, _)>| answer.filter(|(seq, _)| is_new(*seq));
         let before = of_this_server(around.before).map_or(at_start, |(_, marks)| marks.server);
         let after = of_this_server(around.after).map_or(last_told, |(_, marks)| marks.server);
-        if is_new(loss.seq) {
+        // A probe is one drop at most: more drops than losses are another sender's, even if none of its
+        // datagrams was received.
+        if is_new(loss.seq) && before.drops_between(after) <= around.lost_up {
             overflow(before, after, around.lost_up, around.offloaded)
         } else {
             Overflow::Unclear
@@ -88,5 +90,41 @@ impl Evidence {
         let before = around.before.map_or(loss.own_at_departure, |(_, marks)| marks.own);
         let after = around.after.map_or(self.own, |(_, marks)| marks.own);
         overflow(before, after, around.lost_down, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of probes lost on the way up while the server's socket dropped so many datagrams, all of one sender.
+    fn cause(lost_up: u64, drops: u16) -> Cause {
+        let before = Marks::default();
+        let after = Marks { server: SocketMark { drops, ..before.server }, ..before };
+        let around =
+            Around { before: Some((0, before)), after: Some((9, after)), lost_up, ..Around::default() };
+        let evidence = Evidence {
+            own: SocketMark::default(),
+            server_socket: Some([before.server; 2]),
+            first_seq: 0,
+            clean: true,
+            longest_hold: Duration::ZERO,
+        };
+        evidence.cause(&Loss {
+            seq: 1,
+            status: Some(ProbeStatus::NotSeen),
+            seen_in_window: false,
+            own_at_departure: SocketMark::default(),
+            around,
+        })
+    }
+
+    #[test]
+    fn more_drops_at_the_server_than_losses_are_a_floods_and_make_the_cause_unknown() {
+        assert_eq!(cause(5, 0), Cause::Up);
+        assert_eq!(cause(5, 4), Cause::Unknown);
+        assert_eq!(cause(5, 5), Cause::ServerOverflow);
+        assert_eq!(cause(5, 6), Cause::Unknown);
+        assert_eq!(cause(5, 3_000), Cause::Unknown);
     }
 }
