@@ -44,6 +44,11 @@ mod tests {
     use super::*;
     use crate::impair::Impairment;
 
+    #[test]
+    fn the_grammar_of_impairments_fits_a_terminal_of_80_columns() {
+        assert!(IMPAIRMENTS.lines().all(|line| line.chars().count() <= 80));
+    }
+
     /// The parser accepts every example in the grammar.
     #[test]
     fn the_grammar_of_impairments_is_that_of_the_parser() {

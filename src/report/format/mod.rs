@@ -8,6 +8,11 @@ pub use units::{Unit, clock, count, digits, plain, rate_unit, span, span_unit, s
 
 use crate::time::Duration;
 
+/// A number of things, with the noun that agrees with it.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// As `ping` prints times: `0.123 ms`, `1.23 ms`, `12.3 ms`, `123 ms`.
 pub fn milliseconds(time: Duration) -> String {
     format!("{} ms", milliseconds_bare(time))
@@ -95,6 +100,11 @@ mod tests {
         ] {
             assert_eq!(bit_rate(bits), text);
         }
+    }
+
+    #[test]
+    fn one_thing_has_a_noun_in_the_singular() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "reply", "replies")), ["0 replies", "1 reply", "2 replies"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Notes on a doubtful measurement, and what would help.
 
+use super::super::format::counted;
 use super::ms;
 use crate::probe::Cause;
 use crate::record::{Run, Summary};
@@ -30,8 +31,8 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     }
     if summary.impossible_times > 0 {
         advice.push(format!(
-            "the server's times in {} replies are impossible (damaged on the way?) and count in no figure",
-            summary.impossible_times
+            "the server's times in {} are impossible (damaged on the way?) and count in no figure",
+            counted(summary.impossible_times, "reply", "replies")
         ));
     }
     if run.stamps.client_receive == "program" {

@@ -1,6 +1,6 @@
 //! Losses by cause, reordering, duplicates and corruption.
 
-use super::super::format::{milliseconds, percent, percent_bare};
+use super::super::format::{counted, milliseconds, percent, percent_bare};
 use super::{Detail, micros};
 use crate::record::{Config, Duplicated, Outage, Run, Summary};
 
@@ -37,10 +37,10 @@ pub(super) fn losses(summary: &Summary) -> Option<String> {
 pub(super) fn outage(outage: Outage) -> Option<String> {
     (outage.probes > 1).then(|| {
         format!(
-            "longest outage {} from {:.3} s on, {} probes",
+            "longest outage {} from {:.3} s on, {}",
             milliseconds(micros(outage.length_us)),
             outage.from_us / 1e6,
-            outage.probes
+            counted(outage.probes, "probe", "probes")
         )
     })
 }
@@ -49,10 +49,10 @@ pub(super) fn loss_runs(summary: &Summary) -> Vec<String> {
     let runs = &summary.loss_runs;
     let mut lines = Vec::new();
     if runs.count > 0 {
-        let noun = if runs.count == 1 { "run" } else { "runs" };
         lines.push(format!(
-            "{} {noun} of losses (RFC 3357), the longest of {} probes",
-            runs.count, runs.longest
+            "{} of losses (RFC 3357), the longest of {}",
+            counted(runs.count, "run", "runs"),
+            counted(runs.longest, "probe", "probes")
         ));
     }
     if let (Some(p), Some(r)) = (runs.gilbert_p, runs.gilbert_r) {
@@ -102,8 +102,8 @@ pub fn duplicates(summary: &Summary) -> String {
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, way)| format!("{count} {way}")).collect();
     match (summary.duplicates, parts.is_empty()) {
         (0, true) => "no duplicates".to_owned(),
-        (duplicates, true) => format!("{duplicates} duplicates"),
-        (duplicates, false) => format!("{duplicates} duplicates ({})", parts.join(", ")),
+        (n, true) => counted(n, "duplicate", "duplicates"),
+        (n, false) => format!("{} ({})", counted(n, "duplicate", "duplicates"), parts.join(", ")),
     }
 }
 
