@@ -151,7 +151,7 @@ mod tests {
     fn it_finds_what_a_search_of_all_targets_finds() {
         let (mut queue, mut all) = (TargetQueue::default(), vec![Moments::default(); 1_000]);
         let stream = Stream::new(1, "targets");
-        let time = |draw: u64| Some(at((stream.unit(draw) * 1e6) as i64)).filter(|_| draw % 7 > 0);
+        let time = |draw: u64| Some(at((stream.unit(draw) * 1e6) as i64)).filter(|_| !draw.is_multiple_of(7));
         for round in 0..5_000 {
             let target = (stream.unit(3 * round) * 1e3) as usize;
             all[target] = Moments { due: time(3 * round + 1), timeout: time(3 * round + 2) };

@@ -40,7 +40,9 @@ impl Reflector {
 impl Drop for Reflector {
     fn drop(&mut self) {
         self.control.stop();
-        self.serving.take().map(|serving| serving.join().unwrap());
+        if let Some(serving) = self.serving.take() {
+            serving.join().unwrap();
+        }
     }
 }
 
