@@ -20,17 +20,41 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn readme() -> String {
-    fs::read_to_string(file("README.md")).expect("README.md")
+/// A page for users: its path below the repository, and its text.
+struct Page {
+    path: String,
+    text: String,
 }
 
-/// The commands in the README's blocks of code, as the program would get them.
-fn commands() -> Vec<String> {
-    let readme = readme();
-    let blocks = readme.split("```").skip(1).step_by(2);
-    let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
-    let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
-    typed.filter(|line| line.starts_with("udpecho ")).collect()
+/// The README and the pages of `docs/`.
+fn pages() -> Vec<Page> {
+    let entries = fs::read_dir(file("docs")).expect("docs");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let mut paths: Vec<String> =
+        names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    paths.push("README.md".to_owned());
+    paths.sort();
+    let read = |path: String| Page { text: fs::read_to_string(file(&path)).expect(&path), path };
+    paths.into_iter().map(read).collect()
+}
+
+impl Page {
+    /// The commands in its blocks of code, as the program would get them; what follows a pipe is left out.
+    fn commands(&self) -> Vec<String> {
+        let blocks = self.text.split("```").skip(1).step_by(2);
+        let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
+        let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
+        let ours = typed.filter(|line| line.starts_with("udpecho "));
+        ours.map(|line| line.split(" | ").next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Where its links and pictures lead, without those to the web and to its own headings.
+    fn links(&self) -> impl Iterator<Item = PathBuf> {
+        let targets = self.text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let local = targets.filter(|target| !target.is_empty() && !target.contains("://"));
+        let folder = file(&self.path).parent().expect("a folder").to_owned();
+        local.map(move |target| folder.join(target))
+    }
 }
 
 #[test]
@@ -39,14 +63,45 @@ fn the_example_of_the_crate_runs() {
 }
 
 #[test]
-fn every_command_of_the_readme_is_understood() {
-    let commands = commands();
-    assert!(commands.len() >= 8, "the README shows {} commands", commands.len());
-    for command in commands {
-        if let Err(error) = cli::parse(words(&command)) {
-            panic!("{command}: {error}");
+fn every_command_of_the_readme_and_of_docs_is_understood() {
+    let mut count = 0;
+    for page in pages() {
+        for command in page.commands() {
+            count += 1;
+            if let Err(error) = cli::parse(words(&command)) {
+                // A page may show how a command is refused.
+                let refusal = error.to_string().replacen("error: ", "udpecho: ", 1);
+                let shown = refusal.lines().next().is_some_and(|line| page.text.contains(line));
+                assert!(shown, "{}: {command}: {error}", page.path);
+            }
         }
     }
+    assert!(count >= 40, "the pages show {count} commands");
+}
+
+#[test]
+fn every_link_of_the_readme_and_of_docs_leads_to_a_file() {
+    for page in pages() {
+        for link in page.links() {
+            assert!(link.exists(), "{}: {}", page.path, link.display());
+        }
+    }
+}
+
+#[test]
+fn the_index_of_docs_names_every_page_and_the_readme_every_task() {
+    let pages = pages();
+    let index = pages.iter().find(|page| page.path == "docs/README.md").expect("the index");
+    for page in &pages {
+        let name = page.path.strip_prefix("docs/").filter(|name| *name != "README.md");
+        assert!(name.is_none_or(|name| index.text.contains(&format!("]({name})"))), "{}", page.path);
+    }
+    let readme = pages.iter().find(|page| page.path == "README.md").expect("the README");
+    for task in ["measure", "emulate", "live", "scripting", "compare", "security"] {
+        assert!(readme.text.contains(&format!("](docs/{task}.md)")), "{task}");
+    }
+    let lines = readme.text.lines().count();
+    assert!(lines <= 110, "the README has {lines} lines: two screens are enough");
 }
 
 #[test]
@@ -79,18 +134,19 @@ fn words(command: &str) -> Vec<OsString> {
 }
 
 #[test]
-fn every_option_that_the_readme_names_exists() {
-    // Of cargo, and of every command.
-    let mut known =
-        BTreeSet::from(["--release", "--locked", "--open", "--help", "--test"].map(str::to_owned));
+fn every_option_that_the_readme_and_docs_name_exists() {
+    let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
+    // Of cargo.
+    known.extend(["--release", "--locked", "--open", "--path", "--no-default-features"].map(str::to_owned));
     for command in cli::command().get_subcommands() {
         known.extend(command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")));
     }
-    let readme = readme();
-    let words = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let named = words.filter(|word| word.starts_with("--") && !word.trim_matches('-').is_empty());
-    let unknown: BTreeSet<&str> = named.filter(|word| !known.contains(*word)).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
+    for page in pages() {
+        let words = page.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let named = words.filter(|word| word.starts_with("--") && !word.trim_matches('-').is_empty());
+        let unknown: BTreeSet<&str> = named.filter(|word| !known.contains(*word)).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", page.path);
+    }
 }
 
 #[test]

@@ -216,6 +216,25 @@ fn a_students_client_in_python_is_served() {
     assert!(totals.has_line(&format!("{} text", 10 - dropped)), "{totals:?}");
 }
 
+#[test]
+fn the_ten_line_client_of_the_docs_is_served() {
+    crate::needs!(Python);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/text-and-plain.md");
+    let page = std::fs::read_to_string(page).expect("docs/text-and-plain.md");
+    let script = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
+    let serve = Serve::start("--clean --allow-stop");
+    let mut client = std::process::Command::new("python3");
+    let script = script.expect("a block of Python").replace("8080", &serve.port.to_string());
+    client.args(["-u", "-c", &script]);
+    let finished = run(client);
+    assert!(finished.code == Some(0) && finished.stderr.is_empty(), "{finished:#?}");
+    assert_eq!(finished.stdout[0], "Buffer Size Calibrated at Server.");
+    let numbers: Vec<&str> = finished.stdout[1..].iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    // The client's last datagram stops the server.
+    assert_eq!(serve.process.finish().code, Some(0));
+}
+
 /// The page shows enough: a client written from it measures, and learns the outcome of each probe.
 #[test]
 fn the_example_client_of_the_protocols_page_learns_what_became_of_its_probes() {
