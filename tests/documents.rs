@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use udpecho::cli;
+use udpecho::impair::profiles;
 use udpecho::record::{Clock, Folder, Summary};
 use udpecho::report::{ChartData, Theme, chart, png};
 
@@ -77,6 +78,17 @@ fn every_command_of_the_readme_and_of_docs_is_understood() {
         }
     }
     assert!(count >= 40, "the pages show {count} commands");
+}
+
+#[test]
+fn the_page_on_emulation_shows_the_profiles_of_today() {
+    let page = fs::read_to_string(file("docs/emulate.md")).expect("docs/emulate.md");
+    let shown = page.split("$ udpecho profiles\n").nth(1).and_then(|rest| rest.split("```").next());
+    let told =
+        profiles().iter().map(|profile| format!("{} {} {}", profile.name, profile.spec, profile.about));
+    let told: Vec<String> =
+        told.flat_map(|text| text.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert_eq!(shown.expect("the list").split_whitespace().collect::<Vec<_>>(), told);
 }
 
 #[test]
