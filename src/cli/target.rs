@@ -36,7 +36,7 @@ impl Target {
     pub fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {
         let found = (self.host.as_str(), self.port).to_socket_addrs().with_context(|| {
             match self.host.matches(':').count() {
-                0 | 1 => format!("cannot resolve '{}': is the name right?", self.host),
+                0 | 1 => format!("cannot resolve '{}' (is the name right?)", self.host),
                 _ if self.host.contains('%') => {
                     format!("cannot resolve '{}': is its interface there?", self.host)
                 }
