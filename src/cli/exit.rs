@@ -10,20 +10,29 @@ use super::printer::stderr_line;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// For `ping`: at least one reply came.
-    Success = 0,
+    Success,
     /// `ping`: no reply, or no server answers.
-    NoReply = 1,
+    NoReply,
     /// Of usage, name resolution, a socket or a file.
-    Error = 2,
+    Error,
     /// A threshold was exceeded, or --fail-regression found a regression.
-    Failed = 3,
+    Failed,
     /// A second interrupt.
-    Interrupted = 130,
+    Interrupted,
+    /// The exit code of the command that `proxy` ran.
+    Command(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::NoReply => 1,
+            Exit::Error => 2,
+            Exit::Failed => 3,
+            Exit::Interrupted => 130,
+            Exit::Command(code) => code,
+        })
     }
 }
 

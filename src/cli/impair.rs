@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 
-use super::args::Impair;
+use super::args::{Impair, Proxy};
 use super::text_file;
 use crate::impair::{Impairment, Scenario, SpecError};
 use crate::reflect::Injection;
@@ -12,10 +12,35 @@ use crate::reflect::Injection;
 /// The longest scenario or trace in bytes: enough for ten million samples.
 const MAX_FILE: u64 = 128 << 20;
 
+/// What a server injects: the classic impairments unless others are named.
 pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
-    if let Some(path) = &arguments.scenario {
-        return scenario(path).map(Injection::Scenario);
+    match &arguments.scenario {
+        Some(path) => scenario(path).map(Injection::Scenario),
+        None => steady(arguments).map(Injection::steady),
     }
+}
+
+/// What a proxy does in both directions: nothing unless something is named.
+pub fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
+    let Proxy { profile, delay, loss, duplicate, corrupt, reorder, rate, .. } = arguments;
+    let parts = [
+        ("delay", delay),
+        ("loss", loss),
+        ("duplicate", duplicate),
+        ("corrupt", corrupt),
+        ("reorder", reorder),
+        ("rate", rate),
+    ];
+    changed(profile.as_deref().unwrap_or("clean"), &parts)
+}
+
+/// The impairments of one direction, as a line.
+pub fn line(flag: &str, text: &str) -> anyhow::Result<Impairment> {
+    Impairment::from_spec(text, &read).map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
+}
+
+/// The classic impairments unless others are named.
+fn steady(arguments: &Impair) -> anyhow::Result<Impairment> {
     let parts = [
         ("delay", &arguments.delay),
         ("loss", &arguments.loss),
@@ -28,7 +53,11 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     // A direction alone names no impairment.
     let named = parts.iter().any(|(key, value)| *key != "direction" && value.is_some());
     let usual = if arguments.clean || named { "clean" } else { "classic" };
-    let name = arguments.profile.as_deref().unwrap_or(usual);
+    changed(arguments.profile.as_deref().unwrap_or(usual), &parts)
+}
+
+/// A profile, changed by flags.
+fn changed(name: &str, parts: &[(&str, &Option<String>)]) -> anyhow::Result<Impairment> {
     let mut impairment = Impairment::from_spec(name, &read).map_err(|error| anyhow!("--profile: {error}"))?;
     for (key, value) in parts {
         if let Some(value) = value {
@@ -39,7 +68,7 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
             })?;
         }
     }
-    Ok(Injection::steady(impairment))
+    Ok(impairment)
 }
 
 /// The impairments that a client requests. They travel as a line, so they can name no file.

@@ -23,7 +23,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use args::Arguments;
 use args::{Command, legacy_flags};
-use commands::{compare, documents, find_size, keygen, ping, ports, profiles, report, serve};
+use commands::{compare, documents, find_size, keygen, ping, ports, profiles, proxy, report, serve};
 use exit::Exit;
 
 /// Runs the program with these arguments, the first being its own name.
@@ -42,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match parsed.command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
+        Command::Proxy(arguments) => proxy::run(&arguments),
         Command::FindSize(arguments) => find_size::run(&arguments),
         Command::Ports(arguments) => ports::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),

@@ -84,7 +84,7 @@ impl Tally {
     }
 }
 
-/// A mapping.
+/// A mapping, or several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     pub up: Tally,
@@ -92,4 +92,31 @@ pub struct Counters {
     /// Open now.
     pub flows: u64,
     pub flows_opened: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.arrived += other.arrived;
+        self.arrived_bytes += other.arrived_bytes;
+        self.passed += other.passed;
+        self.passed_bytes += other.passed_bytes;
+        for (sum, dropped) in self.dropped.iter_mut().zip(other.dropped) {
+            *sum += dropped;
+        }
+        self.send_errors += other.send_errors;
+        self.held += other.held;
+        self.copies += other.copies;
+    }
+}
+
+impl std::iter::Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, counters| {
+            sum.up += counters.up;
+            sum.down += counters.down;
+            sum.flows += counters.flows;
+            sum.flows_opened += counters.flows_opened;
+            sum
+        })
+    }
 }

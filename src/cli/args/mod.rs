@@ -2,6 +2,7 @@
 
 pub mod legacy_flags;
 mod ping;
+mod proxy;
 mod serve;
 mod shared;
 mod values;
@@ -14,6 +15,7 @@ use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
 pub use ping::{Fail, Fragment, Ping, Timer};
+pub use proxy::Proxy;
 pub use serve::{Impair, Serve, TcpKind, TextFrom};
 pub use shared::Destination;
 
@@ -38,6 +40,8 @@ pub enum Command {
     Serve(Serve),
     /// Measure the path to a server; without a host, to one started here
     Ping(Ping),
+    /// Impair any UDP program: relay between its clients and its server
+    Proxy(Proxy),
     /// Find the largest datagram that the path carries without fragments, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open

@@ -7,5 +7,6 @@ pub mod keygen;
 pub mod ping;
 pub mod ports;
 pub mod profiles;
+pub mod proxy;
 pub mod report;
 pub mod serve;

@@ -10,8 +10,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 
-use ahash::RandomState;
-
 use super::clock::Clock;
 use super::kernel_timestamps::StampMapper;
 use super::sleep::{Next, Policy, Situation};
@@ -77,7 +75,7 @@ pub struct RelayEngine {
     clock: Clock,
     relay: Relay,
     listeners: Vec<Listener>,
-    upstreams: HashMap<u64, Upstream, RandomState>,
+    upstreams: HashMap<u64, Upstream>,
     ready_set: ReadySet,
     inbox: Batch,
     outbox: Outbox,

@@ -1,0 +1,105 @@
+//! The arguments of `udpecho proxy`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::number;
+use crate::relay::Expectations;
+use crate::time::Duration;
+use crate::units::{ByteSize, parse_duration};
+
+const MAPPINGS: &str = "Mappings";
+const IMPAIRMENTS: &str = "Impairments of both directions (udpecho help impairments has the whole grammar)";
+const LIMITS: &str = "Limits";
+const RUNNING: &str = "Running";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho proxy -l 5300 -t 192.0.2.53:53 --profile lte
+  udpecho proxy -l 4433 -t 127.0.0.1:443 --up loss=1% --down 'rate=20Mbit'
+  udpecho proxy -l 0 -t [::1]:9 --loss nth:4 --expect 'up.lost>=1' -- ./test
+
+A flow is one client address. Its fates depend on --seed, the mapping's name,
+the number of the flow and of the datagram alone. The flows of a mapping share
+the queue of rate= and the counts of nth:, bursts: and trace:.
+
+A command gets the proxy's address in UDPECHO_PROXY, and those of further
+mappings in UDPECHO_PROXY_NAME; its exit code is passed on. Exit codes
+otherwise: 0 stopped; 2 usage, name, socket or file error; 3 an expectation
+was not met.")]
+pub struct Proxy {
+    /// Address to listen on; a bare port binds to localhost, port 0 takes a free one
+    #[arg(help_heading = MAPPINGS, short, long, value_name = "ADDRESS", requires = "to")]
+    pub listen: Option<String>,
+    /// Server to relay to, as HOST:PORT
+    #[arg(help_heading = MAPPINGS, short, long, value_name = "SERVER", requires = "listen")]
+    pub to: Option<String>,
+    /// A further mapping; can be given several times
+    #[arg(help_heading = MAPPINGS, long, value_name = "NAME:ADDRESS=SERVER")]
+    pub map: Vec<String>,
+    /// Allow addresses other than localhost; clients are then sent no more than they sent themselves before they
+    /// have replied to something
+    #[arg(help_heading = MAPPINGS, long)]
+    pub public: bool,
+    /// Named impairments, which the flags below change; udpecho profiles lists them [default: none]
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Delay: constant:20ms, uniform:0.1ms..500ms, normal:50ms+-10ms, exponential:20ms ...
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "DELAY")]
+    pub delay: Option<String>,
+    /// Loss: 10%, gilbert:p=1%,r=25%, nth:10, bursts:..., trace:FILE
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "LOSS")]
+    pub loss: Option<String>,
+    /// Share of datagrams to send twice
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SHARE")]
+    pub duplicate: Option<String>,
+    /// Probability of flipping one bit of a datagram
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SHARE")]
+    pub corrupt: Option<String>,
+    /// Share to hold back so that later ones overtake: 1%,by=10ms
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "REORDER")]
+    pub reorder: Option<String>,
+    /// Rate of a bottleneck, IP and UDP headers included, and its queue: 2Mbit,queue=64k
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "RATE")]
+    pub rate: Option<String>,
+    /// Impairments toward the server, instead of those above: 'delay=20ms loss=1%'
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "LINE")]
+    pub up: Option<String>,
+    /// Impairments toward the client, instead of those above
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "LINE")]
+    pub down: Option<String>,
+    /// Seed of the impairments: the same seed gives the same fates [default: a random one]
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// Give each flow a queue and counts of its own
+    #[arg(help_heading = IMPAIRMENTS, long)]
+    pub per_flow: bool,
+    /// Flows at once
+    #[arg(help_heading = LIMITS, long, value_name = "N", default_value_t = 1024, value_parser = number::<usize>(1, 1_000_000, "1024"))]
+    pub max_flows: usize,
+    /// Close a flow after this long without a datagram
+    #[arg(help_heading = LIMITS, long, value_name = "TIME", default_value = "300s", value_parser = parse_duration)]
+    pub idle: Duration,
+    /// Memory for held datagrams; further ones are dropped and counted
+    #[arg(help_heading = LIMITS, long, value_name = "BYTES", default_value = "64Mi")]
+    pub max_held: ByteSize,
+    /// Folder for datagrams.csv, the fate of each datagram
+    #[arg(help_heading = RUNNING, short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Replace what the folder holds
+    #[arg(help_heading = RUNNING, long, requires = "output")]
+    pub force: bool,
+    /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
+    /// passed, dropped, flows, send_error or a cause: lost, queue, limit, down
+    #[arg(help_heading = RUNNING, long, value_name = "LIST")]
+    pub expect: Option<Expectations>,
+    /// Print nothing but errors
+    #[arg(help_heading = RUNNING, short, long)]
+    pub quiet: bool,
+    /// Command to run behind the proxy; the proxy ends with it
+    #[arg(value_name = "COMMAND", last = true)]
+    pub command: Vec<OsString>,
+}

@@ -1,0 +1,97 @@
+//! `udpecho proxy`: impairs any UDP program, between a client and its server.
+
+mod child;
+mod ledger;
+mod mappings;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::cli::args::Proxy;
+use crate::cli::exit::{Exit, print_breach};
+use crate::cli::printer::{Printer, stderr_line};
+use crate::cli::signals;
+use crate::net::{Clock, Control, RelayEngine, RelayObservation};
+use crate::relay::{Counters, DropCause, Limits, Tally};
+use child::Child;
+use ledger::Ledger;
+use mappings::Mappings;
+
+pub fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
+    let mappings = Mappings::new(arguments)?;
+    let clock = Clock::start();
+    let began = clock.now();
+    let mut engine = RelayEngine::bind(mappings.settings(), limits(arguments), clock)
+        .with_context(|| format!("cannot listen on {}", mappings.listens()))?;
+    let addresses = (0..mappings.len()).map(|mapping| engine.local_addr(mapping));
+    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    mappings.refuse_loops(&addresses)?;
+    let mut ledger = match &arguments.output {
+        Some(folder) => Some(Ledger::start(folder, arguments.force, mappings.names(), began)?),
+        None => None,
+    };
+    let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    signals::watch(&control, || {}).context("cannot watch for signals")?;
+    let printer = Printer::start(|| {})?;
+    // What a command prints is not mixed with the proxy's own lines.
+    let say = |line: String| match (arguments.quiet, arguments.command.is_empty()) {
+        (true, _) => {}
+        (false, true) => printer.line(line),
+        (false, false) => stderr_line(line),
+    };
+    mappings.banner(&addresses).into_iter().for_each(say);
+    let child = Child::start(&arguments.command, &mappings.names(), &addresses, &control)?;
+    let ran = engine.run(&control, |observation| {
+        if let RelayObservation::SocketError { why, .. } = &observation {
+            stderr_line(format_args!("udpecho: {why}"));
+        }
+        if let Some(ledger) = &mut ledger {
+            ledger.note(&observation);
+        }
+    });
+    let code = child.map(Child::finish).transpose()?;
+    ran.context("the proxy's socket failed")?;
+    if let Some(ledger) = ledger {
+        say(format!("{}", ledger.finish()?.display()));
+    }
+    let counters: Vec<Counters> = (0..mappings.len()).map(|mapping| engine.counters(mapping)).collect();
+    let totals =
+        mappings.names().into_iter().zip(&counters).flat_map(|(name, counters)| totals(name, counters));
+    totals.for_each(say);
+    if let Some(code) = code.filter(|code| *code != 0) {
+        return Ok(Exit::Command(code));
+    }
+    let sum = counters.iter().copied().sum();
+    let unmet = arguments.expect.as_ref().map(|expectations| expectations.unmet(&sum)).unwrap_or_default();
+    unmet.iter().for_each(|unmet| print_breach(&unmet.to_string()));
+    printer.finish_checked()?;
+    Ok(if unmet.is_empty() { Exit::Success } else { Exit::Failed })
+}
+
+fn limits(arguments: &Proxy) -> Limits {
+    Limits {
+        flows: arguments.max_flows,
+        idle: arguments.idle,
+        held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
+        unverified_amplification: !arguments.public,
+        ..Limits::default()
+    }
+}
+
+/// A line per direction.
+fn totals(name: &str, counters: &Counters) -> [String; 2] {
+    [("up", &counters.up), ("down", &counters.down)]
+        .map(|(direction, tally)| format!("{name} {direction}: {}", describe(tally, counters.flows_opened)))
+}
+
+fn describe(tally: &Tally, flows: u64) -> String {
+    let flows = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
+    let mut parts = vec![format!("{} arrived of {flows}", tally.arrived), format!("{} passed", tally.passed)];
+    let dropped = DropCause::ALL.map(|cause| (tally.dropped(cause), cause.label()));
+    let rest = [(tally.send_errors, "send errors"), (tally.held, "still held"), (tally.copies, "copies")];
+    for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
+        parts.push(format!("{count} {what}"));
+    }
+    parts.join(", ")
+}
