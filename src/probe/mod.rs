@@ -122,8 +122,11 @@ impl Client {
 
     /// Takes a datagram that was received at `received` on one of the sockets.
     pub fn handle(&mut self, received: Instant, channel: usize, datagram: &[u8]) {
-        self.last_heard = self.last_heard.max(received);
-        match self.dialect.hear(received, channel, datagram, &mut self.in_flight) {
+        let heard = self.dialect.hear(received, channel, datagram, &mut self.in_flight);
+        if !matches!(heard, Heard::Forged | Heard::Unauthentic | Heard::Junk) {
+            self.last_heard = self.last_heard.max(received);
+        }
+        match heard {
             Heard::SetUp { server, silent } => self.set_up(received, server, silent),
             Heard::Reply { seq, facts } => self.handle_reply(received, seq, facts),
             Heard::UnknownSession if matches!(self.phase, Phase::Running) => {

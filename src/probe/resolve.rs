@@ -11,6 +11,8 @@ use crate::time::{Duration, Instant};
 impl Client {
     /// After all probes were sent, the client stops asking a server that is silent for this long.
     const SILENCE_AT_END: Duration = Duration::from_secs(3);
+    /// However much it says: a server that answers nonsense keeps no run waiting.
+    const LONGEST_ASKING: Duration = Duration::from_secs(30);
     /// A server that is up has answered by then.
     const ANSWERED_SOON: Duration = Duration::from_millis(500);
 
@@ -75,6 +77,7 @@ impl Client {
     }
 
     pub(super) fn gives_up_at(&self) -> Instant {
-        self.last_heard.max(self.in_flight.last_give_up_at()) + Self::SILENCE_AT_END
+        let asking_since = self.in_flight.last_give_up_at();
+        (self.last_heard.max(asking_since) + Self::SILENCE_AT_END).min(asking_since + Self::LONGEST_ASKING)
     }
 }

@@ -63,6 +63,39 @@ fn a_run_that_is_stopped_waits_no_longer_than_ten_seconds_for_what_is_held() {
     assert!(end > Duration::from_secs(10) && end < Duration::from_secs(16), "{end}");
 }
 
+/// How long a run takes whose last probes are lost and whose server answers queries like this.
+fn asked_about_losses(answer: fn(&mut Vec<u8>)) -> Duration {
+    let mut simulation = simulation(clean(), millis(10));
+    simulation.alter_probes(|at, datagram| {
+        if at > millis(300) && matches!(decode(&datagram.clone()), Ok(Message::Probe(_))) {
+            datagram.clear();
+        }
+    });
+    simulation.alter_replies(move |_, datagram| {
+        if matches!(decode(&datagram.clone()), Ok(Message::Outcomes(_))) {
+            answer(datagram);
+        }
+    });
+    simulation.add_client(settings(6, millis(100)));
+    ends(&mut simulation)
+}
+
+#[test]
+fn a_server_whose_answers_to_queries_are_damaged_counts_as_silent() {
+    let end = asked_about_losses(|datagram| datagram.truncate(20));
+    assert!(end < Duration::from_secs(6), "{end}");
+}
+
+#[test]
+fn a_server_that_answers_queries_with_nonsense_keeps_no_run_waiting() {
+    // A sound message of the session that answers no query.
+    let end = asked_about_losses(|datagram| {
+        let at = datagram.len().min(19);
+        datagram[12..at].iter_mut().for_each(|byte| *byte ^= 0x55);
+    });
+    assert!(end < Duration::from_secs(35), "{end}");
+}
+
 fn told_unclean(server: &str, change: fn(&mut Accept)) -> Vec<u64> {
     let mut simulation = simulation(injecting(server.parse().unwrap()), millis(10));
     accepting(&mut simulation, change);
