@@ -25,7 +25,7 @@ fn serve(options: &str) -> String {
         r#"
 log=$(mktemp)
 "$UDPECHO" serve -p 7007 {options} >"$log" &
-until grep -q serves "$log"; do kill -0 $!; sleep 0.02; done
+until grep -q "^listening on" "$log"; do kill -0 $!; sleep 0.02; done
 rm "$log"
 "#
     )
