@@ -12,7 +12,7 @@ pub(super) enum Change {
     Remove(TargetId),
 }
 
-/// Adds and removes targets of a running engine, which does not end while this exists, unless it is told to stop.
+/// Adds and removes targets of a running engine. The engine runs until this is dropped or a stop is requested.
 pub struct TargetChanges {
     /// None only while this is dropped.
     changes: Option<Sender<Change>>,

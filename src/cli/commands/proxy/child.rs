@@ -1,4 +1,4 @@
-//! The command behind a proxy: it is told the addresses, and the proxy ends with it.
+//! The command behind a proxy finds the addresses in its environment; the proxy ends when it exits.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
