@@ -27,6 +27,8 @@
 #![doc = include_str!("../tests/common/whole_run.rs")]
 //! ```
 
+#![warn(unreachable_pub)]
+
 #[cfg(all(feature = "net", feature = "report", feature = "tui", feature = "control"))]
 pub mod cli;
 pub mod endpoints;

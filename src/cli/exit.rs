@@ -37,18 +37,18 @@ impl From<Exit> for ExitCode {
 }
 
 /// Prints an error as one line on stderr.
-pub fn print_error(error: &anyhow::Error, exit: Exit) -> Exit {
+pub(super) fn print_error(error: &anyhow::Error, exit: Exit) -> Exit {
     stderr_line(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));
     exit
 }
 
 /// Prints an exceeded threshold as one line on stderr.
-pub fn print_breach(breach: &str) {
+pub(super) fn print_breach(breach: &str) {
     stderr_line(format_args!("udpecho: failed: {breach}"));
 }
 
 /// Prints clap's help or version, or its error as one line that names the argument.
-pub fn usage(error: &clap::Error) -> ExitCode {
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp

@@ -13,7 +13,7 @@ use crate::reflect::Injection;
 const MAX_FILE: u64 = 128 << 20;
 
 /// What a server injects: the classic impairments unless others are named.
-pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
+pub(super) fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     match &arguments.scenario {
         Some(path) => scenario(path).map(Injection::Scenario),
         None => steady(arguments).map(Injection::steady),
@@ -21,7 +21,7 @@ pub fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
 }
 
 /// What a proxy does in both directions: nothing unless something is named.
-pub fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
+pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
     let Proxy { profile, delay, loss, duplicate, corrupt, reorder, rate, .. } = arguments;
     let parts = [
         ("delay", delay),
@@ -35,7 +35,7 @@ pub fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
 }
 
 /// The impairments of one direction, as a line.
-pub fn line(flag: &str, text: &str) -> anyhow::Result<Impairment> {
+pub(super) fn line(flag: &str, text: &str) -> anyhow::Result<Impairment> {
     Impairment::from_spec(text, &read).map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
 }
 
@@ -72,7 +72,7 @@ fn changed(name: &str, parts: &[(&str, &Option<String>)]) -> anyhow::Result<Impa
 }
 
 /// The impairments that a client requests. They travel as a line, so they can name no file.
-pub fn requested(spec: &str) -> anyhow::Result<Impairment> {
+pub(super) fn requested(spec: &str) -> anyhow::Result<Impairment> {
     let parsed = spec.parse::<Impairment>().and_then(|impairment| impairment.runnable().map(|()| impairment));
     parsed.map_err(|error: SpecError| anyhow!("'{spec}' for '--impair': {error}"))
 }

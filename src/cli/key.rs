@@ -12,7 +12,7 @@ const VARIABLE: &str = "UDPECHO_KEY";
 const LONGEST: u64 = 64 << 10;
 
 /// The key in this file, or else in the environment, if it has one.
-pub fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+pub(super) fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     let (text, place) = match file {
         Some(file) => {
             let text = text_file::read(file, LONGEST);

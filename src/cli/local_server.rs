@@ -11,14 +11,14 @@ use crate::reflect::{Server, Settings};
 use crate::wire::auth::Key;
 
 /// The same server as `serve` starts; dropping it stops it.
-pub struct LocalServer {
+pub(super) struct LocalServer {
     address: SocketAddr,
     control: Arc<Control>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LocalServer {
-    pub fn start(backend: Backend, key: Option<Key>, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn start(backend: Backend, key: Option<Key>, clock: Clock) -> anyhow::Result<Self> {
         let unfragmented_replies = backend.forbids_fragments();
         // Its only client is this process.
         let settings = Settings { key, unfragmented_replies, client_impair: true, ..Settings::default() };
@@ -38,7 +38,7 @@ impl LocalServer {
         Ok(Self { address, control, thread: Some(thread) })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 }

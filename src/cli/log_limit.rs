@@ -4,7 +4,7 @@
 use crate::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub struct LogLimit {
+pub(super) struct LogLimit {
     max: u32,
     /// The current second, and its lines.
     began: Option<Instant>,
@@ -16,12 +16,12 @@ pub struct LogLimit {
 impl LogLimit {
     const SECOND: Duration = Duration::from_secs(1);
 
-    pub fn new(max: u32) -> Self {
+    pub(super) fn new(max: u32) -> Self {
         Self { max, began: None, lines: 0, suppressed: 0, suppressed_in_total: 0 }
     }
 
     /// Whether one more line is allowed. Call `take_suppressed` first.
-    pub fn admits(&mut self, now: Instant) -> bool {
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
         if self.is_over(now) {
             self.began = Some(now);
             self.lines = 0;
@@ -34,12 +34,12 @@ impl LogLimit {
     }
 
     /// The number of lines suppressed in a second that is over by now; each is returned once.
-    pub fn take_suppressed(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn take_suppressed(&mut self, now: Instant) -> Option<u64> {
         let suppressed = if self.is_over(now) { std::mem::take(&mut self.suppressed) } else { 0 };
         (suppressed > 0 && self.max > 0).then_some(suppressed)
     }
 
-    pub fn suppressed_in_total(&self) -> u64 {
+    pub(super) fn suppressed_in_total(&self) -> u64 {
         self.suppressed_in_total
     }
 

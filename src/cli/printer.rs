@@ -17,23 +17,23 @@ use crate::report::folded;
 use crate::time::Duration;
 
 /// A line on stderr, for what is no result. A closed stderr is no error.
-pub fn stderr_line(line: impl Display) {
+pub(super) fn stderr_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
 /// Whether standard output is a terminal whose cursor can be moved.
-pub fn on_a_terminal() -> bool {
+pub(super) fn on_a_terminal() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// The width of the terminal; `None` if standard output is none.
-pub fn terminal_width() -> Option<usize> {
+pub(super) fn terminal_width() -> Option<usize> {
     let columns = || size().map_or(80, |(columns, _)| usize::from(columns));
     io::stdout().is_terminal().then(columns)
 }
 
 /// Prints to a standard stream, in order.
-pub struct Printer {
+pub(super) struct Printer {
     thread: Option<Thread>,
 }
 
@@ -54,12 +54,12 @@ enum Chunk {
 
 impl Printer {
     /// Prints to stdout. `on_closed` is called when the reader closes it; nothing is printed after that.
-    pub fn start(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         Self::to(io::stdout(), ProgressBar::hidden(), on_closed)
     }
 
     /// The same, with a status line below the text.
-    pub fn with_status(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(super) fn with_status(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
         // Truncated at the width of the terminal.
         line.set_style(ProgressStyle::with_template("{wide_msg}").map_err(io::Error::other)?);
@@ -67,12 +67,12 @@ impl Printer {
     }
 
     /// Prints to stderr.
-    pub fn stderr() -> io::Result<Self> {
+    pub(super) fn stderr() -> io::Result<Self> {
         Self::to(io::stderr(), ProgressBar::hidden(), || {})
     }
 
     /// Prints nothing.
-    pub fn silent() -> Self {
+    pub(super) fn silent() -> Self {
         Self { thread: None }
     }
 
@@ -93,14 +93,14 @@ impl Printer {
     }
 
     /// A line; control characters in it are escaped.
-    pub fn line(&self, line: impl AsRef<str>) {
+    pub(super) fn line(&self, line: impl AsRef<str>) {
         let mut line = printable(line.as_ref()).into_owned();
         line.push('\n');
         self.text(line);
     }
 
     /// A line that is wrapped at the width of a terminal, and only there.
-    pub fn paragraph(&self, line: &str) {
+    pub(super) fn paragraph(&self, line: &str) {
         match terminal_width() {
             Some(width) => folded(line, width).into_iter().for_each(|line| self.line(line)),
             None => self.line(line),
@@ -108,7 +108,7 @@ impl Printer {
     }
 
     /// Text with our own control characters.
-    pub fn text(&self, text: String) {
+    pub(super) fn text(&self, text: String) {
         if let Some(thread) = &self.thread
             && !text.is_empty()
         {
@@ -118,7 +118,7 @@ impl Printer {
     }
 
     /// The first of these that fits the terminal, or else the last. Does nothing without a status line.
-    pub fn status(&self, texts: Vec<String>) {
+    pub(super) fn status(&self, texts: Vec<String>) {
         if let Some(thread) = &self.thread
             && !thread.status_waits.swap(true, Ordering::AcqRel)
         {
@@ -128,22 +128,22 @@ impl Printer {
     }
 
     /// For data.
-    pub fn writer(&self) -> impl Write + 'static {
+    pub(super) fn writer(&self) -> impl Write + 'static {
         Chunks(self.thread.as_ref().map(|thread| thread.chunks.clone()))
     }
 
     /// `finish` with a message for the user.
-    pub fn finish_checked(self) -> anyhow::Result<()> {
+    pub(super) fn finish_checked(self) -> anyhow::Result<()> {
         self.finish().context("cannot write to standard output")
     }
 
     /// Waits until everything is printed. A closed stream is no error, a full disk is.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub(super) fn finish(mut self) -> io::Result<()> {
         self.end().map_or(Ok(()), |printed| printed.recv().unwrap_or(Ok(())))
     }
 
     /// As `finish`, but waits at most this long for a reader that has stopped reading.
-    pub fn leave(mut self, timeout: Duration) {
+    pub(super) fn leave(mut self, timeout: Duration) {
         if let Some(printed) = self.end() {
             let _ = printed.recv_timeout(timeout.to_std());
         }

@@ -6,7 +6,7 @@ use crate::net::Control;
 
 /// From now on signals go to this control; QUIT calls `on_quit`.
 #[cfg(unix)]
-pub fn watch(control: &Arc<Control>, on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
+pub(super) fn watch(control: &Arc<Control>, on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;

@@ -6,21 +6,21 @@ use anyhow::{Context, bail};
 
 /// A host by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(super) struct Target {
     pub host: String,
     pub port: u16,
 }
 
 /// Which address families of a name are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Family {
+pub(super) struct Family {
     pub v4_only: bool,
     pub v6_only: bool,
 }
 
 impl Target {
     /// Reads `HOST`, `HOST:PORT`, `[V6]:PORT` or a bare IPv6 address; `port` is that of -p.
-    pub fn parse(text: &str, port: Option<u16>, default_port: u16) -> anyhow::Result<Self> {
+    pub(super) fn parse(text: &str, port: Option<u16>, default_port: u16) -> anyhow::Result<Self> {
         let (host, own_port) = split_port(text)?;
         if host.is_empty() {
             bail!("'{text}' names no host; for example 192.0.2.10 or example.net:8080");
@@ -33,7 +33,7 @@ impl Target {
         Ok(Self { host: host.to_owned(), port: own_port.or(port).unwrap_or(default_port) })
     }
 
-    pub fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {
+    pub(super) fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {
         let found = (self.host.as_str(), self.port).to_socket_addrs().with_context(|| {
             match self.host.matches(':').count() {
                 0 | 1 => format!("cannot resolve '{}' (is the name right?)", self.host),

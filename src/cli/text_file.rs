@@ -13,7 +13,7 @@ use crate::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The text, if it is at most this long.
-pub fn read(path: &Path, most: u64) -> io::Result<String> {
+pub(super) fn read(path: &Path, most: u64) -> io::Result<String> {
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => read_with_timeout(path, most),
         _ => read_text(open_regular(path)?, most),

@@ -4,25 +4,25 @@ use std::fmt::{Display, Write};
 
 /// A page of metrics: families of samples.
 #[derive(Debug, Default)]
-pub struct Exposition {
+pub(super) struct Exposition {
     text: String,
     /// Labels of every sample.
     labels: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     Counter,
     Gauge,
     Histogram,
 }
 
 impl Exposition {
-    pub fn labelled(labels: &[(&str, &str)]) -> Self {
+    pub(super) fn labelled(labels: &[(&str, &str)]) -> Self {
         Self { text: String::new(), labels: joined("", labels) }
     }
 
-    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
+    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -31,19 +31,19 @@ impl Exposition {
         self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
 
-    pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels = joined(&self.labels, labels);
         let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         self.put(format_args!("{name}{braced} {value}\n"));
     }
 
     /// A family with one sample.
-    pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+    pub(super) fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         self.text
     }
 

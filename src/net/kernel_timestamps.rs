@@ -5,7 +5,7 @@ use crate::time::{Duration, Instant};
 
 /// The offset of the wall clock from the monotonic one, from one poll of the sockets to the next.
 #[derive(Clone, Copy, Debug)]
-pub struct StampMapper {
+pub(super) struct StampMapper {
     /// Before the last step of the wall clock, and after it.
     before: Duration,
     after: Duration,
@@ -24,16 +24,16 @@ impl StampMapper {
     /// The clocks are read less exactly while another thread interrupts.
     const SLACK: Duration = Duration::from_micros(100);
 
-    pub fn new(offset: Duration, now: Instant) -> Self {
+    pub(super) fn new(offset: Duration, now: Instant) -> Self {
         Self { before: offset, after: offset, since: now, begun: now }
     }
 
-    pub fn begin_poll(&mut self, now: Instant) {
+    pub(super) fn begin_poll(&mut self, now: Instant) {
         self.begun = now;
     }
 
     /// The offset now. Returns what the wall clock was set by, if it was.
-    pub fn update_offset(&mut self, offset: Duration) -> Option<Duration> {
+    pub(super) fn update_offset(&mut self, offset: Duration) -> Option<Duration> {
         let step = offset - self.after;
         if step.abs() > Self::READ_WITHIN {
             self.after = offset;
@@ -42,13 +42,13 @@ impl StampMapper {
     }
 
     /// Every timestamp from before the poll began has been read.
-    pub fn end_poll(&mut self) {
+    pub(super) fn end_poll(&mut self) {
         self.before = self.after;
         self.since = self.begun;
     }
 
     /// A timestamp that was just read. None if it fits neither offset, as when the wall clock was set twice.
-    pub fn to_monotonic(self, stamp: Instant, now: Instant) -> Option<Instant> {
+    pub(super) fn to_monotonic(self, stamp: Instant, now: Instant) -> Option<Instant> {
         let by = |offset: Duration| (stamp - offset).min(now);
         if (self.after - self.before).abs() <= Self::STEP {
             return Some(by(self.after));

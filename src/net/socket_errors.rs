@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How bad an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketErrorKind {
+pub(super) enum SocketErrorKind {
     /// No error: no datagram waits, or a signal interrupted the call.
     WouldBlock,
     /// About one datagram, one peer or one route: the next call may succeed.
@@ -20,7 +20,7 @@ pub enum SocketErrorKind {
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorAction {
+pub(super) enum ErrorAction {
     Continue,
     /// Continue a millisecond later: at once the same would happen.
     Pause,
@@ -28,7 +28,7 @@ pub enum ErrorAction {
 }
 
 impl SocketErrorKind {
-    pub fn of(error: &io::Error) -> Self {
+    pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => {
                 return Self::WouldBlock;
@@ -47,7 +47,7 @@ impl SocketErrorKind {
 }
 
 /// Whether this error says that a datagram is longer than the path carries.
-pub fn is_too_long(code: i32) -> bool {
+pub(super) fn is_too_long(code: i32) -> bool {
     #[cfg(unix)]
     return code == libc::EMSGSIZE;
     #[cfg(not(unix))]
@@ -74,7 +74,7 @@ impl ErrorAction {
     const PAUSE: Duration = Duration::from_millis(1);
 
     /// Pauses if told so; returns the error when it is time to give up.
-    pub fn apply(self, error: io::Error) -> io::Result<()> {
+    pub(super) fn apply(self, error: io::Error) -> io::Result<()> {
         match self {
             Self::Continue => {}
             Self::Pause => std::thread::sleep(Self::PAUSE),
@@ -86,7 +86,7 @@ impl ErrorAction {
 
 /// How many errors in a row are tolerated, so that none becomes an endless loop.
 #[derive(Clone, Debug, Default)]
-pub struct ErrorBudget {
+pub(super) struct ErrorBudget {
     in_a_row: u32,
 }
 
@@ -96,11 +96,11 @@ impl ErrorBudget {
     const MAX_SUSPICIOUS: u32 = 100;
 
     /// A call succeeded, or no datagram waited.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.in_a_row = 0;
     }
 
-    pub fn on_error(&mut self, error: &io::Error) -> ErrorAction {
+    pub(super) fn on_error(&mut self, error: &io::Error) -> ErrorAction {
         self.in_a_row = self.in_a_row.saturating_add(1);
         match SocketErrorKind::of(error) {
             SocketErrorKind::WouldBlock => ErrorAction::Continue,
@@ -114,10 +114,10 @@ impl ErrorBudget {
 
 #[cfg(unix)]
 mod codes {
-    pub const INVALID: i32 = libc::EINVAL;
-    pub const NOT_PERMITTED: i32 = libc::EPERM;
-    pub const SHORTAGES: &[i32] = &[libc::ENOMEM, libc::ENOBUFS, libc::EMFILE, libc::ENFILE];
-    pub const FATAL: &[i32] = &[
+    pub(super) const INVALID: i32 = libc::EINVAL;
+    pub(super) const NOT_PERMITTED: i32 = libc::EPERM;
+    pub(super) const SHORTAGES: &[i32] = &[libc::ENOMEM, libc::ENOBUFS, libc::EMFILE, libc::ENFILE];
+    pub(super) const FATAL: &[i32] = &[
         libc::EBADF,
         libc::ENOTSOCK,
         libc::EFAULT,

@@ -8,7 +8,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
 /// A dialect only speaks. Lengths that it returns include its tag, which `finalize` writes.
-pub trait DialectClient {
+pub(super) trait DialectClient {
     /// The next datagram of the handshake, at the start or in the middle of a run.
     fn setup(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit>;
 
@@ -83,7 +83,7 @@ pub trait DialectClient {
 
 /// What a datagram of the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(super) enum Heard {
     /// Probes may be sent: the first session, or another. `silent`: for how long the session before was.
     SetUp {
         server: ServerInfo,

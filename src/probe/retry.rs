@@ -3,7 +3,7 @@
 use crate::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
-pub struct Retry {
+pub(super) struct Retry {
     since: Instant,
     next: Instant,
     tries: u32,
@@ -16,40 +16,40 @@ impl Retry {
     const LONGEST_GAP: Duration = Duration::from_secs(1);
 
     /// The first try is due at once.
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         let (first_gap, longest_gap) = (Self::FIRST_GAP, Self::LONGEST_GAP);
         Self { since: now, next: now, tries: 0, first_gap, longest_gap }
     }
 
     /// From 1 s to 32 s between tries, for a server that may be gone for good.
-    pub fn slow(now: Instant) -> Self {
+    pub(super) fn slow(now: Instant) -> Self {
         let [first_gap, longest_gap] = [1, 32].map(Duration::from_secs);
         Self { first_gap, longest_gap, ..Self::new(now) }
     }
 
     /// With gaps that do not grow.
-    pub fn steady(now: Instant) -> Self {
+    pub(super) fn steady(now: Instant) -> Self {
         Self { longest_gap: Self::FIRST_GAP, ..Self::new(now) }
     }
 
-    pub fn next(&self) -> Instant {
+    pub(super) fn next(&self) -> Instant {
         self.next
     }
 
-    pub fn tries(&self) -> u32 {
+    pub(super) fn tries(&self) -> u32 {
         self.tries
     }
 
-    pub fn since(&self) -> Instant {
+    pub(super) fn since(&self) -> Instant {
         self.since
     }
 
-    pub fn is_due(&self, now: Instant) -> bool {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.next
     }
 
     /// Counts a try and sets the time of the next.
-    pub fn tried(&mut self, now: Instant) {
+    pub(super) fn tried(&mut self, now: Instant) {
         let gap = self.first_gap * (1 << self.tries.min(8));
         self.tries += 1;
         self.next = now + gap.min(self.longest_gap);

@@ -5,7 +5,7 @@ use crate::time::{Duration, Instant};
 
 /// The probes that are still to be sent.
 #[derive(Debug)]
-pub struct SendPlan {
+pub(super) struct SendPlan {
     schedule: Schedule,
     /// Set when the first probe's due time is known.
     zero: Option<Instant>,
@@ -20,7 +20,7 @@ pub struct SendPlan {
 
 /// A probe whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Planned {
+pub(super) struct Planned {
     pub seq: u64,
     pub due: Instant,
     pub interval: Duration,
@@ -35,7 +35,7 @@ impl SendPlan {
     /// not the newest.
     const MAX_LATENESS: Duration = Duration::from_millis(50);
 
-    pub fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
+    pub(super) fn new(schedule: Schedule, count: Option<u64>, total: Option<Duration>) -> Self {
         Self {
             schedule,
             zero: None,
@@ -49,35 +49,35 @@ impl SendPlan {
     }
 
     /// Time zero is the due time of the first probe.
-    pub fn start(&mut self, zero: Instant) {
+    pub(super) fn start(&mut self, zero: Instant) {
         self.zero = Some(zero);
     }
 
-    pub fn next_seq(&self) -> u64 {
+    pub(super) fn next_seq(&self) -> u64 {
         self.next_seq
     }
 
     /// As if the count had been reached.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.stopped = true;
     }
 
-    pub fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    pub fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.stopped
             || self.count.is_some_and(|count| self.next_seq >= count)
             || self.total.is_some_and(|total| self.next_due >= total)
     }
 
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         if self.is_finished() { None } else { self.zero.map(|zero| zero + self.next_due) }
     }
 
     /// Takes the next probe if it is due.
-    pub fn take(&mut self, now: Instant) -> Option<Planned> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Planned> {
         let due = self.next_due().filter(|due| *due <= now)?;
         let interval = self.schedule.next_interval();
         let seq = self.next_seq;

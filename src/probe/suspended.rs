@@ -5,7 +5,7 @@ use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub struct Suspended(Option<Skipped>);
+pub(super) struct Suspended(Option<Skipped>);
 
 #[derive(Clone, Copy, Debug)]
 struct Skipped {
@@ -16,13 +16,13 @@ struct Skipped {
 
 impl Suspended {
     /// This probe is skipped.
-    pub fn skip(&mut self, planned: &Planned, now: Instant) {
+    pub(super) fn skip(&mut self, planned: &Planned, now: Instant) {
         let first = Skipped { first_seq: planned.seq, probes: 0, late: now - planned.due };
         self.0.get_or_insert(first).probes += 1;
     }
 
     /// The next probe is sent: reports those skipped before it, if any.
-    pub fn end(&mut self) -> Option<Event> {
+    pub(super) fn end(&mut self) -> Option<Event> {
         let Skipped { first_seq, probes, late } = self.0.take()?;
         Some(Event::Suspended { first_seq, probes, late })
     }

@@ -7,7 +7,7 @@ use super::settings::Counters;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub struct Unexpected {
+pub(super) struct Unexpected {
     reported: u64,
     next: Instant,
     /// The address that the server last sent from, and when that was reported.
@@ -19,17 +19,17 @@ impl Unexpected {
     /// The same address is reported again after this time.
     const SAME_ADDRESS_PAUSE: Duration = Duration::from_secs(10);
 
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { reported: 0, next: now, moved: None }
     }
 
     /// The report, at most once a second.
-    pub fn poll(&mut self, now: Instant, counters: Counters) -> Option<Event> {
+    pub(super) fn poll(&mut self, now: Instant, counters: Counters) -> Option<Event> {
         if now < self.next { None } else { self.report(now, counters) }
     }
 
     /// The report of what came since the last one.
-    pub fn report(&mut self, now: Instant, counters: Counters) -> Option<Event> {
+    pub(super) fn report(&mut self, now: Instant, counters: Counters) -> Option<Event> {
         let count = counters.unexpected();
         (count > self.reported).then(|| {
             self.reported = count;
@@ -39,7 +39,7 @@ impl Unexpected {
     }
 
     /// A datagram of the session came from another address.
-    pub fn server_moved(&mut self, received: Instant, remote: SocketAddr) -> Option<Event> {
+    pub(super) fn server_moved(&mut self, received: Instant, remote: SocketAddr) -> Option<Event> {
         let reported = self.moved.is_some_and(|(known, at)| {
             let pause = if known == remote { Self::SAME_ADDRESS_PAUSE } else { Self::PAUSE };
             received - at < pause

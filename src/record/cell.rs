@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cell {
+pub(super) enum Cell {
     Count(u64),
     Time(Duration),
     /// A name from a fixed set; none needs quoting.
@@ -15,15 +15,15 @@ pub enum Cell {
 }
 
 impl Cell {
-    pub fn time(value: Option<Duration>) -> Self {
+    pub(super) fn time(value: Option<Duration>) -> Self {
         value.map_or(Self::Missing, Self::Time)
     }
 
-    pub fn name(name: Option<&'static str>) -> Self {
+    pub(super) fn name(name: Option<&'static str>) -> Self {
         name.map_or(Self::Missing, Self::Name)
     }
 
-    pub fn put_csv(self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn put_csv(self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Count(count) => write!(out, "{count}"),
             Self::Time(time) => put_micros(time, out),
@@ -32,7 +32,7 @@ impl Cell {
         }
     }
 
-    pub fn put_json(self, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn put_json(self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Name(name) => write!(out, "\"{name}\""),
             Self::Missing => out.write_all(b"null"),

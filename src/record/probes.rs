@@ -42,7 +42,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(1000 * 24 * 3600);
 const REQUIRED: usize = 17;
 
 /// The cells of a probe's row, in the order of `COLUMNS`.
-pub fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
+pub(super) fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
     [
         Cell::Count(probe.seq),
         Cell::Time(probe.due),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::cell::Cell;
 use super::sticky_error::StickyError;
 
-pub struct Rows<W: Write> {
+pub(super) struct Rows<W: Write> {
     writer: csv::Writer<StickyError<W>>,
     text: Vec<u8>,
     /// Length so far, separators included.
@@ -13,7 +13,7 @@ pub struct Rows<W: Write> {
 }
 
 impl<W: Write> Rows<W> {
-    pub fn new(writer: W, header: &[&str]) -> io::Result<Self> {
+    pub(super) fn new(writer: W, header: &[&str]) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(StickyError::new(writer));
         writer.write_record(header)?;
         let bytes = header.iter().map(|name| name.len() as u64 + 1).sum();
@@ -21,11 +21,11 @@ impl<W: Write> Rows<W> {
     }
 
     /// The length of the table so far.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub fn write(&mut self, cells: &[Cell]) -> io::Result<()> {
+    pub(super) fn write(&mut self, cells: &[Cell]) -> io::Result<()> {
         for cell in cells {
             self.text.clear();
             cell.put_csv(&mut self.text)?;
@@ -35,7 +35,7 @@ impl<W: Write> Rows<W> {
         Ok(self.writer.write_record(None::<&[u8]>)?)
     }
 
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
 }

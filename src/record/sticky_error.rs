@@ -3,13 +3,13 @@
 
 use std::io::{self, Write};
 
-pub struct StickyError<W> {
+pub(super) struct StickyError<W> {
     inner: W,
     failed: Option<io::ErrorKind>,
 }
 
 impl<W> StickyError<W> {
-    pub fn new(inner: W) -> Self {
+    pub(super) fn new(inner: W) -> Self {
         Self { inner, failed: None }
     }
 

@@ -29,7 +29,7 @@ impl ClientFigures {
 }
 
 /// The `most` clients that were heard last, by address.
-pub fn newest(mut clients: Vec<ClientFigures>, most: usize) -> Vec<ClientFigures> {
+pub(super) fn newest(mut clients: Vec<ClientFigures>, most: usize) -> Vec<ClientFigures> {
     if clients.len() > most {
         clients.select_nth_unstable_by_key(most, |client| client.silent);
         clients.truncate(most);

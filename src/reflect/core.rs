@@ -12,7 +12,7 @@ use crate::rng::Seed;
 use crate::time::Instant;
 use crate::wire::auth::TAG;
 
-pub struct Core {
+pub(super) struct Core {
     pub settings: Settings,
     /// What clients are told about the injection.
     pub notice: ImpairNotice,
@@ -29,7 +29,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
+    pub(super) fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
         let secret = Secret::new(secret);
         let settings = Settings { injection: settings.injection.unshared(), ..settings };
         let rates = Rates {
@@ -54,37 +54,37 @@ impl Core {
     }
 
     /// The largest message that fits the largest datagram.
-    pub fn largest_message(&self) -> u32 {
+    pub(super) fn largest_message(&self) -> u32 {
         let tag = if self.is_keyed() { TAG as u32 } else { 0 };
         self.settings.max_size.saturating_sub(tag)
     }
 
     /// Whether every message is sealed with a key.
-    pub fn is_keyed(&self) -> bool {
+    pub(super) fn is_keyed(&self) -> bool {
         self.settings.key.is_some()
     }
 
     /// Counts a client that opened; the seed of its injection.
-    pub fn count_opened(&mut self) -> Seed {
+    pub(super) fn count_opened(&mut self) -> Seed {
         self.counters.opened += 1;
         // 32 bits are short enough to be typed again.
         self.settings.impair_seed.unwrap_or_else(|| self.secret.derive("fates", self.counters.opened) >> 32)
     }
 
     /// The server's injection for one client.
-    pub fn links(&self, seed: Seed) -> SessionLinks {
+    pub(super) fn links(&self, seed: Seed) -> SessionLinks {
         self.settings.injection.links(self.started, seed)
     }
 
     /// Whether the rate limits admit a datagram outside a session.
-    pub fn admit_unverified(&mut self, packet: &Incoming) -> bool {
+    pub(super) fn admit_unverified(&mut self, packet: &Incoming) -> bool {
         let admitted = self.limits.admit_unverified(packet.now, packet.path.remote.ip());
         self.counters.unverified_refused += u64::from(!admitted);
         admitted
     }
 
     /// Whether the rate limits admit a probe of the session with this meter.
-    pub fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
+    pub(super) fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
         let admitted = self.limits.admit_probe(now, session);
         self.counters.refused += u64::from(!admitted);
         admitted
@@ -93,7 +93,7 @@ impl Core {
     /// Admits a datagram of a dialect without sessions: none if a rate limit refuses it, else whether its
     /// reply may keep an echo loop going. A reply that was suspended as such is held after all, since
     /// this datagram proves that there is no loop.
-    pub fn admit_peer(&mut self, packet: &Incoming) -> Option<bool> {
+    pub(super) fn admit_peer(&mut self, packet: &Incoming) -> Option<bool> {
         if !self.admit_unverified(packet) {
             return None;
         }
@@ -106,7 +106,7 @@ impl Core {
     }
 
     /// Holds a reply until it is due; false if `max_held_bytes` leaves no room for it.
-    pub fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
+    pub(super) fn hold(&mut self, held: Held, datagram: &[u8]) -> bool {
         let is_held = self.held.offer(held, datagram);
         self.counters.refused += u64::from(!is_held);
         is_held

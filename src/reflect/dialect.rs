@@ -10,7 +10,7 @@ use crate::impair::SessionLinks;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 
-pub trait Dialect {
+pub(super) trait Dialect {
     /// Whether clients open sessions: a handshake proves their addresses, and their messages can be
     /// sealed with a key. The centre limits and watches the peers of all other dialects.
     fn has_sessions(&self) -> bool {
@@ -52,7 +52,7 @@ pub trait Dialect {
 }
 
 /// What the centre does with a datagram that a dialect has read.
-pub enum Action<'a> {
+pub(super) enum Action<'a> {
     /// Offers it to the next dialect.
     Decline,
     /// Nothing; the dialect has counted why.
@@ -65,7 +65,7 @@ pub enum Action<'a> {
 
 /// A probe in the buffer that it was received into.
 #[derive(Clone, Copy)]
-pub struct Probe {
+pub(super) struct Probe {
     /// Where the dialect keeps its client.
     pub slot: u32,
     pub seq: u64,
@@ -76,7 +76,7 @@ pub struct Probe {
 
 /// Which of the copies that an injection adds are sent.
 #[derive(Clone, Copy)]
-pub enum Copies {
+pub(super) enum Copies {
     All,
     /// The address is not the one that the handshake proved.
     None,

@@ -7,7 +7,7 @@ use crate::time::{Duration, Instant};
 /// A held reply without its bytes. These still are those of the probe: its dialect turns them into the
 /// reply's when it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(super) struct Held {
     pub path: Endpoints,
     pub received: Instant,
     pub hold: Duration,
@@ -24,7 +24,7 @@ pub struct Held {
 }
 
 /// All held replies. Of two that are due at once, the one held first leaves first.
-pub struct HeldReplies {
+pub(super) struct HeldReplies {
     queue: HoldQueue<(Held, Box<[u8]>)>,
     /// Bytes of the datagrams, as the allocator rounds them.
     datagram_bytes: usize,
@@ -38,25 +38,25 @@ impl HeldReplies {
     const EACH: usize = HoldQueue::<(Held, Box<[u8]>)>::BYTES_AT_MOST;
 
     /// Takes at most `capacity` bytes of memory.
-    pub fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self { queue: HoldQueue::new(), datagram_bytes: 0, most: 0, capacity }
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
     /// Bytes of memory of the replies held now.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.len() * Self::EACH + self.datagram_bytes
     }
 
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.queue.next_due()
     }
 
     /// Holds a reply until it is due; false if there is no room for it.
-    pub fn offer(&mut self, held: Held, datagram: &[u8]) -> bool {
+    pub(super) fn offer(&mut self, held: Held, datagram: &[u8]) -> bool {
         if self.queue.is_empty() && self.most * Self::EACH > self.capacity / 2 {
             // Gives the memory of many short replies back, in case longer ones follow.
             (self.queue, self.most) = (HoldQueue::new(), 0);
@@ -80,7 +80,7 @@ impl HeldReplies {
     }
 
     /// Takes the next reply that is due and writes its bytes to `buffer`. Its further copies stay.
-    pub fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
+    pub(super) fn pop_due(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Held, usize)> {
         let (_, (held, datagram)) = self.queue.pop_due(now)?;
         let length = datagram.len();
         buffer[..length].copy_from_slice(&datagram);

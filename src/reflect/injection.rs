@@ -44,14 +44,14 @@ impl Injection {
 
 /// What a client is told about the injection of its session.
 #[derive(Clone, Debug)]
-pub struct ImpairNotice {
+pub(super) struct ImpairNotice {
     /// In the form that `serve` takes.
     pub line: String,
     pub longest_hold: Duration,
 }
 
 impl ImpairNotice {
-    pub fn of(impairment: &Impairment) -> Self {
+    pub(super) fn of(impairment: &Impairment) -> Self {
         Self {
             line: printable(&impairment.to_string()).into_owned(),
             longest_hold: impairment.longest_hold(),

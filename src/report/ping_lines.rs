@@ -18,7 +18,7 @@ pub fn timestamps(stamps: &Stamps) -> String {
 }
 
 /// What `run.json` calls `program` is user space, beside the kernel.
-pub fn clock_words(stamps: &str) -> &str {
+pub(super) fn clock_words(stamps: &str) -> &str {
     if stamps == "program" { "user space" } else { stamps }
 }
 

@@ -2,14 +2,14 @@
 
 /// A line taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addressed<'a> {
+pub(super) struct Addressed<'a> {
     /// As typed, without `@`; empty for everybody.
     pub to: Vec<&'a str>,
     pub text: &'a str,
 }
 
 /// With a colon all names before it are meant, without one the first alone.
-pub fn addressed(line: &str) -> Addressed<'_> {
+pub(super) fn addressed(line: &str) -> Addressed<'_> {
     let everybody = Addressed { to: Vec::new(), text: line };
     if !line.starts_with('@') {
         return everybody;

@@ -53,7 +53,7 @@ pub enum CommandError {
 }
 
 /// What `/help` shows, one line a command.
-pub const HELP: &[&str] = &[
+pub(super) const HELP: &[&str] = &[
     "text              say it to everybody",
     "@anna text        say it to anna; @anna @bea: text to both; //x says /x",
     "/who              who is here",

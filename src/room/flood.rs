@@ -5,7 +5,7 @@ use crate::time::{Duration, Instant};
 
 /// Two token buckets and how long they have been empty.
 #[derive(Clone, Copy, Debug)]
-pub struct FloodLimit {
+pub(super) struct FloodLimit {
     lines: Bucket,
     bytes: Bucket,
     /// Since when lines are dropped, and when the last one was.
@@ -13,7 +13,7 @@ pub struct FloodLimit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     Pass,
     /// The first of a row: the member is told once.
     DropAndTell,
@@ -31,7 +31,7 @@ impl FloodLimit {
     /// A row of dropped lines ends with this much time without one.
     const CALM: Duration = Duration::from_secs(5);
 
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             lines: Bucket::full(Self::LINES_PER_SECOND, Self::LINES_BURST, now),
             bytes: Bucket::full(Self::BYTES_PER_SECOND, Self::BYTES_BURST, now),
@@ -39,7 +39,7 @@ impl FloodLimit {
         }
     }
 
-    pub fn admit(&mut self, now: Instant, bytes: usize) -> Verdict {
+    pub(super) fn admit(&mut self, now: Instant, bytes: usize) -> Verdict {
         if self.lines.has(now, 1.0) && self.bytes.has(now, bytes as f64) {
             self.lines.take(1.0);
             self.bytes.take(bytes as f64);

@@ -6,34 +6,34 @@
 use hdrhistogram::Histogram;
 
 /// The histogram has 1024 buckets or more to every doubling; a middle is off by half of one.
-pub const RESOLUTION: f64 = 1.0 / 2048.0;
+pub(super) const RESOLUTION: f64 = 1.0 / 2048.0;
 
 #[derive(Clone, Debug)]
-pub struct Buckets {
+pub(super) struct Buckets {
     /// Distances below zero.
     below: Histogram<u64>,
     above: Histogram<u64>,
 }
 
 impl Buckets {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let side = || Histogram::new(3).expect("three digits are among those allowed");
         Self { below: side(), above: side() }
     }
 
-    pub fn record(&mut self, value: i64) {
+    pub(super) fn record(&mut self, value: i64) {
         let side = if value < 0 { &mut self.below } else { &mut self.above };
         side.record(value.unsigned_abs()).expect("a histogram that grows takes any value");
     }
 
     /// The middle of each bucket in use and how many values it holds, in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, u64)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, u64)> {
         let below: Vec<_> = middles(&self.below).map(|(distance, count)| (-distance, count)).collect();
         below.into_iter().rev().chain(middles(&self.above))
     }
 
     /// The middle of the bucket that holds the value of this rank, counted from 1.
-    pub fn at_rank(&self, rank: u64) -> Option<i64> {
+    pub(super) fn at_rank(&self, rank: u64) -> Option<i64> {
         let mut seen = 0;
         self.iter().find_map(|(middle, count)| {
             seen += count;

@@ -7,17 +7,17 @@
 const BOUND: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
+pub(super) struct Point {
     pub t: i64,
     pub y: i64,
 }
 
 /// The vertices, by ascending t; the slopes between them ascend too.
 #[derive(Clone, Debug, Default)]
-pub struct Hull(Vec<Point>);
+pub(super) struct Hull(Vec<Point>);
 
 impl Hull {
-    pub fn insert(&mut self, point: Point) {
+    pub(super) fn insert(&mut self, point: Point) {
         let vertices = &mut self.0;
         let place = vertices.partition_point(|vertex| vertex.t < point.t);
         if vertices.get(place).is_some_and(|vertex| vertex.t == point.t) {
@@ -42,19 +42,19 @@ impl Hull {
         }
     }
 
-    pub fn vertices(&self) -> &[Point] {
+    pub(super) fn vertices(&self) -> &[Point] {
         &self.0
     }
 
     /// The height at t = 0 of the highest line of this slope that no point lies below.
-    pub fn support(&self, slope: f64) -> f64 {
+    pub(super) fn support(&self, slope: f64) -> f64 {
         let heights = self.0.iter().map(|vertex| vertex.y as f64 - slope * vertex.t as f64);
         heights.fold(f64::INFINITY, f64::min)
     }
 
     /// The slope of the hull just right of t; before its first vertex and after its last it is
     /// infinite, as nothing limits a line there.
-    pub fn slope_at(&self, t: f64) -> f64 {
+    pub(super) fn slope_at(&self, t: f64) -> f64 {
         let place = self.0.partition_point(|vertex| vertex.t as f64 <= t);
         match (place.checked_sub(1), self.0.get(place)) {
             (None, _) => f64::NEG_INFINITY,

@@ -2,45 +2,45 @@
 
 use std::ops::Range;
 
-pub type U16 = Range<usize>;
-pub type U32 = Range<usize>;
-pub type U48 = Range<usize>;
-pub type U64 = Range<usize>;
+pub(super) type U16 = Range<usize>;
+pub(super) type U32 = Range<usize>;
+pub(super) type U48 = Range<usize>;
+pub(super) type U64 = Range<usize>;
 
 /// The largest value of a 48-bit field; as nanoseconds 78 hours.
-pub const MAX_U48: u64 = (1 << 48) - 1;
+pub(super) const MAX_U48: u64 = (1 << 48) - 1;
 
-pub fn get_u16(bytes: &[u8], at: U16) -> u16 {
+pub(super) fn get_u16(bytes: &[u8], at: U16) -> u16 {
     u16::from_be_bytes(bytes[at].try_into().expect("two bytes"))
 }
 
-pub fn put_u16(bytes: &mut [u8], at: U16, value: u16) {
+pub(super) fn put_u16(bytes: &mut [u8], at: U16, value: u16) {
     bytes[at].copy_from_slice(&value.to_be_bytes());
 }
 
-pub fn get_u32(bytes: &[u8], at: U32) -> u32 {
+pub(super) fn get_u32(bytes: &[u8], at: U32) -> u32 {
     u32::from_be_bytes(bytes[at].try_into().expect("four bytes"))
 }
 
-pub fn put_u32(bytes: &mut [u8], at: U32, value: u32) {
+pub(super) fn put_u32(bytes: &mut [u8], at: U32, value: u32) {
     bytes[at].copy_from_slice(&value.to_be_bytes());
 }
 
-pub fn get_u48(bytes: &[u8], at: U48) -> u64 {
+pub(super) fn get_u48(bytes: &[u8], at: U48) -> u64 {
     let mut wide = [0; 8];
     wide[2..].copy_from_slice(&bytes[at]);
     u64::from_be_bytes(wide)
 }
 
 /// Writes the largest value if this one does not fit.
-pub fn put_u48(bytes: &mut [u8], at: U48, value: u64) {
+pub(super) fn put_u48(bytes: &mut [u8], at: U48, value: u64) {
     bytes[at].copy_from_slice(&value.min(MAX_U48).to_be_bytes()[2..]);
 }
 
-pub fn get_u64(bytes: &[u8], at: U64) -> u64 {
+pub(super) fn get_u64(bytes: &[u8], at: U64) -> u64 {
     u64::from_be_bytes(bytes[at].try_into().expect("eight bytes"))
 }
 
-pub fn put_u64(bytes: &mut [u8], at: U64, value: u64) {
+pub(super) fn put_u64(bytes: &mut [u8], at: U64, value: u64) {
     bytes[at].copy_from_slice(&value.to_be_bytes());
 }

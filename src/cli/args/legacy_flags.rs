@@ -8,7 +8,7 @@ const FIND_SIZE: &str = "--find-size";
 
 /// Rewrites the arguments up to a bare `--`: `-ip HOST` to `--ip HOST`, `-port=N` to `--port=N`, and
 /// `--decay 5%` to `--decay=5%`, so that a host behind a bare `--decay` is not taken for its share.
-pub fn for_clap(mut arguments: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn for_clap(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let find_size = arguments.iter().take_while(|word| *word != "--").position(|word| word == FIND_SIZE);
     if let Some(at) = find_size.filter(|_| arguments.get(1).is_some_and(|word| word == "ping")) {
         arguments.remove(at);

@@ -1,6 +1,6 @@
 //! The arguments of every command. Each command decides what they mean.
 
-pub mod legacy_flags;
+pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
 mod serve;
@@ -14,10 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
-pub use ping::{Fail, Fragment, Ping, Timer};
-pub use proxy::Proxy;
-pub use serve::{Impair, Serve, TcpKind, TextFrom};
-pub use shared::Destination;
+pub(super) use ping::{Fail, Fragment, Ping, Timer};
+pub(super) use proxy::Proxy;
+pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
+pub(super) use shared::Destination;
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::values::{number, source};
 use crate::net::{Backend, Outgoing, Timer, TxStamps};
 
-pub const SERVER: &str = "Server";
+pub(super) const SERVER: &str = "Server";
 const SOCKET: &str = "Socket";
 
 /// How datagrams are moved.

@@ -7,7 +7,7 @@ use crate::time::Duration;
 use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 
 /// Reads a whole number between two bounds.
-pub fn number<T: TryFrom<u64>>(
+pub(super) fn number<T: TryFrom<u64>>(
     least: u64,
     most: u64,
     example: &'static str,
@@ -26,7 +26,7 @@ pub fn number<T: TryFrom<u64>>(
 }
 
 /// An address of this host to send from.
-pub fn source(text: &str) -> Result<IpAddr, UnitError> {
+pub(super) fn source(text: &str) -> Result<IpAddr, UnitError> {
     text.parse().map_err(|_| {
         let why = "must be an address of this host, not a name; 'ip address' lists those of each interface";
         UnitError::new(why, "192.0.2.7")
@@ -34,7 +34,7 @@ pub fn source(text: &str) -> Result<IpAddr, UnitError> {
 }
 
 /// A bare port means loopback.
-pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
+pub(super) fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
     let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
     let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     here.or(text.parse().ok())
@@ -42,7 +42,7 @@ pub fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
 }
 
 /// A number of at least 1 is in percent.
-pub fn decay(text: &str) -> Result<Probability, UnitError> {
+pub(super) fn decay(text: &str) -> Result<Probability, UnitError> {
     let percent = text.parse::<f64>().is_ok_and(|number| number >= 1.0);
     let share: Probability = if percent { format!("{text}%").parse()? } else { text.parse()? };
     if share > Probability::ZERO && share < Probability::ONE {
@@ -53,7 +53,7 @@ pub fn decay(text: &str) -> Result<Probability, UnitError> {
 }
 
 /// Reads probes per second as the interval between them.
-pub fn rate(text: &str) -> Result<Interval, UnitError> {
+pub(super) fn rate(text: &str) -> Result<Interval, UnitError> {
     const SECOND: i64 = 1_000_000_000;
     let none = || UnitError::new("must be a rate from 1 to 10M probes per second", "200k");
     let per_second: ByteSize = text.parse().map_err(|_| none())?;
@@ -62,7 +62,7 @@ pub fn rate(text: &str) -> Result<Interval, UnitError> {
 }
 
 /// A time in whole seconds, as in `1m`.
-pub fn whole_seconds(text: &str) -> Result<NonZero<u64>, UnitError> {
+pub(super) fn whole_seconds(text: &str) -> Result<NonZero<u64>, UnitError> {
     const SECOND: i64 = 1_000_000_000;
     let nanos = parse_duration(text)?.as_nanos();
     let seconds = u64::try_from(nanos / SECOND).ok().filter(|_| nanos % SECOND == 0).and_then(NonZero::new);

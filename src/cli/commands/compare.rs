@@ -16,7 +16,7 @@ use crate::report::{Theme, chart, png};
 
 const PICTURE: &str = "compare.png";
 
-pub fn run(arguments: &Compare) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
     let picture = picture(arguments)?;
     if arguments.json && matches!(&picture, Some((Output::Stdout, _))) {
         bail!("--json and -o - both write to standard output; write the picture to a file");

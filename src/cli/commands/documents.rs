@@ -11,19 +11,19 @@ const IMPAIRMENTS: &str = include_str!("impairments.txt");
 const SCENARIO: &str = include_str!("../../../contrib/scenario.toml");
 
 /// `udpecho help impairments`: a topic, not a command.
-pub fn is_help_on_impairments(typed: &[OsString]) -> bool {
+pub(crate) fn is_help_on_impairments(typed: &[OsString]) -> bool {
     matches!(typed, [_, help, topic] if help == "help" && topic == "impairments")
 }
 
-pub fn impairments() -> anyhow::Result<Exit> {
+pub(crate) fn impairments() -> anyhow::Result<Exit> {
     print(IMPAIRMENTS)
 }
 
-pub fn scenario() -> anyhow::Result<Exit> {
+pub(crate) fn scenario() -> anyhow::Result<Exit> {
     print(SCENARIO)
 }
 
-pub fn schema(which: Which) -> anyhow::Result<Exit> {
+pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
     print(match which {
         Which::Run => crate::record::RUN_SCHEMA,
         Which::Events => crate::record::EVENTS_SCHEMA,

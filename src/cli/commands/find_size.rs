@@ -17,9 +17,9 @@ use crate::report::bytes_on_the_wire;
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
 
 /// The JSON schema of `--json`.
-pub const SCHEMA: &str = include_str!("find_size.schema.json");
+pub(crate) const SCHEMA: &str = include_str!("find_size.schema.json");
 
-pub fn run(arguments: &FindSize) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &FindSize) -> anyhow::Result<Exit> {
     let destination = &arguments.destination;
     let key = key::find(destination.key_file.as_deref())?;
     let connection =

@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
 use crate::net::random_bytes;
 
-pub fn run(arguments: &Keygen) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Keygen) -> anyhow::Result<Exit> {
     let secret: [u8; 32] = random_bytes().context("no randomness from the operating system")?;
     let mut key = String::new();
     for byte in secret {

@@ -1,12 +1,12 @@
 //! One file per command.
 
-pub mod compare;
-pub mod documents;
-pub mod find_size;
-pub mod keygen;
-pub mod ping;
-pub mod ports;
-pub mod profiles;
-pub mod proxy;
-pub mod report;
-pub mod serve;
+pub(super) mod compare;
+pub(super) mod documents;
+pub(super) mod find_size;
+pub(super) mod keygen;
+pub(super) mod ping;
+pub(super) mod ports;
+pub(super) mod profiles;
+pub(super) mod proxy;
+pub(super) mod report;
+pub(super) mod serve;

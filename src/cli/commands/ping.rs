@@ -12,7 +12,7 @@ use crate::cli::signals;
 use crate::net::Control;
 use crate::report::Thresholds;
 
-pub fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let config = Config::new(arguments, argv)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     let interim = Arc::new(AtomicBool::new(false));

@@ -16,9 +16,9 @@ use crate::probe::Dialect;
 use crate::room::{PortCounts, PortState};
 
 /// The JSON schema of `--json`.
-pub const SCHEMA: &str = include_str!("ports.schema.json");
+pub(crate) const SCHEMA: &str = include_str!("ports.schema.json");
 
-pub fn run(arguments: &Ports) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Ports) -> anyhow::Result<Exit> {
     let family = Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 };
     let target = Target::parse(&arguments.host, None, Dialect::Native.default_port())?;
     let address = target.resolve(family)?;

@@ -8,7 +8,7 @@ use crate::report::wrapped;
 /// The width of the column of names.
 const NAMES: usize = 13;
 
-pub fn run() -> anyhow::Result<Exit> {
+pub(crate) fn run() -> anyhow::Result<Exit> {
     let printer = Printer::start(|| {})?;
     let width = terminal_width().map_or(usize::MAX, |width| width.saturating_sub(NAMES));
     for profile in profiles() {

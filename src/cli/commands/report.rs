@@ -12,7 +12,7 @@ use crate::record::{Clock, Folder, PICTURE, Run, Summary};
 use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
 
-pub fn run(arguments: &Report) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
     if arguments.output.is_some() && arguments.runs.len() > 1 {
         bail!("-o names one report, and {} runs are given", arguments.runs.len());
@@ -54,13 +54,13 @@ fn by_ending(output: Option<&Output>) -> anyhow::Result<Format> {
 }
 
 /// Draws the picture of a run into its folder.
-pub fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
+pub(crate) fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
     let picture = RecordedRun::read(folder)?.report(Format::Png, theme)?;
     Ok(folder.write(PICTURE, &picture)?)
 }
 
 /// Prints the path on stderr, since it is no result.
-pub fn print_path(picture: &Path) {
+pub(crate) fn print_path(picture: &Path) {
     stderr_line(picture.display());
 }
 

@@ -28,14 +28,14 @@ const FLOOD_INTERVAL: Duration = Duration::from_micros(100);
 const FAST_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The server, resolved.
-pub struct Peer {
+pub(crate) struct Peer {
     /// As the user typed it.
     pub host: String,
     pub address: SocketAddr,
 }
 
 /// The server of a measurement, and how to reach it.
-pub struct Connection {
+pub(crate) struct Connection {
     pub peer: Peer,
     pub outgoing: Outgoing,
     pub key: Option<Key>,
@@ -45,7 +45,7 @@ pub struct Connection {
 
 impl Connection {
     /// Resolves the host; without one, starts a server on loopback.
-    pub fn open(
+    pub(crate) fn open(
         destination: &Destination,
         dialect: Dialect,
         outgoing: Outgoing,
@@ -71,13 +71,13 @@ impl Connection {
         Ok(Self { peer, outgoing, key, local_server })
     }
 
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.local_server.is_some()
     }
 }
 
 /// A run of `ping` as it was asked for.
-pub struct Config<'a> {
+pub(crate) struct Config<'a> {
     pub arguments: &'a Ping,
     argv: Vec<String>,
     pub clock: Clock,
@@ -88,7 +88,7 @@ pub struct Config<'a> {
 }
 
 impl<'a> Config<'a> {
-    pub fn new(arguments: &'a Ping, argv: Vec<String>) -> anyhow::Result<Self> {
+    pub(crate) fn new(arguments: &'a Ping, argv: Vec<String>) -> anyhow::Result<Self> {
         let clock = Clock::start();
         let dialect = arguments.dialect();
         // The other dialects have no room for a tag.
@@ -103,7 +103,7 @@ impl<'a> Config<'a> {
     }
 
     /// The record of a run that is about to start.
-    pub fn record(&self, target: &net::Target) -> Run {
+    pub(crate) fn record(&self, target: &net::Target) -> Run {
         let micros = |time: Duration| time.as_micros_f64();
         let Self { arguments, connection, settings, .. } = self;
         let receive_buffer = target.receive_buffer();
@@ -245,7 +245,7 @@ fn size(bytes: u64, dialect: Dialect, keyed: bool, address: SocketAddr) -> anyho
 }
 
 /// Adds the server's description of itself.
-pub fn add_server(run: &mut Run, server: &ServerInfo) {
+pub(super) fn add_server(run: &mut Run, server: &ServerInfo) {
     let Some(injects) = &server.injects else { return };
     run.stamps.server = Some(stamp(server.kernel_stamps));
     run.server =
@@ -253,7 +253,7 @@ pub fn add_server(run: &mut Run, server: &ServerInfo) {
 }
 
 /// The source of the send times, known at the end: some network devices stamp no probe, or only some.
-pub fn tx_stamps(sent: u64, stamped: u64) -> String {
+pub(super) fn tx_stamps(sent: u64, stamped: u64) -> String {
     if 0 < stamped && stamped < sent { "mixed".to_owned() } else { stamp(stamped > 0) }
 }
 

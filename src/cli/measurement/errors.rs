@@ -12,7 +12,7 @@ use crate::probe::{Failure, SizeFinder};
 use crate::report::milliseconds;
 
 /// From the error of opening a socket to this peer.
-pub fn cannot_send(error: &io::Error, connection: &Connection) -> anyhow::Error {
+pub(crate) fn cannot_send(error: &io::Error, connection: &Connection) -> anyhow::Error {
     let (peer, source) = (&connection.peer, connection.outgoing.source);
     let from = source.map_or(String::new(), |source| format!(" from {source}"));
     let why = match source {
@@ -35,12 +35,12 @@ fn lacks_zone(address: SocketAddr) -> bool {
 }
 
 /// A server that is down gives exit code 1, like a run without a reply.
-pub fn exit_of(failure: &Failure) -> Exit {
+pub(crate) fn exit_of(failure: &Failure) -> Exit {
     if failure.is_silence() { Exit::NoReply } else { Exit::Error }
 }
 
 /// Why the run did not start. Where its probes are too long for the path, finds the size that passes.
-pub fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {
+pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {
     let Connection { peer, outgoing, key, .. } = connection;
     let (Failure::SizeLost { size } | Failure::SizeNotSent { size }) = *failure else {
         return explain(failure, peer);
@@ -58,7 +58,7 @@ pub fn explain_run(failure: &Failure, connection: &Connection, control: &Control
     }
 }
 
-pub fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
+pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
     let hint = meant_port(&peer.host);
     let (ip, port) = (peer.address.ip(), peer.address.port());
     match failure {

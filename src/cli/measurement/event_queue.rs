@@ -8,7 +8,7 @@ use crate::probe::Event;
 use crate::time::Duration;
 
 /// `watched`: each reply is shown as it comes, so that the reader is woken at once.
-pub fn event_queue(watched: bool) -> (EventSender, EventQueue) {
+pub(super) fn event_queue(watched: bool) -> (EventSender, EventQueue) {
     let shared = Arc::new(Shared { queued: Mutex::default(), changed: Condvar::new() });
     (EventSender { shared: Arc::clone(&shared), batch: Vec::new(), watched }, EventQueue { shared, watched })
 }
@@ -44,7 +44,7 @@ impl Shared {
 }
 
 /// The measuring thread's end.
-pub struct EventSender {
+pub(super) struct EventSender {
     shared: Arc<Shared>,
     batch: Vec<Observation>,
     watched: bool,
@@ -106,7 +106,7 @@ impl Observer for EventSender {
 }
 
 /// What the reader takes from the queue.
-pub enum Taken {
+pub(super) enum Taken {
     Some(Vec<Vec<Observation>>),
     /// Nothing came within the time.
     Nothing,
@@ -115,19 +115,19 @@ pub enum Taken {
 }
 
 /// The recording thread's end.
-pub struct EventQueue {
+pub(super) struct EventQueue {
     shared: Arc<Shared>,
     watched: bool,
 }
 
 impl EventQueue {
     /// Whether replies are shown as they come; if not, the reader has to poll.
-    pub fn is_watched(&self) -> bool {
+    pub(super) fn is_watched(&self) -> bool {
         self.watched
     }
 
     /// Waits for observations up to this time.
-    pub fn take(&self, timeout: Duration) -> Taken {
+    pub(super) fn take(&self, timeout: Duration) -> Taken {
         let idle = |queued: &mut Queued| queued.batches.is_empty() && !queued.over;
         let waited = self.shared.changed.wait_timeout_while(self.shared.queued(), timeout.to_std(), idle);
         let (mut queued, _) = waited.unwrap_or_else(PoisonError::into_inner);

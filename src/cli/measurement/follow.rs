@@ -16,7 +16,7 @@ use crate::report;
 use crate::time::{Duration, Instant};
 
 /// How the client's work ended.
-pub enum Ended {
+pub(super) enum Ended {
     Over,
     Failed(Failure),
     /// Stopped before the first probe.
@@ -24,7 +24,7 @@ pub enum Ended {
 }
 
 /// A run, its record and its views.
-pub struct Follower<'a> {
+pub(super) struct Follower<'a> {
     run: &'a mut Run,
     recorder: &'a mut Recorder,
     views: &'a mut Views,
@@ -47,7 +47,7 @@ impl<'a> Follower<'a> {
     /// The record keeps this many events.
     const MAX_EVENTS: usize = 1000;
 
-    pub fn new(
+    pub(super) fn new(
         run: &'a mut Run,
         recorder: &'a mut Recorder,
         views: &'a mut Views,
@@ -59,7 +59,7 @@ impl<'a> Follower<'a> {
         Self { run, recorder, views, clock, interim, host, events, flushed: true, socket_failure: None }
     }
 
-    pub fn until_the_end(&mut self, queue: &EventQueue) -> Ended {
+    pub(super) fn until_the_end(&mut self, queue: &EventQueue) -> Ended {
         let mut next_flush = Instant::ZERO;
         while let Some(observations) = self.next(queue) {
             for observation in observations.into_iter().flatten() {

@@ -10,7 +10,7 @@ use crate::record::Hosts;
 use crate::stats::Quantiles;
 use crate::time::{Duration, Instant};
 
-pub struct HostFigures {
+pub(super) struct HostFigures {
     remote: IpAddr,
     running: Option<Running>,
 }
@@ -25,25 +25,25 @@ impl HostFigures {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Watches the network interface that leads to this address.
-    pub fn new(remote: IpAddr) -> Self {
+    pub(super) fn new(remote: IpAddr) -> Self {
         Self { remote, running: None }
     }
 
     /// Time zero of the run.
-    pub fn start(&mut self, zero: Instant) {
+    pub(super) fn start(&mut self, zero: Instant) {
         let sampler = HostSampler::start(Some(self.remote));
         self.running = Some(Running { zero, sampler, seconds: Seconds::default() });
     }
 
     /// The time until the current second ends.
-    pub fn due_in(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
         let running = self.running.as_ref()?;
         let end = running.zero + Self::SECOND * (running.seconds.sampled as i64 + 1);
         Some((end - now).max(Duration::ZERO))
     }
 
     /// Samples if a second has ended since the last sample.
-    pub fn sample(&mut self, now: Instant) {
+    pub(super) fn sample(&mut self, now: Instant) {
         let Some(Running { zero, sampler, seconds }) = &mut self.running else { return };
         let ended = ((now - *zero).as_nanos() / Self::SECOND.as_nanos()).max(0) as u64;
         if ended > seconds.sampled {
@@ -51,14 +51,14 @@ impl HostFigures {
         }
     }
 
-    pub fn probe(&mut self, probe: &Resolved) {
+    pub(super) fn probe(&mut self, probe: &Resolved) {
         if let Some(running) = &mut self.running {
             running.seconds.probe(probe);
         }
     }
 
     /// None if no second was sampled.
-    pub fn finish(self) -> Option<Hosts> {
+    pub(super) fn finish(self) -> Option<Hosts> {
         let client = self.running?.seconds.finish();
         (!client.is_empty()).then_some(Hosts { client, server: None })
     }

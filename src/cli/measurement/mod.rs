@@ -33,8 +33,8 @@ use outputs::Outputs;
 use terminal::{Display, Terminal};
 use views::Views;
 
-pub use config::{Config, Connection, Peer};
-pub use errors::{cannot_send, exit_of, explain};
+pub(super) use config::{Config, Connection, Peer};
+pub(super) use errors::{cannot_send, exit_of, explain};
 
 /// How long a second interrupt waits for a reader that has stopped reading.
 const ABORT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_millis(200);
 const LOW_PRIORITY_RATE: i64 = 20_000;
 
 /// A run that is about to start. Dropped before it has started, it leaves nothing behind.
-pub struct Measurement<'a> {
+pub(super) struct Measurement<'a> {
     config: Config<'a>,
     control: Arc<Control>,
     engine: ClientEngine,
@@ -54,7 +54,7 @@ pub struct Measurement<'a> {
     data: Option<Printer>,
 }
 
-pub enum Outcome {
+pub(super) enum Outcome {
     /// The run is over; `failures` are the errors of its socket, its outputs and its views.
     Complete { summary: Box<Summary>, failures: Vec<anyhow::Error> },
     /// No probe was sent.
@@ -65,7 +65,7 @@ pub enum Outcome {
 
 impl<'a> Measurement<'a> {
     /// Opens the outputs, the sockets and the views.
-    pub fn prepare(config: Config<'a>, control: &Arc<Control>) -> anyhow::Result<Self> {
+    pub(super) fn prepare(config: Config<'a>, control: &Arc<Control>) -> anyhow::Result<Self> {
         let Config { arguments, connection, settings, clock, .. } = &config;
         let display = Display::of(arguments);
         let stop = Arc::clone(control);
@@ -85,7 +85,7 @@ impl<'a> Measurement<'a> {
     }
 
     /// Measures until the run is over. `interim` asks for a line on how it goes.
-    pub fn run(self, interim: &AtomicBool) -> anyhow::Result<Outcome> {
+    pub(super) fn run(self, interim: &AtomicBool) -> anyhow::Result<Outcome> {
         let Self { config, control, engine, mut run, mut recorder, mut views, data } = self;
         let Config { arguments, connection, settings, .. } = &config;
         let watched = !arguments.quiet || arguments.http.is_some() || arguments.tui || data.is_some();

@@ -13,7 +13,7 @@ use crate::cli::printer::{Printer, stderr_line};
 use crate::record::Folder;
 use crate::time::Instant;
 
-pub struct Outputs {
+pub(super) struct Outputs {
     pub recorder: Recorder,
     /// Prints text.
     pub lines: Printer,
@@ -32,7 +32,7 @@ enum Data {
 impl Outputs {
     /// For a run against this host that begins now. `status`: a status line below the text. `on_closed` is called
     /// when the reader of standard output closes it.
-    pub fn open(
+    pub(super) fn open(
         arguments: &Ping,
         host: &str,
         now: Instant,

@@ -7,7 +7,7 @@ use crate::record::Event;
 use crate::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub struct RunEvents {
+pub(super) struct RunEvents {
     zero: Instant,
     /// Events about probes whose row, which has the time, is still to come; in the order of the probes.
     waiting: VecDeque<(u64, &'static str, String)>,
@@ -26,7 +26,7 @@ struct Unsent {
 
 impl RunEvents {
     /// The events that this one completes.
-    pub fn of(&mut self, event: &probe::Event) -> Vec<Event> {
+    pub(super) fn of(&mut self, event: &probe::Event) -> Vec<Event> {
         match event {
             probe::Event::Started { zero } => self.zero = *zero,
             probe::Event::NotSent { seq, why } => {
@@ -102,16 +102,16 @@ impl RunEvents {
         notes
     }
 
-    pub fn clock_step(&self, at: Instant, by: Duration) -> Event {
+    pub(super) fn clock_step(&self, at: Instant, by: Duration) -> Event {
         self.at(at, "clock_step", format!("by {by}"))
     }
 
-    pub fn truncated_metadata(&self, at: Instant, datagrams: u64) -> Event {
+    pub(super) fn truncated_metadata(&self, at: Instant, datagrams: u64) -> Event {
         let text = format!("the kernel truncated the control messages of {datagrams} datagrams");
         self.at(at, "truncated_metadata", text)
     }
 
-    pub fn socket_failed(&self, at: Instant, why: &str) -> Event {
+    pub(super) fn socket_failed(&self, at: Instant, why: &str) -> Event {
         self.at(at, "socket_failed", why.to_owned())
     }
 
@@ -134,7 +134,7 @@ impl Unsent {
 }
 
 /// Datagrams so far that do not belong to the run.
-pub fn unexpected(counters: &Counters) -> String {
+pub(super) fn unexpected(counters: &Counters) -> String {
     let kinds = [
         (counters.junk, "malformed or of another session"),
         (counters.forged, "replies to probes never sent"),
@@ -147,7 +147,7 @@ pub fn unexpected(counters: &Counters) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-pub fn describe(why: &SendError) -> String {
+pub(super) fn describe(why: &SendError) -> String {
     match why {
         SendError::TooLong => "too long for the path".to_owned(),
         SendError::NoChannel => "no socket of the text dialect is free".to_owned(),

@@ -3,12 +3,12 @@
 use crate::time::Instant;
 
 /// RFC 3339, to the microsecond.
-pub fn rfc3339(at: Instant) -> String {
+pub(super) fn rfc3339(at: Instant) -> String {
     format!("{:.6}", timestamp(at))
 }
 
 /// As `20261120T174501Z`, for file names.
-pub fn compact(at: Instant) -> String {
+pub(super) fn compact(at: Instant) -> String {
     let whole = format!("{:.0}", timestamp(at));
     whole.replace(['-', ':'], "")
 }

@@ -7,7 +7,7 @@ use crate::stats::Second;
 use crate::time::Instant;
 
 /// One way to show a run. Each takes the calls that it has a use for.
-pub trait View {
+pub(super) trait View {
     /// `ttl` is that of the datagram that caused the event; `now` is when it was taken from the queue.
     fn event(&mut self, _event: &Event, _ttl: Option<u8>, _now: Instant) {}
 

@@ -19,11 +19,11 @@ use crate::stats::Second;
 use crate::time::Instant;
 
 /// All views of a run.
-pub struct Views(Vec<Box<dyn View>>);
+pub(super) struct Views(Vec<Box<dyn View>>);
 
 impl Views {
     /// Those that were asked for. The full screen comes first: it gives the terminal back before text is printed.
-    pub fn start(
+    pub(super) fn start(
         config: &Config,
         run: &Run,
         terminal: Terminal,
@@ -43,23 +43,23 @@ impl Views {
         Ok(Self(views))
     }
 
-    pub fn each(&mut self, mut show: impl FnMut(&mut dyn View)) {
+    pub(super) fn each(&mut self, mut show: impl FnMut(&mut dyn View)) {
         self.0.iter_mut().for_each(|view| show(&mut **view));
     }
 
     /// Shown in place of the terminal's text where there is a full screen, else on stderr.
-    pub fn message(&mut self, text: &str) {
+    pub(super) fn message(&mut self, text: &str) {
         if !self.0.iter_mut().any(|view| view.message(text)) {
             stderr_line(text);
         }
     }
 
     /// The errors of the views that could not show everything.
-    pub fn finish(self, run: &Run, rows: &[Second]) -> Vec<anyhow::Error> {
+    pub(super) fn finish(self, run: &Run, rows: &[Second]) -> Vec<anyhow::Error> {
         self.0.into_iter().filter_map(|view| view.finish(run, rows).err()).collect()
     }
 
-    pub fn abort(self) {
+    pub(super) fn abort(self) {
         self.0.into_iter().for_each(|view| view.abort());
     }
 }

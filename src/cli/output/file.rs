@@ -9,19 +9,19 @@ use anyhow::{Context, bail};
 use crate::record::files::write_atomically;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     Stdout,
     File(PathBuf),
 }
 
 impl Output {
     /// `-` is standard output.
-    pub fn named(path: &Path) -> Self {
+    pub(crate) fn named(path: &Path) -> Self {
         if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 
     /// The same, but an existing file is replaced only if `force`; a device or pipe is always written to.
-    pub fn new_file(path: &Path, force: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new_file(path: &Path, force: bool) -> anyhow::Result<Self> {
         if !force && path != Path::new("-") && (path.is_file() || path.is_symlink() && !path.exists()) {
             bail!("{} exists; give -o another name, or --force to replace it", path.display());
         }
@@ -29,14 +29,14 @@ impl Output {
     }
 
     /// The extension of the file name, in lower case.
-    pub fn ending(&self) -> Option<String> {
+    pub(crate) fn ending(&self) -> Option<String> {
         match self {
             Self::Stdout => None,
             Self::File(path) => path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase),
         }
     }
 
-    pub fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Stdout => write_stdout(bytes),
             Self::File(path) => {

@@ -4,6 +4,6 @@ mod file;
 mod recorder;
 mod sinks;
 
-pub use file::Output;
-pub use recorder::{Completed, Finished, Recorder};
-pub use sinks::{CsvRows, EventLines, FolderFiles, RunObject};
+pub(super) use file::Output;
+pub(super) use recorder::{Completed, Finished, Recorder};
+pub(super) use sinks::{CsvRows, EventLines, FolderFiles, RunObject};

@@ -11,7 +11,7 @@ use crate::report::SECONDS_IN_TABLE;
 use crate::stats::{RunStatistics, Second, Seconds};
 
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     outputs: Vec<Output>,
     statistics: RunStatistics,
     /// The rows of `--every`, which replace seconds where people and programs read.
@@ -27,7 +27,7 @@ struct Output {
 }
 
 /// The end of a recorded run.
-pub struct Finished {
+pub(crate) struct Finished {
     /// The first rows: of seconds, or of `--every`.
     pub rows: Vec<Second>,
     /// The folder, if its files are complete.
@@ -37,7 +37,7 @@ pub struct Finished {
 }
 
 /// A row that a probe completed.
-pub enum Completed<'a> {
+pub(crate) enum Completed<'a> {
     /// Of a second.
     Second(&'a Second),
     /// To show: of `--every`, or else of a second.
@@ -49,21 +49,21 @@ impl Recorder {
     const ROWS_KEPT: usize = SECONDS_IN_TABLE + 1;
 
     /// Without a sink it only keeps figures. `every` is the length of the rows to show, in seconds.
-    pub fn new(every: Option<NonZero<u64>>) -> Self {
+    pub(crate) fn new(every: Option<NonZero<u64>>) -> Self {
         Self { intervals: every.map(Seconds::of_length), ..Self::default() }
     }
 
-    pub fn write_to(&mut self, sink: impl Sink + 'static) {
+    pub(crate) fn write_to(&mut self, sink: impl Sink + 'static) {
         self.outputs.push(Output { sink: Box::new(sink), failure: None });
     }
 
     /// Time zero has come.
-    pub fn start(&mut self, run: &Run) {
+    pub(crate) fn start(&mut self, run: &Run) {
         self.each(|sink| sink.start(run));
     }
 
     /// Takes the next probe; passes on the rows that it completes.
-    pub fn probe(&mut self, probe: &Resolved, mut completed: impl FnMut(Completed)) {
+    pub(crate) fn probe(&mut self, probe: &Resolved, mut completed: impl FnMut(Completed)) {
         let Self { outputs, statistics, intervals, rows } = self;
         each(outputs, |sink| sink.probe(probe));
         let mut show = |outputs: &mut [Output], row: &Second, completed: &mut dyn FnMut(Completed)| {
@@ -83,30 +83,30 @@ impl Recorder {
         }
     }
 
-    pub fn note(&mut self, event: &Event) {
+    pub(crate) fn note(&mut self, event: &Event) {
         self.each(|sink| sink.note(event));
     }
 
     /// The next event that a sink has to report about itself.
-    pub fn take_note(&mut self) -> Option<Event> {
+    pub(crate) fn take_note(&mut self) -> Option<Event> {
         self.outputs.iter_mut().find_map(|output| output.sink.take_note())
     }
 
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.each(|sink| sink.flush());
     }
 
     /// The folder of the run, if it has one.
-    pub fn folder(&self) -> Option<Folder> {
+    pub(crate) fn folder(&self) -> Option<Folder> {
         self.outputs.iter().find_map(|output| output.sink.folder())
     }
 
-    pub fn statistics(&self) -> &RunStatistics {
+    pub(crate) fn statistics(&self) -> &RunStatistics {
         &self.statistics
     }
 
     /// Completes the outputs with the last rows and the run's figures.
-    pub fn finish(mut self, run: &Run) -> Finished {
+    pub(crate) fn finish(mut self, run: &Run) -> Finished {
         let second = self.statistics.last_second();
         if let Some(second) = &second {
             self.each(|sink| sink.second(second));

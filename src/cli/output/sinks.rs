@@ -16,7 +16,7 @@ use crate::units::ByteSize;
 const LONGEST_ROW: u64 = ProbeWriter::<File>::LONGEST_ROW;
 
 /// One output; it takes the parts of the run that it writes.
-pub trait Sink {
+pub(crate) trait Sink {
     /// The error message when it fails, without the reason.
     fn complaint(&self) -> String;
 
@@ -63,7 +63,7 @@ pub trait Sink {
 }
 
 /// `run.json`, `probes.csv` and `seconds.csv` in a folder.
-pub struct FolderFiles {
+pub(crate) struct FolderFiles {
     folder: Folder,
     /// Replaces the files of an earlier run only at time zero.
     started: bool,
@@ -80,7 +80,7 @@ struct Tables {
 
 impl FolderFiles {
     /// `probes.csv` grows up to `limit`.
-    pub fn new(folder: Folder, limit: ByteSize) -> Self {
+    pub(crate) fn new(folder: Folder, limit: ByteSize) -> Self {
         Self { folder, started: false, rows: None, limit, full: None }
     }
 
@@ -161,7 +161,7 @@ impl Drop for FolderFiles {
 }
 
 /// The rows of `probes.csv`, or with `--every` of intervals, in the file of `--csv` or on standard output.
-pub struct CsvRows {
+pub(crate) struct CsvRows {
     name: String,
     by_interval: bool,
     /// Until time zero, when an existing file is truncated.
@@ -194,7 +194,7 @@ struct CsvFile {
 
 impl CsvRows {
     /// An existing file is replaced only if `force`. A device or a named pipe is written to.
-    pub fn to_file(path: &Path, force: bool, by_interval: bool) -> anyhow::Result<Self> {
+    pub(crate) fn to_file(path: &Path, force: bool, by_interval: bool) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         if path.is_dir() {
             bail!("--csv {name} is a folder; name a file, as in --csv probes.csv");
@@ -212,7 +212,7 @@ impl CsvRows {
         Ok(Self { name, by_interval, file: Some(file), rows: None })
     }
 
-    pub fn to(out: Box<dyn Write>, name: &str, by_interval: bool) -> anyhow::Result<Self> {
+    pub(crate) fn to(out: Box<dyn Write>, name: &str, by_interval: bool) -> anyhow::Result<Self> {
         Ok(Self { name: name.to_owned(), by_interval, file: None, rows: Some(Table::new(out, by_interval)?) })
     }
 }
@@ -268,14 +268,14 @@ impl Drop for CsvRows {
 }
 
 /// An event per line.
-pub struct EventLines {
+pub(crate) struct EventLines {
     events: EventWriter<Box<dyn Write>>,
     /// With `--every` there are no events of single probes.
     by_interval: bool,
 }
 
 impl EventLines {
-    pub fn new(out: Box<dyn Write>, by_interval: bool) -> Self {
+    pub(crate) fn new(out: Box<dyn Write>, by_interval: bool) -> Self {
         Self { events: EventWriter::new(out), by_interval }
     }
 }
@@ -316,12 +316,12 @@ impl Sink for EventLines {
 }
 
 /// The whole run at its end, as in `run.json`.
-pub struct RunObject {
+pub(crate) struct RunObject {
     out: Box<dyn Write>,
 }
 
 impl RunObject {
-    pub fn new(out: Box<dyn Write>) -> Self {
+    pub(crate) fn new(out: Box<dyn Write>) -> Self {
         Self { out }
     }
 }

@@ -11,7 +11,7 @@ use crate::live::{Bin, RunSnapshot};
 use crate::probe::{Cause, Group, NotOnTime};
 
 /// The legend and the lanes.
-pub const HEIGHT: u16 = 1 + LANES.len() as u16;
+pub(super) const HEIGHT: u16 = 1 + LANES.len() as u16;
 
 /// Each lane with its reasons, the first of which wins a tie. Lane and mark say what the colour says.
 const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
@@ -30,7 +30,7 @@ const LANES: [(&str, &[(NotOnTime, char)]); 3] = [
     ),
 ];
 
-pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
+pub(super) fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &Palette) {
     let [title, lanes] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let legend = "lost: █ network ▒ injected L late R refused B full buffer ? not known (yet)";
     frame.render_widget(Line::styled(super::widgets::fitted(legend, area.width), palette.muted), title);

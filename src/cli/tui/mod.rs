@@ -8,8 +8,8 @@ mod serve;
 mod terminal_guard;
 mod widgets;
 
-pub use ping::{PingScreen, SharedView};
-pub use serve::ServerScreen;
+pub(super) use ping::{PingScreen, SharedView};
+pub(super) use serve::ServerScreen;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +26,7 @@ use crate::time::Duration;
 use terminal_guard::TerminalGuard;
 
 /// What the full screen draws.
-pub trait ScreenView: Send + 'static {
+pub(super) trait ScreenView: Send + 'static {
     fn draw(&mut self, frame: &mut Frame);
 
     /// A key other than those that every view has.
@@ -34,7 +34,7 @@ pub trait ScreenView: Send + 'static {
 }
 
 /// A running full screen; dropping it restores the terminal.
-pub struct Tui {
+pub(super) struct Tui {
     guard: Arc<TerminalGuard>,
     ended: Receiver<()>,
 }
@@ -46,7 +46,7 @@ impl Tui {
     const PATIENCE: Duration = Duration::from_millis(500);
 
     /// The keys `q` and Ctrl-C stop `control`, as signals do.
-    pub fn start(view: impl ScreenView, control: Arc<Control>) -> anyhow::Result<Self> {
+    pub(super) fn start(view: impl ScreenView, control: Arc<Control>) -> anyhow::Result<Self> {
         if !on_a_terminal() {
             bail!("--tui needs a terminal, but stdout is not one");
         }

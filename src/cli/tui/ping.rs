@@ -15,14 +15,14 @@ use crate::live::{RunInfo, RunModel, RunSnapshot, clock, histogram};
 use crate::report::{bit_rate, milliseconds, percent, wrapped};
 
 /// Shared by the thread that follows the run and the one that draws. Neither locks it for long.
-pub struct SharedView {
+pub(crate) struct SharedView {
     live: Mutex<RunModel>,
     report: AtomicBool,
     note: Mutex<String>,
 }
 
 impl SharedView {
-    pub fn new(info: RunInfo) -> Self {
+    pub(crate) fn new(info: RunInfo) -> Self {
         Self {
             live: Mutex::new(RunModel::new(info)),
             report: AtomicBool::new(false),
@@ -30,17 +30,17 @@ impl SharedView {
         }
     }
 
-    pub fn live(&self) -> MutexGuard<'_, RunModel> {
+    pub(crate) fn live(&self) -> MutexGuard<'_, RunModel> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a report was requested since the last call.
-    pub fn wants_report(&self) -> bool {
+    pub(crate) fn wants_report(&self) -> bool {
         self.report.swap(false, Ordering::AcqRel)
     }
 
     /// Shows a note until the next key.
-    pub fn note(&self, text: String) {
+    pub(crate) fn note(&self, text: String) {
         *self.note.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
@@ -49,7 +49,7 @@ impl SharedView {
     }
 }
 
-pub struct PingScreen {
+pub(crate) struct PingScreen {
     shared: Arc<SharedView>,
     /// The snapshot that is shown while the display is paused.
     paused: Option<Box<RunSnapshot>>,
@@ -75,7 +75,7 @@ const HELP: [&str; 11] = [
 ];
 
 impl PingScreen {
-    pub fn new(shared: Arc<SharedView>) -> Self {
+    pub(crate) fn new(shared: Arc<SharedView>) -> Self {
         Self { shared, paused: None, log: false, help: false, palette: Palette::of_environment() }
     }
 }

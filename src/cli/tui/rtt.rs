@@ -13,13 +13,13 @@ use crate::report::milliseconds;
 use crate::time::Duration;
 
 /// Columns of the axis labels and the axis line.
-pub const MARGIN: u16 = 10;
+pub(super) const MARGIN: u16 = 10;
 /// Dots per column of text.
-pub const DOTS: usize = 2;
+pub(super) const DOTS: usize = 2;
 
 type Points = Vec<(f64, f64)>;
 
-pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
+pub(super) fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette: &Palette) {
     let most = bins(area);
     let shown = now.bins.last(most).count();
     let scale = Scale::of(now, most, log);
@@ -43,7 +43,7 @@ pub fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, log: bool, palette
 }
 
 /// The bins that fit into this area.
-pub fn bins(area: Rect) -> usize {
+pub(super) fn bins(area: Rect) -> usize {
     (usize::from(area.width.saturating_sub(MARGIN)) * DOTS).max(2)
 }
 

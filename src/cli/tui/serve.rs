@@ -14,7 +14,7 @@ use crate::live::{Client, ServerModel, ServerSecond, ServerSnapshot, clock, serv
 use crate::reflect::{Counter, Metric};
 use crate::report::{bit_rate, milliseconds, percent};
 
-pub struct ServerScreen {
+pub(crate) struct ServerScreen {
     model: Arc<Mutex<ServerModel>>,
     /// The snapshot that is shown while the display is paused.
     paused: Option<Box<ServerSnapshot>>,
@@ -33,7 +33,7 @@ const HELP: [&str; 6] = [
 ];
 
 impl ServerScreen {
-    pub fn new(model: Arc<Mutex<ServerModel>>) -> Self {
+    pub(crate) fn new(model: Arc<Mutex<ServerModel>>) -> Self {
         Self { model, paused: None, help: false, palette: Palette::of_environment() }
     }
 

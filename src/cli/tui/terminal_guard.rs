@@ -18,14 +18,14 @@ use ratatui::crossterm::terminal::{
 use crate::time::Duration;
 
 #[derive(Debug, Default)]
-pub struct TerminalGuard {
+pub(super) struct TerminalGuard {
     closed: AtomicBool,
     restored: AtomicBool,
     drawing: Mutex<()>,
 }
 
 impl TerminalGuard {
-    pub fn take() -> io::Result<(Arc<Self>, DefaultTerminal)> {
+    pub(super) fn take() -> io::Result<(Arc<Self>, DefaultTerminal)> {
         let guard = Arc::new(Self::default());
         let terminal = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
@@ -36,18 +36,18 @@ impl TerminalGuard {
     }
 
     /// Nothing is drawn from now on.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
     /// Held while drawing; none after `close`.
-    pub fn enter(&self) -> Option<MutexGuard<'_, ()>> {
+    pub(super) fn enter(&self) -> Option<MutexGuard<'_, ()>> {
         let drawing = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
         (!self.closed.load(Ordering::Acquire)).then_some(drawing)
     }
 
     /// Leaving the full screen moves the cursor: a second time would overwrite what was printed since.
-    pub fn restore(&self) {
+    pub(super) fn restore(&self) {
         self.close();
         if !self.restored.swap(true, Ordering::AcqRel) {
             // Fails if the terminal is gone.

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Sparkline};
 
 /// The terminal's own 16 colours, which fit its background; none with `NO_COLOR`.
 #[derive(Clone, Copy, Debug)]
-pub struct Palette {
+pub(super) struct Palette {
     pub reply: Color,
     pub network: Color,
     pub injected: Color,
@@ -18,12 +18,12 @@ pub struct Palette {
 }
 
 impl Palette {
-    pub fn of_environment() -> Self {
+    pub(super) fn of_environment() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if plain { Self::PLAIN } else { Self::COLOURED }
     }
 
-    pub const PLAIN: Self = Self {
+    pub(super) const PLAIN: Self = Self {
         reply: Color::Reset,
         network: Color::Reset,
         injected: Color::Reset,
@@ -42,10 +42,10 @@ impl Palette {
     };
 }
 
-pub const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
 /// A heading, with a text at the right if there is room.
-pub fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
+pub(super) fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::styled(fitted(left, area.width), BOLD), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 2);
     if right.chars().count() <= free {
@@ -54,7 +54,7 @@ pub fn heading(frame: &mut Frame, area: Rect, left: &str, right: &str) {
 }
 
 /// The text, cut with an ellipsis if it is too long.
-pub fn fitted(text: &str, width: u16) -> String {
+pub(super) fn fitted(text: &str, width: u16) -> String {
     let width = usize::from(width);
     if text.chars().count() <= width {
         return text.to_owned();
@@ -62,12 +62,12 @@ pub fn fitted(text: &str, width: u16) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-pub fn panel(title: String, palette: &Palette) -> Block<'static> {
+pub(super) fn panel(title: String, palette: &Palette) -> Block<'static> {
     Block::bordered().border_style(palette.muted).title(Span::raw(title))
 }
 
 /// A column for each value, scaled to the largest; values above 0 have at least an eighth of a row.
-pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
+pub(super) fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
     let units = u64::from(area.height) * 8;
     let most = values.iter().copied().max().unwrap_or(0).max(1);
     let data =
@@ -79,7 +79,7 @@ pub fn columns(frame: &mut Frame, area: Rect, values: &[u64], style: Style) {
 }
 
 /// The texts at the two ends of an axis.
-pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
+pub(super) fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
     frame.render_widget(Line::raw(left.to_owned()), area);
     let free = usize::from(area.width).saturating_sub(left.chars().count() + 1);
     if right.chars().count() <= free {
@@ -88,7 +88,7 @@ pub fn ends(frame: &mut Frame, area: Rect, left: &str, right: &str) {
 }
 
 /// The keys, or a note instead of them.
-pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) {
+pub(super) fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) {
     let mut spans = Vec::new();
     for (key, meaning) in keys {
         spans.push(Span::styled(*key, BOLD));
@@ -102,7 +102,7 @@ pub fn footer(frame: &mut Frame, area: Rect, keys: &[(&str, &str)], note: &str) 
 }
 
 /// A window over the rest of the screen.
-pub fn help(frame: &mut Frame, lines: &[&str]) {
+pub(super) fn help(frame: &mut Frame, lines: &[&str]) {
     let area = frame.area();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0) as u16 + 4;
     let inside = area.centered(Constraint::Length(width), Constraint::Length(lines.len() as u16 + 2));

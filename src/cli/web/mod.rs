@@ -3,8 +3,8 @@
 mod ping;
 mod serve;
 
-pub use ping::PingPage;
-pub use serve::ServerPage;
+pub(super) use ping::PingPage;
+pub(super) use serve::ServerPage;
 
 use std::net::SocketAddr;
 

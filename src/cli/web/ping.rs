@@ -13,7 +13,7 @@ use crate::record::{Run, Summary};
 use crate::stats::{Quantiles, RunStatistics, Second};
 use crate::time::{Duration, Instant};
 
-pub struct PingPage {
+pub(crate) struct PingPage {
     model: RunModel,
     page: LivePage,
     next: Instant,
@@ -24,23 +24,29 @@ impl PingPage {
     const SECONDS: usize = 600;
     const EVENTS: usize = 8;
 
-    pub fn start(address: SocketAddr, host_names: &[String], run: &Run) -> anyhow::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, host_names: &[String], run: &Run) -> anyhow::Result<Self> {
         let model = RunModel::new(RunInfo::of(&run.config));
         let first = PingState::new(&model, run, Summary::default());
         let page = LivePage::start(address, host_names, "/api/run.json", first)?;
         Ok(Self { model, page, next: Instant::ZERO })
     }
 
-    pub fn event(&mut self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &Event) {
         self.model.event(event);
     }
 
-    pub fn second(&mut self, second: &Second) {
+    pub(crate) fn second(&mut self, second: &Second) {
         self.model.second(second);
     }
 
     /// Time has passed; the engine holds this many probes, if it said so.
-    pub fn tick(&mut self, now: Instant, in_engine: Option<usize>, run: &Run, statistics: &RunStatistics) {
+    pub(crate) fn tick(
+        &mut self,
+        now: Instant,
+        in_engine: Option<usize>,
+        run: &Run,
+        statistics: &RunStatistics,
+    ) {
         self.model.tick(now, in_engine);
         if now >= self.next {
             self.next = now + LivePage::PERIOD;
@@ -49,7 +55,7 @@ impl PingPage {
     }
 
     /// The run is over, and this is all of it.
-    pub fn finish(self, run: &Run) {
+    pub(crate) fn finish(self, run: &Run) {
         let summary = run.summary.clone().unwrap_or_default();
         self.page.finish(PingState::new(&self.model, run, summary));
     }

@@ -8,7 +8,7 @@ use super::LivePage;
 use crate::live::{Client, ServerSecond, ServerSnapshot, metrics, unanswered};
 use crate::net::PageState;
 
-pub struct ServerPage {
+pub(crate) struct ServerPage {
     page: LivePage,
 }
 
@@ -16,15 +16,19 @@ impl ServerPage {
     /// Seconds on the page.
     const SECONDS: usize = 600;
 
-    pub fn start(address: SocketAddr, host_names: &[String], now: ServerSnapshot) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        address: SocketAddr,
+        host_names: &[String],
+        now: ServerSnapshot,
+    ) -> anyhow::Result<Self> {
         Ok(Self { page: LivePage::start(address, host_names, "/api/server.json", now)? })
     }
 
-    pub fn show(&self, now: ServerSnapshot) {
+    pub(crate) fn show(&self, now: ServerSnapshot) {
         self.page.publish(now);
     }
 
-    pub fn finish(self, now: ServerSnapshot) {
+    pub(crate) fn finish(self, now: ServerSnapshot) {
         self.page.finish(now);
     }
 }

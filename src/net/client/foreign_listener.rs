@@ -11,7 +11,7 @@ use crate::net::sys::{Batch, Socket};
 use crate::probe::Client;
 use crate::time::{Duration, Instant};
 
-pub struct ForeignListener {
+pub(super) struct ForeignListener {
     /// None where the system has no such socket.
     socket: Option<Socket>,
     /// When it may wake the client again.
@@ -25,21 +25,21 @@ impl ForeignListener {
     /// Batches read at once.
     const BATCHES: usize = 4;
 
-    pub fn new(socket: Option<Socket>, now: Instant) -> Self {
+    pub(super) fn new(socket: Option<Socket>, now: Instant) -> Self {
         Self { socket, next: now, silenced: false }
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.socket.is_some()
     }
 
     /// The socket, if it may wake the client now.
-    pub fn socket(&self, now: Instant) -> Option<&Socket> {
+    pub(super) fn socket(&self, now: Instant) -> Option<&Socket> {
         self.socket.as_ref().filter(|_| now >= self.next)
     }
 
     /// Where there are many sockets: once the pause is over, the set of them reports this one again.
-    pub fn listen_again(&mut self, shared: &Shared, target: TargetId) -> io::Result<()> {
+    pub(super) fn listen_again(&mut self, shared: &Shared, target: TargetId) -> io::Result<()> {
         let (Some(set), Some(socket)) = (&shared.ready_set, &self.socket) else { return Ok(()) };
         if self.silenced && shared.clock.now() >= self.next {
             self.silenced = false;
@@ -49,16 +49,16 @@ impl ForeignListener {
     }
 
     /// The set of sockets has reported it.
-    pub fn read_reported(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
+    pub(super) fn read_reported(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
         self.silenced = true;
         self.read(inbox, client, clock);
     }
 
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.socket = None;
     }
 
-    pub fn read(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
+    pub(super) fn read(&mut self, inbox: &mut Batch, client: &mut Client, clock: &Clock) {
         let Some(socket) = &mut self.socket else { return };
         let (now, offset) = (clock.now(), clock.wall_offset());
         for _ in 0..Self::BATCHES {

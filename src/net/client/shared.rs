@@ -7,7 +7,7 @@ use crate::net::clock::Clock;
 use crate::net::sys::{Batch, ReadySet, Socket};
 use crate::probe::Transmit;
 
-pub struct Shared {
+pub(super) struct Shared {
     pub clock: Clock,
     pub inbox: Batch,
     pub outbox: Batch,
@@ -24,12 +24,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub const BATCH: usize = 64;
+    pub(super) const BATCH: usize = 64;
     const FRAMES: usize = 16;
     /// Holds the headers of the lower layers and that of a probe; the kernel cuts off the rest.
     const FRAME: usize = 256;
 
-    pub fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,
             inbox: Batch::new(Self::BATCH, 2048),
@@ -43,7 +43,7 @@ impl Shared {
     }
 
     /// Datagrams of these lengths fit from now on. Nothing is in the buffers.
-    pub fn make_room(&mut self, longest_in: usize, longest_out: usize) {
+    pub(super) fn make_room(&mut self, longest_in: usize, longest_out: usize) {
         for (batch, longest) in [(&mut self.inbox, longest_in), (&mut self.outbox, longest_out)] {
             if batch.longest() < longest {
                 *batch = Batch::new(Self::BATCH, longest);
@@ -52,7 +52,7 @@ impl Shared {
     }
 
     /// Where there are many sockets this one is waited for, too.
-    pub fn watch(&self, socket: &Socket, place: Place) -> io::Result<()> {
+    pub(super) fn watch(&self, socket: &Socket, place: Place) -> io::Result<()> {
         match &self.ready_set {
             Some(set) => set.add(socket, place.number(), place.channel == Place::FOREIGN),
             None => Ok(()),
@@ -62,20 +62,20 @@ impl Shared {
 
 /// A socket of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(super) struct Place {
     pub target: TargetId,
     pub channel: u32,
 }
 
 impl Place {
     /// The foreign listener in place of a channel.
-    pub const FOREIGN: u32 = u32::MAX;
+    pub(super) const FOREIGN: u32 = u32::MAX;
 
-    pub fn number(self) -> u64 {
+    pub(super) fn number(self) -> u64 {
         u64::from(self.target.0) << 32 | u64::from(self.channel)
     }
 
-    pub fn of_number(number: u64) -> Self {
+    pub(super) fn of_number(number: u64) -> Self {
         Self { target: TargetId((number >> 32) as u32), channel: number as u32 }
     }
 }

@@ -50,7 +50,7 @@ impl TxStamps {
 }
 
 /// Where from, where to, and how.
-pub struct Endpoint {
+pub(super) struct Endpoint {
     source: SocketAddr,
     remote: SocketAddr,
     options: Options,
@@ -64,7 +64,7 @@ impl Endpoint {
     /// Above this rate (probes/s) those that are due together leave as one GSO batch.
     const OFFLOAD_ABOVE: i64 = 200_000;
 
-    pub fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
+    pub(super) fn new(remote: SocketAddr, outgoing: &Outgoing) -> Self {
         let options = Options {
             backend: outgoing.backend,
             ttl: outgoing.ttl.map(u32::from),
@@ -82,7 +82,7 @@ impl Endpoint {
     }
 
     /// As a run with these settings needs them.
-    pub fn of_run(remote: SocketAddr, outgoing: &Outgoing, settings: &Settings) -> Self {
+    pub(super) fn of_run(remote: SocketAddr, outgoing: &Outgoing, settings: &Settings) -> Self {
         let mut endpoint = Self::new(remote, outgoing);
         let options = &mut endpoint.options;
         options.offload = settings.schedule.most_within(Duration::from_secs(1)) > Self::OFFLOAD_ABOVE;
@@ -103,20 +103,20 @@ impl Endpoint {
     }
 
     /// Bytes of receive buffer that are asked for.
-    pub fn receive_buffer(&self) -> usize {
+    pub(super) fn receive_buffer(&self) -> usize {
         self.options.receive_buffer.unwrap_or(Self::RECEIVE_BUFFER)
     }
 
     /// Whether it sends by GSO and receives by GRO.
-    pub fn offloads(&self) -> bool {
+    pub(super) fn offloads(&self) -> bool {
         self.options.offload
     }
 
-    pub fn path(&self) -> Endpoints {
+    pub(super) fn path(&self) -> Endpoints {
         Endpoints { remote: self.remote, local: None }
     }
 
-    pub fn open(&self) -> io::Result<Socket> {
+    pub(super) fn open(&self) -> io::Result<Socket> {
         let mut socket = bind_socket(self.source, &self.options)?;
         socket.connect(self.remote)?;
         Ok(socket)
@@ -124,7 +124,7 @@ impl Endpoint {
 
     /// A connected socket drops other senders' datagrams silently; this second, unconnected one on the same port
     /// counts them (Linux only).
-    pub fn open_foreign(&self, first: &Socket) -> Option<Socket> {
+    pub(super) fn open_foreign(&self, first: &Socket) -> Option<Socket> {
         if !self.options.allow_second_socket {
             return None;
         }

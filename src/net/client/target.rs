@@ -33,14 +33,14 @@ pub struct Target {
 
 /// The probes that left, and those whose transmit timestamp has been read.
 #[derive(Clone, Copy, Default)]
-pub struct TxStampCount {
+pub(super) struct TxStampCount {
     pub sent: u64,
     pub stamped: u64,
 }
 
 /// Which sockets of a target may have something to read.
 #[derive(Clone, Copy)]
-pub enum Readable<'a> {
+pub(super) enum Readable<'a> {
     /// All, as far as is known.
     Any,
     /// Those at these places alone; and no other was readable at that time.
@@ -49,7 +49,7 @@ pub enum Readable<'a> {
 
 /// What a target adds to the figures of its engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub(super) struct Load {
     pub in_flight: usize,
     /// 1 if its replies cannot wait until the next probe: it has no kernel timestamps, or a handshake is under way.
     pub urgent: usize,

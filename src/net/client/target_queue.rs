@@ -10,7 +10,7 @@ pub struct TargetId(pub u32);
 
 /// When a target is to be served next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moments {
+pub(super) struct Moments {
     /// A probe is due: it leaves at this moment.
     pub due: Option<Instant>,
     /// Everything else, which may be a little late.
@@ -18,37 +18,37 @@ pub struct Moments {
 }
 
 #[derive(Debug, Default)]
-pub struct TargetQueue {
+pub(super) struct TargetQueue {
     moments: HashMap<TargetId, Moments>,
     due: BTreeSet<(Instant, TargetId)>,
     timeouts: BTreeSet<(Instant, TargetId)>,
 }
 
 impl TargetQueue {
-    pub fn set(&mut self, target: TargetId, moments: Moments) {
+    pub(super) fn set(&mut self, target: TargetId, moments: Moments) {
         let before = self.moments.insert(target, moments).unwrap_or_default();
         replace(&mut self.due, target, before.due, moments.due);
         replace(&mut self.timeouts, target, before.timeout, moments.timeout);
     }
 
-    pub fn remove(&mut self, target: TargetId) {
+    pub(super) fn remove(&mut self, target: TargetId) {
         self.set(target, Moments::default());
         self.moments.remove(&target);
     }
 
     /// The soonest of each.
-    pub fn next(&self) -> Moments {
+    pub(super) fn next(&self) -> Moments {
         let soonest = |set: &BTreeSet<(Instant, TargetId)>| set.first().map(|(at, _)| *at);
         Moments { due: soonest(&self.due), timeout: soonest(&self.timeouts) }
     }
 
     /// The target whose probe is due first.
-    pub fn first_due(&self) -> Option<TargetId> {
+    pub(super) fn first_due(&self) -> Option<TargetId> {
         self.due.first().map(|(_, target)| *target)
     }
 
     /// Each target whose moment has come, once: first those with a probe, in the order in which these are due.
-    pub fn due_by(&self, now: Instant) -> impl Iterator<Item = TargetId> {
+    pub(super) fn due_by(&self, now: Instant) -> impl Iterator<Item = TargetId> {
         let last = (now, TargetId(u32::MAX));
         let probes = self.due.range(..=last).map(|(_, target)| *target);
         let has_probe = move |target| self.moments[&target].due.is_some_and(|due| due <= now);

@@ -10,18 +10,18 @@ use crate::net::sys::Batch;
 use crate::relay::{Fate, Header, Leaving};
 
 /// Datagrams that leave through one socket.
-pub struct Outbox {
+pub(super) struct Outbox {
     batch: Batch,
     leaving: Vec<Leaving>,
     place: Place,
 }
 
 impl Outbox {
-    pub fn leaves_by(&self, place: Place) -> bool {
+    pub(super) fn leaves_by(&self, place: Place) -> bool {
         self.place == place
     }
 
-    pub fn new(capacity: usize, longest: usize) -> Self {
+    pub(super) fn new(capacity: usize, longest: usize) -> Self {
         Self {
             batch: Batch::new(capacity, longest),
             leaving: Vec::with_capacity(capacity),

@@ -9,7 +9,7 @@ use crate::time::{Duration, Instant};
 
 /// Finds the sender that fills the batches of a socket.
 #[derive(Default)]
-pub struct HeavySenders {
+pub(super) struct HeavySenders {
     /// A sender, and how many full batches in a row it had its part of.
     suspect: Option<(Endpoints, u32)>,
 }
@@ -22,7 +22,7 @@ impl HeavySenders {
 
     /// The sender that has been heavy for long enough, as a full batch of `count` datagrams from these senders
     /// tells. Those that `have_one` are looked for no more.
-    pub fn note_batch(
+    pub(super) fn note_batch(
         &mut self,
         count: usize,
         sender: impl Fn(usize) -> Endpoints,
@@ -43,7 +43,7 @@ impl HeavySenders {
 }
 
 /// The sender that a socket is connected to.
-pub struct Peer {
+pub(super) struct Peer {
     pub remote: SocketAddr,
     /// The address of this host that it sends to, where its parent has several.
     pub local: Option<IpAddr>,
@@ -58,33 +58,33 @@ pub struct Peer {
 
 impl Peer {
     /// Datagrams per receive call: another client waits for no more than these.
-    pub const MAX_BATCH: usize = 16;
+    pub(super) const MAX_BATCH: usize = 16;
     /// More batches than a receive buffer has room for.
-    pub const MAX_DRAIN: u32 = 512;
+    pub(super) const MAX_DRAIN: u32 = 512;
     const IDLE: Duration = Duration::from_secs(10);
 
-    pub fn new(remote: SocketAddr, local: Option<IpAddr>, parent: usize, now: Instant) -> Self {
+    pub(super) fn new(remote: SocketAddr, local: Option<IpAddr>, parent: usize, now: Instant) -> Self {
         Self { remote, local, parent, drain: Self::MAX_DRAIN, last_batch: now, stopped: None }
     }
 
     /// Whether something that came before is still to be received at the parent.
-    pub fn must_drain(&self) -> bool {
+    pub(super) fn must_drain(&self) -> bool {
         self.drain > 0
     }
 
     /// A batch was received at a socket; more of it waits there, or not.
-    pub fn note_parent_batch(&mut self, index: usize, more: bool) {
+    pub(super) fn note_parent_batch(&mut self, index: usize, more: bool) {
         if index == self.parent {
             self.drain = if more { self.drain.saturating_sub(1) } else { 0 };
         }
     }
 
-    pub fn is_idle(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.stopped.is_none() && now - self.last_batch > Self::IDLE
     }
 
     /// Whether it was stopped before, and nothing was left in it.
-    pub fn is_empty(&self, now: Instant) -> bool {
+    pub(super) fn is_empty(&self, now: Instant) -> bool {
         self.stopped.is_some_and(|stopped| stopped < now && self.last_batch < stopped)
     }
 }

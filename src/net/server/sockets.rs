@@ -12,13 +12,13 @@ use crate::reflect::REPLY_TTL;
 use crate::time::Instant;
 
 /// One UDP socket of a server, and which datagrams the kernel delivers to it.
-pub struct Listener {
+pub(super) struct Listener {
     pub socket: Socket,
     pub role: Role,
     pub errors: ErrorBudget,
 }
 
-pub enum Role {
+pub(super) enum Role {
     /// Every address of the host: PKTINFO gives the address that a datagram came to, and the reply leaves from it.
     Wildcard,
     /// One address of the host.
@@ -28,11 +28,11 @@ pub enum Role {
 }
 
 impl Listener {
-    pub fn new(socket: Socket, role: Role) -> Self {
+    pub(super) fn new(socket: Socket, role: Role) -> Self {
         Self { socket, role, errors: ErrorBudget::default() }
     }
 
-    pub fn peer(&self) -> Option<&Peer> {
+    pub(super) fn peer(&self) -> Option<&Peer> {
         match &self.role {
             Role::Peer(peer) => Some(peer),
             Role::Wildcard | Role::LocalAddress => None,
@@ -48,7 +48,7 @@ impl Listener {
 }
 
 /// Those that listen stand first, IPv6 before IPv4; the peers' sockets follow.
-pub struct Listeners {
+pub(super) struct Listeners {
     pub all: Vec<Listener>,
     listening: usize,
     /// The kernel decides which server of a shared port a client meets: a peer socket would take the client
@@ -61,58 +61,58 @@ pub struct Listeners {
 
 impl Listeners {
     const RECEIVE_BUFFER: usize = 4 << 20;
-    pub const MAX_PEERS: usize = 8;
+    pub(super) const MAX_PEERS: usize = 8;
 
-    pub fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
+    pub(super) fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
         let all = listen(bind, serving)?;
         let (listening, shared_port) = (all.len(), serving.share_port);
         Ok(Self { all, listening, shared_port, overflows: 0, truncated: 0 })
     }
 
-    pub fn first(&self) -> &Socket {
+    pub(super) fn first(&self) -> &Socket {
         &self.all[0].socket
     }
 
-    pub fn sockets(&self) -> impl Iterator<Item = &Socket> + Clone {
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &Socket> + Clone {
         self.all.iter().map(|listener| &listener.socket)
     }
 
     /// The sockets that listen, and that held replies leave through.
-    pub fn listening(&mut self) -> &mut [Listener] {
+    pub(super) fn listening(&mut self) -> &mut [Listener] {
         &mut self.all[..self.listening]
     }
 
     /// The socket that replies leave through to what this one receives. A peer socket would get the ICMP errors
     /// of a peer that is gone, and report them instead of sending to the next peer of that address.
-    pub fn reply_via(&self, index: usize) -> usize {
+    pub(super) fn reply_via(&self, index: usize) -> usize {
         self.all[index].peer().map_or(index, |peer| peer.parent)
     }
 
-    pub fn count_drops(&mut self) {
+    pub(super) fn count_drops(&mut self) {
         self.all.iter_mut().for_each(|listener| listener.socket.count_drops());
     }
 
-    pub fn overflows(&self) -> u64 {
+    pub(super) fn overflows(&self) -> u64 {
         self.overflows + self.sockets().map(|socket| socket.overflows()).sum::<u64>()
     }
 
-    pub fn truncated(&self) -> u64 {
+    pub(super) fn truncated(&self) -> u64 {
         self.truncated + self.sockets().map(|socket| socket.truncated()).sum::<u64>()
     }
 
-    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+    pub(super) fn peers(&self) -> impl Iterator<Item = &Peer> {
         self.all.iter().filter_map(Listener::peer)
     }
 
     /// A batch came to this socket.
-    pub fn note_batch(&mut self, index: usize, now: Instant) {
+    pub(super) fn note_batch(&mut self, index: usize, now: Instant) {
         if let Some(peer) = self.all[index].peer_mut() {
             peer.last_batch = now;
         }
     }
 
     /// This socket was looked at; `more` waits there.
-    pub fn note_look(&mut self, index: usize, more: bool) {
+    pub(super) fn note_look(&mut self, index: usize, more: bool) {
         for peer in self.all.iter_mut().filter_map(Listener::peer_mut) {
             peer.note_parent_batch(index, more);
         }
@@ -120,7 +120,13 @@ impl Listeners {
 
     /// A heavy sender whose datagrams come to this socket, at this address of the host if the socket has several,
     /// gets a socket of its own. Without one it is served as before.
-    pub fn open_peer(&mut self, parent: usize, remote: SocketAddr, local: Option<IpAddr>, now: Instant) {
+    pub(super) fn open_peer(
+        &mut self,
+        parent: usize,
+        remote: SocketAddr,
+        local: Option<IpAddr>,
+        now: Instant,
+    ) {
         if self.shared_port || self.peers().count() == Self::MAX_PEERS {
             return;
         }
@@ -144,7 +150,7 @@ impl Listeners {
 
     /// Stops one peer socket that has been idle from receiving, and closes one that was stopped before and is
     /// empty.
-    pub fn close_idle_peer(&mut self, now: Instant) {
+    pub(super) fn close_idle_peer(&mut self, now: Instant) {
         let mut idle =
             self.all.iter_mut().filter(|listener| listener.peer().is_some_and(|peer| peer.is_idle(now)));
         if let Some(Listener { socket, role: Role::Peer(peer), .. }) = idle.next()
@@ -162,7 +168,7 @@ impl Listeners {
 }
 
 /// The index of the listening socket that sends a held reply: of two sockets the second is that of IPv4.
-pub fn route(path: Endpoints, listening: usize) -> usize {
+pub(super) fn route(path: Endpoints, listening: usize) -> usize {
     if path.remote.is_ipv4() { listening - 1 } else { 0 }
 }
 

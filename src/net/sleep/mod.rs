@@ -5,4 +5,4 @@ mod policy;
 mod realtime_budget;
 
 pub use planner::Timer;
-pub use policy::{Next, Policy, Situation};
+pub(super) use policy::{Next, Policy, Situation};

@@ -17,7 +17,7 @@ pub enum Timer {
 
 /// Plans the sleep before each deadline.
 #[derive(Debug)]
-pub struct WakePlanner {
+pub(super) struct WakePlanner {
     timer: Timer,
     /// How late sleeps end, by length: in a longer one the processor rests deeper.
     lateness: [Duration; CLASSES.len()],
@@ -29,7 +29,7 @@ pub struct WakePlanner {
 
 /// A sleep that is to end shortly before a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sleep {
+pub(super) struct Sleep {
     deadline: Instant,
     pub end: Instant,
     class: usize,
@@ -70,18 +70,18 @@ impl WakePlanner {
     /// A punctual sleep lowers the estimate by this, a late one raises it (N - 1) times that.
     const DOWN: Duration = Duration::from_nanos(200);
 
-    pub fn new(timer: Timer) -> Self {
+    pub(super) fn new(timer: Timer) -> Self {
         let lateness = CLASSES.map(|class| class.first_guess);
         Self { timer, lateness, woken_for: None, spin_budget: Self::SPIN_BUDGET }
     }
 
     /// For a server, which has too many deadlines to spin before each.
-    pub fn low_cost() -> Self {
+    pub(super) fn low_cost() -> Self {
         Self { spin_budget: Duration::ZERO, ..Self::new(Timer::Hybrid) }
     }
 
     /// The sleep by which this deadline is met; none if there is no time to sleep.
-    pub fn sleep_until(&self, deadline: Instant, now: Instant) -> Option<Sleep> {
+    pub(super) fn sleep_until(&self, deadline: Instant, now: Instant) -> Option<Sleep> {
         let length = deadline - now;
         let class = CLASSES.iter().position(|class| length <= class.longest).unwrap_or(CLASSES.len() - 1);
         let lead = match self.timer {
@@ -99,7 +99,7 @@ impl WakePlanner {
     }
 
     /// The sleep ended; if a datagram ended it early, nothing is learnt.
-    pub fn learn(&mut self, sleep: Sleep, woke: Instant) {
+    pub(super) fn learn(&mut self, sleep: Sleep, woke: Instant) {
         let late = woke - sleep.end;
         if late < Duration::ZERO {
             return;

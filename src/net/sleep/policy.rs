@@ -6,7 +6,7 @@ use crate::time::{Duration, Instant};
 
 /// What an engine knows before it waits.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation {
+pub(crate) struct Situation {
     pub now: Instant,
     /// What is due then, a probe or a held reply, leaves in this moment.
     pub due: Option<Instant>,
@@ -17,7 +17,7 @@ pub struct Situation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Look at the sockets again at once.
     Poll,
     /// Prepare what is due, and look at nothing but the clock until then.
@@ -38,7 +38,7 @@ enum Approach {
 }
 
 #[derive(Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     planner: WakePlanner,
     approach: Approach,
     /// Never sleep: a core for a few microseconds.
@@ -59,11 +59,11 @@ impl Policy {
     /// A rest of a real-time thread ends no later than this.
     const REST_LATENESS: Duration = Duration::from_micros(20);
 
-    pub fn of_client(timer: Timer) -> Self {
+    pub(crate) fn of_client(timer: Timer) -> Self {
         Self::new(WakePlanner::new(timer), Approach::Spin, timer == Timer::Busy)
     }
 
-    pub fn of_server(busy: bool) -> Self {
+    pub(crate) fn of_server(busy: bool) -> Self {
         Self::new(WakePlanner::low_cost(), Approach::Poll, busy)
     }
 
@@ -72,14 +72,14 @@ impl Policy {
     }
 
     /// Whether this thread has a real-time priority, as `chrt` gives it.
-    pub fn set_realtime(&mut self, realtime: bool, now: Instant) {
+    pub(crate) fn set_realtime(&mut self, realtime: bool, now: Instant) {
         match realtime {
             true => _ = self.budget.get_or_insert_with(|| RealtimeBudget::begin(now)),
             false => self.budget = None,
         }
     }
 
-    pub fn next(&mut self, situation: &Situation) -> Next {
+    pub(crate) fn next(&mut self, situation: &Situation) -> Next {
         let Situation { now, due, timeout, backlog } = *situation;
         let planned = due.and_then(|due| self.planner.sleep_until(due, now));
         let end = planned.map(|sleep| sleep.end).into_iter().chain(timeout).min();
@@ -102,7 +102,7 @@ impl Policy {
     }
 
     /// The sleep or the rest is over.
-    pub fn woke(&mut self, now: Instant) {
+    pub(crate) fn woke(&mut self, now: Instant) {
         let Some((since, planned)) = self.asleep.take() else { return };
         if let Some(sleep) = planned {
             self.planner.learn(sleep, now);

@@ -5,7 +5,7 @@
 use crate::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub struct RealtimeBudget {
+pub(super) struct RealtimeBudget {
     owed: Duration,
     updated: Instant,
 }
@@ -19,27 +19,27 @@ impl RealtimeBudget {
     /// Owing so much is urgent: the kernel takes 50 ms.
     const URGENT: Duration = Duration::from_millis(5);
     /// A shorter sleep is mostly switching.
-    pub const SHORTEST: Duration = Duration::from_micros(20);
+    pub(super) const SHORTEST: Duration = Duration::from_micros(20);
     /// A long sleep counts for later up to so much.
     const MAX_CREDIT: Duration = Duration::from_millis(1);
 
-    pub fn begin(now: Instant) -> Self {
+    pub(super) fn begin(now: Instant) -> Self {
         Self { owed: Duration::ZERO, updated: now }
     }
 
     /// For how long to sleep now.
-    pub fn sleep_due(&mut self, now: Instant) -> Option<Duration> {
+    pub(super) fn sleep_due(&mut self, now: Instant) -> Option<Duration> {
         self.owed += (now - self.updated) / Self::SHARE;
         self.updated = now;
         (self.owed >= Self::LENGTH).then_some(Self::LENGTH)
     }
 
     /// Whether the kernel may soon stop the thread.
-    pub fn is_urgent(&self) -> bool {
+    pub(super) fn is_urgent(&self) -> bool {
         self.owed >= Self::URGENT
     }
 
-    pub fn credit(&mut self, length: Duration) {
+    pub(super) fn credit(&mut self, length: Duration) {
         let rest = (length - Self::SWITCH_COST).max(Duration::ZERO);
         self.owed = (self.owed - rest).max(-Self::MAX_CREDIT);
     }

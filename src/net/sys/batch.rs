@@ -50,7 +50,7 @@ impl Arrival {
 
 /// A datagram to be sent, or a train of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     pub path: Endpoints,
     /// What is not None differs from the socket's own.
     pub header: Header,

@@ -1,7 +1,7 @@
 //! The kernel's count of what a socket dropped, which is 32 bits wide, as one that does not wrap. Pure.
 
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DropCount {
+pub(super) struct DropCount {
     total: u64,
     last: u32,
 }
@@ -9,7 +9,7 @@ pub struct DropCount {
 impl DropCount {
     /// Takes the kernel's 32-bit count, which wraps. A datagram bears the count at the time it was queued, which may be
     /// lower than one read since.
-    pub fn note(&mut self, count: u32) {
+    pub(super) fn note(&mut self, count: u32) {
         let more = count.wrapping_sub(self.last);
         if more <= i32::MAX as u32 {
             self.total += u64::from(more);
@@ -17,7 +17,7 @@ impl DropCount {
         }
     }
 
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.total
     }
 }

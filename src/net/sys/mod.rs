@@ -13,7 +13,8 @@ mod turns;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-pub use batch::{Arrival, Batch};
+pub(super) use batch::Arrival;
+pub use batch::Batch;
 
 use super::stop_signal::Control;
 use crate::endpoints::Endpoints;
@@ -190,7 +191,7 @@ pub fn unusable_socket() -> Socket {
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Woken {
+pub(super) struct Woken {
     /// A request, which stays until `Control::clear`.
     pub stop_requested: bool,
     /// A bit for each socket at which a datagram, or an error, may be; of the first 64.
@@ -199,11 +200,11 @@ pub struct Woken {
 
 impl Woken {
     /// Nothing is known: each socket has to be read.
-    pub const ALL: Self = Self { stop_requested: false, readable: u64::MAX };
+    pub(super) const ALL: Self = Self { stop_requested: false, readable: u64::MAX };
 }
 
 /// Waits until a datagram is at one of these sockets, a request comes, or the time is over; it may end earlier.
-pub fn wait<'a>(
+pub(super) fn wait<'a>(
     sockets: impl Iterator<Item = &'a Socket> + Clone,
     control: &Control,
     timeout: Option<Duration>,
@@ -216,7 +217,7 @@ pub fn wait<'a>(
 }
 
 #[cfg(target_os = "linux")]
-pub use linux::ReadySet;
+pub(super) use linux::ReadySet;
 
 /// Only Linux has one.
 #[cfg(not(target_os = "linux"))]
@@ -254,19 +255,19 @@ impl ReadySet {
 }
 
 /// Timers of this thread fire when they are due, not up to 50 us later (timer slack).
-pub fn set_min_timer_slack() {
+pub(super) fn set_min_timer_slack() {
     #[cfg(target_os = "linux")]
     linux::set_min_timer_slack();
 }
 
 /// This thread runs at once when it wakes, before threads with longer time slices.
-pub fn request_short_timeslice() {
+pub(super) fn request_short_timeslice() {
     #[cfg(target_os = "linux")]
     linux::request_short_timeslice();
 }
 
 /// Whether this thread has a real-time priority, as `chrt -f` gives it.
-pub fn is_realtime() -> bool {
+pub(super) fn is_realtime() -> bool {
     #[cfg(target_os = "linux")]
     return linux::is_realtime();
     #[cfg(not(target_os = "linux"))]
@@ -293,7 +294,7 @@ pub fn kernel_release() -> Option<String> {
 
 /// The name that the host has for itself, where the system tells.
 #[cfg(feature = "control")]
-pub fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_owned();
     (!name.is_empty() && name != "(none)").then_some(name)
 }

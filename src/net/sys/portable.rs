@@ -9,14 +9,14 @@ use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
 use crate::time::Duration;
 
-pub struct Socket {
+pub(super) struct Socket {
     socket: UdpSocket,
     /// An error that a wait got: the kernel reports it once, and `receive` passes it on.
     pending: Cell<Option<io::Error>>,
 }
 
 impl Socket {
-    pub fn new(socket: socket2::Socket) -> Self {
+    pub(super) fn new(socket: socket2::Socket) -> Self {
         Self { socket: socket.into(), pending: Cell::new(None) }
     }
 }
@@ -110,7 +110,7 @@ impl DatagramSocket for Socket {
 
 /// Waits for a short while, at most until the time is over: the engine then reads its clock and its requests, and waits
 /// again. The standard library cannot wait for two things at once.
-pub fn wait<'a>(
+pub(super) fn wait<'a>(
     mut sockets: impl Iterator<Item = &'a super::Socket> + Clone,
     timeout: Option<Duration>,
 ) -> io::Result<()> {

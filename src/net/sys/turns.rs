@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::reflect::SocketMark;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     last: Option<SocketAddr>,
     turns: u16,
     /// Both counts start here, so that two sockets are told apart.
@@ -13,14 +13,14 @@ pub struct Turns {
 }
 
 impl Turns {
-    pub fn new(number: u32) -> Self {
+    pub(super) fn new(number: u32) -> Self {
         // An odd factor: no two of 65,536 sockets start alike.
         let start = number.wrapping_mul(40_503) as u16;
         Self { last: None, turns: start, start }
     }
 
     /// A datagram or a GRO train came from this address; `drops` is the socket's drop count then.
-    pub fn note(&mut self, remote: SocketAddr, train: bool, drops: u32) -> SocketMark {
+    pub(super) fn note(&mut self, remote: SocketAddr, train: bool, drops: u32) -> SocketMark {
         let other = self.last.is_some_and(|last| last != remote);
         self.last = Some(remote);
         self.turns = self.turns.wrapping_add(u16::from(other || train));
@@ -28,7 +28,7 @@ impl Turns {
     }
 
     /// The mark now.
-    pub fn mark(&self, drops: u32) -> SocketMark {
+    pub(super) fn mark(&self, drops: u32) -> SocketMark {
         SocketMark { drops: self.start.wrapping_add(drops as u16), turns: self.turns }
     }
 }

@@ -15,7 +15,7 @@ use plain::Plain;
 use text::Text;
 
 #[derive(Debug)]
-pub enum AnyDialect {
+pub(super) enum AnyDialect {
     Native(Box<Native>),
     Text(Text),
     Plain(Plain),
@@ -33,7 +33,7 @@ macro_rules! each {
 }
 
 impl AnyDialect {
-    pub fn new(settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
         match settings.dialect {
             Dialect::Native => Self::Native(Box::new(Native::new(settings, now))),
             Dialect::Text => Self::Text(Text::new(settings, now)),
@@ -42,7 +42,7 @@ impl AnyDialect {
     }
 
     /// Sockets needed.
-    pub fn channels(settings: &Settings) -> usize {
+    pub(super) fn channels(settings: &Settings) -> usize {
         if settings.dialect.numbers_probes() { 1 } else { text::channels_needed(settings) }
     }
 }

@@ -18,7 +18,7 @@ use crate::rng::Stream;
 use crate::time::Instant;
 
 #[derive(Debug)]
-pub struct Plain {
+pub(crate) struct Plain {
     /// Unguessable, so that no other datagram is taken for a reply. It begins as no message of another dialect does.
     run: [u8; 8],
     filler: Vec<u8>,
@@ -34,7 +34,7 @@ impl Plain {
     /// A reply with more changed bytes in its header is none.
     const MAX_CHANGED: usize = 4;
 
-    pub fn new(settings: &Settings, now: Instant) -> Self {
+    pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
         let mut draws = Stream::new(settings.seed, "plain echo").at(0);
         let run = (rand::Rng::next_u64(&mut draws) >> 8 | 0xEC << 56).to_be_bytes();
         let mut filler = vec![0; (settings.size as usize).saturating_sub(Self::HEADER)];

@@ -17,12 +17,12 @@ use crate::time::{Duration, Instant};
 use crate::wire::native::{ProbeStatus, SocketMark};
 use recently_resolved::RecentlyResolved;
 use server_times::ClockRelation;
-pub use server_times::{ServerTimes, Trust};
+pub(super) use server_times::{ServerTimes, Trust};
 use surroundings::Surroundings;
 
 /// What a reply tells; a dialect may leave out all of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReplyFacts {
+pub(super) struct ReplyFacts {
     pub times: Option<ServerTimes>,
     /// A further reply, sent on purpose.
     pub injected_copy: bool,
@@ -33,7 +33,7 @@ pub struct ReplyFacts {
 
 /// What an arriving reply was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub(super) enum Arrival {
     /// The first reply; `late_by` if it came after the deadline.
     First { rtt: Duration, late_by: Option<Duration> },
     /// A further reply, the `copy`-th.
@@ -48,7 +48,7 @@ pub enum Arrival {
 
 impl Arrival {
     /// Of a reply that counts.
-    pub fn rtt(&self) -> Option<Duration> {
+    pub(super) fn rtt(&self) -> Option<Duration> {
         match self {
             Self::First { rtt, .. } | Self::Copy { rtt, .. } => Some(*rtt),
             Self::CopyAfterClose | Self::TooLate | Self::Forged => None,
@@ -158,7 +158,7 @@ enum State {
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub(super) struct Timeouts {
     /// From the send to the deadline; none: the probe's interval.
     pub deadline: Option<Duration>,
     /// The longest that the server holds a reply on purpose.
@@ -170,7 +170,7 @@ pub struct Timeouts {
 }
 
 #[derive(Debug)]
-pub struct InFlight {
+pub(super) struct InFlight {
     zero: Instant,
     size: u32,
     timeouts: Timeouts,
@@ -201,7 +201,7 @@ impl InFlight {
     const PREFAULTED: usize = 1 << 16;
 
     /// With room for the expected number: growing in the middle of a run would delay probes.
-    pub fn new(size: u32, timeouts: Timeouts, expected: usize) -> Self {
+    pub(super) fn new(size: u32, timeouts: Timeouts, expected: usize) -> Self {
         let mut entries = VecDeque::with_capacity(expected.min(Self::MAX_ENTRIES));
         entries.resize(expected.min(Self::PREFAULTED), Entry::due_at(Instant::ZERO, Duration::ZERO));
         entries.clear();
@@ -220,36 +220,36 @@ impl InFlight {
         }
     }
 
-    pub fn end_sending(&mut self) {
+    pub(super) fn end_sending(&mut self) {
         self.sending_is_over = true;
     }
 
-    pub fn start(&mut self, zero: Instant) {
+    pub(super) fn start(&mut self, zero: Instant) {
         self.zero = zero;
     }
 
-    pub fn timeouts_mut(&mut self) -> &mut Timeouts {
+    pub(super) fn timeouts_mut(&mut self) -> &mut Timeouts {
         &mut self.timeouts
     }
 
     /// The client no longer waits for holds that end after this.
-    pub fn expect_holds_until(&mut self, end: Instant) {
+    pub(super) fn expect_holds_until(&mut self, end: Instant) {
         for entry in &mut self.entries {
             entry.give_up_at = entry.give_up_at.min(entry.deadline.max(end) + self.timeouts.grace);
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The numbers of the probes in it.
-    pub fn range(&self) -> std::ops::Range<u64> {
+    pub(super) fn range(&self) -> std::ops::Range<u64> {
         self.first..self.first + self.entries.len() as u64
     }
 
     /// A probe is about to be sent.
-    pub fn register(&mut self, planned: &Planned, now: Instant) {
+    pub(super) fn register(&mut self, planned: &Planned, now: Instant) {
         let mut entry = Entry::due_at(planned.due, planned.interval);
         entry.finalize(now, &self.timeouts);
         entry.own = self.socket;
@@ -257,23 +257,23 @@ impl InFlight {
     }
 
     /// The client's socket when the next datagram was queued there.
-    pub fn note_socket(&mut self, socket: SocketMark) {
+    pub(super) fn note_socket(&mut self, socket: SocketMark) {
         self.socket = socket;
     }
 
-    pub fn socket(&self) -> SocketMark {
+    pub(super) fn socket(&self) -> SocketMark {
         self.socket
     }
 
     /// The probe left with others in one GSO batch.
-    pub fn sent_offloaded(&mut self, seq: u64) {
+    pub(super) fn sent_offloaded(&mut self, seq: u64) {
         if let Some(entry) = self.entry_mut(seq) {
             entry.sent_offloaded = true;
         }
     }
 
     /// The probe is sent now.
-    pub fn finalize(&mut self, seq: u64, now: Instant) {
+    pub(super) fn finalize(&mut self, seq: u64, now: Instant) {
         let timeouts = self.timeouts;
         if let Some(entry) = self.entry_mut(seq) {
             entry.finalize(now, &timeouts);
@@ -281,26 +281,26 @@ impl InFlight {
     }
 
     /// The probe was not sent.
-    pub fn fail(&mut self, seq: u64) {
+    pub(super) fn fail(&mut self, seq: u64) {
         if let Some(entry) = self.entry_mut(seq) {
             entry.state = State::Failed;
         }
     }
 
     /// The kernel's transmit timestamp. One before the send call or long after it means that the wall clock was set.
-    pub fn set_tx_timestamp(&mut self, seq: u64, at: Instant) -> bool {
+    pub(super) fn set_tx_timestamp(&mut self, seq: u64, at: Instant) -> bool {
         let entry = self.entry_mut(seq);
         let entry = entry.filter(|entry| (Duration::ZERO..Self::MAX_IN_HOST).contains(&(at - entry.sent)));
         entry.map(|entry| entry.tx_timestamp = Some(at)).is_some()
     }
 
     /// The send time in the datagram of a probe in flight.
-    pub fn sent_at(&self, seq: u64) -> Option<Instant> {
+    pub(super) fn sent_at(&self, seq: u64) -> Option<Instant> {
         self.entry(seq).map(|entry| entry.sent)
     }
 
     /// A reply to the probe was received.
-    pub fn arrive(&mut self, seq: u64, received: Instant, mut reply: ReplyFacts) -> Arrival {
+    pub(super) fn arrive(&mut self, seq: u64, received: Instant, mut reply: ReplyFacts) -> Arrival {
         if seq < self.first {
             return self.recent.arrive(seq);
         }
@@ -346,7 +346,7 @@ impl InFlight {
     }
 
     /// The server's word on the probe, when asked at `asked`. A final status stays: a restarted server knows less.
-    pub fn set_status(&mut self, seq: u64, status: ProbeStatus, asked: Instant) {
+    pub(super) fn set_status(&mut self, seq: u64, status: ProbeStatus, asked: Instant) {
         if let Some(entry) = self.entry_mut(seq)
             && !entry.status_is_final
             && entry.status.is_none_or(is_open)
@@ -357,21 +357,21 @@ impl InFlight {
     }
 
     /// The server said that more than one copy of the probe came.
-    pub fn seen_twice(&mut self, seq: u64) {
+    pub(super) fn seen_twice(&mut self, seq: u64) {
         if let Some(entry) = self.entry_mut(seq) {
             entry.seen_twice = true;
         }
     }
 
     /// A reply's window shows that this probe arrived at the server.
-    pub fn seen_in_window(&mut self, seq: u64) {
+    pub(super) fn seen_in_window(&mut self, seq: u64) {
         if let Some(entry) = self.entry_mut(seq) {
             entry.seen_in_window = true;
         }
     }
 
     /// The next probe whose deadline has passed without a reply.
-    pub fn next_overdue(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn next_overdue(&mut self, now: Instant) -> Option<u64> {
         self.overdue_from = self.overdue_from.max(self.first);
         while let Some(entry) = self.entry(self.overdue_from) {
             if matches!(entry.state, State::Waiting) {
@@ -387,14 +387,14 @@ impl InFlight {
     }
 
     /// The probe waits past its deadline, and its status may still change.
-    pub fn needs_query(&self, seq: u64, now: Instant) -> bool {
+    pub(super) fn needs_query(&self, seq: u64, now: Instant) -> bool {
         self.entry(seq).is_some_and(|entry| {
             matches!(entry.state, State::Waiting) && now >= entry.deadline && entry.status.is_none_or(is_open)
         })
     }
 
     /// The reply was given up, and the server was not asked since.
-    pub fn needs_final_query(&self, seq: u64, now: Instant) -> bool {
+    pub(super) fn needs_final_query(&self, seq: u64, now: Instant) -> bool {
         self.entry(seq).is_some_and(|entry| {
             matches!(entry.state, State::Waiting)
                 && now >= entry.give_up_at
@@ -403,21 +403,21 @@ impl InFlight {
         })
     }
 
-    pub fn deadline_of(&self, seq: u64) -> Option<Instant> {
+    pub(super) fn deadline_of(&self, seq: u64) -> Option<Instant> {
         self.entry(seq).map(|entry| entry.deadline)
     }
 
-    pub fn give_up_at(&self, seq: u64) -> Option<Instant> {
+    pub(super) fn give_up_at(&self, seq: u64) -> Option<Instant> {
         self.entry(seq).map(|entry| entry.give_up_at)
     }
 
     /// No reply to any probe is expected after this.
-    pub fn last_give_up_at(&self) -> Instant {
+    pub(super) fn last_give_up_at(&self) -> Instant {
         self.entries.back().map_or(Instant::ZERO, |entry| entry.give_up_at)
     }
 
     /// Takes the first probe if nothing about it can change any more. `find_cause` is called if it was lost.
-    pub fn take_resolved(
+    pub(super) fn take_resolved(
         &mut self,
         now: Instant,
         find_cause: impl FnOnce(&Loss) -> Cause,
@@ -439,12 +439,12 @@ impl InFlight {
     }
 
     /// When the first probe may be taken, as far as that depends on time alone.
-    pub fn next_resolved_at(&self) -> Option<Instant> {
+    pub(super) fn next_resolved_at(&self) -> Option<Instant> {
         self.entries.front().map(|entry| self.ready_at(entry))
     }
 
     /// When the next overdue probe is to be reported.
-    pub fn next_overdue_at(&self) -> Option<Instant> {
+    pub(super) fn next_overdue_at(&self) -> Option<Instant> {
         self.entry(self.overdue_from.max(self.first)).map(|entry| entry.deadline)
     }
 

@@ -3,7 +3,7 @@
 use super::Arrival;
 
 #[derive(Debug)]
-pub struct RecentlyResolved {
+pub(super) struct RecentlyResolved {
     answered: Vec<u64>,
     next: u64,
 }
@@ -11,13 +11,13 @@ pub struct RecentlyResolved {
 impl RecentlyResolved {
     const REMEMBERED: u64 = 1 << 16;
 
-    pub fn add(&mut self, seq: u64, answered: bool) {
+    pub(super) fn add(&mut self, seq: u64, answered: bool) {
         let (word, bit) = Self::position(seq);
         self.answered[word] = self.answered[word] & !(1 << bit) | u64::from(answered) << bit;
         self.next = seq + 1;
     }
 
-    pub fn arrive(&mut self, seq: u64) -> Arrival {
+    pub(super) fn arrive(&mut self, seq: u64) -> Arrival {
         let (word, bit) = Self::position(seq);
         let remembered = seq < self.next && self.next - seq <= Self::REMEMBERED;
         if remembered && self.answered[word] >> bit & 1 == 0 {

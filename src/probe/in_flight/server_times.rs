@@ -4,7 +4,7 @@ use crate::time::{Duration, Instant};
 
 /// The times of a reply as the server wrote them, and what they give with the client's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerTimes {
+pub(crate) struct ServerTimes {
     /// How long the server held the reply on purpose.
     pub hold: Duration,
     /// From the server's receiving to its sending, the hold included.
@@ -21,26 +21,26 @@ impl ServerTimes {
     /// Timestamps of one clock may contradict each other by this: kernel stamps and program stamps differ.
     const GRANULARITY: Duration = Duration::from_micros(1);
 
-    pub fn residence(&self) -> Option<Duration> {
+    pub(crate) fn residence(&self) -> Option<Duration> {
         (self.stamped || self.residence > Duration::ZERO).then_some(self.residence)
     }
 
     /// A hold is part of the residence, and the residence part of the RTT.
-    pub fn are_possible(&self, rtt: Duration) -> bool {
+    pub(crate) fn are_possible(&self, rtt: Duration) -> bool {
         let drift = self.residence.mul_f64(ClockBounds::MAX_DRIFT);
         self.hold <= self.residence + Self::GRANULARITY
             && self.residence <= rtt + ClockBounds::STAMP_ERROR + drift
     }
 
     /// No delay is negative, which bounds the offset of the two clocks from both sides.
-    pub fn clock_bounds(&self, received: Instant) -> ClockBounds {
+    pub(crate) fn clock_bounds(&self, received: Instant) -> ClockBounds {
         ClockBounds { low: -self.owd_down, high: self.owd_up, at: received }
     }
 }
 
 /// The server's clock minus the client's lay between these at one time.
 #[derive(Clone, Copy, Debug)]
-pub struct ClockBounds {
+pub(crate) struct ClockBounds {
     low: Duration,
     high: Duration,
     at: Instant,
@@ -68,7 +68,7 @@ impl ClockBounds {
 
 /// Whether a reply's receive time fits those of the replies around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
+pub(crate) enum Trust {
     #[default]
     Agreed,
     /// No later reply has agreed or disagreed yet.
@@ -79,7 +79,7 @@ pub enum Trust {
 /// How the server's clock relates to the client's. One reply that disagrees with those before and after
 /// it has a changed receive time; when two in a row disagree with those before, a clock was set.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ClockRelation {
+pub(super) struct ClockRelation {
     agreed: Option<Agreed>,
     outlier: Option<(u64, ClockBounds)>,
 }
@@ -93,7 +93,7 @@ struct Agreed {
 
 impl ClockRelation {
     /// Takes the next reply; returns what is now known of it and of replies before it.
-    pub fn judge(&mut self, seq: u64, new: ClockBounds) -> [Option<(u64, Trust)>; 3] {
+    pub(super) fn judge(&mut self, seq: u64, new: ClockBounds) -> [Option<(u64, Trust)>; 3] {
         let Some(agreed) = &mut self.agreed else {
             self.agreed = Some(Agreed { bounds: new, alone: Some(seq) });
             return [Some((seq, Trust::Pending)), None, None];
@@ -122,12 +122,12 @@ impl ClockRelation {
     }
 
     /// Whether these bounds agree with what is known.
-    pub fn allows(&self, bounds: &ClockBounds) -> bool {
+    pub(super) fn allows(&self, bounds: &ClockBounds) -> bool {
         self.agreed.is_none_or(|agreed| agreed.bounds.agree(bounds))
     }
 
     /// A reply that is still pending contradicts another one.
-    pub fn is_contradicted(&self) -> bool {
+    pub(super) fn is_contradicted(&self) -> bool {
         self.outlier.is_some()
     }
 }

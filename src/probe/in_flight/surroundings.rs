@@ -5,7 +5,7 @@ use super::{InFlight, State};
 use crate::wire::native::ProbeStatus;
 
 #[derive(Debug, Default)]
-pub struct Surroundings {
+pub(super) struct Surroundings {
     around: Around,
     /// Probes below it have been visited.
     until: u64,
@@ -13,7 +13,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// The probe that leaves the queue was answered.
-    pub fn pass(&mut self, seq: u64, marks: Marks) {
+    pub(super) fn pass(&mut self, seq: u64, marks: Marks) {
         *self = Self { around: Around { before: Some((seq, marks)), ..Around::default() }, until: seq + 1 };
     }
 }

@@ -5,12 +5,12 @@ mod overflow;
 use super::cause::Cause;
 use crate::time::Duration;
 use crate::wire::native::{ProbeStatus, SocketMark};
-pub use overflow::{Around, Marks};
+pub(super) use overflow::{Around, Marks};
 use overflow::{Overflow, overflow};
 
 /// What the client knows of a lost probe.
 #[derive(Clone, Copy, Debug)]
-pub struct Loss {
+pub(super) struct Loss {
     pub seq: u64,
     /// The server's last word on it.
     pub status: Option<ProbeStatus>,
@@ -22,7 +22,7 @@ pub struct Loss {
 }
 
 /// What the client knows of the run, beside the loss itself.
-pub struct Evidence {
+pub(super) struct Evidence {
     /// The client's socket now.
     pub own: SocketMark,
     /// The server's socket when the session began, and when it last told of probes.
@@ -35,7 +35,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub fn cause(&self, loss: &Loss) -> Cause {
+    pub(super) fn cause(&self, loss: &Loss) -> Cause {
         match loss.status {
             Some(ProbeStatus::DroppedUp) => Cause::InjectedUp,
             Some(ProbeStatus::DroppedDown) => Cause::InjectedDown,

@@ -3,7 +3,7 @@
 use crate::wire::native::SocketMark;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overflow {
+pub(super) enum Overflow {
     No,
     Yes,
     Unclear,
@@ -11,14 +11,14 @@ pub enum Overflow {
 
 /// The two sockets that a reply came through, as they were then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub(crate) struct Marks {
     pub server: SocketMark,
     pub own: SocketMark,
 }
 
 /// The replies around a loss.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Around {
+pub(crate) struct Around {
     /// The last reply before it, with the number of its probe.
     pub before: Option<(u64, Marks)>,
     /// The first reply after it, if one came, with the number of its probe.
@@ -31,7 +31,7 @@ pub struct Around {
 }
 
 /// Whether a socket dropped these datagrams, which were lost between two of its marks.
-pub fn overflow(before: SocketMark, after: SocketMark, lost: u64, offloaded: bool) -> Overflow {
+pub(super) fn overflow(before: SocketMark, after: SocketMark, lost: u64, offloaded: bool) -> Overflow {
     match before.drops_between(after) {
         0 => Overflow::No,
         drops if drops >= lost && !offloaded && before.turns == after.turns => Overflow::Yes,

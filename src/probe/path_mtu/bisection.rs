@@ -4,7 +4,7 @@
 //! length once more at the end, and continues above it if it passes.
 
 #[derive(Clone, Copy, Debug)]
-pub struct Bisection {
+pub(super) struct Bisection {
     passes: u32,
     /// Above every length of interest, until one has failed.
     fails: u32,
@@ -16,23 +16,23 @@ pub struct Bisection {
 
 impl Bisection {
     /// Between a length that is known to pass and the longest of interest, with a first guess.
-    pub fn new(passes: u32, most: u32, first: u32) -> Self {
+    pub(super) fn new(passes: u32, most: u32, first: u32) -> Self {
         let candidate = (first > passes && first <= most).then_some(first);
         Self { passes, fails: most + 1, most, candidate, confirmed: false }
     }
 
     /// The length to try; none at the end.
-    pub fn next(&self) -> Option<u32> {
+    pub(super) fn next(&self) -> Option<u32> {
         self.candidate
     }
 
     /// The longest that has passed.
-    pub fn passes(&self) -> u32 {
+    pub(super) fn passes(&self) -> u32 {
         self.passes
     }
 
     /// The result of the candidate.
-    pub fn tell(&mut self, passed: bool) {
+    pub(super) fn tell(&mut self, passed: bool) {
         let Some(tried) = self.candidate else { return };
         match (passed, tried == self.fails) {
             (true, false) => self.passes = tried,

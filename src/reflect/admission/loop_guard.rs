@@ -12,7 +12,7 @@ use crate::time::{Duration, Instant};
 
 /// The exchange with one address.
 #[derive(Clone, Copy, Default)]
-pub struct Laps {
+pub(super) struct Laps {
     /// Of the last reply; `None` once a datagram has arrived since.
     reply: Option<Fingerprint>,
     replied: Instant,
@@ -31,7 +31,7 @@ impl Laps {
     const LONGEST_SUSPENSION: Duration = Duration::from_secs(1);
 
     /// Counts a datagram; true if its reply is to be suspended.
-    pub fn datagram(&mut self, received: Instant, datagram: &[u8], prints: &mut Fingerprints) -> bool {
+    pub(super) fn datagram(&mut self, received: Instant, datagram: &[u8], prints: &mut Fingerprints) -> bool {
         // A datagram that arrived before the reply left was in flight together with another one.
         let in_turn = self.reply.take().filter(|_| received > self.replied && !self.suspended);
         let lap = received - self.received;
@@ -46,7 +46,7 @@ impl Laps {
     }
 
     /// A reply leaves.
-    pub fn reply(&mut self, now: Instant, reply: &[u8], prints: &mut Fingerprints) {
+    pub(super) fn reply(&mut self, now: Instant, reply: &[u8], prints: &mut Fingerprints) {
         if self.reply.is_some() {
             self.count = 0;
         }
@@ -55,7 +55,7 @@ impl Laps {
     }
 
     /// Starts to count anew; returns for how long to suspend a reply.
-    pub fn suspend(&mut self) -> Duration {
+    pub(super) fn suspend(&mut self) -> Duration {
         let twice = self.longest * 2;
         (self.count, self.longest) = (0, Duration::ZERO);
         self.suspended = true;
@@ -63,7 +63,7 @@ impl Laps {
     }
 
     /// The suspension is over.
-    pub fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         self.suspended = false;
     }
 }
@@ -76,13 +76,13 @@ struct Fingerprint {
 }
 
 /// Makes fingerprints. Keyed, so that nobody can make two datagrams with one fingerprint.
-pub struct Fingerprints {
+pub(super) struct Fingerprints {
     hasher: RandomState,
     lower_case: Vec<u8>,
 }
 
 impl Fingerprints {
-    pub fn new(hasher: RandomState) -> Self {
+    pub(super) fn new(hasher: RandomState) -> Self {
         Self { hasher, lower_case: Vec::new() }
     }
 

@@ -5,6 +5,9 @@ mod peer_filter;
 mod rate_limits;
 mod unverified_peers;
 
-pub use peer_filter::{PeerFilter, REPLY_TTL};
-pub use rate_limits::{Meter, PerSecond, RateLimits, Rates, network, seeded};
-pub use unverified_peers::UnverifiedPeers;
+pub use peer_filter::REPLY_TTL;
+pub use rate_limits::PerSecond;
+
+pub(super) use peer_filter::PeerFilter;
+pub(super) use rate_limits::{Meter, RateLimits, Rates, network, seeded};
+pub(super) use unverified_peers::UnverifiedPeers;

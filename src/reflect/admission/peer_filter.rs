@@ -23,7 +23,7 @@ const LOW_PORTS: std::ops::Range<u16> = 1..1024;
 const SERVICE_PORTS: [u16; 7] = [1900, 3702, 5060, 5353, 5683, 11_211, 27_015];
 
 #[derive(Clone, Copy, Debug)]
-pub struct PeerFilter {
+pub(crate) struct PeerFilter {
     /// The port that the server itself listens on, once it is known.
     pub own_port: Option<u16>,
     /// Whether the ports of services are answered, too.
@@ -32,7 +32,7 @@ pub struct PeerFilter {
 
 impl PeerFilter {
     /// Whether a datagram that arrived with this TTL may be answered.
-    pub fn admits(&self, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
+    pub(crate) fn admits(&self, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
         self.may_be_a_client(path, ttl) && (native::is_native(datagram) || !is_reply(ttl, datagram))
     }
 

@@ -11,7 +11,7 @@ pub type PerSecond = Option<u32>;
 
 /// What a server admits per second.
 #[derive(Clone, Copy, Debug)]
-pub struct Rates {
+pub(crate) struct Rates {
     /// Probes of one session.
     pub session: PerSecond,
     /// Datagrams outside sessions: of one source, and of all.
@@ -22,7 +22,7 @@ pub struct Rates {
 }
 
 /// The limits of one server.
-pub struct RateLimits {
+pub(crate) struct RateLimits {
     rates: Rates,
     sources: Sources,
     unverified: Meter,
@@ -30,26 +30,26 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    pub fn new(rates: Rates, secret: u64) -> Self {
+    pub(crate) fn new(rates: Rates, secret: u64) -> Self {
         Self { rates, sources: Sources::new(secret), unverified: Meter::default(), all: Meter::default() }
     }
 
     /// Whether to admit a datagram outside a session.
-    pub fn admit_unverified(&mut self, now: Instant, source: IpAddr) -> bool {
+    pub(crate) fn admit_unverified(&mut self, now: Instant, source: IpAddr) -> bool {
         self.sources.admits(now, source, self.rates.source)
             && self.unverified.admits(now, self.rates.unverified)
             && self.all.admits(now, self.rates.all)
     }
 
     /// Whether to admit a probe of the session with this meter.
-    pub fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
+    pub(crate) fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
         session.admits(now, self.rates.session) && self.all.admits(now, self.rates.all)
     }
 }
 
 /// Keeps to a rate on average and admits a burst of 0.1 s (the generic cell rate algorithm).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Meter {
+pub(crate) struct Meter {
     /// When the next datagram would be due if all came evenly.
     next: Instant,
 }
@@ -57,7 +57,7 @@ pub struct Meter {
 impl Meter {
     const BURST: Duration = Duration::from_millis(100);
 
-    pub fn admits(&mut self, now: Instant, limit: PerSecond) -> bool {
+    pub(crate) fn admits(&mut self, now: Instant, limit: PerSecond) -> bool {
         let Some(limit) = limit else { return true };
         if self.next - now > Self::BURST {
             return false;
@@ -108,12 +108,12 @@ impl Sources {
 }
 
 /// A hasher that nobody can predict without the secret.
-pub fn seeded(secret: u64) -> RandomState {
+pub(crate) fn seeded(secret: u64) -> RandomState {
     RandomState::with_seeds(secret, secret.rotate_left(16), secret.rotate_left(32), secret.rotate_left(48))
 }
 
 /// What counts as one source: an IPv4 address, or the /64 network of an IPv6 host.
-pub fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
         v4 => v4,

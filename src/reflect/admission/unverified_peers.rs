@@ -12,7 +12,7 @@ use crate::impair::Treatment;
 use crate::reflect::held_replies::Held;
 use crate::time::Instant;
 
-pub struct UnverifiedPeers {
+pub(crate) struct UnverifiedPeers {
     /// Keyed, so that no peer can choose which one it evicts.
     hasher: RandomState,
     peers: Vec<Peer>,
@@ -40,7 +40,7 @@ impl UnverifiedPeers {
     const PEERS: usize = if cfg!(fuzzing) { 64 } else { 4096 };
     const MAX_SUSPENDED: usize = 64;
 
-    pub fn new(secret: u64) -> Self {
+    pub(crate) fn new(secret: u64) -> Self {
         let hasher = seeded(secret);
         Self {
             fingerprints: Fingerprints::new(hasher.clone()),
@@ -52,7 +52,7 @@ impl UnverifiedPeers {
 
     /// How many of the injected copies the peer is sent. They are paid for by bytes of it that were
     /// dropped before, so that a forged source never gets more than was sent in its name.
-    pub fn copies(&mut self, remote: SocketAddr, treatment: &Treatment, length: usize) -> u8 {
+    pub(crate) fn copies(&mut self, remote: SocketAddr, treatment: &Treatment, length: usize) -> u8 {
         if treatment.dropped.is_none() && treatment.extra_copies == 0 {
             return 0;
         }
@@ -70,19 +70,19 @@ impl UnverifiedPeers {
     }
 
     /// A datagram arrived; true if its reply is to be suspended.
-    pub fn received(&mut self, remote: SocketAddr, received: Instant, datagram: &[u8]) -> bool {
+    pub(crate) fn received(&mut self, remote: SocketAddr, received: Instant, datagram: &[u8]) -> bool {
         let bucket = self.bucket(remote);
         self.peers[bucket].laps.datagram(received, datagram, &mut self.fingerprints)
     }
 
     /// A reply leaves.
-    pub fn replied(&mut self, remote: SocketAddr, now: Instant, reply: &[u8]) {
+    pub(crate) fn replied(&mut self, remote: SocketAddr, now: Instant, reply: &[u8]) {
         let bucket = self.bucket(remote);
         self.peers[bucket].laps.reply(now, reply, &mut self.fingerprints);
     }
 
     /// Suspends a reply; false if there is no room, so that it is withheld at once.
-    pub fn suspend(&mut self, now: Instant, held: Held, reply: &[u8]) -> bool {
+    pub(crate) fn suspend(&mut self, now: Instant, held: Held, reply: &[u8]) -> bool {
         let bucket = self.bucket(held.path.remote);
         let laps = &mut self.peers[bucket].laps;
         let until = now + laps.suspend();
@@ -96,14 +96,14 @@ impl UnverifiedPeers {
     }
 
     /// The reply that is suspended for this address, which sent another datagram.
-    pub fn release(&mut self, remote: SocketAddr) -> Option<(Held, Vec<u8>)> {
+    pub(crate) fn release(&mut self, remote: SocketAddr) -> Option<(Held, Vec<u8>)> {
         let at = self.suspended.iter().position(|suspended| suspended.held.path.remote == remote)?;
         let Suspended { held, reply, .. } = self.remove(at);
         Some((held, reply))
     }
 
     /// Withholds the replies whose suspension is over; returns how many.
-    pub fn withhold(&mut self, now: Instant) -> u64 {
+    pub(crate) fn withhold(&mut self, now: Instant) -> u64 {
         let mut withheld = 0;
         while let Some(at) = self.suspended.iter().position(|suspended| suspended.until <= now) {
             self.remove(at);
@@ -112,7 +112,7 @@ impl UnverifiedPeers {
         withheld
     }
 
-    pub fn next_timeout(&self) -> Option<Instant> {
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.suspended.iter().map(|suspended| suspended.until).min()
     }
 

@@ -5,14 +5,14 @@ use crate::reflect::core::Core;
 use crate::reflect::dialect::{Action, Copies, Dialect, Probe};
 use crate::reflect::incoming::Incoming;
 
-pub struct Echo {
+pub(crate) struct Echo {
     /// One for all peers.
     links: SessionLinks,
     seen: u64,
 }
 
 impl Echo {
-    pub fn new(core: &Core) -> Self {
+    pub(crate) fn new(core: &Core) -> Self {
         let seed = core.settings.impair_seed.unwrap_or_else(|| core.secret.derive("plain echo", 0));
         Self { links: core.links(seed), seen: 0 }
     }

@@ -16,7 +16,7 @@ use echo::Echo;
 use native::Native;
 use text::Text;
 
-pub enum AnyDialect {
+pub(super) enum AnyDialect {
     Native(Box<Native>),
     Text(Text),
     Echo(Echo),
@@ -24,7 +24,7 @@ pub enum AnyDialect {
 
 impl AnyDialect {
     /// One of each, in the order of `DIALECTS`.
-    pub fn all(core: &Core) -> [Self; DIALECTS.len()] {
+    pub(super) fn all(core: &Core) -> [Self; DIALECTS.len()] {
         [Self::Native(Native::new(core).into()), Self::Text(Text::new(core)), Self::Echo(Echo::new(core))]
     }
 }

@@ -18,7 +18,7 @@ use crate::wire::text::{ACKNOWLEDGED, CALIBRATED, Request, STOPPING};
 
 /// The addresses that calibrated. Anybody can forge such addresses, so where there is no room a new one
 /// evicts one that only calibrated; failing that, those that were silent for a while are dropped.
-pub struct Text {
+pub(crate) struct Text {
     clients: HashMap<SocketAddr, TextClient, RandomState>,
     /// The addresses that calibrated, oldest first; some have sent packets since, or are gone.
     newcomers: VecDeque<SocketAddr>,
@@ -45,7 +45,7 @@ impl Text {
     const IDLE: Duration = Duration::from_secs(600);
     const IDLE_WHEN_FULL: Duration = Duration::from_secs(10);
 
-    pub fn new(core: &Core) -> Self {
+    pub(crate) fn new(core: &Core) -> Self {
         Self {
             clients: HashMap::with_hasher(seeded(core.secret.derive("text clients", 0))),
             newcomers: VecDeque::new(),

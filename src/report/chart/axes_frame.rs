@@ -8,12 +8,12 @@ use super::sheet::{Hand, Layer, Shape};
 use crate::report::font;
 
 /// The least size of any text.
-pub const SMALL: f64 = 12.0;
+pub(super) const SMALL: f64 = 12.0;
 const LABEL: f64 = 13.0;
 const TITLE: f64 = 16.0;
 
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub(super) struct Frame {
     pub left: f64,
     pub right: f64,
     pub top: f64,
@@ -23,29 +23,29 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn at_x(&self, value: f64) -> f64 {
+    pub(super) fn at_x(&self, value: f64) -> f64 {
         self.left + self.x.place(value) * (self.right - self.left)
     }
 
-    pub fn at_y(&self, value: f64) -> f64 {
+    pub(super) fn at_y(&self, value: f64) -> f64 {
         self.bottom - self.y.place(value) * (self.bottom - self.top)
     }
 
-    pub fn at(&self, x: f64, y: f64) -> (f64, f64) {
+    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.at_x(x), self.at_y(y))
     }
 
-    pub fn width(&self) -> f64 {
+    pub(super) fn width(&self) -> f64 {
         self.right - self.left
     }
 
     /// The ground, the grid and the labels of the vertical axis.
-    pub fn ground(&self, layer: &mut Layer) {
+    pub(super) fn ground(&self, layer: &mut Layer) {
         self.ground_titled(layer, 34.0);
     }
 
     /// The same with the title of the vertical axis at `x`.
-    pub fn ground_titled(&self, layer: &mut Layer, x: f64) {
+    pub(super) fn ground_titled(&self, layer: &mut Layer, x: f64) {
         let colours = layer.colours();
         layer.rect((self.left, self.top), (self.right, self.bottom), &colours.panel);
         self.uprights(layer);
@@ -59,7 +59,7 @@ impl Frame {
     }
 
     /// The grid of the horizontal axis.
-    pub fn uprights(&self, layer: &mut Layer) {
+    pub(super) fn uprights(&self, layer: &mut Layer) {
         for (value, _) in &self.x.ticks {
             let x = self.at_x(*value);
             layer.line(&[(x, self.top), (x, self.bottom)], &layer.colours().grid, 1.0);
@@ -67,7 +67,7 @@ impl Frame {
     }
 
     /// The labels and the title of the horizontal axis.
-    pub fn foot(&self, layer: &mut Layer) {
+    pub(super) fn foot(&self, layer: &mut Layer) {
         let colours = layer.colours();
         for (value, label) in &self.x.ticks {
             layer.text(label, (self.at_x(*value), self.bottom + 19.0), hand(LABEL, colours.text).centre());
@@ -77,21 +77,21 @@ impl Frame {
     }
 
     /// The panel's letter and name above it, its legend at the right.
-    pub fn heading(&self, layer: &mut Layer, name: &str, legend: &[Key]) {
+    pub(super) fn heading(&self, layer: &mut Layer, name: &str, legend: &[Key]) {
         let colours = layer.colours();
         layer.text(name, (self.left, self.top - 11.0), hand(TITLE, colours.text).bold());
         legend_at(layer, (self.right, self.top - 11.0), legend);
     }
 
     /// A sentence in the middle of a panel that has nothing to show.
-    pub fn empty(&self, layer: &mut Layer, text: &str) {
+    pub(super) fn empty(&self, layer: &mut Layer, text: &str) {
         let at = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0 + 5.0);
         layer.text(text, at, hand(TITLE, layer.colours().muted).centre());
     }
 }
 
 /// An entry of a legend.
-pub enum Key {
+pub(super) enum Key {
     Mark(Shape, RGBAColor, String),
     Line(RGBAColor, String),
     Thin(RGBAColor, String),
@@ -148,24 +148,24 @@ fn legend_at(layer: &mut Layer, (right, y): (f64, f64), keys: &[Key]) {
 }
 
 /// An upright text from the left, of this size.
-pub fn hand(size: f64, colour: RGBColor) -> Hand {
+pub(super) fn hand(size: f64, colour: RGBColor) -> Hand {
     Hand { size, bold: false, colour: colour.to_rgba(), anchor: HPos::Left, upwards: false }
 }
 
 impl Hand {
-    pub fn bold(self) -> Self {
+    pub(super) fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
-    pub fn right(self) -> Self {
+    pub(super) fn right(self) -> Self {
         Self { anchor: HPos::Right, ..self }
     }
 
-    pub fn centre(self) -> Self {
+    pub(super) fn centre(self) -> Self {
         Self { anchor: HPos::Center, ..self }
     }
 
-    pub fn upwards(self) -> Self {
+    pub(super) fn upwards(self) -> Self {
         Self { upwards: true, ..self }
     }
 }

@@ -164,7 +164,7 @@ impl Axis {
 }
 
 /// The least of 1, 2, 5 times a power of ten that is at least `step`.
-pub fn nice(step: f64) -> f64 {
+pub(super) fn nice(step: f64) -> f64 {
     let power = 10_f64.powi(step.max(f64::MIN_POSITIVE).log10().floor() as i32);
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
@@ -179,7 +179,7 @@ fn power(value: f64) -> Option<i32> {
 const S: f64 = 1e9;
 
 /// Nanoseconds that are round on a clock.
-pub const CLOCK_STEPS: [f64; 55] = [
+pub(super) const CLOCK_STEPS: [f64; 55] = [
     1.0,
     2.0,
     5.0,

@@ -14,13 +14,13 @@ const LEAST: u64 = 3;
 /// A bin without replies for longer than this part of it has a gap.
 const GAP: f64 = 5.0;
 
-pub struct Bins {
+pub(super) struct Bins {
     width: f64,
     axis: XAxis,
     pub all: Vec<Bin>,
 }
 
-pub struct Bin {
+pub(super) struct Bin {
     pub from: f64,
     pub to: f64,
     pub column: Column,
@@ -32,7 +32,7 @@ pub struct Bin {
 
 /// In nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Quantiles {
+pub(super) struct Quantiles {
     pub p10: f64,
     pub p25: f64,
     pub p50: f64,
@@ -90,13 +90,13 @@ impl Bin {
     }
 
     /// The share of what left that was lost or late.
-    pub fn loss(&self) -> Option<f64> {
+    pub(super) fn loss(&self) -> Option<f64> {
         self.column.outcomes.loss().value()
     }
 }
 
 impl Bins {
-    pub fn of(data: &ChartData, end: f64) -> Self {
+    pub(super) fn of(data: &ChartData, end: f64) -> Self {
         let (columns, width) = (data.columns.cells(), data.columns.width());
         let least = (end / MOST).max(PROBES * end / data.statistics.outcomes.sent().max(1) as f64);
         let whole = |step: &f64| *step >= least * (1.0 - 1e-9) && step % width as f64 == 0.0;
@@ -126,7 +126,7 @@ impl Bins {
     }
 
     /// The width in words.
-    pub fn step(&self) -> String {
+    pub(super) fn step(&self) -> String {
         match self.axis {
             XAxis::Time => format::step(self.width),
             XAxis::Seq => format!("{} probes", format::count(self.width as u64)),

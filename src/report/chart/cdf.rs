@@ -13,7 +13,7 @@ use crate::report::font;
 use crate::report::format::{self, percent};
 use crate::stats::Quantiles;
 
-pub const PANEL: Panel = Panel {
+pub(super) const PANEL: Panel = Panel {
     id: "cdf",
     title: "CDF",
     place: Place::Lower { column: 1 },

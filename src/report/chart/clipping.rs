@@ -13,7 +13,7 @@ const BEYOND: f64 = 1.6;
 
 /// Something above the axis: its place, its value, and how many it stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct Above {
+pub(super) struct Above {
     pub x: f64,
     pub value: f64,
     pub count: u64,
@@ -25,7 +25,7 @@ pub struct Above {
 ///
 /// Where all values lie so far from zero that their spread is less than `narrow` of them, the axis
 /// begins near the least: on an axis from zero they would be a line.
-pub fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
+pub(super) fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
     let spread = p99 - least;
     if spread < p99 * narrow && spread > p99 * SAME {
         return (least - spread * 0.1, (least + spread * BEYOND).min(most + spread * 0.05));
@@ -37,7 +37,7 @@ pub fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64) {
 const SAME: f64 = 0.002;
 
 /// The axis of the RTTs.
-pub fn axis(columns: &[Column], on_time: Option<&Distribution>) -> Axis {
+pub(super) fn axis(columns: &[Column], on_time: Option<&Distribution>) -> Axis {
     const NARROW: f64 = 0.15;
     let slowest = columns.iter().filter_map(|column| column.peak).map(|peak| peak.rtt).max();
     let Some(slowest) = slowest.map(|rtt| rtt as f64) else { return Axis::blank("RTT") };
@@ -49,7 +49,7 @@ pub fn axis(columns: &[Column], on_time: Option<&Distribution>) -> Axis {
 }
 
 /// What the columns hold above the axis.
-pub fn above(columns: &[Column], top: f64) -> Vec<Above> {
+pub(super) fn above(columns: &[Column], top: f64) -> Vec<Above> {
     let beyond = |column: &Column| -> u64 {
         let buckets = column.on_time.buckets().chain(column.late.buckets());
         buckets.filter(|(floor, ..)| *floor as f64 > top).map(|(.., count)| count).sum()
@@ -68,7 +68,7 @@ pub fn above(columns: &[Column], top: f64) -> Vec<Above> {
 
 /// A triangle for each at the upper edge, and below them the greatest values, with the number of
 /// the neighbours for which a label has no room.
-pub fn draw(layer: &mut Layer, frame: &Frame, above: &[Above]) {
+pub(super) fn draw(layer: &mut Layer, frame: &Frame, above: &[Above]) {
     const EDGE: f64 = 8.0;
     const APART: f64 = 5.0;
     let colour = layer.colours().clipped;
@@ -88,7 +88,7 @@ pub fn draw(layer: &mut Layer, frame: &Frame, above: &[Above]) {
 }
 
 /// Ground under a text that stands among marks.
-pub fn backing(layer: &mut Layer, (left, base): (f64, f64), text: &str, size: f64) {
+pub(super) fn backing(layer: &mut Layer, (left, base): (f64, f64), text: &str, size: f64) {
     use plotters::style::Color;
     let ground = layer.colours().panel.mix(0.82);
     let right = left + font::width(text, size, false);

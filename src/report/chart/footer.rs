@@ -8,7 +8,7 @@ use crate::report::font;
 use crate::report::ping_lines::timestamps;
 use crate::report::summary::duplicates;
 
-pub fn draw(layer: &mut Layer, view: &View, notes: &str, top: f64) {
+pub(super) fn draw(layer: &mut Layer, view: &View, notes: &str, top: f64) {
     let colours = layer.colours();
     let lines = [
         "RTT: of the first reply to each probe, if it came within the deadline. Percentiles: nearest rank, of \

@@ -28,11 +28,11 @@ pub fn title(run: &Run) -> String {
     format!("udpecho ping → {shown}:{} (UDP, {family})", address.port())
 }
 
-pub fn height(view: &View) -> f64 {
+pub(super) fn height(view: &View) -> f64 {
     if beside(view) { 88.0 } else { 108.0 }
 }
 
-pub fn draw(layer: &mut Layer, view: &View) {
+pub(super) fn draw(layer: &mut Layer, view: &View) {
     let colours = layer.colours();
     let right = WIDTH - MARGIN;
     let version = format!("udpecho {}", view.run.udpecho);

@@ -13,7 +13,7 @@ const BARS: f64 = 36.0;
 /// Bars from zero on would be few where the spread is less than this part of the values.
 const NARROW: f64 = 0.5;
 
-pub const PANEL: Panel = Panel {
+pub(super) const PANEL: Panel = Panel {
     id: "histogram",
     title: "Histogram",
     place: Place::Lower { column: 2 },

@@ -23,7 +23,7 @@ impl Cell {
     }
 }
 
-pub fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
+pub(super) fn draw(layer: &mut Layer, view: &View, (top, bottom): Rows) {
     const GAP: f64 = 6.0;
     let cells = cells(view);
     let shares: f64 = cells.iter().map(|cell| cell.share).sum();

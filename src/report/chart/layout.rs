@@ -4,7 +4,7 @@ use super::page::{Area, LEFT, MARGIN, Rows, WIDTH};
 use super::panel::{Panel, Place};
 use super::{View, header};
 
-pub struct Layout {
+pub(super) struct Layout {
     pub key_figures: Rows,
     /// In the order of the panels.
     pub panels: Vec<Area>,
@@ -20,7 +20,7 @@ const LOWER: Rows = (796.0, 1084.0);
 const COLUMNS: [(f64, f64); 3] = [(LEFT, 654.0), (754.0, 1134.0), (1216.0, WIDTH - MARGIN)];
 
 impl Layout {
-    pub fn new(view: &View, panels: &[Panel]) -> Self {
+    pub(super) fn new(view: &View, panels: &[Panel]) -> Self {
         let head = header::height(view);
         let key_figures = (head, head + 70.0);
         let mut bottom = LOWER.0 - HEADING - 4.0 - FOOT;

@@ -17,7 +17,7 @@ use crate::stats::{OutcomeCounts, Slot};
 const GAP: f64 = 8.0;
 const BARS: f64 = 54.0;
 
-pub const PANEL: Panel = Panel {
+pub(super) const PANEL: Panel = Panel {
     id: "loss",
     title: "Probes lost or late",
     place: Place::Wide { height },

@@ -3,19 +3,19 @@
 use super::axes_frame::Frame;
 use super::axis::Axis;
 
-pub const WIDTH: f64 = 1600.0;
-pub const HEIGHT: f64 = 1200.0;
+pub(super) const WIDTH: f64 = 1600.0;
+pub(super) const HEIGHT: f64 = 1200.0;
 /// The panels' own margins leave room for their labels.
-pub const MARGIN: f64 = 48.0;
-pub const LEFT: f64 = 134.0;
-pub const RIGHT: f64 = 1458.0;
+pub(super) const MARGIN: f64 = 48.0;
+pub(super) const LEFT: f64 = 134.0;
+pub(super) const RIGHT: f64 = 1458.0;
 
 /// Top and bottom.
-pub type Rows = (f64, f64);
+pub(super) type Rows = (f64, f64);
 
 /// The rectangle within a panel's axes.
 #[derive(Clone, Copy)]
-pub struct Area {
+pub(super) struct Area {
     pub left: f64,
     pub right: f64,
     pub top: f64,
@@ -24,11 +24,11 @@ pub struct Area {
 
 impl Area {
     /// Across the page.
-    pub const fn wide((top, bottom): Rows) -> Self {
+    pub(super) const fn wide((top, bottom): Rows) -> Self {
         Self { left: LEFT, right: RIGHT, top, bottom }
     }
 
-    pub fn frame(self, x: Axis, y: Axis) -> Frame {
+    pub(super) fn frame(self, x: Axis, y: Axis) -> Frame {
         let Self { left, right, top, bottom } = self;
         Frame { left, right, top, bottom, x, y }
     }

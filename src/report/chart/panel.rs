@@ -8,7 +8,7 @@ use super::axis::Axis;
 use super::page::Area;
 use super::sheet::Sheet;
 
-pub struct Panel {
+pub(super) struct Panel {
     /// Its name in page data and tests.
     pub id: &'static str,
     pub title: &'static str,
@@ -23,7 +23,7 @@ pub struct Panel {
 }
 
 /// Where a panel lies. Panels of the same place lie below each other, in the order of the list.
-pub enum Place {
+pub(super) enum Place {
     /// Across the page, with all height that the others leave.
     Main,
     /// Across the page.

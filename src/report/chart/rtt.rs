@@ -21,7 +21,7 @@ type Edge = fn(Quantiles) -> f64;
 /// The bands' edges as lines, and how strong.
 const OUTLINES: [(Edge, f64); 4] = [(|q| q.p10, 0.4), (|q| q.p25, 0.75), (|q| q.p75, 0.75), (|q| q.p90, 0.4)];
 
-pub const PANEL: Panel = Panel {
+pub(super) const PANEL: Panel = Panel {
     id: "rtt",
     title: "RTT per probe",
     place: Place::Main,

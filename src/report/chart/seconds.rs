@@ -20,7 +20,7 @@ const NANOS: f64 = 1e9;
 const STEPS: f64 = 4.0;
 
 /// The run's seconds, joined by round numbers until each is wide enough to be seen.
-pub struct Slots {
+pub(super) struct Slots {
     /// Seconds in a slot.
     pub width: u64,
     /// Seconds in the run.
@@ -32,13 +32,13 @@ impl Slots {
     /// More steps than this would be a fringe.
     const MOST: u64 = 300;
 
-    pub fn of(seconds: &SecondHistory) -> Self {
+    pub(super) fn of(seconds: &SecondHistory) -> Self {
         let slots = Self { width: seconds.width(), span: seconds.span(), all: seconds.slots().to_vec() };
         slots.at_most(Self::MOST)
     }
 
     /// Whether a second has probes enough for its share of losses to mean something.
-    pub fn crowded(&self) -> bool {
+    pub(super) fn crowded(&self) -> bool {
         const ENOUGH: u64 = 5;
         let sums =
             self.all.iter().fold((0, 0), |sum, slot| (sum.0 + slot.outcomes.sent(), sum.1 + slot.busy));
@@ -46,12 +46,12 @@ impl Slots {
     }
 
     /// The width in words.
-    pub fn step(&self) -> String {
+    pub(super) fn step(&self) -> String {
         format::step(self.width as f64 * NANOS)
     }
 
     /// The same in wider slots.
-    pub fn at_most(&self, most: u64) -> Self {
+    pub(super) fn at_most(&self, most: u64) -> Self {
         let fits = |step: &u64| *step * most >= self.span && step.is_multiple_of(self.width);
         let steps = CLOCK_STEPS.into_iter().filter(|step| *step >= NANOS).map(|step| (step / NANOS) as u64);
         let width = steps.into_iter().find(fits).unwrap_or(self.width);
@@ -69,7 +69,7 @@ struct Step {
     high: f64,
 }
 
-pub const THROUGHPUT: Panel = Panel {
+pub(super) const THROUGHPUT: Panel = Panel {
     id: "throughput",
     title: "Throughput per second",
     place: Place::Lower { column: 0 },
@@ -79,7 +79,7 @@ pub const THROUGHPUT: Panel = Panel {
     hover,
 };
 
-pub const DELAY: Panel = Panel {
+pub(super) const DELAY: Panel = Panel {
     id: "delay",
     title: "Mean delay per second",
     place: Place::Lower { column: 0 },

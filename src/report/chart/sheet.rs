@@ -16,13 +16,13 @@ use super::Colours;
 use crate::report::font;
 
 /// Units in a pixel.
-pub const FINE: f64 = 10.0;
+pub(super) const FINE: f64 = 10.0;
 /// plotters divides the size of a font by this on the way to SVG.
 const FONT_FACTOR: f64 = 1.24;
 /// plotters centres a text by half an `ex`, and `ex` is half the size of the font.
 const CENTRE: f64 = 0.25;
 
-pub struct Sheet {
+pub(super) struct Sheet {
     width: f64,
     height: f64,
     colours: Colours,
@@ -30,12 +30,12 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub fn new(width: f64, height: f64, colours: Colours) -> Self {
+    pub(super) fn new(width: f64, height: f64, colours: Colours) -> Self {
         Self { width, height, colours, layers: String::new() }
     }
 
     /// Paints a group of its own, above those before it.
-    pub fn layer(&mut self, name: &str, paint: impl FnOnce(&mut Layer)) {
+    pub(super) fn layer(&mut self, name: &str, paint: impl FnOnce(&mut Layer)) {
         let mut svg = String::new();
         let size = ((self.width * FINE) as u32, (self.height * FINE) as u32);
         let mut layer = Layer { backend: SVGBackend::with_string(&mut svg, size), colours: self.colours };
@@ -47,7 +47,7 @@ impl Sheet {
         write!(self.layers, "<g id=\"{name}\">\n{body}</g>\n").expect("a string takes all");
     }
 
-    pub fn finish(self, title: &str) -> String {
+    pub(super) fn finish(self, title: &str) -> String {
         let (width, height) = (self.width, self.height);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -62,7 +62,7 @@ impl Sheet {
 
 /// What a mark looks like: a meaning has a shape of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     Dot,
     Ring,
     Square,
@@ -77,7 +77,7 @@ pub enum Shape {
 
 /// How a line of text looks and which of its points is given.
 #[derive(Clone, Copy)]
-pub struct Hand {
+pub(super) struct Hand {
     pub size: f64,
     pub bold: bool,
     pub colour: RGBAColor,
@@ -85,23 +85,23 @@ pub struct Hand {
     pub upwards: bool,
 }
 
-pub struct Layer<'a> {
+pub(super) struct Layer<'a> {
     backend: SVGBackend<'a>,
     colours: Colours,
 }
 
 impl Layer<'_> {
-    pub fn colours(&self) -> Colours {
+    pub(super) fn colours(&self) -> Colours {
         self.colours
     }
 
-    pub fn rect(&mut self, from: (f64, f64), to: (f64, f64), colour: &impl Color) {
+    pub(super) fn rect(&mut self, from: (f64, f64), to: (f64, f64), colour: &impl Color) {
         let (a, b) = (unit(from), unit(to));
         let corners = ((a.0.min(b.0), a.1.min(b.1)), (a.0.max(b.0), a.1.max(b.1)));
         done(self.backend.draw_rect(corners.0, corners.1, &colour.to_rgba(), true));
     }
 
-    pub fn line(&mut self, points: &[(f64, f64)], colour: &impl Color, width: f64) {
+    pub(super) fn line(&mut self, points: &[(f64, f64)], colour: &impl Color, width: f64) {
         if points.len() < 2 {
             return;
         }
@@ -109,7 +109,7 @@ impl Layer<'_> {
     }
 
     /// A straight line of dashes.
-    pub fn dashes(&mut self, from: (f64, f64), to: (f64, f64), colour: &impl Color, width: f64) {
+    pub(super) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), colour: &impl Color, width: f64) {
         const DASH: f64 = 6.0;
         const GAP: f64 = 4.0;
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
@@ -122,12 +122,12 @@ impl Layer<'_> {
         }
     }
 
-    pub fn area(&mut self, points: &[(f64, f64)], colour: &impl Color) {
+    pub(super) fn area(&mut self, points: &[(f64, f64)], colour: &impl Color) {
         done(self.backend.fill_polygon(points.iter().map(|p| unit(*p)), &colour.to_rgba()));
     }
 
     /// One element for each mark, so that marks can be counted.
-    pub fn mark(&mut self, shape: Shape, at: (f64, f64), radius: f64, colour: &impl Color) {
+    pub(super) fn mark(&mut self, shape: Shape, at: (f64, f64), radius: f64, colour: &impl Color) {
         let (x, y, r) = (at.0, at.1, radius);
         let stroke = (radius * 0.4).clamp(1.0, 1.6);
         let triangle = |r: f64| [(x, y - r), (x + r, y + r * 0.8), (x - r, y + r * 0.8), (x, y - r)];
@@ -163,7 +163,7 @@ impl Layer<'_> {
     }
 
     /// One line of text; `at` is on its base line.
-    pub fn text(&mut self, text: &str, at: (f64, f64), hand: Hand) {
+    pub(super) fn text(&mut self, text: &str, at: (f64, f64), hand: Hand) {
         let shift = CENTRE * hand.size;
         let at = if hand.upwards { (at.0 - shift, at.1) } else { (at.0, at.1 - shift) };
         let style = if hand.bold { FontStyle::Bold } else { FontStyle::Normal };

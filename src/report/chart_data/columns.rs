@@ -5,7 +5,7 @@ use super::{XAxis, nanos};
 use crate::probe::Resolved;
 use crate::stats::{Join, OutcomeCounts, Timeline};
 
-pub const LIMIT: usize = 2048;
+pub(super) const LIMIT: usize = 2048;
 
 /// Buckets in each octave, so a value is known to 0.2 %.
 const FINE: u16 = 256;
@@ -56,9 +56,9 @@ const SEQ_WIDTHS: [u64; 28] = {
     widths
 };
 
-pub type Columns = Timeline<Column>;
+pub(crate) type Columns = Timeline<Column>;
 
-pub fn columns(axis: XAxis) -> Columns {
+pub(super) fn columns(axis: XAxis) -> Columns {
     match axis {
         XAxis::Time => Timeline::new(&TIME_WIDTHS, LIMIT),
         XAxis::Seq => Timeline::new(&SEQ_WIDTHS, LIMIT),

@@ -5,7 +5,7 @@
 
 mod columns;
 
-pub use columns::{Column, Columns};
+pub(super) use columns::{Column, Columns};
 
 use crate::probe::{NotOnTime, Resolved};
 use crate::record::Run;

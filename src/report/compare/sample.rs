@@ -97,7 +97,7 @@ pub(super) struct Delays<'a> {
 
 impl Delays<'_> {
     /// Of the share of delays that are at most this percentile.
-    pub fn spread(&self, p: f64) -> Spread {
+    pub(super) fn spread(&self, p: f64) -> Spread {
         let at = self.quantiles.at(p).unwrap_or_default();
         let below: Vec<(u64, u64)> = self.blocks.all().iter().map(|block| block.at_most(at)).collect();
         Spread::of_share(&below)

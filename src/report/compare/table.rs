@@ -118,7 +118,7 @@ fn settings(letter: char, a: &Config, b: &Config) -> Vec<String> {
     hanging(&format!("settings of A and {letter} differ: {}", names.join(", ")))
 }
 
-pub fn settings_that_differ(a: &Config, b: &Config) -> Vec<&'static str> {
+pub(super) fn settings_that_differ(a: &Config, b: &Config) -> Vec<&'static str> {
     let settings = [
         ("address", a.address != b.address),
         ("interval", a.interval_us != b.interval_us),

@@ -3,16 +3,16 @@
 use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};
 
-pub const REGULAR: &[u8] = include_bytes!("DejaVuSans.ttf");
-pub const BOLD: &[u8] = include_bytes!("DejaVuSans-Bold.ttf");
+pub(super) const REGULAR: &[u8] = include_bytes!("DejaVuSans.ttf");
+pub(super) const BOLD: &[u8] = include_bytes!("DejaVuSans-Bold.ttf");
 
 /// The embedded family, and what a browser without it takes instead: Verdana was drawn by the same
 /// rules and is as wide.
-pub const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
-pub const EMBEDDED: &str = "DejaVu Sans";
+pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
+pub(super) const EMBEDDED: &str = "DejaVu Sans";
 
 /// How wide a line of text is, in the unit of its size.
-pub fn width(text: &str, size: f64, bold: bool) -> f64 {
+pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
     let font = FontRef::new(if bold { BOLD } else { REGULAR }).expect("the embedded font is a font");
     let (letters, metrics) = (font.charmap(), font.glyph_metrics(Size::unscaled(), LocationRef::default()));
     let em = f64::from(font.metrics(Size::unscaled(), LocationRef::default()).units_per_em);
@@ -24,7 +24,7 @@ pub fn width(text: &str, size: f64, bold: bool) -> f64 {
 }
 
 /// The text, or as much of its beginning as fits, with an ellipsis.
-pub fn fit(text: &str, size: f64, bold: bool, room: f64) -> String {
+pub(super) fn fit(text: &str, size: f64, bold: bool, room: f64) -> String {
     if width(text, size, bold) <= room {
         return text.to_owned();
     }

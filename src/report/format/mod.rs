@@ -4,12 +4,14 @@
 mod units;
 
 #[cfg(feature = "report")]
-pub use units::{Unit, clock, count, digits, plain, rate_unit, span, span_unit, step, time, time_unit};
+pub(super) use units::{
+    Unit, clock, count, digits, plain, rate_unit, span, span_unit, step, time, time_unit,
+};
 
 use crate::time::Duration;
 
 /// A number of things, with the noun that agrees with it.
-pub fn counted(n: u64, one: &str, many: &str) -> String {
+pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
@@ -34,7 +36,7 @@ pub fn percent(share: f64) -> String {
     format!("{} %", percent_bare(share))
 }
 
-pub fn percent_bare(share: f64) -> String {
+pub(super) fn percent_bare(share: f64) -> String {
     let percent = share * 100.0;
     let decimals = match percent {
         p if p >= 10.0 => 1,

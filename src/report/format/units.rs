@@ -10,12 +10,12 @@ pub struct Unit {
 }
 
 /// For round trips in nanoseconds.
-pub fn time_unit(nanos: f64) -> Unit {
+pub(crate) fn time_unit(nanos: f64) -> Unit {
     pick(&[("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)], nanos)
 }
 
 /// For the length of a run in nanoseconds: a clock's units above ten minutes.
-pub fn span_unit(nanos: f64) -> Unit {
+pub(crate) fn span_unit(nanos: f64) -> Unit {
     match nanos {
         n if n <= 600e9 => time_unit(n),
         n if n <= 3.0 * 3_600e9 => Unit { name: "min", size: 60e9 },
@@ -25,7 +25,7 @@ pub fn span_unit(nanos: f64) -> Unit {
 }
 
 /// For bits in a second.
-pub fn rate_unit(bits: f64) -> Unit {
+pub(crate) fn rate_unit(bits: f64) -> Unit {
     pick(&[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9)], bits)
 }
 
@@ -35,24 +35,24 @@ fn pick(units: &[(&'static str, f64)], value: f64) -> Unit {
 }
 
 /// A round trip with its unit: `42.80 ms`.
-pub fn time(nanos: f64) -> String {
+pub(crate) fn time(nanos: f64) -> String {
     let unit = time_unit(nanos);
     format!("{} {}", digits(nanos / unit.size, unit), unit.name)
 }
 
 /// A moment of a run: `1.234 s`.
-pub fn clock(nanos: u64) -> String {
+pub(crate) fn clock(nanos: u64) -> String {
     format!("{:.3} s", nanos as f64 / 1e9)
 }
 
 /// The length of a run: `49.5 s`, `12.4 min`.
-pub fn span(nanos: f64) -> String {
+pub(crate) fn span(nanos: f64) -> String {
     let unit = span_unit(nanos);
     format!("{} {}", trimmed(format!("{:.3}", significant(nanos / unit.size, 4))), unit.name)
 }
 
 /// A step of time that is round on a clock: `500 ms`, `30 s`, `10 min`, `6 h`.
-pub fn step(nanos: f64) -> String {
+pub(crate) fn step(nanos: f64) -> String {
     let unit = match nanos {
         n if n < 60e9 => time_unit(n),
         n if n < 3_600e9 => Unit { name: "min", size: 60e9 },
@@ -63,7 +63,7 @@ pub fn step(nanos: f64) -> String {
 }
 
 /// Three digits, four from ten to a hundred; a base unit has no fractions to show.
-pub fn digits(value: f64, unit: Unit) -> String {
+pub(crate) fn digits(value: f64, unit: Unit) -> String {
     match value.abs() {
         _ if unit.size == 1.0 && value.fract() == 0.0 => format!("{value:.0}"),
         // What rounds to the next digit counts as there.
@@ -74,7 +74,7 @@ pub fn digits(value: f64, unit: Unit) -> String {
 }
 
 /// A whole number with thousands apart.
-pub fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (k, digit) in digits.chars().enumerate() {
@@ -87,7 +87,7 @@ pub fn count(n: u64) -> String {
 }
 
 /// A number without needless zeros.
-pub fn plain(value: f64) -> String {
+pub(crate) fn plain(value: f64) -> String {
     trimmed(format!("{value:.6}"))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::report::chart::Drawing;
 
-pub fn json(drawing: &Drawing) -> String {
+pub(super) fn json(drawing: &Drawing) -> String {
     let panels = drawing.panels().map(|panel| {
         json!({
             "id": panel.id,

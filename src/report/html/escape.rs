@@ -3,7 +3,7 @@
 use crate::printable::is_printable;
 
 /// For the inside of an element or of an attribute in quotes.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,7 +12,7 @@ use crate::stats::Slot;
 use crate::time::Duration;
 
 /// The strip of key figures.
-pub fn figures(figures: &Summary) -> String {
+pub(super) fn figures(figures: &Summary) -> String {
     let interval =
         figures.loss_interval.map(|[low, high]| format!("95 % CI {}–{}", percent_bare(low), percent(high)));
     let rtt = |pick: fn(&Distribution) -> f64| figures.rtt_us.as_ref().map_or(unknown(), |d| micros(pick(d)));
@@ -59,7 +59,7 @@ fn few(rtt: Option<&Distribution>) -> String {
 }
 
 /// Every figure of the run.
-pub fn summary(summary: &Summary) -> String {
+pub(super) fn summary(summary: &Summary) -> String {
     let delays = [
         ("RTT on time", &summary.rtt_us),
         ("RTT of all replies", &summary.rtt_all_us),
@@ -119,7 +119,7 @@ fn reordered(summary: &Summary) -> String {
 }
 
 /// Where the probes went that were not answered in time.
-pub fn causes(data: &ChartData) -> String {
+pub(super) fn causes(data: &ChartData) -> String {
     let outcomes = data.statistics.outcomes;
     let sent = outcomes.sent().max(1) as f64;
     let row = |(reason, probes): (NotOnTime, u64)| {
@@ -136,7 +136,7 @@ pub fn causes(data: &ChartData) -> String {
 }
 
 /// A row a second, or several where the run is long.
-pub fn seconds(data: &ChartData) -> String {
+pub(super) fn seconds(data: &ChartData) -> String {
     let history = data.seconds();
     let (width, span) = (history.width(), history.span());
     let row = |(k, slot): (usize, &Slot)| {

@@ -91,7 +91,7 @@ pub(super) fn order(summary: &Summary, detail: Detail) -> Option<String> {
 }
 
 /// How many, and where they were made, as far as the server tells.
-pub fn duplicates(summary: &Summary) -> String {
+pub(crate) fn duplicates(summary: &Summary) -> String {
     let by_network = |way: &Option<Duplicated>| way.map_or(0, |way| way.duplicates);
     let parts = [
         (by_network(&summary.duplication_up), "up"),

@@ -15,7 +15,7 @@ use crate::stats::Second;
 use crate::time::Duration;
 
 #[cfg(feature = "report")]
-pub use loss::duplicates;
+pub(super) use loss::duplicates;
 pub use seconds::{SECONDS_IN_TABLE, second_line};
 
 /// How much to say.

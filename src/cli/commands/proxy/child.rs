@@ -10,12 +10,12 @@ use anyhow::{Context, anyhow};
 
 use crate::net::Control;
 
-pub struct Child {
+pub(super) struct Child {
     waiter: JoinHandle<std::io::Result<ExitStatus>>,
 }
 
 impl Child {
-    pub fn start(
+    pub(super) fn start(
         command: &[OsString],
         names: &[&str],
         addresses: &[SocketAddr],
@@ -40,7 +40,7 @@ impl Child {
     }
 
     /// Its exit code; 128 and the signal that ended it, as shells have it.
-    pub fn finish(self) -> anyhow::Result<u8> {
+    pub(super) fn finish(self) -> anyhow::Result<u8> {
         let status =
             self.waiter.join().map_err(|_| anyhow!("the thread that waits for the command ended"))?;
         let status = status.context("cannot wait for the command")?;

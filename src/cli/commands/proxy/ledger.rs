@@ -14,7 +14,7 @@ use crate::record::files;
 use crate::relay::Fate;
 use crate::time::{Duration, Instant};
 
-pub struct Ledger {
+pub(super) struct Ledger {
     path: PathBuf,
     observations: Sender<RelayObservation>,
     writer: JoinHandle<io::Result<()>>,
@@ -23,7 +23,12 @@ pub struct Ledger {
 impl Ledger {
     const FILE: &str = "datagrams.csv";
 
-    pub fn start(folder: &Path, force: bool, names: Vec<&str>, began: Instant) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        folder: &Path,
+        force: bool,
+        names: Vec<&str>,
+        began: Instant,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let path = folder.join(Self::FILE);
         if !force && path.symlink_metadata().is_ok() {
@@ -38,13 +43,13 @@ impl Ledger {
         Ok(Self { path, observations, writer })
     }
 
-    pub fn note(&self, observation: &RelayObservation) {
+    pub(super) fn note(&self, observation: &RelayObservation) {
         // Its thread ends early only with an error, which `finish` tells.
         let _ = self.observations.send(observation.clone());
     }
 
     /// Where it was written.
-    pub fn finish(self) -> anyhow::Result<PathBuf> {
+    pub(super) fn finish(self) -> anyhow::Result<PathBuf> {
         drop(self.observations);
         let written =
             self.writer.join().map_err(|_| anyhow!("the thread that writes datagrams.csv ended"))?;

@@ -13,13 +13,13 @@ use crate::net::{RelayMapping, random_bytes};
 use crate::relay::{MappingSettings, Scope};
 use crate::rng::Seed;
 
-pub struct Mappings {
+pub(super) struct Mappings {
     mappings: Vec<RelayMapping>,
     seed: Seed,
 }
 
 impl Mappings {
-    pub fn new(arguments: &Proxy) -> anyhow::Result<Self> {
+    pub(super) fn new(arguments: &Proxy) -> anyhow::Result<Self> {
         let both = both_directions(arguments)?;
         let of = |flag: &str, text: &Option<String>| match text {
             Some(text) => line(flag, text),
@@ -56,25 +56,25 @@ impl Mappings {
         Ok(Self { mappings, seed })
     }
 
-    pub fn settings(&self) -> Vec<RelayMapping> {
+    pub(super) fn settings(&self) -> Vec<RelayMapping> {
         self.mappings.clone()
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.mappings.len()
     }
 
-    pub fn names(&self) -> Vec<&str> {
+    pub(super) fn names(&self) -> Vec<&str> {
         self.mappings.iter().map(|mapping| mapping.settings.name.as_str()).collect()
     }
 
-    pub fn listens(&self) -> String {
+    pub(super) fn listens(&self) -> String {
         let listens: Vec<String> = self.mappings.iter().map(|mapping| mapping.listen.to_string()).collect();
         listens.join(", ")
     }
 
     /// A proxy whose server is one of its own addresses would send everything to itself.
-    pub fn refuse_loops(&self, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    pub(super) fn refuse_loops(&self, addresses: &[SocketAddr]) -> anyhow::Result<()> {
         match self.mappings.iter().find(|mapping| addresses.contains(&mapping.upstream)) {
             Some(mapping) => bail!("the server {} is this proxy itself", mapping.upstream),
             None => Ok(()),
@@ -82,7 +82,7 @@ impl Mappings {
     }
 
     /// A line per mapping, and the effective impairments of each direction.
-    pub fn banner(&self, addresses: &[SocketAddr]) -> Vec<String> {
+    pub(super) fn banner(&self, addresses: &[SocketAddr]) -> Vec<String> {
         let relays = self.mappings.iter().zip(addresses).map(|(mapping, address)| {
             format!("{}: UDP {address} is relayed to {}", mapping.settings.name, mapping.upstream)
         });

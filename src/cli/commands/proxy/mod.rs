@@ -18,7 +18,7 @@ use child::Child;
 use ledger::Ledger;
 use mappings::Mappings;
 
-pub fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let mappings = Mappings::new(arguments)?;
     let clock = Clock::start();
     let began = clock.now();

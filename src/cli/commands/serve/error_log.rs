@@ -8,7 +8,7 @@ use crate::net::{Clock, OnError, SocketErrorReport};
 
 /// Shared by all server threads.
 #[derive(Clone)]
-pub struct ErrorLog {
+pub(super) struct ErrorLog {
     clock: Clock,
     lines: Arc<Mutex<Lines>>,
 }
@@ -20,13 +20,13 @@ struct Lines {
 
 impl ErrorLog {
     /// With a full screen errors are only counted.
-    pub fn start(max: u32, full_screen: bool, clock: Clock) -> std::io::Result<Self> {
+    pub(super) fn start(max: u32, full_screen: bool, clock: Clock) -> std::io::Result<Self> {
         let printer = if full_screen { Printer::silent() } else { Printer::stderr()? };
         let max = if full_screen { 0 } else { max };
         Ok(Self { clock, lines: Arc::new(Mutex::new(Lines { printer, limit: LogLimit::new(max) })) })
     }
 
-    pub fn on_error(&self) -> OnError {
+    pub(super) fn on_error(&self) -> OnError {
         let log = self.clone();
         Arc::new(move |report| log.error(report))
     }
@@ -42,14 +42,14 @@ impl ErrorLog {
     }
 
     /// Prints the number of suppressed errors, if it is due and no other thread holds the lock.
-    pub fn tick(&self) {
+    pub(super) fn tick(&self) {
         if let Ok(mut lines) = self.lines.try_lock() {
             let suppressed = lines.limit.take_suppressed(self.clock.now());
             lines.print_suppressed(suppressed);
         }
     }
 
-    pub fn suppressed(&self) -> u64 {
+    pub(super) fn suppressed(&self) -> u64 {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).limit.suppressed_in_total()
     }
 }

@@ -4,7 +4,7 @@ use crate::host::{Figures, Summary, reasons};
 use crate::net::HostSampler;
 use crate::time::{Duration, Instant};
 
-pub struct HostLoad {
+pub(super) struct HostLoad {
     sampler: HostSampler,
     next: Instant,
     /// Busy seconds, up to `MAX`.
@@ -18,13 +18,13 @@ impl HostLoad {
     /// An hour: a server may run for months.
     const MAX: usize = 3600;
 
-    pub fn start(now: Instant) -> Self {
+    pub(super) fn start(now: Instant) -> Self {
         let sampler = HostSampler::start(None);
         Self { sampler, next: now + Self::SECOND, busy: Vec::new(), busy_seconds: 0, seconds: 0 }
     }
 
     /// Samples if a second is over.
-    pub fn tick(&mut self, now: Instant) {
+    pub(super) fn tick(&mut self, now: Instant) {
         if now >= self.next {
             self.next = now + Self::SECOND;
             let figures = self.sampler.next_second();
@@ -43,7 +43,7 @@ impl HostLoad {
     }
 
     /// None if the host was never busy.
-    pub fn summary(&self) -> Option<Summary> {
+    pub(super) fn summary(&self) -> Option<Summary> {
         let summary = Summary::of(&self.busy)?;
         Some(Summary { busy: self.busy_seconds, seconds: self.seconds, ..summary })
     }

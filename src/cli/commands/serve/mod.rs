@@ -25,7 +25,7 @@ use crate::units::ByteSize;
 use error_log::ErrorLog;
 use views::ServerViews;
 
-pub fn run(arguments: &Serve) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
     let injects = describe(&settings);
     let keyed = settings.key.is_some();

@@ -19,7 +19,7 @@ use crate::net::{Clock, Control, lower_priority};
 use crate::reflect::Server;
 use crate::time::{Duration, Instant};
 
-pub struct ServerViews {
+pub(super) struct ServerViews {
     model: Arc<Mutex<ServerModel>>,
     screen: Option<Tui>,
     /// Whether a view shows totals, and single clients.
@@ -32,7 +32,7 @@ pub struct ServerViews {
 impl ServerViews {
     const PERIOD: Duration = Duration::from_millis(250);
 
-    pub fn start(
+    pub(super) fn start(
         arguments: &Serve,
         model: ServerModel,
         printer: &Printer,
@@ -60,12 +60,12 @@ impl ServerViews {
     }
 
     /// Takes the state of the server threads.
-    pub fn probe(&self) -> ServerProbe {
+    pub(super) fn probe(&self) -> ServerProbe {
         ServerProbe { model: Arc::clone(&self.model), totals: self.totals, clients: self.clients }
     }
 
     /// Gives the terminal back and shows the last state; whether this host was busy.
-    pub fn finish(self) -> Option<host::Summary> {
+    pub(super) fn finish(self) -> Option<host::Summary> {
         drop(self.screen);
         self.over.store(true, Ordering::Release);
         self.thread.join().ok().flatten()
@@ -73,7 +73,7 @@ impl ServerViews {
 }
 
 /// Passes the state of the server threads to the views.
-pub struct ServerProbe {
+pub(super) struct ServerProbe {
     model: Arc<Mutex<ServerModel>>,
     totals: bool,
     clients: bool,
@@ -81,7 +81,7 @@ pub struct ServerProbe {
 
 impl ServerProbe {
     /// Skipped while another thread holds the model: a server thread must not wait.
-    pub fn update(&self, worker: usize, server: &Server, now: Instant) {
+    pub(super) fn update(&self, worker: usize, server: &Server, now: Instant) {
         if self.totals
             && let Ok(mut model) = self.model.try_lock()
         {

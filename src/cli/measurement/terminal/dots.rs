@@ -2,7 +2,7 @@
 
 /// Dots on a terminal, limited so that a flood of probes is no flood of bytes.
 #[derive(Debug, Default)]
-pub struct Dots {
+pub(super) struct Dots {
     shown: u64,
 }
 
@@ -11,7 +11,7 @@ impl Dots {
     const ERASE: &str = "\x08 \x08";
 
     /// The text that brings the number of dots closer to `wanted`.
-    pub fn show(&mut self, wanted: u64) -> String {
+    pub(super) fn show(&mut self, wanted: u64) -> String {
         let by = wanted.abs_diff(self.shown).min(Self::MAX_AT_ONCE);
         if wanted > self.shown {
             self.shown += by;
@@ -23,7 +23,7 @@ impl Dots {
     }
 
     /// Another line is printed: the dots stay. Whether there are any on the line.
-    pub fn interrupt(&mut self) -> bool {
+    pub(super) fn interrupt(&mut self) -> bool {
         std::mem::take(&mut self.shown) > 0
     }
 }

@@ -5,7 +5,7 @@ use crate::time::{Duration, Instant};
 
 /// Counts first replies until there are enough to judge, or the first second is over.
 #[derive(Debug, Default)]
-pub struct Lateness {
+pub(super) struct Lateness {
     started: Option<Instant>,
     replies: u32,
     late: u32,
@@ -18,7 +18,7 @@ impl Lateness {
     const FIRST: Duration = Duration::from_secs(1);
 
     /// The warning, once, if this event makes it due.
-    pub fn event(&mut self, event: &Event, now: Instant) -> Option<String> {
+    pub(super) fn event(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Started { zero } => self.started = Some(*zero),
             Event::Reply { rtt, late_by, copy: 1, .. } if !self.judged => {

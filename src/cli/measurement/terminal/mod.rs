@@ -24,7 +24,7 @@ use outstanding::Outstanding;
 
 /// What the user wants to see.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Display {
+pub(super) struct Display {
     quiet: bool,
     verbose: bool,
     /// A full screen shows the run; only the summary is printed.
@@ -41,7 +41,7 @@ pub struct Display {
 }
 
 impl Display {
-    pub fn of(arguments: &Ping) -> Self {
+    pub(super) fn of(arguments: &Ping) -> Self {
         let terminal = on_a_terminal();
         Self {
             quiet: arguments.quiet,
@@ -57,7 +57,7 @@ impl Display {
     }
 }
 
-pub struct Terminal {
+pub(super) struct Terminal {
     printer: Printer,
     address: std::net::SocketAddr,
     host: String,
@@ -87,7 +87,7 @@ impl Terminal {
     /// How long a second interrupt waits for a reader that has stopped reading.
     const ABORT_TIMEOUT: Duration = Duration::from_millis(200);
 
-    pub fn new(
+    pub(super) fn new(
         printer: Printer,
         connection: &Connection,
         run: &Run,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::probe::Event;
 
 #[derive(Debug, Default)]
-pub struct Outstanding {
+pub(super) struct Outstanding {
     /// Probes below it have been reported.
     next: u64,
     /// Probes from there on that are answered, overdue or not sent.
@@ -13,7 +13,7 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
-    pub fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, event: &Event) {
         if let Event::Reply { seq, .. } | Event::Overdue { seq } | Event::NotSent { seq, .. } = event
             && *seq >= self.next
         {
@@ -22,7 +22,7 @@ impl Outstanding {
     }
 
     /// The probes that wait, but for the last of those launched so far.
-    pub fn launched(&mut self, launched: u64) -> Vec<u64> {
+    pub(super) fn launched(&mut self, launched: u64) -> Vec<u64> {
         let before_last = self.next..launched.saturating_sub(1).max(self.next);
         self.next = before_last.end;
         before_last.filter(|seq| !self.known.remove(seq)).collect()

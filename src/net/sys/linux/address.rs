@@ -6,7 +6,7 @@ use std::ptr;
 
 use libc::c_int;
 
-pub fn read_address(storage: &libc::sockaddr_storage) -> SocketAddr {
+pub(super) fn read_address(storage: &libc::sockaddr_storage) -> SocketAddr {
     match c_int::from(storage.ss_family) {
         libc::AF_INET6 => {
             // SAFETY: the family says that this is what the storage holds.
@@ -30,7 +30,7 @@ pub fn read_address(storage: &libc::sockaddr_storage) -> SocketAddr {
 }
 
 /// Returns the length of what was written.
-pub fn write_address(address: SocketAddr, storage: &mut libc::sockaddr_storage) -> u32 {
+pub(super) fn write_address(address: SocketAddr, storage: &mut libc::sockaddr_storage) -> u32 {
     match address {
         SocketAddr::V4(v4) => {
             let raw = libc::sockaddr_in {

@@ -13,7 +13,8 @@ use crate::time::Instant;
 /// to live, the traffic class and the length of a train's datagrams (int each), an IPv6 packet info
 /// (20 bytes), the stamps of one that was sent (three timespecs) with what else is told of it (16
 /// bytes and an address).
-pub const CONTROL: usize = space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
+pub(super) const CONTROL: usize =
+    space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
 /// What is said of a message that is sent: where it leaves from, its traffic class and time to live, and the length
 /// of a train's datagrams.
@@ -26,15 +27,15 @@ const fn space(payload: usize) -> usize {
 
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
-pub struct ControlBuffer([u8; CONTROL]);
+pub(super) struct ControlBuffer([u8; CONTROL]);
 
 impl ControlBuffer {
-    pub const EMPTY: Self = Self([0; CONTROL]);
+    pub(super) const EMPTY: Self = Self([0; CONTROL]);
 }
 
 /// What control messages told of a datagram.
 #[derive(Default)]
-pub struct Ancillary {
+pub(super) struct Ancillary {
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
     pub tos: Option<u8>,
@@ -45,7 +46,7 @@ pub struct Ancillary {
     pub cut: bool,
 }
 
-pub fn read_control(header: &libc::msghdr) -> Ancillary {
+pub(super) fn read_control(header: &libc::msghdr) -> Ancillary {
     let cut = header.msg_flags & libc::MSG_CTRUNC != 0;
     let mut ancillary = Ancillary { cut, ..Ancillary::default() };
     // SAFETY: the kernel filled the control buffer that the header points at, and set its length.
@@ -98,7 +99,7 @@ fn read_payload<T: Copy>(message: *const libc::cmsghdr) -> T {
 
 /// Has the message leave from this address, with this traffic class and time to live, and as a train of datagrams of
 /// this length.
-pub fn write_control(
+pub(super) fn write_control(
     local: Option<IpAddr>,
     ipv6: bool,
     ip: Header,

@@ -7,7 +7,7 @@ use super::control::ControlBuffer;
 /// What the kernel reads and writes, kept from call to call. Every pointer in it is set anew before
 /// each call.
 #[derive(Default)]
-pub struct Headers {
+pub(super) struct Headers {
     pub messages: Vec<libc::mmsghdr>,
     pub vectors: Vec<libc::iovec>,
     pub names: Vec<libc::sockaddr_storage>,
@@ -21,7 +21,7 @@ pub struct Headers {
 unsafe impl Send for Headers {}
 
 impl Headers {
-    pub fn resize(&mut self, messages: usize, vectors: usize) {
+    pub(super) fn resize(&mut self, messages: usize, vectors: usize) {
         // SAFETY: all-zero is a valid value of these plain C structures.
         unsafe {
             if self.messages.len() < messages {

@@ -26,13 +26,13 @@ use crate::time::{Duration, Instant};
 use headers::Headers;
 use pmtu_mode::PmtuMode;
 
-pub use ready_set::ReadySet;
-pub use scheduling::{
+pub(crate) use ready_set::ReadySet;
+pub(super) use scheduling::{
     is_realtime, lower_priority, request_short_timeslice, set_min_timer_slack, use_batch_class,
 };
-pub use wait::wait;
+pub(super) use wait::wait;
 
-pub struct Socket {
+pub(super) struct Socket {
     socket: socket2::Socket,
     options: Options,
     connected: bool,
@@ -56,7 +56,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
+    pub(super) fn new(socket: socket2::Socket, address: SocketAddr, options: &Options) -> io::Result<Self> {
         let fd = socket.as_raw_fd();
         let ipv6 = address.is_ipv6();
         options::set_all(fd, ipv6, options)?;

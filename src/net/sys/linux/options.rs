@@ -12,7 +12,7 @@ use crate::net::sys::Options;
 const BUSY_POLL_US: c_int = 50;
 
 /// Sets everything but the path MTU mode, which can change.
-pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
+pub(super) fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     if options.report_ttl {
         if ipv6 {
@@ -57,30 +57,30 @@ pub fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()> {
 }
 
 /// The kernel stamps what is received from now on; whether it can.
-pub fn receive_stamps(fd: RawFd) -> bool {
+pub(super) fn receive_stamps(fd: RawFd) -> bool {
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1).is_ok()
 }
 
 /// The kernel stamps what is sent from now on, and queues each timestamp with the socket's errors; whether it can.
-pub fn send_stamps(fd: RawFd) -> bool {
+pub(super) fn send_stamps(fd: RawFd) -> bool {
     let flags = libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int).is_ok()
 }
 
 /// The kernel delivers a GRO train as one from now on. One older than 5.0 delivers single datagrams.
-pub fn enable_gro(fd: RawFd) {
+pub(super) fn enable_gro(fd: RawFd) {
     let _ = set_option(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
 }
 
 /// The kernel's count of datagrams dropped at this socket.
-pub fn drops(fd: RawFd) -> Option<u32> {
+pub(super) fn drops(fd: RawFd) -> Option<u32> {
     const SO_MEMINFO: c_int = 55;
     const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
     option::<{ DROPS + 1 }>(fd, libc::SOL_SOCKET, SO_MEMINFO).map(|told| told[DROPS])
 }
 
 /// The value of an option that is an array of N numbers.
-pub fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u32; N]> {
+pub(super) fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u32; N]> {
     let mut value = [0; N];
     let mut length = size_of_val(&value) as libc::socklen_t;
     let pointer = value.as_mut_ptr().cast::<c_void>();
@@ -89,7 +89,7 @@ pub fn option<const N: usize>(fd: RawFd, level: c_int, name: c_int) -> Option<[u
     (result == 0 && length as usize == size_of_val(&value)).then_some(value)
 }
 
-pub fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+pub(super) fn set_option(fd: RawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     let pointer = ptr::from_ref(&value).cast::<c_void>();
     // SAFETY: the pointer and the length are those of one int, which all these options take.
     let result = unsafe { libc::setsockopt(fd, level, name, pointer, size_of::<c_int>() as u32) };

@@ -8,7 +8,7 @@ use super::options::{option, set_option};
 use crate::net::sys::Options;
 
 #[derive(Clone, Copy)]
-pub struct PmtuMode {
+pub(super) struct PmtuMode {
     /// The owner forbids fragments.
     forbidden: bool,
     /// No datagram was too long yet, so none needs to be fragmented.
@@ -20,7 +20,7 @@ pub struct PmtuMode {
 }
 
 impl PmtuMode {
-    pub fn new(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<Self> {
+    pub(super) fn new(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<Self> {
         let wanted = Some([libc::IP_PMTUDISC_WANT as u32]);
         let discovers = || option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) == wanted;
         // Over IPv6 only fragments have an identification. And some systems are configured without path MTU
@@ -32,14 +32,14 @@ impl PmtuMode {
         Ok(mode)
     }
 
-    pub fn forbid_fragments(&mut self, fd: RawFd, forbidden: bool) -> io::Result<()> {
+    pub(super) fn forbid_fragments(&mut self, fd: RawFd, forbidden: bool) -> io::Result<()> {
         self.forbidden = forbidden;
         self.tell(fd)
     }
 
     /// A datagram is too long to leave unfragmented: from now on it may be fragmented, unless that is forbidden.
     /// Whether that is new.
-    pub fn begin_to_fragment(&mut self, fd: RawFd) -> bool {
+    pub(super) fn begin_to_fragment(&mut self, fd: RawFd) -> bool {
         !self.forbidden && std::mem::take(&mut self.not_needed) && self.tell(fd).is_ok()
     }
 

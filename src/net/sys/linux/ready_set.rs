@@ -9,16 +9,16 @@ use crate::net::stop_signal::Control;
 use crate::net::sys::Socket;
 use crate::time::Duration;
 
-pub struct ReadySet {
+pub(crate) struct ReadySet {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
 }
 
 impl ReadySet {
     /// Sockets reported by one look; the others are by the next.
-    pub const AT_ONCE: usize = 64;
+    pub(crate) const AT_ONCE: usize = 64;
 
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointer.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if fd < 0 {
@@ -31,17 +31,17 @@ impl ReadySet {
 
     /// From now on a look reports this number while the socket is readable, or `once` until `listen_again`. A
     /// socket that is closed leaves the set.
-    pub fn add(&self, socket: &Socket, number: u64, once: bool) -> io::Result<()> {
+    pub(crate) fn add(&self, socket: &Socket, number: u64, once: bool) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, socket, number, once)
     }
 
-    pub fn listen_again(&self, socket: &Socket, number: u64) -> io::Result<()> {
+    pub(crate) fn listen_again(&self, socket: &Socket, number: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, socket, number, true)
     }
 
     /// Waits until one is readable, if it is to `listen`, a request comes, or the time is over. Whether there was a
     /// request.
-    pub fn wait(
+    pub(crate) fn wait(
         &mut self,
         listen: bool,
         control: &Control,
@@ -57,7 +57,7 @@ impl ReadySet {
     }
 
     /// Adds the numbers of those that are readable now, `AT_ONCE` at most.
-    pub fn look(&mut self, ready: &mut Vec<u64>) -> io::Result<()> {
+    pub(crate) fn look(&mut self, ready: &mut Vec<u64>) -> io::Result<()> {
         let events = &mut self.events;
         // SAFETY: the pointer and the count are those of one vector, which the kernel fills.
         let count =

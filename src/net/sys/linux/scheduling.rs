@@ -3,7 +3,7 @@
 use std::mem::size_of;
 use std::ptr;
 
-pub fn set_min_timer_slack() {
+pub(crate) fn set_min_timer_slack() {
     // SAFETY: takes no pointer. A refusal leaves the timers as they were.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
@@ -23,7 +23,7 @@ struct SchedulingAttributes {
 
 /// Since Linux 6.12 a thread may request a time slice, and a waking thread with a shorter one runs first. 100 us is
 /// the shortest. Earlier kernels ignore it.
-pub fn request_short_timeslice() {
+pub(crate) fn request_short_timeslice() {
     const SLICE: u64 = 100_000;
     // A thread that was given another policy, by `chrt` say, keeps it.
     if policy() != libc::SCHED_OTHER {
@@ -45,12 +45,12 @@ pub fn request_short_timeslice() {
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, ptr::from_ref(&attributes), 0) };
 }
 
-pub fn is_realtime() -> bool {
+pub(crate) fn is_realtime() -> bool {
     [libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy())
 }
 
 /// A batch thread never interrupts another because it wakes.
-pub fn use_batch_class() {
+pub(crate) fn use_batch_class() {
     if ![libc::SCHED_OTHER, libc::SCHED_FIFO, libc::SCHED_RR].contains(&policy()) {
         return;
     }
@@ -60,7 +60,7 @@ pub fn use_batch_class() {
 }
 
 /// With a small weight it does not keep a waking thread from running first either.
-pub fn lower_priority() {
+pub(crate) fn lower_priority() {
     const NICE: libc::c_int = 10;
     use_batch_class();
     // SAFETY: takes no pointer.

@@ -8,7 +8,7 @@ use crate::net::stop_signal::Control;
 use crate::net::sys::Woken;
 use crate::time::Duration;
 
-pub fn wait(
+pub(crate) fn wait(
     sockets: impl Iterator<Item = RawFd>,
     control: &Control,
     timeout: Option<Duration>,
@@ -41,11 +41,11 @@ fn poll(watched: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<(
 }
 
 /// A full send buffer empties in microseconds; waiting for longer than a millisecond is pointless.
-pub fn wait_writable(fd: RawFd) {
+pub(super) fn wait_writable(fd: RawFd) {
     let mut watched = [libc::pollfd { fd, events: libc::POLLOUT, revents: 0 }];
     let _ = poll(&mut watched, Some(Duration::from_millis(1)));
 }
 
-pub fn wait_readable(fd: RawFd, timeout: Duration) -> io::Result<()> {
+pub(super) fn wait_readable(fd: RawFd, timeout: Duration) -> io::Result<()> {
     poll(&mut [libc::pollfd { fd, events: libc::POLLIN, revents: 0 }], Some(timeout))
 }

@@ -9,7 +9,7 @@ use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, 
 
 /// What the client asks of the server.
 #[derive(Clone, Debug)]
-pub struct Requested {
+pub(super) struct Requested {
     /// Empty for the server's own impairment.
     pub impairment: String,
     pub size: u32,
@@ -18,7 +18,7 @@ pub struct Requested {
 }
 
 #[derive(Debug)]
-pub struct Handshake {
+pub(super) struct Handshake {
     requested: Requested,
     first_seq: u64,
     nonce: Nonce,
@@ -42,7 +42,7 @@ impl Beside {
 
 /// A session, just opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub(super) struct Accepted {
     pub token: Token,
     pub server: ServerInfo,
     /// The server's socket at that time.
@@ -54,23 +54,23 @@ impl Handshake {
     const TRIES: u32 = 5;
 
     /// The `count`-th handshake of a client; each has a nonce of its own.
-    pub fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
+    pub(super) fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
         Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
     }
 
-    pub fn run_beside(&mut self, now: Instant) {
+    pub(super) fn run_beside(&mut self, now: Instant) {
         self.retry = Retry::slow(now);
         self.beside = Some(Beside::default());
     }
 
-    pub fn is_beside(&self) -> bool {
+    pub(super) fn is_beside(&self) -> bool {
         self.beside.is_some()
     }
 
     /// The client sent a probe in the silent session.
-    pub fn probe_sent(&mut self, now: Instant) {
+    pub(super) fn probe_sent(&mut self, now: Instant) {
         if let Some(Beside { cookie_at: Some(cookie_at), probes }) = &mut self.beside {
             *probes += 1;
             let waits = self.retry.next() == Instant::FAR_FUTURE;
@@ -80,12 +80,12 @@ impl Handshake {
         }
     }
 
-    pub fn poll_timeout(&self) -> Instant {
+    pub(super) fn poll_timeout(&self) -> Instant {
         self.retry.next()
     }
 
     /// Why it should be given up, if it should.
-    pub fn failure(&self, now: Instant) -> Option<Failure> {
+    pub(super) fn failure(&self, now: Instant) -> Option<Failure> {
         let exhausted = self.retry.tries() >= Self::TRIES && self.retry.is_due(now);
         exhausted.then(|| match self.cookie {
             Some(_) => Failure::SizeLost { size: self.requested.size },
@@ -93,7 +93,7 @@ impl Handshake {
         })
     }
 
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+    pub(super) fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         if !self.retry.is_due(now) {
             return None;
         }
@@ -114,7 +114,7 @@ impl Handshake {
         })
     }
 
-    pub fn hear_cookie(&mut self, now: Instant, cookie: &Cookie) {
+    pub(super) fn hear_cookie(&mut self, now: Instant, cookie: &Cookie) {
         if cookie.nonce == self.nonce && self.cookie.is_none() {
             self.cookie = Some(cookie.cookie);
             self.retry = Retry::new(if self.is_beside() { Instant::FAR_FUTURE } else { now });
@@ -122,7 +122,7 @@ impl Handshake {
         }
     }
 
-    pub fn hear_accept(&self, accept: &Accept) -> Option<Accepted> {
+    pub(super) fn hear_accept(&self, accept: &Accept) -> Option<Accepted> {
         (accept.nonce == self.nonce && accept.size == self.requested.size).then(|| Accepted {
             token: accept.token,
             socket: accept.socket,
@@ -139,7 +139,7 @@ impl Handshake {
     }
 
     /// A refusal ends the handshake; after that of an old cookie it begins anew.
-    pub fn hear_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
+    pub(super) fn hear_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
         if deny.nonce != self.nonce {
             return None;
         }

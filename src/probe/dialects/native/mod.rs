@@ -19,7 +19,7 @@ use handshake::{Accepted, Handshake, Requested};
 use outcome_query::OutcomeQueries;
 
 #[derive(Debug)]
-pub struct Native {
+pub(crate) struct Native {
     seed: Seed,
     requested: Requested,
     /// At the start, after the server forgot the session, and beside a silent session.
@@ -61,7 +61,7 @@ impl Native {
     const MIN_REMEMBERED: i64 = 4096;
     const MAX_REMEMBERED: i64 = 1 << 22;
 
-    pub fn new(settings: &Settings, now: Instant) -> Self {
+    pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
         let requested = requested(settings);
         let mut payload = vec![0; requested.size.saturating_sub(MIN_SIZE) as usize];
         rand::Rng::fill_bytes(&mut Stream::new(settings.seed, "payload").at(0), &mut payload);

@@ -9,7 +9,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::native::{OutcomeQuery, Outcomes, ProbeStatus, Token, statuses_that_fit};
 
 #[derive(Debug)]
-pub struct OutcomeQueries {
+pub(super) struct OutcomeQueries {
     pending: Vec<Pending>,
     next_number: u32,
     /// Statuses in one answer.
@@ -40,7 +40,7 @@ impl OutcomeQueries {
     /// Shortly before the wrap to 0, so that every run with losses tests it.
     const FIRST_NUMBER: u32 = u32::MAX - 3;
 
-    pub fn new(size: u32) -> Self {
+    pub(super) fn new(size: u32) -> Self {
         let max_count = statuses_that_fit((size as usize).clamp(Self::SHORTEST, Self::LONGEST));
         Self {
             pending: Vec::new(),
@@ -53,11 +53,11 @@ impl OutcomeQueries {
     }
 
     /// Another session knows nothing of the queries before.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.pending.clear();
     }
 
-    pub fn poll_timeout(&self, probes: &InFlight, now: Instant) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self, probes: &InFlight, now: Instant) -> Option<Instant> {
         let retry = self.pending.iter().map(|query| query.retry.next()).min();
         let room = self.pending.len() < Self::MAX_PENDING;
         let fresh = room
@@ -71,7 +71,7 @@ impl OutcomeQueries {
         [retry, fresh].into_iter().flatten().min()
     }
 
-    pub fn poll_transmit(
+    pub(super) fn poll_transmit(
         &mut self,
         now: Instant,
         probes: &InFlight,
@@ -103,7 +103,7 @@ impl OutcomeQueries {
 
     /// Applies the server's answer; false if there was no such query. The server knows nothing of probes before
     /// the session: that it did not see them does not mean that they were lost.
-    pub fn hear(&mut self, outcomes: &Outcomes, first_seq: u64, probes: &mut InFlight) -> bool {
+    pub(super) fn hear(&mut self, outcomes: &Outcomes, first_seq: u64, probes: &mut InFlight) -> bool {
         let asked = |query: &Pending| {
             (query.number, query.first, query.count) == (outcomes.question, outcomes.first, outcomes.count)
         };

@@ -10,7 +10,7 @@ use crate::time::Instant;
 use crate::wire::text::{CALIBRATED, STOPPING};
 
 #[derive(Debug)]
-pub struct Channels(Vec<Channel>);
+pub(super) struct Channels(Vec<Channel>);
 
 #[derive(Debug)]
 struct Channel {
@@ -26,14 +26,14 @@ struct Channel {
 
 /// A channel to send by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Assigned {
+pub(super) struct Assigned {
     pub channel: usize,
     pub renew: bool,
 }
 
 /// What a datagram of a text server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
+pub(super) enum Received {
     Calibrated,
     /// A reply to the last probe of this channel.
     Reply(u64),
@@ -44,27 +44,27 @@ pub enum Received {
 impl Channels {
     const TRIES: u32 = 5;
 
-    pub fn new(count: usize, now: Instant) -> Self {
+    pub(super) fn new(count: usize, now: Instant) -> Self {
         Self(std::iter::repeat_with(|| Channel::new(now)).take(count).collect())
     }
 
-    pub fn are_calibrated(&self) -> bool {
+    pub(super) fn are_calibrated(&self) -> bool {
         self.calibrations().next().is_none()
     }
 
     /// The tries of a channel that is given up, and since when.
-    pub fn exhausted(&self, now: Instant) -> Option<(u32, Instant)> {
+    pub(super) fn exhausted(&self, now: Instant) -> Option<(u32, Instant)> {
         self.calibrations()
             .find(|retry| retry.tries() >= Self::TRIES && retry.is_due(now))
             .map(|retry| (retry.tries(), retry.since()))
     }
 
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.calibrations().map(Retry::next).min()
     }
 
     /// The next channel to calibrate now.
-    pub fn poll_calibration(&mut self, now: Instant) -> Option<Assigned> {
+    pub(super) fn poll_calibration(&mut self, now: Instant) -> Option<Assigned> {
         let due = |channel: &Channel| channel.calibration.as_ref().is_some_and(|retry| retry.is_due(now));
         let index = self.0.iter().position(due)?;
         let channel = &mut self.0[index];
@@ -72,7 +72,7 @@ impl Channels {
         Some(channel.assigned(index))
     }
 
-    pub fn hear(&mut self, channel: usize, datagram: &[u8]) -> Received {
+    pub(super) fn hear(&mut self, channel: usize, datagram: &[u8]) -> Received {
         let Some(channel) = self.0.get_mut(channel) else { return Received::Junk };
         if datagram == STOPPING {
             Received::Stopping
@@ -87,7 +87,7 @@ impl Channels {
     }
 
     /// A free channel for this probe: out of quarantine and calibrated, if possible.
-    pub fn assign(&mut self, seq: u64, now: Instant, give_up_at: Instant) -> Option<Assigned> {
+    pub(super) fn assign(&mut self, seq: u64, now: Instant, give_up_at: Instant) -> Option<Assigned> {
         let free = self.0.iter_mut().enumerate().filter(|(_, channel)| !channel.busy);
         let merit =
             |channel: &Channel| (now < channel.quarantine_until, channel.calibration.is_some(), channel.seq);
@@ -99,19 +99,19 @@ impl Channels {
     }
 
     /// A channel that the server knows.
-    pub fn first_calibrated(&self) -> usize {
+    pub(super) fn first_calibrated(&self) -> usize {
         self.0.iter().position(|channel| channel.calibration.is_none()).unwrap_or(0)
     }
 
     /// No reply to this probe counts any more.
-    pub fn give_up(&mut self, seq: u64, now: Instant) {
+    pub(super) fn give_up(&mut self, seq: u64, now: Instant) {
         if let Some(channel) = self.carrier(seq) {
             *channel = Channel { reopen: true, ..Channel::new(now) };
         }
     }
 
     /// This probe did not leave.
-    pub fn release(&mut self, seq: u64) {
+    pub(super) fn release(&mut self, seq: u64) {
         if let Some(channel) = self.carrier(seq) {
             channel.busy = false;
         }

@@ -13,19 +13,19 @@ use channels::{Assigned, Channels, Received};
 const MAX_CHANNELS: i64 = 64;
 
 /// One socket for each probe that may be in flight at once.
-pub fn channels_needed(settings: &Settings) -> usize {
+pub(super) fn channels_needed(settings: &Settings) -> usize {
     (settings.schedule.most_within(settings.longest_wait()) + 1).clamp(1, MAX_CHANNELS) as usize
 }
 
 #[derive(Debug)]
-pub struct Text {
+pub(crate) struct Text {
     size: u32,
     channels: Channels,
     set_up: bool,
 }
 
 impl Text {
-    pub fn new(settings: &Settings, now: Instant) -> Self {
+    pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
         let channels = Channels::new(channels_needed(settings), now);
         Self { size: settings.size, channels, set_up: false }
     }

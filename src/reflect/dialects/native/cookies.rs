@@ -6,7 +6,7 @@ use crate::reflect::secret::Secret;
 use crate::time::{Duration, Instant};
 use crate::wire::native::Nonce;
 
-pub struct Cookies {
+pub(super) struct Cookies {
     secret: Secret,
 }
 
@@ -14,17 +14,17 @@ impl Cookies {
     /// A cookie is valid in the epoch of its making and in the next one.
     const EPOCH: Duration = Duration::from_secs(15);
     /// No cookie is valid for longer.
-    pub const LIFETIME: Duration = Duration::from_secs(30);
+    pub(super) const LIFETIME: Duration = Duration::from_secs(30);
 
-    pub fn new(secret: Secret) -> Self {
+    pub(super) fn new(secret: Secret) -> Self {
         Self { secret }
     }
 
-    pub fn make(&self, now: Instant, remote: SocketAddr, nonce: Nonce) -> [u8; 16] {
+    pub(super) fn make(&self, now: Instant, remote: SocketAddr, nonce: Nonce) -> [u8; 16] {
         self.of_epoch(Self::epoch(now), remote, nonce)
     }
 
-    pub fn check(&self, now: Instant, remote: SocketAddr, nonce: Nonce, cookie: &[u8; 16]) -> bool {
+    pub(super) fn check(&self, now: Instant, remote: SocketAddr, nonce: Nonce, cookie: &[u8; 16]) -> bool {
         let epoch = Self::epoch(now);
         // Compares all bytes, so that the time taken does not tell where they differ.
         [epoch, epoch - 1].into_iter().any(|epoch| {

@@ -25,7 +25,7 @@ use outcomes::{MaxJump, Noted, OutcomeHistory};
 use sessions::{OpeningId, Session, SessionLimits, Sessions, Slot};
 use used_openings::UsedOpenings;
 
-pub struct Native {
+pub(crate) struct Native {
     cookies: Cookies,
     sessions: Sessions,
     used_openings: UsedOpenings,
@@ -42,7 +42,7 @@ impl Native {
     const MIN_HISTORY: u32 = 64;
     const MAX_HISTORY: u32 = 1 << 22;
 
-    pub fn new(core: &Core) -> Self {
+    pub(crate) fn new(core: &Core) -> Self {
         Self {
             cookies: Cookies::new(core.secret.clone()),
             sessions: Sessions::new(SessionLimits {

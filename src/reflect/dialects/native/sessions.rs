@@ -15,14 +15,14 @@ use crate::wire::native::{Nonce, Token};
 /// Identifies the open of one client. The nonce alone would not do: another client that learned it would
 /// get the owner's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OpeningId {
+pub(super) struct OpeningId {
     pub nonce: Nonce,
     pub remote: SocketAddr,
     pub size: u32,
 }
 
 /// One client's measurement.
-pub struct Session {
+pub(super) struct Session {
     pub token: Token,
     pub links: SessionLinks,
     pub outcomes: OutcomeHistory,
@@ -52,7 +52,7 @@ impl Session {
     const BURST: u64 = 1024;
 
     /// How many probes the client may have sent since its last one arrived.
-    pub fn probes_possible(&self, now: Instant) -> u64 {
+    pub(super) fn probes_possible(&self, now: Instant) -> u64 {
         let elapsed = (now - self.last_seen).as_nanos().max(0);
         Self::BURST + (elapsed / Self::BETWEEN_PROBES.as_nanos()) as u64
     }
@@ -64,7 +64,7 @@ impl Session {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct SessionLimits {
+pub(super) struct SessionLimits {
     pub sessions: usize,
     pub sessions_of_one_source: usize,
     /// Bytes of memory for outcomes.
@@ -79,7 +79,7 @@ struct Usage {
 }
 
 /// All sessions, in a slab. A token does not reveal the slot.
-pub struct Sessions {
+pub(super) struct Sessions {
     slots: Vec<Option<Session>>,
     free: Vec<u32>,
     by_token: HashMap<Token, u32, BuildHasherDefault<TokenHasher>>,
@@ -95,7 +95,7 @@ pub struct Sessions {
 
 /// The slot of an open session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(pub u32);
+pub(super) struct Slot(pub u32);
 
 impl Slot {
     const fn get(self) -> usize {
@@ -136,7 +136,7 @@ impl Sessions {
     /// A source with this many times the sessions of another one loses one to it.
     const CROWDING: usize = 8;
 
-    pub fn new(limits: SessionLimits) -> Self {
+    pub(super) fn new(limits: SessionLimits) -> Self {
         Self {
             next_expired: 0,
             next_evicted: 0,
@@ -150,25 +150,25 @@ impl Sessions {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_opening.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().flatten()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Bytes of memory for outcomes.
-    pub fn history_bytes(&self) -> usize {
+    pub(super) fn history_bytes(&self) -> usize {
         self.history_bytes
     }
 
     /// Notes that this probe of an open session arrived.
-    pub fn arrive(&mut self, at: Slot, seq: u64, max_jump: MaxJump, now: Instant) -> Noted {
+    pub(super) fn arrive(&mut self, at: Slot, seq: u64, max_jump: MaxJump, now: Instant) -> Noted {
         let outcomes = &self.at(at).outcomes;
         let before = outcomes.bytes();
         let room = if outcomes.may_grow(seq) { self.room_for(at, now) } else { 0 };
@@ -181,31 +181,31 @@ impl Sessions {
         noted
     }
 
-    pub fn find(&self, token: Token) -> Option<Slot> {
+    pub(super) fn find(&self, token: Token) -> Option<Slot> {
         self.by_token.get(&token).map(|slot| Slot(*slot))
     }
 
-    pub fn at(&self, at: Slot) -> &Session {
+    pub(super) fn at(&self, at: Slot) -> &Session {
         self.slots[at.get()].as_ref().expect("the slot of an open session")
     }
 
-    pub fn at_mut(&mut self, at: Slot) -> &mut Session {
+    pub(super) fn at_mut(&mut self, at: Slot) -> &mut Session {
         self.slots[at.get()].as_mut().expect("the slot of an open session")
     }
 
     /// The session of this token, if it is still in this slot.
-    pub fn get_mut(&mut self, at: Slot, token: Token) -> Option<&mut Session> {
+    pub(super) fn get_mut(&mut self, at: Slot, token: Token) -> Option<&mut Session> {
         self.slots.get_mut(at.get())?.as_mut().filter(|session| session.token == token)
     }
 
     /// The session that this open already got: its accept was lost, or the open arrived twice.
-    pub fn opened_by(&self, opening: &OpeningId) -> Option<Slot> {
+    pub(super) fn opened_by(&self, opening: &OpeningId) -> Option<Slot> {
         self.by_opening.get(opening).map(|slot| Slot(*slot))
     }
 
     /// Makes room for one more session of this source; returns how many sessions were evicted for it,
     /// or none if there is no room.
-    pub fn make_room(&mut self, source: IpAddr, now: Instant) -> Option<u64> {
+    pub(super) fn make_room(&mut self, source: IpAddr, now: Instant) -> Option<u64> {
         if self.usage(source).sessions >= self.limits.sessions_of_one_source {
             return None;
         }
@@ -218,7 +218,7 @@ impl Sessions {
     }
 
     /// Adds a session. The caller has called `make_room` and chosen an unused token.
-    pub fn insert(&mut self, session: Session) -> Slot {
+    pub(super) fn insert(&mut self, session: Session) -> Slot {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
@@ -230,7 +230,7 @@ impl Sessions {
         Slot(index)
     }
 
-    pub fn remove(&mut self, token: Token) {
+    pub(super) fn remove(&mut self, token: Token) {
         if let Some(at) = self.find(token) {
             self.remove_at(at.get());
         }
@@ -238,7 +238,7 @@ impl Sessions {
 
     /// Examines the next 128 slots and drops sessions that were silent for longer than agreed; returns how
     /// many. Thousands at once would delay replies.
-    pub fn expire(&mut self, now: Instant) -> u64 {
+    pub(super) fn expire(&mut self, now: Instant) -> u64 {
         let end = (self.next_expired + Self::EXPIRED_AT_ONCE).min(self.slots.len());
         let turn = self.next_expired..end;
         self.next_expired = if end == self.slots.len() { 0 } else { end };
@@ -252,7 +252,7 @@ impl Sessions {
     }
 
     /// How many calls of `expire` examine all slots.
-    pub fn expire_calls(&self) -> usize {
+    pub(super) fn expire_calls(&self) -> usize {
         self.slots.len().div_ceil(Self::EXPIRED_AT_ONCE).max(1)
     }
 

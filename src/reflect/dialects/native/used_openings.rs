@@ -8,18 +8,18 @@ use super::sessions::OpeningId;
 use crate::time::Instant;
 
 /// The newest of them, at most `capacity`.
-pub struct UsedOpenings {
+pub(super) struct UsedOpenings {
     openings: HashSet<OpeningId>,
     by_age: VecDeque<(Instant, OpeningId)>,
     capacity: usize,
 }
 
 impl UsedOpenings {
-    pub fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self { openings: HashSet::new(), by_age: VecDeque::new(), capacity }
     }
 
-    pub fn insert(&mut self, now: Instant, opening: OpeningId) {
+    pub(super) fn insert(&mut self, now: Instant, opening: OpeningId) {
         if self.openings.insert(opening) {
             self.by_age.push_back((now, opening));
         }
@@ -28,7 +28,7 @@ impl UsedOpenings {
         }
     }
 
-    pub fn contains(&mut self, now: Instant, opening: &OpeningId) -> bool {
+    pub(super) fn contains(&mut self, now: Instant, opening: &OpeningId) -> bool {
         while self.by_age.front().is_some_and(|(used, _)| now - *used > Cookies::LIFETIME) {
             self.drop_oldest();
         }

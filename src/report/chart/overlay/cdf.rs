@@ -12,7 +12,7 @@ const WIDTH: f64 = 640.0;
 /// How often a line bears its run's mark.
 const MARKS: usize = 5;
 
-pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
+pub(super) fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
     let y = Axis::shares().titled("Share of probes sent");
     let frame = Frame { left: LEFT, right: LEFT + WIDTH, top, bottom, x: axis(runs), y };
     frame.ground(layer);

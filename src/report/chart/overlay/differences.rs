@@ -20,7 +20,7 @@ const FURTHEST: f64 = 2.0;
 const MARKS: [f64; 8] = [0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0];
 
 /// A line for each run in a row for each figure.
-pub fn height(changes: &[Changes]) -> f64 {
+pub(super) fn height(changes: &[Changes]) -> f64 {
     let rows: usize = figures(changes).len();
     rows as f64 * (16.0 * changes.len() as f64 + 12.0) + 16.0
 }
@@ -35,7 +35,13 @@ fn figures(changes: &[Changes]) -> Vec<Figure> {
     figures
 }
 
-pub fn draw(layer: &mut Layer, runs: &[Overlaid], changes: &[Changes], margin: Margin, (top, bottom): Rows) {
+pub(super) fn draw(
+    layer: &mut Layer,
+    runs: &[Overlaid],
+    changes: &[Changes],
+    margin: Margin,
+    (top, bottom): Rows,
+) {
     let colours = layer.colours();
     let right = WIDTH - MARGIN - VERDICTS;
     let frame = Frame { left: LEFT, right, top, bottom, x: axis(changes), y: Axis::blank("") };

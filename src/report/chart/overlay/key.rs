@@ -22,11 +22,11 @@ const ENDS: [(&str, f64); 7] = [
     ("mean |IPDV|", 1552.0),
 ];
 
-pub fn height(runs: usize) -> f64 {
+pub(super) fn height(runs: usize) -> f64 {
     24.0 + ROW * runs as f64
 }
 
-pub fn draw(layer: &mut Layer, runs: &[Overlaid], (top, _): Rows) {
+pub(super) fn draw(layer: &mut Layer, runs: &[Overlaid], (top, _): Rows) {
     let colours = layer.colours();
     layer.text("udpecho compare", (MARGIN, top - 16.0), hand(26.0, colours.text).bold());
     for (name, end) in &ENDS {

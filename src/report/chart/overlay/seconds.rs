@@ -21,7 +21,7 @@ struct Step {
     value: f64,
 }
 
-pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
+pub(super) fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let lines = lines(runs, |slot, seconds| Some(slot.bits as f64 / seconds));
     let most = lines.iter().flatten().map(|step| step.value).fold(0.0, f64::max);
     let unit = format::rate_unit(most);
@@ -33,7 +33,7 @@ pub fn throughput(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     draw(layer, &frame, runs, &lines);
 }
 
-pub fn delay(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
+pub(super) fn delay(layer: &mut Layer, runs: &[Overlaid], rows: Rows) {
     let lines = lines(runs, |slot, _| slot.delay());
     let frame = across(rows).frame(elapsed(runs), delay_axis(&lines));
     frame.ground(layer);

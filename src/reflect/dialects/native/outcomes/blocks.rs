@@ -6,7 +6,7 @@
 
 /// Blocks of the same length.
 #[derive(Debug, Default)]
-pub struct Blocks {
+pub(super) struct Blocks {
     slots: Box<[Slot]>,
     /// Bytes in all blocks.
     outcomes: usize,
@@ -21,34 +21,34 @@ struct Slot {
 
 impl Blocks {
     /// Bytes of memory that they take.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.slots) + self.outcomes
     }
 
-    pub fn get(&self, number: u64) -> Option<&[u8]> {
+    pub(super) fn get(&self, number: u64) -> Option<&[u8]> {
         let slot = self.slots.get(self.index(number))?;
         (slot.number == number && !slot.outcomes.is_empty()).then_some(&*slot.outcomes)
     }
 
-    pub fn get_mut(&mut self, number: u64) -> Option<&mut [u8]> {
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut [u8]> {
         let index = self.index(number);
         let slot = self.slots.get_mut(index)?;
         (slot.number == number && !slot.outcomes.is_empty()).then_some(&mut *slot.outcomes)
     }
 
     /// The number of the other block in the slot of this one.
-    pub fn occupant(&self, number: u64) -> Option<u64> {
+    pub(super) fn occupant(&self, number: u64) -> Option<u64> {
         let slot = self.slots.get(self.index(number))?;
         (slot.number != number && !slot.outcomes.is_empty()).then_some(slot.number)
     }
 
     /// Bytes by which the table has to grow so that each of both blocks has a slot.
-    pub fn growth(&self, number: u64, other: u64) -> usize {
+    pub(super) fn growth(&self, number: u64, other: u64) -> usize {
         (slots_for(number, other) - self.slots.len()) * size_of::<Slot>()
     }
 
     /// Grows the table so that each of both blocks has a slot.
-    pub fn separate(&mut self, number: u64, other: u64) {
+    pub(super) fn separate(&mut self, number: u64, other: u64) {
         let slots = (0..slots_for(number, other)).map(|_| Slot::default()).collect();
         for slot in std::mem::replace(&mut self.slots, slots) {
             if !slot.outcomes.is_empty() {
@@ -59,7 +59,7 @@ impl Blocks {
     }
 
     /// Puts a block into its slot; returns the block that was there.
-    pub fn put(&mut self, number: u64, outcomes: Box<[u8]>) -> Option<Box<[u8]>> {
+    pub(super) fn put(&mut self, number: u64, outcomes: Box<[u8]>) -> Option<Box<[u8]>> {
         if self.slots.is_empty() {
             self.slots = Box::new([Slot::default()]);
         }
@@ -71,7 +71,7 @@ impl Blocks {
     }
 
     /// Takes the block with the lowest number.
-    pub fn take_lowest(&mut self) -> Option<(u64, Box<[u8]>)> {
+    pub(super) fn take_lowest(&mut self) -> Option<(u64, Box<[u8]>)> {
         let with_block = self.slots.iter_mut().filter(|slot| !slot.outcomes.is_empty());
         let slot = with_block.min_by_key(|slot| slot.number)?;
         self.outcomes -= slot.outcomes.len();

@@ -12,7 +12,7 @@ use crate::wire::native::ProbeStatus;
 use blocks::Blocks;
 
 #[derive(Debug)]
-pub struct OutcomeHistory {
+pub(super) struct OutcomeHistory {
     /// The block of the newest probe. Empty if there was no memory for it.
     newest: Box<[u8]>,
     /// Numbers below it are forgotten.
@@ -45,7 +45,7 @@ struct Older {
 
 /// How far ahead of the newest number the number of one probe is believed to be.
 #[derive(Clone, Copy, Debug)]
-pub enum MaxJump {
+pub(super) enum MaxJump {
     /// Any distance: the key authenticates the number.
     Unlimited,
     /// The number of probes that the client may have sent since its last one arrived.
@@ -54,7 +54,7 @@ pub enum MaxJump {
 
 /// How an arriving probe relates to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
+pub(super) enum Noted {
     /// In the window; its status before.
     Known(ProbeStatus),
     /// Older than the window.
@@ -65,7 +65,7 @@ pub enum Noted {
 
 /// Counts over a whole session.
 #[derive(Clone, Copy, Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     /// Sequence numbers so far, those that did not arrive included.
     pub numbers: u64,
     /// Different probes received.
@@ -109,7 +109,7 @@ fn raise(entry: &mut u8, status: ProbeStatus) -> Option<ProbeStatus> {
 impl OutcomeHistory {
     const SHORTEST_BLOCK_BITS: u32 = 6;
 
-    pub fn new(first_seq: u64, window: u32) -> Self {
+    pub(super) fn new(first_seq: u64, window: u32) -> Self {
         let window_bits = window.next_power_of_two().ilog2();
         // A block is twice the square root of the window: neither a block nor the table of blocks is large.
         let block_bits = (window_bits / 2 + 1).max(Self::SHORTEST_BLOCK_BITS).min(window_bits);
@@ -129,18 +129,18 @@ impl OutcomeHistory {
     }
 
     /// Bytes of memory that it takes besides its own size.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let older = self.older.as_ref().map_or(0, |older| size_of::<Older>() + older.blocks.bytes());
         self.newest.len() + older
     }
 
     /// Whether this probe may need more memory.
-    pub fn may_grow(&self, seq: u64) -> bool {
+    pub(super) fn may_grow(&self, seq: u64) -> bool {
         self.newest.is_empty() || self.block_of(seq) != self.block_of(self.next - 1)
     }
 
     /// Notes that the probe arrived; `room` is how many more bytes of memory it may take.
-    pub fn arrive(&mut self, seq: u64, max_jump: MaxJump, room: usize) -> Noted {
+    pub(super) fn arrive(&mut self, seq: u64, max_jump: MaxJump, room: usize) -> Noted {
         let limit = self.bytes().saturating_add(room);
         if seq == u64::MAX || (seq < self.oldest && !self.is_out_of_window(seq, max_jump)) {
             return Noted::TooOld;
@@ -161,7 +161,7 @@ impl OutcomeHistory {
     }
 
     /// Sets the status of a probe that arrived.
-    pub fn set(&mut self, seq: u64, status: ProbeStatus) {
+    pub(super) fn set(&mut self, seq: u64, status: ProbeStatus) {
         if let Some(entry) = self.outlier_mut(seq) {
             raise(entry, status);
             return;
@@ -180,7 +180,7 @@ impl OutcomeHistory {
     }
 
     /// The status as `Outcomes` carries it.
-    pub fn nibble(&self, seq: u64) -> u8 {
+    pub(super) fn nibble(&self, seq: u64) -> u8 {
         if let Some(older) = self.older.as_ref().filter(|older| self.has_outlier && older.outlier == seq) {
             older.outlier_status
         } else if seq < self.oldest {
@@ -190,12 +190,12 @@ impl OutcomeHistory {
         }
     }
 
-    pub fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> Tally {
         Tally { numbers: self.next - self.first, probes: self.probes, dropped: self.dropped }
     }
 
     /// Bit k: the probe `seq - 1 - k` counts as received.
-    pub fn received_before(&self, seq: u64) -> u32 {
+    pub(super) fn received_before(&self, seq: u64) -> u32 {
         match self.next.checked_sub(seq) {
             Some(age @ 0..=32) => (self.recent >> age) as u32,
             _ => self.received_before_by_entry(seq),
@@ -212,7 +212,7 @@ impl OutcomeHistory {
     }
 
     /// Frees the memory of all outcomes.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.oldest = self.next;
         self.newest = Box::default();
         self.older = None;
