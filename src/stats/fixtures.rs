@@ -4,7 +4,7 @@ use crate::probe::{Cause, Outcome, Resolved};
 use crate::time::Duration;
 
 /// Sent at time zero, every millisecond, and lost.
-pub fn probe() -> Resolved {
+pub(super) fn probe() -> Resolved {
     Resolved {
         seq: 0,
         due: Duration::ZERO,
@@ -26,6 +26,6 @@ pub fn probe() -> Resolved {
     }
 }
 
-pub fn answered(rtt: Duration) -> Resolved {
+pub(super) fn answered(rtt: Duration) -> Resolved {
     Resolved { outcome: Outcome::Ok, cause: None, rtt: Some(rtt), copies: 1, ..probe() }
 }

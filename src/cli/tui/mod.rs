@@ -121,7 +121,7 @@ mod panics;
 #[cfg(test)]
 mod tests {
     /// `UPDATE_DOCUMENTS=1` writes the file anew; look at it before committing.
-    pub fn assert_drawn(name: &str, drawn: &str) {
+    pub(super) fn assert_drawn(name: &str, drawn: &str) {
         let path = format!("{}/src/cli/tui/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
             std::fs::write(&path, drawn).unwrap();

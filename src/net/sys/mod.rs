@@ -183,7 +183,7 @@ pub fn bind_socket(address: SocketAddr, options: &Options) -> io::Result<Socket>
 
 /// A socket that never gives a datagram: a stream that is not connected.
 #[cfg(all(test, unix))]
-pub fn unusable_socket() -> Socket {
+pub(super) fn unusable_socket() -> Socket {
     let stream = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
     stream.set_nonblocking(true).unwrap();
     Box::new(portable::Socket::new(stream))
