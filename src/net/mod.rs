@@ -9,6 +9,8 @@ mod host;
 mod kernel_timestamps;
 mod port_scan;
 mod relay;
+#[cfg(feature = "control")]
+mod room;
 mod server;
 mod sleep;
 mod socket_errors;
@@ -24,6 +26,8 @@ pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayMapping, RelayObservation};
+#[cfg(feature = "control")]
+pub use room::{RoomService, Seat};
 pub use server::{Bind, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
 pub use socket_errors::describe as describe_socket_error;

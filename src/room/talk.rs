@@ -111,19 +111,27 @@ impl Room {
         Ok(id)
     }
 
-    /// A line, or a message, of this connection: the first is its name.
-    pub fn hear(&mut self, now: Instant, id: ConnectionId, line: &str) {
-        let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return };
+    /// A line, or a message, of this connection: the first is its name. False: the flood limit dropped it.
+    pub fn hear(&mut self, now: Instant, id: ConnectionId, line: &str) -> bool {
+        let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return false };
         match connection.flood.admit(now, line.len()) {
-            Verdict::Pass => {}
+            Verdict::Pass => self.admitted(id, line),
             Verdict::DropAndTell => {
                 let why = "too fast: 3 lines and 4 kB a second; what you send meanwhile is dropped";
-                return self.tell(id, Event::Dropped { why: why.to_owned() });
+                self.tell(id, Event::Dropped { why: why.to_owned() });
+                return false;
             }
-            Verdict::Drop => return,
-            Verdict::Expel => return self.close(id, Some(LeftReason::Flood)),
+            Verdict::Drop => return false,
+            Verdict::Expel => {
+                self.close(id, Some(LeftReason::Flood));
+                return false;
+            }
         }
-        if connection.name.is_none() {
+        true
+    }
+
+    fn admitted(&mut self, id: ConnectionId, line: &str) {
+        if self.name(id).is_none() {
             return self.introduce(id, line);
         }
         match Command::parse(&cut(line)) {
@@ -168,6 +176,11 @@ impl Room {
 
     pub fn has_events(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|connection| !connection.queue.is_empty())
+    }
+
+    /// Whether `Event::Closed` was the last event of this connection, or will be.
+    pub fn is_closed(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_none_or(|connection| connection.closed)
     }
 
     pub fn take_request(&mut self) -> Option<Request> {

@@ -1,0 +1,219 @@
+//! The one room of a process. Connections of every kind take a seat: they pass on what their member
+//! says, and wait for what the member is to be shown.
+//!
+//! Nothing here waits for a slow reader: the room queues up to 500 events for it and then closes it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::net::clock::Clock;
+use crate::room::{Connecting, ConnectionId, Event, NoRoom, Presence, Room};
+use crate::time::Duration;
+
+/// A handle to the room; clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct RoomService {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    /// Never held across an await, and by threads of the control plane only.
+    state: Mutex<State>,
+    /// The time of the next time-out may have changed.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    room: Room,
+    seats: BTreeMap<ConnectionId, Arc<Wake>>,
+}
+
+/// Wakes the connection of a seat; each has one task that waits.
+#[derive(Debug, Default)]
+struct Wake {
+    events: Notify,
+    closed: Notify,
+}
+
+impl RoomService {
+    /// An empty room.
+    pub fn new(clock: Clock) -> Self {
+        let state = State { room: Room::new(), seats: BTreeMap::new() };
+        Self { shared: Arc::new(Shared { clock, state: Mutex::new(state), changed: Notify::new() }) }
+    }
+
+    /// Lets somebody in, who then gives a name with the first line.
+    pub fn join(&self, connecting: Connecting) -> Result<Seat, NoRoom> {
+        self.with(|state, clock| {
+            let id = state.room.connect(clock.now(), connecting)?;
+            let wake = Arc::new(Wake::default());
+            state.seats.insert(id, Arc::clone(&wake));
+            Ok(Seat { room: self.clone(), id, wake })
+        })
+    }
+
+    /// Everybody with a name, in the order of their coming.
+    pub fn here(&self) -> Vec<Presence> {
+        self.lock().room.here()
+    }
+
+    /// Keeps the room's time-outs for as long as it is polled.
+    pub async fn keep_time(self) {
+        const IDLE: Duration = Duration::from_secs(3600);
+        loop {
+            let now = self.shared.clock.now();
+            let due = self.lock().room.poll_timeout();
+            let wait = due.map_or(IDLE, |due| (due - now).max(Duration::ZERO));
+            if timeout(wait.to_std(), self.shared.changed.notified()).await.is_err() {
+                self.with(|state, clock| state.room.handle_timeout(clock.now()));
+            }
+        }
+    }
+
+    /// Changes the room and wakes every connection that has something to show now.
+    fn with<T>(&self, change: impl FnOnce(&mut State, Clock) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state, self.shared.clock);
+        for (id, wake) in &state.seats {
+            if state.room.has_events(*id) {
+                wake.events.notify_one();
+            }
+            if state.room.is_closed(*id) {
+                wake.closed.notify_one();
+            }
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one connection in the room; dropped, its member leaves.
+#[derive(Debug)]
+pub struct Seat {
+    room: RoomService,
+    id: ConnectionId,
+    wake: Arc<Wake>,
+}
+
+impl Seat {
+    /// Passes on a line or a message of the member; the first is its name. False: it was dropped by the
+    /// flood limit.
+    pub fn say(&self, line: &str) -> bool {
+        self.room.with(|state, clock| state.room.hear(clock.now(), self.id, line))
+    }
+
+    /// The member's host says how busy it is.
+    pub fn set_load(&self, verdict: &str) {
+        self.room.with(|state, _| state.room.set_load(self.id, verdict));
+    }
+
+    /// What the member is to be shown, as soon as there is something; `Event::Closed` is the last.
+    pub async fn events(&self) -> Vec<Arc<Event>> {
+        loop {
+            let events = self.take_events();
+            if !events.is_empty() {
+                return events;
+            }
+            self.wake.events.notified().await;
+        }
+    }
+
+    /// The same without waiting.
+    pub fn take_events(&self) -> Vec<Arc<Event>> {
+        self.room.lock().room.take_events(self.id)
+    }
+
+    /// Waits until the room has closed this seat; `Event::Closed` is then among the events.
+    pub async fn closed(&self) {
+        if !self.room.lock().room.is_closed(self.id) {
+            self.wake.closed.notified().await;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.room.with(|state, _| {
+            state.room.disconnect(self.id);
+            state.seats.remove(&self.id);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::room::{LeftReason, Role, Via};
+
+    fn guest(last: u8) -> Connecting {
+        let source = IpAddr::from([10, 0, 0, last]);
+        Connecting { source, role: Role::Guest, via: Via::Text, encrypted: false }
+    }
+
+    fn member(room: &RoomService, name: &str, last: u8) -> Seat {
+        let seat = room.join(guest(last)).unwrap();
+        assert!(seat.say(name));
+        drop(seat.take_events());
+        seat
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(test);
+    }
+
+    fn texts(events: &[Arc<Event>]) -> Vec<String> {
+        events.iter().map(|event| event.text()).collect()
+    }
+
+    #[test]
+    fn a_seat_is_woken_by_what_others_say_and_left_when_it_is_dropped() {
+        run(async {
+            let room = RoomService::new(Clock::start());
+            let anna = member(&room, "anna", 1);
+            let waiting = tokio::spawn(async move { (texts(&anna.events().await), anna) });
+            tokio::task::yield_now().await;
+            let bea = member(&room, "bea", 2);
+            let (shown, anna) = waiting.await.unwrap();
+            assert_eq!(shown, ["bea has joined the chat!"]);
+            drop(bea);
+            assert_eq!(texts(&anna.events().await), ["bea has left the chat."]);
+            assert_eq!(room.here().len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_seat_that_takes_no_events_is_closed_and_told_so() {
+        run(async {
+            let room = RoomService::new(Clock::start());
+            let slow = member(&room, "slow", 1);
+            // Each stays within its own burst.
+            for last in 2..=60 {
+                let one = member(&room, "talker", last);
+                (0..9).for_each(|_| assert!(one.say("x")));
+                if room.here().iter().all(|presence| !presence.name.is("slow")) {
+                    break;
+                }
+            }
+            slow.closed().await;
+            let last = slow.take_events();
+            assert_eq!(
+                last.last().map(|event| (**event).clone()),
+                Some(Event::Closed { reason: Some(LeftReason::SlowReader) })
+            );
+        });
+    }
+}
