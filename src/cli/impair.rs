@@ -68,7 +68,7 @@ fn changed(name: &str, parts: &[(&str, &Option<String>)]) -> anyhow::Result<Impa
             })?;
         }
     }
-    Ok(impairment)
+    Ok(impairment.fits_a_line()?)
 }
 
 /// The impairments that a client requests. They travel as a line, so they can name no file.

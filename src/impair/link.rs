@@ -13,7 +13,7 @@ use super::direction::Direction;
 use super::duplicate::extra_copies;
 use super::impairment::Impairment;
 use super::loss::LossDraws;
-use super::rate::Bottleneck;
+use super::rate::{Bottleneck, FlowKey};
 use super::treatment::{DropCause, Dropped, Treatment};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
@@ -24,6 +24,8 @@ use crate::time::{Duration, Instant};
 pub struct Link {
     impairment: Arc<Impairment>,
     direction: Direction,
+    /// Links of different seeds are different flows to a fair queue.
+    flow: FlowKey,
     delays: Stream,
     losses: LossDraws,
     copies: Stream,
@@ -59,6 +61,7 @@ impl Link {
         Self {
             impairment: impairment.into(),
             direction,
+            flow: seed,
             delays: stream("delay"),
             losses: LossDraws::new(seed, name),
             copies: stream("duplicate"),
@@ -113,7 +116,7 @@ impl Link {
             return Err(dropped(DropCause::Lost));
         }
         if let Some(limit) = rate {
-            let wait = bottleneck.pass(*limit, now + queued, bytes);
+            let wait = bottleneck.pass(*limit, self.flow, now + queued, bytes);
             let wait = wait.ok_or_else(|| dropped(DropCause::QueueFull))?;
             queued += wait;
             treatment.hold += wait;
@@ -182,5 +185,17 @@ mod tests {
         assert_eq!(admit(&mut other, 0).hold, Duration::from_millis(2));
         let full = Dropped { direction: Direction::Down, cause: DropCause::QueueFull };
         assert_eq!(admit(&mut one, 1), Treatment::dropped(full));
+    }
+
+    #[test]
+    fn flows_at_a_fair_queue_wait_behind_their_own_packets() {
+        let flow = |seed| link("rate=8Mbit,queue=20k,fq", Direction::Down, seed);
+        let (mut one, mut other, mut shared) = (flow(1), flow(2), Bottleneck::default());
+        let mut admit = |link: &mut Link, seq| link.admit(&mut shared, Instant::ZERO, seq, 1_000);
+        for seq in 0..9 {
+            admit(&mut one, seq);
+        }
+        assert_eq!(admit(&mut one, 9).hold, Duration::from_millis(10));
+        assert_eq!(admit(&mut other, 0).hold, Duration::from_millis(2));
     }
 }

@@ -28,7 +28,7 @@ pub struct Dropped {
 pub enum DropCause {
     /// The loss model lost it.
     Lost,
-    /// The queue of the limited rate was full.
+    /// The queue of the limited rate was full, or CoDel kept it short.
     QueueFull,
 }
 
