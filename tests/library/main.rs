@@ -1,0 +1,18 @@
+//! Tests of the library: whole runs in virtual time, and pure functions. No sockets, no processes.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+
+mod architecture;
+mod attribution;
+mod compare;
+mod faults;
+mod fuzz_corpus;
+mod html;
+mod overflow;
+mod protocol;
+mod report;
+mod report_formats;
+mod simulation;

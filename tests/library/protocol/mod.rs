@@ -1,0 +1,17 @@
+//! The rules of the design, each in virtual time or at a desk, each by a test that fails if it is
+//! broken.
+
+mod abuse;
+mod frozen;
+mod impossible_times;
+mod injection;
+mod keys;
+mod limits;
+mod loops;
+mod nat_rebinding;
+mod opening;
+mod promises;
+mod restart;
+mod text_client;
+mod text_server;
+mod timing;

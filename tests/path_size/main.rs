@@ -1,7 +1,0 @@
-//! The largest payload that a path carries: found in virtual time, and on real interfaces.
-
-#[path = "../common/mod.rs"]
-mod common;
-#[cfg(target_os = "linux")]
-mod interfaces;
-mod simulated;

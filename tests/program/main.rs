@@ -1,0 +1,20 @@
+//! Tests of the program: processes, sockets on loopback and in network namespaces, screens and pages.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod addresses;
+mod attribution_on_sockets;
+mod cli;
+mod documents;
+mod exports;
+mod hostile;
+mod icmp_and_filters;
+mod impair;
+mod live;
+mod loopback;
+mod nat_rebinding;
+mod path_mtu;
+mod plain_echo;
+mod proxy;
+mod tcp;

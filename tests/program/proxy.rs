@@ -1,0 +1,92 @@
+//! `proxy` between real programs: the fates in its file are those that its clients meet.
+
+use std::net::UdpSocket;
+
+use crate::common::process::{Process, Serve, command, port_in, run};
+use udpecho::time::Duration;
+
+/// Rows of `datagrams.csv` with this direction and fate.
+fn rows(folder: &std::path::Path, direction: &str, fate: &str) -> usize {
+    let text = std::fs::read_to_string(folder.join("ledger/datagrams.csv")).unwrap();
+    let wanted = |line: &&str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (cells[2], cells[7]) == (direction, fate)
+    };
+    text.lines().skip(1).filter(wanted).count()
+}
+
+/// Sends numbered datagrams one by one; tells which came back.
+fn ask(port: u16, count: u32) -> Vec<bool> {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300).to_std())).unwrap();
+    let mut buffer = [0; 64];
+    let once = |number: u32| {
+        let _ = socket.send(&number.to_be_bytes());
+        socket.recv(&mut buffer).is_ok_and(|length| buffer[..length] == number.to_be_bytes())
+    };
+    (0..count).map(once).collect()
+}
+
+#[test]
+fn every_fourth_datagram_is_lost_and_the_file_names_the_same() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("proxy -l 0 -t 127.0.0.1:{} --up loss=nth:4 -o ledger", server.port);
+    let mut proxy = Process::spawn(command(folder.path(), &line));
+    let port = port_in(&proxy.line_with("is relayed to").replace("is relayed to", ""));
+    let answered = ask(port, 20);
+    assert_eq!(answered.iter().filter(|answered| !**answered).count(), 5);
+    let ended = proxy.interrupt_until_it_ends();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.has_line("m1 up: 20 arrived of 1 flow, 15 passed, 5 lost"), "{ended:#?}");
+    assert_eq!((rows(folder.path(), "up", "dropped"), rows(folder.path(), "up", "passed")), (5, 15));
+    assert_eq!(rows(folder.path(), "down", "passed"), 15);
+}
+
+#[test]
+fn a_command_behind_the_proxy_decides_its_exit_code_before_what_was_expected() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = |rest: &str| {
+        let mut proxy = command(folder.path(), &format!("proxy -q -l 0 -t 127.0.0.1:{}", server.port));
+        proxy.args(rest.split_whitespace());
+        run(proxy)
+    };
+    assert_eq!(proxy("--expect up.arrived==0 -- true").code, Some(0));
+    let unmet = proxy("--expect up.lost>=1 -- true");
+    assert_eq!(unmet.code, Some(3));
+    assert!(
+        unmet.stderr.iter().any(|line| line.contains("expected up.lost>=1, but up.lost is 0")),
+        "{unmet:#?}"
+    );
+    assert_eq!(proxy("--expect up.lost>=1 -- false").code, Some(1));
+    assert_eq!(proxy("-- no-such-program").code, Some(2));
+}
+
+#[test]
+fn what_cannot_be_relayed_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, why) in [
+        ("proxy", "nothing to relay"),
+        ("proxy -l 0.0.0.0:0 -t 127.0.0.1:9", "--public allows it"),
+        ("proxy -l 0 -t 127.0.0.1", "names no port"),
+        ("proxy -l x -t 127.0.0.1:9", "must be a port or an address"),
+        ("proxy --map dns-5300", "is not NAME:ADDRESS=SERVER"),
+        ("proxy -l 0 -t 127.0.0.1:9 --loss often", "--loss"),
+        ("proxy -l 0 -t 127.0.0.1:9 --expect up.lost=1", "compares nothing"),
+    ] {
+        let refused = run(command(folder.path(), line));
+        assert_eq!((refused.code, refused.stderr.len()), (Some(2), 1), "{line}: {refused:#?}");
+        assert!(refused.stderr[0].contains(why), "{line}: {refused:#?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_the_proxy_itself_is_refused() {
+    let port = crate::common::process::free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run(command(folder.path(), &format!("proxy -l {port} -t 127.0.0.1:{port}")));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr[0].contains("is this proxy itself"), "{refused:#?}");
+}
