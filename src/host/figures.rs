@@ -36,6 +36,8 @@ pub struct Figures {
     pub load: Option<f64>,
     /// 99th percentile of how late this program's own sends left.
     pub lateness_p99_us: Option<f64>,
+    /// The longest time for which this program stood still, where probes were skipped for it.
+    pub stalled_us: Option<f64>,
     /// Why the host counts as busy; empty if it does not.
     #[serde(default)]
     pub reasons: Vec<String>,

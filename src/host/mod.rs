@@ -12,4 +12,6 @@ mod verdict;
 pub use counters::{Counters, CpuTimes, NicErrors, Process, Sources, UdpErrors, busiest_processes};
 pub use figures::{Figures, ProcessFigures};
 pub use route::interface_for;
+#[cfg(feature = "report")]
+pub(crate) use verdict::ranked;
 pub use verdict::{Reason, Summary, reasons};

@@ -8,6 +8,8 @@ use crate::units::Probability;
 /// Why a host counts as busy in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reason {
+    /// This program stood still, in microseconds.
+    Stalled(f64),
     Steal(f64),
     Softirq(f64),
     /// CPU quota freezes.
@@ -36,6 +38,7 @@ pub fn reasons(figures: &Figures) -> Vec<Reason> {
     let share = |value: Option<f64>, least: f64| value.filter(|value| *value >= least);
     let count = |value: Option<u64>, least: u64| value.filter(|value| *value >= least);
     [
+        figures.stalled_us.map(Reason::Stalled),
         share(figures.steal_share, STEAL).map(Reason::Steal),
         count(figures.throttled, 1).map(Reason::Throttled),
         share(figures.softirq_share, SOFTIRQ).map(Reason::Softirq),
@@ -58,6 +61,7 @@ pub fn reasons(figures: &Figures) -> Vec<Reason> {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Stalled(micros) => write!(f, "suspended or stalled for {:.0} ms", micros / 1000.0),
             Self::Steal(share) => write!(f, "steal {}", percent(share)),
             Self::Softirq(share) => write!(f, "softirq {} of one core", percent(share)),
             Self::Throttled(1) => write!(f, "frozen once by its CPU quota"),
@@ -84,7 +88,8 @@ impl Reason {
 
     fn magnitude(&self) -> f64 {
         match *self {
-            Self::Steal(value)
+            Self::Stalled(value)
+            | Self::Steal(value)
             | Self::Softirq(value)
             | Self::CpuPressure(value)
             | Self::Conntrack(value)
@@ -112,26 +117,19 @@ pub struct Summary {
 
 impl Summary {
     /// `None` if no second is known.
-    pub fn of(seconds: &[Figures]) -> Option<Self> {
-        let each: Vec<Vec<Reason>> = seconds.iter().map(reasons).collect();
-        let mut kinds: Vec<(Reason, usize)> = Vec::new();
-        for reason in each.iter().flatten() {
-            match kinds.iter_mut().find(|(known, _)| known.is_like(reason)) {
-                Some((worst, times)) => {
-                    *times += 1;
-                    if reason.magnitude() > worst.magnitude() {
-                        *worst = *reason;
-                    }
-                }
-                None => kinds.push((*reason, 1)),
-            }
-        }
-        kinds.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-        (!seconds.is_empty()).then(|| Self {
+    pub fn of<'a>(seconds: impl IntoIterator<Item = &'a Figures>) -> Option<Self> {
+        let each: Vec<Vec<Reason>> = seconds.into_iter().map(reasons).collect();
+        (!each.is_empty()).then(|| Self {
             busy: each.iter().filter(|reasons| !reasons.is_empty()).count(),
-            seconds: seconds.len(),
-            reasons: kinds.into_iter().map(|(reason, _)| reason).collect(),
+            seconds: each.len(),
+            reasons: ranked(each.into_iter().flatten()),
         })
+    }
+
+    /// Of a whole record. Of a long run it keeps not every second, but they are numbered from 1.
+    pub fn of_record(seconds: &[Figures]) -> Option<Self> {
+        let last = seconds.last().map_or(0, |figures| figures.second as usize);
+        Self::of(seconds).map(|summary| Self { seconds: summary.seconds.max(last), ..summary })
     }
 
     pub fn is_busy(&self) -> bool {
@@ -149,6 +147,24 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Each kind of reason once, with its worst value, the most frequent first.
+pub(crate) fn ranked(reasons: impl Iterator<Item = Reason>) -> Vec<Reason> {
+    let mut kinds: Vec<(Reason, usize)> = Vec::new();
+    for reason in reasons {
+        match kinds.iter_mut().find(|(known, _)| known.is_like(&reason)) {
+            Some((worst, times)) => {
+                *times += 1;
+                if reason.magnitude() > worst.magnitude() {
+                    *worst = reason;
+                }
+            }
+            None => kinds.push((reason, 1)),
+        }
+    }
+    kinds.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    kinds.into_iter().map(|(reason, _)| reason).collect()
+}
+
 fn percent(share: f64) -> String {
     let rounded = Probability::new((share * 1000.0).round() / 1000.0).unwrap_or_default();
     rounded.to_string().replace('%', " %")
@@ -161,7 +177,12 @@ mod tests {
     #[test]
     fn each_threshold_is_where_the_table_says() {
         let none = Figures::default();
-        let cases: [(Figures, Figures, &str); 7] = [
+        let cases: [(Figures, Figures, &str); 8] = [
+            (
+                none.clone(),
+                Figures { stalled_us: Some(300_400.0), ..none.clone() },
+                "suspended or stalled for 300 ms",
+            ),
             (
                 Figures { steal_share: Some(0.0199), ..none.clone() },
                 Figures { steal_share: Some(0.12), ..none.clone() },
@@ -228,5 +249,7 @@ mod tests {
         );
         assert_eq!(Summary::of(&seconds[..7]).unwrap().to_string(), "not busy in 7 s");
         assert_eq!(Summary::of(&[]), None);
+        seconds[9].second = 7_300;
+        assert_eq!(Summary::of_record(&seconds).map(|summary| summary.seconds), Some(7_300));
     }
 }

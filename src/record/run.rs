@@ -137,6 +137,16 @@ pub struct Hosts {
     pub server: Option<Vec<host::Figures>>,
 }
 
+impl Hosts {
+    /// The hosts of which seconds were recorded, with the role of each.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &[host::Figures])> {
+        let server = self.server.as_deref().unwrap_or_default();
+        [("client", self.client.as_slice()), ("server", server)]
+            .into_iter()
+            .filter(|(_, all)| !all.is_empty())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// From time zero; negative before it.

@@ -1,6 +1,6 @@
 //! The report as a page: whole in one file, true to the run, bounded, and safe whatever a host is called.
 
-use crate::fixtures::{MadeRun, Transit, classic, path, summary};
+use crate::fixtures::{MadeRun, Transit, busy_at_times, classic, path, summary};
 use serde_json::Value;
 use udpecho::probe::Cause;
 use udpecho::report::{ChartData, Theme, html, percent};
@@ -25,6 +25,7 @@ fn made_runs() -> Vec<(&'static str, MadeRun)> {
         ("all lost", MadeRun::new(100, 0.5, lost)),
         ("the classic hundred", MadeRun::new(100, 0.5, classic(0.1)).deadline(0.4)),
         ("a path", MadeRun::new(600, 0.1, path(60.0))),
+        ("hosts busy for an hour", MadeRun::new(36_000, 0.1, path(3_600.0)).hosts(3_600, busy_at_times)),
         ("decaying", MadeRun::new(200, 0.5, classic(0.1)).decay(0.05)),
         ("an hour", MadeRun::new(36_000, 0.1, path(3_600.0))),
     ]

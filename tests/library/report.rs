@@ -1,7 +1,8 @@
 //! Pictures of made-up runs: sound SVG, true numbers, nothing cut, nothing in another's way.
 
 use crate::fixtures::drawing::{self, texts};
-use crate::fixtures::{MadeRun, Transit, classic, exponential, path, summary};
+use crate::fixtures::{MadeRun, Transit, busy_at_times, classic, exponential, path, summary};
+use udpecho::host::Figures;
 use udpecho::probe::Cause;
 use udpecho::record::Event;
 use udpecho::report::{ChartData, Theme, chart, percent, png};
@@ -65,6 +66,11 @@ fn made_runs() -> Vec<(&'static str, MadeRun)> {
         ("every cause, decaying", every_cause().decay(0.05)),
         ("a knee", knee()),
         ("long names and many events", long_names()),
+        ("hosts busy at times", MadeRun::new(600, 0.1, path(60.0)).hosts(61, busy_at_times)),
+        ("hosts never busy", MadeRun::new(600, 0.1, path(60.0)).hosts(60, |_| Figures::default())),
+        ("hosts busy for an hour", MadeRun::new(36_000, 0.1, path(3_600.0)).hosts(3_600, busy_at_times)),
+        ("hosts, decaying", every_cause().decay(0.005).hosts(10, |s| busy_at_times(s + 16))),
+        ("hosts, half a second", MadeRun::new(50, 0.01, path(0.5)).hosts(1, |_| busy_at_times(31))),
     ]
     .into_iter()
     .chain(sizes())
@@ -299,6 +305,25 @@ fn no_line_crosses_a_gap() {
     assert!(!crosses("delay", "stroke-width=\"20\"", "delay"));
     let seconds = data.seconds();
     assert!(seconds.slots()[16..22].iter().all(|second| second.bits == 0 && second.delay().is_none()));
+}
+
+/// The load of the hosts: the reason stands beside its seconds, a quiet host says so, and a run
+/// without figures has no such panel.
+#[test]
+fn a_busy_host_is_named_and_a_quiet_one_is_not() {
+    let made = MadeRun::new(600, 0.1, path(60.0)).hosts(60, busy_at_times);
+    let data = data(&made);
+    let drawing = chart::drawing(&made.run, &data, Theme::Light);
+    let texts: Vec<String> = texts(&drawing.svg).into_iter().map(|(text, _)| text).collect();
+    for shown in
+        ["C Load of the hosts", "steal 12 %", "busy 8 of 60 s", "client's host", "server's host", "not busy"]
+    {
+        assert!(texts.iter().any(|text| text == shown), "no '{shown}' in {texts:?}");
+    }
+    assert!(drawing.panels().any(|panel| panel.id == "hosts"));
+    let without = MadeRun::new(600, 0.1, path(60.0));
+    let data = ChartData::new(&without.run);
+    assert!(chart::drawing(&without.run, &data, Theme::Light).panels().all(|panel| panel.id != "hosts"));
 }
 
 /// The host's name is written as text, whatever it contains.

@@ -9,6 +9,7 @@ mod cli;
 mod documents;
 mod exports;
 mod hostile;
+mod hosts;
 mod icmp_and_filters;
 mod impair;
 mod live;

@@ -138,7 +138,7 @@ impl<'a> Follower<'a> {
     }
 
     fn event(&mut self, event: &Event, ttl: Option<u8>) {
-        let Self { run, recorder, views, host, .. } = self;
+        let Self { run, recorder, views, host, clock, .. } = self;
         match event {
             Event::Opened { server, .. } => add_server(run, server),
             Event::Started { zero } => {
@@ -158,6 +158,11 @@ impl<'a> Follower<'a> {
                         Completed::Row(row) => view.row(row),
                     });
                 });
+            }
+            Event::Suspended { late, .. } => {
+                if let Some(host) = host {
+                    host.stalled(clock.now(), *late);
+                }
             }
             _ => {}
         }

@@ -57,6 +57,14 @@ impl HostFigures {
         }
     }
 
+    /// Probes were skipped, since nothing ran for so long until now.
+    pub(super) fn stalled(&mut self, now: Instant, stalled: Duration) {
+        if let Some(Running { zero, seconds, .. }) = &mut self.running {
+            let second = ((now - *zero).as_nanos() / Self::SECOND.as_nanos()).max(0) as u64 + 1;
+            seconds.stalled(second, stalled.as_micros_f64());
+        }
+    }
+
     /// None if no second was sampled.
     pub(super) fn finish(self) -> Option<Hosts> {
         let client = self.running?.seconds.finish();
@@ -75,6 +83,8 @@ struct Seconds {
     lateness: Quantiles,
     /// The 99th percentile of complete seconds that were not sampled yet.
     unmatched: BTreeMap<u64, f64>,
+    /// The longest stall that ended in each second.
+    stalls: BTreeMap<u64, f64>,
 }
 
 impl Seconds {
@@ -103,6 +113,12 @@ impl Seconds {
         self.lateness.record(sent - probe.due);
     }
 
+    fn stalled(&mut self, second: u64, micros: f64) {
+        if self.stalls.len() < Self::MAX {
+            self.stalls.entry(second).and_modify(|longest| *longest = longest.max(micros)).or_insert(micros);
+        }
+    }
+
     fn complete(&mut self) {
         let lateness = std::mem::take(&mut self.lateness);
         let Some(p99) = lateness.at(0.99).map(Duration::as_micros_f64) else { return };
@@ -117,6 +133,13 @@ impl Seconds {
 
     fn finish(mut self) -> Vec<Figures> {
         self.complete();
+        for (second, micros) in &self.stalls {
+            // A second that was not sampled, such as the last one, tells it in the nearest one before.
+            let after = self.figures.partition_point(|figures| figures.second <= *second);
+            if let Some(figures) = self.figures[..after].last_mut() {
+                figures.stalled_us = Some(figures.stalled_us.map_or(*micros, |longest| longest.max(*micros)));
+            }
+        }
         for figures in &mut self.figures {
             figures.reasons = reasons(figures).iter().map(ToString::to_string).collect();
         }
@@ -171,6 +194,29 @@ mod tests {
         assert_eq!(figures[0].reasons, [""; 0]);
         assert_eq!(figures[1].reasons, ["steal 12 %"]);
         assert_eq!(figures[2].reasons, ["own sends late, p99 2.0 ms"]);
+    }
+
+    #[test]
+    fn a_stall_is_told_in_the_second_in_which_it_ended_or_the_nearest_before() {
+        let mut seconds = Seconds::default();
+        (1..=3).for_each(|second| seconds.sample(sample(second, 0.0)));
+        seconds.stalled(2, 80_000.0);
+        seconds.stalled(2, 300_000.0);
+        seconds.stalled(4, 90_000.0);
+        let figures = seconds.finish();
+        assert_eq!(figures[0].reasons, [""; 0]);
+        assert_eq!(figures[1].reasons, ["suspended or stalled for 300 ms"]);
+        assert_eq!(figures[2].reasons, ["suspended or stalled for 90 ms"]);
+    }
+
+    #[test]
+    fn a_lossy_path_makes_no_host_busy() {
+        let mut seconds = Seconds::default();
+        for due in 0..300 {
+            seconds.probe(&Resolved { outcome: Outcome::Lost, ..row(due * 10, 20) });
+        }
+        (1..=3).for_each(|second| seconds.sample(sample(second, 0.0)));
+        assert!(seconds.finish().iter().all(|figures| figures.reasons.is_empty()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Panel E: which share of the probes was answered within a time; a lost probe counts as infinity.
+//! The distribution: which share of the probes was answered within a time; a lost probe counts as infinity.
 
 use plotters::style::{Color, RGBColor};
 
@@ -18,6 +18,7 @@ pub(super) const PANEL: Panel = Panel {
     title: "CDF",
     place: Place::Lower { column: 1 },
     note: Some("lost counts as ∞."),
+    is_shown: |_| true,
     x: axis,
     draw: |sheet, view, area, heading| {
         sheet.layer("distribution", |layer| draw(layer, view, area, heading));

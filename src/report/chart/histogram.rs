@@ -1,4 +1,4 @@
-//! Panel F: how many replies took how long; counts on a log axis, so that single ones show.
+//! The histogram: how many replies took how long; counts on a log axis, so that single ones show.
 
 use super::View;
 use super::axes_frame::{SMALL, hand};
@@ -18,6 +18,7 @@ pub(super) const PANEL: Panel = Panel {
     title: "Histogram",
     place: Place::Lower { column: 2 },
     note: None,
+    is_shown: |_| true,
     x: |view| Bars::of(view).axis(),
     draw: |sheet, view, area, heading| sheet.layer("histogram", |layer| draw(layer, view, area, heading)),
     hover,

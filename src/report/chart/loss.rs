@@ -6,6 +6,7 @@ use plotters::style::Color;
 use super::View;
 use super::axes_frame::{Frame, Key, SMALL, hand};
 use super::axis::{Axis, nice};
+use super::hosts;
 use super::page::{Area, MARGIN};
 use super::panel::{Hover, Panel, Place};
 use super::sheet::{Layer, Shape, Sheet};
@@ -22,6 +23,7 @@ pub(super) const PANEL: Panel = Panel {
     title: "Probes lost or late",
     place: Place::Wide { height },
     note: Some("lanes in the order of the path, as the server told."),
+    is_shown: |_| true,
     x: |view| view.probes.clone(),
     draw,
     hover,
@@ -57,7 +59,9 @@ fn draw(sheet: &mut Sheet, view: &View, area: Area, heading: &str) {
         let legend = [Key::Words(explanation(view))];
         field.heading(layer, heading, &legend);
         bars.ground(layer);
-        bars.foot(layer);
+        if !hosts::is_shown(view) {
+            bars.foot(layer);
+        }
         if lanes.is_empty() {
             let text = match view.summary.sent {
                 0 => "no probe was sent",

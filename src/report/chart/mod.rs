@@ -2,8 +2,8 @@
 //! every number in it is the run's.
 //!
 //! From the top: what was asked, the key figures, the RTT of every probe (A), the probes that were
-//! not answered in time (B); then side by side throughput and mean delay by the second (C, D) and
-//! the distribution (E, F); the definitions. One file a panel, and one for where they lie.
+//! not answered in time (B), where it is known the load of the hosts; then side by side throughput and
+//! mean delay by the second and the distribution; the definitions. One file a panel, and one for where they lie.
 
 mod axes_frame;
 mod axis;
@@ -13,6 +13,7 @@ mod clipping;
 mod footer;
 mod header;
 mod histogram;
+mod hosts;
 mod key_figures;
 mod layout;
 mod loss;
@@ -41,8 +42,15 @@ use crate::report::chart_data::{ChartData, Column, XAxis};
 use crate::report::format;
 
 /// The panels, in the order of their letters. A new one is a file with a `Panel` and a line here.
-const PANELS: [Panel; 6] =
-    [rtt::PANEL, loss::PANEL, seconds::THROUGHPUT, seconds::DELAY, cdf::PANEL, histogram::PANEL];
+const PANELS: [Panel; 7] = [
+    rtt::PANEL,
+    loss::PANEL,
+    hosts::PANEL,
+    seconds::THROUGHPUT,
+    seconds::DELAY,
+    cdf::PANEL,
+    histogram::PANEL,
+];
 
 /// Draws the run. `data` has taken all its probes.
 pub fn svg(run: &Run, data: &ChartData, theme: Theme) -> String {
@@ -52,7 +60,8 @@ pub fn svg(run: &Run, data: &ChartData, theme: Theme) -> String {
 /// The same, with where its panels lie and what they show.
 pub fn drawing<'a>(run: &'a Run, data: &'a ChartData, theme: Theme) -> Drawing<'a> {
     let view = View::new(run, data);
-    let layout = Layout::new(&view, &PANELS);
+    let panels: Vec<Panel> = PANELS.into_iter().filter(|panel| (panel.is_shown)(&view)).collect();
+    let layout = Layout::new(&view, &panels);
     let mut sheet = Sheet::new(WIDTH, HEIGHT, theme.colours());
     sheet.layer("page", |layer| {
         let page = layer.colours().page;
@@ -60,19 +69,20 @@ pub fn drawing<'a>(run: &'a Run, data: &'a ChartData, theme: Theme) -> Drawing<'
     });
     sheet.layer("header", |layer| header::draw(layer, &view));
     sheet.layer("figures", |layer| key_figures::draw(layer, &view, layout.key_figures));
-    for ((letter, panel), area) in ('A'..).zip(&PANELS).zip(&layout.panels) {
+    for ((letter, panel), area) in ('A'..).zip(&panels).zip(&layout.panels) {
         (panel.draw)(&mut sheet, &view, *area, &format!("{letter} {}", panel.title));
     }
-    let notes = ('A'..).zip(&PANELS).filter_map(|(letter, panel)| Some(format!("{letter}: {}", panel.note?)));
+    let notes = ('A'..).zip(&panels).filter_map(|(letter, panel)| Some(format!("{letter}: {}", panel.note?)));
     let notes = notes.collect::<Vec<_>>().join(" ");
     sheet.layer("footer", |layer| footer::draw(layer, &view, &notes, layout.footer));
-    Drawing { svg: sheet.finish(&header::title(run)), view, layout }
+    Drawing { svg: sheet.finish(&header::title(run)), view, panels, layout }
 }
 
 /// A picture, where its panels lie, and what the page shows of their values.
 pub struct Drawing<'a> {
     pub svg: String,
     view: View<'a>,
+    panels: Vec<Panel>,
     layout: Layout,
 }
 
@@ -97,7 +107,7 @@ impl Drawing<'_> {
     }
 
     pub fn panels(&self) -> impl Iterator<Item = PlacedPanel> {
-        PANELS.into_iter().zip(&self.layout.panels).map(|(panel, area)| {
+        self.panels.iter().zip(&self.layout.panels).map(|(panel, area)| {
             let Area { left, right, top, bottom } = *area;
             let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels * FINE);
             let (x, hover) = ((panel.x)(&self.view), (panel.hover)(&self.view));
@@ -113,9 +123,9 @@ pub struct View<'a> {
     summary: Summary,
     columns: &'a [Column],
     bins: Bins,
-    /// Of panels A and B.
+    /// Of the panels by probe.
     probes: Axis,
-    /// Of panels C and D.
+    /// Of the panels by second.
     seconds: Axis,
     slots: Slots,
     /// Of the RTTs.
@@ -183,7 +193,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether the seconds of panel B's bars are wide enough to be seen.
+    /// Whether the seconds of the loss panel's bars are wide enough to be seen.
     fn by_second(&self) -> bool {
         self.data.axis == XAxis::Time && self.seconds.high() >= WHOLE_SECONDS
     }

@@ -8,6 +8,7 @@ use super::axis::Axis;
 use super::page::Area;
 use super::sheet::Sheet;
 
+#[derive(Clone, Copy)]
 pub(super) struct Panel {
     /// Its name in page data and tests.
     pub id: &'static str,
@@ -15,6 +16,8 @@ pub(super) struct Panel {
     pub place: Place,
     /// A definition for the footer.
     pub note: Option<&'static str>,
+    /// Whether this run has anything for it.
+    pub is_shown: fn(&View) -> bool,
     /// The horizontal axis.
     pub x: fn(&View) -> Axis,
     /// Draws it; the heading begins with its letter.
@@ -23,6 +26,7 @@ pub(super) struct Panel {
 }
 
 /// Where a panel lies. Panels of the same place lie below each other, in the order of the list.
+#[derive(Clone, Copy)]
 pub(super) enum Place {
     /// Across the page, with all height that the others leave.
     Main,

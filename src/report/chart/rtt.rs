@@ -26,6 +26,7 @@ pub(super) const PANEL: Panel = Panel {
     title: "RTT per probe",
     place: Place::Main,
     note: None,
+    is_shown: |_| true,
     x: |view| view.probes.clone(),
     draw,
     hover,

@@ -1,4 +1,4 @@
-//! Panels C and D: throughput and mean delay by the second, the plots this tool was first made for.
+//! Throughput and mean delay by the second, the plots this tool was first made for.
 //!
 //! A second is a step, not a point: its value holds for all of it. Nothing sent means throughput 0
 //! and no delay, so the delay's line is broken there.
@@ -74,6 +74,7 @@ pub(super) const THROUGHPUT: Panel = Panel {
     title: "Throughput per second",
     place: Place::Lower { column: 0 },
     note: Some("both ways, by the second of sending."),
+    is_shown: |_| true,
     x: |view| view.seconds.clone(),
     draw: throughput,
     hover,

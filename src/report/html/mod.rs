@@ -45,6 +45,7 @@ pub fn html(run: &Run, data: &ChartData, theme: Theme) -> String {
     put(format_args!("</div></div>\n</section>\n"));
     put(format_args!("{}", tables::summary(&summary)));
     put(format_args!("{}", tables::causes(data)));
+    put(format_args!("{}", tables::hosts(run)));
     put(format_args!("{}", tables::seconds(data)));
     put(format_args!("</main>\n{}", footer(run)));
     put(format_args!("<script type=\"application/json\" id=\"data\">{}</script>\n", data::json(&drawing)));

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::escape::escape;
+use crate::host::{self, Figures};
 use crate::probe::NotOnTime;
-use crate::record::{Distribution, Summary};
+use crate::record::{Distribution, Run, Summary};
 use crate::report::chart_data::ChartData;
 use crate::report::format::{bit_rate, milliseconds, percent, percent_bare};
 use crate::report::summary::duplicates;
@@ -133,6 +134,26 @@ pub(super) fn causes(data: &ChartData) -> String {
         _ => "<p>Every probe was answered in time.</p>\n".to_owned(),
     };
     format!("<section>\n<h2>Causes of loss</h2>\n{table}</section>\n")
+}
+
+/// Whether each host was busy, and its first busy seconds.
+pub(super) fn hosts(run: &Run) -> String {
+    const ROWS: usize = 60;
+    let Some(hosts) = &run.hosts else { return String::new() };
+    let of_one = |(name, seconds): (&str, &[Figures])| {
+        let summary = host::Summary::of_record(seconds).map_or(unknown(), |summary| summary.to_string());
+        let sentence = format!("<p>The {name}'s host: {}.</p>\n", escape(&summary));
+        let busy = seconds.iter().map(|figures| (figures, host::reasons(figures)));
+        let busy = busy.filter(|(_, reasons)| !reasons.is_empty()).take(ROWS).map(|(figures, reasons)| {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            let cpu = figures.cpu_share.map_or(unknown(), percent);
+            vec![count(figures.second), cpu, reasons.join(", ")]
+        });
+        let rows: Vec<Vec<String>> = busy.collect();
+        if rows.is_empty() { sentence } else { sentence + &table(&["busy second", "CPU", "why"], rows) }
+    };
+    let text: String = hosts.each().map(of_one).collect();
+    format!("<section>\n<h2>Hosts</h2>\n{text}</section>\n")
 }
 
 /// A row a second, or several where the run is long.
