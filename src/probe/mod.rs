@@ -306,17 +306,17 @@ impl Client {
 
     fn handle_reply(&mut self, received: Instant, seq: u64, facts: ReplyFacts) {
         let arrival = self.in_flight.arrive(seq, received, facts);
-        let times = arrival.rtt().and_then(|rtt| facts.times.filter(|times| times.are_possible(rtt)));
-        let hold = times.map(|times| times.hold);
-        if hold > Some(Duration::ZERO) {
+        if let Arrival::First { hold, .. } | Arrival::Copy { hold, .. } = arrival
+            && hold > Some(Duration::ZERO)
+        {
             self.note_injection(seq, received);
         }
         match arrival {
-            Arrival::First { rtt, late_by } => {
+            Arrival::First { rtt, hold, late_by } => {
                 self.reachable = true;
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by, copy: 1 });
             }
-            Arrival::Copy { rtt, copy } => {
+            Arrival::Copy { rtt, hold, copy } => {
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by: None, copy });
             }
             Arrival::CopyAfterClose => self.counters.copies_after_close += 1,

@@ -88,9 +88,9 @@ impl Resolved {
         Some(self.sent? - self.due + self.rtt?)
     }
 
-    /// RTT without what the server held it for on purpose and without what it took of its own.
+    /// RTT without the time at the server; unknown where the stamps of the two are too coarse to tell.
     pub fn net_rtt(&self) -> Option<Duration> {
-        Some(self.rtt? - self.server?)
+        Some(self.rtt? - self.server?).filter(|net| *net >= Duration::ZERO)
     }
 
     /// How often the replies to it came, as packets and copies of them (RFC 5560): those to each copy of the

@@ -16,7 +16,7 @@ use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{ProbeStatus, SocketMark};
 use recently_resolved::RecentlyResolved;
-use server_times::ClockRelation;
+use server_times::{ClockRelation, SendClock};
 pub(super) use server_times::{ServerTimes, Trust};
 use surroundings::Surroundings;
 
@@ -34,26 +34,16 @@ pub(super) struct ReplyFacts {
 /// What an arriving reply was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// The first reply; `late_by` if it came after the deadline.
-    First { rtt: Duration, late_by: Option<Duration> },
+    /// The first reply; `late_by` if it came after the deadline. `hold` if the server's times are possible.
+    First { rtt: Duration, hold: Option<Duration>, late_by: Option<Duration> },
     /// A further reply, the `copy`-th.
-    Copy { rtt: Duration, copy: u32 },
+    Copy { rtt: Duration, hold: Option<Duration>, copy: u32 },
     /// A duplicate reply to a probe that was resolved.
     CopyAfterClose,
     /// The first reply, but its probe was given up.
     TooLate,
     /// Of a probe that was never sent.
     Forged,
-}
-
-impl Arrival {
-    /// Of a reply that counts.
-    pub(super) fn rtt(&self) -> Option<Duration> {
-        match self {
-            Self::First { rtt, .. } | Self::Copy { rtt, .. } => Some(*rtt),
-            Self::CopyAfterClose | Self::TooLate | Self::Forged => None,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +136,10 @@ impl Entry {
 
     fn sent(&self) -> Instant {
         self.tx_timestamp.unwrap_or(self.sent)
+    }
+
+    fn sent_by(&self) -> SendClock {
+        if self.tx_timestamp.is_some() { SendClock::Kernel } else { SendClock::Program }
     }
 }
 
@@ -309,7 +303,8 @@ impl InFlight {
         let Some(entry) = self.entry_mut(seq) else { return Arrival::Forged };
         let rtt = received - entry.sent();
         let told = reply.times.is_some();
-        reply.times = reply.times.filter(|times| times.are_possible(rtt));
+        reply.times = reply.times.filter(|times| times.are_possible(rtt, entry.sent_by()));
+        let hold = reply.times.map(|times| times.hold);
         entry.injected_copies += u32::from(reply.injected_copy);
         if let Some(times) = reply.times
             && clocks.allows(&times.clock_bounds(received))
@@ -322,7 +317,7 @@ impl InFlight {
             State::Failed => Arrival::Forged,
             State::Answered { .. } => {
                 entry.copies += 1;
-                Arrival::Copy { rtt, copy: entry.copies }
+                Arrival::Copy { rtt, hold, copy: entry.copies }
             }
             State::Waiting => {
                 let late = received > entry.deadline;
@@ -334,7 +329,7 @@ impl InFlight {
                     let judged = self.clocks.judge(seq, times.clock_bounds(received));
                     judged.into_iter().flatten().for_each(|(seq, trust)| self.trust(seq, trust));
                 }
-                Arrival::First { rtt, late_by }
+                Arrival::First { rtt, hold, late_by }
             }
         }
     }
@@ -589,7 +584,7 @@ mod tests {
         flight.finalize(0, at(30));
         assert_eq!(
             flight.arrive(0, at(1_030), ReplyFacts::default()),
-            Arrival::First { rtt: Duration::from_millis(1), late_by: None }
+            Arrival::First { rtt: Duration::from_millis(1), hold: None, late_by: None }
         );
         let resolved = flight.take_resolved(at(2_000), |_| Cause::Unknown).expect("its deadline has passed");
         assert_eq!(

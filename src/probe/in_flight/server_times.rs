@@ -2,6 +2,13 @@
 
 use crate::time::{Duration, Instant};
 
+/// Where the send time of a probe was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SendClock {
+    Kernel,
+    Program,
+}
+
 /// The times of a reply as the server wrote them, and what they give with the client's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerTimes {
@@ -20,16 +27,21 @@ pub(crate) struct ServerTimes {
 impl ServerTimes {
     /// Timestamps of one clock may contradict each other by this: kernel stamps and program stamps differ.
     const GRANULARITY: Duration = Duration::from_micros(1);
+    /// A difference of two kernel stamps of one host is off by less: both are converted in the same way.
+    const KERNEL_STAMP_ERROR: Duration = Duration::from_micros(5);
 
     pub(crate) fn residence(&self) -> Option<Duration> {
         (self.stamped || self.residence > Duration::ZERO).then_some(self.residence)
     }
 
     /// A hold is part of the residence, and the residence part of the RTT.
-    pub(crate) fn are_possible(&self, rtt: Duration) -> bool {
+    pub(crate) fn are_possible(&self, rtt: Duration, sent_by: SendClock) -> bool {
+        let error = match sent_by {
+            SendClock::Kernel if self.stamped => Self::KERNEL_STAMP_ERROR,
+            _ => ClockBounds::STAMP_ERROR,
+        };
         let drift = self.residence.mul_f64(ClockBounds::MAX_DRIFT);
-        self.hold <= self.residence + Self::GRANULARITY
-            && self.residence <= rtt + ClockBounds::STAMP_ERROR + drift
+        self.hold <= self.residence + Self::GRANULARITY && self.residence <= rtt + error + drift
     }
 
     /// No delay is negative, which bounds the offset of the two clocks from both sides.
@@ -170,9 +182,23 @@ mod tests {
         let millis = Duration::from_millis;
         let possible = |hold, residence, rtt| {
             let (hold, residence) = (millis(hold), millis(residence));
-            ServerTimes { hold, residence, ..ServerTimes::default() }.are_possible(millis(rtt))
+            let times = ServerTimes { hold, residence, ..ServerTimes::default() };
+            times.are_possible(millis(rtt), SendClock::Program)
         };
         assert!(possible(0, 0, 1) && possible(5, 5, 6) && possible(5, 6, 6));
         assert!(!possible(6, 5, 10) && !possible(5, 7, 6) && !possible(0, 7_300_000, 6));
+    }
+
+    #[test]
+    fn kernel_stamps_at_both_ends_leave_a_residence_little_room_beyond_the_rtt() {
+        let possible = |beyond: i64, stamped, sent_by| {
+            let residence = Duration::from_micros(60 + beyond);
+            let times = ServerTimes { residence, stamped, ..ServerTimes::default() };
+            times.are_possible(Duration::from_micros(60), sent_by)
+        };
+        assert!(possible(4, true, SendClock::Kernel) && !possible(6, true, SendClock::Kernel));
+        for (stamped, sent_by) in [(true, SendClock::Program), (false, SendClock::Kernel)] {
+            assert!(possible(90, stamped, sent_by) && !possible(110, stamped, sent_by));
+        }
     }
 }
