@@ -136,6 +136,9 @@ pub enum Failure {
     ImpairDenied,
     #[error("the server refused to open a session (reason {code})")]
     Denied { code: u8 },
+    /// Its terminal would obey them.
+    #[error("the server describes itself with control characters")]
+    ControlCharacters,
     #[error("the socket failed: {why}")]
     Socket { why: String },
 }

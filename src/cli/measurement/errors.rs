@@ -90,6 +90,10 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         Failure::ImpairDenied => {
             anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
         }
+        Failure::ControlCharacters => anyhow!(
+            "the server at {ip} port {port} describes itself with control characters, which a terminal would \
+             obey; nothing was measured"
+        ),
         Failure::Socket { why } => anyhow!("cannot reach {ip} port {port}: {why}{hint}"),
         Failure::Full { .. } | Failure::Denied { .. } => {
             anyhow!("cannot measure {ip} port {port}: {failure}{hint}")

@@ -1,7 +1,7 @@
 //! The handshake: Hello, Cookie, Open, then Accept or Deny.
 
 use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
-use super::{BODY, Kind, Nonce, SocketMark, Token, emit_prefix, flags, id};
+use super::{BODY, DecodeError, Kind, Nonce, SocketMark, Token, emit_prefix, flags, id};
 use crate::printable::is_printable;
 use crate::time::Duration;
 
@@ -91,20 +91,20 @@ impl<'a> Open<'a> {
         length
     }
 
-    pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         if datagram.len() < Self::REQUESTED {
-            return None;
+            return Err(DecodeError::Malformed);
         }
         let open = Self {
             nonce: Nonce(id(datagram)),
-            cookie: datagram[COOKIE].try_into().ok()?,
+            cookie: datagram[COOKIE].try_into().expect("16 bytes"),
             size: get_u32(datagram, Self::SIZE),
             remember: get_u32(datagram, Self::REMEMBER),
             idle_secs: get_u32(datagram, Self::IDLE),
             first_seq: get_u64(datagram, Self::FIRST_SEQ),
-            requested_impairment: get_text(&datagram[Self::REQUESTED..])?,
+            requested_impairment: get_text(datagram, Self::REQUESTED)?,
         };
-        (datagram.len() >= Self::length(open.size)).then_some(open)
+        if datagram.len() >= Self::length(open.size) { Ok(open) } else { Err(DecodeError::Malformed) }
     }
 }
 
@@ -170,12 +170,12 @@ impl<'a> Accept<'a> {
         length
     }
 
-    pub(super) fn parse(datagram: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         if datagram.len() < Self::INJECTS {
-            return None;
+            return Err(DecodeError::Malformed);
         }
         let hold = i64::try_from(get_u64(datagram, Self::LONGEST_HOLD)).unwrap_or(i64::MAX);
-        Some(Self {
+        Ok(Self {
             nonce: Nonce(id(datagram)),
             token: Token(get_u64(datagram, Self::TOKEN)),
             size: get_u32(datagram, Self::SIZE),
@@ -185,7 +185,7 @@ impl<'a> Accept<'a> {
             longest_hold: Duration::from_nanos(hold),
             socket: SocketMark::get(datagram, Self::SOCKET),
             session_rate: get_u32(datagram, Self::RATE),
-            injects: get_text(&datagram[Self::INJECTS..])?,
+            injects: get_text(datagram, Self::INJECTS)?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
             idle_secs: datagram.get(Self::IDLE).map_or(0, |_| get_u32(datagram, Self::IDLE)),
         })
@@ -262,14 +262,16 @@ fn put_text(buffer: &mut [u8], text: &str) {
     buffer[2..2 + text.len()].copy_from_slice(text.as_bytes());
 }
 
-fn get_text(bytes: &[u8]) -> Option<&str> {
-    if bytes.len() < TEXT_LENGTH.end {
-        return None;
-    }
-    let length = usize::from(get_u16(bytes, TEXT_LENGTH));
-    let text = std::str::from_utf8(bytes.get(2..2 + length)?).ok()?;
-    // The text is shown on terminals.
-    text.chars().all(is_printable).then_some(text)
+/// A text that begins at `at` with its length. Texts are shown on terminals, so all of it must be printable.
+fn get_text(datagram: &[u8], at: usize) -> Result<&str, DecodeError> {
+    let text = get_bytes(&datagram[at..]).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let text = text.ok_or(DecodeError::Malformed)?;
+    if text.chars().all(is_printable) { Ok(text) } else { Err(DecodeError::Text(Nonce(id(datagram)))) }
+}
+
+fn get_bytes(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, text) = bytes.split_at_checked(TEXT_LENGTH.end)?;
+    text.get(..usize::from(get_u16(bytes, TEXT_LENGTH)))
 }
 
 #[cfg(test)]
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_with_control_characters_is_malformed() {
+    fn a_text_with_control_characters_is_refused_as_such() {
         let mut buffer = vec![0; 2048];
         let accept = |injects| Accept {
             nonce: Nonce(1),
@@ -342,7 +344,8 @@ mod tests {
             ("clean\n", false),
         ] {
             let length = accept(text).emit(&mut buffer, 1024);
-            assert_eq!(decode(&buffer[..length]).is_ok(), good, "{text:?}");
+            let refusal = decode(&buffer[..length]).err();
+            assert_eq!(refusal, (!good).then_some(DecodeError::Text(Nonce(1))), "{text:?}");
         }
     }
 

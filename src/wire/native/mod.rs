@@ -102,6 +102,9 @@ pub enum DecodeError {
     Kind(u8),
     #[error("a message that is cut short or contradicts itself")]
     Malformed,
+    /// Of the handshake with this nonce.
+    #[error("a text with control characters")]
+    Text(Nonce),
 }
 
 /// Whether the datagram has the magic number of native messages, of any version.
@@ -128,8 +131,8 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
     let message = match kind {
         Kind::Hello => Hello::parse(datagram).map(Message::Hello),
         Kind::Cookie => Cookie::parse(datagram).map(Message::Cookie),
-        Kind::Open => Open::parse(datagram).map(Message::Open),
-        Kind::Accept => Accept::parse(datagram).map(Message::Accept),
+        Kind::Open => return Open::parse(datagram).map(Message::Open),
+        Kind::Accept => return Accept::parse(datagram).map(Message::Accept),
         Kind::Deny => Deny::parse(datagram).map(Message::Deny),
         Kind::Probe => Probe::parse(datagram).map(Message::Probe),
         Kind::Reply => Reply::parse(datagram).map(Message::Reply),

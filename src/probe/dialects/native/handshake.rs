@@ -60,6 +60,10 @@ impl Handshake {
         Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
     }
 
+    pub(super) fn is(&self, nonce: Nonce) -> bool {
+        self.nonce == nonce
+    }
+
     pub(super) fn run_beside(&mut self, now: Instant) {
         self.retry = Retry::slow(now);
         self.beside = Some(Beside::default());

@@ -12,8 +12,8 @@ use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Rest, TAG};
 use crate::wire::native::{
-    MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, UnknownSession, decode,
-    emit_close, emit_stop,
+    DecodeError, MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, UnknownSession,
+    decode, emit_close, emit_stop,
 };
 use handshake::{Accepted, Handshake, Requested};
 use outcome_query::OutcomeQueries;
@@ -155,7 +155,13 @@ impl Native {
     }
 
     fn hear_message(&mut self, received: Instant, message: &[u8], probes: &mut InFlight) -> Heard {
-        let Ok(decoded) = decode(message) else { return Heard::Junk };
+        let decoded = match decode(message) {
+            Ok(decoded) => decoded,
+            Err(DecodeError::Text(nonce)) if self.handshake.as_ref().is_some_and(|own| own.is(nonce)) => {
+                return Heard::Failed(Failure::ControlCharacters);
+            }
+            Err(_) => return Heard::Junk,
+        };
         if let Message::Reply(Reply { token, .. })
         | Message::Outcomes(Outcomes { token, .. })
         | Message::UnknownSession(UnknownSession { token, .. }) = decoded
