@@ -109,11 +109,11 @@ fn replayed_datagrams_are_not_answered() {
     }
     assert_eq!(desk.server.counters().replayed, 2);
     // A question is answered where the newest probe came from.
-    let question = emitted(|buffer| OutcomeQuery { token, question: 0, first: 0, count: 10 }.emit(buffer));
+    let [question, next] = [0, 1].map(|number| query(token, number));
     assert_eq!(ask(&mut desk, spy, &question), None);
     assert!(ask(&mut desk, client, &question).is_some());
     assert!(ask(&mut desk, spy, &probe(token, 1, 64)).is_some());
-    assert!(ask(&mut desk, spy, &question).is_some());
+    assert!(ask(&mut desk, spy, &next).is_some());
     desk.send(spy, &sealed(&emitted(|buffer| emit_close(token, buffer))));
     assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }
@@ -140,16 +140,57 @@ fn an_open_or_a_stop_copied_by_an_eavesdropper_is_not_answered() {
     assert_eq!((desk.server.counters().dialect("native").clients, desk.server.counters().replayed), (0, 3));
 }
 
+fn query(token: Token, question: u32) -> Vec<u8> {
+    emitted(|buffer| OutcomeQuery { token, question, first: 0, count: 10 }.emit(buffer))
+}
+
+/// An eavesdropper can send from the client's address, too.
+#[test]
+fn a_query_is_answered_once_and_a_stop_as_often_as_a_client_repeats_it() {
+    let mut desk = Desk::new(keyed());
+    let client = address(true, 1);
+    let token = session(&mut desk, client);
+    assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
+    for number in [3, 2, 4] {
+        let query = query(token, number);
+        let answers = (0..100).filter(|_| ask(&mut desk, client, &query).is_some()).count();
+        assert_eq!(answers, 1, "query {number}");
+    }
+    let stop = emitted(|buffer| emit_stop(token, buffer));
+    assert_eq!((0..100).filter(|_| ask(&mut desk, client, &stop).is_some()).count(), 4);
+    assert_eq!(desk.server.counters().replayed, 3 * 99 + 96);
+    // Without a key there is no secret to protect, and clients of older releases repeat their numbers.
+    let mut desk = Desk::new(clean());
+    let token = desk.open(client, 1, 64).expect("a session");
+    assert_eq!((0..100).filter(|_| desk.send(client, &query(token, 3)).is_some()).count(), 100);
+}
+
+/// Queries are lost and repeated, answers are late and doubled: every loss has its cause.
+#[test]
+fn with_a_key_queries_survive_a_path_that_loses_doubles_and_reorders_them() {
+    let lossy = || path(millis(5), millis(700), 0.3, 0.2);
+    let mut simulation = Simulation::new(keyed(), lossy(), lossy(), 3);
+    simulation.add_client(Settings { deadline: Some(millis(1500)), ..client(256, Some(key(1))) });
+    simulation.run(Duration::from_secs(120));
+    let rows = resolved(&simulation.take_events(0));
+    let truth = simulation.ground_truth(0);
+    let lost: Vec<_> = rows.iter().filter(|row| row.outcome == Outcome::Lost).collect();
+    assert!(lost.len() > 10);
+    for row in lost {
+        let reached = !truth.probe(row.seq).unwrap().reached_server.is_empty();
+        assert_eq!(row.cause, Some(if reached { Cause::Down } else { Cause::Up }), "seq {}", row.seq);
+    }
+}
+
 #[test]
 fn replayed_queries_keep_no_session_alive() {
     let mut desk = Desk::new(keyed());
     let client = address(true, 1);
     let token = session(&mut desk, client);
     assert!(ask(&mut desk, client, &probe(token, 0, 64)).is_some());
-    let question = emitted(|buffer| OutcomeQuery { token, question: 0, first: 0, count: 10 }.emit(buffer));
-    for _ in 0..70 {
+    for number in 0..70 {
         desk.pass(Duration::from_secs(1));
-        desk.send(client, &sealed(&question));
+        desk.send(client, &sealed(&query(token, number)));
     }
     assert_eq!(desk.server.counters().dialect("native").clients, 0);
 }

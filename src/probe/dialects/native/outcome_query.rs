@@ -22,11 +22,29 @@ pub(super) struct OutcomeQueries {
 
 #[derive(Debug)]
 struct Pending {
-    number: u32,
     first: u64,
     count: u16,
-    asked: Instant,
+    /// The number of each query sent for it, and when. With a key a server answers no number twice.
+    sent: Vec<(u32, Instant)>,
     retry: Retry,
+}
+
+impl Pending {
+    /// Answers to older ones come too late to count.
+    const REMEMBERED: usize = 64;
+
+    fn send(&mut self, number: u32, now: Instant) {
+        if self.sent.len() == Self::REMEMBERED {
+            self.sent.remove(0);
+        }
+        self.sent.push((number, now));
+        self.retry.tried(now);
+    }
+
+    /// When the query of this number was sent.
+    fn asked(&self, number: u32) -> Option<Instant> {
+        self.sent.iter().find(|(sent, _)| *sent == number).map(|(_, at)| *at)
+    }
 }
 
 impl OutcomeQueries {
@@ -80,12 +98,18 @@ impl OutcomeQueries {
     ) -> Option<usize> {
         // All probes of a query may have been resolved otherwise.
         self.pending.retain(|query| query.first + u64::from(query.count) > probes.range().start);
-        if let Some(query) = self.pending.iter_mut().find(|query| query.retry.is_due(now)) {
-            query.asked = now;
-            query.retry.tried(now);
-            let Pending { number, first, count, .. } = *query;
-            return Some(OutcomeQuery { token, question: number, first, count }.emit(buffer));
-        }
+        let again = self.pending.iter().position(|query| query.retry.is_due(now));
+        let index = again.or_else(|| self.add(now, probes))?;
+        let number = self.next_number;
+        self.next_number = self.next_number.wrapping_add(1);
+        let query = &mut self.pending[index];
+        query.send(number, now);
+        let Pending { first, count, .. } = *query;
+        Some(OutcomeQuery { token, question: number, first, count }.emit(buffer))
+    }
+
+    /// Makes a query for the next probes, if there are some to ask for; returns its index.
+    fn add(&mut self, now: Instant, probes: &InFlight) -> Option<usize> {
         if self.pending.len() >= Self::MAX_PENDING || now < self.next_round {
             return None;
         }
@@ -93,28 +117,26 @@ impl OutcomeQueries {
         if count < self.max_count {
             self.next_round = now + Self::ROUND;
         }
-        let mut retry = Retry::steady(now);
-        retry.tried(now);
-        let number = self.next_number;
-        self.next_number = self.next_number.wrapping_add(1);
-        self.pending.push(Pending { number, first, count, asked: now, retry });
-        Some(OutcomeQuery { token, question: number, first, count }.emit(buffer))
+        self.pending.push(Pending { first, count, sent: Vec::new(), retry: Retry::steady(now) });
+        Some(self.pending.len() - 1)
     }
 
     /// Applies the server's answer; false if there was no such query. The server knows nothing of probes before
     /// the session: that it did not see them does not mean that they were lost.
     pub(super) fn hear(&mut self, outcomes: &Outcomes, first_seq: u64, probes: &mut InFlight) -> bool {
         let asked = |query: &Pending| {
-            (query.number, query.first, query.count) == (outcomes.question, outcomes.first, outcomes.count)
+            let asked = query.asked(outcomes.question)?;
+            ((query.first, query.count) == (outcomes.first, outcomes.count)).then_some(asked)
         };
-        let Some(index) = self.pending.iter().position(asked) else { return false };
+        let found = self.pending.iter().enumerate().find_map(|(index, query)| Some((index, asked(query)?)));
+        let Some((index, asked)) = found else { return false };
         let query = self.pending.swap_remove(index);
         for offset in 0..query.count {
             let seq = query.first + u64::from(offset);
             let known =
                 if seq < first_seq { (ProbeStatus::Forgotten, false) } else { outcomes.status(offset) };
             let (status, seen_twice) = known;
-            probes.set_status(seq, status, query.asked);
+            probes.set_status(seq, status, asked);
             if seen_twice {
                 probes.seen_twice(seq);
             }

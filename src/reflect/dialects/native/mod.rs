@@ -2,6 +2,7 @@
 
 mod cookies;
 mod outcomes;
+mod replay_window;
 mod sessions;
 mod used_openings;
 
@@ -22,6 +23,7 @@ use crate::wire::native::{
 
 use cookies::Cookies;
 use outcomes::{MaxJump, Noted, OutcomeHistory};
+use replay_window::ReplayWindow;
 use sessions::{OpeningId, Session, SessionLimits, Sessions, Slot};
 use used_openings::UsedOpenings;
 
@@ -112,6 +114,8 @@ impl Native {
             last_seen: now,
             remote: opening.remote,
             meter: Meter::default(),
+            queries: ReplayWindow::default(),
+            stops: 0,
             opening,
             history,
             seed,
@@ -193,10 +197,11 @@ impl Native {
         let Some(at) = self.sessions.find(query.token) else {
             return unknown_session(core, packet, query.token, None);
         };
-        if self.is_copied(core, packet, at) {
+        let session = self.sessions.at_mut(at);
+        if core.is_keyed() && !(session.is_at(packet) && session.queries.admits(query.question)) {
+            core.counters.replayed += 1;
             return Action::Drop;
         }
-        let session = self.sessions.at_mut(at);
         if !core.is_keyed() {
             // With a key an eavesdropper's copies must not keep a session alive; without one a query may be the
             // client's only sign of life.
@@ -206,23 +211,17 @@ impl Native {
         Action::Reply(Outcomes::emit(query, packet.socket, packet.buffer, status))
     }
 
-    fn stop(&self, core: &mut Core, packet: &mut Incoming, token: Token) -> Action<'_> {
-        match self.sessions.find(token) {
-            Some(at) if !self.is_copied(core, packet, at) => {
-                let obeyed = core.settings.allow_stop;
-                core.stop_asked |= obeyed;
-                Action::Reply(emit_stopped(token, obeyed, packet.buffer))
-            }
-            _ => Action::Drop,
+    fn stop(&mut self, core: &mut Core, packet: &mut Incoming, token: Token) -> Action<'_> {
+        let Some(at) = self.sessions.find(token) else { return Action::Drop };
+        let session = self.sessions.at_mut(at);
+        session.stops += u8::from(session.stops < u8::MAX);
+        if core.is_keyed() && !(session.is_at(packet) && session.stops <= Session::STOP_TRIES) {
+            core.counters.replayed += 1;
+            return Action::Drop;
         }
-    }
-
-    /// Whether a sealed message is a copy that an eavesdropper sent: it comes from another address than the
-    /// session's last probe. A client whose address changed sends a probe first.
-    fn is_copied(&self, core: &mut Core, packet: &Incoming, at: Slot) -> bool {
-        let copied = core.is_keyed() && self.sessions.at(at).remote != packet.path.remote;
-        core.counters.replayed += u64::from(copied);
-        copied
+        let obeyed = core.settings.allow_stop;
+        core.stop_asked |= obeyed;
+        Action::Reply(emit_stopped(token, obeyed, packet.buffer))
     }
 }
 

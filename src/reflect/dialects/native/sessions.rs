@@ -5,8 +5,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use super::outcomes::{MaxJump, Noted, OutcomeHistory};
+use super::replay_window::ReplayWindow;
 use crate::impair::SessionLinks;
 use crate::reflect::admission::{Meter, network};
+use crate::reflect::incoming::Incoming;
 use crate::reflect::injection::ImpairNotice;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
@@ -34,6 +36,10 @@ pub(super) struct Session {
     /// The source of its newest probe.
     pub remote: SocketAddr,
     pub meter: Meter,
+    /// Which queries were answered.
+    pub queries: ReplayWindow,
+    /// How many stops arrived.
+    pub stops: u8,
     pub opening: OpeningId,
     /// How many outcomes the handshake agreed on.
     pub history: u32,
@@ -50,6 +56,15 @@ impl Session {
     /// Faster than any client sends: 10 million probes per second, and a burst.
     const BETWEEN_PROBES: Duration = Duration::from_nanos(100);
     const BURST: u64 = 1024;
+
+    /// A client repeats its stop this often until it is answered.
+    pub(super) const STOP_TRIES: u8 = 4;
+
+    /// Whether a message comes from the source of the newest probe. A client whose address changed sends a probe
+    /// first, so a sealed query or stop from elsewhere is an eavesdropper's copy.
+    pub(super) fn is_at(&self, packet: &Incoming) -> bool {
+        self.remote == packet.path.remote
+    }
 
     /// How many probes the client may have sent since its last one arrived.
     pub(super) fn probes_possible(&self, now: Instant) -> u64 {
