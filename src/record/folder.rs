@@ -1,7 +1,9 @@
 //! The folder of a run: checked for write access before the first probe, complete after the last.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind::AlreadyExists, ErrorKind::NotFound};
+use std::io::{
+    self, BufReader, BufWriter, ErrorKind::AlreadyExists, ErrorKind::NotADirectory, ErrorKind::NotFound,
+};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
@@ -105,7 +107,13 @@ impl Folder {
         // The path of run.json stands for its folder.
         let path = if path.is_file() && path.ends_with(RUN) { path.parent().unwrap_or(path) } else { path };
         let folder = Self { path: path.to_owned(), created: Vec::new() };
-        if folder.file(RUN).is_file() { Ok(folder) } else { Err(FolderError::NoRun(path.to_owned())) }
+        match fs::metadata(folder.file(RUN)) {
+            Ok(_) => Ok(folder),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
+                Err(FolderError::NoRun(path.to_owned()))
+            }
+            Err(source) => Err(folder.error("read", &folder.file(RUN), source)),
+        }
     }
 
     pub fn path(&self) -> &Path {

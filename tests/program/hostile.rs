@@ -79,6 +79,8 @@ fn a_servers_description_that_a_terminal_would_obey_opens_no_session() {
     let finished = udpecho_in(&place, &format!("ping 127.0.0.1:{port} -n 1 -i 0.01 -o run"));
     assert_harmless("description", &finished);
     assert_eq!(finished.stdout, [""; 0], "{finished:#?}");
+    assert_eq!((finished.code, finished.stderr.len()), (Some(2), 1), "{finished:#?}");
+    assert!(finished.stderr[0].contains("describes itself with control characters"), "{finished:#?}");
     // A harmless one does, from the same server.
     let port = server_that_says("loss=42%");
     let finished = udpecho_in(&place, &format!("ping 127.0.0.1:{port} -n 1 -i 0.01 -o run"));
@@ -281,6 +283,8 @@ fn files_without_end_and_pipes_without_a_writer_are_one_line_of_error() {
                 let finished = udpecho_in(&place, words);
                 assert_eq!(finished.code, Some(2), "{words} of {file}: {finished:#?}");
                 assert_eq!(finished.stderr.len(), 1, "{words} of {file}: {finished:#?}");
+                let is_regular = file.starts_with("../") && file != "../fifo";
+                assert_eq!(finished.has_line("not a regular file"), !is_regular, "{file}: {finished:#?}");
             }
         }
         fs::remove_file(place.path().join("run").join(name)).unwrap();
@@ -306,6 +310,26 @@ fn a_key_may_come_through_a_pipe_and_one_that_others_can_read_is_told() {
     bash.args(["-c", &script]).current_dir(&place);
     let finished = run(bash);
     assert_eq!((finished.code, finished.stderr.len()), (Some(0), 0), "{finished:#?}");
+}
+
+#[test]
+fn a_new_key_replaces_nothing_and_says_why() {
+    let place = TempDir::new().unwrap();
+    assert_eq!(udpecho_in(&place, "keygen -o key").code, Some(0));
+    let before = fs::read_to_string(place.path().join("key")).unwrap();
+    symlink("key", place.path().join("link")).unwrap();
+    symlink("nothing", place.path().join("dangling")).unwrap();
+    for (file, why) in [
+        ("key", "key exists, and keygen replaces no key; give -o another name, or remove it first"),
+        ("link", "link is a link; name the file itself"),
+        ("dangling", "dangling is a link; name the file itself"),
+    ] {
+        let finished = udpecho_in(&place, &format!("keygen -o {file}"));
+        assert_eq!(finished.code, Some(2), "{finished:#?}");
+        assert_eq!(finished.stderr, [format!("udpecho: {why}")]);
+    }
+    assert_eq!(fs::read_to_string(place.path().join("key")).unwrap(), before);
+    assert!(!place.path().join("nothing").exists());
 }
 
 #[test]

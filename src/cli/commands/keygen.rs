@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::cli::args::Keygen;
 use crate::cli::exit::Exit;
@@ -19,10 +19,22 @@ pub(crate) fn run(arguments: &Keygen) -> anyhow::Result<Exit> {
         write!(key, "{byte:02x}").context("cannot format the key")?;
     }
     match &arguments.output {
-        Some(file) => write(file, &key).with_context(|| format!("cannot write {}", file.display()))?,
+        Some(file) => write(file, &key).map_err(|error| explain(error, file))?,
         None => Printer::start(|| {})?.line(key),
     }
     Ok(Exit::Success)
+}
+
+/// A key that exists may be in use, so it is never replaced.
+fn explain(error: std::io::Error, file: &Path) -> anyhow::Error {
+    let name = file.display();
+    if file.is_symlink() {
+        anyhow!("{name} is a link; name the file itself")
+    } else if error.kind() == ErrorKind::AlreadyExists {
+        anyhow!("{name} exists, and keygen replaces no key; give -o another name, or remove it first")
+    } else {
+        anyhow!(error).context(format!("cannot write {name}"))
+    }
 }
 
 fn write(file: &Path, key: &str) -> std::io::Result<()> {

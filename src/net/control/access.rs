@@ -36,7 +36,8 @@ pub(super) fn guarded(routes: Router, host_names: &[String], body_bytes: usize) 
 }
 
 pub(super) fn refuse(status: StatusCode) -> Response {
-    (status, format!("{status}\n")).into_response()
+    // Kept alive, the connection would keep its place for nothing.
+    (status, [(header::CONNECTION, "close")], format!("{status}\n")).into_response()
 }
 
 async fn check(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {

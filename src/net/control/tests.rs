@@ -133,6 +133,19 @@ fn event_streams_leave_room_for_requests() {
     drop(readers);
 }
 
+/// A client that keeps the connection alive, and there is one place.
+#[test]
+fn a_refused_stream_frees_its_place_at_once() {
+    let minute = Duration::from_secs(60);
+    let limits = Limits { streams: 0, connections: 1, header_time: minute, ..Limits::default() };
+    let (server, _publisher) = server(0, limits);
+    let mut refused = connect(&server, EVENTS);
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).expect("the server closes");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(ask(&server, "GET /healthz HTTP/1.1").ends_with("ok\n"));
+}
+
 #[test]
 fn an_idle_connection_loses_its_place() {
     let limits = Limits { header_time: Duration::from_millis(500), ..Limits::default() };
