@@ -120,6 +120,7 @@ impl Link {
             let wait = wait.ok_or_else(|| dropped(DropCause::QueueFull))?;
             queued += wait;
             treatment.hold += wait;
+            treatment.queued = Some(queued);
         }
         treatment.hold += delay.draw(&self.delays, seq);
         if delay.is_ordered() {

@@ -12,6 +12,8 @@ pub struct Treatment {
     pub hold: Duration,
     /// The part of the hold that belongs to the up direction.
     pub hold_up: Duration,
+    /// The part of the hold spent at bottlenecks, transmission counted; `None` if there is none.
+    pub queued: Option<Duration>,
     /// Copies that leave beyond the first.
     pub extra_copies: u8,
     /// The byte of the payload that arrives changed, modulo the payload's length.

@@ -25,7 +25,9 @@ pub use clock::Clock;
 pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
-pub use relay::{RelayEngine, RelayMapping, RelayObservation};
+pub use relay::{
+    MappingFigures, RelayEngine, RelayFigures, RelayHandle, RelayMapping, RelayObservation, ReleaseError,
+};
 #[cfg(feature = "control")]
 pub use room::{RoomService, Seat};
 pub use server::{Bind, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::lines::Line;
+use super::steer::{FlowDirection, FlowFigures};
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Link};
@@ -12,11 +14,25 @@ use crate::time::{Duration, Instant};
 
 /// Names a flow for as long as the relay runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlowId(pub(super) u64);
+pub struct FlowId {
+    /// Of all flows.
+    number: u64,
+    ordinal: u64,
+}
 
 impl FlowId {
+    /// Unique among the flows of all mappings.
     pub const fn number(self) -> u64 {
-        self.0
+        self.number
+    }
+
+    /// In its mapping, from 0: the same in each run in which clients come in the same order.
+    pub const fn ordinal(self) -> u64 {
+        self.ordinal
+    }
+
+    const fn before(number: u64) -> Self {
+        Self { number, ordinal: 0 }
     }
 }
 
@@ -57,12 +73,20 @@ pub(super) struct Flow {
     /// Up, then down.
     pub(super) links: [Link; 2],
     pub(super) bottlenecks: [Bottleneck; 2],
+    /// The line was set for this flow alone.
+    pub(super) is_own: [bool; 2],
+    ordinal: u64,
+    most_bytes: [Option<u64>; 2],
+    /// When each direction has the flow closed.
+    forget_at: [Option<Instant>; 2],
     datagrams: [u64; 2],
-    bytes_from_client: u64,
+    /// Arrived.
+    bytes: [u64; 2],
     bytes_to_client: u64,
     /// The client sent something after an answer was sent to it.
     verified: bool,
     answered: bool,
+    opened: Instant,
     last: Instant,
 }
 
@@ -76,18 +100,64 @@ impl Flow {
     ) -> Self {
         let draws = Stream::new(settings.seed, &format!("flow of {}", settings.name));
         let seed = rand::Rng::next_u64(&mut draws.at(ordinal));
-        let link = |impairment: &Arc<_>, direction| Link::new(Arc::clone(impairment), direction, seed);
+        let lines =
+            [Direction::Up, Direction::Down].map(|direction| settings.line(&client, ordinal, direction));
+        let link = |line: &Line, direction| Link::new(Arc::clone(&line.impairment), direction, seed);
         Self {
             mapping,
             client,
-            links: [link(&settings.up, Direction::Up), link(&settings.down, Direction::Down)],
+            links: [link(&lines[0], Direction::Up), link(&lines[1], Direction::Down)],
             bottlenecks: Default::default(),
+            is_own: [false; 2],
+            ordinal,
+            most_bytes: lines.each_ref().map(|line| line.most_bytes),
+            forget_at: lines.each_ref().map(|line| line.forget_after.map(|after| now + after)),
             datagrams: [0; 2],
-            bytes_from_client: 0,
+            bytes: [0; 2],
             bytes_to_client: 0,
             verified: false,
             answered: false,
+            opened: now,
             last: now,
+        }
+    }
+
+    /// From now on this direction meets another line.
+    pub(super) fn set_line(&mut self, now: Instant, direction: Direction, line: Line) {
+        let at = index(direction);
+        if *self.links[at].impairment() != line.impairment {
+            self.links[at].set_impairment(line.impairment);
+        }
+        self.most_bytes[at] = line.most_bytes;
+        let due = line.forget_after.map(|after| self.opened.max(now) + after);
+        // A toxic that changes another part does not start this time anew.
+        self.forget_at[at] = due.map(|due| self.forget_at[at].unwrap_or(due).min(due));
+    }
+
+    /// Whether this direction has passed all the bytes that it may.
+    pub(super) fn is_cut(&self, direction: Direction) -> bool {
+        self.most_bytes[index(direction)].is_some_and(|most| self.bytes[index(direction)] > most)
+    }
+
+    fn forget_at(&self) -> Option<Instant> {
+        self.forget_at.into_iter().flatten().min()
+    }
+
+    pub(super) fn figures(&self, now: Instant, id: FlowId) -> FlowFigures {
+        let direction = |at: usize| FlowDirection {
+            impairment: Arc::clone(self.links[at].impairment()),
+            is_own: self.is_own[at],
+            datagrams: self.datagrams[at],
+            bytes: self.bytes[at],
+        };
+        FlowFigures {
+            id,
+            mapping: self.mapping,
+            client: self.client,
+            directions: [direction(0), direction(1)],
+            answered: self.answered,
+            age: now - self.opened,
+            idle: now - self.last,
         }
     }
 
@@ -96,8 +166,8 @@ impl Flow {
         self.last = self.last.max(now);
         if direction == Direction::Up {
             self.verified |= self.answered;
-            self.bytes_from_client += bytes as u64;
         }
+        self.bytes[index(direction)] += bytes as u64;
         let datagrams = &mut self.datagrams[index(direction)];
         *datagrams += 1;
         *datagrams - 1
@@ -106,7 +176,7 @@ impl Flow {
     /// Whether so many bytes may go to the client; if so they count.
     pub(super) fn may_answer(&mut self, amplification: bool, bytes: usize) -> bool {
         let after = self.bytes_to_client + bytes as u64;
-        let allowed = amplification || self.verified || after <= self.bytes_from_client;
+        let allowed = amplification || self.verified || after <= self.bytes[index(Direction::Up)];
         if allowed {
             self.bytes_to_client = after;
         }
@@ -165,8 +235,30 @@ impl Flows {
         self.by_id.values().filter(move |flow| flow.mapping == mapping)
     }
 
-    pub(super) fn of_mapping_mut(&mut self, mapping: MappingId) -> impl Iterator<Item = &mut Flow> {
-        self.by_id.values_mut().filter(move |flow| flow.mapping == mapping)
+    pub(super) fn ids_of(&self, mapping: MappingId) -> impl Iterator<Item = FlowId> {
+        self.by_id.iter().filter(move |(_, flow)| flow.mapping == mapping).map(|(id, _)| *id)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Those with this number or a greater one.
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (FlowId, &Flow)> {
+        self.by_id.range(FlowId::before(number)..).map(|(id, flow)| (*id, flow))
+    }
+
+    /// The flows of a mapping meet what its settings say now, except for those with lines of their own.
+    pub(super) fn follow(&mut self, now: Instant, mapping: MappingId, settings: &MappingSettings) {
+        for flow in self.by_id.values_mut().filter(|flow| flow.mapping == mapping) {
+            for direction in [Direction::Up, Direction::Down] {
+                if !flow.is_own[index(direction)] {
+                    let line = settings.line(&flow.client, flow.ordinal, direction);
+                    flow.set_line(now, direction, line);
+                }
+            }
+            self.next_sweep = flow.forget_at().unwrap_or(self.next_sweep).min(self.next_sweep);
+        }
     }
 
     /// Makes room for one more flow of this source: the longest unanswered one gives way, an answered one
@@ -190,8 +282,9 @@ impl Flows {
     }
 
     pub(super) fn insert(&mut self, flow: Flow) -> FlowId {
-        let id = FlowId(self.next);
+        let id = FlowId { number: self.next, ordinal: flow.ordinal };
         self.next += 1;
+        self.next_sweep = flow.forget_at().unwrap_or(self.next_sweep).min(self.next_sweep);
         self.by_client.insert((flow.mapping, flow.client), id);
         self.by_id.insert(id, flow);
         id
@@ -201,15 +294,19 @@ impl Flows {
         (!self.by_id.is_empty()).then_some(self.next_sweep)
     }
 
-    /// Removes those that have been idle for too long, at most once a second.
+    /// Removes those that have been idle for too long, about once a second, and those whose time is over.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<(FlowId, MappingId)> {
         if now < self.next_sweep {
             return Vec::new();
         }
-        self.next_sweep = now + Self::SWEEP;
+        let next = self.by_id.values().filter_map(Flow::forget_at).filter(|at| *at > now).min();
+        self.next_sweep = next.unwrap_or(Instant::FAR_FUTURE).min(now + Self::SWEEP);
         self.sources.retain(|_, free_at| *free_at > now);
         let Limits { idle, idle_unanswered, .. } = self.limits;
-        let is_idle = |flow: &Flow| now - flow.last >= if flow.answered { idle } else { idle_unanswered };
+        let is_idle = |flow: &Flow| {
+            now - flow.last >= if flow.answered { idle } else { idle_unanswered }
+                || flow.forget_at().is_some_and(|at| at <= now)
+        };
         let idle: Vec<(FlowId, MappingId)> = self
             .by_id
             .iter()
@@ -220,7 +317,7 @@ impl Flows {
         idle
     }
 
-    fn remove(&mut self, id: FlowId) {
+    pub(super) fn remove(&mut self, id: FlowId) {
         if let Some(flow) = self.by_id.remove(&id) {
             self.by_client.remove(&(flow.mapping, flow.client));
         }

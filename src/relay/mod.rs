@@ -13,12 +13,18 @@
 mod counters;
 mod expect;
 mod flows;
+mod lines;
+mod steer;
+mod toxic;
 
 use std::sync::Arc;
 
 pub use counters::{Counters, DropCause, Fate, Tally};
 pub use expect::{Expectations, Unmet};
 pub use flows::{FlowId, Limits};
+pub use lines::{ClientLines, Network};
+pub use steer::{FlowDirection, FlowFigures};
+pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Treatment};
@@ -35,6 +41,16 @@ pub struct MappingSettings {
     pub down: Arc<Impairment>,
     pub seed: Seed,
     pub scope: Scope,
+    /// The first network that contains a client's address decides.
+    pub clients: Arc<[ClientLines]>,
+    pub toxics: Vec<Toxic>,
+}
+
+impl MappingSettings {
+    /// The same for all clients.
+    pub fn new(name: String, up: Arc<Impairment>, down: Arc<Impairment>, seed: Seed) -> Self {
+        Self { name, up, down, seed, scope: Scope::Mapping, clients: Arc::default(), toxics: Vec::new() }
+    }
 }
 
 /// Whether the flows of a mapping share its bottleneck and its counts.
@@ -67,11 +83,30 @@ struct Mapping {
 }
 
 /// What the flows of a mapping share in one direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     bottleneck: Bottleneck,
     arrived: u64,
     tally: Tally,
+    /// The end of an outage.
+    dark_until: Instant,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            bottleneck: Bottleneck::default(),
+            arrived: 0,
+            tally: Tally::default(),
+            dark_until: Instant::from_nanos(i64::MIN),
+        }
+    }
+}
+
+impl Mapping {
+    fn new(settings: MappingSettings) -> Self {
+        Self { settings, lanes: Default::default(), flows_opened: 0, is_down: false }
+    }
 }
 
 #[derive(Debug)]
@@ -111,6 +146,8 @@ pub struct Leaving {
     pub arrived: Instant,
     /// When it was meant to leave.
     pub due: Instant,
+    /// The part of the hold spent at the bottleneck; `None` without one.
+    pub queued: Option<Duration>,
     pub corrupted: Option<u32>,
     /// Made by the impairment; the first one decides the fate.
     pub is_copy: bool,
@@ -156,10 +193,8 @@ impl Relay {
     const OVERHEAD: usize = size_of::<Held>() + 32;
 
     pub fn new(mappings: Vec<MappingSettings>, limits: Limits, now: Instant) -> Self {
-        let mapping =
-            |settings| Mapping { settings, lanes: Default::default(), flows_opened: 0, is_down: false };
         Self {
-            mappings: mappings.into_iter().map(mapping).collect(),
+            mappings: mappings.into_iter().map(Mapping::new).collect(),
             flows: Flows::new(limits, now),
             held: HoldQueue::new(),
             held_bytes: 0,
@@ -260,31 +295,6 @@ impl Relay {
         std::mem::take(&mut self.events)
     }
 
-    /// From now on the flows of this mapping, and new ones, meet other impairments.
-    pub fn set_impairments(&mut self, mapping: MappingId, up: Arc<Impairment>, down: Arc<Impairment>) {
-        for flow in self.flows.of_mapping_mut(mapping) {
-            flow.links[0].set_impairment(Arc::clone(&up));
-            flow.links[1].set_impairment(Arc::clone(&down));
-        }
-        let settings = &mut self.mappings[mapping].settings;
-        (settings.up, settings.down) = (up, down);
-    }
-
-    /// A mapping that is down drops everything; its caller closes the listening socket.
-    pub fn set_down(&mut self, mapping: MappingId, down: bool) {
-        self.mappings[mapping].is_down = down;
-    }
-
-    pub fn counters(&self, mapping: MappingId) -> Counters {
-        let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);
-        let flows = self.flows.of_mapping(mapping).count() as u64;
-        Counters { up, down, flows, flows_opened: self.mappings[mapping].flows_opened }
-    }
-
-    pub fn held_bytes(&self) -> usize {
-        self.held_bytes
-    }
-
     fn flow_of(&mut self, now: Instant, mapping: MappingId, client: Endpoints) -> Result<FlowId, DropCause> {
         if let Some(flow) = self.flows.find(mapping, client) {
             return Ok(flow);
@@ -318,6 +328,10 @@ impl Relay {
             return self.drop(mapping, None, direction, None, DropCause::Nat);
         };
         let seq = flow.count(now, direction, datagram.len());
+        let dark = now < self.mappings[mapping].lanes[index(direction)].dark_until;
+        if dark || flow.is_cut(direction) {
+            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Outage);
+        }
         if direction == Direction::Down
             && !flow.may_answer(self.limits.unverified_amplification, datagram.len())
         {
@@ -335,7 +349,7 @@ impl Relay {
             return self.drop(mapping, Some(id), direction, Some(seq), dropped.cause.into());
         }
         treatment.corrupt(datagram);
-        let Treatment { hold, extra_copies, corrupted, .. } = treatment;
+        let Treatment { hold, queued, extra_copies, corrupted, .. } = treatment;
         let leaving = Leaving {
             mapping,
             flow: id,
@@ -346,6 +360,7 @@ impl Relay {
             seq,
             arrived: now,
             due: now + hold,
+            queued,
             corrupted,
             is_copy: false,
             copies: extra_copies,

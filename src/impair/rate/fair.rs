@@ -24,6 +24,12 @@ struct Flow {
 }
 
 impl Fair {
+    /// How long until all queues are empty.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        let queued: Duration = self.flows.iter().map(|flow| flow.queue).sum();
+        (queued - (now - self.as_of.unwrap_or(now))).max(Duration::ZERO)
+    }
+
     pub(super) fn pass(
         &mut self,
         limit: RateLimit,

@@ -18,6 +18,11 @@ impl Default for Fifo {
 }
 
 impl Fifo {
+    /// How long until it is idle.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.free_at.max(now) - now
+    }
+
     pub(super) fn pass(&mut self, limit: RateLimit, now: Instant, bytes: usize) -> Option<Duration> {
         let idle_since = now - limit.rate.time_for(limit.burst.get());
         let begin = self.free_at.max(idle_since);

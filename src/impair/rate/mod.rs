@@ -144,6 +144,11 @@ pub struct Bottleneck {
 }
 
 impl Bottleneck {
+    /// How long until everything that waits now has left.
+    pub(crate) fn wait(&self, now: Instant) -> Duration {
+        self.fair.as_ref().map_or(Duration::ZERO, |fair| fair.wait(now)).max(self.fifo.wait(now))
+    }
+
     /// How long these bytes take to pass, transmission counted; nothing if they are dropped. What
     /// finds the link idle passes whatever its size.
     pub(crate) fn pass(

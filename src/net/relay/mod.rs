@@ -3,12 +3,16 @@
 
 mod receive;
 mod send;
+mod steer;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use hdrhistogram::Histogram;
 
 use super::clock::Clock;
 use super::kernel_timestamps::StampMapper;
@@ -22,6 +26,8 @@ use crate::relay::{
 };
 use crate::time::Instant;
 use send::Outbox;
+use steer::Order;
+pub use steer::{MappingFigures, RelayFigures, RelayHandle, ReleaseError};
 
 /// An address to listen at, and the server behind it.
 #[derive(Clone, Debug)]
@@ -50,11 +56,16 @@ pub enum RelayObservation {
     FlowOpened {
         flow: FlowId,
         mapping: MappingId,
-        upstream_port: u16,
+        /// `None`: its socket could not be opened.
+        upstream_port: Option<u16>,
     },
     FlowClosed {
         flow: FlowId,
         mapping: MappingId,
+    },
+    MappingAdded {
+        mapping: MappingId,
+        name: String,
     },
     /// ICMP port unreachable from the server's host: a datagram of the flow that was sent before did not arrive.
     Refused {
@@ -82,12 +93,29 @@ pub struct RelayEngine {
     stamps: StampMapper,
     policy: Policy,
     wait_errors: ErrorBudget,
+    began: Instant,
+    orders: Receiver<Order>,
+    order_sender: Sender<Order>,
+    /// Observed while an order ran.
+    notes: Vec<RelayObservation>,
+    /// Nanoseconds, with two significant digits.
+    release_errors: Histogram<u64>,
 }
 
 struct Listener {
-    socket: Socket,
+    /// None while the mapping is down.
+    socket: Option<Socket>,
+    /// With its port.
+    address: SocketAddr,
     upstream: SocketAddr,
+    is_removed: bool,
     errors: ErrorBudget,
+}
+
+impl Listener {
+    fn new(socket: Socket, address: SocketAddr, upstream: SocketAddr) -> Self {
+        Self { socket: Some(socket), address, upstream, is_removed: false, errors: ErrorBudget::default() }
+    }
 }
 
 /// The socket of one flow, connected to its server.
@@ -95,6 +123,7 @@ struct Upstream {
     socket: Socket,
     flow: FlowId,
     mapping: MappingId,
+    port: Option<u16>,
     errors: ErrorBudget,
 }
 
@@ -127,32 +156,36 @@ impl RelayEngine {
     const BATCH: usize = 64;
     const MAX_DATAGRAM: usize = 65_536;
     const RECEIVE_BUFFER: usize = 4 << 20;
+    /// An hour, in nanoseconds.
+    const LONGEST_ERROR: u64 = 3_600_000_000_000;
 
     pub fn bind(mappings: Vec<RelayMapping>, limits: Limits, clock: Clock) -> io::Result<Self> {
-        let ready_set = ReadySet::new()?;
-        let listen = |(mapping, RelayMapping { listen, upstream, .. }): (MappingId, &RelayMapping)| {
-            let socket = bind_socket(*listen, &options(listen.ip().is_unspecified()))?;
-            ready_set.add(&socket, Place::Listener(mapping).number(), false)?;
-            Ok(Listener { socket, upstream: *upstream, errors: ErrorBudget::default() })
-        };
-        let listeners = mappings.iter().enumerate().map(listen).collect::<io::Result<_>>()?;
-        let settings = mappings.into_iter().map(|mapping| mapping.settings).collect();
-        Ok(Self {
-            relay: Relay::new(settings, limits, clock.now()),
-            listeners,
+        let (order_sender, orders) = channel();
+        let mut engine = Self {
+            relay: Relay::new(Vec::new(), limits, clock.now()),
+            listeners: Vec::new(),
             upstreams: HashMap::default(),
-            ready_set,
+            ready_set: ReadySet::new()?,
             inbox: Batch::new(Self::BATCH, Self::MAX_DATAGRAM),
             outbox: Outbox::new(Self::BATCH, Self::MAX_DATAGRAM),
             stamps: StampMapper::new(clock.wall_offset(), clock.now()),
             policy: Policy::of_server(false),
             wait_errors: ErrorBudget::default(),
+            began: clock.now(),
+            orders,
+            order_sender,
+            notes: Vec::new(),
+            release_errors: Histogram::new_with_bounds(1, Self::LONGEST_ERROR, 2)
+                .map_err(io::Error::other)?,
             clock,
-        })
+        };
+        mappings.into_iter().try_for_each(|mapping| engine.add_mapping(mapping).map(drop))?;
+        Ok(engine)
     }
 
-    pub fn local_addr(&self, mapping: MappingId) -> io::Result<SocketAddr> {
-        self.listeners[mapping].socket.local_addr()
+    /// Where it listens, its port included.
+    pub fn local_addr(&self, mapping: MappingId) -> SocketAddr {
+        self.listeners[mapping].address
     }
 
     pub fn counters(&self, mapping: MappingId) -> Counters {
@@ -168,6 +201,7 @@ impl RelayEngine {
             self.release(&mut on_record);
             let backlog = self.receive(&readable, &mut on_record)?;
             self.relay.handle_timeout(self.clock.now());
+            self.obey();
             self.apply_events(&mut on_record);
             readable.clear();
             self.wait(control, backlog, &mut readable)?;
@@ -187,7 +221,13 @@ impl RelayEngine {
                 self.ready_set.look(readable)
             }
             Next::SleepUntil(end) => {
-                self.ready_set.wait(true, control, end.map(|end| end - now), readable).map(drop)
+                let woken = self.ready_set.wait(true, control, end.map(|end| end - now), readable);
+                // An order waits.
+                woken.map(|woken| {
+                    if woken && !control.stop_asked() {
+                        control.clear()
+                    }
+                })
             }
         };
         self.policy.woke(self.clock.now());
@@ -202,6 +242,7 @@ impl RelayEngine {
 
     /// Opens and closes the sockets of flows.
     fn apply_events(&mut self, on_record: &mut impl FnMut(RelayObservation)) {
+        self.notes.drain(..).for_each(&mut *on_record);
         for event in self.relay.take_events() {
             match event {
                 Event::FlowClosed { flow, mapping } => {
@@ -211,12 +252,14 @@ impl RelayEngine {
                     self.upstreams.remove(&flow.number());
                     on_record(RelayObservation::FlowClosed { flow, mapping });
                 }
-                Event::FlowOpened { flow, mapping, .. } => match self.open_upstream(flow, mapping) {
-                    Ok(upstream_port) => {
-                        on_record(RelayObservation::FlowOpened { flow, mapping, upstream_port });
+                Event::FlowOpened { flow, mapping, .. } => {
+                    let opened = self.open_upstream(flow, mapping);
+                    if let Err(error) = &opened {
+                        on_record(self.socket_error(mapping, Some(flow), error));
                     }
-                    Err(error) => on_record(self.socket_error(mapping, Some(flow), &error)),
-                },
+                    let upstream_port = opened.ok();
+                    on_record(RelayObservation::FlowOpened { flow, mapping, upstream_port });
+                }
             }
         }
     }
@@ -231,7 +274,7 @@ impl RelayEngine {
         socket.connect(remote)?;
         self.ready_set.add(&socket, Place::Upstream(flow.number()).number(), false)?;
         let port = socket.local_addr()?.port();
-        let upstream = Upstream { socket, flow, mapping, errors: ErrorBudget::default() };
+        let upstream = Upstream { socket, flow, mapping, port: Some(port), errors: ErrorBudget::default() };
         self.upstreams.insert(flow.number(), upstream);
         Ok(port)
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Place, RelayEngine, RelayObservation};
+use super::{Listener, Place, RelayEngine, RelayObservation};
 use crate::net::socket_errors::SocketErrorKind;
 use crate::net::sys::{Arrival, ReadySet};
 use crate::relay::{Decision, FlowId, Header, MappingId, Side};
@@ -35,8 +35,10 @@ impl RelayEngine {
     fn receive_at(&mut self, place: Place, on_record: &mut impl FnMut(RelayObservation)) -> io::Result<bool> {
         let (socket, errors, source) = match place {
             Place::Listener(mapping) => {
-                let listener = &mut self.listeners[mapping];
-                (&mut listener.socket, &mut listener.errors, Source { mapping, flow: None })
+                let Listener { socket, errors, .. } = &mut self.listeners[mapping];
+                // A mapping may have been closed since.
+                let Some(socket) = socket else { return Ok(false) };
+                (socket, errors, Source { mapping, flow: None })
             }
             Place::Upstream(number) => {
                 // A flow may have been closed since.

@@ -7,7 +7,7 @@ use super::{Place, RelayEngine, RelayObservation};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::net::sys::Batch;
-use crate::relay::{Fate, Header, Leaving};
+use crate::relay::{DropCause, Fate, Header, Leaving};
 
 /// Datagrams that leave through one socket.
 pub(super) struct Outbox {
@@ -60,6 +60,9 @@ impl RelayEngine {
 
     /// Queues the datagram in the next buffer, after what leaves through another socket.
     fn queue_written(&mut self, leaving: Leaving, on_record: &mut impl FnMut(RelayObservation)) {
+        if self.relay.is_down(leaving.mapping) {
+            return self.discard(&leaving, on_record);
+        }
         let place = exit(&leaving);
         if place != self.outbox.place && !self.outbox.leaving.is_empty() {
             let datagram = self.outbox.batch.next_buffer()[..leaving.length].to_vec();
@@ -88,7 +91,7 @@ impl RelayEngine {
         }
         let Outbox { batch, leaving, place } = &mut self.outbox;
         let socket = match *place {
-            Place::Listener(mapping) => Some(&mut self.listeners[mapping].socket),
+            Place::Listener(mapping) => self.listeners[mapping].socket.as_mut(),
             Place::Upstream(flow) => self.upstreams.get_mut(&flow).map(|upstream| &mut upstream.socket),
         };
         let could_not_open = socket.is_none();
@@ -119,7 +122,20 @@ impl RelayEngine {
 
     fn record(&mut self, leaving: Leaving, sent: bool, on_record: &mut impl FnMut(RelayObservation)) {
         let fate: Fate = self.relay.sent(&leaving, sent);
-        on_record(RelayObservation::Sent { leaving, fate, released: self.clock.now() });
+        let released = self.clock.now();
+        if leaving.due > leaving.arrived {
+            let error = u64::try_from((released - leaving.due).as_nanos()).unwrap_or(0);
+            self.release_errors.saturating_record(error);
+        }
+        on_record(RelayObservation::Sent { leaving, fate, released });
+    }
+
+    /// The mapping went down while it was held.
+    fn discard(&mut self, leaving: &Leaving, on_record: &mut impl FnMut(RelayObservation)) {
+        if let Some(dropped) = self.relay.discard(leaving, DropCause::Down) {
+            let Leaving { arrived, length, header, .. } = *leaving;
+            on_record(RelayObservation::Dropped { dropped, arrived, size: length, header });
+        }
     }
 }
 

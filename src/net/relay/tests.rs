@@ -7,7 +7,6 @@ use std::time::Duration as StdDuration;
 
 use super::*;
 use crate::impair::Impairment;
-use crate::relay::Scope;
 use crate::time::Duration;
 
 const LONG: StdDuration = StdDuration::from_secs(20);
@@ -31,30 +30,26 @@ struct Running {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<RelayObservation>>>,
     control: Arc<Control>,
+    handle: RelayHandle,
     thread: JoinHandle<RelayEngine>,
 }
 
 impl Running {
     fn start(upstream: SocketAddr, up: &str, down: &str) -> Self {
         let parse = |line: &str| Arc::new(line.parse::<Impairment>().unwrap());
-        let settings = MappingSettings {
-            name: "m".into(),
-            up: parse(up),
-            down: parse(down),
-            seed: 1,
-            scope: Scope::Mapping,
-        };
+        let settings = MappingSettings::new("m".into(), parse(up), parse(down), 1);
         let listen = "127.0.0.1:0".parse().unwrap();
         let mapping = RelayMapping { listen, upstream, settings };
         let mut engine = RelayEngine::bind(vec![mapping], Limits::default(), Clock::start()).unwrap();
-        let address = engine.local_addr(0).unwrap();
+        let address = engine.local_addr(0);
         let (seen, control) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Control::new().unwrap()));
+        let handle = engine.handle(&control);
         let (note, stop) = (Arc::clone(&seen), Arc::clone(&control));
         let thread = thread::spawn(move || {
             engine.run(&stop, |observation| note.lock().unwrap().push(observation)).unwrap();
             engine
         });
-        Self { address, seen, control, thread }
+        Self { address, seen, control, handle, thread }
     }
 
     fn client(&self) -> UdpSocket {
@@ -192,4 +187,79 @@ fn a_server_that_is_not_there_is_told_by_events() {
     let (counters, seen) = relay.stop();
     assert_eq!(counters.up.passed + counters.up.send_errors, counters.up.arrived);
     assert!(!seen.iter().any(|seen| matches!(seen, RelayObservation::SocketError { .. })), "{seen:?}");
+}
+
+#[test]
+fn orders_reach_a_relay_that_sleeps() {
+    let server = echo_server();
+    let relay = Running::start(server.0, "clean", "clean");
+    let client = relay.client();
+    let exchange = |client: &UdpSocket| {
+        client.send(b"x").unwrap();
+        assert_eq!(receive(client), b"x");
+    };
+    exchange(&client);
+    let figures = relay.handle.ask(|engine| engine.flows(0, 10)).unwrap();
+    assert_eq!(figures.len(), 1);
+    assert_eq!(figures[0].0.client.remote, client.local_addr().unwrap());
+    assert!(figures[0].1.is_some_and(|port| port != 0));
+    let lossy: Arc<Impairment> = Arc::new("loss=100%".parse().unwrap());
+    relay.handle.ask(move |engine| engine.change(0, |settings| settings.up = lossy)).unwrap();
+    client.send(b"lost").unwrap();
+    let lost = || relay.handle.ask(|engine| engine.counters(0).up.dropped(crate::relay::DropCause::Lost));
+    while lost() != Some(1) {
+        thread::yield_now();
+    }
+    relay
+        .handle
+        .ask(|engine| engine.change(0, |settings| settings.up = Arc::new(Impairment::clean())))
+        .unwrap();
+    exchange(&client);
+    let (counters, _) = relay.stop();
+    end(server);
+    assert_eq!((counters.up.arrived, counters.up.passed, counters.down.passed), (3, 2, 2));
+}
+
+#[test]
+fn a_mapping_that_is_down_refuses_its_clients_until_it_is_up_again() {
+    let server = echo_server();
+    let relay = Running::start(server.0, "clean", "clean");
+    let client = relay.client();
+    relay.handle.ask(|engine| engine.set_down(0, true)).unwrap().unwrap();
+    client.send(b"x").unwrap();
+    let refused = client.recv(&mut [0; 8]).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    relay.handle.ask(|engine| engine.set_down(0, false)).unwrap().unwrap();
+    client.send(b"y").unwrap();
+    assert_eq!(receive(&client), b"y");
+    relay.stop();
+    end(server);
+}
+
+#[test]
+fn a_mapping_comes_and_goes_while_another_one_runs() {
+    let (server, other) = (echo_server(), echo_server());
+    let relay = Running::start(server.0, "clean", "clean");
+    let settings =
+        MappingSettings::new("n".into(), Arc::new(Impairment::clean()), Arc::new(Impairment::clean()), 1);
+    let mapping = RelayMapping { listen: "127.0.0.1:0".parse().unwrap(), upstream: other.0, settings };
+    let number = relay.handle.ask(|engine| engine.add_mapping(mapping)).unwrap().unwrap();
+    let address = relay.handle.ask(move |engine| engine.local_addr(number)).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(address).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    client.send(b"n").unwrap();
+    assert_eq!(receive(&client), b"n");
+    relay.handle.ask(move |engine| engine.remove_mapping(number)).unwrap();
+    assert_eq!(relay.handle.ask(|engine| engine.mapping_named("n")), Some(None));
+    client.send(b"gone").unwrap();
+    assert_eq!(client.recv(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    let first = relay.client();
+    first.send(b"m").unwrap();
+    assert_eq!(receive(&first), b"m");
+    let (_, seen) = relay.stop();
+    end(server);
+    end(other);
+    let added = |seen: &&RelayObservation| matches!(seen, RelayObservation::MappingAdded { .. });
+    assert_eq!(seen.iter().filter(added).count(), 2);
 }

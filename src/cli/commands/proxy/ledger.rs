@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use crate::net::{RelayObservation, use_batch_class};
 use crate::record::datagrams::{DatagramRow, DatagramWriter};
 use crate::record::files;
-use crate::relay::Fate;
+use crate::relay::{Fate, FlowId};
 use crate::time::{Duration, Instant};
 
 pub(super) struct Ledger {
@@ -23,12 +23,7 @@ pub(super) struct Ledger {
 impl Ledger {
     const FILE: &str = "datagrams.csv";
 
-    pub(super) fn start(
-        folder: &Path,
-        force: bool,
-        names: Vec<&str>,
-        began: Instant,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(folder: &Path, force: bool, began: Instant) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let path = folder.join(Self::FILE);
         if !force && path.symlink_metadata().is_ok() {
@@ -36,10 +31,9 @@ impl Ledger {
         }
         let file = files::replace(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let writer = DatagramWriter::new(io::BufWriter::new(file))?;
-        let names = names.into_iter().map(str::to_owned).collect();
         let (observations, observed) = channel();
         let thread = std::thread::Builder::new().name("ledger".into());
-        let writer = thread.spawn(move || write_all(observed, writer, names, began))?;
+        let writer = thread.spawn(move || write_all(observed, writer, began))?;
         Ok(Self { path, observations, writer })
     }
 
@@ -61,24 +55,25 @@ impl Ledger {
 fn write_all<W: io::Write>(
     observed: Receiver<RelayObservation>,
     mut writer: DatagramWriter<W>,
-    names: Vec<String>,
     began: Instant,
 ) -> io::Result<()> {
     use_batch_class();
-    let mut ports: HashMap<u64, u16> = HashMap::new();
+    let mut names: Vec<String> = Vec::new();
+    let mut ports: HashMap<FlowId, u16> = HashMap::new();
     for observation in observed {
         match observation {
+            RelayObservation::MappingAdded { name, .. } => names.push(name),
             RelayObservation::FlowOpened { flow, upstream_port, .. } => {
-                ports.insert(flow.number(), upstream_port);
+                ports.extend(upstream_port.map(|port| (flow, port)));
             }
             RelayObservation::FlowClosed { flow, .. } => {
-                ports.remove(&flow.number());
+                ports.remove(&flow);
             }
             RelayObservation::Sent { leaving, fate, released } if !leaving.is_copy => {
                 let released = (fate == Fate::Passed).then_some(released - began);
                 writer.write(&DatagramRow {
                     mapping: &names[leaving.mapping],
-                    flow: Some(leaving.flow.number()),
+                    flow: Some(leaving.flow.ordinal()),
                     direction: leaving.direction,
                     seq: Some(leaving.seq),
                     arrived: leaving.arrived - began,
@@ -86,20 +81,20 @@ fn write_all<W: io::Write>(
                     size: leaving.length,
                     fate,
                     hold: Some(leaving.due - leaving.arrived),
-                    queued: None,
+                    queued: leaving.queued,
                     copies: leaving.copies,
                     corrupted_byte: leaving.corrupted,
                     tos_in: leaving.header.tos,
                     tos_out: leaving.header.tos,
                     ttl_in: leaving.header.ttl,
-                    upstream_port: ports.get(&leaving.flow.number()).copied(),
+                    upstream_port: ports.get(&leaving.flow).copied(),
                     hash: None,
                 })?;
             }
             RelayObservation::Dropped { dropped, arrived, size, header } => {
                 writer.write(&DatagramRow {
                     mapping: &names[dropped.mapping],
-                    flow: dropped.flow.map(|flow| flow.number()),
+                    flow: dropped.flow.map(FlowId::ordinal),
                     direction: dropped.direction,
                     seq: dropped.seq,
                     arrived: (arrived - began).max(Duration::ZERO),
@@ -113,7 +108,7 @@ fn write_all<W: io::Write>(
                     tos_in: header.tos,
                     tos_out: None,
                     ttl_in: header.ttl,
-                    upstream_port: dropped.flow.and_then(|flow| ports.get(&flow.number()).copied()),
+                    upstream_port: dropped.flow.and_then(|flow| ports.get(&flow).copied()),
                     hash: None,
                 })?;
             }

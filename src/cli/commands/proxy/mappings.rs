@@ -46,8 +46,10 @@ impl Mappings {
                 bail!("'{to}' for '--to' names no port; for example 192.0.2.53:53");
             }
             let upstream = target.resolve(Family::default())?;
-            let settings =
-                MappingSettings { name, up: Arc::clone(&up), down: Arc::clone(&down), seed, scope };
+            let settings = MappingSettings {
+                scope,
+                ..MappingSettings::new(name, Arc::clone(&up), Arc::clone(&down), seed)
+            };
             mappings.push(RelayMapping { listen, upstream, settings });
         }
         if mappings.is_empty() {

@@ -4,6 +4,7 @@ mod child;
 mod ledger;
 mod mappings;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -24,11 +25,10 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let began = clock.now();
     let mut engine = RelayEngine::bind(mappings.settings(), limits(arguments), clock)
         .with_context(|| format!("cannot listen on {}", mappings.listens()))?;
-    let addresses = (0..mappings.len()).map(|mapping| engine.local_addr(mapping));
-    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    let addresses: Vec<SocketAddr> = (0..mappings.len()).map(|mapping| engine.local_addr(mapping)).collect();
     mappings.refuse_loops(&addresses)?;
     let mut ledger = match &arguments.output {
-        Some(folder) => Some(Ledger::start(folder, arguments.force, mappings.names(), began)?),
+        Some(folder) => Some(Ledger::start(folder, arguments.force, began)?),
         None => None,
     };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);

@@ -1,0 +1,210 @@
+//! Steers a running relay from other threads: each order runs on the relay's thread between two batches. Its sender
+//! may wait for the answer; the relay waits for nobody.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use super::{Listener, Place, RelayEngine, RelayMapping, RelayObservation};
+use crate::impair::{Direction, Impairment};
+use crate::net::stop_signal::Control;
+use crate::relay::{Counters, FlowFigures, FlowId, MappingId, MappingSettings};
+use crate::time::Duration;
+
+pub(super) type Order = Box<dyn FnOnce(&mut RelayEngine) + Send>;
+
+/// Sends orders to a relay.
+#[derive(Clone)]
+pub struct RelayHandle {
+    pub(super) orders: Sender<Order>,
+    pub(super) control: Arc<Control>,
+}
+
+impl RelayHandle {
+    /// Runs this on the relay's thread, soon. A relay that has ended drops it.
+    pub fn send(&self, order: impl FnOnce(&mut RelayEngine) + Send + 'static) {
+        let _ = self.orders.send(Box::new(order));
+        self.control.wake();
+    }
+
+    /// The same, and waits for the answer; `None` if the relay has ended.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(&mut RelayEngine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = channel();
+        self.send(move |engine| drop(answer.send(order(engine))));
+        answered.recv().ok()
+    }
+}
+
+/// A relay at one moment.
+#[derive(Clone, Debug)]
+pub struct RelayFigures {
+    /// Since the relay was made.
+    pub elapsed: Duration,
+    /// In the order in which they were added; those that were removed are at their places.
+    pub mappings: Vec<MappingFigures>,
+    /// Held datagrams take this memory.
+    pub held_bytes: usize,
+    pub release_error: ReleaseError,
+}
+
+/// One mapping at one moment.
+#[derive(Clone, Debug)]
+pub struct MappingFigures {
+    pub settings: MappingSettings,
+    pub listen: SocketAddr,
+    pub upstream: SocketAddr,
+    pub is_down: bool,
+    pub is_removed: bool,
+    pub counters: Counters,
+    /// How long a datagram that arrives now waits at the bottleneck: up, down.
+    pub queues: [Duration; 2],
+}
+
+/// How much later than due held datagrams were sent; all zero before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseError {
+    pub count: u64,
+    pub p50: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+}
+
+impl RelayEngine {
+    /// Orders to this relay, as long as it runs under this control.
+    pub fn handle(&self, control: &Arc<Control>) -> RelayHandle {
+        RelayHandle { orders: self.order_sender.clone(), control: Arc::clone(control) }
+    }
+
+    pub(super) fn obey(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            order(self);
+        }
+    }
+
+    /// The mapping of this name, unless it was removed.
+    pub fn mapping_named(&self, name: &str) -> Option<MappingId> {
+        let is_it = |&mapping: &MappingId| {
+            !self.listeners[mapping].is_removed && self.relay.settings(mapping).name == name
+        };
+        (0..self.listeners.len()).find(is_it)
+    }
+
+    pub fn figures(&self) -> RelayFigures {
+        RelayFigures {
+            elapsed: self.clock.now() - self.began,
+            mappings: (0..self.listeners.len()).map(|mapping| self.mapping(mapping)).collect(),
+            held_bytes: self.relay.held_bytes(),
+            release_error: self.release_error(),
+        }
+    }
+
+    pub fn mapping(&self, mapping: MappingId) -> MappingFigures {
+        let Listener { address, upstream, is_removed, .. } = self.listeners[mapping];
+        MappingFigures {
+            settings: self.relay.settings(mapping).clone(),
+            listen: address,
+            upstream,
+            is_down: self.relay.is_down(mapping),
+            is_removed,
+            counters: self.relay.counters(mapping),
+            queues: self.relay.queues(mapping, self.clock.now()),
+        }
+    }
+
+    /// The open flow with this number.
+    pub fn flow_numbered(&self, number: u64) -> Option<FlowId> {
+        self.relay.flow_numbered(number)
+    }
+
+    /// Flows from this number on, at most so many, each with its port toward the server.
+    pub fn flows(&self, from: u64, at_most: usize) -> Vec<(FlowFigures, Option<u16>)> {
+        let flows = self.relay.flows(self.clock.now(), from, at_most);
+        let with_port = |flow: FlowFigures| {
+            let port = self.upstreams.get(&flow.id.number()).and_then(|upstream| upstream.port);
+            (flow, port)
+        };
+        flows.into_iter().map(with_port).collect()
+    }
+
+    /// Changes a mapping; its flows follow.
+    pub fn change(&mut self, mapping: MappingId, change: impl FnOnce(&mut MappingSettings)) {
+        let now = self.clock.now();
+        self.relay.change(now, mapping, change);
+    }
+
+    /// The line of one flow; `None` gives it that of its mapping again. Whether there is such a flow.
+    pub fn set_flow_line(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        own: Option<Arc<Impairment>>,
+    ) -> bool {
+        let now = self.clock.now();
+        self.relay.set_flow_line(now, flow, direction, own)
+    }
+
+    /// Its client's next datagram opens a new flow. Whether there was such a flow.
+    pub fn close_flow(&mut self, flow: FlowId) -> bool {
+        self.relay.close_flow(flow)
+    }
+
+    /// Loses everything that arrives in this direction for so long.
+    pub fn black_out(&mut self, mapping: MappingId, direction: Direction, length: Duration) {
+        let until = self.clock.now() + length;
+        self.relay.black_out(mapping, direction, until);
+    }
+
+    /// Closes the listening socket, so that the kernel refuses what clients send, or opens it again.
+    pub fn set_down(&mut self, mapping: MappingId, down: bool) -> io::Result<()> {
+        if down {
+            self.listeners[mapping].socket = None;
+        } else if self.listeners[mapping].socket.is_none() {
+            let address = self.listeners[mapping].address;
+            self.listeners[mapping].socket = Some(self.listen(address, mapping)?);
+        }
+        self.relay.set_down(mapping, down);
+        Ok(())
+    }
+
+    /// Listens from now on; the address has its port then.
+    pub fn add_mapping(&mut self, mapping: RelayMapping) -> io::Result<MappingId> {
+        let RelayMapping { listen, upstream, settings } = mapping;
+        let number = self.listeners.len();
+        let socket = self.listen(listen, number)?;
+        let address = socket.local_addr()?;
+        self.listeners.push(Listener::new(socket, address, upstream));
+        self.notes.push(RelayObservation::MappingAdded { mapping: number, name: settings.name.clone() });
+        Ok(self.relay.add_mapping(settings))
+    }
+
+    /// Closes its sockets and its flows; its counters stay.
+    pub fn remove_mapping(&mut self, mapping: MappingId) {
+        let listener = &mut self.listeners[mapping];
+        (listener.socket, listener.is_removed) = (None, true);
+        self.relay.remove_mapping(mapping);
+    }
+
+    pub(super) fn listen(&self, address: SocketAddr, mapping: MappingId) -> io::Result<super::Socket> {
+        let socket = super::bind_socket(address, &super::options(address.ip().is_unspecified()))?;
+        self.ready_set.add(&socket, Place::Listener(mapping).number(), false)?;
+        Ok(socket)
+    }
+
+    fn release_error(&self) -> ReleaseError {
+        let errors = &self.release_errors;
+        if errors.is_empty() {
+            return ReleaseError::default();
+        }
+        let nanos = |value: u64| Duration::from_nanos(i64::try_from(value).unwrap_or(i64::MAX));
+        ReleaseError {
+            count: errors.len(),
+            p50: nanos(errors.value_at_quantile(0.5)),
+            p99: nanos(errors.value_at_quantile(0.99)),
+            max: nanos(errors.max()),
+        }
+    }
+}

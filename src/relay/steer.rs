@@ -1,0 +1,178 @@
+//! Changes to a relay while it runs, and what it shows of itself.
+
+use std::sync::Arc;
+
+use super::flows::FlowId;
+use super::lines::{Line, line_of};
+use super::{
+    Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay, index,
+};
+use crate::endpoints::Endpoints;
+use crate::impair::{Direction, Impairment};
+use crate::time::{Duration, Instant};
+
+/// A flow as it is now.
+#[derive(Clone, Debug)]
+pub struct FlowFigures {
+    pub id: FlowId,
+    pub mapping: MappingId,
+    pub client: Endpoints,
+    /// Up, then down.
+    pub directions: [FlowDirection; 2],
+    pub answered: bool,
+    /// Since it was opened.
+    pub age: Duration,
+    /// Since its last datagram.
+    pub idle: Duration,
+}
+
+/// One direction of a flow.
+#[derive(Clone, Debug)]
+pub struct FlowDirection {
+    pub impairment: Arc<Impairment>,
+    /// The line was set for this flow alone.
+    pub is_own: bool,
+    /// Arrived.
+    pub datagrams: u64,
+    pub bytes: u64,
+}
+
+impl MappingSettings {
+    /// What a flow of this client meets.
+    pub(super) fn line(&self, client: &Endpoints, ordinal: u64, direction: Direction) -> Line {
+        let own = match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        };
+        let of = (client.remote.ip(), direction);
+        line_of(own, &self.clients, &self.toxics, of, (self.seed, ordinal))
+    }
+}
+
+impl Relay {
+    /// Mappings are numbered in the order in which they are added; a number is never used again.
+    pub fn add_mapping(&mut self, settings: MappingSettings) -> MappingId {
+        self.mappings.push(Mapping::new(settings));
+        self.mappings.len() - 1
+    }
+
+    /// Closes its flows; its counters stay.
+    pub fn remove_mapping(&mut self, mapping: MappingId) {
+        self.mappings[mapping].is_down = true;
+        let flows: Vec<FlowId> = self.flows.ids_of(mapping).collect();
+        for flow in flows {
+            self.close_flow(flow);
+        }
+    }
+
+    /// How many there are and were.
+    pub fn mappings(&self) -> usize {
+        self.mappings.len()
+    }
+
+    /// What is in effect.
+    pub fn settings(&self, mapping: MappingId) -> &MappingSettings {
+        &self.mappings[mapping].settings
+    }
+
+    /// From now on the flows of this mapping, and new ones, meet other impairments, except for flows with lines of
+    /// their own.
+    pub fn set_impairments(&mut self, mapping: MappingId, up: Arc<Impairment>, down: Arc<Impairment>) {
+        self.change(Instant::from_nanos(i64::MIN), mapping, |settings| {
+            (settings.up, settings.down) = (up, down)
+        });
+    }
+
+    /// Changes the settings of a mapping; its flows follow.
+    pub fn change(&mut self, now: Instant, mapping: MappingId, change: impl FnOnce(&mut MappingSettings)) {
+        change(&mut self.mappings[mapping].settings);
+        let settings = &self.mappings[mapping].settings;
+        self.flows.follow(now, mapping, settings);
+    }
+
+    /// The line of one flow in one direction; `None` gives it that of its mapping again. Whether there is such a flow.
+    pub fn set_flow_line(
+        &mut self,
+        now: Instant,
+        flow: FlowId,
+        direction: Direction,
+        own: Option<Arc<Impairment>>,
+    ) -> bool {
+        let Some(of) = self.flows.get_mut(flow) else { return false };
+        of.is_own[index(direction)] = own.is_some();
+        match own {
+            Some(own) => of.set_line(now, direction, own.into()),
+            None => {
+                let mapping = of.mapping;
+                self.flows.follow(now, mapping, &self.mappings[mapping].settings);
+            }
+        }
+        true
+    }
+
+    /// Its client's next datagram opens a new flow, from another port. Whether there was such a flow.
+    pub fn close_flow(&mut self, flow: FlowId) -> bool {
+        let Some(mapping) = self.flows.get(flow).map(|flow| flow.mapping) else { return false };
+        self.flows.remove(flow);
+        self.events.push(Event::FlowClosed { flow, mapping });
+        true
+    }
+
+    /// A mapping that is down drops everything; its caller closes the listening socket.
+    pub fn set_down(&mut self, mapping: MappingId, down: bool) {
+        self.mappings[mapping].is_down = down;
+    }
+
+    pub fn is_down(&self, mapping: MappingId) -> bool {
+        self.mappings[mapping].is_down
+    }
+
+    /// Everything that arrives until then is lost in an outage.
+    pub fn black_out(&mut self, mapping: MappingId, direction: Direction, until: Instant) {
+        self.mappings[mapping].lanes[index(direction)].dark_until = until;
+    }
+
+    /// A datagram that came out of `poll_transmit` and goes no further; nothing for a copy of another one.
+    pub fn discard(&mut self, leaving: &Leaving, cause: DropCause) -> Option<Dropped> {
+        let Leaving { mapping, flow, direction, seq, is_copy, .. } = *leaving;
+        if is_copy {
+            return None;
+        }
+        let tally = &mut self.mappings[mapping].lanes[index(direction)].tally;
+        tally.held -= 1;
+        tally.count_drop(cause);
+        Some(Dropped { mapping, flow: Some(flow), direction, seq: Some(seq), cause })
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self, mapping: MappingId) -> Counters {
+        let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);
+        let flows = self.flows.of_mapping(mapping).count() as u64;
+        Counters { up, down, flows, flows_opened: self.mappings[mapping].flows_opened }
+    }
+
+    /// How long a datagram that arrives now would wait at the bottleneck that the flows share: up, down.
+    pub fn queues(&self, mapping: MappingId, now: Instant) -> [Duration; 2] {
+        self.mappings[mapping].lanes.each_ref().map(|lane| lane.bottleneck.wait(now))
+    }
+
+    /// Held now, with what it costs to hold them.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Open flows now, of all mappings.
+    pub fn flow_count(&self) -> usize {
+        self.flows.count()
+    }
+
+    /// The open flow with this number.
+    pub fn flow_numbered(&self, number: u64) -> Option<FlowId> {
+        self.flows.from(number).next().map(|(id, _)| id).filter(|id| id.number() == number)
+    }
+
+    /// The flows in the order in which they were opened, from this number on, at most so many.
+    pub fn flows(&self, now: Instant, from: u64, at_most: usize) -> Vec<FlowFigures> {
+        self.flows.from(from).take(at_most).map(|(id, flow)| flow.figures(now, id)).collect()
+    }
+}
