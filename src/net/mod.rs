@@ -30,7 +30,7 @@ pub use relay::{
 };
 #[cfg(feature = "control")]
 pub use room::{RoomService, Seat};
-pub use server::{Bind, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
+pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
 pub use socket_errors::describe as describe_socket_error;
 pub use stop_signal::Control;

@@ -2,6 +2,7 @@
 
 use super::admission::{Meter, PeerFilter, RateLimits, Rates, UnverifiedPeers};
 use super::counters::Counters;
+use super::door::Door;
 use super::held_replies::{Held, HeldReplies};
 use super::incoming::Incoming;
 use super::injection::ImpairNotice;
@@ -44,7 +45,10 @@ impl Core {
             counters: Counters::default(),
             kernel_stamps: false,
             stop_asked: false,
-            filter: PeerFilter { own_port: None, allow_low_ports: settings.allow_low_ports },
+            filter: PeerFilter {
+                own_ports: [None; Door::ALL.len()],
+                allow_low_ports: settings.allow_low_ports,
+            },
             unverified: UnverifiedPeers::new(secret.derive("unverified peers", 0)),
             held: HeldReplies::new(settings.max_held_bytes),
             limits: RateLimits::new(rates, secret.derive("sources", 0)),

@@ -7,7 +7,9 @@ use std::ops::AddAssign;
 use serde::{Serialize, Serializer};
 
 /// The dialects of the server, in the order in which a datagram is offered to them.
-pub const DIALECTS: [&str; 3] = ["native", "text", "plain"];
+pub const DIALECTS: [&str; 4] = ["native", "text", "plain", "stamp"];
+/// Those of the main port, which a server always speaks.
+const ALWAYS_SPOKEN: usize = 3;
 
 /// How `/metrics` shows a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +143,12 @@ impl Counters {
 
     pub fn by_dialect(&self) -> impl Iterator<Item = (&'static str, DialectCounters)> {
         DIALECTS.into_iter().zip(self.dialects)
+    }
+
+    /// The probes of each dialect of the main port, and of the others once they had any.
+    pub fn probes_by_dialect(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let probes = self.by_dialect().map(|(dialect, of)| (dialect, of.probes)).enumerate();
+        probes.filter(|(index, (_, probes))| *index < ALWAYS_SPOKEN || *probes > 0).map(|(_, of)| of)
     }
 
     /// Over all dialects.

@@ -4,13 +4,20 @@
 use super::client_table::ClientFigures;
 use super::core::Core;
 use super::counters::DialectCounters;
+use super::door::Door;
 use super::held_replies::Held;
 use super::incoming::Incoming;
+use super::wall_clock::WallClock;
 use crate::impair::SessionLinks;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 
 pub(super) trait Dialect {
+    /// The port at which it is spoken.
+    fn door(&self) -> Door {
+        Door::Main
+    }
+
     /// Whether clients open sessions: a handshake proves their addresses, and their messages can be
     /// sealed with a key. The centre limits and watches the peers of all other dialects.
     fn has_sessions(&self) -> bool {
@@ -30,6 +37,9 @@ pub(super) trait Dialect {
     fn finish(&mut self, _held: &Held, _now: Instant, _buffer: &mut [u8], length: usize) -> usize {
         length
     }
+
+    /// The host's wall clock from now on.
+    fn set_wall_clock(&mut self, _clock: WallClock) {}
 
     /// When `expire` next has something to do.
     fn next_timeout(&self) -> Option<Instant> {

@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub extra_copies: u8,
     /// Whether it is such a copy.
     pub is_copy: bool,
+    /// Of its request.
+    pub traffic_class: Option<u8>,
 }
 
 /// All held replies. Of two that are due at once, the one held first leaves first.
@@ -115,6 +117,7 @@ mod tests {
             corrupted: false,
             extra_copies: 0,
             is_copy: false,
+            traffic_class: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A received datagram, and what the socket tells about it.
 
+use super::door::Door;
 use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::SocketMark;
@@ -12,8 +13,8 @@ pub struct Incoming<'a> {
     /// When it is handled.
     pub now: Instant,
     pub path: Endpoints,
-    /// The port that it was sent to, where the server listens on more than one.
-    pub local_port: Option<u16>,
+    /// The port that it came to.
+    pub door: Door,
     /// Its TTL or hop limit on arrival, where the system tells.
     pub ttl: Option<u8>,
     /// Its traffic class on arrival (DSCP and ECN), where the system tells.
@@ -32,7 +33,7 @@ impl<'a> Incoming<'a> {
             received: now,
             now,
             path,
-            local_port: None,
+            door: Door::Main,
             ttl: None,
             traffic_class: None,
             socket: SocketMark::default(),

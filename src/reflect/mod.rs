@@ -13,21 +13,24 @@ mod core;
 mod counters;
 mod dialect;
 mod dialects;
+mod door;
 mod held_replies;
 mod incoming;
 mod injection;
 mod secret;
 mod settings;
+mod wall_clock;
 
 pub use crate::wire::native::{SocketMark, forbids_fragments};
-pub use admission::{PerSecond, REPLY_TTL};
+pub use admission::PerSecond;
 pub use client_table::ClientFigures;
 pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};
+pub use door::{Departure, Door, REPLY_TTL};
 pub use incoming::Incoming;
 pub use injection::Injection;
 pub use settings::{Settings, TextFrom};
+pub use wall_clock::WallClock;
 
-use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Treatment};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
@@ -59,9 +62,14 @@ impl Server {
         Self { dialects: AnyDialect::all(&core), core, key }
     }
 
-    /// The port that its socket listens on: datagrams from this server itself are ignored.
-    pub fn set_own_port(&mut self, port: u16) {
-        self.core.filter.own_port = Some(port);
+    /// The number of a port that it listens on: datagrams from this server itself are ignored.
+    pub fn set_own_port(&mut self, door: Door, port: u16) {
+        self.core.filter.own_ports[door as usize] = Some(port);
+    }
+
+    /// The host's wall clock from now on.
+    pub fn set_wall_clock(&mut self, clock: WallClock) {
+        self.dialects.iter_mut().for_each(|dialect| dialect.set_wall_clock(clock));
     }
 
     /// Whether some replies may be held.
@@ -79,34 +87,36 @@ impl Server {
     }
 
     /// Takes a datagram. An immediate reply is written over it; returns its length.
-    /// Every reply must leave with `REPLY_TTL`.
+    /// Every reply must leave with the `reply_ttl` of its door.
     pub fn handle(&mut self, mut packet: Incoming) -> Option<usize> {
         let packet = &mut packet;
         let counters = &mut self.core.counters;
         counters.received += 1;
         counters.received_bytes += packet.length as u64;
-        if !self.core.filter.admits(&packet.path, packet.ttl, packet.bytes()) {
+        if !self.core.filter.admits(packet.door, &packet.path, packet.ttl, packet.bytes()) {
             counters.ignored += 1;
             return None;
         }
-        let length = if self.key.is_some() { self.open_and_seal(packet) } else { self.dispatch(packet) }?;
+        let is_sealed = self.key.is_some() && packet.door == Door::Main;
+        let length = if is_sealed { self.open_and_seal(packet) } else { self.dispatch(packet) }?;
         self.core.counters.count_sent(length);
         Some(length)
     }
 
     /// Writes the next held reply that is due by `now` to `buffer`.
-    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
+    pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Departure> {
         let (held, length) = self.core.held.pop_due(now, buffer)?;
         let dialect = &mut self.dialects[usize::from(held.dialect)];
         let mut length = dialect.finish(&held, now, buffer, length);
         if !dialect.has_sessions() {
             self.core.unverified.replied(held.path.remote, now, &buffer[..length]);
         }
-        if let Some(key) = &self.key {
+        let door = dialect.door();
+        if let Some(key) = self.key.as_ref().filter(|_| door == Door::Main) {
             length = key.seal(buffer, length);
         }
         self.core.counters.count_sent(length);
-        Some((held.path, length))
+        Some(Departure { path: held.path, door, traffic_class: held.traffic_class, length })
     }
 
     /// When `poll_transmit` or `handle_timeout` next has something to do.
@@ -193,11 +203,11 @@ impl Server {
     /// Offers the datagram to the dialects in turn; returns the length of the immediate reply.
     fn dispatch(&mut self, packet: &mut Incoming) -> Option<usize> {
         let Self { core, dialects, key } = self;
-        let keyed = key.is_some();
+        let keyed = key.is_some() && packet.door == Door::Main;
         let mut suspect = None;
         for (index, dialect) in dialects.iter_mut().enumerate() {
             let has_sessions = dialect.has_sessions();
-            if keyed && !has_sessions || !dialect.claims(packet) {
+            if dialect.door() != packet.door || keyed && !has_sessions || !dialect.claims(packet) {
                 continue;
             }
             if !has_sessions && suspect.is_none() {
@@ -267,6 +277,7 @@ fn reply_as_treated(
         corrupted: treatment.corrupted.is_some(),
         extra_copies,
         is_copy: false,
+        traffic_class: packet.traffic_class,
     };
     if suspect {
         let suspended = core.unverified.suspend(packet.now, held, packet.bytes());

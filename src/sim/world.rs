@@ -11,7 +11,7 @@ use super::socket::{Overrun, SimSocket};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::probe::{self, Client, Event, SendError};
-use crate::reflect::{self, Incoming, Server};
+use crate::reflect::{self, Departure, Incoming, Server};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -389,7 +389,8 @@ impl Simulation {
         let now = self.now + self.server_clock_lead;
         server.handle_timeout(now);
         let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some((path, length)) = self.server.as_mut().and_then(|s| s.poll_transmit(now, &mut buffer))
+        while let Some(Departure { path, length, .. }) =
+            self.server.as_mut().and_then(|server| server.poll_transmit(now, &mut buffer))
         {
             std::mem::swap(&mut self.buffer, &mut buffer);
             self.send_down(path, length);

@@ -29,6 +29,7 @@ const HEAD: usize = MIN_SIZE as usize;
 #[derive(Clone)]
 pub struct Key {
     keyed: Hmac<Sha256>,
+    secret: [u8; 32],
 }
 
 /// The hash state after the rest of a message; the head completes it.
@@ -42,7 +43,12 @@ pub struct NoKey;
 
 impl Key {
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { keyed: Hmac::new_from_slice(secret).expect("a key may have any length") }
+        Self { keyed: Hmac::new_from_slice(secret).expect("a key may have any length"), secret: *secret }
+    }
+
+    /// For dialects with tags of their own.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     pub fn parse(text: &str) -> Result<Self, NoKey> {

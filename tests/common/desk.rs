@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use udpecho::endpoints::Endpoints;
-use udpecho::reflect::{Incoming, Server, Settings};
+use udpecho::reflect::{Departure, Incoming, Server, Settings};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{Accept, Cookie, Deny, Hello, Message, Nonce, Open, Probe, Token, decode};
 
@@ -44,7 +44,8 @@ impl Desk {
         self.hand_in(from, datagram, |incoming| Incoming { received, ttl: Some(60), ..incoming })
     }
 
-    fn hand_in(
+    /// The immediate reply to a datagram that comes with all that `change` says of it.
+    pub fn hand_in(
         &mut self,
         from: SocketAddr,
         datagram: &[u8],
@@ -64,7 +65,9 @@ impl Desk {
         while let Some(at) = self.server.poll_timeout().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             self.server.handle_timeout(self.now);
-            while let Some((path, length)) = self.server.poll_transmit(self.now, &mut self.buffer) {
+            while let Some(Departure { path, length, .. }) =
+                self.server.poll_transmit(self.now, &mut self.buffer)
+            {
                 let datagram = self.buffer[..length].to_vec();
                 sent.push(Sent { at: self.now, to: path.remote, datagram });
             }

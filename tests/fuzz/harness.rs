@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
 use udpecho::probe::{Client, Dialect, Event, Outcome, SendError, Settings};
-use udpecho::reflect::{self, Incoming, Injection, Server};
+use udpecho::reflect::{self, Departure, Incoming, Injection, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
@@ -113,7 +113,7 @@ pub fn reflect(data: &[u8]) {
             0 => {
                 now += Duration::from_micros(script.number() as i64);
                 server.handle_timeout(now);
-                while let Some((path, length)) = server.poll_transmit(now, &mut buffer) {
+                while let Some(Departure { path, length, .. }) = server.poll_transmit(now, &mut buffer) {
                     *balance.entry(path.remote).or_default() -= length as i64;
                 }
                 let counters = server.counters();
@@ -287,7 +287,7 @@ fn exchange(
         }
     }
     server.handle_timeout(now);
-    while let Some((path, length)) = server.poll_transmit(now, buffer) {
+    while let Some(Departure { path, length, .. }) = server.poll_transmit(now, buffer) {
         flying.push((usize::from(path.remote.port() - 40_000), buffer[..length].to_vec()));
     }
     let old = flying.len().saturating_sub(64);

@@ -18,4 +18,5 @@ mod nat_rebinding;
 mod path_mtu;
 mod plain_echo;
 mod proxy;
+mod stamp;
 mod tcp;

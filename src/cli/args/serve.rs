@@ -63,6 +63,10 @@ pub struct Serve {
     /// (Acknowledgement; exit closes), or words (its distinct words and its length)
     #[arg(help_heading = LISTENING, long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "echo")]
     pub tcp: Option<TcpKind>,
+    /// Answer STAMP and TWAMP-Light senders (RFC 8762, RFC 5357), such as routers, on a port of their own; with a key
+    /// in authenticated mode [default port: 862]
+    #[arg(help_heading = LISTENING, long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "862", value_parser = number::<u16>(0, 65_535, "862"))]
+    pub stamp: Option<u16>,
     #[command(flatten)]
     pub impair: Impair,
     /// Allow clients to request impairments for their own sessions (ping --impair)
@@ -74,8 +78,8 @@ pub struct Serve {
     /// Allow clients to stop the server (ping --stop-server)
     #[arg(help_heading = ACCESS, long)]
     pub allow_stop: bool,
-    /// Which text clients to answer; replies of the text dialect are longer than its requests, so that a forged
-    /// source address is sent more than the attacker sends
+    /// Which addresses get replies that are longer than their requests, so that a forged source address is sent more
+    /// than the attacker sends: text clients, and TWAMP-Light senders of less than 41 bytes
     #[arg(help_heading = ACCESS, long, value_name = "FROM", default_value = "private")]
     pub text_from: TextFrom,
     /// Answer datagrams from service ports too: those below 1024, mDNS, SSDP, SIP and the like

@@ -154,12 +154,11 @@ fn totals(frame: &mut Frame, area: Rect, now: &ServerSnapshot, palette: &Palette
         Metric::Total(name) => Some((name, counter.value)),
         Metric::Dropped(_) | Metric::Gauge(_) => None,
     };
-    let probes = counters.by_dialect().map(|(dialect, of)| (dialect, of.probes));
     let totals: Vec<_> = counters.list().filter_map(total).collect();
     let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(inside);
     let [upper, lower] = Layout::vertical([Constraint::Length(5), Constraint::Fill(1)]).areas(right);
     list(frame, left, "datagrams and sessions", &totals);
-    list(frame, upper, "probes by dialect", &probes.collect::<Vec<_>>());
+    list(frame, upper, "probes by dialect", &counters.probes_by_dialect().collect::<Vec<_>>());
     list(frame, lower, "without a reply", &unanswered(counters));
 }
 

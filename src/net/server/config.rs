@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::net::sys::Backend;
+use crate::reflect::Door;
 
 /// Where to listen. Port 0 is any that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,24 @@ pub struct Serving {
     /// The kernel stamps what is received, so that the time in the socket, while the server does not run,
     /// is the server's and not the network's. Costs an echo server 3 %.
     pub stamps: bool,
+    /// The port at which STAMP is spoken, if it is.
+    pub stamp_port: Option<u16>,
 }
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { backend: Backend::Native, busy_poll: false, share_port: false, stamps: true }
+        Self { backend: Backend::Native, busy_poll: false, share_port: false, stamps: true, stamp_port: None }
     }
+}
+
+/// A port besides the main one could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct DoorClosed {
+    /// Which port it is.
+    pub door: Door,
+    /// Why.
+    pub error: io::Error,
 }
 
 /// An error of a socket that did not end the server.

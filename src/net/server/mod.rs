@@ -19,13 +19,13 @@ use super::sleep::{Next, Policy, Situation};
 use super::socket_errors::ErrorBudget;
 use super::stop_signal::Control;
 use super::sys::{self, Batch};
-use crate::reflect::{Counters, Server};
+use crate::reflect::{Counters, Door, Server, WallClock};
 use crate::time::{Duration, Instant};
 use peer_sockets::HeavySenders;
 use receive::Received;
 use sockets::Listeners;
 
-pub use config::{Bind, OnError, Serving, SocketErrorReport};
+pub use config::{Bind, DoorClosed, OnError, Serving, SocketErrorReport};
 pub use threads::ServerThreads;
 
 /// A server on its sockets.
@@ -41,6 +41,8 @@ pub struct ServerEngine {
     wait_errors: ErrorBudget,
     drops_counted: Instant,
     on_error: OnError,
+    /// What the system tells of the wall clock, but for its offset.
+    wall_clock: WallClock,
 }
 
 impl ServerEngine {
@@ -55,7 +57,11 @@ impl ServerEngine {
         // A hold counts from when the probe came, not from when it was read.
         let serving = Serving { stamps: serving.stamps || server.may_hold(), ..serving };
         let listeners = Listeners::open(bind, serving)?;
-        server.set_own_port(listeners.first().local_addr()?.port());
+        for door in Door::ALL {
+            if let Some(socket) = listeners.of_door(door) {
+                server.set_own_port(door, socket.local_addr()?.port());
+            }
+        }
         server.set_kernel_stamps(listeners.first().has_stamps());
         let received_at_once = if server.may_hold() { Self::BATCH_WHERE_HELD } else { Self::BATCH };
         Ok(Self {
@@ -69,6 +75,7 @@ impl ServerEngine {
             wait_errors: ErrorBudget::default(),
             drops_counted: clock.now(),
             on_error: Arc::new(|_| ()),
+            wall_clock: wall_clock(),
             clock,
         })
     }
@@ -80,6 +87,11 @@ impl ServerEngine {
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners.first().local_addr()
+    }
+
+    /// The address at which one of its doors is, if it has it.
+    pub fn door_addr(&self, door: Door) -> Option<SocketAddr> {
+        self.listeners.of_door(door)?.local_addr().ok()
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the
@@ -101,6 +113,7 @@ impl ServerEngine {
             if now >= next_watch {
                 self.count_drops();
                 self.listeners.close_idle_peer(now);
+                self.wall_clock = wall_clock();
                 self.policy.set_realtime(sys::is_realtime(), now);
                 watch(&self.server, now);
                 next_watch = now + Self::WATCH;
@@ -169,4 +182,13 @@ impl ServerEngine {
         self.server.receive_failed();
         (self.on_error)(&SocketErrorReport { remote: None, error });
     }
+}
+
+fn wall_clock() -> WallClock {
+    let told = sys::wall_clock_error();
+    told.map_or(WallClock::default(), |(synchronized, error)| WallClock {
+        synchronized,
+        error,
+        ..WallClock::default()
+    })
 }

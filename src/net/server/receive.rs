@@ -3,12 +3,12 @@
 use std::io;
 
 use super::ServerEngine;
-use super::send::{send, send_unfragmented};
+use super::send::{in_kind, send, send_unfragmented};
 use super::sockets::Role;
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::SocketErrorKind;
 use crate::net::sys::Arrival;
-use crate::reflect::{Incoming, Server, forbids_fragments};
+use crate::reflect::{Door, Incoming, Server, WallClock, forbids_fragments};
 use crate::time::Duration;
 
 /// How much one look at the sockets brought.
@@ -102,6 +102,11 @@ impl ServerEngine {
         if self.server.has_kernel_stamps() {
             self.stamps.update_offset(self.clock.wall_offset());
         }
+        let door = self.listeners.all[index].door;
+        if door != Door::Main {
+            let offset = self.clock.wall_offset();
+            self.server.set_wall_clock(WallClock { offset, ..self.wall_clock });
+        }
         let Self { listeners, server, inbox, outbox, stamps, on_error, .. } = self;
         listeners.note_batch(index, now);
         server.set_overflows(listeners.overflows());
@@ -110,7 +115,8 @@ impl ServerEngine {
         let reply_via = listeners.reply_via(index);
         let socket = &mut listeners.all[reply_via].socket;
         for index in 0..inbox.arrived() {
-            let Arrival { path, stamp, ttl, socket: mark, .. } = *inbox.arrival(index);
+            let Arrival { path, stamp, ttl, tos: traffic_class, socket: mark, .. } = *inbox.arrival(index);
+            let header = in_kind(door, traffic_class);
             let path = Endpoints { local: path.local.or(local), ..path };
             let received = stamp.and_then(|stamp| stamps.to_monotonic(stamp, now)).unwrap_or(now);
             for place in inbox.datagrams(index) {
@@ -118,13 +124,13 @@ impl ServerEngine {
                 let buffer = inbox.room(index, &place);
                 if buffer.len() >= Server::ROOM {
                     let incoming = Incoming::new(now, path, buffer, length);
-                    let incoming = Incoming { received, ttl, socket: mark, ..incoming };
+                    let incoming = Incoming { received, ttl, traffic_class, door, socket: mark, ..incoming };
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
-                        if forbids_fragments(inbox.bytes(place.clone())) {
+                        if door == Door::Main && forbids_fragments(inbox.bytes(place.clone())) {
                             send_unfragmented(socket, inbox.bytes(place), path, outbox, server, on_error);
                         } else {
-                            inbox.queue(path, place);
+                            inbox.queue_with(path, header, place);
                         }
                     }
                     continue;
@@ -137,9 +143,9 @@ impl ServerEngine {
                 let spare = outbox.next_buffer();
                 spare[..length].copy_from_slice(&buffer[..length]);
                 let incoming = Incoming::new(now, path, spare, length);
-                let incoming = Incoming { received, ttl, socket: mark, ..incoming };
+                let incoming = Incoming { received, ttl, traffic_class, door, socket: mark, ..incoming };
                 if let Some(answer) = server.handle(incoming) {
-                    outbox.queue_written(path, answer);
+                    outbox.queue_written_with(path, header, answer);
                 }
             }
         }

@@ -4,31 +4,59 @@ use super::sockets::route;
 use super::{OnError, ServerEngine, SocketErrorReport};
 use crate::endpoints::Endpoints;
 use crate::net::sys::{Batch, Socket};
-use crate::reflect::Server;
+use crate::reflect::{Departure, Door, Server};
+use crate::relay::Header;
 
 impl ServerEngine {
     /// Sends what was held and is due.
     pub(super) fn release(&mut self) {
-        let Self { listeners, server, outbox, clock, on_error, .. } = self;
         loop {
-            let now = clock.now();
-            while !outbox.is_full()
-                && let Some((path, length)) = server.poll_transmit(now, outbox.next_buffer())
+            let now = self.clock.now();
+            let mut door = Door::Main;
+            while !self.outbox.is_full()
+                && let Some(departure) = self.server.poll_transmit(now, self.outbox.next_buffer())
             {
-                outbox.queue_written(path, length);
+                if departure.door != door {
+                    self.send_before(departure.length, door);
+                    door = departure.door;
+                }
+                let Departure { path, traffic_class, length, .. } = departure;
+                self.outbox.queue_written_with(path, in_kind(door, traffic_class), length);
             }
-            if !outbox.has_outgoing() {
+            if !self.outbox.has_outgoing() {
                 return;
             }
-            let listening = listeners.listening();
-            let count = listening.len();
-            for (index, listener) in listening.iter_mut().enumerate() {
-                let routed_here = |path| route(path, count) == index;
-                send_those(&mut listener.socket, outbox, &routed_here, server, on_error);
-            }
-            outbox.clear_outgoing();
+            self.send_held(door);
         }
     }
+
+    /// Sends what is queued for one door; the datagram in the next buffer, which is for another, stays the next.
+    fn send_before(&mut self, length: usize, door: Door) {
+        if self.outbox.has_outgoing() {
+            let next = self.outbox.next_buffer()[..length].to_vec();
+            self.send_held(door);
+            self.outbox.next_buffer()[..length].copy_from_slice(&next);
+        }
+    }
+
+    fn send_held(&mut self, door: Door) {
+        let Self { listeners, server, outbox, on_error, .. } = self;
+        let listening = listeners.listening(door);
+        let count = listening.len();
+        for (index, listener) in listening.iter_mut().enumerate() {
+            let routed_here = |path| route(path, count) == index;
+            send_those(&mut listener.socket, outbox, &routed_here, server, on_error);
+        }
+        outbox.clear_outgoing();
+    }
+}
+
+/// The IP header of a reply to a request of this traffic class, where it is not the socket's own. The congestion
+/// marks of the request are not repeated.
+pub(super) fn in_kind(door: Door, traffic_class: Option<u8>) -> Header {
+    const DSCP: u8 = 0xFC;
+    let tos = traffic_class.filter(|_| door.replies_in_kind()).map(|class| class & DSCP);
+    Header { tos, ttl: None }
 }
 
 /// Sends what is queued in the batch; what cannot be sent is counted, reported, and not tried again.

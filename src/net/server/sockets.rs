@@ -3,18 +3,19 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::config::{Bind, Serving};
+use super::config::{Bind, DoorClosed, Serving};
 use super::peer_sockets::Peer;
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::ErrorBudget;
 use crate::net::sys::{Backend, Options, Socket, bind_socket};
-use crate::reflect::REPLY_TTL;
+use crate::reflect::Door;
 use crate::time::Instant;
 
 /// One UDP socket of a server, and which datagrams the kernel delivers to it.
 pub(super) struct Listener {
     pub socket: Socket,
     pub role: Role,
+    pub door: Door,
     pub errors: ErrorBudget,
 }
 
@@ -28,8 +29,8 @@ pub(super) enum Role {
 }
 
 impl Listener {
-    pub(super) fn new(socket: Socket, role: Role) -> Self {
-        Self { socket, role, errors: ErrorBudget::default() }
+    pub(super) fn new(socket: Socket, role: Role, door: Door) -> Self {
+        Self { socket, role, door, errors: ErrorBudget::default() }
     }
 
     pub(super) fn peer(&self) -> Option<&Peer> {
@@ -47,7 +48,7 @@ impl Listener {
     }
 }
 
-/// Those that listen stand first, IPv6 before IPv4; the peers' sockets follow.
+/// Those that listen stand first, door by door, IPv6 before IPv4; the peers' sockets follow.
 pub(super) struct Listeners {
     pub all: Vec<Listener>,
     listening: usize,
@@ -64,7 +65,12 @@ impl Listeners {
     pub(super) const MAX_PEERS: usize = 8;
 
     pub(super) fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
-        let all = listen(bind, serving)?;
+        let mut all = listen(bind, Door::Main, serving)?;
+        if let Some(port) = serving.stamp_port {
+            let door = Door::Stamp;
+            let opened = listen(bind.at_port(port), door, serving);
+            all.extend(opened.map_err(|error| io::Error::new(error.kind(), DoorClosed { door, error }))?);
+        }
         let (listening, shared_port) = (all.len(), serving.share_port);
         Ok(Self { all, listening, shared_port, overflows: 0, truncated: 0 })
     }
@@ -77,9 +83,18 @@ impl Listeners {
         self.all.iter().map(|listener| &listener.socket)
     }
 
-    /// The sockets that listen, and that held replies leave through.
-    pub(super) fn listening(&mut self) -> &mut [Listener] {
-        &mut self.all[..self.listening]
+    /// The first socket of a door, if the server has it.
+    pub(super) fn of_door(&self, door: Door) -> Option<&Socket> {
+        let listening = &self.all[..self.listening];
+        listening.iter().find(|listener| listener.door == door).map(|listener| &listener.socket)
+    }
+
+    /// The sockets that listen at this door, and that held replies leave through.
+    pub(super) fn listening(&mut self, door: Door) -> &mut [Listener] {
+        let listening = &mut self.all[..self.listening];
+        let start = listening.iter().take_while(|listener| listener.door != door).count();
+        let count = listening[start..].iter().take_while(|listener| listener.door == door).count();
+        &mut listening[start..start + count]
     }
 
     /// The socket that replies leave through to what this one receives. A peer socket would get the ICMP errors
@@ -136,7 +151,8 @@ impl Listeners {
             self.with_shared_port(|all| all[parent].socket.connect_to_peer(address, remote, Peer::MAX_BATCH));
         if let Ok(socket) = opened {
             let peer = Peer::new(remote, local, parent, now);
-            self.all.push(Listener::new(socket, Role::Peer(peer)));
+            let door = self.all[parent].door;
+            self.all.push(Listener::new(socket, Role::Peer(peer), door));
         }
     }
 
@@ -167,19 +183,21 @@ impl Listeners {
     }
 }
 
-/// The index of the listening socket that sends a held reply: of two sockets the second is that of IPv4.
+/// The index of the socket that sends a held reply, of those that listen at its door: of two the second is that
+/// of IPv4.
 pub(super) fn route(path: Endpoints, listening: usize) -> usize {
     if path.remote.is_ipv4() { listening - 1 } else { 0 }
 }
 
-fn listen(bind: Bind, serving: Serving) -> io::Result<Vec<Listener>> {
+fn listen(bind: Bind, door: Door, serving: Serving) -> io::Result<Vec<Listener>> {
     let open = |address: SocketAddr, dual_stack| {
         let wildcard = address.ip().is_unspecified();
         let options = Options {
             backend: serving.backend,
             dual_stack,
-            ttl: Some(u32::from(REPLY_TTL)),
+            ttl: Some(u32::from(door.reply_ttl())),
             report_ttl: true,
+            report_tos: door.replies_in_kind(),
             local_address: wildcard,
             receive_buffer: Some(Listeners::RECEIVE_BUFFER),
             offload: true,
@@ -191,7 +209,7 @@ fn listen(bind: Bind, serving: Serving) -> io::Result<Vec<Listener>> {
             ..Options::default()
         };
         let role = if wildcard { Role::Wildcard } else { Role::LocalAddress };
-        bind_socket(address, &options).map(|socket| Listener::new(socket, role))
+        bind_socket(address, &options).map(|socket| Listener::new(socket, role, door))
     };
     let any_v4 = |port| open((Ipv4Addr::UNSPECIFIED, port).into(), false);
     let any_v6 = |port, dual_stack| open((Ipv6Addr::UNSPECIFIED, port).into(), dual_stack);
@@ -206,7 +224,7 @@ fn listen(bind: Bind, serving: Serving) -> io::Result<Vec<Listener>> {
                 Ok(v4) => vec![v6, v4],
                 // The port is free for IPv6 only: try the next one, while this is held.
                 Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
-                    return listen(bind, serving);
+                    return listen(bind, door, serving);
                 }
                 Err(error) => return Err(error),
             },

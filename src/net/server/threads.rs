@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Bind, OnError, ServerEngine, Serving};
 use crate::net::clock::Clock;
 use crate::net::stop_signal::Control;
-use crate::reflect::{Counters, Server};
+use crate::reflect::{Counters, Door, Server};
 use crate::time::{Duration, Instant};
 
 pub struct ServerThreads {
@@ -26,16 +26,22 @@ impl ServerThreads {
         mut make: impl FnMut() -> io::Result<Server>,
     ) -> io::Result<Self> {
         let serving = Serving { share_port: count.get() > 1, ..serving };
-        let mut engine = |bind| ServerEngine::bind(bind, serving, make()?, clock);
-        let first = engine(bind)?;
-        // The port that it has, even where the system chose it.
+        let mut engine = |bind, serving| ServerEngine::bind(bind, serving, make()?, clock);
+        let first = engine(bind, serving)?;
+        // The ports that it has, even where the system chose them.
         let bind = bind.at_port(first.local_addr()?.port());
-        let others = (1..count.get()).map(|_| engine(bind));
+        let stamp_port = first.door_addr(Door::Stamp).map(|address| address.port());
+        let others = (1..count.get()).map(|_| engine(bind, Serving { stamp_port, ..serving }));
         Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
     }
 
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.engines[0].local_addr()
+    }
+
+    /// The address at which one of its doors is, if it has it.
+    pub fn door_addr(&self, door: Door) -> Option<SocketAddr> {
+        self.engines[0].door_addr(door)
     }
 
     /// Called with each socket error from now on, by every thread.

@@ -146,7 +146,8 @@ impl Batch {
         self.queue_with(path, Header::default(), place);
     }
 
-    fn queue_with(&mut self, path: Endpoints, header: Header, place: Range<usize>) {
+    /// The same with another IP header than the socket's own.
+    pub fn queue_with(&mut self, path: Endpoints, header: Header, place: Range<usize>) {
         let length = place.len();
         match self.outgoing.last_mut() {
             Some(outgoing) if outgoing.takes(path, header, length) => {

@@ -254,6 +254,14 @@ impl ReadySet {
     }
 }
 
+/// Whether something keeps the wall clock in step with UTC, and how far it may be off, where the system tells.
+pub(super) fn wall_clock_error() -> Option<(bool, Duration)> {
+    #[cfg(target_os = "linux")]
+    return linux::wall_clock_error();
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Timers of this thread fire when they are due, not up to 50 us later (timer slack).
 pub(super) fn set_min_timer_slack() {
     #[cfg(target_os = "linux")]

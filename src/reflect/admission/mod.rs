@@ -5,7 +5,6 @@ mod peer_filter;
 mod rate_limits;
 mod unverified_peers;
 
-pub use peer_filter::REPLY_TTL;
 pub use rate_limits::PerSecond;
 
 pub(super) use peer_filter::PeerFilter;

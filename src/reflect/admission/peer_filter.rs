@@ -9,10 +9,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::endpoints::Endpoints;
-use crate::wire::{native, text};
+use crate::reflect::door::{Door, REPLY_TTL};
+use crate::wire::{native, stamp, text};
 
-/// The TTL or hop limit of every reply.
-pub const REPLY_TTL: u8 = 180;
 /// No path has more hops.
 const LONGEST_PATH: u8 = 40;
 
@@ -21,24 +20,28 @@ const LOW_PORTS: std::ops::Range<u16> = 1..1024;
 /// Services on higher ports that answer any datagram: SSDP, WS-Discovery, SIP, mDNS, CoAP, memcached,
 /// game servers.
 const SERVICE_PORTS: [u16; 7] = [1900, 3702, 5060, 5353, 5683, 11_211, 27_015];
+/// STAMP senders may use the port of their reflectors, or the one above it.
+const STAMP_PORTS: std::ops::RangeInclusive<u16> = stamp::PORT..=stamp::PORT + 1;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerFilter {
-    /// The port that the server itself listens on, once it is known.
-    pub own_port: Option<u16>,
+    /// The ports that the server itself listens on, once they are known.
+    pub own_ports: [Option<u16>; Door::ALL.len()],
     /// Whether the ports of services are answered, too.
     pub allow_low_ports: bool,
 }
 
 impl PeerFilter {
-    /// Whether a datagram that arrived with this TTL may be answered.
-    pub(crate) fn admits(&self, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
-        self.may_be_a_client(path, ttl) && (native::is_native(datagram) || !is_reply(ttl, datagram))
+    /// Whether a datagram that came to this port with this TTL may be answered.
+    pub(crate) fn admits(&self, door: Door, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
+        let is_native = door == Door::Main && native::is_native(datagram);
+        self.may_be_a_client(door, path, ttl) && (is_native || !is_reply(ttl, datagram))
     }
 
-    fn may_be_a_client(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
+    fn may_be_a_client(&self, door: Door, path: &Endpoints, ttl: Option<u8>) -> bool {
         let port = path.remote.port();
         let is_service = LOW_PORTS.contains(&port) || SERVICE_PORTS.contains(&port);
+        let is_service = is_service && !(door == Door::Stamp && STAMP_PORTS.contains(&port));
         port != 0
             && is_unicast(path.remote.ip())
             && path.local.is_none_or(is_unicast)
@@ -46,9 +49,9 @@ impl PeerFilter {
             && !self.may_be_own(path, ttl)
     }
 
-    /// Whether this very socket sent it; without a TTL any datagram from the own port may be.
+    /// Whether this server's sockets sent it; without a TTL any datagram from a port of theirs may be.
     fn may_be_own(&self, path: &Endpoints, ttl: Option<u8>) -> bool {
-        self.own_port == Some(path.remote.port())
+        self.own_ports.contains(&Some(path.remote.port()))
             && (ttl.is_none() || path.local.is_none_or(|local| same(local, path.remote)))
     }
 }
@@ -75,11 +78,11 @@ fn is_reply(ttl: Option<u8>, datagram: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const FILTER: PeerFilter = PeerFilter { own_port: Some(8080), allow_low_ports: false };
+    const FILTER: PeerFilter = PeerFilter { own_ports: [Some(8080), Some(862)], allow_low_ports: false };
 
     fn admits(filter: PeerFilter, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
         let path = Endpoints { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };
-        filter.admits(&path, ttl, datagram)
+        filter.admits(Door::Main, &path, ttl, datagram)
     }
 
     #[test]
@@ -131,6 +134,25 @@ mod tests {
         assert!(!answered(Some(64), text::ACKNOWLEDGED));
         assert!(!answered(None, text::CALIBRATED));
         assert!(!answered(None, text::STOPPING));
+    }
+
+    #[test]
+    fn stamp_senders_may_use_the_port_of_reflectors_and_no_other_service_may() {
+        for (remote, ttl, answered) in [
+            ("192.0.2.7:862", 255, true),
+            ("192.0.2.7:863", 64, true),
+            ("192.0.2.7:7", 64, false),
+            ("192.0.2.7:53", 64, false),
+            ("192.0.2.7:40000", 255, true),
+            ("192.0.2.7:40000", 180, false),
+            ("192.0.2.1:862", 255, false),
+            ("192.0.2.1:8080", 64, false),
+        ] {
+            let local = Some("192.0.2.1".parse().unwrap());
+            let path = Endpoints { remote: remote.parse().unwrap(), local };
+            let datagram = [0xF5, 0x75, 0x10, 0];
+            assert_eq!(FILTER.admits(Door::Stamp, &path, Some(ttl), &datagram), answered, "{remote} {ttl}");
+        }
     }
 
     #[test]

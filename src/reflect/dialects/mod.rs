@@ -2,30 +2,40 @@
 
 mod echo;
 mod native;
+mod stamp;
 mod text;
 
 use super::client_table::ClientFigures;
 use super::core::Core;
 use super::counters::{DIALECTS, DialectCounters};
 use super::dialect::{Action, Dialect};
+use super::door::Door;
 use super::held_replies::Held;
 use super::incoming::Incoming;
+use super::wall_clock::WallClock;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 use echo::Echo;
 use native::Native;
+use stamp::Stamp;
 use text::Text;
 
 pub(super) enum AnyDialect {
     Native(Box<Native>),
     Text(Text),
     Echo(Echo),
+    Stamp(Box<Stamp>),
 }
 
 impl AnyDialect {
     /// One of each, in the order of `DIALECTS`.
     pub(super) fn all(core: &Core) -> [Self; DIALECTS.len()] {
-        [Self::Native(Native::new(core).into()), Self::Text(Text::new(core)), Self::Echo(Echo::new(core))]
+        [
+            Self::Native(Native::new(core).into()),
+            Self::Text(Text::new(core)),
+            Self::Echo(Echo::new(core)),
+            Self::Stamp(Stamp::new(core).into()),
+        ]
     }
 }
 
@@ -36,11 +46,16 @@ macro_rules! each {
             AnyDialect::Native($dialect) => $do,
             AnyDialect::Text($dialect) => $do,
             AnyDialect::Echo($dialect) => $do,
+            AnyDialect::Stamp($dialect) => $do,
         }
     };
 }
 
 impl Dialect for AnyDialect {
+    fn door(&self) -> Door {
+        each!(self, dialect => dialect.door())
+    }
+
     fn has_sessions(&self) -> bool {
         each!(self, dialect => dialect.has_sessions())
     }
@@ -59,6 +74,10 @@ impl Dialect for AnyDialect {
 
     fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
         each!(self, dialect => dialect.finish(held, now, buffer, length))
+    }
+
+    fn set_wall_clock(&mut self, clock: WallClock) {
+        each!(self, dialect => dialect.set_wall_clock(clock));
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -31,10 +31,12 @@ pub use packet::{Echoed, HmacKey, Mode, Reply, Request};
 pub use timestamp::{Format, Timestamp};
 pub use tlv::{
     ClassOfService, DirectMeasurement, FollowUp, TimestampInfo, Tlv, TlvKind, TlvWriter, Understood,
-    answer_tlvs, tlvs,
+    answer_tlvs, refuse_tlvs, sign_tlvs, tlvs, verifies_tlvs,
 };
 
 /// The port of STAMP and TWAMP-Test.
 pub const PORT: u16 = 862;
 /// The shortest packet of a TWAMP sender.
 pub const TWAMP_LIGHT_MIN: usize = 14;
+/// The shortest reply that holds all fields.
+pub const TWAMP_REPLY_MIN: usize = 41;

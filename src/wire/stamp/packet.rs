@@ -136,7 +136,8 @@ impl Request {
     /// of each other, which zeros or random padding are not. To answer it could go on for ever.
     pub fn resembles_reply(mode: Mode, packet: &[u8]) -> bool {
         let layout = mode.layout();
-        if packet.len() < layout.base {
+        // Of a TWAMP reflector it may be shorter than the base.
+        if packet.len() < layout.received + 8 {
             return false;
         }
         let [sent, received] = [layout.sent, layout.received].map(|at| get_u32(packet, at..at + 4));
@@ -222,6 +223,11 @@ impl HmacKey {
         packet
             .get(HMAC)
             .is_some_and(|tag| self.hash(&[&packet[..HMAC.start]]).verify_truncated_left(tag).is_ok())
+    }
+
+    /// Whether this is the value of an HMAC TLV over these parts.
+    pub(super) fn verifies_parts(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.hash(parts).verify_truncated_left(tag).is_ok()
     }
 
     /// The value of an HMAC TLV: over the sequence number and all TLVs before it.

@@ -117,6 +117,44 @@ pub fn answer_tlvs(tail: &mut [u8], mut fill: impl FnMut(TlvKind, &mut [u8]) -> 
     }
 }
 
+/// Where the HMAC TLV of a packet begins, if one is there and nothing but padding precedes or follows what it covers.
+fn hmac_at(tail: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    tlvs(tail).find_map(|tlv| {
+        let begins = at;
+        at += HEADER + tlv.value.len();
+        (tlv.kind == TlvKind::Hmac).then_some(begins)
+    })
+}
+
+/// Whether the TLVs behind the base of a packet are of somebody with the key. Padding alone needs no HMAC.
+pub fn verifies_tlvs(key: &HmacKey, packet: &[u8], base: usize) -> bool {
+    let tail = &packet[base..];
+    let Some(at) = hmac_at(tail) else {
+        return tlvs(tail).all(|tlv| tlv.kind == TlvKind::ExtraPadding);
+    };
+    let value = tail.get(at + HEADER..).and_then(|rest| rest.first_chunk::<16>());
+    value.is_some_and(|value| key.verifies_parts(&[&packet[..4], &tail[..at]], value))
+}
+
+/// Writes the HMAC TLV of a packet anew, if it has one.
+pub fn sign_tlvs(key: &HmacKey, packet: &mut [u8], base: usize) {
+    let Some(at) = hmac_at(&packet[base..]).map(|at| base + at) else { return };
+    let tag = key.tag(&[&packet[..4], &packet[base..at]]);
+    if let Some(value) = packet.get_mut(at + HEADER..at + HEADER + tag.len()) {
+        value.copy_from_slice(&tag);
+    }
+}
+
+/// Marks all TLVs as not verified.
+pub fn refuse_tlvs(tail: &mut [u8]) {
+    let mut at = 0;
+    while let Some(header) = tail.get_mut(at..at + HEADER) {
+        header[0] |= WRONG_HMAC;
+        at += HEADER + usize::from(get_u16(header, 2..4));
+    }
+}
+
 /// Appends TLVs to a request.
 #[derive(Debug)]
 pub struct TlvWriter<'a> {

@@ -12,6 +12,7 @@ mod nat_rebinding;
 mod opening;
 mod promises;
 mod restart;
+mod stamp_reflector;
 mod text_client;
 mod text_server;
 mod timing;

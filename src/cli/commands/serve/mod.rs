@@ -17,8 +17,8 @@ use crate::cli::key;
 use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::live::ServerModel;
-use crate::net::{Bind, Clock, Control, ServerThreads, Serving, TcpReplyServer, random_bytes};
-use crate::reflect::{self, Counters, Injection, Server, Settings};
+use crate::net::{Bind, Clock, Control, DoorClosed, ServerThreads, Serving, TcpReplyServer, random_bytes};
+use crate::reflect::{self, Counters, Door, Injection, Server, Settings};
 use crate::report;
 use crate::room::TcpReply;
 use crate::units::ByteSize;
@@ -45,6 +45,9 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("listening on {listens}"));
         printer.paragraph(&format!("injects {injects}"));
+        if let Some(address) = threads.door_addr(Door::Stamp) {
+            printer.paragraph(&stamp_line(address.port(), keyed, is_clean(&settings)));
+        }
         if let Some(tcp) = &tcp {
             printer.line(format!("answers TCP on port {}, without impairments", tcp.address().port()));
         }
@@ -94,6 +97,7 @@ fn serving(arguments: &Serve) -> Serving {
         busy_poll: arguments.busy_poll,
         stamps: !arguments.no_stamps,
         share_port: false,
+        stamp_port: arguments.stamp,
     }
 }
 
@@ -149,7 +153,11 @@ fn bind(arguments: &Serve) -> Bind {
 }
 
 fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
-    let port = arguments.port;
+    let closed = error.get_ref().and_then(|error| error.downcast_ref::<DoorClosed>());
+    let (port, option) = match closed.map(|closed| closed.door) {
+        Some(Door::Stamp) => (arguments.stamp.unwrap_or_default(), "--stamp="),
+        Some(Door::Main) | None => (arguments.port, "-p "),
+    };
     let other = if port < u16::MAX { port + 1 } else { port - 1 };
     let place = match arguments.bind {
         Some(address) => format!("{address} port {port}"),
@@ -157,13 +165,17 @@ fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
     };
     let hint = match (error.kind(), arguments.bind) {
         (io::ErrorKind::PermissionDenied, _) if port < 1024 => {
-            "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE; try another, as in -p 8080"
-                .to_owned()
+            let free = port + 8000;
+            format!(
+                "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE; try another, as in {option}{free}"
+            )
         }
         (io::ErrorKind::AddrNotAvailable, Some(address)) => {
             format!("no interface of this host has the address {address}; 'ip address' lists their addresses")
         }
-        (io::ErrorKind::AddrInUse, _) => format!("another program uses it; try another, as in -p {other}"),
+        (io::ErrorKind::AddrInUse, _) => {
+            format!("another program uses it; try another, as in {option}{other}")
+        }
         _ => return anyhow!("cannot listen on {place}: {error}"),
     };
     anyhow!("cannot listen on {place}: {hint}")
@@ -178,10 +190,22 @@ fn place(address: SocketAddr) -> String {
     }
 }
 
+/// What a STAMP sender is not told.
+fn stamp_line(port: u16, keyed: bool, clean: bool) -> String {
+    let mode = if keyed { "authenticated STAMP" } else { "STAMP and TWAMP-Light" };
+    let injection = if clean { "" } else { "; its senders take what is injected for the network's" };
+    format!("answers {mode} on UDP port {port}{injection}")
+}
+
+/// Whether nothing is injected.
+fn is_clean(settings: &Settings) -> bool {
+    matches!(&settings.injection, Injection::Steady(impairment) if impairment.is_clean())
+}
+
 /// The closing lines.
 fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
-    let by_dialect = counters.by_dialect();
-    let probes: Vec<_> = by_dialect.map(|(dialect, of)| format!("{} {dialect}", of.probes)).collect();
+    let by_dialect = counters.probes_by_dialect();
+    let probes: Vec<_> = by_dialect.map(|(dialect, probes)| format!("{probes} {dialect}")).collect();
     let mut lines = vec![format!(
         "received {} datagrams, sent {}: {} probes",
         counters.received,

@@ -12,6 +12,7 @@ mod receive;
 mod scheduling;
 mod send;
 mod wait;
+mod wall_clock;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +32,7 @@ pub(super) use scheduling::{
     is_realtime, lower_priority, request_short_timeslice, set_min_timer_slack, use_batch_class,
 };
 pub(super) use wait::wait;
+pub(super) use wall_clock::wall_clock_error;
 
 pub(super) struct Socket {
     socket: socket2::Socket,
