@@ -17,7 +17,7 @@ pub struct Duration(i64);
 
 impl Instant {
     pub const ZERO: Self = Self(0);
-    pub const FAR_FUTURE: Self = Self(i64::MAX);
+    pub(crate) const FAR_FUTURE: Self = Self(i64::MAX);
 
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
@@ -27,7 +27,7 @@ impl Instant {
         self.0
     }
 
-    pub const fn since(self, earlier: Self) -> Duration {
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
     }
 }
@@ -73,7 +73,7 @@ impl Duration {
         self.0 as f64 / 1e9
     }
 
-    pub const fn is_negative(self) -> bool {
+    pub(crate) const fn is_negative(self) -> bool {
         self.0 < 0
     }
 

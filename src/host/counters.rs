@@ -38,24 +38,24 @@ pub struct Counters {
     pub cpu_pressure: Option<f64>,
     /// The same for memory.
     pub memory_pressure: Option<f64>,
-    pub udp: Option<UdpErrors>,
-    pub tcp_retransmitted: Option<u64>,
-    pub softnet_dropped: Option<u64>,
+    pub(crate) udp: Option<UdpErrors>,
+    pub(crate) tcp_retransmitted: Option<u64>,
+    pub(crate) softnet_dropped: Option<u64>,
     /// How often the softirq handler ran out of its budget with packets left.
     pub softnet_squeezed: Option<u64>,
-    pub nic: Option<NicErrors>,
+    pub(crate) nic: Option<NicErrors>,
     /// Entries in the connection-tracking table, and its limit.
     pub conntrack: Option<(u64, u64)>,
-    pub memory_available: Option<u64>,
-    pub load: Option<f64>,
+    pub(crate) memory_available: Option<u64>,
+    pub(crate) load: Option<f64>,
 }
 
 /// Ticks of one processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTimes {
-    pub total: u64,
-    pub idle: u64,
-    pub softirq: u64,
+    pub(crate) total: u64,
+    pub(crate) idle: u64,
+    pub(crate) softirq: u64,
     /// Time that the hypervisor gave to other guests.
     pub steal: u64,
 }
@@ -63,26 +63,26 @@ pub struct CpuTimes {
 /// Datagrams that the UDP layer dropped, IPv4 and IPv6 together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UdpErrors {
-    pub receive_buffer: u64,
-    pub send_buffer: u64,
-    pub checksum: u64,
+    pub(crate) receive_buffer: u64,
+    pub(crate) send_buffer: u64,
+    pub(crate) checksum: u64,
 }
 
 /// Packets that a network interface dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NicErrors {
-    pub receive_missed: u64,
-    pub receive_overrun: u64,
-    pub receive_dropped: u64,
-    pub send_dropped: u64,
-    pub carrier_changes: u64,
+    pub(crate) receive_missed: u64,
+    pub(crate) receive_overrun: u64,
+    pub(crate) receive_dropped: u64,
+    pub(crate) send_dropped: u64,
+    pub(crate) carrier_changes: u64,
 }
 
 /// One process: its name is foreign text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    pub pid: u32,
-    pub name: String,
+    pub(crate) pid: u32,
+    pub(crate) name: String,
     /// Of user and system time.
     pub ticks: u64,
 }

@@ -109,8 +109,8 @@ impl Reason {
 /// A whole run of seconds in one line: `busy in 3 of 10 s: steal 12 %`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    pub busy: usize,
-    pub seconds: usize,
+    pub(crate) busy: usize,
+    pub(crate) seconds: usize,
     /// Each kind of reason once, with its worst value, the most frequent first.
     pub reasons: Vec<Reason>,
 }
@@ -132,7 +132,7 @@ impl Summary {
         Self::of(seconds).map(|summary| Self { seconds: summary.seconds.max(last), ..summary })
     }
 
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.busy > 0
     }
 }

@@ -16,7 +16,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Down => "down",
@@ -35,7 +35,7 @@ pub enum Ways {
 }
 
 impl Ways {
-    pub const fn has(self, direction: Direction) -> bool {
+    pub(crate) const fn has(self, direction: Direction) -> bool {
         matches!(
             (self, direction),
             (Self::Both, _) | (Self::Up, Direction::Up) | (Self::Down, Direction::Down)

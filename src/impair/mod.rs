@@ -29,7 +29,7 @@ pub use direction::{Direction, Ways};
 pub use hold_queue::HoldQueue;
 pub use impairment::{Impairment, ScenarioNotice};
 pub use link::Link;
-pub use loss::{Burst, Bursts, GilbertElliott, Loss, Nth, Trace};
+pub use loss::{Bursts, GilbertElliott, Loss, Nth, Trace};
 pub use profile::{Profile, profiles};
 pub use rate::{Bottleneck, RateLimit};
 pub use reorder::Reorder;

@@ -62,7 +62,7 @@ impl Profile {
                 in ten unanswered",
     };
 
-    pub fn named(name: &str) -> Result<&'static Self, SpecError> {
+    pub(crate) fn named(name: &str) -> Result<&'static Self, SpecError> {
         profiles().iter().find(|profile| profile.name == name).ok_or_else(|| {
             let names: Vec<&str> = profiles().iter().map(|profile| profile.name).collect();
             let why = format!("unknown profile '{name}' ({})", names.join(", "));

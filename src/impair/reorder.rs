@@ -19,9 +19,9 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    pub const NONE: Self = Self { share: Share::ZERO, by: Duration::from_millis(10) };
+    pub(crate) const NONE: Self = Self { share: Share::ZERO, by: Duration::from_millis(10) };
 
-    pub fn new(share: Share, by: Duration) -> Result<Self, UnitError> {
+    pub(crate) fn new(share: Share, by: Duration) -> Result<Self, UnitError> {
         if share == Share::ZERO {
             return Ok(Self::NONE);
         }
@@ -31,7 +31,7 @@ impl Reorder {
         Ok(Self { share, by: Length::new(by)?.get() })
     }
 
-    pub fn is_none(self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self.share == Share::ZERO
     }
 

@@ -15,11 +15,11 @@ pub const MAX_DELAY: Duration = Duration::from_secs(3600);
 pub struct Share(f64);
 
 impl Share {
-    pub const ZERO: Self = Self(0.0);
-    pub const ONE: Self = Self(1.0);
+    pub(crate) const ZERO: Self = Self(0.0);
+    pub(crate) const ONE: Self = Self(1.0);
     const STEPS: f64 = 1e7;
 
-    pub fn new(share: Probability) -> Result<Self, UnitError> {
+    pub(crate) fn new(share: Probability) -> Result<Self, UnitError> {
         let rounded = (share.get() * Self::STEPS).round() / Self::STEPS;
         if rounded == 0.0 && share != Probability::ZERO {
             return Err(UnitError::new("the smallest share is 0.00001%", "0.1%"));
@@ -27,7 +27,7 @@ impl Share {
         Ok(Self(rounded))
     }
 
-    pub const fn get(self) -> f64 {
+    pub(crate) const fn get(self) -> f64 {
         self.0
     }
 

@@ -18,8 +18,8 @@ use crate::units::{Interval, UnitError};
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    pub lasts: Interval,
-    pub impairment: Arc<Impairment>,
+    pub(crate) lasts: Interval,
+    pub(crate) impairment: Arc<Impairment>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,7 @@ fn not_toml(text: &str, error: &toml::de::Error) -> ScenarioError {
 }
 
 impl Scenario {
-    pub fn new(steps: Vec<Step>, repeat: bool) -> Result<Self, ScenarioError> {
+    pub(crate) fn new(steps: Vec<Step>, repeat: bool) -> Result<Self, ScenarioError> {
         if steps.is_empty() {
             return Err(ScenarioError::Empty);
         }
@@ -88,7 +88,7 @@ impl Scenario {
         (Span { from, until }, &self.steps[at].impairment)
     }
 
-    pub fn longest_hold(&self) -> Duration {
+    pub(crate) fn longest_hold(&self) -> Duration {
         self.steps.iter().map(|step| step.impairment.longest_hold()).max().unwrap_or_default()
     }
 
@@ -117,12 +117,12 @@ impl fmt::Display for Scenario {
 /// A span of time since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    pub from: Duration,
-    pub until: Duration,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
 }
 
 impl Span {
-    pub fn contains(self, elapsed: Duration) -> bool {
+    pub(crate) fn contains(self, elapsed: Duration) -> bool {
         self.from <= elapsed && elapsed < self.until
     }
 }

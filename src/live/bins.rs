@@ -11,10 +11,10 @@ use crate::time::Duration;
 pub struct Bin {
     /// When its first probe was due, from time zero; until that is resolved, when the first event came.
     pub at: Duration,
-    pub outcomes: OutcomeCounts,
+    pub(crate) outcomes: OutcomeCounts,
     /// Sum of the RTTs on time.
     total: Duration,
-    pub slowest: Duration,
+    pub(crate) slowest: Duration,
     /// Past their deadline; the cause is not known yet.
     pub open: u32,
 }

@@ -5,9 +5,9 @@ use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bar {
-    pub from: Duration,
-    pub to: Duration,
-    pub count: u64,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+    pub(crate) count: u64,
 }
 
 /// From the smallest value to the largest; none of nothing.

@@ -7,11 +7,11 @@ use crate::time::Duration;
 pub struct RunInfo {
     /// As the user wrote it.
     pub host: String,
-    pub address: String,
-    pub size: u32,
+    pub(crate) address: String,
+    pub(crate) size: u32,
     /// For example `every 20ms`.
     pub pace: String,
-    pub count: Option<u64>,
+    pub(crate) count: Option<u64>,
     /// From time zero until the last probe is due; none of an endless run.
     pub length: Option<Duration>,
 }

@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 /// The state of a run at one moment.
 #[derive(Clone, Debug)]
 pub struct RunSnapshot {
-    pub info: RunInfo,
+    pub(crate) info: RunInfo,
     /// What the server injects, in words; empty before the handshake.
     pub injects: String,
     /// Since time zero; none before it.
@@ -54,7 +54,7 @@ impl RunSnapshot {
         Proportion::new(self.missed, self.outcomes.on_time + self.missed).value()
     }
 
-    pub fn left(&self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         Some((self.info.length? - self.elapsed?).max(Duration::ZERO))
     }
 }

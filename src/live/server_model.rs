@@ -20,8 +20,8 @@ pub struct ServerSecond {
     pub second: u64,
     /// Probes and packets of all dialects.
     pub probes: u64,
-    pub received_bytes: u64,
-    pub sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
     /// Dropped by injection.
     pub dropped: u64,
     /// Not answered for any other reason.
@@ -35,7 +35,7 @@ pub struct ServerSnapshot {
     pub place: String,
     pub injects: String,
     pub elapsed: Duration,
-    pub counters: Counters,
+    pub(crate) counters: Counters,
     /// Whole seconds so far.
     pub second: u64,
     /// The newest whole seconds.
@@ -44,7 +44,7 @@ pub struct ServerSnapshot {
 }
 
 impl ServerSnapshot {
-    pub fn clients_now(&self) -> u64 {
+    pub(crate) fn clients_now(&self) -> u64 {
         self.counters.in_all().clients
     }
 

@@ -30,11 +30,11 @@ impl Control {
         self.stop();
     }
 
-    pub fn stop_asked(&self) -> bool {
+    pub(crate) fn stop_asked(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
 
-    pub fn abort_asked(&self) -> bool {
+    pub(crate) fn abort_asked(&self) -> bool {
         self.abort.load(Ordering::Acquire)
     }
 

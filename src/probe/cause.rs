@@ -24,7 +24,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Up,
         Self::Down,
         Self::InjectedUp,

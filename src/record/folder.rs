@@ -192,7 +192,7 @@ impl Folder {
         })
     }
 
-    pub fn row_error(&self, source: RowError) -> FolderError {
+    pub(crate) fn row_error(&self, source: RowError) -> FolderError {
         FolderError::Rows { path: self.file(PROBES), source }
     }
 

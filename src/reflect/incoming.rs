@@ -42,7 +42,7 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.length]
     }
 }

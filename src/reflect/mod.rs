@@ -82,7 +82,7 @@ impl Server {
         self.core.kernel_stamps = stamps;
     }
 
-    pub fn has_kernel_stamps(&self) -> bool {
+    pub(crate) fn has_kernel_stamps(&self) -> bool {
         self.core.kernel_stamps
     }
 

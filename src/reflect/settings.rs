@@ -85,7 +85,7 @@ pub enum TextFrom {
 }
 
 impl TextFrom {
-    pub fn allows(self, address: IpAddr) -> bool {
+    pub(crate) fn allows(self, address: IpAddr) -> bool {
         self == Self::Any
             || match address.to_canonical() {
                 IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),

@@ -28,7 +28,7 @@ pub enum DropCause {
 }
 
 impl DropCause {
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Lost, Self::Queue, Self::Mtu, Self::Outage, Self::Nat, Self::Down, Self::Limit];
 
     /// As files, metrics and expectations name it.
@@ -57,13 +57,13 @@ impl From<impair::DropCause> for DropCause {
 /// One direction. Arrived = passed + dropped + send errors + held, always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    pub arrived: u64,
-    pub arrived_bytes: u64,
-    pub passed: u64,
-    pub passed_bytes: u64,
+    pub(crate) arrived: u64,
+    pub(crate) arrived_bytes: u64,
+    pub(crate) passed: u64,
+    pub(crate) passed_bytes: u64,
     /// In the order of `DropCause::ALL`.
     pub dropped: [u64; DropCause::ALL.len()],
-    pub send_errors: u64,
+    pub(crate) send_errors: u64,
     /// Not sent yet.
     pub held: u64,
     /// Sent beyond the first, by `duplicate`.
@@ -75,11 +75,11 @@ impl Tally {
         self.dropped[cause as usize] += 1;
     }
 
-    pub fn dropped(&self, cause: DropCause) -> u64 {
+    pub(crate) fn dropped(&self, cause: DropCause) -> u64 {
         self.dropped[cause as usize]
     }
 
-    pub fn dropped_in_all(&self) -> u64 {
+    pub(crate) fn dropped_in_all(&self) -> u64 {
         self.dropped.iter().sum()
     }
 }
@@ -87,11 +87,11 @@ impl Tally {
 /// A mapping, or several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    pub up: Tally,
-    pub down: Tally,
+    pub(crate) up: Tally,
+    pub(crate) down: Tally,
     /// Open now.
     pub flows: u64,
-    pub flows_opened: u64,
+    pub(crate) flows_opened: u64,
 }
 
 impl std::ops::AddAssign for Tally {

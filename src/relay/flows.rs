@@ -39,7 +39,7 @@ impl FlowId {
 /// Bounds on what clients can make a relay spend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    pub flows: usize,
+    pub(crate) flows: usize,
     /// New flows a second of one source network (/24, /56), after a burst of twice as many; loopback has
     /// no such limit.
     pub new_flows_per_second: u32,

@@ -61,7 +61,7 @@ pub enum Scope {
     Flow,
 }
 
-pub type MappingId = usize;
+pub(crate) type MappingId = usize;
 
 #[derive(Debug)]
 pub struct Relay {
@@ -127,31 +127,31 @@ pub enum Side {
 /// What the IP header said, where the socket tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
-    pub tos: Option<u8>,
-    pub ttl: Option<u8>,
+    pub(crate) tos: Option<u8>,
+    pub(crate) ttl: Option<u8>,
 }
 
 /// A datagram that is to be sent now, and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaving {
-    pub mapping: MappingId,
-    pub flow: FlowId,
+    pub(crate) mapping: MappingId,
+    pub(crate) flow: FlowId,
     /// Up to the server through the flow's own socket, or down to `client` along its path.
     pub direction: Direction,
-    pub client: Endpoints,
-    pub length: usize,
-    pub header: Header,
+    pub(crate) client: Endpoints,
+    pub(crate) length: usize,
+    pub(crate) header: Header,
     /// In its flow and direction, from 0.
     pub seq: u64,
-    pub arrived: Instant,
+    pub(crate) arrived: Instant,
     /// When it was meant to leave.
     pub due: Instant,
     /// The part of the hold spent at the bottleneck; `None` without one.
     pub queued: Option<Duration>,
-    pub corrupted: Option<u32>,
+    pub(crate) corrupted: Option<u32>,
     /// Made by the impairment; the first one decides the fate.
     pub is_copy: bool,
-    pub copies: u8,
+    pub(crate) copies: u8,
 }
 
 /// What `handle` decides.
@@ -166,12 +166,12 @@ pub enum Decision {
 /// A datagram that goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    pub mapping: MappingId,
+    pub(crate) mapping: MappingId,
     /// `None`: it opened none.
     pub flow: Option<FlowId>,
     pub direction: Direction,
-    pub seq: Option<u64>,
-    pub cause: DropCause,
+    pub(crate) seq: Option<u64>,
+    pub(crate) cause: DropCause,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,7 +26,8 @@ mod wrap;
 pub use chart::Theme;
 #[cfg(feature = "report")]
 pub use chart_data::ChartData;
-pub use format::{bit_rate, milliseconds, milliseconds_bare, percent};
+pub(crate) use format::milliseconds_bare;
+pub use format::{bit_rate, milliseconds, percent};
 #[cfg(feature = "report")]
 pub use html::html;
 pub use injection::injection;

@@ -93,15 +93,15 @@ pub enum LeftReason {
 /// Somebody who is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Presence {
-    pub name: Name,
-    pub role: Role,
-    pub via: Via,
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) via: Via,
 }
 
 /// How busy a member's host is, as its client last said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostLoad {
-    pub name: Name,
+    pub(crate) name: Name,
     /// `None`: it does not share its load.
     pub verdict: Option<String>,
 }

@@ -22,7 +22,7 @@ const LONGEST: usize = 24;
 const RESERVED: [&str; 4] = ["room", "host", "server", "all"];
 
 impl Name {
-    pub fn new(text: &str) -> Result<Self, NameError> {
+    pub(crate) fn new(text: &str) -> Result<Self, NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(allowed) {
             return Err(NameError::Form);
@@ -60,7 +60,7 @@ impl Name {
         self.0.eq_ignore_ascii_case(other)
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -16,8 +16,8 @@ pub type OrderNumber = u32;
 /// What is to be measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {
-    pub count: u64,
-    pub interval: Duration,
+    pub(crate) count: u64,
+    pub(crate) interval: Duration,
     /// Bytes of payload.
     pub size: u32,
 }
@@ -26,7 +26,7 @@ impl Terms {
     /// An order takes at most so long.
     pub const LONGEST: Duration = Duration::from_secs(60);
 
-    pub fn length(&self) -> Duration {
+    pub(crate) fn length(&self) -> Duration {
         self.interval * i64::try_from(self.count).unwrap_or(i64::MAX / 1_000_000_000)
     }
 
@@ -64,7 +64,7 @@ impl Accept {
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parties {
-    pub by: ConnectionId,
+    pub(crate) by: ConnectionId,
     /// Measures.
     pub from: ConnectionId,
     /// Answers.
@@ -171,7 +171,7 @@ enum Phase {
 /// Where a client may be reached: its own addresses and the one that the room saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    pub candidates: Vec<SocketAddr>,
+    pub(crate) candidates: Vec<SocketAddr>,
     /// Another port of the room saw it at another port.
     pub varies: bool,
 }

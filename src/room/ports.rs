@@ -17,7 +17,7 @@ impl PortRange {
     pub const MOST: usize = 1_024;
     const EXAMPLE: &str = "33000-33119";
 
-    pub fn new(first: u16, last: u16) -> Result<Self, UnitError> {
+    pub(crate) fn new(first: u16, last: u16) -> Result<Self, UnitError> {
         let range = Self { first, last };
         if first == 0 || last < first {
             return Err(UnitError::new(
@@ -34,7 +34,7 @@ impl PortRange {
         Ok(range)
     }
 
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         usize::from(self.last) - usize::from(self.first) + 1
     }
 
@@ -74,7 +74,7 @@ pub enum PortState {
 }
 
 impl PortState {
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Closed => "closed",

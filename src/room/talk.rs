@@ -48,8 +48,8 @@ pub enum NoRoom {
 /// What a member wants that is not talk; the owner of the room carries it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    pub from: ConnectionId,
-    pub order: super::command::OrderCommand,
+    pub(crate) from: ConnectionId,
+    pub(crate) order: super::command::OrderCommand,
 }
 
 #[derive(Debug)]

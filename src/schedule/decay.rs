@@ -24,7 +24,7 @@ impl Decay {
         }
     }
 
-    pub fn next_interval(&mut self) -> Duration {
+    pub(crate) fn next_interval(&mut self) -> Duration {
         let floor = self.floor.as_nanos() as f64;
         self.at_floor = self.next < floor;
         let interval = self.next.max(floor);
@@ -32,15 +32,15 @@ impl Decay {
         Duration::from_nanos(interval.round() as i64)
     }
 
-    pub fn at_floor(&self) -> bool {
+    pub(crate) fn at_floor(&self) -> bool {
         self.at_floor
     }
 
-    pub fn floor(&self) -> Duration {
+    pub(crate) fn floor(&self) -> Duration {
         self.floor
     }
 
-    pub fn longest_interval(&self) -> Duration {
+    pub(crate) fn longest_interval(&self) -> Duration {
         Duration::from_nanos(self.next.round() as i64).max(self.floor)
     }
 }

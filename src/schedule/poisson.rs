@@ -28,13 +28,13 @@ impl Poisson {
         Ok(Self { stream: Stream::new(seed, "poisson"), index: 0, mean: mean.get(), floor: floor.get() })
     }
 
-    pub fn next_interval(&mut self) -> Duration {
+    pub(crate) fn next_interval(&mut self) -> Duration {
         let draw = 1.0 - self.stream.unit(self.index);
         self.index += 1;
         self.floor + (self.mean - self.floor).mul_f64(-draw.ln())
     }
 
-    pub fn longest_interval(&self) -> Duration {
+    pub(crate) fn longest_interval(&self) -> Duration {
         self.floor + (self.mean - self.floor) * Self::MOST_MEANS
     }
 

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use crate::time::Duration;
 
 #[derive(Clone, Debug)]
-pub struct ArrivalOrder<T> {
+pub(crate) struct ArrivalOrder<T> {
     waiting: BinaryHeap<Arrival<T>>,
     sent: Duration,
     count: u64,
@@ -30,26 +30,26 @@ impl<T> Default for ArrivalOrder<T> {
 }
 
 impl<T> ArrivalOrder<T> {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { waiting: BinaryHeap::new(), sent: Duration::from_nanos(i64::MIN), count: 0 }
     }
 
     /// The next probe in the order of sequence: when it was sent, when its reply arrived, and what
     /// is to be handed out in its turn.
-    pub fn record(&mut self, sent: Duration, arrived: Duration, item: T) {
+    pub(crate) fn record(&mut self, sent: Duration, arrived: Duration, item: T) {
         self.sent = self.sent.max(sent);
         self.waiting.push(Arrival { at: arrived, nth: self.count, item });
         self.count += 1;
     }
 
     /// The next in the order of arrival, if it is certain. Ask until there is none.
-    pub fn settled(&mut self) -> Option<T> {
+    pub(crate) fn settled(&mut self) -> Option<T> {
         let certain = self.waiting.peek()?.at <= self.sent;
         certain.then(|| self.waiting.pop())?.map(|arrival| arrival.item)
     }
 
     /// The rest, once no more probes come.
-    pub fn finish(self) -> impl Iterator<Item = T> {
+    pub(crate) fn finish(self) -> impl Iterator<Item = T> {
         // `Ord` is reversed for the heap, so its ascending order is the latest first.
         self.waiting.into_sorted_vec().into_iter().rev().map(|arrival| arrival.item)
     }

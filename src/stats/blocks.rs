@@ -33,7 +33,7 @@ impl<B: Join> Blocks<B> {
         self.timeline.at(self.items - 1)
     }
 
-    pub fn all(&self) -> &[B] {
+    pub(crate) fn all(&self) -> &[B] {
         self.timeline.cells()
     }
 }
@@ -60,7 +60,7 @@ impl Join for (u64, u64) {
 pub struct Counts(BTreeMap<i32, u64>);
 
 impl Counts {
-    pub fn record(&mut self, value: Duration) {
+    pub(crate) fn record(&mut self, value: Duration) {
         *self.0.entry(bucket(value.as_nanos())).or_default() += 1;
     }
 
@@ -91,8 +91,8 @@ fn bucket(value: i64) -> i32 {
 /// What a mean is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
-    pub n: u64,
-    pub sum: f64,
+    pub(crate) n: u64,
+    pub(crate) sum: f64,
 }
 
 impl Join for Mean {
@@ -102,12 +102,12 @@ impl Join for Mean {
 }
 
 impl Mean {
-    pub fn record(&mut self, value: f64) {
+    pub(crate) fn record(&mut self, value: f64) {
         self.n += 1;
         self.sum += value;
     }
 
-    pub fn value(self) -> Option<f64> {
+    pub(crate) fn value(self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
 }
@@ -120,13 +120,13 @@ pub struct Average {
 }
 
 impl Average {
-    pub fn record(&mut self, time: Duration) {
+    pub(crate) fn record(&mut self, time: Duration) {
         let nanos = time.as_nanos() as f64;
         self.all.record(nanos);
         self.blocks.next_item().record(nanos);
     }
 
-    pub fn n(&self) -> u64 {
+    pub(crate) fn n(&self) -> u64 {
         self.all.n
     }
 
@@ -135,7 +135,7 @@ impl Average {
         self.all.value()
     }
 
-    pub fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         Spread::of_mean(self.blocks.all())
     }
 }
@@ -181,8 +181,8 @@ impl Spread {
 /// rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scatter {
-    pub variance: f64,
-    pub freedom: f64,
+    pub(crate) variance: f64,
+    pub(crate) freedom: f64,
 }
 
 impl Scatter {

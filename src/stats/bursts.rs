@@ -8,7 +8,7 @@
 pub const GMIN: u64 = 16;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bursts {
+pub(crate) struct Bursts {
     probes: u64,
     losses: u64,
     closed: Totals,
@@ -32,11 +32,7 @@ struct Cluster {
 }
 
 impl Bursts {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn record(&mut self, lost: bool) {
+    pub(crate) fn record(&mut self, lost: bool) {
         let index = self.probes;
         self.probes += 1;
         if !lost {
@@ -55,24 +51,24 @@ impl Bursts {
         }
     }
 
-    pub fn bursts(&self) -> u64 {
+    pub(crate) fn bursts(&self) -> u64 {
         self.totals().bursts
     }
 
     /// The share of the probes within bursts that were lost.
-    pub fn burst_density(&self) -> Option<f64> {
+    pub(crate) fn burst_density(&self) -> Option<f64> {
         let bursts = self.totals();
         share(bursts.losses, bursts.probes)
     }
 
     /// The share of the probes outside of bursts that were lost.
-    pub fn gap_density(&self) -> Option<f64> {
+    pub(crate) fn gap_density(&self) -> Option<f64> {
         let bursts = self.totals();
         share(self.losses - bursts.losses, self.probes - bursts.probes)
     }
 
     /// The mean length of a burst, in probes.
-    pub fn mean_burst(&self) -> Option<f64> {
+    pub(crate) fn mean_burst(&self) -> Option<f64> {
         let bursts = self.totals();
         share(bursts.probes, bursts.bursts)
     }
@@ -101,7 +97,7 @@ mod tests {
     use super::*;
 
     fn of(lost: &[bool]) -> Bursts {
-        let mut bursts = Bursts::new();
+        let mut bursts = Bursts::default();
         lost.iter().for_each(|lost| bursts.record(*lost));
         bursts
     }
@@ -130,7 +126,7 @@ mod tests {
         let alone = pattern("X 16 X 16 X");
         assert_eq!((alone.bursts(), alone.burst_density(), alone.mean_burst()), (0, None, None));
         assert_eq!(alone.gap_density(), Some(3.0 / 35.0));
-        assert_eq!(Bursts::new().gap_density(), None);
+        assert_eq!(Bursts::default().gap_density(), None);
         assert_eq!(pattern("X XX").gap_density(), None);
     }
 

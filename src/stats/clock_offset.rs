@@ -15,7 +15,7 @@ use crate::time::Duration;
 pub const MAX_SKEW: f64 = 500e-6;
 
 #[derive(Clone, Debug, Default)]
-pub struct ClockOffset {
+pub(crate) struct ClockOffset {
     segment: Option<Segment>,
     steps: u64,
 }
@@ -36,15 +36,15 @@ pub struct Exchange {
 /// The offset lies within `estimate` plus or minus `bound`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset {
-    pub estimate: Duration,
-    pub bound: Duration,
+    pub(crate) estimate: Duration,
+    pub(crate) bound: Duration,
 }
 
 /// The drift of the server's clock against the client's lies within `ppm` plus or minus `bound_ppm`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Skew {
-    pub ppm: f64,
-    pub bound_ppm: f64,
+    pub(crate) ppm: f64,
+    pub(crate) bound_ppm: f64,
 }
 
 /// No steady drift explains the clocks before and after: one of them was set, or bent.
@@ -57,13 +57,9 @@ pub struct ClockStep {
 }
 
 impl ClockOffset {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The next probe, in about the order of time. Returns a step if it shows one; all that was
     /// known from before is then forgotten.
-    pub fn record(&mut self, exchange: Exchange) -> Option<ClockStep> {
+    pub(crate) fn record(&mut self, exchange: Exchange) -> Option<ClockStep> {
         if self.segment.as_mut().is_some_and(|segment| segment.record(exchange)) {
             return None;
         }
@@ -76,29 +72,24 @@ impl ClockOffset {
     }
 
     /// The offset if the clocks keep pace: -min(T4 - T3) <= offset <= min(T2 - T1). None if they do not.
-    pub fn constant(&self) -> Option<Offset> {
+    pub(crate) fn constant(&self) -> Option<Offset> {
         self.segment.as_ref().and_then(Segment::constant)
-    }
-
-    /// The offset at a time of the run, or somewhat outside of it, whatever the drift.
-    pub fn at(&self, time: Duration) -> Option<Offset> {
-        self.segment.as_ref().map(|segment| segment.at(time))
     }
 
     /// The offset halfway between the first probe and the last since the latest step, where it is
     /// known best.
-    pub fn halfway(&self) -> Option<Offset> {
+    pub(crate) fn halfway(&self) -> Option<Offset> {
         self.segment.as_ref().map(|segment| segment.at(segment.halfway()))
     }
 
     /// None until the probes say more than that no clock drifts by more than `MAX_SKEW`.
-    pub fn skew(&self) -> Option<Skew> {
+    pub(crate) fn skew(&self) -> Option<Skew> {
         let (low, high) = self.segment.as_ref()?.slopes;
         let known = -MAX_SKEW < low && high < MAX_SKEW;
         known.then_some(Skew { ppm: (low + high) / 2.0 * 1e6, bound_ppm: (high - low) / 2.0 * 1e6 })
     }
 
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 }
@@ -233,8 +224,8 @@ mod tests {
     #[test]
     fn two_probes_by_hand() {
         // The server is 100 ms ahead. 5 ms up and 20 down, then 12 up and 7 down.
-        let mut clock = ClockOffset::new();
-        assert!(clock.constant().is_none() && clock.at(Duration::ZERO).is_none() && clock.skew().is_none());
+        let mut clock = ClockOffset::default();
+        assert!(clock.constant().is_none() && clock.segment.is_none() && clock.skew().is_none());
         assert_eq!(clock.record(exchange(1e8, 0.0, (0, 5 * MILLI, 20 * MILLI))), None);
         assert_eq!(clock.skew(), None);
         assert_eq!(clock.record(exchange(1e8, 0.0, (MILLI * 1000, 12 * MILLI, 7 * MILLI))), None);
@@ -253,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_drift_is_found_and_hides_in_no_constant() {
-        let mut clock = ClockOffset::new();
+        let mut clock = ClockOffset::default();
         for k in 0..3600 {
             let jitter = (k * 7919) % 13 * MILLI;
             let probe = (k * 1000 * MILLI, MILLI + jitter, MILLI + (jitter * 5) % (11 * MILLI));
@@ -264,7 +255,7 @@ mod tests {
         // After an hour the clocks are 180 ms apart, with 2 ms between the bounds.
         assert_eq!(clock.constant(), None);
         for (at, truth) in [(0, 0.0), (1800, 90e6), (3600, 180e6)] {
-            let offset = clock.at(Duration::from_secs(at)).unwrap();
+            let offset = clock.segment.as_ref().unwrap().at(Duration::from_secs(at));
             assert!(contains(offset, truth) && offset.bound < Duration::from_millis(4), "{offset:?}");
         }
         assert!(clock.halfway().unwrap().bound <= Duration::from_millis(1));
@@ -272,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_clock_step_is_no_delay() {
-        let mut clock = ClockOffset::new();
+        let mut clock = ClockOffset::default();
         let probe = |k: i64| (k * 100 * MILLI, 2 * MILLI + k % 3, 2 * MILLI);
         let steps = (0..100).filter_map(|k| {
             let offset = if k < 60 { 0.0 } else { -3600e9 };
@@ -288,7 +279,7 @@ mod tests {
 
     #[test]
     fn stamps_that_contradict_each_other_say_nothing() {
-        let mut clock = ClockOffset::new();
+        let mut clock = ClockOffset::default();
         let wrong = Exchange {
             sent: Duration::ZERO,
             received: Duration::from_millis(1),
@@ -304,7 +295,7 @@ mod tests {
 
     #[test]
     fn clocks_decades_apart_lose_no_nanosecond() {
-        let mut clock = ClockOffset::new();
+        let mut clock = ClockOffset::default();
         let ahead = 1_700_000_000_000_000_001;
         clock.record(Exchange {
             sent: Duration::ZERO,
@@ -364,13 +355,13 @@ mod tests {
                 // A microsecond, so that rounding to whole nanoseconds makes no delay negative.
                 exchange(offset, ppm * 1e-6, (sent, up + 1000, down + 1000))
             }).collect();
-            let mut clock = ClockOffset::new();
+            let mut clock = ClockOffset::default();
             for exchange in &exchanges {
                 prop_assert_eq!(clock.record(*exchange), None);
             }
             let time = Duration::from_nanos((sent as f64 * at) as i64);
             let t = time.as_nanos() as f64;
-            let got = clock.at(time).unwrap();
+            let got = clock.segment.as_ref().unwrap().at(time);
             prop_assert!(contains(got, offset + ppm * 1e-6 * t));
 
             let naive = Naive::of(&exchanges);

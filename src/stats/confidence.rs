@@ -9,7 +9,7 @@ pub struct Level {
 }
 
 impl Level {
-    pub const P95: Self = Self { tail: 0.025 };
+    pub(crate) const P95: Self = Self { tail: 0.025 };
 
     /// The level of an interval that may spend this part of the errors that this level allows. Where
     /// the parts of all intervals add up to 1, all hold at once at this level, however they depend on
@@ -53,7 +53,7 @@ impl Level {
 /// What an interval is made for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
-    pub level: Level,
+    pub(crate) level: Level,
     /// How many probes tell as much as one would that knew nothing of its neighbours; 1 or more.
     pub design: f64,
 }

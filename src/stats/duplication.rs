@@ -4,19 +4,15 @@
 //! its copies are those the client saw.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Duplication {
+pub(crate) struct Duplication {
     arrived: u64,
     copies: u64,
     replicated: u64,
 }
 
 impl Duplication {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// How many copies of one packet came, the first included; a packet that never came does not count.
-    pub fn record(&mut self, copies: u32) {
+    pub(crate) fn record(&mut self, copies: u32) {
         self.arrived += u64::from(copies > 0);
         self.copies += u64::from(copies);
         self.replicated += u64::from(copies > 1);
@@ -24,29 +20,29 @@ impl Duplication {
 
     /// Several packets of which `copies` came in all, each at least once. It is unknown which packets the
     /// further copies belong to, so the most that is possible counts as replicated.
-    pub fn record_packets(&mut self, packets: u32, copies: u32) {
+    pub(crate) fn record_packets(&mut self, packets: u32, copies: u32) {
         self.arrived += u64::from(packets);
         self.copies += u64::from(copies);
         self.replicated += u64::from(packets.min(copies - packets));
     }
 
     /// None if no packet is known to have arrived.
-    pub fn known_duplicates(&self) -> Option<u64> {
+    pub(crate) fn known_duplicates(&self) -> Option<u64> {
         (self.arrived > 0).then(|| self.duplicates())
     }
 
     /// Copies beyond the first.
-    pub fn duplicates(&self) -> u64 {
+    pub(crate) fn duplicates(&self) -> u64 {
         self.copies - self.arrived
     }
 
     /// Copies beyond the first, for each packet that arrived: 1 if all came twice.
-    pub fn rate(&self) -> Option<f64> {
+    pub(crate) fn rate(&self) -> Option<f64> {
         self.share(self.duplicates())
     }
 
     /// The share of the packets that arrived which came more than once, however often.
-    pub fn replicated(&self) -> Option<f64> {
+    pub(crate) fn replicated(&self) -> Option<f64> {
         self.share(self.replicated)
     }
 
@@ -68,7 +64,7 @@ mod tests {
     fn of(arrivals: &[u32]) -> Duplication {
         let mut copies = HashMap::new();
         arrivals.iter().for_each(|seq| *copies.entry(seq).or_insert(0) += 1);
-        let mut duplication = Duplication::new();
+        let mut duplication = Duplication::default();
         copies.values().for_each(|copies| duplication.record(*copies));
         duplication
     }
@@ -88,18 +84,18 @@ mod tests {
 
     #[test]
     fn packets_recorded_together_add_up_as_those_recorded_alone() {
-        let mut duplication = Duplication::new();
+        let mut duplication = Duplication::default();
         duplication.record_packets(1, 3);
         duplication.record_packets(2, 4);
         duplication.record_packets(1, 1);
         assert_eq!(duplication.known_duplicates(), Some(4));
         assert_eq!((duplication.rate(), duplication.replicated()), (Some(1.0), Some(0.75)));
-        assert_eq!(Duplication::new().known_duplicates(), None);
+        assert_eq!(Duplication::default().known_duplicates(), None);
     }
 
     #[test]
     fn a_lost_packet_has_no_say() {
-        let mut duplication = Duplication::new();
+        let mut duplication = Duplication::default();
         duplication.record(0);
         assert_eq!((duplication.rate(), duplication.replicated(), duplication.duplicates()), (None, None, 0));
     }

@@ -4,7 +4,7 @@
 //! belongs beside them.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gilbert {
+pub(crate) struct Gilbert {
     previous: Option<bool>,
     losses: u64,
     /// After an answered probe: how many there were, and how many of them were lost.
@@ -14,11 +14,7 @@ pub struct Gilbert {
 }
 
 impl Gilbert {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    pub fn record(&mut self, lost: bool) {
+    pub(crate) fn record(&mut self, lost: bool) {
         self.losses += u64::from(lost);
         match self.previous.replace(lost) {
             None => {}
@@ -34,17 +30,17 @@ impl Gilbert {
     }
 
     /// The chance that a probe is lost if the one before it was not.
-    pub fn p(&self) -> Option<f64> {
+    pub(crate) fn p(&self) -> Option<f64> {
         chance(self.after_answer)
     }
 
     /// The chance that a probe is answered if the one before it was lost.
-    pub fn r(&self) -> Option<f64> {
+    pub(crate) fn r(&self) -> Option<f64> {
         chance(self.after_loss)
     }
 
     /// How many losses the two rest on.
-    pub fn losses(&self) -> u64 {
+    pub(crate) fn losses(&self) -> u64 {
         self.losses
     }
 }
@@ -61,7 +57,7 @@ mod tests {
     use super::*;
 
     fn of(lost: &[bool]) -> Gilbert {
-        let mut gilbert = Gilbert::new();
+        let mut gilbert = Gilbert::default();
         lost.iter().for_each(|lost| gilbert.record(*lost));
         gilbert
     }

@@ -8,19 +8,15 @@ use super::quantiles::Quantiles;
 use crate::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct Ipdv {
+pub(crate) struct Ipdv {
     previous: Option<Duration>,
     values: Quantiles,
     absolute: Average,
 }
 
 impl Ipdv {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The next probe's delay, None if it was lost. Returns its variation where there is one.
-    pub fn record(&mut self, delay: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn record(&mut self, delay: Option<Duration>) -> Option<Duration> {
         let previous = std::mem::replace(&mut self.previous, delay);
         let variation = delay? - previous?;
         self.values.record(variation);
@@ -29,12 +25,12 @@ impl Ipdv {
     }
 
     /// All the variations that were defined.
-    pub fn values(&self) -> &Quantiles {
+    pub(crate) fn values(&self) -> &Quantiles {
         &self.values
     }
 
     /// Their sizes without their signs: the mean is the mean absolute IPDV.
-    pub fn absolute(&self) -> &Average {
+    pub(crate) fn absolute(&self) -> &Average {
         &self.absolute
     }
 }
@@ -48,7 +44,7 @@ mod tests {
     use super::*;
 
     fn variations(delays: &[Option<i64>]) -> (Vec<Option<i64>>, Ipdv) {
-        let mut ipdv = Ipdv::new();
+        let mut ipdv = Ipdv::default();
         let each = |delay: &Option<i64>| ipdv.record(delay.map(Duration::from_nanos));
         let all = delays.iter().map(each).map(|v| v.map(Duration::as_nanos)).collect();
         (all, ipdv)

@@ -19,7 +19,7 @@ const MOST: u64 = 1000;
 const NOTABLE: f64 = 1.25;
 
 #[derive(Clone, Debug, Default)]
-pub struct KneeFinder {
+pub(crate) struct KneeFinder {
     plateau: Plateau,
     bin: Bin,
     /// The bin before, if it left the plateau.
@@ -28,7 +28,7 @@ pub struct KneeFinder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Knee {
+pub(crate) struct Knee {
     /// The longest that was already too short, to within a bin.
     pub interval: Duration,
     /// Whether the loss left its plateau.
@@ -57,12 +57,8 @@ struct Signs {
 }
 
 impl KneeFinder {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The next probe in the order of sequence: its interval, and its RTT unless it was lost.
-    pub fn record(&mut self, interval: Duration, rtt: Option<Duration>) {
+    pub(crate) fn record(&mut self, interval: Duration, rtt: Option<Duration>) {
         if self.knee.is_some() {
             return;
         }
@@ -78,7 +74,7 @@ impl KneeFinder {
     }
 
     /// None if the run never left its plateau, or has not for long enough to be sure.
-    pub fn knee(&self) -> Option<Knee> {
+    pub(crate) fn knee(&self) -> Option<Knee> {
         self.knee
     }
 
@@ -143,7 +139,7 @@ mod tests {
     }
 
     fn knee_of(rtt: impl Fn(u64, Duration) -> Option<Duration>) -> Option<Knee> {
-        let mut finder = KneeFinder::new();
+        let mut finder = KneeFinder::default();
         (0..).zip(decay()).for_each(|(k, interval)| finder.record(interval, rtt(k, interval)));
         finder.knee()
     }
@@ -189,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_single_bad_bin_is_no_knee() {
-        let mut finder = KneeFinder::new();
+        let mut finder = KneeFinder::default();
         for (k, interval) in decay().enumerate() {
             finder.record(interval, (!(100..110).contains(&k)).then_some(Duration::from_millis(1)));
         }
@@ -214,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_day_at_the_floor_keeps_no_probes() {
-        let mut finder = KneeFinder::new();
+        let mut finder = KneeFinder::default();
         for k in 0..100_000 {
             finder.record(
                 Duration::from_micros(100),

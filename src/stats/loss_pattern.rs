@@ -32,13 +32,13 @@ pub struct Loss {
 /// after the last one lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
-    pub from: Duration,
-    pub until: Duration,
-    pub probes: u64,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+    pub(crate) probes: u64,
 }
 
 impl Outage {
-    pub fn length(self) -> Duration {
+    pub(crate) fn length(self) -> Duration {
         self.until - self.from
     }
 }
@@ -90,7 +90,7 @@ impl LossPattern {
         self.losses
     }
 
-    pub fn periods(&self) -> u64 {
+    pub(crate) fn periods(&self) -> u64 {
         self.periods
     }
 

@@ -16,11 +16,11 @@ pub struct Moments {
 }
 
 impl Moments {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub fn record(&mut self, value: Duration) {
+    pub(crate) fn record(&mut self, value: Duration) {
         if self.n == 0 {
             (self.min, self.max) = (value, value);
         } else {
@@ -52,15 +52,15 @@ impl Moments {
         (self.min, self.max) = (self.min.min(other.min), self.max.max(other.max));
     }
 
-    pub fn n(&self) -> u64 {
+    pub(crate) fn n(&self) -> u64 {
         self.n
     }
 
-    pub fn min(&self) -> Option<Duration> {
+    pub(crate) fn min(&self) -> Option<Duration> {
         (self.n > 0).then_some(self.min)
     }
 
-    pub fn max(&self) -> Option<Duration> {
+    pub(crate) fn max(&self) -> Option<Duration> {
         (self.n > 0).then_some(self.max)
     }
 

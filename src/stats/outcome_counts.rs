@@ -12,18 +12,18 @@ pub struct OutcomeCounts {
 }
 
 impl OutcomeCounts {
-    pub fn record(&mut self, probe: &Resolved) {
+    pub(crate) fn record(&mut self, probe: &Resolved) {
         match probe.not_on_time() {
             None => self.on_time += 1,
             Some(reason) => self.add(reason),
         }
     }
 
-    pub fn add(&mut self, reason: NotOnTime) {
+    pub(crate) fn add(&mut self, reason: NotOnTime) {
         self.reasons[place(reason)] += 1;
     }
 
-    pub fn of(&self, reason: NotOnTime) -> u64 {
+    pub(crate) fn of(&self, reason: NotOnTime) -> u64 {
         self.reasons[place(reason)]
     }
 
@@ -36,7 +36,7 @@ impl OutcomeCounts {
         self.of(NotOnTime::Late)
     }
 
-    pub fn not_sent(&self) -> u64 {
+    pub(crate) fn not_sent(&self) -> u64 {
         self.of(NotOnTime::NotSent)
     }
 
@@ -45,7 +45,7 @@ impl OutcomeCounts {
         Cause::ALL.into_iter().map(|cause| self.of(NotOnTime::Lost(cause))).sum()
     }
 
-    pub fn lost_or_late(&self) -> u64 {
+    pub(crate) fn lost_or_late(&self) -> u64 {
         self.lost() + self.late()
     }
 

@@ -2,30 +2,24 @@
 //!
 //! A view of the run's percentiles: it needs no memory of its own.
 
-use super::quantiles::{Quantiles, Step};
+use super::quantiles::Quantiles;
 use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Pdv<'a>(&'a Quantiles);
+pub(crate) struct Pdv<'a>(&'a Quantiles);
 
 impl<'a> Pdv<'a> {
-    pub fn of(delays: &'a Quantiles) -> Self {
+    pub(crate) fn of(delays: &'a Quantiles) -> Self {
         Self(delays)
     }
 
     /// The one number to quote: the 99.9th percentile above the minimum.
-    pub fn headline(self) -> Option<Duration> {
+    pub(crate) fn headline(self) -> Option<Duration> {
         self.at(0.999)
     }
 
-    pub fn at(self, p: f64) -> Option<Duration> {
+    pub(crate) fn at(self, p: f64) -> Option<Duration> {
         Some(self.0.at(p)? - self.0.min()?)
-    }
-
-    /// The cumulative distribution; its first step lies at zero.
-    pub fn cumulative(self) -> Vec<Step> {
-        let min = self.0.min().unwrap_or_default();
-        self.0.cumulative().into_iter().map(|step| Step { value: step.value - min, ..step }).collect()
     }
 }
 
@@ -37,13 +31,9 @@ mod tests {
     fn variations(delays: &[i64]) -> Vec<i64> {
         let mut quantiles = Quantiles::new();
         delays.iter().for_each(|delay| quantiles.record(Duration::from_millis(*delay)));
-        let mut seen = 0;
-        let mut all = Vec::new();
-        for step in Pdv::of(&quantiles).cumulative() {
-            all.extend((seen..step.count).map(|_| step.value.as_nanos() / 1_000_000));
-            seen = step.count;
-        }
-        all
+        let count = delays.len();
+        let at = |index: usize| Pdv::of(&quantiles).at((index as f64 + 0.5) / count as f64).unwrap();
+        (0..count).map(|index| at(index).as_nanos() / 1_000_000).collect()
     }
 
     #[test]

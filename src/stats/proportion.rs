@@ -12,14 +12,14 @@ pub struct Proportion {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
-    pub low: f64,
-    pub high: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 /// How two shares differ: the first minus the second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    pub estimate: f64,
+    pub(crate) estimate: f64,
     /// The 95 % interval of Newcombe (1998, method 10): from the two Wilson intervals.
     pub bounds: Bounds,
     /// The chance of a difference as large or larger if there were none: two-sided, by the N - 1
@@ -28,7 +28,7 @@ pub struct Difference {
 }
 
 impl Proportion {
-    pub fn new(hits: u64, trials: u64) -> Self {
+    pub(crate) fn new(hits: u64, trials: u64) -> Self {
         Self { hits: hits.min(trials), trials }
     }
 

@@ -22,9 +22,9 @@ pub struct Quantiles {
 /// A step of the cumulative distribution: `count` values are at most this one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    pub value: Duration,
-    pub count: u64,
-    pub share: f64,
+    pub(crate) value: Duration,
+    pub(crate) count: u64,
+    pub(crate) share: f64,
 }
 
 /// Distances from the origin, in nanoseconds.
@@ -74,7 +74,7 @@ impl Quantiles {
         self.moments.n()
     }
 
-    pub fn min(&self) -> Option<Duration> {
+    pub(crate) fn min(&self) -> Option<Duration> {
         self.moments.min()
     }
 

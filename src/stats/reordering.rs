@@ -87,7 +87,7 @@ impl Reordering {
         Reordered { extent, n: n as u64 }
     }
 
-    pub fn reordered(&self) -> u64 {
+    pub(crate) fn reordered(&self) -> u64 {
         self.reordered
     }
 
@@ -101,11 +101,11 @@ impl Reordering {
         &self.runs
     }
 
-    pub fn max_extent(&self) -> Option<u64> {
+    pub(crate) fn max_extent(&self) -> Option<u64> {
         (self.reordered > 0).then_some(self.max_extent)
     }
 
-    pub fn mean_extent(&self) -> Option<f64> {
+    pub(crate) fn mean_extent(&self) -> Option<f64> {
         (self.reordered > 0).then(|| self.extents as f64 / self.reordered as f64)
     }
 

@@ -26,7 +26,7 @@ impl RtpJitter {
         }
     }
 
-    pub fn value(&self) -> Option<Duration> {
+    pub(crate) fn value(&self) -> Option<Duration> {
         self.smoothed.map(|nanos| Duration::from_nanos(nanos.round() as i64))
     }
 }

@@ -32,32 +32,32 @@ struct Bursts {
 /// How the shares of two runs differ: the second minus the first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contrast {
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// Whether the test at this level tells the shares apart.
     pub differs: bool,
 }
 
 impl Runs {
-    pub fn record(&mut self, hit: bool) {
+    pub(crate) fn record(&mut self, hit: bool) {
         let starts = hit && self.bursts.open == 0;
         self.bursts.record(hit);
         self.hits_in.next_item().join(&(u64::from(hit), 1));
         self.bursts_in.next_item().join(&(u64::from(starts), 1));
     }
 
-    pub fn proportion(&self) -> Proportion {
+    pub(crate) fn proportion(&self) -> Proportion {
         Proportion::new(self.bursts.hits, self.bursts.trials)
     }
 
-    pub fn hits(&self) -> u64 {
+    pub(crate) fn hits(&self) -> u64 {
         self.bursts.hits
     }
 
-    pub fn trials(&self) -> u64 {
+    pub(crate) fn trials(&self) -> u64 {
         self.bursts.trials
     }
 
-    pub fn bursts(&self) -> u64 {
+    pub(crate) fn bursts(&self) -> u64 {
         self.bursts.count
     }
 

@@ -4,28 +4,24 @@ use super::quantiles::Quantiles;
 use crate::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct ScheduleError {
+pub(crate) struct ScheduleError {
     errors: Quantiles,
     missed: u64,
 }
 
 impl ScheduleError {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// When the probe left minus when it was due, and the time until the next one was due.
-    pub fn record(&mut self, error: Duration, interval: Duration) {
+    pub(crate) fn record(&mut self, error: Duration, interval: Duration) {
         self.errors.record(error);
         self.missed += u64::from(error > interval);
     }
 
-    pub fn errors(&self) -> &Quantiles {
+    pub(crate) fn errors(&self) -> &Quantiles {
         &self.errors
     }
 
     /// Probes that left more than one interval late.
-    pub fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 }
@@ -36,7 +32,7 @@ mod tests {
 
     #[test]
     fn missed_is_more_than_one_interval_late() {
-        let mut schedule = ScheduleError::new();
+        let mut schedule = ScheduleError::default();
         for (error, interval) in [(5, 10), (10, 10), (11, 10), (-3, 10), (11, 20)] {
             schedule.record(Duration::from_micros(error), Duration::from_micros(interval));
         }

@@ -23,7 +23,7 @@ use md5::Md5;
 
 /// The port of an irtt server.
 pub const PORT: u16 = 2112;
-pub const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 1;
 
 const MAGIC: [u8; 3] = [0x14, 0xA7, 0x5B];
 const FLAGS: usize = 3;
@@ -50,14 +50,14 @@ pub enum StampAt {
 /// Which clocks they are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
-    pub wall: bool,
-    pub monotonic: bool,
+    pub(crate) wall: bool,
+    pub(crate) monotonic: bool,
 }
 
 /// What a reply tells of the probes that arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedStats {
-    pub count: bool,
+    pub(crate) count: bool,
     /// Bit k: the probe with this number less k arrived.
     pub window: bool,
 }
@@ -65,16 +65,16 @@ pub struct ReceivedStats {
 /// What is agreed when a connection opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
-    pub version: i64,
+    pub(crate) version: i64,
     /// Nanoseconds.
     pub duration: i64,
-    pub interval: i64,
+    pub(crate) interval: i64,
     /// Bytes of a packet.
     pub length: i64,
-    pub received: ReceivedStats,
-    pub stamp_at: StampAt,
-    pub clocks: Clocks,
-    pub dscp: i64,
+    pub(crate) received: ReceivedStats,
+    pub(crate) stamp_at: StampAt,
+    pub(crate) clocks: Clocks,
+    pub(crate) dscp: i64,
     /// What the server is asked to fill payloads with.
     pub fill: String,
 }
@@ -82,9 +82,9 @@ pub struct Params {
 /// A packet, taken apart; what it holds behind the token depends on what was agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    pub open: bool,
-    pub reply: bool,
-    pub close: bool,
+    pub(crate) open: bool,
+    pub(crate) reply: bool,
+    pub(crate) close: bool,
     /// Behind the flags and the HMAC.
     body: &'a [u8],
 }
@@ -92,11 +92,11 @@ pub struct Packet<'a> {
 /// What a reply to a probe tells. `None` is what was not agreed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Echo {
-    pub token: u64,
-    pub seq: u32,
-    pub count: Option<u32>,
-    pub window: Option<u64>,
-    pub received: Times,
+    pub(crate) token: u64,
+    pub(crate) seq: u32,
+    pub(crate) count: Option<u32>,
+    pub(crate) window: Option<u64>,
+    pub(crate) received: Times,
     /// The same as `received` at a midpoint.
     pub sent: Times,
 }
@@ -104,8 +104,8 @@ pub struct Echo {
 /// Nanoseconds, of the Unix epoch and of the server's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    pub wall: Option<i64>,
-    pub monotonic: Option<i64>,
+    pub(crate) wall: Option<i64>,
+    pub(crate) monotonic: Option<i64>,
 }
 
 /// The shared secret of both ends.

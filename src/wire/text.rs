@@ -13,7 +13,7 @@
 pub const CALIBRATED: &[u8] = b"Buffer Size Calibrated at Server.";
 pub const ACKNOWLEDGED: &[u8] = b"Packet Acknowledged";
 pub const STOPPING: &[u8] = b"Stopping the Server.";
-pub const EXIT: &[u8] = b"exit";
+pub(crate) const EXIT: &[u8] = b"exit";
 
 /// A datagram of a text client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

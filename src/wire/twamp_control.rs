@@ -24,14 +24,14 @@ pub const PORT: u16 = 862;
 
 const OPEN_MODE: u32 = 1;
 
-pub const GREETING: usize = 64;
+pub(crate) const GREETING: usize = 64;
 pub const SET_UP_RESPONSE: usize = 164;
 pub const SERVER_START: usize = 48;
-pub const REQUEST_SESSION: usize = 112;
-pub const ACCEPT_SESSION: usize = 48;
+pub(crate) const REQUEST_SESSION: usize = 112;
+pub(crate) const ACCEPT_SESSION: usize = 48;
 pub const START_SESSIONS: usize = 32;
 pub const START_ACK: usize = 32;
-pub const STOP_SESSIONS: usize = 32;
+pub(crate) const STOP_SESSIONS: usize = 32;
 
 const START: u8 = 2;
 const STOP: u8 = 3;
@@ -93,13 +93,13 @@ pub fn read_server_start(message: &[u8; SERVER_START]) -> Result<(), Denied> {
 /// A test session as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionRequest {
-    pub sender: SocketAddr,
+    pub(crate) sender: SocketAddr,
     /// The port is the one that the client would like.
     pub receiver: SocketAddr,
     /// Octets behind the 14 of a sender's header.
     pub padding: u32,
-    pub timeout: Duration,
-    pub dscp: u8,
+    pub(crate) timeout: Duration,
+    pub(crate) dscp: u8,
     /// Nanoseconds since 1970: when packets begin.
     pub start: i64,
 }

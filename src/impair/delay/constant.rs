@@ -12,13 +12,13 @@ use crate::units::UnitError;
 pub struct Constant(Duration);
 
 impl Constant {
-    pub const ZERO: Self = Self(Duration::ZERO);
+    pub(crate) const ZERO: Self = Self(Duration::ZERO);
 
     pub fn new(delay: Duration) -> Result<Self, UnitError> {
         Ok(Self(Length::new(delay)?.get()))
     }
 
-    pub const fn get(self) -> Duration {
+    pub(crate) const fn get(self) -> Duration {
         self.0
     }
 }

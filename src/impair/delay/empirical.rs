@@ -69,11 +69,11 @@ impl Empirical {
         Ok(Self { count, fingerprint, longest, samples: Arc::new([]) })
     }
 
-    pub fn is_described_only(&self) -> bool {
+    pub(crate) fn is_described_only(&self) -> bool {
         self.samples.is_empty()
     }
 
-    pub const fn longest(&self) -> Duration {
+    pub(crate) const fn longest(&self) -> Duration {
         self.longest
     }
 

@@ -20,7 +20,7 @@ pub struct Exponential {
 }
 
 impl Exponential {
-    pub fn new(mean: Duration) -> Result<Self, UnitError> {
+    pub(crate) fn new(mean: Duration) -> Result<Self, UnitError> {
         if mean == Duration::ZERO {
             return Err(UnitError::new("the mean must be more than zero", "exponential:20ms"));
         }
@@ -28,12 +28,12 @@ impl Exponential {
         Ok(Self { mean, longest: end_of_tail(mean.as_nanos() as f64 * -TAIL.ln()) })
     }
 
-    pub fn draw(self, draws: &mut Draws) -> Duration {
+    pub(crate) fn draw(self, draws: &mut Draws) -> Duration {
         let means: f64 = rand_distr::Exp1.sample(draws);
         cut(self.mean.as_nanos() as f64 * means, self.longest)
     }
 
-    pub const fn longest(self) -> Duration {
+    pub(crate) const fn longest(self) -> Duration {
         self.longest
     }
 }

@@ -29,7 +29,7 @@ pub struct LogNormal {
 }
 
 impl LogNormal {
-    pub fn new(mean: Duration, deviation: Duration) -> Result<Self, UnitError> {
+    pub(crate) fn new(mean: Duration, deviation: Duration) -> Result<Self, UnitError> {
         if mean == Duration::ZERO {
             return Err(UnitError::new("the mean must be more than zero", EXAMPLE));
         }
@@ -42,12 +42,12 @@ impl LogNormal {
         Ok(Self { mean, deviation, log_mean, log_deviation, longest })
     }
 
-    pub fn draw(self, draws: &mut Draws) -> Duration {
+    pub(crate) fn draw(self, draws: &mut Draws) -> Duration {
         let deviations: f64 = rand_distr::StandardNormal.sample(draws);
         cut((self.log_mean + self.log_deviation * deviations).exp(), self.longest)
     }
 
-    pub const fn longest(self) -> Duration {
+    pub(crate) const fn longest(self) -> Duration {
         self.longest
     }
 }

@@ -58,9 +58,9 @@ pub enum Law {
 }
 
 impl Delay {
-    pub const NONE: Self = Self { law: Law::Constant(Constant::ZERO), ordered: false };
+    pub(crate) const NONE: Self = Self { law: Law::Constant(Constant::ZERO), ordered: false };
 
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.law == Self::NONE.law
     }
 

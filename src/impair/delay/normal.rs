@@ -24,16 +24,16 @@ pub struct Normal {
 }
 
 impl Normal {
-    pub fn new(mean: Duration, deviation: Duration) -> Result<Self, UnitError> {
+    pub(crate) fn new(mean: Duration, deviation: Duration) -> Result<Self, UnitError> {
         Ok(Self { mean: Length::new(mean)?.get(), deviation: Length::new(deviation)?.get() })
     }
 
-    pub fn draw(self, draws: &mut Draws) -> Duration {
+    pub(crate) fn draw(self, draws: &mut Draws) -> Duration {
         let deviations: f64 = rand_distr::StandardNormal.sample(draws);
         cut(self.at(deviations), self.longest())
     }
 
-    pub fn longest(self) -> Duration {
+    pub(crate) fn longest(self) -> Duration {
         end_of_tail(self.at(TAIL_DEVIATIONS))
     }
 

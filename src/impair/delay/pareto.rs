@@ -45,11 +45,11 @@ impl Pareto {
         Ok(Self { minimum, shape, law, longest })
     }
 
-    pub fn draw(self, draws: &mut Draws) -> Duration {
+    pub(crate) fn draw(self, draws: &mut Draws) -> Duration {
         cut(self.law.sample(draws), self.longest)
     }
 
-    pub const fn longest(self) -> Duration {
+    pub(crate) const fn longest(self) -> Duration {
         self.longest
     }
 }

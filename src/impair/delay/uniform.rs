@@ -18,18 +18,18 @@ pub struct Uniform {
 }
 
 impl Uniform {
-    pub fn new(low: Duration, high: Duration) -> Result<Self, UnitError> {
+    pub(crate) fn new(low: Duration, high: Duration) -> Result<Self, UnitError> {
         if low > high {
             return Err(UnitError::new("the low end must not be above the high end", EXAMPLE));
         }
         Ok(Self { low: Length::new(low)?.get(), high: Length::new(high)?.get() })
     }
 
-    pub const fn high(self) -> Duration {
+    pub(crate) const fn high(self) -> Duration {
         self.high
     }
 
-    pub fn draw(self, unit: f64) -> Duration {
+    pub(crate) fn draw(self, unit: f64) -> Duration {
         self.low + (self.high - self.low).mul_f64(unit)
     }
 }

@@ -13,10 +13,10 @@ const EXAMPLE: &str = "bursts:5@100,20@500,every=1000";
 const MAX_TEXT: usize = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Burst {
+pub(crate) struct Burst {
     /// The number of the first lost packet, from zero.
     pub first: u64,
-    pub length: u64,
+    pub(crate) length: u64,
 }
 
 /// Bursts in order, without overlaps.
@@ -28,7 +28,7 @@ pub struct Bursts {
 }
 
 impl Bursts {
-    pub fn new(mut bursts: Vec<Burst>, every: Option<u64>) -> Result<Self, UnitError> {
+    pub(crate) fn new(mut bursts: Vec<Burst>, every: Option<u64>) -> Result<Self, UnitError> {
         let bad = |why: String| Err(UnitError::new(why, EXAMPLE));
         bursts.sort_by_key(|burst| burst.first);
         let Some(last) = bursts.last() else { return bad("no bursts".into()) };

@@ -38,7 +38,7 @@ impl GilbertElliott {
         Self::new(p, r, Share::ZERO, Share::ONE)
     }
 
-    pub fn new(p: Share, r: Share, h: Share, k: Share) -> Result<Self, UnitError> {
+    pub(crate) fn new(p: Share, r: Share, h: Share, k: Share) -> Result<Self, UnitError> {
         // The search for a state takes 1/(1-|1-p-r|) draws on average, for each probe of a client that
         // jumps in its sequence numbers: at most 1,000. Shares have steps of 1e-7.
         if (1.0 - p.get() - r.get()).abs() > 0.999 + 1e-9 {

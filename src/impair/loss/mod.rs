@@ -8,7 +8,9 @@ mod trace;
 use std::fmt;
 use std::str::FromStr;
 
-pub use bursts::{Burst, Bursts};
+#[cfg(test)]
+pub(crate) use bursts::Burst;
+pub use bursts::Bursts;
 use gilbert::Chain;
 pub use gilbert::GilbertElliott;
 pub use nth::Nth;
@@ -32,9 +34,9 @@ pub enum Loss {
 }
 
 impl Loss {
-    pub const NONE: Self = Self::Bernoulli(Share::ZERO);
+    pub(crate) const NONE: Self = Self::Bernoulli(Share::ZERO);
 
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         *self == Self::NONE
     }
 

@@ -70,7 +70,7 @@ impl Known {
 }
 
 impl ClientEngine {
-    pub const TICK: Duration = Duration::from_millis(100);
+    pub(crate) const TICK: Duration = Duration::from_millis(100);
     /// A set of more sockets than this (epoll) costs less than a list (poll).
     const FEW_SOCKETS: usize = 16;
 

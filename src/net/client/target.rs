@@ -100,7 +100,7 @@ impl Target {
         Some((self.sockets.first()?.receive_buffer()?, self.endpoint.receive_buffer()))
     }
 
-    pub fn has_kernel_stamps(&self) -> bool {
+    pub(crate) fn has_kernel_stamps(&self) -> bool {
         self.sockets.first().is_some_and(|socket| socket.has_stamps())
     }
 

@@ -54,7 +54,7 @@ impl Publisher {
         (Self { sender }, routes)
     }
 
-    pub fn publish(&self, state: impl PageState) {
+    pub(crate) fn publish(&self, state: impl PageState) {
         self.replace(Box::new(state), false);
     }
 

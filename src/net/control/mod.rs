@@ -63,7 +63,7 @@ impl ControlPlane {
         Ok(Self { address, running, ended })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 

@@ -14,8 +14,8 @@ pub struct Limits {
     pub connections: u32,
     /// Event streams at once.
     pub streams: u32,
-    pub header_bytes: usize,
-    pub body_bytes: usize,
+    pub(crate) header_bytes: usize,
+    pub(crate) body_bytes: usize,
     /// To send the header of a request; an idle connection is closed after the same time.
     pub header_time: Duration,
     /// A reader that takes nothing for this long is dropped.

@@ -28,7 +28,7 @@ impl TcpReplyServer {
     const WRITE: Duration = Duration::from_secs(5);
     const LONGEST: usize = 4_096;
 
-    pub fn start(address: SocketAddr, kind: TcpReply) -> io::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, kind: TcpReply) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -56,7 +56,7 @@ impl TcpReplyServer {
         Ok(Self { address, _running: running })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }

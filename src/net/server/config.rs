@@ -31,7 +31,7 @@ impl Bind {
 /// How a server moves its datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Serving {
-    pub backend: Backend,
+    pub(crate) backend: Backend,
     /// Spin instead of sleeping: lower latency for a whole core.
     pub busy_poll: bool,
     /// Other servers share the port; the kernel gives each client to one of them.

@@ -96,7 +96,7 @@ impl Batch {
         }
     }
 
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.arrivals.len()
     }
 
@@ -206,7 +206,7 @@ impl Batch {
         self.queue_written_with(path, Header::default(), length);
     }
 
-    pub fn queue_written_with(&mut self, path: Endpoints, header: Header, length: usize) {
+    pub(crate) fn queue_written_with(&mut self, path: Endpoints, header: Header, length: usize) {
         let start = self.written * self.stride;
         self.written += 1;
         self.queue_with(path, header, start..start + length);

@@ -3,7 +3,7 @@
 use crate::report::format::{self, Unit, plain};
 
 #[derive(Clone, Debug)]
-pub struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     log: bool,
@@ -13,7 +13,7 @@ pub struct Axis {
 
 impl Axis {
     /// A value's place between 0 and 1; what lies outside the axis is put on its edge.
-    pub fn place(&self, value: f64) -> f64 {
+    pub(crate) fn place(&self, value: f64) -> f64 {
         let (low, high, value) = if self.log {
             (self.low.ln(), self.high.ln(), value.max(self.low).ln())
         } else {
@@ -23,51 +23,51 @@ impl Axis {
     }
 
     /// For a panel that has nothing to measure.
-    pub fn blank(title: &str) -> Self {
+    pub(crate) fn blank(title: &str) -> Self {
         Self { low: 0.0, high: 1.0, log: false, ticks: Vec::new(), title: title.to_owned() }
     }
 
     /// Linear, with its ticks.
-    pub fn between(low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
+    pub(crate) fn between(low: f64, high: f64, ticks: Vec<(f64, String)>) -> Self {
         Self { low, high, log: false, ticks, title: String::new() }
     }
 
-    pub fn low(&self) -> f64 {
+    pub(crate) fn low(&self) -> f64 {
         self.low
     }
 
-    pub fn high(&self) -> f64 {
+    pub(crate) fn high(&self) -> f64 {
         self.high
     }
 
-    pub fn is_log(&self) -> bool {
+    pub(crate) fn is_log(&self) -> bool {
         self.log
     }
 
     /// The same axis with another end; its ticks stay.
-    pub fn reaching(self, high: f64) -> Self {
+    pub(crate) fn reaching(self, high: f64) -> Self {
         Self { high, ..self }
     }
 
     /// The part between, and the ticks within it.
-    pub fn cut(mut self, low: f64, high: f64) -> Self {
+    pub(crate) fn cut(mut self, low: f64, high: f64) -> Self {
         let slack = (high - low) * 1e-9;
         self.ticks.retain(|(value, _)| *value >= low - slack && *value <= high + slack);
         Self { low, high, ..self }
     }
 
     /// For a panel in which all values are zero.
-    pub fn only_zero() -> Self {
+    pub(crate) fn only_zero() -> Self {
         Self { ticks: vec![(0.0, "0".to_owned())], ..Self::blank("") }
     }
 
-    pub fn titled(mut self, title: impl Into<String>) -> Self {
+    pub(crate) fn titled(mut self, title: impl Into<String>) -> Self {
         self.title = title.into();
         self
     }
 
     /// From `low` up to the first round number at or above `high`, in about `steps` steps.
-    pub fn linear(low: f64, high: f64, steps: f64, unit: Unit) -> Self {
+    pub(crate) fn linear(low: f64, high: f64, steps: f64, unit: Unit) -> Self {
         let step = nice((high - low) / unit.size / steps) * unit.size;
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let last = last.max(first + 1.0);
@@ -78,7 +78,7 @@ impl Axis {
     }
 
     /// Times in the unit of the greatest; an axis that does not begin at zero says so.
-    pub fn times(name: &str, low: f64, high: f64, steps: f64) -> Self {
+    pub(crate) fn times(name: &str, low: f64, high: f64, steps: f64) -> Self {
         // Below ten nanoseconds steps would be fractions of what a clock counts.
         let high = high.max(low + 10.0);
         let unit = format::time_unit(high);
@@ -87,7 +87,7 @@ impl Axis {
     }
 
     /// The time of the run, with at most `steps` of the round steps of a clock.
-    pub fn elapsed(end: f64, steps: f64) -> Self {
+    pub(crate) fn elapsed(end: f64, steps: f64) -> Self {
         let unit = format::span_unit(end);
         let step = CLOCK_STEPS.into_iter().find(|step| *step >= end / steps).unwrap_or(end / steps);
         let ticks = (0..=(end / step + 1e-9) as u64)
@@ -98,7 +98,7 @@ impl Axis {
     }
 
     /// The numbers of the probes.
-    pub fn numbers(end: u64) -> Self {
+    pub(crate) fn numbers(end: u64) -> Self {
         let step = nice(end as f64 / 11.0).max(1.0);
         let ticks = (0..=(end as f64 / step) as u64)
             .map(|k| (k as f64 * step, format::count((k as f64 * step) as u64)))
@@ -114,7 +114,7 @@ impl Axis {
 
     /// From a round number at or below `low` to one at or above `high`, both above zero, with about
     /// `most` ticks.
-    pub fn logarithmic(low: f64, high: f64, unit: Unit, most: usize) -> Self {
+    pub(crate) fn logarithmic(low: f64, high: f64, unit: Unit, most: usize) -> Self {
         // One value alone is put in the middle.
         let (low, high) = if high < low * 1.01 { (low * 0.95, high * 1.05) } else { (low, high) };
         let marks = [1.0, 2.0, 5.0];
@@ -144,7 +144,7 @@ impl Axis {
     }
 
     /// Counts from one up, the first with room below it.
-    pub fn log_counts(most: u64) -> Self {
+    pub(crate) fn log_counts(most: u64) -> Self {
         let decades = most.max(1).ilog10();
         let marks: &[u64] = match decades {
             0 if most <= 5 => &[1, 2, 3, 4, 5],
@@ -157,7 +157,7 @@ impl Axis {
     }
 
     /// From 0 to 100 %.
-    pub fn shares() -> Self {
+    pub(crate) fn shares() -> Self {
         let ticks = [0, 25, 50, 75, 100].map(|p| (f64::from(p) / 100.0, format!("{p} %"))).to_vec();
         Self { low: 0.0, high: 1.0, log: false, ticks, title: String::new() }
     }

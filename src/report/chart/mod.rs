@@ -92,10 +92,10 @@ pub struct PlacedPanel {
     pub id: &'static str,
     pub left: f64,
     pub right: f64,
-    pub top: f64,
-    pub bottom: f64,
-    pub x: Axis,
-    pub hover: Hover,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    pub(crate) x: Axis,
+    pub(crate) hover: Hover,
 }
 
 impl Drawing<'_> {

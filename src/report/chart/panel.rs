@@ -37,7 +37,7 @@ pub(super) enum Place {
 }
 
 /// What the page shows of the values under the pointer. Times are nanoseconds.
-pub enum Hover {
+pub(crate) enum Hover {
     /// The nearest point: x, y and text; `y` are the ends of the vertical axis.
     Points { y: (f64, f64), rows: Vec<(u64, u64, String)> },
     /// The nearest mark: x and text.
@@ -48,7 +48,7 @@ pub enum Hover {
 
 impl Hover {
     /// The place on the axis stands first in each row, then the text.
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         match self {
             Self::Points { y, rows } => {
                 let rows: Vec<Value> = rows.into_iter().map(|(x, y, text)| json!([x, text, y])).collect();

@@ -21,7 +21,7 @@ pub enum Theme {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Colours {
+pub(crate) struct Colours {
     pub page: RGBColor,
     pub panel: RGBColor,
     pub grid: RGBColor,
@@ -39,7 +39,7 @@ pub struct Colours {
 }
 
 impl Theme {
-    pub const fn colours(self) -> Colours {
+    pub(crate) const fn colours(self) -> Colours {
         let (p50, p99, clipped, loss) = (GREEN, ORANGE, PURPLE, VERMILION);
         match self {
             Self::Light => Colours {
@@ -78,7 +78,7 @@ impl Theme {
 
 impl Colours {
     /// Every colour that a drawing may have, in one order for all themes.
-    pub fn all(&self) -> [RGBColor; 12] {
+    pub(crate) fn all(&self) -> [RGBColor; 12] {
         let Self {
             page,
             panel,
@@ -98,7 +98,7 @@ impl Colours {
     }
 
     /// Of a probe without a reply in time.
-    pub const fn group(&self, group: Group) -> RGBColor {
+    pub(crate) const fn group(&self, group: Group) -> RGBColor {
         match group {
             Group::NetworkUp => VERMILION,
             Group::NetworkDown => self.reply,

@@ -66,7 +66,7 @@ pub(super) fn columns(axis: XAxis) -> Columns {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     pub outcomes: OutcomeCounts,
     pub on_time: SparseHistogram,
     pub late: SparseHistogram,
@@ -77,14 +77,14 @@ pub struct Column {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peak {
+pub(crate) struct Peak {
     pub x: u64,
     pub rtt: u64,
     pub late: bool,
 }
 
 impl Column {
-    pub fn push(&mut self, x: u64, probe: &Resolved) {
+    pub(crate) fn push(&mut self, x: u64, probe: &Resolved) {
         self.outcomes.record(probe);
         self.interval = self.interval.or(Some(nanos(probe.interval)));
         if let Some(rtt) = probe.rtt.map(nanos) {
@@ -113,10 +113,10 @@ impl Join for Column {
 
 /// A histogram of its occupied buckets alone, in the order of their values.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SparseHistogram(Vec<(u16, u32)>);
+pub(crate) struct SparseHistogram(Vec<(u16, u32)>);
 
 impl SparseHistogram {
-    pub fn record(&mut self, value: u64) {
+    pub(crate) fn record(&mut self, value: u64) {
         let bucket = bucket(value);
         match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
             Ok(place) => self.0[place].1 = self.0[place].1.saturating_add(1),
@@ -124,12 +124,12 @@ impl SparseHistogram {
         }
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
     /// The nearest-rank quantile, in nanoseconds, as if a bucket's values were spread evenly in it.
-    pub fn quantile(&self, share: f64) -> Option<f64> {
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let rank = ((share * self.count() as f64).ceil() as u64).max(1);
         let mut below = 0;
         self.buckets().find_map(|(floor, width, count)| {
@@ -140,7 +140,7 @@ impl SparseHistogram {
     }
 
     /// The occupied buckets: lower bound, width, count.
-    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
         self.0.iter().map(|(bucket, count)| (floor(*bucket), width(*bucket), u64::from(*count)))
     }
 
@@ -167,7 +167,7 @@ impl SparseHistogram {
 
 #[cfg(test)]
 impl SparseHistogram {
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.capacity() * size_of::<(u16, u32)>()
     }
 }

@@ -19,7 +19,7 @@ const MARKS: usize = 2_000;
 
 /// What the horizontal axis of the probes shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum XAxis {
+pub(crate) enum XAxis {
     /// Nanoseconds from time zero.
     Time,
     /// Sequence numbers, for runs whose interval decays: on a time axis half of their probes would
@@ -44,9 +44,9 @@ pub struct LossMark {
 
 #[derive(Debug)]
 pub struct ChartData {
-    pub axis: XAxis,
+    pub(crate) axis: XAxis,
     pub statistics: RunStatistics,
-    pub columns: Columns,
+    pub(crate) columns: Columns,
     history: SecondHistory,
     /// Every reply, while there are few.
     pub points: Option<Vec<Point>>,

@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Worse => "worse",
             Self::Better => "better",
@@ -47,8 +47,8 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     pub figure: Figure,
-    pub before: Option<f64>,
-    pub after: Option<f64>,
+    pub(crate) before: Option<f64>,
+    pub(crate) after: Option<f64>,
     /// Of the difference.
     pub interval: Option<(f64, f64)>,
     /// The share of intervals like this one that hold the truth.

@@ -24,14 +24,14 @@ pub enum Figure {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     Share,
     Time,
     BitRate,
 }
 
 impl Figure {
-    pub const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Loss,
         Self::Uninjected,
         Self::Mean,
@@ -46,15 +46,15 @@ impl Figure {
         Self::Throughput,
     ];
 
-    pub fn is_tested(self) -> bool {
+    pub(crate) fn is_tested(self) -> bool {
         self != Self::Throughput
     }
 
-    pub fn is_headline(self) -> bool {
+    pub(crate) fn is_headline(self) -> bool {
         [Self::Loss, Self::Rtt(0.5), Self::Rtt(0.99)].contains(&self)
     }
 
-    pub fn unit(self) -> Unit {
+    pub(crate) fn unit(self) -> Unit {
         match self {
             Self::Loss | Self::Uninjected | Self::Reordering => Unit::Share,
             Self::Mean | Self::Rtt(_) | Self::Net(_) | Self::Ipdv => Unit::Time,
@@ -62,7 +62,7 @@ impl Figure {
         }
     }
 
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Loss => "loss".to_owned(),
             Self::Uninjected => "not injected".to_owned(),

@@ -6,7 +6,7 @@ use super::change::{Change, Changes, Verdict};
 use super::figure::factor;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Worse,
     Better,
     /// One figure is worse, another is better.
@@ -17,7 +17,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Worse => "worse",
             Self::Better => "better",
@@ -38,7 +38,7 @@ impl<'a> Headline<'a> {
         Self { letter, changes }
     }
 
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         let open = self.changes.0.iter().any(|change| change.figure.is_headline() && is_open(change));
         let any = |verdict| self.changes.0.iter().any(|change| change.verdict == verdict);
         match (any(Verdict::Worse), any(Verdict::Better)) {

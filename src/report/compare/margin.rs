@@ -23,7 +23,7 @@ pub enum MarginPart {
 
 /// What a margin comes to for one figure, in its unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The least difference that is a change.
     pub matters: f64,
     /// An interval within plus or minus this shows that nothing has changed.
@@ -57,7 +57,7 @@ impl Margin {
         }
     }
 
-    pub fn of(self, figure: Figure, before: f64) -> Bounds {
+    pub(crate) fn of(self, figure: Figure, before: f64) -> Bounds {
         let share = self.share * before.abs();
         match figure.unit() {
             Unit::Share => Bounds { matters: share, same: share.max(Self::POINT) },

@@ -14,7 +14,7 @@ mod table;
 pub use change::{Change, Changes, Verdict, changes};
 pub use document::Document;
 pub use figure::{Figure, factor};
-pub use headline::{Headline, Outcome, regression};
+pub use headline::{Headline, regression};
 pub use margin::{Margin, MarginPart};
 pub use sample::Sample;
 pub use table::{letter, table};

@@ -9,8 +9,8 @@ use crate::time::Duration;
 pub struct Sample {
     /// As the user named it.
     pub name: String,
-    pub run: Run,
-    pub statistics: RunStatistics,
+    pub(crate) run: Run,
+    pub(crate) statistics: RunStatistics,
     history: SecondHistory,
     pub(super) lost_or_late: Runs,
     /// The same without what the server dropped by injection.

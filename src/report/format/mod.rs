@@ -20,7 +20,7 @@ pub fn milliseconds(time: Duration) -> String {
     format!("{} ms", milliseconds_bare(time))
 }
 
-pub fn milliseconds_bare(time: Duration) -> String {
+pub(crate) fn milliseconds_bare(time: Duration) -> String {
     let ms = time.as_millis_f64();
     let decimals = match ms.abs() {
         ms if ms >= 99.95 => 0,

@@ -4,7 +4,7 @@ use super::trimmed;
 
 /// A unit and how many of the base unit it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Unit {
+pub(crate) struct Unit {
     pub name: &'static str,
     pub size: f64,
 }

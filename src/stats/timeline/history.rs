@@ -15,7 +15,7 @@ const WIDTHS: [u64; 16] =
 pub struct Slot {
     /// Seconds in which something was sent.
     pub busy: u64,
-    pub outcomes: OutcomeCounts,
+    pub(crate) outcomes: OutcomeCounts,
     /// Of replies on time, both ways.
     pub bits: u64,
     /// The least and the most of a busy second.

@@ -5,7 +5,8 @@ mod history;
 mod seconds;
 
 pub use history::{SecondHistory, Slot};
-pub use seconds::{Completed, Delay, Second, Seconds};
+pub(crate) use seconds::Seconds;
+pub use seconds::{Completed, Delay, Second};
 
 /// What a cell holds: the earlier cell of two takes in the later.
 pub trait Join: Default + Clone {
@@ -20,7 +21,7 @@ pub fn joined<C: Join>(cells: &[C]) -> C {
 }
 
 #[derive(Clone, Debug)]
-pub struct Timeline<C> {
+pub(crate) struct Timeline<C> {
     /// The widths a cell may have; each is a multiple of the one before.
     widths: &'static [u64],
     level: usize,
@@ -29,16 +30,16 @@ pub struct Timeline<C> {
 }
 
 impl<C: Join> Timeline<C> {
-    pub fn new(widths: &'static [u64], limit: usize) -> Self {
+    pub(crate) fn new(widths: &'static [u64], limit: usize) -> Self {
         Self { widths, level: 0, limit, cells: Vec::new() }
     }
 
-    pub fn width(&self) -> u64 {
+    pub(crate) fn width(&self) -> u64 {
         self.widths[self.level]
     }
 
     /// The cell that `x` lies in. Beyond the widest cells there is only the last.
-    pub fn at(&mut self, x: u64) -> &mut C {
+    pub(crate) fn at(&mut self, x: u64) -> &mut C {
         while x / self.width() >= self.limit as u64 && self.level + 1 < self.widths.len() {
             self.widen();
         }
@@ -50,7 +51,7 @@ impl<C: Join> Timeline<C> {
     }
 
     /// From zero to the last that was used.
-    pub fn cells(&self) -> &[C] {
+    pub(crate) fn cells(&self) -> &[C] {
         &self.cells
     }
 

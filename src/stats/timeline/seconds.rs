@@ -25,9 +25,9 @@ pub struct Second {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
     pub mean: Duration,
-    pub p50: Duration,
-    pub p99: Duration,
-    pub max: Duration,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) max: Duration,
 }
 
 impl Default for Second {
@@ -45,7 +45,7 @@ impl Second {
 }
 
 #[derive(Clone, Debug)]
-pub struct Seconds {
+pub(crate) struct Seconds {
     open: Second,
     /// The newest second of the open row.
     newest: u64,
@@ -59,19 +59,19 @@ impl Default for Seconds {
 }
 
 impl Seconds {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of_length(NonZero::<u64>::MIN)
     }
 
     /// A row for every `length` seconds.
-    pub fn of_length(length: NonZero<u64>) -> Self {
+    pub(crate) fn of_length(length: NonZero<u64>) -> Self {
         Self::starting(1, length)
     }
 
     /// Takes the next probe. Returns the rows that it completes, in order. A probe of a row
     /// already complete counts in the open one: this happens to a probe that never left, which has only
     /// its due time.
-    pub fn record(&mut self, probe: &Resolved) -> Completed {
+    pub(crate) fn record(&mut self, probe: &Resolved) -> Completed {
         let second = probe.second();
         let length = self.open.length;
         let completed = if second >= self.open.second + length.get() {
@@ -92,7 +92,7 @@ impl Seconds {
     }
 
     /// The row that no probe has completed yet, as it stands and as long as there were probes.
-    pub fn open(&self) -> Second {
+    pub(crate) fn open(&self) -> Second {
         let length = NonZero::new(self.newest + 1 - self.open.second);
         Second { length: length.unwrap_or(NonZero::<u64>::MIN), ..self.complete() }
     }

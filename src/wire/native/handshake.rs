@@ -222,7 +222,7 @@ impl Deny {
     pub(super) const LIMIT: U32 = BODY + 1..BODY + 5;
     pub(super) const LENGTH: usize = Self::LIMIT.end;
 
-    pub fn emit(&self, buffer: &mut [u8]) -> usize {
+    pub(crate) fn emit(&self, buffer: &mut [u8]) -> usize {
         emit_prefix(buffer, Kind::Deny, 0, self.nonce.0);
         buffer[Self::REASON] = match self.reason {
             DenyReason::BadCookie => 1,

@@ -93,9 +93,9 @@ impl OutcomeQuery {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcomes<'a> {
-    pub token: Token,
-    pub question: u32,
-    pub first: u64,
+    pub(crate) token: Token,
+    pub(crate) question: u32,
+    pub(crate) first: u64,
     pub count: u16,
     /// The server's socket when the query arrived.
     pub socket: SocketMark,

@@ -11,9 +11,9 @@ pub(super) const NUMBER: U32 = BODY..BODY + 4;
 /// Asks for a reply of the length `answer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMtuProbe {
-    pub nonce: Nonce,
-    pub number: u32,
-    pub answer: u32,
+    pub(crate) nonce: Nonce,
+    pub(crate) number: u32,
+    pub(crate) answer: u32,
 }
 
 impl PathMtuProbe {
@@ -41,8 +41,8 @@ impl PathMtuProbe {
 /// The test datagram arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathMtuReply {
-    pub nonce: Nonce,
-    pub number: u32,
+    pub(crate) nonce: Nonce,
+    pub(crate) number: u32,
     /// The length of the test datagram on arrival.
     pub received: u32,
     /// The largest probe that the server accepts.

@@ -62,7 +62,7 @@ impl Probe {
         socket.put(buffer, SOCKET);
     }
 
-    pub fn kept_socket(buffer: &[u8]) -> SocketMark {
+    pub(crate) fn kept_socket(buffer: &[u8]) -> SocketMark {
         SocketMark::get(buffer, SOCKET)
     }
 

@@ -21,9 +21,9 @@ pub enum Mode {
 /// What a sender sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    pub seq: u32,
-    pub sent: Timestamp,
-    pub error: ErrorEstimate,
+    pub(crate) seq: u32,
+    pub(crate) sent: Timestamp,
+    pub(crate) error: ErrorEstimate,
     /// Tells sessions with the same addresses and ports apart; zero for none.
     pub ssid: u16,
 }
@@ -33,20 +33,20 @@ pub struct Request {
 pub struct Reply {
     pub seq: u32,
     pub sent: Timestamp,
-    pub error: ErrorEstimate,
-    pub ssid: u16,
-    pub received: Option<Timestamp>,
-    pub echoed: Option<Echoed>,
-    pub ttl: Option<u8>,
-    pub tos: Option<u8>,
+    pub(crate) error: ErrorEstimate,
+    pub(crate) ssid: u16,
+    pub(crate) received: Option<Timestamp>,
+    pub(crate) echoed: Option<Echoed>,
+    pub(crate) ttl: Option<u8>,
+    pub(crate) tos: Option<u8>,
 }
 
 /// What a reflector copies from the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echoed {
-    pub seq: u32,
-    pub sent: Timestamp,
-    pub error: ErrorEstimate,
+    pub(crate) seq: u32,
+    pub(crate) sent: Timestamp,
+    pub(crate) error: ErrorEstimate,
 }
 
 /// Where the fields of a form stand.

@@ -60,11 +60,11 @@ impl TlvKind {
 /// One of them, as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tlv<'a> {
-    pub kind: TlvKind,
-    pub unrecognized: bool,
-    pub malformed: bool,
-    pub wrong_hmac: bool,
-    pub value: &'a [u8],
+    pub(crate) kind: TlvKind,
+    pub(crate) unrecognized: bool,
+    pub(crate) malformed: bool,
+    pub(crate) wrong_hmac: bool,
+    pub(crate) value: &'a [u8],
 }
 
 /// Those that follow the base of a packet, up to the first that does not fit, which is padding or damage.
@@ -213,7 +213,7 @@ pub struct ClassOfService {
     pub dscp_back: u8,
     /// As received, by the reflector.
     pub dscp_received: u8,
-    pub ecn_received: u8,
+    pub(crate) ecn_received: u8,
     /// 0: the reply has the DSCP asked for; else the reflector refused it.
     pub refused: u8,
 }
@@ -243,9 +243,9 @@ impl ClassOfService {
 /// Counters of packets: they tell the loss of each direction whatever the numbering of replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectMeasurement {
-    pub sent: u32,
-    pub received: u32,
-    pub reflected: u32,
+    pub(crate) sent: u32,
+    pub(crate) received: u32,
+    pub(crate) reflected: u32,
 }
 
 impl DirectMeasurement {
@@ -273,8 +273,8 @@ pub struct TimestampInfo {
     pub clock_in: u8,
     /// 1 hardware, 2 software, 3 control plane.
     pub method_in: u8,
-    pub clock_out: u8,
-    pub method_out: u8,
+    pub(crate) clock_out: u8,
+    pub(crate) method_out: u8,
 }
 
 impl TimestampInfo {
@@ -291,9 +291,9 @@ impl TimestampInfo {
 /// When the reflector's reply before this one really left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowUp {
-    pub seq: u32,
-    pub sent: Timestamp,
-    pub method: u8,
+    pub(crate) seq: u32,
+    pub(crate) sent: Timestamp,
+    pub(crate) method: u8,
 }
 
 impl FollowUp {
