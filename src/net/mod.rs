@@ -26,7 +26,8 @@ pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{
-    MappingFigures, RelayEngine, RelayFigures, RelayHandle, RelayMapping, RelayObservation, ReleaseError,
+    MappingFigures, RelayEngine, RelayFigures, RelayHandle, RelayMapping, RelayObservation, RelayObserver,
+    ReleaseError,
 };
 #[cfg(feature = "control")]
 pub use room::{RoomService, Seat};

@@ -50,8 +50,14 @@ pub struct DatagramRow<'a> {
     pub tos_out: Option<u8>,
     pub ttl_in: Option<u8>,
     pub upstream_port: Option<u16>,
-    /// The first 32 bits of the payload's BLAKE3, which joins a row with a packet of a capture.
+    /// Of the payload as it arrived, which joins a row with a packet of a capture.
     pub hash: Option<u32>,
+}
+
+/// The first 32 bits of the payload's BLAKE3.
+pub fn hash(payload: &[u8]) -> u32 {
+    let [a, b, c, d, ..] = *blake3::hash(payload).as_bytes();
+    u32::from_be_bytes([a, b, c, d])
 }
 
 #[derive(Debug)]

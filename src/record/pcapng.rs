@@ -44,24 +44,27 @@ pub struct Captured<'a> {
 }
 
 impl<W: Write> Capture<W> {
-    /// With so many bytes of each packet at most.
-    pub fn new(mut out: W, interfaces: &[&str], snap_length: usize) -> io::Result<Self> {
+    /// With so many bytes of each packet at most. The first interface is number 0.
+    pub fn new(mut out: W, snap_length: usize) -> io::Result<Self> {
         let mut block = Vec::new();
         block.extend(BYTE_ORDER.to_le_bytes());
         block.extend([1_u16, 0].map(u16::to_le_bytes).concat());
         // The section's length is not known before its end.
         block.extend(u64::MAX.to_le_bytes());
         write_block(&mut out, SECTION_HEADER, &block)?;
-        for name in interfaces {
-            block.clear();
-            block.extend([LINKTYPE_RAW, 0].map(u16::to_le_bytes).concat());
-            block.extend(u32::try_from(snap_length).unwrap_or(u32::MAX).to_le_bytes());
-            put_option(&mut block, INTERFACE_NAME, name.as_bytes());
-            put_option(&mut block, TIME_RESOLUTION, &[9]);
-            put_option(&mut block, 0, &[]);
-            write_block(&mut out, INTERFACE_DESCRIPTION, &block)?;
-        }
         Ok(Self { out, snap_length, block, packet: Vec::new() })
+    }
+
+    /// The next interface.
+    pub fn add_interface(&mut self, name: &str) -> io::Result<()> {
+        let block = &mut self.block;
+        block.clear();
+        block.extend([LINKTYPE_RAW, 0].map(u16::to_le_bytes).concat());
+        block.extend(u32::try_from(self.snap_length).unwrap_or(u32::MAX).to_le_bytes());
+        put_option(block, INTERFACE_NAME, name.as_bytes());
+        put_option(block, TIME_RESOLUTION, &[9]);
+        put_option(block, 0, &[]);
+        write_block(&mut self.out, INTERFACE_DESCRIPTION, block)
     }
 
     pub fn write(&mut self, datagram: &Captured) -> io::Result<()> {
@@ -188,7 +191,8 @@ mod tests {
 
     fn capture(datagram: &Captured, snap_length: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut capture = Capture::new(&mut out, &["m1/client", "m1/server"], snap_length).unwrap();
+        let mut capture = Capture::new(&mut out, snap_length).unwrap();
+        ["m1/client", "m1/server"].iter().for_each(|name| capture.add_interface(name).unwrap());
         capture.write(datagram).unwrap();
         out
     }

@@ -21,7 +21,7 @@ pub enum DropCause {
     Outage,
     /// It came from the server to a flow, or a port, that is no more.
     Nat,
-    /// The mapping is down.
+    /// The mapping is down, or the relay stopped while it was held.
     Down,
     /// A limit of the relay itself: flows, bytes held, bytes to an unverified client.
     Limit,
@@ -68,6 +68,8 @@ pub struct Tally {
     pub held: u64,
     /// Sent beyond the first, by `duplicate`.
     pub copies: u64,
+    /// Of those that passed: ICMP port unreachable came back, as far as the kernel told.
+    pub refused: u64,
 }
 
 impl Tally {
@@ -106,6 +108,7 @@ impl std::ops::AddAssign for Tally {
         self.send_errors += other.send_errors;
         self.held += other.held;
         self.copies += other.copies;
+        self.refused += other.refused;
     }
 }
 

@@ -29,6 +29,7 @@ enum Name {
     /// Of all causes.
     Dropped,
     Cause(DropCause),
+    Refused,
     Flows,
 }
 
@@ -75,6 +76,7 @@ impl Name {
             Self::SendError => tally.send_errors,
             Self::Dropped => tally.dropped_in_all(),
             Self::Cause(cause) => tally.dropped(cause),
+            Self::Refused => tally.refused,
             Self::Flows => counters.flows_opened,
         }
     }
@@ -85,6 +87,7 @@ impl Name {
             "passed" => Self::Passed,
             "send_error" => Self::SendError,
             "dropped" => Self::Dropped,
+            "refused" => Self::Refused,
             "flows" => Self::Flows,
             _ => Self::Cause(DropCause::ALL.into_iter().find(|cause| cause.label() == text)?),
         })
@@ -97,6 +100,7 @@ impl Name {
             Self::SendError => "send_error",
             Self::Dropped => "dropped",
             Self::Cause(cause) => cause.label(),
+            Self::Refused => "refused",
             Self::Flows => "flows",
         }
     }
@@ -156,7 +160,9 @@ impl FromStr for Expectation {
             .ok_or_else(|| bad(format!("'{text}' compares nothing: == != >= <= > <")))?;
         let name = Name::parse(name).ok_or_else(|| {
             let causes = DropCause::ALL.map(DropCause::label).join(", ");
-            bad(format!("'{name}' is not counted: arrived, passed, dropped, send_error, flows, {causes}"))
+            bad(format!(
+                "'{name}' is not counted: arrived, passed, dropped, send_error, refused, flows, {causes}"
+            ))
         })?;
         let value = value.parse().map_err(|_| bad(format!("'{value}' must be a whole number")))?;
         Ok(Self { direction, name, compare, value })

@@ -159,7 +159,8 @@ pub struct Leaving {
 pub enum Decision {
     /// Send the buffer now, and call `sent`.
     Forward(Leaving),
-    Held,
+    /// It comes out of `poll_transmit`.
+    Held(Leaving),
     Dropped(Dropped),
 }
 
@@ -248,6 +249,11 @@ impl Relay {
             None => self.held_bytes -= bytes.len() + Self::OVERHEAD,
         }
         Some(Leaving { due, ..leaving })
+    }
+
+    /// ICMP port unreachable came for a datagram of this flow that was sent to the server.
+    pub fn note_refusal(&mut self, mapping: MappingId) {
+        self.mappings[mapping].lanes[index(Direction::Up)].tally.refused += 1;
     }
 
     /// The caller sent a datagram, or could not.
@@ -379,7 +385,7 @@ impl Relay {
             self.held.push(leaving.due, Held { leaving, bytes: datagram.into(), further_copies: copies });
         }
         self.mappings[mapping].lanes[index(direction)].tally.held += 1;
-        if hold > Duration::ZERO || copies > 0 { Decision::Held } else { Decision::Forward(leaving) }
+        if hold > Duration::ZERO || copies > 0 { Decision::Held(leaving) } else { Decision::Forward(leaving) }
     }
 
     fn drop(

@@ -17,6 +17,9 @@ pub enum Need {
     Chromium,
     Prometheus,
     Chrt,
+    Dnsmasq,
+    Dig,
+    Tshark,
 }
 
 impl Need {
@@ -32,6 +35,9 @@ impl Need {
             Self::Chromium => (on_path("chromium"), "no chromium"),
             Self::Prometheus => (on_path("prometheus") && on_path("promtool"), "no prometheus"),
             Self::Chrt => (on_path("chrt"), "no chrt"),
+            Self::Dnsmasq => (on_path("dnsmasq"), "no dnsmasq"),
+            Self::Dig => (on_path("dig"), "no dig"),
+            Self::Tshark => (on_path("tshark"), "no tshark"),
         };
         (!is_met).then_some(why)
     }

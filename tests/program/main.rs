@@ -18,5 +18,6 @@ mod nat_rebinding;
 mod path_mtu;
 mod plain_echo;
 mod proxy;
+mod proxy_peers;
 mod stamp;
 mod tcp;

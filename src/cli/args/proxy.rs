@@ -89,11 +89,17 @@ pub struct Proxy {
     /// Folder for datagrams.csv, the fate of each datagram
     #[arg(help_heading = RUNNING, short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Replace what the folder holds
-    #[arg(help_heading = RUNNING, long, requires = "output")]
+    /// Capture for Wireshark: each datagram as it arrived and as it left, its fate in a comment
+    #[arg(help_heading = RUNNING, long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Bytes of each packet in the capture
+    #[arg(help_heading = RUNNING, long, value_name = "BYTES", requires = "pcap", default_value_t = 65_535, value_parser = number::<usize>(1, 65_535, "128"))]
+    pub snaplen: usize,
+    /// Replace existing files
+    #[arg(help_heading = RUNNING, long)]
     pub force: bool,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
-    /// passed, dropped, flows, send_error or a cause: lost, queue, limit, down
+    /// passed, dropped, flows, send_error, refused or a cause: lost, queue, limit, down
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
     /// Print nothing but errors

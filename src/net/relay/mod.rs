@@ -20,11 +20,12 @@ use super::sleep::{Next, Policy, Situation};
 use super::socket_errors::ErrorBudget;
 use super::stop_signal::Control;
 use super::sys::{self, Batch, Options, ReadySet, Socket, bind_socket};
+use crate::endpoints::Endpoints;
 use crate::relay::Relay;
 use crate::relay::{
     Counters, Dropped, Event, Fate, FlowId, Header, Leaving, Limits, MappingId, MappingSettings,
 };
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use send::Outbox;
 use steer::Order;
 pub use steer::{MappingFigures, RelayFigures, RelayHandle, ReleaseError};
@@ -40,7 +41,12 @@ pub struct RelayMapping {
 /// What became of a datagram or a flow.
 #[derive(Clone, Debug)]
 pub enum RelayObservation {
-    /// A datagram left at `released`, or could not be sent. A copy made by the impairment is one of its own.
+    /// A datagram is to leave; its fate follows.
+    Arrived {
+        leaving: Leaving,
+    },
+    /// A datagram left at `released`, could not be sent, or was dropped because it was still held when the relay
+    /// stopped. A copy made by the impairment is one of its own.
     Sent {
         leaving: Leaving,
         fate: Fate,
@@ -49,15 +55,16 @@ pub enum RelayObservation {
     Dropped {
         dropped: Dropped,
         arrived: Instant,
+        from: Endpoints,
         size: usize,
         header: Header,
     },
-    /// The flow has its own port towards the server.
+    /// The flow has its own socket towards the server, bound to `upstream`.
     FlowOpened {
         flow: FlowId,
         mapping: MappingId,
-        /// `None`: its socket could not be opened.
-        upstream_port: Option<u16>,
+        /// Bound to this address; `None`: its socket could not be opened.
+        upstream: Option<SocketAddr>,
     },
     FlowClosed {
         flow: FlowId,
@@ -66,6 +73,8 @@ pub enum RelayObservation {
     MappingAdded {
         mapping: MappingId,
         name: String,
+        listen: SocketAddr,
+        upstream: SocketAddr,
     },
     /// ICMP port unreachable from the server's host: a datagram of the flow that was sent before did not arrive.
     Refused {
@@ -80,6 +89,21 @@ pub enum RelayObservation {
         at: Instant,
         why: String,
     },
+}
+
+/// Gets what happens as it happens, on the thread that relays: what is due waits for it.
+pub trait RelayObserver {
+    /// `payload` is that of the datagram: as it arrived, or as it left.
+    fn observe(&mut self, observation: RelayObservation, payload: &[u8]);
+
+    /// The relay is about to wait.
+    fn idle(&mut self) {}
+}
+
+impl<F: FnMut(RelayObservation, &[u8])> RelayObserver for F {
+    fn observe(&mut self, observation: RelayObservation, payload: &[u8]) {
+        self(observation, payload);
+    }
 }
 
 pub struct RelayEngine {
@@ -158,6 +182,8 @@ impl RelayEngine {
     const RECEIVE_BUFFER: usize = 4 << 20;
     /// An hour, in nanoseconds.
     const LONGEST_ERROR: u64 = 3_600_000_000_000;
+    /// What is held when the relay stops, and due within this time, still leaves when it is due.
+    const DRAIN: Duration = Duration::from_secs(1);
 
     pub fn bind(mappings: Vec<RelayMapping>, limits: Limits, clock: Clock) -> io::Result<Self> {
         let (order_sender, orders) = channel();
@@ -192,21 +218,36 @@ impl RelayEngine {
         self.relay.counters(mapping)
     }
 
-    /// Runs until it is told to stop. `on_record` must be quick: what is due waits for it.
-    pub fn run(&mut self, control: &Control, mut on_record: impl FnMut(RelayObservation)) -> io::Result<()> {
+    /// Runs until it is told to stop; then every datagram has had its fate.
+    pub fn run(&mut self, control: &Control, observer: &mut impl RelayObserver) -> io::Result<()> {
         sys::set_min_timer_slack();
         self.policy.set_realtime(sys::is_realtime(), self.clock.now());
         let mut readable = Vec::new();
         while !control.stop_asked() {
-            self.release(&mut on_record);
-            let backlog = self.receive(&readable, &mut on_record)?;
+            self.release(observer);
+            let backlog = self.receive(&readable, observer)?;
             self.relay.handle_timeout(self.clock.now());
             self.obey();
-            self.apply_events(&mut on_record);
+            self.apply_events(observer);
             readable.clear();
+            observer.idle();
             self.wait(control, backlog, &mut readable)?;
         }
+        self.drain(observer);
         Ok(())
+    }
+
+    /// Nothing is received any more. What is due soon leaves when it is due, the rest is dropped.
+    fn drain(&mut self, observer: &mut impl RelayObserver) {
+        let end = self.clock.now() + Self::DRAIN;
+        while let Some(due) = self.relay.next_release().filter(|due| *due <= end) {
+            std::thread::sleep((due - self.clock.now()).max(Duration::ZERO).to_std());
+            self.release(observer);
+        }
+        while let Some(leaving) = self.relay.poll_transmit(Instant::FAR_FUTURE, self.outbox.next_buffer()) {
+            self.discard(leaving, observer);
+        }
+        observer.idle();
     }
 
     /// Adds the numbers of the sockets that are readable then.
@@ -241,30 +282,30 @@ impl RelayEngine {
     }
 
     /// Opens and closes the sockets of flows.
-    fn apply_events(&mut self, on_record: &mut impl FnMut(RelayObservation)) {
-        self.notes.drain(..).for_each(&mut *on_record);
+    fn apply_events(&mut self, observer: &mut impl RelayObserver) {
+        self.notes.drain(..).for_each(|note| observer.observe(note, &[]));
         for event in self.relay.take_events() {
             match event {
                 Event::FlowClosed { flow, mapping } => {
                     if self.outbox.leaves_by(Place::Upstream(flow.number())) {
-                        self.flush(on_record);
+                        self.flush(observer);
                     }
                     self.upstreams.remove(&flow.number());
-                    on_record(RelayObservation::FlowClosed { flow, mapping });
+                    observer.observe(RelayObservation::FlowClosed { flow, mapping }, &[]);
                 }
                 Event::FlowOpened { flow, mapping, .. } => {
                     let opened = self.open_upstream(flow, mapping);
                     if let Err(error) = &opened {
-                        on_record(self.socket_error(mapping, Some(flow), error));
+                        observer.observe(self.socket_error(mapping, Some(flow), error), &[]);
                     }
-                    let upstream_port = opened.ok();
-                    on_record(RelayObservation::FlowOpened { flow, mapping, upstream_port });
+                    let upstream = opened.ok();
+                    observer.observe(RelayObservation::FlowOpened { flow, mapping, upstream }, &[]);
                 }
             }
         }
     }
 
-    fn open_upstream(&mut self, flow: FlowId, mapping: MappingId) -> io::Result<u16> {
+    fn open_upstream(&mut self, flow: FlowId, mapping: MappingId) -> io::Result<SocketAddr> {
         let remote = self.listeners[mapping].upstream;
         let any: SocketAddr = match remote {
             SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -273,10 +314,11 @@ impl RelayEngine {
         let mut socket = bind_socket(any, &options(false))?;
         socket.connect(remote)?;
         self.ready_set.add(&socket, Place::Upstream(flow.number()).number(), false)?;
-        let port = socket.local_addr()?.port();
-        let upstream = Upstream { socket, flow, mapping, port: Some(port), errors: ErrorBudget::default() };
+        let local = socket.local_addr()?;
+        let port = Some(local.port());
+        let upstream = Upstream { socket, flow, mapping, port, errors: ErrorBudget::default() };
         self.upstreams.insert(flow.number(), upstream);
-        Ok(port)
+        Ok(local)
     }
 
     fn socket_error(&self, mapping: MappingId, flow: Option<FlowId>, error: &io::Error) -> RelayObservation {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Listener, Place, RelayEngine, RelayObservation};
+use super::{Listener, Place, RelayEngine, RelayObservation, RelayObserver};
 use crate::net::socket_errors::SocketErrorKind;
 use crate::net::sys::{Arrival, ReadySet};
 use crate::relay::{Decision, FlowId, Header, MappingId, Side};
@@ -20,11 +20,11 @@ impl RelayEngine {
     pub(super) fn receive(
         &mut self,
         readable: &[u64],
-        on_record: &mut impl FnMut(RelayObservation),
+        observer: &mut impl RelayObserver,
     ) -> io::Result<bool> {
         let mut backlog = false;
         for number in readable {
-            backlog |= self.receive_at(Place::of_number(*number), on_record)?;
+            backlog |= self.receive_at(Place::of_number(*number), observer)?;
         }
         if !backlog && readable.len() < ReadySet::AT_ONCE {
             self.stamps.end_poll();
@@ -32,7 +32,7 @@ impl RelayEngine {
         Ok(backlog)
     }
 
-    fn receive_at(&mut self, place: Place, on_record: &mut impl FnMut(RelayObservation)) -> io::Result<bool> {
+    fn receive_at(&mut self, place: Place, observer: &mut impl RelayObserver) -> io::Result<bool> {
         let (socket, errors, source) = match place {
             Place::Listener(mapping) => {
                 let Listener { socket, errors, .. } = &mut self.listeners[mapping];
@@ -50,7 +50,7 @@ impl RelayEngine {
         match socket.receive(&mut self.inbox) {
             Ok(()) => {
                 errors.reset();
-                self.handle_batch(source, on_record);
+                self.handle_batch(source, observer);
                 Ok(self.inbox.was_filled())
             }
             Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
@@ -59,23 +59,35 @@ impl RelayEngine {
             }
             Err(error) => {
                 let action = errors.on_error(&error);
-                self.report(source, &error, on_record);
+                self.report(source, &error, observer);
                 action.apply(error).map(|()| true)
             }
         }
     }
 
-    fn report(&self, source: Source, error: &io::Error, on_record: &mut impl FnMut(RelayObservation)) {
+    fn report(&mut self, source: Source, error: &io::Error, observer: &mut impl RelayObserver) {
         let Source { mapping, flow } = source;
-        on_record(match flow {
+        match flow {
             Some(flow) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                RelayObservation::Refused { flow, mapping, at: self.clock.now() }
+                self.note_refusal(mapping, flow, observer);
             }
-            _ => self.socket_error(mapping, flow, error),
-        });
+            _ => observer.observe(self.socket_error(mapping, flow, error), &[]),
+        }
     }
 
-    fn handle_batch(&mut self, source: Source, on_record: &mut impl FnMut(RelayObservation)) {
+    /// ICMP port unreachable: a datagram that left earlier did not arrive.
+    pub(super) fn note_refusal(
+        &mut self,
+        mapping: MappingId,
+        flow: FlowId,
+        observer: &mut impl RelayObserver,
+    ) {
+        self.relay.note_refusal(mapping);
+        let at = self.clock.now();
+        observer.observe(RelayObservation::Refused { flow, mapping, at }, &[]);
+    }
+
+    fn handle_batch(&mut self, source: Source, observer: &mut impl RelayObserver) {
         let now = self.clock.now();
         self.stamps.update_offset(self.clock.wall_offset());
         for index in 0..self.inbox.arrived() {
@@ -87,16 +99,24 @@ impl RelayEngine {
                 let size = place.len();
                 let datagram = &mut self.inbox.room(index, &place)[..size];
                 let decision = self.relay.handle(arrived, source.mapping, side, header, datagram);
-                self.apply_events(on_record);
+                self.apply_events(observer);
+                let datagram = &self.inbox.room(index, &place)[..size];
                 match decision {
-                    Decision::Held => {}
-                    Decision::Forward(leaving) => self.queue(leaving, place, on_record),
+                    Decision::Held(leaving) => {
+                        observer.observe(RelayObservation::Arrived { leaving }, datagram);
+                    }
+                    Decision::Forward(leaving) => {
+                        observer.observe(RelayObservation::Arrived { leaving }, datagram);
+                        self.queue(leaving, place, observer);
+                    }
                     Decision::Dropped(dropped) => {
-                        on_record(RelayObservation::Dropped { dropped, arrived, size, header });
+                        let from = path;
+                        let gone = RelayObservation::Dropped { dropped, arrived, from, size, header };
+                        observer.observe(gone, datagram);
                     }
                 }
             }
         }
-        self.flush(on_record);
+        self.flush(observer);
     }
 }

@@ -3,11 +3,12 @@
 use std::io;
 use std::ops::Range;
 
-use super::{Place, RelayEngine, RelayObservation};
+use super::{Place, RelayEngine, RelayObservation, RelayObserver};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::net::sys::Batch;
 use crate::relay::{DropCause, Fate, Header, Leaving};
+use crate::time::Instant;
 
 /// Datagrams that leave through one socket.
 pub(super) struct Outbox {
@@ -17,6 +18,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// Where the next datagram is written.
+    pub(super) fn next_buffer(&mut self) -> &mut [u8] {
+        self.batch.next_buffer()
+    }
+
     pub(super) fn leaves_by(&self, place: Place) -> bool {
         self.place == place
     }
@@ -32,46 +38,46 @@ impl Outbox {
 
 impl RelayEngine {
     /// Sends what was held and is due.
-    pub(super) fn release(&mut self, on_record: &mut impl FnMut(RelayObservation)) {
+    pub(super) fn release(&mut self, observer: &mut impl RelayObserver) {
         loop {
             let now = self.clock.now();
             if self.outbox.batch.is_full() {
-                self.flush(on_record);
+                self.flush(observer);
             }
             let Some(leaving) = self.relay.poll_transmit(now, self.outbox.batch.next_buffer()) else { break };
-            self.queue_written(leaving, on_record);
+            self.queue_written(leaving, observer);
         }
-        self.flush(on_record);
+        self.flush(observer);
     }
 
     /// Queues a datagram that stands in the inbox.
-    pub(super) fn queue(
-        &mut self,
-        leaving: Leaving,
-        bytes: Range<usize>,
-        on_record: &mut impl FnMut(RelayObservation),
-    ) {
+    pub(super) fn queue(&mut self, leaving: Leaving, bytes: Range<usize>, observer: &mut impl RelayObserver) {
         if self.outbox.batch.is_full() || exit(&leaving) != self.outbox.place {
-            self.flush(on_record);
+            self.flush(observer);
         }
         self.outbox.batch.next_buffer()[..bytes.len()].copy_from_slice(self.inbox.bytes(bytes));
-        self.queue_written(leaving, on_record);
+        self.queue_written(leaving, observer);
     }
 
     /// Queues the datagram in the next buffer, after what leaves through another socket.
-    fn queue_written(&mut self, leaving: Leaving, on_record: &mut impl FnMut(RelayObservation)) {
+    fn queue_written(&mut self, leaving: Leaving, observer: &mut impl RelayObserver) {
         if self.relay.is_down(leaving.mapping) {
-            return self.discard(&leaving, on_record);
+            return self.discard(leaving, observer);
         }
         let place = exit(&leaving);
         if place != self.outbox.place && !self.outbox.leaving.is_empty() {
             let datagram = self.outbox.batch.next_buffer()[..leaving.length].to_vec();
-            self.flush(on_record);
+            self.flush(observer);
             self.outbox.batch.next_buffer()[..leaving.length].copy_from_slice(&datagram);
         }
         let ttl = match leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)) {
             // A relay that sends to itself ends here, as with a router.
-            Some(0) => return self.record(leaving, false, on_record),
+            Some(0) => {
+                let fate = self.relay.sent(&leaving, false);
+                let released = self.clock.now();
+                let payload = &self.outbox.batch.next_buffer()[..leaving.length];
+                return observer.observe(RelayObservation::Sent { leaving, fate, released }, payload);
+            }
             ttl => ttl,
         };
         let header = Header { ttl, ..leaving.header };
@@ -85,7 +91,7 @@ impl RelayEngine {
     }
 
     /// Sends what is queued; a datagram has its fate then.
-    pub(super) fn flush(&mut self, on_record: &mut impl FnMut(RelayObservation)) {
+    pub(super) fn flush(&mut self, observer: &mut impl RelayObserver) {
         if self.outbox.leaving.is_empty() {
             return;
         }
@@ -95,46 +101,57 @@ impl RelayEngine {
             Place::Upstream(flow) => self.upstreams.get_mut(&flow).map(|upstream| &mut upstream.socket),
         };
         let could_not_open = socket.is_none();
-        let mut errors: Vec<(usize, io::Error)> = Vec::new();
+        let mut errors: Vec<(usize, String)> = Vec::new();
+        let mut refusals = 0;
         if let Some(socket) = socket {
             socket.send_those(batch, &|_| true, &mut |index, error| {
-                errors.push((index, io::Error::new(error.kind(), error.to_string())));
+                // It is about a datagram that left earlier: this one has not been tried yet.
+                if error.kind() == io::ErrorKind::ConnectionRefused && refusals < 2 * leaving.len() {
+                    refusals += 1;
+                    return true;
+                }
+                errors.push((index, error.to_string()));
                 false
             });
         }
         batch.clear_outgoing();
         let mut sent = std::mem::take(leaving);
-        for (index, error) in &errors {
-            let Leaving { mapping, flow, direction, .. } = sent[*index];
-            let refused = direction == Direction::Up && error.kind() == io::ErrorKind::ConnectionRefused;
-            on_record(match refused {
-                true => RelayObservation::Refused { flow, mapping, at: self.clock.now() },
-                false => self.socket_error(mapping, Some(flow), error),
-            });
+        let Leaving { mapping, flow, .. } = sent[0];
+        for _ in 0..refusals {
+            self.note_refusal(mapping, flow, observer);
         }
+        let released = self.clock.now();
         for (index, leaving) in sent.drain(..).enumerate() {
-            let failed = could_not_open || errors.iter().any(|(at, _)| *at == index);
-            self.record(leaving, !failed, on_record);
+            let error = errors.iter().find(|(at, _)| *at == index).map(|(_, why)| why.clone());
+            let failed = could_not_open || error.is_some();
+            if let Some(why) = error {
+                let Leaving { mapping, flow, .. } = leaving;
+                let flow = Some(flow);
+                observer.observe(RelayObservation::SocketError { mapping, flow, at: released, why }, &[]);
+            }
+            let fate: Fate = self.relay.sent(&leaving, !failed);
+            self.note_release_error(&leaving, released);
+            let payload = &self.outbox.batch.written(index)[..leaving.length];
+            observer.observe(RelayObservation::Sent { leaving, fate, released }, payload);
         }
         // Its memory serves again.
         self.outbox.leaving = sent;
     }
 
-    fn record(&mut self, leaving: Leaving, sent: bool, on_record: &mut impl FnMut(RelayObservation)) {
-        let fate: Fate = self.relay.sent(&leaving, sent);
-        let released = self.clock.now();
+    /// How late a held datagram left.
+    fn note_release_error(&mut self, leaving: &Leaving, released: Instant) {
         if leaving.due > leaving.arrived {
             let error = u64::try_from((released - leaving.due).as_nanos()).unwrap_or(0);
             self.release_errors.saturating_record(error);
         }
-        on_record(RelayObservation::Sent { leaving, fate, released });
     }
 
-    /// The mapping went down while it was held.
-    fn discard(&mut self, leaving: &Leaving, on_record: &mut impl FnMut(RelayObservation)) {
-        if let Some(dropped) = self.relay.discard(leaving, DropCause::Down) {
-            let Leaving { arrived, length, header, .. } = *leaving;
-            on_record(RelayObservation::Dropped { dropped, arrived, size: length, header });
+    /// It was still held when its mapping went down or the relay stopped, and stands in the next buffer.
+    pub(super) fn discard(&mut self, leaving: Leaving, observer: &mut impl RelayObserver) {
+        if let Some(dropped) = self.relay.discard(&leaving, DropCause::Down) {
+            let (fate, released) = (Fate::Dropped(dropped.cause), self.clock.now());
+            let payload = &self.outbox.batch.next_buffer()[..leaving.length];
+            observer.observe(RelayObservation::Sent { leaving, fate, released }, payload);
         }
     }
 }

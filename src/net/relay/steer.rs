@@ -177,7 +177,12 @@ impl RelayEngine {
         let socket = self.listen(listen, number)?;
         let address = socket.local_addr()?;
         self.listeners.push(Listener::new(socket, address, upstream));
-        self.notes.push(RelayObservation::MappingAdded { mapping: number, name: settings.name.clone() });
+        self.notes.push(RelayObservation::MappingAdded {
+            mapping: number,
+            name: settings.name.clone(),
+            listen: address,
+            upstream,
+        });
         Ok(self.relay.add_mapping(settings))
     }
 

@@ -46,7 +46,8 @@ impl Running {
         let handle = engine.handle(&control);
         let (note, stop) = (Arc::clone(&seen), Arc::clone(&control));
         let thread = thread::spawn(move || {
-            engine.run(&stop, |observation| note.lock().unwrap().push(observation)).unwrap();
+            let mut observe = |observation, _: &[u8]| note.lock().unwrap().push(observation);
+            engine.run(&stop, &mut observe).unwrap();
             engine
         });
         Self { address, seen, control, handle, thread }
@@ -175,6 +176,29 @@ fn a_datagram_keeps_its_traffic_class_and_its_time_to_live_falls_by_one() {
 }
 
 #[test]
+fn what_is_held_at_the_end_leaves_if_it_is_due_soon_and_is_dropped_if_not() {
+    for (delay, fate) in [("50ms", Fate::Passed), ("60s", Fate::Dropped(crate::relay::DropCause::Down))] {
+        let server = echo_server();
+        let relay = Running::start(server.0, &format!("delay=constant:{delay}"), "clean");
+        relay.client().send(b"x").unwrap();
+        let arrived = |seen: &RelayObservation| matches!(seen, RelayObservation::Arrived { .. });
+        while !relay.seen.lock().unwrap().iter().any(arrived) {
+            thread::yield_now();
+        }
+        let (counters, seen) = relay.stop();
+        end(server);
+        let fates: Vec<Fate> = seen
+            .iter()
+            .filter_map(|seen| match seen {
+                RelayObservation::Sent { fate, .. } => Some(*fate),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((fates, counters.up.held), (vec![fate], 0), "{delay}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_by_events() {
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let relay = Running::start(closed, "clean", "clean");
@@ -185,7 +209,9 @@ fn a_server_that_is_not_there_is_told_by_events() {
         thread::sleep(StdDuration::from_millis(1));
     }
     let (counters, seen) = relay.stop();
-    assert_eq!(counters.up.passed + counters.up.send_errors, counters.up.arrived);
+    // The error of one datagram is no reason not to send the next.
+    assert_eq!((counters.up.passed, counters.up.send_errors), (counters.up.arrived, 0));
+    assert_eq!(counters.up.refused, seen.iter().filter(|seen| refused(seen)).count() as u64);
     assert!(!seen.iter().any(|seen| matches!(seen, RelayObservation::SocketError { .. })), "{seen:?}");
 }
 

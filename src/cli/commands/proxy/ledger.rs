@@ -1,105 +1,84 @@
-//! The fate of every datagram, written to `datagrams.csv` by a thread of its own.
+//! The fate of every datagram, written to `datagrams.csv`.
 
-use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 
-use crate::net::{RelayObservation, use_batch_class};
-use crate::record::datagrams::{DatagramRow, DatagramWriter};
-use crate::record::files;
-use crate::relay::{Fate, FlowId};
+use super::recorder::{Sink, Upstreams, create};
+use crate::impair::Treatment;
+use crate::net::RelayObservation;
+use crate::record::datagrams::{DatagramRow, DatagramWriter, hash};
+use crate::relay::Fate;
 use crate::time::{Duration, Instant};
 
 pub(super) struct Ledger {
     path: PathBuf,
-    observations: Sender<RelayObservation>,
-    writer: JoinHandle<io::Result<()>>,
+    writer: DatagramWriter<BufWriter<File>>,
+    names: Vec<String>,
+    began: Instant,
 }
 
 impl Ledger {
     const FILE: &str = "datagrams.csv";
 
-    pub(super) fn start(folder: &Path, force: bool, began: Instant) -> anyhow::Result<Self> {
+    pub(super) fn create(folder: &Path, force: bool, began: Instant) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let path = folder.join(Self::FILE);
-        if !force && path.symlink_metadata().is_ok() {
-            bail!("{} exists; give -o another folder, or --force to replace it", path.display());
-        }
-        let file = files::replace(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        let writer = DatagramWriter::new(io::BufWriter::new(file))?;
-        let (observations, observed) = channel();
-        let thread = std::thread::Builder::new().name("ledger".into());
-        let writer = thread.spawn(move || write_all(observed, writer, began))?;
-        Ok(Self { path, observations, writer })
-    }
-
-    pub(super) fn note(&self, observation: &RelayObservation) {
-        // Its thread ends early only with an error, which `finish` tells.
-        let _ = self.observations.send(observation.clone());
-    }
-
-    /// Where it was written.
-    pub(super) fn finish(self) -> anyhow::Result<PathBuf> {
-        drop(self.observations);
-        let written =
-            self.writer.join().map_err(|_| anyhow!("the thread that writes datagrams.csv ended"))?;
-        written.with_context(|| format!("could not finish writing {}", self.path.display()))?;
-        Ok(self.path)
+        let writer = DatagramWriter::new(create(&path, force, "give -o another folder")?)?;
+        Ok(Self { path, writer, names: Vec::new(), began })
     }
 }
 
-fn write_all<W: io::Write>(
-    observed: Receiver<RelayObservation>,
-    mut writer: DatagramWriter<W>,
-    began: Instant,
-) -> io::Result<()> {
-    use_batch_class();
-    let mut names: Vec<String> = Vec::new();
-    let mut ports: HashMap<FlowId, u16> = HashMap::new();
-    for observation in observed {
+impl Sink for Ledger {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(
+        &mut self,
+        observation: &RelayObservation,
+        payload: &[u8],
+        upstreams: &Upstreams,
+    ) -> io::Result<()> {
         match observation {
-            RelayObservation::MappingAdded { name, .. } => names.push(name),
-            RelayObservation::FlowOpened { flow, upstream_port, .. } => {
-                ports.extend(upstream_port.map(|port| (flow, port)));
-            }
-            RelayObservation::FlowClosed { flow, .. } => {
-                ports.remove(&flow);
+            RelayObservation::MappingAdded { name, .. } => {
+                self.names.push(name.clone());
+                Ok(())
             }
             RelayObservation::Sent { leaving, fate, released } if !leaving.is_copy => {
-                let released = (fate == Fate::Passed).then_some(released - began);
-                writer.write(&DatagramRow {
-                    mapping: &names[leaving.mapping],
+                let passed = *fate == Fate::Passed;
+                self.writer.write(&DatagramRow {
+                    mapping: &self.names[leaving.mapping],
                     flow: Some(leaving.flow.ordinal()),
                     direction: leaving.direction,
                     seq: Some(leaving.seq),
-                    arrived: leaving.arrived - began,
-                    released,
+                    arrived: leaving.arrived - self.began,
+                    released: passed.then(|| *released - self.began),
                     size: leaving.length,
-                    fate,
+                    fate: *fate,
                     hold: Some(leaving.due - leaving.arrived),
                     queued: leaving.queued,
                     copies: leaving.copies,
                     corrupted_byte: leaving.corrupted,
                     tos_in: leaving.header.tos,
-                    tos_out: leaving.header.tos,
+                    tos_out: leaving.header.tos.filter(|_| passed),
                     ttl_in: leaving.header.ttl,
-                    upstream_port: ports.get(&leaving.flow).copied(),
-                    hash: None,
-                })?;
+                    upstream_port: upstreams.get(&leaving.flow).map(std::net::SocketAddr::port),
+                    hash: Some(hash(&as_it_arrived(leaving.corrupted, payload))),
+                })
             }
-            RelayObservation::Dropped { dropped, arrived, size, header } => {
-                writer.write(&DatagramRow {
-                    mapping: &names[dropped.mapping],
-                    flow: dropped.flow.map(FlowId::ordinal),
+            RelayObservation::Dropped { dropped, arrived, size, header, .. } => {
+                let upstream = dropped.flow.and_then(|flow| upstreams.get(&flow));
+                self.writer.write(&DatagramRow {
+                    mapping: &self.names[dropped.mapping],
+                    flow: dropped.flow.map(|flow| flow.ordinal()),
                     direction: dropped.direction,
                     seq: dropped.seq,
-                    arrived: (arrived - began).max(Duration::ZERO),
+                    arrived: (*arrived - self.began).max(Duration::ZERO),
                     released: None,
-                    size,
+                    size: *size,
                     fate: Fate::Dropped(dropped.cause),
                     hold: None,
                     queued: None,
@@ -108,14 +87,30 @@ fn write_all<W: io::Write>(
                     tos_in: header.tos,
                     tos_out: None,
                     ttl_in: header.ttl,
-                    upstream_port: dropped.flow.and_then(|flow| ports.get(&flow).copied()),
-                    hash: None,
-                })?;
+                    upstream_port: upstream.map(std::net::SocketAddr::port),
+                    hash: Some(hash(payload)),
+                })
             }
             RelayObservation::Sent { .. }
+            | RelayObservation::Arrived { .. }
+            | RelayObservation::FlowOpened { .. }
+            | RelayObservation::FlowClosed { .. }
             | RelayObservation::Refused { .. }
-            | RelayObservation::SocketError { .. } => {}
+            | RelayObservation::SocketError { .. } => Ok(()),
         }
     }
-    writer.flush()
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The payload before one of its bits was flipped: to flip it again restores it.
+pub(super) fn as_it_arrived(corrupted: Option<u32>, payload: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    if corrupted.is_none() {
+        return payload.into();
+    }
+    let mut payload = payload.to_vec();
+    Treatment { corrupted, ..Treatment::default() }.corrupt(&mut payload);
+    payload.into()
 }

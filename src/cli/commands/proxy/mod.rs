@@ -1,8 +1,10 @@
 //! `udpecho proxy`: impairs any UDP program, between a client and its server.
 
+mod capture;
 mod child;
 mod ledger;
 mod mappings;
+mod recorder;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +15,14 @@ use crate::cli::args::Proxy;
 use crate::cli::exit::{Exit, print_breach};
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
-use crate::net::{Clock, Control, RelayEngine, RelayObservation};
+use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver};
 use crate::relay::{Counters, DropCause, Limits, Tally};
+use crate::time::Instant;
+use capture::Capture;
 use child::Child;
 use ledger::Ledger;
 use mappings::Mappings;
+use recorder::{Recorder, Sink};
 
 pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let mappings = Mappings::new(arguments)?;
@@ -27,10 +32,8 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot listen on {}", mappings.listens()))?;
     let addresses: Vec<SocketAddr> = (0..mappings.len()).map(|mapping| engine.local_addr(mapping)).collect();
     mappings.refuse_loops(&addresses)?;
-    let mut ledger = match &arguments.output {
-        Some(folder) => Some(Ledger::start(folder, arguments.force, began)?),
-        None => None,
-    };
+    let sinks = sinks(arguments, began)?;
+    let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
@@ -42,18 +45,12 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     };
     mappings.banner(&addresses).into_iter().for_each(say);
     let child = Child::start(&arguments.command, &mappings.names(), &addresses, &control)?;
-    let ran = engine.run(&control, |observation| {
-        if let RelayObservation::SocketError { why, .. } = &observation {
-            stderr_line(format_args!("udpecho: {why}"));
-        }
-        if let Some(ledger) = &mut ledger {
-            ledger.note(&observation);
-        }
-    });
+    let mut observer = Observer { recorder };
+    let ran = engine.run(&control, &mut observer);
     let code = child.map(Child::finish).transpose()?;
     ran.context("the proxy's socket failed")?;
-    if let Some(ledger) = ledger {
-        say(format!("{}", ledger.finish()?.display()));
+    if let Some(recorder) = observer.recorder {
+        recorder.finish()?.iter().for_each(|path| say(path.display().to_string()));
     }
     let counters: Vec<Counters> = (0..mappings.len()).map(|mapping| engine.counters(mapping)).collect();
     let totals =
@@ -67,6 +64,41 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     unmet.iter().for_each(|unmet| print_breach(&unmet.to_string()));
     printer.finish_checked()?;
     Ok(if unmet.is_empty() { Exit::Success } else { Exit::Failed })
+}
+
+/// What becomes of all that the relay observes.
+struct Observer {
+    recorder: Option<Recorder>,
+}
+
+impl RelayObserver for Observer {
+    fn observe(&mut self, observation: RelayObservation, payload: &[u8]) {
+        if let RelayObservation::SocketError { why, .. } = &observation {
+            stderr_line(format_args!("udpecho: {why}"));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(observation, payload);
+        }
+    }
+
+    fn idle(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.hand_over();
+        }
+    }
+}
+
+/// The files to write.
+fn sinks(arguments: &Proxy, began: Instant) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    let Proxy { output, pcap, snaplen, force, .. } = arguments;
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if let Some(folder) = output {
+        sinks.push(Box::new(Ledger::create(folder, *force, began)?));
+    }
+    if let Some(path) = pcap {
+        sinks.push(Box::new(Capture::create(path, *force, *snaplen)?));
+    }
+    Ok(sinks)
 }
 
 fn limits(arguments: &Proxy) -> Limits {
@@ -89,7 +121,7 @@ fn describe(tally: &Tally, flows: u64) -> String {
     let flows = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
     let mut parts = vec![format!("{} arrived of {flows}", tally.arrived), format!("{} passed", tally.passed)];
     let dropped = DropCause::ALL.map(|cause| (tally.dropped(cause), cause.label()));
-    let rest = [(tally.send_errors, "send errors"), (tally.held, "still held"), (tally.copies, "copies")];
+    let rest = [(tally.send_errors, "send errors"), (tally.copies, "copies"), (tally.refused, "refused")];
     for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
         parts.push(format!("{count} {what}"));
     }
