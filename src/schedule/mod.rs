@@ -4,9 +4,11 @@
 //! times. A new kind is a file here and an arm of `Schedule`.
 
 mod decay;
+mod pacer;
 mod poisson;
 
 pub use decay::Decay;
+pub use pacer::Pacer;
 pub use poisson::Poisson;
 
 use crate::time::Duration;

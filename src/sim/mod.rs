@@ -7,10 +7,12 @@
 mod ground_truth;
 mod host;
 mod link;
+mod rate;
 mod socket;
 mod world;
 
 pub use ground_truth::{GroundTruth, ProbeTruth};
 pub use link::{Conditions, SimulatedLink};
+pub use rate::{Change, Judged, Others, RatePath, judge_rate};
 pub use socket::Overrun;
 pub use world::Simulation;

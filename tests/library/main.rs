@@ -13,6 +13,7 @@ mod fuzz_corpus;
 mod html;
 mod overflow;
 mod protocol;
+mod rate_search;
 mod report;
 mod report_formats;
 mod simulation;

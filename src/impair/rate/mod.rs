@@ -84,6 +84,10 @@ impl RateLimit {
         Self { fair: true, ..self }.with_burst(self.burst)
     }
 
+    pub(crate) fn bits_per_second(self) -> f64 {
+        self.rate.get() as f64
+    }
+
     /// The delay of the last byte that the queue takes.
     pub fn longest(self) -> Duration {
         self.rate.time_for(self.queue.get().max(Self::MAX_DATAGRAM))

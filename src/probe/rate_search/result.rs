@@ -2,6 +2,7 @@
 
 use crate::time::Duration;
 
+/// The answer of a search, and how sure it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RateResult {
     /// What arrives while the target queue stands.
@@ -9,15 +10,21 @@ pub struct RateResult {
     /// 95 % interval, from the spread of the windows.
     pub interval: (f64, f64),
     pub windows: Vec<f64>,
+    /// How long the windows lasted together.
+    pub seconds: Duration,
     pub base_delay: Duration,
-    /// 90th less 10th percentile of the idle delay.
+    /// 90th less 10th percentile of the idle delay, without what changes slowly.
     pub noise: Duration,
+    /// The median of the idle delay above the base.
+    pub idle_p50: Duration,
     /// A queue stood before the search began.
     pub busy_before: bool,
     /// What the path loses without load.
     pub baseline_loss: f64,
     /// Loss set the rate where no queue stood: a policer, or a tiny buffer.
     pub loss_without_queue: bool,
+    /// Bytes that pass at once before loss sets the rate.
+    pub burst: Option<f64>,
     /// Share of reports in which the queue was empty: others come in bursts if it is large.
     pub idle_share: f64,
     /// From the end of the climb.
@@ -29,13 +36,44 @@ pub struct RateResult {
     pub limited_by: Option<LimitedBy>,
 }
 
+impl RateResult {
+    /// A larger share of empty queues says that others come in bursts.
+    const BURSTY: f64 = 0.15;
+
+    /// Sure if the interval is narrow, and nothing says that the rate is another at another time.
+    pub fn confidence(&self) -> Confidence {
+        let (low, high) = self.interval;
+        let half = if self.rate > 0.0 { (high - low) / 2.0 / self.rate } else { f64::INFINITY };
+        match half {
+            half if half <= 0.0101 && !self.others_in_bursts() => Confidence::High,
+            half if half <= 0.05 => Confidence::Medium,
+            _ => Confidence::Low,
+        }
+    }
+
+    /// The queue was empty often although loss did not set the rate.
+    pub fn others_in_bursts(&self) -> bool {
+        self.kind() == Kind::Queue && self.idle_share > Self::BURSTY
+    }
+
+    /// What set the rate.
+    pub fn kind(&self) -> Kind {
+        match self.limited_by {
+            Some(LimitedBy::Client | LimitedBy::Server) => Kind::Host,
+            _ if self.loss_without_queue => Kind::Loss,
+            _ => Kind::Queue,
+        }
+    }
+}
+
 /// One rate of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     pub offered: f64,
     pub received: f64,
     pub loss: f64,
-    pub queue_p50: Duration,
+    pub own: Option<Delays>,
+    pub other: Option<Delays>,
 }
 
 /// What pushing others aside gives, and what it does to the queue.
@@ -44,14 +82,48 @@ pub struct Pushed {
     pub offered: f64,
     pub received: f64,
     pub loss: f64,
-    pub queue_p50: Duration,
-    pub queue_max: Duration,
+    pub own: Option<Delays>,
+    pub other: Option<Delays>,
+    /// From the end of the push until both flows were idle again.
+    pub recovery: Option<Duration>,
 }
 
+/// Delays above those of the idle path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    pub p50: Duration,
+    pub p95: Duration,
+    pub max: Duration,
+}
+
+/// What set the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A queue that grows above the rate.
+    Queue,
+    /// Loss without a queue.
+    Loss,
+    /// One of the two hosts.
+    Host,
+}
+
+/// By the width of the interval: within 1 %, within 5 %, wider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confidence {
+    High,
+    Medium,
+    Low,
+}
+
+/// Why the rate is a lower bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitedBy {
     /// This host did not send what it was asked to.
     Client,
+    /// The server did not, or its socket overflowed.
+    Server,
     MaxRate,
     MaxBytes,
+    /// The server grants no more.
+    Grant,
 }

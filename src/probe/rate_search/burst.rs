@@ -1,0 +1,52 @@
+//! The burst allowance of a token bucket: bytes that arrived above the rate before the first loss or queue.
+
+use super::settings::Report;
+use crate::time::{Duration, Instant};
+
+#[derive(Debug, Default)]
+pub(super) struct BurstMeter {
+    /// What the climb had received when it was asked for each rate.
+    climbed: Vec<Climbed>,
+    bytes: u64,
+    /// The end of the report that showed the first heavy loss or queue, and the bytes until then.
+    spent: Option<(Instant, u64)>,
+}
+
+#[derive(Debug)]
+struct Climbed {
+    rate: f64,
+    from: Instant,
+    bytes: u64,
+}
+
+impl BurstMeter {
+    /// A share that no path loses at random for long.
+    const HEAVY_LOSS: f64 = 0.1;
+    const JUDGED: u64 = 10;
+    /// In seconds of the rate.
+    const LEAST: f64 = 0.05;
+
+    pub(super) fn add(&mut self, asked: f64, report: &Report, queue_stands: bool) {
+        if self.spent.is_some() || report.arrived == 0 {
+            return;
+        }
+        if self.climbed.last().is_none_or(|last| last.rate < asked) {
+            self.climbed.push(Climbed { rate: asked, from: report.first_arrival, bytes: self.bytes });
+        }
+        self.bytes += report.bytes;
+        let lost = report.sent.saturating_sub(report.arrived) as f64;
+        let lossy = report.sent >= Self::JUDGED && lost > Self::HEAVY_LOSS * report.sent as f64;
+        if lossy || queue_stands {
+            self.spent = Some((report.last_arrival, self.bytes));
+        }
+    }
+
+    /// Nothing if it is not told from a small queue. A bucket stays full until more than its rate arrives; when it is empty the rate alone passes.
+    pub(super) fn size(&self, rate: f64) -> Option<f64> {
+        let (spent_at, bytes) = self.spent?;
+        let above = self.climbed.iter().find(|climbed| climbed.rate > rate)?;
+        let span = (spent_at - above.from).max(Duration::ZERO);
+        let burst = bytes.saturating_sub(above.bytes) as f64 - rate / 8.0 * span.as_secs_f64();
+        (burst > Self::LEAST * rate / 8.0).then_some(burst)
+    }
+}

@@ -1,0 +1,88 @@
+//! What a search is asked for, what it is told, and what it asks for in turn.
+
+use crate::time::{Duration, Instant};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The queue to hold.
+    pub target_queue: Duration,
+    /// Bits a second.
+    pub max_rate: f64,
+    /// A longer queue ends the push at once.
+    pub max_queue: Duration,
+    pub max_bytes: u64,
+    /// Bytes of a packet, as they are counted.
+    pub packet: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            target_queue: Duration::from_millis(10),
+            max_rate: 1e9,
+            max_queue: Duration::from_secs(1),
+            max_bytes: 2_000_000_000,
+            packet: 1_228,
+        }
+    }
+}
+
+/// What arrived since the last report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Packets that left up to the newest that arrived: their difference between reports is what was sent.
+    pub sent: u64,
+    pub arrived: u64,
+    pub bytes: u64,
+    pub first_arrival: Instant,
+    pub last_arrival: Instant,
+    /// One-way delays of an unknown constant offset.
+    pub delay_p10: Duration,
+    pub delay_p50: Duration,
+    pub delay_p90: Duration,
+    pub delay_max: Duration,
+}
+
+/// What to do until the next report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command {
+    /// Small probes, one each `interval`.
+    Idle {
+        interval: Duration,
+    },
+    /// Load at this rate, in bits a second.
+    Load {
+        rate: f64,
+    },
+    Done,
+}
+
+/// Where a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhaseName {
+    Idle,
+    Climb,
+    Hold,
+    Settled,
+    Steps,
+    Push,
+    Recover,
+    Done,
+}
+
+impl PhaseName {
+    /// As `rate.csv` and the picture name it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Climb => "climb",
+            Self::Hold => "hold",
+            Self::Settled => "settled",
+            Self::Steps => "steps",
+            Self::Push => "push",
+            Self::Recover => "recover",
+            Self::Done => "done",
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Packets at a rate that changes from moment to moment, in short trains.
+
+use crate::time::{Duration, Instant};
+
+/// Says how many packets are due. Packets that are due within 300 us leave together.
+#[derive(Clone, Copy, Debug)]
+pub struct Pacer {
+    next: Instant,
+    missed: u64,
+}
+
+impl Pacer {
+    const TRAIN: Duration = Duration::from_micros(300);
+    /// What is later than this is not made up for: it would arrive as a burst.
+    const MAX_LAG: Duration = Duration::from_millis(10);
+
+    pub fn new(now: Instant) -> Self {
+        Self { next: now, missed: 0 }
+    }
+
+    /// When the next train is due.
+    pub fn next_due(&self) -> Instant {
+        self.next
+    }
+
+    /// Packets that were due and never left, because the sender was late.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// How many of at most `most` packets are due now, one in each `gap` (in seconds).
+    pub fn take(&mut self, now: Instant, gap: f64, most: u64) -> u64 {
+        if now < self.next {
+            return 0;
+        }
+        let lag = now - self.next;
+        if lag > Self::MAX_LAG && lag.as_secs_f64() > 2.0 * gap {
+            self.missed += (lag.as_secs_f64() / gap) as u64;
+            self.next = now;
+        }
+        let train = (Self::TRAIN.as_secs_f64() / gap) as u64;
+        let count = train.clamp(1, most.max(1));
+        self.next += Duration::from_secs_f64(gap * count as f64);
+        count
+    }
+
+    /// The rate has changed: the next packet is not due later than one `gap` from now.
+    pub fn hurry(&mut self, now: Instant, gap: f64) {
+        self.next = self.next.min(now + Duration::from_secs_f64(gap));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Polls each millisecond for a second.
+    fn sent(gap: f64, most: u64, pause: std::ops::Range<i64>) -> (u64, u64) {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        let mut sent = 0;
+        for ms in (0..1_000).filter(|ms| !pause.contains(ms)) {
+            let now = Instant::ZERO + Duration::from_millis(ms);
+            while let count @ 1.. = pacer.take(now, gap, most) {
+                sent += count;
+            }
+        }
+        (sent, pacer.missed())
+    }
+
+    #[test]
+    fn as_many_packets_leave_as_the_rate_says_however_they_are_grouped() {
+        assert_eq!(sent(0.01, 6, 0..0), (100, 0));
+        let (many, missed) = sent(0.000_05, 6, 0..0);
+        assert!((19_970..=20_020).contains(&many) && missed == 0, "{many}, {missed}");
+    }
+
+    #[test]
+    fn what_a_pause_kept_from_leaving_is_counted_and_not_sent_in_a_burst() {
+        let (sent, missed) = sent(0.001, 6, 400..600);
+        assert!((790..=815).contains(&sent), "{sent}");
+        assert!((185..=200).contains(&missed), "{missed}");
+    }
+
+    #[test]
+    fn a_higher_rate_begins_at_once() {
+        let mut pacer = Pacer::new(Instant::ZERO);
+        assert_eq!(pacer.take(Instant::ZERO, 1.0, 6), 1);
+        pacer.hurry(Instant::ZERO, 0.01);
+        assert_eq!(pacer.next_due(), Instant::ZERO + Duration::from_millis(10));
+    }
+}
