@@ -15,6 +15,7 @@
 //! | [`host`] | the load of a host, from its kernel's counters |
 //! | [`record`] | a run and its files |
 //! | [`report`] | text of a run; pictures and HTML with feature `report` |
+//! | [`fleet`] | many targets: configuration, counters, the place of a fault |
 //! | [`live`] | models of a run in progress, for terminal, page and `/metrics` |
 //! | `net` | the only clock, the only sockets; feature `net` |
 //! | `cli` | the command line; all features |
@@ -32,6 +33,7 @@
 #[cfg(all(feature = "net", feature = "report", feature = "tui", feature = "control"))]
 pub mod cli;
 pub mod endpoints;
+pub mod fleet;
 pub mod host;
 pub mod impair;
 pub mod live;
@@ -48,6 +50,7 @@ pub mod room;
 pub mod schedule;
 pub mod sim;
 pub mod stats;
+mod strict_toml;
 pub mod time;
 pub mod units;
 pub mod wire;

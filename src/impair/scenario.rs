@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::impairment::{Impairment, ScenarioNotice};
 use super::profile::Profile;
 use super::spec::{Fingerprint, ReadFile, SpecError};
+use crate::strict_toml::{self, TomlError};
 use crate::time::Duration;
 use crate::units::{Interval, UnitError};
 
@@ -32,19 +33,12 @@ pub struct Scenario {
 /// Why a file is not a valid scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error("line {line}: {why}")]
-    Toml { line: usize, why: String },
+    #[error(transparent)]
+    Toml(#[from] TomlError),
     #[error("step {number}: {source}")]
     Step { number: usize, source: SpecError },
     #[error("no [[step]]")]
     Empty,
-}
-
-/// In one line, without the quoted part of the file.
-fn not_toml(text: &str, error: &toml::de::Error) -> ScenarioError {
-    let before = error.span().map_or(0, |span| span.start.min(text.len()));
-    let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
-    ScenarioError::Toml { line, why: error.message().to_owned() }
 }
 
 impl Scenario {
@@ -57,7 +51,7 @@ impl Scenario {
 
     /// Reads a file such as `contrib/scenario.toml`, which documents the format.
     pub fn from_toml(text: &str, files: ReadFile<'_>) -> Result<Self, ScenarioError> {
-        let script: Script = toml::from_str(text).map_err(|error| not_toml(text, &error))?;
+        let script: Script = strict_toml::read(text)?;
         let read = |(at, step): (usize, ScriptStep)| {
             step.read(files).map_err(|source| ScenarioError::Step { number: at + 1, source })
         };
@@ -266,7 +260,7 @@ mod tests {
         }
         for (text, part) in [
             ("[[step]]\nprofile = 'wifi'\n", "missing field `for`"),
-            ("loop = true\n", "unknown field `loop`"),
+            ("loop = true\n", "unknown key `loop`"),
             ("repeat = maybe\n", "line 1"),
         ] {
             let error = read(text).unwrap_err().to_string();

@@ -5,7 +5,6 @@ mod bins;
 mod exposition;
 mod histogram;
 pub mod metrics;
-mod rtt_buckets;
 mod run_info;
 mod run_model;
 mod server_model;

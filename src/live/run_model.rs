@@ -6,11 +6,11 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::bins::{Bin, Bins};
-use super::rtt_buckets::RttBuckets;
+
 use super::run_info::RunInfo;
 use crate::probe::{Event, NotOnTime, Outcome, Resolved};
 use crate::report::injection;
-use crate::stats::{OutcomeCounts, Proportion, Quantiles, Second};
+use crate::stats::{OutcomeCounts, Proportion, Quantiles, RttBuckets, Second};
 use crate::time::{Duration, Instant};
 
 /// The state of a run at one moment.

@@ -284,7 +284,7 @@ impl Client {
         (self.in_flight.range().end - self.in_flight.range().start) as usize
     }
 
-    /// At the first session time zero is now.
+    /// At the first session time zero is set.
     fn set_up(&mut self, now: Instant, server: ServerInfo, silent: Option<Duration>) {
         if self.is_done() {
             return;
@@ -298,9 +298,10 @@ impl Client {
             return;
         }
         self.events.push_back(Event::Opened { at: now, server });
-        self.events.push_back(Event::Started { zero: now });
-        self.plan.start(now);
-        self.in_flight.start(now);
+        let zero = self.settings.zero(now);
+        self.events.push_back(Event::Started { zero });
+        self.plan.start(zero);
+        self.in_flight.start(zero);
         self.phase = Phase::Running;
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::auth::Key;
 use crate::wire::native;
@@ -59,6 +59,9 @@ pub struct Settings {
     /// UDP payload of every probe.
     pub size: u32,
     pub schedule: Schedule,
+    /// Time zero is the next time that lies this long behind a multiple of the longest interval, and so the same
+    /// after a restart; none: as soon as the session is open.
+    pub phase: Option<Duration>,
     /// None: until the run is stopped.
     pub count: Option<u64>,
     /// No probe is sent later than this after time zero.
@@ -86,6 +89,7 @@ impl Settings {
             dialect: Dialect::Native,
             size: 512,
             schedule: Schedule::Fixed(interval),
+            phase: None,
             count: None,
             total: None,
             deadline: None,
@@ -96,6 +100,13 @@ impl Settings {
             seed,
             key: None,
         }
+    }
+
+    /// When the first probe is due if the session is open now.
+    pub(super) fn zero(&self, now: Instant) -> Instant {
+        let Some(phase) = self.phase else { return now };
+        let interval = self.schedule.longest_interval().as_nanos().max(1);
+        now + Duration::from_nanos((phase.as_nanos() - now.as_nanos()).rem_euclid(interval))
     }
 
     /// How long the client waits for a reply that no known impairment holds.
@@ -151,5 +162,23 @@ impl Counters {
     /// Datagrams that a run without faults and forgers would not see.
     pub(super) fn unexpected(&self) -> u64 {
         self.junk + self.forged + self.unauthentic + self.stragglers + self.foreign + self.elsewhere
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_puts_time_zero_at_the_same_place_of_every_interval() {
+        let millis = Duration::from_millis;
+        let every = Interval::new(millis(100)).unwrap();
+        let settings = Settings { phase: Some(millis(30)), ..Settings::every(every, 1) };
+        for (now, zero) in [(0, 30), (30, 30), (31, 130), (1_000, 1_030), (1_029, 1_030)] {
+            let [now, zero] = [now, zero].map(|at| Instant::ZERO + millis(at));
+            assert_eq!(settings.zero(now), zero);
+        }
+        let now = Instant::ZERO + millis(77);
+        assert_eq!(Settings::every(every, 1).zero(now), now);
     }
 }

@@ -200,6 +200,7 @@ pub fn probe(data: &[u8]) {
         grace: Duration::from_millis(200),
         requested_impairment: None,
         wait_for_server: false,
+        phase: None,
         stop_server: choice & 32 != 0,
         seed: 1,
         key: key.clone(),

@@ -188,6 +188,7 @@ fn settings(
         grace: GRACE,
         requested_impairment: arguments.impair.as_deref().map(requested).transpose()?,
         wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
+        phase: None,
         stop_server: arguments.stop_server,
         seed: u64::from_ne_bytes(random_bytes()?),
         key: key.clone(),

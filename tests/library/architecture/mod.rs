@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["endpoints", "printable", "rng", "time", "units"];
+const BASE: &[&str] = &["endpoints", "printable", "rng", "strict_toml", "time", "units"];
 
 /// What each room may see besides the base and itself.
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("endpoints", &[]),
     ("printable", &[]),
     ("rng", &[]),
+    ("strict_toml", &[]),
     ("time", &[]),
     ("units", &[]),
     ("wire", &[]),
@@ -27,6 +28,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("room", &[]),
     ("record", &["impair", "relay", "probe", "stats", "host"]),
     ("report", &["impair", "probe", "stats", "record", "host"]),
+    ("fleet", &["probe", "stats"]),
     ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
     ("net", &["impair", "reflect", "relay", "probe", "host", "room"]),
 ];

@@ -1,0 +1,230 @@
+//! What is counted of one target. Probes count once they are resolved, so that at any moment losses are
+//! `lost / (replies + lost)`.
+
+use crate::probe::{Cause, Event, Failure, NotOnTime, Outcome, Resolved};
+use crate::stats::{OutcomeCounts, RttBuckets};
+use crate::time::{Duration, Instant};
+
+/// Whether a target answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Its name has no address yet.
+    Unresolved,
+    /// No session yet.
+    #[default]
+    Opening,
+    /// A reply came within the give-up time.
+    Measuring,
+    /// Probes leave, and no reply has come for the give-up time.
+    Silent,
+    /// The server refuses a session.
+    Denied,
+}
+
+impl State {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Opening, Self::Measuring, Self::Silent, Self::Denied, Self::Unresolved];
+
+    /// As in metrics and JSON.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::Opening => "opening",
+            Self::Measuring => "measuring",
+            Self::Silent => "silent",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// The counts of one target since it was added.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    outcomes: OutcomeCounts,
+    /// Replies beyond the first to a probe.
+    pub duplicates: u64,
+    /// Probes that were due while the host was suspended.
+    pub skipped: u64,
+    /// RTT of all replies, late ones included.
+    pub rtt: RttBuckets,
+    least: Option<Duration>,
+    most: Option<Duration>,
+    last: Option<Duration>,
+    state: State,
+    /// Lost in a row, up to the last resolved probe.
+    lost_in_a_row: u64,
+    opened: Option<Instant>,
+}
+
+impl Figures {
+    /// Of a target whose name has no address.
+    pub fn unresolved() -> Self {
+        Self { state: State::Unresolved, ..Self::default() }
+    }
+
+    /// Takes what the target's client reports.
+    pub fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Opened { at, .. } => {
+                self.opened = Some(*at);
+                self.state = State::Measuring;
+            }
+            Event::Reply { rtt, copy: 1, .. } => {
+                self.last = Some(*rtt);
+                self.state = State::Measuring;
+            }
+            Event::Reply { .. } => self.duplicates += 1,
+            Event::Suspended { probes, .. } => self.skipped += probes,
+            Event::Resolved(probe) => self.resolve(probe),
+            Event::Failed(failure) | Event::Waiting(failure) => self.fail(failure),
+            _ => {}
+        }
+    }
+
+    fn resolve(&mut self, probe: &Resolved) {
+        self.outcomes.record(probe);
+        let Some(rtt) = probe.rtt else {
+            self.lost_in_a_row += u64::from(probe.outcome == Outcome::Lost);
+            if self.lost_in_a_row >= 3 && self.state == State::Measuring {
+                self.state = State::Silent;
+            }
+            return;
+        };
+        self.lost_in_a_row = 0;
+        self.rtt.record(rtt);
+        self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
+        self.most = Some(self.most.map_or(rtt, |most| most.max(rtt)));
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        self.state = if failure.is_silence() { State::Silent } else { State::Denied };
+    }
+
+    /// Replies, on time or late.
+    pub fn replies(&self) -> u64 {
+        self.outcomes.on_time + self.outcomes.late()
+    }
+
+    /// Replies after their deadline.
+    pub fn late(&self) -> u64 {
+        self.outcomes.late()
+    }
+
+    /// Probes without a reply.
+    pub fn lost(&self) -> u64 {
+        self.outcomes.lost()
+    }
+
+    /// Of these, those with this cause.
+    pub fn lost_by(&self, cause: Cause) -> u64 {
+        self.outcomes.of(NotOnTime::Lost(cause))
+    }
+
+    /// Probes that left and are resolved.
+    pub fn resolved(&self) -> u64 {
+        self.outcomes.sent()
+    }
+
+    /// Probes that the socket refused.
+    pub fn send_errors(&self) -> u64 {
+        self.outcomes.not_sent()
+    }
+
+    /// Lost of those resolved; none before the first.
+    pub fn loss_share(&self) -> Option<f64> {
+        (self.resolved() > 0).then(|| self.lost() as f64 / self.resolved() as f64)
+    }
+
+    /// The RTT of the newest reply.
+    pub fn last_rtt(&self) -> Option<Duration> {
+        self.last
+    }
+
+    /// The smallest, mean and largest RTT.
+    pub fn rtt_range(&self) -> Option<[Duration; 3]> {
+        let mean = self.rtt.total().as_nanos() / i64::try_from(self.rtt.count()).ok().filter(|n| *n > 0)?;
+        Some([self.least?, Duration::from_nanos(mean), self.most?])
+    }
+
+    /// Whether the target answers.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether replies come: 0 in `udpecho_target_up` otherwise.
+    pub fn is_up(&self) -> bool {
+        self.state == State::Measuring
+    }
+
+    /// The start of the first session.
+    pub fn opened(&self) -> Option<Instant> {
+        self.opened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Failure;
+
+    fn probe(seq: u64, rtt: Option<i64>, cause: Option<Cause>) -> Event {
+        let rtt = rtt.map(Duration::from_micros);
+        Event::Resolved(Resolved {
+            seq,
+            due: Duration::ZERO,
+            sent: Some(Duration::ZERO),
+            interval: Duration::from_secs(1),
+            size: 64,
+            outcome: if rtt.is_some() { Outcome::Ok } else { Outcome::Lost },
+            cause,
+            rtt,
+            hold: None,
+            server: None,
+            owd_up: None,
+            owd_down: None,
+            copies: 1,
+            injected_copies: 0,
+            probe_copies: None,
+            corrupted: None,
+            impossible_times: false,
+        })
+    }
+
+    #[test]
+    fn losses_are_a_share_of_what_is_resolved_and_keep_their_cause() {
+        let mut figures = Figures::default();
+        assert_eq!((figures.loss_share(), figures.rtt_range()), (None, None));
+        figures.observe(&probe(0, Some(100), None));
+        figures.observe(&probe(1, None, Some(Cause::Up)));
+        figures.observe(&probe(2, Some(300), None));
+        figures.observe(&probe(3, None, Some(Cause::Unknown)));
+        assert_eq!((figures.replies(), figures.lost(), figures.resolved()), (2, 2, 4));
+        assert_eq!((figures.lost_by(Cause::Up), figures.lost_by(Cause::Down)), (1, 0));
+        assert_eq!(figures.loss_share(), Some(0.5));
+        assert_eq!(figures.rtt_range(), Some([100, 200, 300].map(Duration::from_micros)));
+    }
+
+    #[test]
+    fn a_target_is_silent_after_three_losses_in_a_row_and_up_with_the_next_reply() {
+        let mut figures = Figures::default();
+        let reply =
+            Event::Reply { seq: 9, rtt: Duration::from_micros(5), hold: None, late_by: None, copy: 1 };
+        figures.observe(&reply);
+        (0..2).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
+        assert!(figures.is_up());
+        figures.observe(&probe(2, None, Some(Cause::Up)));
+        assert_eq!(figures.state(), State::Silent);
+        figures.observe(&reply);
+        assert!(figures.is_up());
+    }
+
+    #[test]
+    fn a_server_that_refuses_is_denied_and_one_that_does_not_answer_is_silent() {
+        let mut figures = Figures::default();
+        figures.observe(&Event::Failed(Failure::Full { sessions: 1 }));
+        assert_eq!(figures.state(), State::Denied);
+        figures.observe(&Event::Waiting(Failure::Unreachable));
+        assert_eq!(figures.state(), State::Silent);
+        assert_eq!(Figures::unresolved().state(), State::Unresolved);
+    }
+}

@@ -1,0 +1,72 @@
+//! What a configuration costs, before it runs.
+
+use super::config::{Detail, Group};
+use crate::time::Duration;
+
+/// The cost of a group, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Forecast {
+    /// Targets that its names and files have now.
+    pub targets: u64,
+    /// To all targets.
+    pub probes_per_second: f64,
+    /// Each way, with IPv4 and UDP headers.
+    pub bits_per_second: f64,
+    /// On `/metrics`.
+    pub series: u64,
+    /// Of memory, in bytes.
+    pub memory: u64,
+}
+
+impl Forecast {
+    /// Counters, gauges and 20 buckets; and those of `counts`.
+    const SERIES: [u64; 2] = [41, 14];
+    /// A session, its counters and sockets; see `results/`.
+    const TARGET_BYTES: u64 = 12_000;
+    const IN_FLIGHT_BYTES: f64 = 250.0;
+    const HEADERS: u32 = 28;
+
+    /// Of a group with so many targets.
+    pub fn of(group: &Group, targets: u64) -> Self {
+        let per_target = 1.0 / group.interval.get().as_secs_f64();
+        let probes_per_second = per_target * targets as f64;
+        let in_flight = per_target * (group.give_up + Duration::from_secs(1)).as_secs_f64();
+        let series = Self::SERIES[usize::from(group.detail == Detail::Counts)];
+        let bytes = Self::TARGET_BYTES as f64 + in_flight * Self::IN_FLIGHT_BYTES;
+        Self {
+            targets,
+            probes_per_second,
+            bits_per_second: probes_per_second * f64::from(group.size + Self::HEADERS) * 8.0,
+            series: series * targets,
+            memory: (bytes * targets as f64) as u64,
+        }
+    }
+
+    /// Together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            targets: self.targets + other.targets,
+            probes_per_second: self.probes_per_second + other.probes_per_second,
+            bits_per_second: self.bits_per_second + other.bits_per_second,
+            series: self.series + other.series,
+            memory: self.memory + other.memory,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Config;
+
+    #[test]
+    fn a_thousand_targets_a_second_are_a_thousand_probes() {
+        let group = Config::of_targets(vec!["h".into()]).groups.remove(0);
+        let cost = Forecast::of(&group, 1_000);
+        assert_eq!((cost.targets, cost.probes_per_second, cost.series), (1_000, 1_000.0, 41_000));
+        assert_eq!(cost.bits_per_second, 1_000.0 * (128.0 + 28.0) * 8.0);
+        let counts = Forecast::of(&Group { detail: Detail::Counts, ..group }, 1_000);
+        assert_eq!(counts.and(cost).series, 55_000);
+    }
+}
