@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::lines::Line;
-use super::steer::{FlowDirection, FlowFigures};
+use super::line::Line;
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
-use crate::impair::{Bottleneck, Direction, Link};
+use crate::impair::{Bottleneck, Direction, Impairment, Link};
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 
@@ -18,6 +17,32 @@ pub struct FlowId {
     /// Of all flows.
     number: u64,
     ordinal: u64,
+}
+
+/// A flow as it is now.
+#[derive(Clone, Debug)]
+pub struct FlowFigures {
+    pub id: FlowId,
+    pub mapping: MappingId,
+    pub client: Endpoints,
+    /// Up, then down.
+    pub directions: [FlowDirection; 2],
+    pub answered: bool,
+    /// Since it was opened.
+    pub age: Duration,
+    /// Since its last datagram.
+    pub idle: Duration,
+}
+
+/// One direction of a flow.
+#[derive(Clone, Debug)]
+pub struct FlowDirection {
+    pub impairment: Arc<Impairment>,
+    /// The line was set for this flow alone.
+    pub is_own: bool,
+    /// Arrived.
+    pub datagrams: u64,
+    pub bytes: u64,
 }
 
 impl FlowId {

@@ -5,27 +5,11 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::line::Line;
 use super::toxic::Toxic;
 use crate::impair::{Direction, Impairment};
 use crate::rng::Seed;
-use crate::time::Duration;
 use crate::units::UnitError;
-
-/// One direction of one flow.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line {
-    pub(super) impairment: Arc<Impairment>,
-    /// Everything after so many bytes is dropped.
-    pub(super) most_bytes: Option<u64>,
-    /// The flow is closed after this time.
-    pub(super) forget_after: Option<Duration>,
-}
-
-impl From<Arc<Impairment>> for Line {
-    fn from(impairment: Arc<Impairment>) -> Self {
-        Self { impairment, most_bytes: None, forget_after: None }
-    }
-}
 
 /// Lines for the clients of one network, instead of the mapping's.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@
 mod counters;
 mod expect;
 mod flows;
+mod line;
 mod lines;
 mod steer;
 mod toxic;
@@ -21,9 +22,8 @@ use std::sync::Arc;
 
 pub use counters::{Counters, DropCause, Fate, Tally};
 pub use expect::{Expectations, Unmet};
-pub use flows::{FlowId, Limits};
+pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
 pub use lines::{ClientLines, Network};
-pub use steer::{FlowDirection, FlowFigures};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;

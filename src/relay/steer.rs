@@ -2,40 +2,15 @@
 
 use std::sync::Arc;
 
-use super::flows::FlowId;
-use super::lines::{Line, line_of};
+use super::flows::{FlowFigures, FlowId};
+use super::line::Line;
+use super::lines::line_of;
 use super::{
     Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay, index,
 };
 use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Impairment};
 use crate::time::{Duration, Instant};
-
-/// A flow as it is now.
-#[derive(Clone, Debug)]
-pub struct FlowFigures {
-    pub id: FlowId,
-    pub mapping: MappingId,
-    pub client: Endpoints,
-    /// Up, then down.
-    pub directions: [FlowDirection; 2],
-    pub answered: bool,
-    /// Since it was opened.
-    pub age: Duration,
-    /// Since its last datagram.
-    pub idle: Duration,
-}
-
-/// One direction of a flow.
-#[derive(Clone, Debug)]
-pub struct FlowDirection {
-    pub impairment: Arc<Impairment>,
-    /// The line was set for this flow alone.
-    pub is_own: bool,
-    /// Arrived.
-    pub datagrams: u64,
-    pub bytes: u64,
-}
 
 impl MappingSettings {
     /// What a flow of this client meets.

@@ -5,7 +5,6 @@ mod common;
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
 
-mod architecture;
 mod attribution;
 mod compare;
 mod faults;
