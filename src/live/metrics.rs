@@ -1,10 +1,11 @@
-//! `/metrics` of a run and of a server: base units, and every series exists from the start.
+//! `/metrics` of a run, of a server and of a proxy: base units, and every series exists from the start.
 
 use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
 use super::server_model::unanswered;
 use crate::probe::{Cause, NotOnTime};
 use crate::reflect::{Counter, Counters, Metric};
+use crate::relay::{DropCause, MappingFigures, RelayFigures, Tally};
 
 pub fn of_run(now: &RunSnapshot) -> String {
     let info = &now.info;
@@ -75,6 +76,77 @@ pub fn of_server(counters: &Counters) -> String {
     page.single("udpecho_server_history_bytes", Kind::Gauge, history, in_all.history_bytes);
     build_info(&mut page);
     page.finish()
+}
+
+/// The labels of all families: mapping and direction.
+pub fn of_proxy(now: &RelayFigures) -> String {
+    let mut page = Exposition::default();
+    let there = || now.mappings.iter().filter(|mapping| !mapping.is_removed);
+    let directions = || {
+        there().flat_map(|mapping| {
+            let name = mapping.settings.name.as_str();
+            [
+                ("up", &mapping.counters.up, mapping.queues[0]),
+                ("down", &mapping.counters.down, mapping.queues[1]),
+            ]
+            .map(|(direction, tally, queue)| ([("mapping", name), ("direction", direction)], tally, queue))
+        })
+    };
+    let fates = "udpecho_proxy_datagrams_total";
+    page.family(
+        fates,
+        Kind::Counter,
+        "Datagrams that arrived, by fate: passed, send_error or a cause of loss.",
+    );
+    for (labels, tally, _) in directions() {
+        for (fate, count) in fates_of(tally) {
+            page.sample(fates, &[labels[0], labels[1], ("fate", fate)], count);
+        }
+    }
+    let counts: [(&str, &str, fn(&Tally) -> u64); 3] = [
+        ("udpecho_proxy_received_bytes_total", "Payload that arrived.", |tally| tally.arrived_bytes),
+        ("udpecho_proxy_sent_bytes_total", "Payload that was passed on.", |tally| tally.passed_bytes),
+        ("udpecho_proxy_copies_total", "Datagrams sent beyond the first.", |tally| tally.copies),
+    ];
+    for (family, help, count) in counts {
+        page.family(family, Kind::Counter, help);
+        directions().for_each(|(labels, tally, _)| page.sample(family, &labels, count(tally)));
+    }
+    page.family("udpecho_proxy_held", Kind::Gauge, "Datagrams held now.");
+    directions().for_each(|(labels, tally, _)| page.sample("udpecho_proxy_held", &labels, tally.held));
+    let queue = "udpecho_proxy_queue_seconds";
+    page.family(queue, Kind::Gauge, "How long a datagram that arrives now waits at the bottleneck.");
+    directions().for_each(|(labels, _, wait)| page.sample(queue, &labels, wait.as_secs_f64()));
+    page.family("udpecho_proxy_flows", Kind::Gauge, "Flows now.");
+    page_of_mappings(&mut page, now, "udpecho_proxy_flows", |mapping| mapping.counters.flows);
+    page.family("udpecho_proxy_flows_total", Kind::Counter, "Flows opened.");
+    page_of_mappings(&mut page, now, "udpecho_proxy_flows_total", |mapping| mapping.counters.flows_opened);
+    page.single("udpecho_proxy_held_bytes", Kind::Gauge, "Memory of held datagrams now.", now.held_bytes);
+    let error = "udpecho_proxy_release_error_seconds";
+    page.family(error, Kind::Gauge, "How much later than due held datagrams left, since the start.");
+    let errors =
+        [("0.5", now.release_error.p50), ("0.99", now.release_error.p99), ("1", now.release_error.max)];
+    for (quantile, error_of) in errors {
+        page.sample(error, &[("quantile", quantile)], error_of.as_secs_f64());
+    }
+    build_info(&mut page);
+    page.finish()
+}
+
+fn fates_of(tally: &Tally) -> impl Iterator<Item = (&'static str, u64)> {
+    let dropped = DropCause::ALL.map(|cause| (cause.label(), tally.dropped(cause)));
+    [("passed", tally.passed), ("send_error", tally.send_errors)].into_iter().chain(dropped)
+}
+
+fn page_of_mappings(
+    page: &mut Exposition,
+    now: &RelayFigures,
+    family: &str,
+    count: fn(&MappingFigures) -> u64,
+) {
+    for mapping in now.mappings.iter().filter(|mapping| !mapping.is_removed) {
+        page.sample(family, &[("mapping", &mapping.settings.name)], count(mapping));
+    }
 }
 
 fn build_info(page: &mut Exposition) {

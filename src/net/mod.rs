@@ -22,13 +22,12 @@ pub use client::{
 };
 pub use clock::Clock;
 #[cfg(feature = "control")]
-pub use control::{ControlPlane, Limits, PageState, Publisher, TcpReplyServer};
+pub use control::{
+    ControlPlane, Limits, PageState, Publisher, RelayApi, TcpListening, TcpPassThrough, TcpReplyServer,
+};
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
-pub use relay::{
-    MappingFigures, RelayEngine, RelayFigures, RelayHandle, RelayMapping, RelayObservation, RelayObserver,
-    ReleaseError,
-};
+pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{RoomService, Seat};
 pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};

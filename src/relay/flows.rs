@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::line::Line;
+use super::lines::Line;
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Impairment, Link};
@@ -17,32 +17,6 @@ pub struct FlowId {
     /// Of all flows.
     number: u64,
     ordinal: u64,
-}
-
-/// A flow as it is now.
-#[derive(Clone, Debug)]
-pub struct FlowFigures {
-    pub id: FlowId,
-    pub mapping: MappingId,
-    pub client: Endpoints,
-    /// Up, then down.
-    pub directions: [FlowDirection; 2],
-    pub answered: bool,
-    /// Since it was opened.
-    pub age: Duration,
-    /// Since its last datagram.
-    pub idle: Duration,
-}
-
-/// One direction of a flow.
-#[derive(Clone, Debug)]
-pub struct FlowDirection {
-    pub impairment: Arc<Impairment>,
-    /// The line was set for this flow alone.
-    pub is_own: bool,
-    /// Arrived.
-    pub datagrams: u64,
-    pub bytes: u64,
 }
 
 impl FlowId {
@@ -212,6 +186,38 @@ impl Flow {
     pub(super) fn note_answer(&mut self) {
         self.answered = true;
     }
+}
+
+/// A flow as it is now.
+#[derive(Clone, Debug)]
+pub struct FlowFigures {
+    /// Its name.
+    pub id: FlowId,
+    /// Where its client sends to.
+    pub mapping: MappingId,
+    /// Its address, and the one that it asked.
+    pub client: Endpoints,
+    /// Up, then down.
+    pub directions: [FlowDirection; 2],
+    /// A datagram of the server was sent to the client.
+    pub answered: bool,
+    /// Since it was opened.
+    pub age: Duration,
+    /// Since its last datagram.
+    pub idle: Duration,
+}
+
+/// One direction of a flow.
+#[derive(Clone, Debug)]
+pub struct FlowDirection {
+    /// What is in effect.
+    pub impairment: Arc<Impairment>,
+    /// The line was set for this flow alone.
+    pub is_own: bool,
+    /// Arrived.
+    pub datagrams: u64,
+    /// Payload that arrived.
+    pub bytes: u64,
 }
 
 /// No room for a new flow.

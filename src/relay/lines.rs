@@ -1,15 +1,28 @@
-//! What a flow meets in each direction: the mapping's line, or that of its client's network, changed by the toxics
-//! drawn for it.
+//! Lines: what one direction of a flow meets, and which clients have lines of their own.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::line::Line;
-use super::toxic::Toxic;
-use crate::impair::{Direction, Impairment};
-use crate::rng::Seed;
+use crate::impair::Impairment;
+use crate::time::Duration;
 use crate::units::UnitError;
+
+/// One direction of one flow.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) impairment: Arc<Impairment>,
+    /// Everything after so many bytes is dropped.
+    pub(super) most_bytes: Option<u64>,
+    /// The flow is closed after this time.
+    pub(super) forget_after: Option<Duration>,
+}
+
+impl From<Arc<Impairment>> for Line {
+    fn from(impairment: Arc<Impairment>) -> Self {
+        Self { impairment, most_bytes: None, forget_after: None }
+    }
+}
 
 /// Lines for the clients of one network, instead of the mapping's.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,26 +33,6 @@ pub struct ClientLines {
     pub up: Arc<Impairment>,
     /// Toward the client.
     pub down: Arc<Impairment>,
-}
-
-/// The line of a flow: its client's network decides first, then each toxic changes a part of it.
-pub(super) fn line_of(
-    own: &Arc<Impairment>,
-    clients: &[ClientLines],
-    toxics: &[Toxic],
-    (client, direction): (IpAddr, Direction),
-    (seed, ordinal): (Seed, u64),
-) -> Line {
-    let of_client = clients.iter().find(|lines| lines.network.contains(client));
-    let impairment = of_client.map_or(own, |lines| match direction {
-        Direction::Up => &lines.up,
-        Direction::Down => &lines.down,
-    });
-    let mut line = Line::from(Arc::clone(impairment));
-    for toxic in toxics.iter().filter(|toxic| toxic.direction == direction && toxic.takes(seed, ordinal)) {
-        toxic.change(&mut line);
-    }
-    line
 }
 
 /// An IP network: the addresses that begin with the same bits.

@@ -12,16 +12,20 @@
 
 mod counters;
 mod expect;
+mod figures;
 mod flows;
-mod line;
 mod lines;
 mod steer;
 mod toxic;
+
+/// The JSON schema of a proxy: `/api/proxy.json`.
+pub const PROXY_SCHEMA: &str = include_str!("proxy.schema.json");
 
 use std::sync::Arc;
 
 pub use counters::{Counters, DropCause, Fate, Tally};
 pub use expect::{Expectations, Unmet};
+pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
 pub use lines::{ClientLines, Network};
 pub use toxic::{Toxic, ToxicKind};
@@ -47,6 +51,12 @@ pub struct MappingSettings {
 }
 
 impl MappingSettings {
+    /// Whether a mapping may have this name: it stands in files, paths and labels as it is.
+    pub fn is_name(name: &str) -> bool {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | '"' | '\'' | '/' | '\\');
+        (1..=64).contains(&name.len()) && name.chars().all(plain)
+    }
+
     /// The same for all clients.
     pub fn new(name: String, up: Arc<Impairment>, down: Arc<Impairment>, seed: Seed) -> Self {
         Self { name, up, down, seed, scope: Scope::Mapping, clients: Arc::default(), toxics: Vec::new() }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::flows::{FlowFigures, FlowId};
-use super::line::Line;
-use super::lines::line_of;
+use super::lines::Line;
 use super::{
     Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay, index,
 };
@@ -13,14 +12,17 @@ use crate::impair::{Direction, Impairment};
 use crate::time::{Duration, Instant};
 
 impl MappingSettings {
-    /// What a flow of this client meets.
+    /// What a flow of this client meets: its network decides first, then each toxic changes a part.
     pub(super) fn line(&self, client: &Endpoints, ordinal: u64, direction: Direction) -> Line {
-        let own = match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
+        let of_client = self.clients.iter().find(|lines| lines.network.contains(client.remote.ip()));
+        let impairment = match (direction, of_client) {
+            (Direction::Up, of_client) => of_client.map_or(&self.up, |lines| &lines.up),
+            (Direction::Down, of_client) => of_client.map_or(&self.down, |lines| &lines.down),
         };
-        let of = (client.remote.ip(), direction);
-        line_of(own, &self.clients, &self.toxics, of, (self.seed, ordinal))
+        let mut line = Line::from(Arc::clone(impairment));
+        let here = self.toxics.iter().filter(|toxic| toxic.direction == direction);
+        here.filter(|toxic| toxic.takes(self.seed, ordinal)).for_each(|toxic| toxic.change(&mut line));
+        line
     }
 }
 
@@ -34,6 +36,11 @@ impl Relay {
     /// Closes its flows; its counters stay.
     pub fn remove_mapping(&mut self, mapping: MappingId) {
         self.mappings[mapping].is_down = true;
+        self.close_flows(mapping);
+    }
+
+    /// Closes all flows of a mapping.
+    pub fn close_flows(&mut self, mapping: MappingId) {
         let flows: Vec<FlowId> = self.flows.ids_of(mapping).collect();
         for flow in flows {
             self.close_flow(flow);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::line::Line;
+use super::lines::Line;
 use crate::impair::{Delay, Direction, Impairment, Loss, RateLimit, SpecError};
 use crate::rng::{Seed, Stream};
 use crate::time::Duration;

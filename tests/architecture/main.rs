@@ -21,7 +21,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("impair", &[]),
     ("reflect", &["wire", "impair"]),
     ("probe", &["wire", "schedule", "impair"]),
-    ("sim", &["wire", "impair", "reflect", "probe"]),
+    ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
     ("stats", &["probe"]),
     ("host", &[]),
     ("relay", &["impair"]),
@@ -29,7 +29,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("record", &["impair", "relay", "probe", "stats", "host"]),
     ("report", &["impair", "probe", "stats", "record", "host"]),
     ("fleet", &["probe", "stats"]),
-    ("live", &["schedule", "reflect", "probe", "stats", "record", "report"]),
+    ("live", &["schedule", "reflect", "relay", "probe", "stats", "record", "report"]),
     ("net", &["impair", "reflect", "relay", "probe", "host", "room"]),
 ];
 

@@ -20,6 +20,9 @@ pub enum Need {
     Dnsmasq,
     Dig,
     Tshark,
+    Iperf3,
+    /// toxiproxy-python, as `.ci/run` installs it.
+    ToxiproxyClient,
 }
 
 impl Need {
@@ -38,6 +41,11 @@ impl Need {
             Self::Dnsmasq => (on_path("dnsmasq"), "no dnsmasq"),
             Self::Dig => (on_path("dig"), "no dig"),
             Self::Tshark => (on_path("tshark"), "no tshark"),
+            Self::Iperf3 => (on_path("iperf3"), "no iperf3"),
+            Self::ToxiproxyClient => (
+                can_import("toxiproxy"),
+                "no toxiproxy-python: pip install --target target/python -r tests/python/requirements.txt",
+            ),
         };
         (!is_met).then_some(why)
     }
@@ -85,6 +93,17 @@ pub fn take_skipped() -> BTreeMap<String, String> {
 
 fn skipped_folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped")
+}
+
+/// Where Python finds the packages of `tests/python/requirements.txt`.
+pub fn python_packages() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python")
+}
+
+fn can_import(module: &str) -> bool {
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", python_packages()).args(["-c", &format!("import {module}")]);
+    python.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 fn on_path(program: &str) -> bool {

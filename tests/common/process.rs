@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -28,6 +28,7 @@ pub fn command(folder: &Path, words: &str) -> Command {
 
 pub fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
+    command.env("PYTHONPATH", super::needs::python_packages());
     command.arg("-u").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script));
     command
 }
@@ -35,6 +36,11 @@ pub fn python(script: &str) -> Command {
 /// A UDP port where nobody listens.
 pub fn free_port() -> u16 {
     UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A TCP port where nobody listens.
+pub fn free_tcp_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A running program. Whatever happens to the test, it is ended.

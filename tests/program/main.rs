@@ -18,6 +18,7 @@ mod nat_rebinding;
 mod path_mtu;
 mod plain_echo;
 mod proxy;
+mod proxy_api;
 mod proxy_peers;
 mod stamp;
 mod tcp;

@@ -90,3 +90,38 @@ fn a_server_that_is_the_proxy_itself_is_refused() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr[0].contains("is this proxy itself"), "{refused:#?}");
 }
+
+/// iperf3 counts what is missing before the last datagram that it received: not those at the end of its test.
+#[test]
+fn the_loss_that_iperf3_measures_is_what_the_queue_dropped() {
+    crate::needs!(Iperf3);
+    let folder = tempfile::tempdir().unwrap();
+    let port = crate::common::process::free_tcp_port();
+    let iperf3 = |words: &str| {
+        let mut iperf3 = std::process::Command::new("iperf3");
+        iperf3.args(words.split_whitespace());
+        iperf3
+    };
+    let mut server = Process::spawn(iperf3(&format!("-s -1 --forceflush -B 127.0.0.1 -p {port}")));
+    server.line_with("Server listening");
+    let line = format!("proxy -l 0 -t 127.0.0.1:{port} --tcp --up rate=1Mbit,queue=16k -o ledger");
+    let mut proxy = Process::spawn(command(folder.path(), &line));
+    let through = port_in(&proxy.line_with("is relayed to").replace("is relayed to", ""));
+    let measured = run(iperf3(&format!("-c 127.0.0.1 -p {through} -u -b 2M -l 1000 -t 3 -J")));
+    let measured: serde_json::Value = serde_json::from_str(&measured.stdout.concat()).unwrap();
+    let ended = proxy.interrupt_until_it_ends();
+    server.finish();
+    let received = &measured["end"]["sum_received"];
+    let count = |key: &str| received[key].as_u64().unwrap_or_else(|| panic!("{measured:#}"));
+    let text = std::fs::read_to_string(folder.path().join("ledger/datagrams.csv")).unwrap();
+    // Its datagrams are numbered from 1 here as there: the first of the flow only opens the test.
+    let counted = |line: &&str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let seq: u64 = cells[3].parse().unwrap();
+        (cells[2], cells[8]) == ("up", "queue") && seq <= count("packets")
+    };
+    let dropped = text.lines().skip(1).filter(counted).count() as u64;
+    assert!(dropped > 100, "{measured:#}");
+    assert_eq!(count("lost_packets"), dropped, "{ended:#?} {measured:#}");
+    assert!(ended.has_line("TCP connections: 1 passed"), "{ended:#?}");
+}

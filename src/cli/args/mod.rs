@@ -134,6 +134,7 @@ pub enum Which {
     Events,
     Size,
     Ports,
+    Proxy,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,12 @@
 //! The arguments of `udpecho proxy`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::number;
+use super::values::{http_address, number};
 use crate::relay::Expectations;
 use crate::time::Duration;
 use crate::units::{ByteSize, parse_duration};
@@ -21,6 +22,7 @@ Examples:
   udpecho proxy -l 5300 -t 192.0.2.53:53 --profile lte
   udpecho proxy -l 4433 -t 127.0.0.1:443 --up loss=1% --down 'rate=20Mbit'
   udpecho proxy -l 0 -t [::1]:9 --loss nth:4 --expect 'up.lost>=1' -- ./test
+  udpecho proxy -l 5201 -t 192.0.2.9:5201 --tcp --rate 1Mbit --api 8474
 
 A flow is one client address. Its fates depend on --seed, the mapping's name,
 the number of the flow and of the datagram alone. The flows of a mapping share
@@ -40,6 +42,9 @@ pub struct Proxy {
     /// A further mapping; can be given several times
     #[arg(help_heading = MAPPINGS, long, value_name = "NAME:ADDRESS=SERVER")]
     pub map: Vec<String>,
+    /// Pass TCP on the same ports through as it is, 256 connections at once
+    #[arg(help_heading = MAPPINGS, long)]
+    pub tcp: bool,
     /// Allow addresses other than localhost; clients are then sent no more than they sent themselves before they
     /// have replied to something
     #[arg(help_heading = MAPPINGS, long)]
@@ -98,6 +103,9 @@ pub struct Proxy {
     /// Replace existing files
     #[arg(help_heading = RUNNING, long)]
     pub force: bool,
+    /// Steer the proxy over HTTP at this port of localhost: its own interface and that of Toxiproxy
+    #[arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address)]
+    pub api: Option<SocketAddr>,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
     /// passed, dropped, flows, send_error, refused or a cause: lost, queue, limit, down
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]

@@ -29,6 +29,7 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Events => crate::record::EVENTS_SCHEMA,
         Which::Size => find_size::SCHEMA,
         Which::Ports => ports::SCHEMA,
+        Which::Proxy => crate::relay::PROXY_SCHEMA,
     })
 }
 

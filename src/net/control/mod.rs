@@ -7,10 +7,14 @@ mod access;
 mod connection;
 mod live_page;
 mod places;
+mod relay_api;
+mod tcp_pass;
 mod tcp_reply;
 
 pub use live_page::{PageState, Publisher};
 pub use places::Limits;
+pub use relay_api::RelayApi;
+pub use tcp_pass::{TcpListening, TcpPassThrough};
 pub use tcp_reply::TcpReplyServer;
 
 use std::io;

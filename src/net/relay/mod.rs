@@ -28,13 +28,15 @@ use crate::relay::{
 use crate::time::{Duration, Instant};
 use send::Outbox;
 use steer::Order;
-pub use steer::{MappingFigures, RelayFigures, RelayHandle, ReleaseError};
+pub use steer::RelayHandle;
 
 /// An address to listen at, and the server behind it.
 #[derive(Clone, Debug)]
 pub struct RelayMapping {
     pub listen: SocketAddr,
     pub upstream: SocketAddr,
+    /// As it was named.
+    pub server: String,
     pub settings: MappingSettings,
 }
 
@@ -132,13 +134,16 @@ struct Listener {
     /// With its port.
     address: SocketAddr,
     upstream: SocketAddr,
+    /// As it was named.
+    server: String,
     is_removed: bool,
     errors: ErrorBudget,
 }
 
 impl Listener {
-    fn new(socket: Socket, address: SocketAddr, upstream: SocketAddr) -> Self {
-        Self { socket: Some(socket), address, upstream, is_removed: false, errors: ErrorBudget::default() }
+    fn new(socket: Socket, address: SocketAddr, upstream: SocketAddr, server: String) -> Self {
+        let errors = ErrorBudget::default();
+        Self { socket: Some(socket), address, upstream, server, is_removed: false, errors }
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::mpsc::{Sender, channel};
 use super::{Listener, Place, RelayEngine, RelayMapping, RelayObservation};
 use crate::impair::{Direction, Impairment};
 use crate::net::stop_signal::Control;
-use crate::relay::{Counters, FlowFigures, FlowId, MappingId, MappingSettings};
+use crate::relay::{
+    FlowFigures, FlowId, MappingFigures, MappingId, MappingSettings, RelayFigures, ReleaseError,
+};
 use crate::time::Duration;
 
 pub(super) type Order = Box<dyn FnOnce(&mut RelayEngine) + Send>;
@@ -39,40 +41,6 @@ impl RelayHandle {
     }
 }
 
-/// A relay at one moment.
-#[derive(Clone, Debug)]
-pub struct RelayFigures {
-    /// Since the relay was made.
-    pub elapsed: Duration,
-    /// In the order in which they were added; those that were removed are at their places.
-    pub mappings: Vec<MappingFigures>,
-    /// Held datagrams take this memory.
-    pub held_bytes: usize,
-    pub release_error: ReleaseError,
-}
-
-/// One mapping at one moment.
-#[derive(Clone, Debug)]
-pub struct MappingFigures {
-    pub settings: MappingSettings,
-    pub listen: SocketAddr,
-    pub upstream: SocketAddr,
-    pub is_down: bool,
-    pub is_removed: bool,
-    pub counters: Counters,
-    /// How long a datagram that arrives now waits at the bottleneck: up, down.
-    pub queues: [Duration; 2],
-}
-
-/// How much later than due held datagrams were sent; all zero before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReleaseError {
-    pub count: u64,
-    pub p50: Duration,
-    pub p99: Duration,
-    pub max: Duration,
-}
-
 impl RelayEngine {
     /// Orders to this relay, as long as it runs under this control.
     pub fn handle(&self, control: &Arc<Control>) -> RelayHandle {
@@ -93,6 +61,22 @@ impl RelayEngine {
         (0..self.listeners.len()).find(is_it)
     }
 
+    /// The mappings that were not removed.
+    pub fn mapping_numbers(&self) -> Vec<MappingId> {
+        (0..self.listeners.len()).filter(|&mapping| !self.listeners[mapping].is_removed).collect()
+    }
+
+    /// The name of a mapping.
+    pub fn mapping_name(&self, mapping: MappingId) -> &str {
+        &self.relay.settings(mapping).name
+    }
+
+    /// Whether this is the address of one of its listening sockets.
+    pub fn listens_at(&self, address: SocketAddr) -> bool {
+        self.listeners.iter().any(|listener| !listener.is_removed && listener.address == address)
+    }
+
+    /// Everything that it shows of itself.
     pub fn figures(&self) -> RelayFigures {
         RelayFigures {
             elapsed: self.clock.now() - self.began,
@@ -102,14 +86,16 @@ impl RelayEngine {
         }
     }
 
+    /// One mapping as it is now.
     pub fn mapping(&self, mapping: MappingId) -> MappingFigures {
-        let Listener { address, upstream, is_removed, .. } = self.listeners[mapping];
+        let Listener { address, upstream, server, is_removed, .. } = &self.listeners[mapping];
         MappingFigures {
             settings: self.relay.settings(mapping).clone(),
-            listen: address,
-            upstream,
+            listen: *address,
+            server: server.clone(),
+            upstream: *upstream,
             is_down: self.relay.is_down(mapping),
-            is_removed,
+            is_removed: *is_removed,
             counters: self.relay.counters(mapping),
             queues: self.relay.queues(mapping, self.clock.now()),
         }
@@ -172,11 +158,11 @@ impl RelayEngine {
 
     /// Listens from now on; the address has its port then.
     pub fn add_mapping(&mut self, mapping: RelayMapping) -> io::Result<MappingId> {
-        let RelayMapping { listen, upstream, settings } = mapping;
+        let RelayMapping { listen, upstream, server, settings } = mapping;
         let number = self.listeners.len();
         let socket = self.listen(listen, number)?;
         let address = socket.local_addr()?;
-        self.listeners.push(Listener::new(socket, address, upstream));
+        self.listeners.push(Listener::new(socket, address, upstream, server));
         self.notes.push(RelayObservation::MappingAdded {
             mapping: number,
             name: settings.name.clone(),
@@ -184,6 +170,22 @@ impl RelayEngine {
             upstream,
         });
         Ok(self.relay.add_mapping(settings))
+    }
+
+    /// Relays to another server; the flows to the one before are closed.
+    pub fn set_server(&mut self, mapping: MappingId, upstream: SocketAddr, server: String) {
+        self.relay.close_flows(mapping);
+        let listener = &mut self.listeners[mapping];
+        (listener.upstream, listener.server) = (upstream, server);
+    }
+
+    /// Listens at another address.
+    pub fn set_listen(&mut self, mapping: MappingId, address: SocketAddr) -> io::Result<()> {
+        let socket = self.listen(address, mapping)?;
+        let listener = &mut self.listeners[mapping];
+        listener.address = socket.local_addr()?;
+        listener.socket = listener.socket.is_some().then_some(socket);
+        Ok(())
     }
 
     /// Closes its sockets and its flows; its counters stay.

@@ -39,7 +39,7 @@ impl Running {
         let parse = |line: &str| Arc::new(line.parse::<Impairment>().unwrap());
         let settings = MappingSettings::new("m".into(), parse(up), parse(down), 1);
         let listen = "127.0.0.1:0".parse().unwrap();
-        let mapping = RelayMapping { listen, upstream, settings };
+        let mapping = RelayMapping { listen, upstream, server: upstream.to_string(), settings };
         let mut engine = RelayEngine::bind(vec![mapping], Limits::default(), Clock::start()).unwrap();
         let address = engine.local_addr(0);
         let (seen, control) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Control::new().unwrap()));
@@ -268,7 +268,12 @@ fn a_mapping_comes_and_goes_while_another_one_runs() {
     let relay = Running::start(server.0, "clean", "clean");
     let settings =
         MappingSettings::new("n".into(), Arc::new(Impairment::clean()), Arc::new(Impairment::clean()), 1);
-    let mapping = RelayMapping { listen: "127.0.0.1:0".parse().unwrap(), upstream: other.0, settings };
+    let mapping = RelayMapping {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        upstream: other.0,
+        server: other.0.to_string(),
+        settings,
+    };
     let number = relay.handle.ask(|engine| engine.add_mapping(mapping)).unwrap().unwrap();
     let address = relay.handle.ask(move |engine| engine.local_addr(number)).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -9,7 +9,7 @@ use crate::cli::args::Proxy;
 use crate::cli::impair::{both_directions, line};
 use crate::cli::target::{Family, Target};
 use crate::impair::Impairment;
-use crate::net::{RelayMapping, random_bytes};
+use crate::net::{RelayMapping, TcpListening, random_bytes};
 use crate::relay::{MappingSettings, Scope};
 use crate::rng::Seed;
 
@@ -31,7 +31,6 @@ impl Mappings {
             Some(seed) => seed,
             None => u64::from(u32::from_ne_bytes(random_bytes()?)),
         };
-        let scope = if arguments.per_flow { Scope::Flow } else { Scope::Mapping };
         let mut mappings = Vec::new();
         for (name, listen, to) in typed(arguments)? {
             let name = name.unwrap_or_else(|| format!("m{}", mappings.len() + 1));
@@ -47,15 +46,31 @@ impl Mappings {
             }
             let upstream = target.resolve(Family::default())?;
             let settings = MappingSettings {
-                scope,
+                scope: scope(arguments),
                 ..MappingSettings::new(name, Arc::clone(&up), Arc::clone(&down), seed)
             };
-            mappings.push(RelayMapping { listen, upstream, settings });
+            mappings.push(RelayMapping { listen, upstream, server: to, settings });
         }
-        if mappings.is_empty() {
+        // Through the interface mappings can be added later.
+        if mappings.is_empty() && arguments.api.is_none() {
             bail!("nothing to relay: name an address and a server, as in --listen 5300 --to 192.0.2.53:53");
         }
         Ok(Self { mappings, seed })
+    }
+
+    pub(super) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// A listening TCP socket for each; port 0 becomes one that is free for both.
+    pub(super) fn listen_tcp(&mut self) -> anyhow::Result<Vec<(TcpListening, SocketAddr)>> {
+        let listen = |mapping: &mut RelayMapping| {
+            let listening = TcpListening::bind(mapping.listen)
+                .with_context(|| format!("cannot listen on TCP {}", mapping.listen))?;
+            mapping.listen = listening.address()?;
+            Ok((listening, mapping.upstream))
+        };
+        self.mappings.iter_mut().map(listen).collect()
     }
 
     pub(super) fn settings(&self) -> Vec<RelayMapping> {
@@ -94,6 +109,10 @@ impl Mappings {
         });
         relays.chain(impairments).collect()
     }
+}
+
+pub(super) fn scope(arguments: &Proxy) -> Scope {
+    if arguments.per_flow { Scope::Flow } else { Scope::Mapping }
 }
 
 fn words(impairment: &Impairment) -> String {

@@ -1,5 +1,6 @@
 //! `udpecho proxy`: impairs any UDP program, between a client and its server.
 
+mod api;
 mod capture;
 mod child;
 mod ledger;
@@ -15,7 +16,7 @@ use crate::cli::args::Proxy;
 use crate::cli::exit::{Exit, print_breach};
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
-use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver};
+use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver, TcpPassThrough};
 use crate::relay::{Counters, DropCause, Limits, Tally};
 use crate::time::Instant;
 use capture::Capture;
@@ -25,7 +26,8 @@ use mappings::Mappings;
 use recorder::{Recorder, Sink};
 
 pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
-    let mappings = Mappings::new(arguments)?;
+    let mut mappings = Mappings::new(arguments)?;
+    let tcp = if arguments.tcp { mappings.listen_tcp()? } else { Vec::new() };
     let clock = Clock::start();
     let began = clock.now();
     let mut engine = RelayEngine::bind(mappings.settings(), limits(arguments), clock)
@@ -36,6 +38,8 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
+    let api = api::start(arguments, mappings.seed(), engine.handle(&control))?;
+    let tcp = TcpPassThrough::start(tcp).context("cannot start a thread for TCP")?;
     let printer = Printer::start(|| {})?;
     // What a command prints is not mixed with the proxy's own lines.
     let say = |line: String| match (arguments.quiet, arguments.command.is_empty()) {
@@ -44,6 +48,9 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
         (false, false) => stderr_line(line),
     };
     mappings.banner(&addresses).into_iter().for_each(say);
+    if let Some(api) = &api {
+        say(format!("steered at http://{}/", api.address()));
+    }
     let child = Child::start(&arguments.command, &mappings.names(), &addresses, &control)?;
     let mut observer = Observer { recorder };
     let ran = engine.run(&control, &mut observer);
@@ -52,14 +59,15 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     if let Some(recorder) = observer.recorder {
         recorder.finish()?.iter().for_each(|path| say(path.display().to_string()));
     }
-    let counters: Vec<Counters> = (0..mappings.len()).map(|mapping| engine.counters(mapping)).collect();
-    let totals =
-        mappings.names().into_iter().zip(&counters).flat_map(|(name, counters)| totals(name, counters));
-    totals.for_each(say);
+    let mappings = engine.figures().mappings;
+    for mapping in &mappings {
+        totals(&mapping.settings.name, &mapping.counters).into_iter().for_each(say);
+    }
+    tcp_totals(&tcp).into_iter().for_each(say);
     if let Some(code) = code.filter(|code| *code != 0) {
         return Ok(Exit::Command(code));
     }
-    let sum = counters.iter().copied().sum();
+    let sum: Counters = mappings.iter().map(|mapping| mapping.counters).sum();
     let unmet = arguments.expect.as_ref().map(|expectations| expectations.unmet(&sum)).unwrap_or_default();
     unmet.iter().for_each(|unmet| print_breach(&unmet.to_string()));
     printer.finish_checked()?;
@@ -108,6 +116,17 @@ fn limits(arguments: &Proxy) -> Limits {
         held_bytes: usize::try_from(arguments.max_held.get()).unwrap_or(usize::MAX),
         unverified_amplification: !arguments.public,
         ..Limits::default()
+    }
+}
+
+/// Nothing without a connection.
+fn tcp_totals(tcp: &TcpPassThrough) -> Option<String> {
+    let (passed, refused) = tcp.counts();
+    let at_once = TcpPassThrough::CONNECTIONS;
+    match (passed, refused) {
+        (0, 0) => None,
+        (passed, 0) => Some(format!("TCP connections: {passed} passed")),
+        _ => Some(format!("TCP connections: {passed} passed, {refused} refused ({at_once} at once)")),
     }
 }
 

@@ -1,0 +1,191 @@
+//! The HTTP interface of a running proxy: its own routes below `/api`, and those of Toxiproxy. Each request becomes an
+//! order to the relay's thread, which answers when it comes to it.
+
+mod address;
+mod native;
+mod toxics;
+mod toxiproxy;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::impair::Impairment;
+use crate::net::relay::{RelayEngine, RelayHandle, RelayMapping};
+use crate::relay::{MappingId, MappingSettings, RelayFigures, Scope};
+use crate::rng::Seed;
+
+/// What mappings added through the interface have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct RelayApi {
+    /// Of their random draws.
+    pub seed: Seed,
+    /// Whether their flows share a bottleneck.
+    pub scope: Scope,
+    /// Whether they may listen beyond localhost.
+    pub public: bool,
+    /// Renders `/metrics`.
+    pub metrics: fn(&RelayFigures) -> String,
+}
+
+impl RelayApi {
+    /// The routes that steer this relay.
+    pub fn routes(self, handle: RelayHandle) -> Router {
+        Router::new()
+            .merge(native::routes())
+            .merge(toxiproxy::routes())
+            .route("/metrics", get(metrics))
+            .layer(from_fn(no_browsers))
+            .with_state(Api { handle, settings: Arc::new(self) })
+    }
+}
+
+#[derive(Clone)]
+struct Api {
+    handle: RelayHandle,
+    settings: Arc<RelayApi>,
+}
+
+type Answer = Result<Response, Refusal>;
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Self { status, why: why.into() }
+    }
+
+    fn bad(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, why)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        answer(self.status, &json!({ "error": self.why, "status": self.status.as_u16() }))
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+impl Api {
+    /// Runs this on the relay's thread and waits for its answer.
+    async fn ask<T: Send + 'static>(
+        &self,
+        order: impl FnOnce(&mut RelayEngine) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (send, answered) = oneshot::channel();
+        self.handle.send(move |engine| drop(send.send(order(engine))));
+        answered.await.map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the proxy has ended"))
+    }
+
+    /// The same for one mapping.
+    async fn ask_mapping<T: Send + 'static>(
+        &self,
+        name: String,
+        order: impl FnOnce(&mut RelayEngine, MappingId) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let unknown = || Refusal::new(StatusCode::NOT_FOUND, "proxy not found");
+        self.ask(move |engine| {
+            let mapping = engine.mapping_named(&name).ok_or_else(unknown)?;
+            order(engine, mapping)
+        })
+        .await?
+    }
+
+    /// A new mapping from what was typed, its addresses resolved.
+    async fn mapping(&self, wanted: Wanted) -> Result<RelayMapping, Refusal> {
+        let Wanted { name, listen, to, up, down } = wanted;
+        if !MappingSettings::is_name(&name) {
+            return Err(Refusal::bad(format!(
+                "'{name}' is no name: 1 to 64 letters, digits and signs, without commas, quotes and slashes"
+            )));
+        }
+        let listen = address::listen(listen, self.settings.public).await?;
+        let upstream = address::server(to.clone()).await?;
+        let settings = MappingSettings::new(name, Arc::new(up), Arc::new(down), self.settings.seed);
+        let settings = MappingSettings { scope: self.settings.scope, ..settings };
+        Ok(RelayMapping { listen, upstream, server: to, settings })
+    }
+}
+
+/// A mapping that a request asks for.
+struct Wanted {
+    name: String,
+    listen: String,
+    to: String,
+    up: Impairment,
+    down: Impairment,
+}
+
+/// Adds a mapping unless its name is taken or its server is the proxy itself.
+fn add(engine: &mut RelayEngine, mapping: RelayMapping) -> Result<MappingId, Refusal> {
+    if engine.mapping_named(&mapping.settings.name).is_some() {
+        return Err(Refusal::new(StatusCode::CONFLICT, "proxy already exists"));
+    }
+    refuse_loop(engine, mapping.upstream)?;
+    let listen = mapping.listen;
+    engine.add_mapping(mapping).map_err(|error| cannot_listen(listen, &error))
+}
+
+fn refuse_loop(engine: &RelayEngine, upstream: std::net::SocketAddr) -> Result<(), Refusal> {
+    match engine.listens_at(upstream) {
+        true => Err(Refusal::bad(format!("the server {upstream} is this proxy itself"))),
+        false => Ok(()),
+    }
+}
+
+fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Refusal {
+    Refusal::bad(format!("cannot listen on UDP {address}: {error}"))
+}
+
+/// A line as `--up` takes it; a request can name no file.
+fn line(text: &str) -> Result<Impairment, Refusal> {
+    let parsed = text.parse::<Impairment>().and_then(|line| line.runnable().map(|()| line));
+    parsed.map_err(|error| Refusal::bad(format!("'{text}': {error}")))
+}
+
+fn parse(body: &[u8]) -> Result<Value, Refusal> {
+    let text = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text).map_err(|error| Refusal::bad(format!("bad request body: {error}")))
+}
+
+/// A text of this object; `None` if it is not there.
+fn text(object: &Value, key: &str) -> Result<Option<String>, Refusal> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(Refusal::bad(format!("bad request body: {key} must be a text, not {other}"))),
+    }
+}
+
+/// As Toxiproxy, nothing that a browser sends changes anything, whatever page it shows.
+async fn no_browsers(request: Request, next: Next) -> Response {
+    let agent = request.headers().get(header::USER_AGENT).map(|agent| agent.as_bytes());
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && agent.is_some_and(|agent| agent.starts_with(b"Mozilla/")) {
+        return Refusal::new(StatusCode::FORBIDDEN, "a browser may read here, and change nothing")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+async fn metrics(State(api): State<Api>) -> Answer {
+    let figures = api.ask(|engine| engine.figures()).await?;
+    let text = (api.settings.metrics)(&figures);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
