@@ -20,6 +20,7 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The stream of this seed for one purpose; streams of different purposes are independent.
     pub fn new(seed: Seed, purpose: &str) -> Self {
         // FNV-1a tells the names apart; one Philox block mixes them with the seed.
         let name = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -29,6 +30,7 @@ impl Stream {
         Self { key: [block[0], block[1]] }
     }
 
+    /// The draws with this number; the same number gives the same draws.
     pub fn at(&self, index: u64) -> Draws {
         Draws { key: self.key, index, block: 0, buffer: [0; 4], used: 4 }
     }

@@ -16,13 +16,16 @@ pub struct Instant(i64);
 pub struct Duration(i64);
 
 impl Instant {
+    /// The zero of a clock.
     pub const ZERO: Self = Self(0);
     pub(crate) const FAR_FUTURE: Self = Self(i64::MAX);
 
+    /// This many nanoseconds after the clock's zero.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
+    /// Nanoseconds after the clock's zero; negative before it.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
@@ -33,21 +36,27 @@ impl Instant {
 }
 
 impl Duration {
+    /// No time at all.
     pub const ZERO: Self = Self(0);
+    /// About 292 years.
     pub const MAX: Self = Self(i64::MAX);
 
+    /// A whole number of nanoseconds.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
+    /// Saturates beyond 292 years.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros.saturating_mul(1_000))
     }
 
+    /// Saturates beyond 292 years.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
+    /// Saturates beyond 292 years.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000_000))
     }
@@ -57,18 +66,22 @@ impl Duration {
         Self((secs * 1e9).round() as i64)
     }
 
+    /// Negative for a negative duration.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
+    /// Microseconds with their fraction.
     pub fn as_micros_f64(self) -> f64 {
         self.0 as f64 / 1e3
     }
 
+    /// Milliseconds with their fraction.
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
+    /// Seconds with their fraction.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -77,6 +90,7 @@ impl Duration {
         self.0 < 0
     }
 
+    /// The same length, not negative; saturates.
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
     }

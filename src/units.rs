@@ -19,6 +19,7 @@ pub struct UnitError {
 }
 
 impl UnitError {
+    /// Why a value is refused, and one that would not be.
     pub fn new(why: impl Into<String>, example: &'static str) -> Self {
         Self { why: why.into(), example }
     }
@@ -30,10 +31,13 @@ impl UnitError {
 pub struct Probability(f64);
 
 impl Probability {
+    /// It never happens.
     pub const ZERO: Self = Self(0.0);
+    /// It always happens.
     pub const ONE: Self = Self(1.0);
     const EXAMPLE: &str = "10% or 0.1";
 
+    /// Refuses what is not a number from 0 to 1.
     pub fn new(share: f64) -> Result<Self, UnitError> {
         if (0.0..=1.0).contains(&share) {
             Ok(Self(share))
@@ -42,6 +46,7 @@ impl Probability {
         }
     }
 
+    /// From 0 to 1.
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -86,6 +91,7 @@ pub struct Interval(Duration);
 impl Interval {
     const EXAMPLE: &str = "0.5 or 500ms";
 
+    /// Refuses zero and less.
     pub fn new(length: Duration) -> Result<Self, UnitError> {
         if length > Duration::ZERO {
             Ok(Self(length))
@@ -94,6 +100,7 @@ impl Interval {
         }
     }
 
+    /// Always positive.
     pub const fn get(self) -> Duration {
         self.0
     }
@@ -153,10 +160,12 @@ pub struct ByteSize(u64);
 impl ByteSize {
     const EXAMPLE: &str = "512, 1k or 1Ki";
 
+    /// Any number of bytes.
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
+    /// In bytes.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -186,6 +195,7 @@ pub struct BitRate(u64);
 impl BitRate {
     const EXAMPLE: &str = "10Mbit";
 
+    /// Refuses zero.
     pub fn new(bits_per_second: u64) -> Result<Self, UnitError> {
         if bits_per_second == 0 {
             return Err(UnitError::new("must be more than zero", Self::EXAMPLE));
@@ -193,6 +203,7 @@ impl BitRate {
         Ok(Self(bits_per_second))
     }
 
+    /// In bits per second, never zero.
     pub const fn get(self) -> u64 {
         self.0
     }

@@ -88,6 +88,7 @@ pub struct Process {
 }
 
 impl Counters {
+    /// Reads what the texts of the kernel's files tell; what is missing or damaged stays `None`.
     pub fn parse(sources: &Sources) -> Self {
         let softnet = sources.softnet.map(softnet);
         Self {

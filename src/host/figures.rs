@@ -19,20 +19,29 @@ pub struct Figures {
     pub throttled: Option<u64>,
     /// Share of the last 10 s in which some task waited for a processor.
     pub cpu_pressure: Option<f64>,
+    /// Share of the last 10 s in which some task waited for memory.
     pub memory_pressure: Option<f64>,
     /// Datagrams dropped at full socket buffers, of all sockets of the host.
     pub udp_receive_errors: Option<u64>,
+    /// Datagrams of all sockets of the host that the kernel could not send for want of buffer space.
     pub udp_send_errors: Option<u64>,
+    /// Datagrams that arrived with a wrong checksum and were dropped.
     pub udp_checksum_errors: Option<u64>,
+    /// Packets dropped because a processor's input queue was full.
     pub softnet_dropped: Option<u64>,
+    /// How often a processor stopped receiving because its budget was used up.
     pub softnet_squeezed: Option<u64>,
     /// Packets that the network interface dropped.
     pub nic_dropped: Option<u64>,
+    /// How often a network interface lost or found its link.
     pub carrier_changes: Option<u64>,
     /// Share of the connection-tracking table that is used.
     pub conntrack_share: Option<f64>,
+    /// TCP segments sent again, of all connections of the host.
     pub tcp_retransmitted: Option<u64>,
+    /// In bytes.
     pub memory_available: Option<u64>,
+    /// The load average of the last minute.
     pub load: Option<f64>,
     /// 99th percentile of how late this program's own sends left.
     pub lateness_p99_us: Option<f64>,
@@ -46,9 +55,12 @@ pub struct Figures {
     pub processes: Vec<ProcessFigures>,
 }
 
+/// One of the busiest processes of a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessFigures {
+    /// Its process id.
     pub pid: u32,
+    /// Its name as the kernel has it: 15 bytes at most.
     pub name: String,
     /// Share of one processor.
     pub cpu_share: f64,

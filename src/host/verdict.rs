@@ -10,18 +10,29 @@ use crate::units::Probability;
 pub enum Reason {
     /// This program stood still, in microseconds.
     Stalled(f64),
+    /// Share of the processors' time that the hypervisor gave to other guests.
     Steal(f64),
+    /// Share of the time that the busiest processor spent in softirqs.
     Softirq(f64),
     /// CPU quota freezes.
     Throttled(u64),
+    /// Share of the time in which some task waited for a processor.
     CpuPressure(f64),
+    /// Datagrams dropped at full receive buffers.
     UdpReceive(u64),
+    /// Datagrams refused for want of send buffer.
     UdpSend(u64),
+    /// Datagrams with a wrong checksum.
     UdpChecksum(u64),
+    /// Packets dropped at a processor's full input queue.
     SoftnetDropped(u64),
+    /// How often receiving stopped because the softirq's budget was used up.
     SoftnetSqueezed(u64),
+    /// Packets that the network interface dropped.
     Nic(u64),
+    /// How often a network interface lost or found its link.
     Carrier(u64),
+    /// Share of the connection-tracking table that is used.
     Conntrack(f64),
     /// This program's own sends were late, in microseconds.
     Lateness(f64),

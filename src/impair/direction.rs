@@ -11,7 +11,9 @@ use super::spec::SpecError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
+    /// Client to server.
     Up,
+    /// Server to client.
     Down,
 }
 
@@ -28,9 +30,12 @@ impl Direction {
 /// holds add up, and a probe lost up never reaches the down link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ways {
+    /// Client to server only.
     Up,
+    /// Server to client only.
     #[default]
     Down,
+    /// Both, each with its own draws.
     Both,
 }
 

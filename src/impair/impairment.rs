@@ -22,12 +22,19 @@ const EXAMPLE: &str = "delay=uniform:0.1ms..500ms loss=10%";
 /// The models to apply, and the directions in which a session applies them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Impairment {
+    /// How long each datagram is held.
     pub delay: Delay,
+    /// Which datagrams are dropped.
     pub loss: Loss,
+    /// Share of datagrams that are sent twice.
     pub duplicate: Share,
+    /// Share of datagrams in which one payload bit is flipped.
     pub corrupt: Share,
+    /// Share of datagrams that are held back so that later ones overtake.
     pub reorder: Reorder,
+    /// A bottleneck and its queue; `None` is no limit.
     pub rate: Option<RateLimit>,
+    /// The directions in which a session applies all this.
     pub direction: Ways,
     /// Set in the notice of a server whose impairment changes over time; the rest is then empty.
     pub scenario: Option<ScenarioNotice>,
@@ -61,6 +68,7 @@ impl Impairment {
         Self::of_profile(&Profile::CLASSIC)
     }
 
+    /// The impairment that the profile's line describes.
     pub fn of_profile(profile: &Profile) -> Self {
         if profile.spec == Profile::CLEAN {
             return Self::CLEAN;
@@ -68,6 +76,7 @@ impl Impairment {
         profile.spec.parse().expect("the specification of a profile is valid")
     }
 
+    /// One that does nothing.
     pub const fn clean() -> Self {
         Self::CLEAN
     }

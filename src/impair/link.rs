@@ -55,6 +55,7 @@ pub(super) struct Transit {
 }
 
 impl Link {
+    /// A link whose draws depend on the seed, the direction and each datagram's number alone.
     pub fn new(impairment: impl Into<Arc<Impairment>>, direction: Direction, seed: Seed) -> Self {
         let name = direction.name();
         let stream = |purpose: &str| Stream::new(seed, &format!("{purpose} {name}"));
@@ -71,6 +72,7 @@ impl Link {
         }
     }
 
+    /// The impairment that it was made with.
     pub fn impairment(&self) -> &Arc<Impairment> {
         &self.impairment
     }

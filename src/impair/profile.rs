@@ -5,7 +5,9 @@ use super::spec::SpecError;
 /// A named impairment. `spec` is its line exactly as an impairment prints itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
+    /// As `--profile` takes it.
     pub name: &'static str,
+    /// In the grammar of impairments.
     pub spec: &'static str,
     /// What it emulates, and where its numbers come from.
     pub about: &'static str,

@@ -23,6 +23,7 @@ pub struct Step {
     pub(crate) impairment: Arc<Impairment>,
 }
 
+/// Impairments that follow one another in time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     steps: Arc<[Step]>,
@@ -36,7 +37,13 @@ pub enum ScenarioError {
     #[error(transparent)]
     Toml(#[from] TomlError),
     #[error("step {number}: {source}")]
-    Step { number: usize, source: SpecError },
+    Step {
+        /// Of the step, from 1.
+        number: usize,
+        /// The faulty part, and one that would do.
+        source: SpecError,
+    },
+    /// The file has no step.
     #[error("no [[step]]")]
     Empty,
 }
@@ -59,10 +66,12 @@ impl Scenario {
         Self::new(steps.collect::<Result<_, _>>()?, script.repeat)
     }
 
+    /// In the order of time.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
+    /// Whether it starts again after its last step; otherwise that one stays.
     pub const fn repeats(&self) -> bool {
         self.repeat
     }

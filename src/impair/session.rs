@@ -35,6 +35,7 @@ struct Playing {
 }
 
 impl SessionLinks {
+    /// The same impairment for the whole session, in the directions that it names.
     pub fn new(impairment: impl Into<Arc<Impairment>>, seed: Seed) -> Self {
         let impairment = impairment.into();
         Self((!impairment.is_clean()).then(|| Box::new(Active::new(impairment, seed, None))))

@@ -4,6 +4,7 @@ use super::corrupt;
 use super::direction::Direction;
 use crate::time::Duration;
 
+/// What an impairment does to one datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Treatment {
     /// Set if it is dropped; all other fields are then their defaults.
@@ -20,12 +21,16 @@ pub struct Treatment {
     pub corrupted: Option<u32>,
 }
 
+/// Where and why a datagram is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
+    /// The direction whose link dropped it.
     pub direction: Direction,
+    /// What dropped it.
     pub cause: DropCause,
 }
 
+/// The part of an impairment that drops a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
     /// The loss model lost it.

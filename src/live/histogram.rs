@@ -3,6 +3,7 @@
 use crate::stats::Quantiles;
 use crate::time::Duration;
 
+/// One bar of the RTT histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bar {
     pub(crate) from: Duration,

@@ -7,6 +7,7 @@ use crate::probe::{Cause, NotOnTime};
 use crate::reflect::{Counter, Counters, Metric};
 use crate::relay::{DropCause, MappingFigures, RelayFigures, Tally};
 
+/// The `/metrics` of a run, in the text format of Prometheus.
 pub fn of_run(now: &RunSnapshot) -> String {
     let info = &now.info;
     let mut page = Exposition::labelled(&[("target", &info.host), ("address", &info.address)]);
@@ -49,6 +50,7 @@ pub fn of_run(now: &RunSnapshot) -> String {
     page.finish()
 }
 
+/// The `/metrics` of a server, in the text format of Prometheus.
 pub fn of_server(counters: &Counters) -> String {
     let mut page = Exposition::default();
     for Counter { metric, help, value, .. } in counters.list() {

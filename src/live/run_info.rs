@@ -3,6 +3,7 @@
 use crate::record::Config;
 use crate::time::Duration;
 
+/// What a run is to do, in the words of the views.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunInfo {
     /// As the user wrote it.
@@ -17,6 +18,7 @@ pub struct RunInfo {
 }
 
 impl RunInfo {
+    /// From the configuration as it is recorded.
     pub fn of(config: &Config) -> Self {
         let interval = duration(config.interval_us);
         let pace = match (config.decay, config.poisson_seed) {

@@ -27,14 +27,19 @@ pub struct RunSnapshot {
     pub outcomes: OutcomeCounts,
     /// Past their deadline, late ones included.
     pub missed: u64,
+    /// Further replies to probes that had one.
     pub duplicates: u64,
+    /// Replies that came after one to a later probe.
     pub reordered: u64,
     /// RTTs on time.
     pub rtt: Quantiles,
+    /// RTTs in the buckets of `/metrics`.
     pub rtt_buckets: RttBuckets,
+    /// Probes by the time at which they were sent, for charts.
     pub bins: Bins,
     /// The newest complete seconds.
     pub seconds: VecDeque<Second>,
+    /// `None` before the first reply.
     pub last_rtt: Option<Duration>,
 }
 
@@ -59,6 +64,7 @@ impl RunSnapshot {
     }
 }
 
+/// Builds the state of a run from its events.
 #[derive(Debug)]
 pub struct RunModel {
     now: RunSnapshot,
@@ -79,6 +85,7 @@ pub struct RunModel {
 impl RunModel {
     const SECONDS: usize = 600;
 
+    /// Of a run that has not begun.
     pub fn new(info: RunInfo) -> Self {
         Self::starting(info, 0)
     }
@@ -121,10 +128,12 @@ impl RunModel {
         self.paced = (before.paced.0, self.launched);
     }
 
+    /// The state after the last event.
     pub fn now(&self) -> &RunSnapshot {
         &self.now
     }
 
+    /// Takes in one event of the client.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Opened { server, .. } => {
@@ -153,6 +162,7 @@ impl RunModel {
         self.count();
     }
 
+    /// Takes in a complete second.
     pub fn second(&mut self, second: &Second) {
         self.now.seconds.push_back(*second);
         let gone = self.now.seconds.len().saturating_sub(Self::SECONDS);

@@ -9,7 +9,9 @@ use crate::time::{Duration, Instant};
 /// A client and the rate of its probes.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// Its address, size and counts.
     pub figures: ClientFigures,
+    /// Over the time since the last snapshot.
     pub probes_per_second: f64,
 }
 
@@ -33,13 +35,16 @@ pub struct ServerSecond {
 pub struct ServerSnapshot {
     /// Where it listens, and what it injects, in words.
     pub place: String,
+    /// The server's impairment, in the grammar that `serve` takes.
     pub injects: String,
+    /// Since the server started.
     pub elapsed: Duration,
     pub(crate) counters: Counters,
     /// Whole seconds so far.
     pub second: u64,
     /// The newest whole seconds.
     pub seconds: VecDeque<ServerSecond>,
+    /// The newest clients, the last active first.
     pub clients: Vec<Client>,
 }
 
@@ -78,6 +83,7 @@ impl ServerSecond {
     }
 }
 
+/// Builds the state of a server from the readings of its threads.
 #[derive(Debug)]
 pub struct ServerModel {
     now: ServerSnapshot,
@@ -101,6 +107,7 @@ impl ServerModel {
     /// Clients in the table, for each thread.
     const CLIENTS: usize = 200;
 
+    /// `place` and `injects` are what the views show of address and impairment.
     pub fn new(place: String, injects: String, threads: usize, now: Instant) -> Self {
         Self {
             now: ServerSnapshot { place, injects, ..ServerSnapshot::default() },
@@ -137,6 +144,7 @@ impl ServerModel {
         self.now.seconds.drain(..surplus);
     }
 
+    /// The state after the last reading.
     pub fn snapshot(&self) -> ServerSnapshot {
         let clients = self.threads.iter().flat_map(|thread| thread.clients.iter().cloned()).collect();
         ServerSnapshot { clients, ..self.now.clone() }

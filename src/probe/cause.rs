@@ -20,6 +20,7 @@ pub enum Cause {
     ServerOverflow,
     /// The receive buffer of the client's socket was full.
     ClientOverflow,
+    /// Nothing tells where.
     Unknown,
 }
 
@@ -67,21 +68,30 @@ impl Cause {
 /// Why a probe has no reply in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotOnTime {
+    /// The socket refused the probe.
     NotSent,
+    /// No reply came, for this cause.
     Lost(Cause),
+    /// The reply came after the deadline.
     Late,
 }
 
 /// Reasons of one group have one colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// Lost between client and server.
     NetworkUp,
+    /// Lost between server and client.
     NetworkDown,
+    /// Done by the server on purpose.
     Injected,
     /// A full receive buffer or a limit of the server.
     Host,
+    /// A reply after its deadline.
     Late,
+    /// Lost, direction unknown.
     Unknown,
+    /// Refused by the socket.
     NotSent,
 }
 
@@ -140,6 +150,7 @@ impl NotOnTime {
         }
     }
 
+    /// The group whose colour it has.
     pub const fn group(self) -> Group {
         match self {
             Self::NotSent => Group::NotSent,

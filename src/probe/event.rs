@@ -10,45 +10,135 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The server accepted the size of the probes.
-    Opened { at: Instant, server: ServerInfo },
+    Opened {
+        /// When the acceptance arrived.
+        at: Instant,
+        /// What the server said of itself.
+        server: ServerInfo,
+    },
     /// Time zero: the first probe is due.
-    Started { zero: Instant },
+    Started {
+        /// On the client's clock.
+        zero: Instant,
+    },
     /// A reply to a probe, the first or a further one.
-    Reply { seq: u64, rtt: Duration, hold: Option<Duration>, late_by: Option<Duration>, copy: u32 },
+    Reply {
+        /// Of the probe.
+        seq: u64,
+        /// From sent to received.
+        rtt: Duration,
+        /// How long the server held it on purpose; `None` where the dialect does not tell.
+        hold: Option<Duration>,
+        /// Time after the deadline; `None` if it was on time.
+        late_by: Option<Duration>,
+        /// 1 for the first reply, 2 for its first duplicate.
+        copy: u32,
+    },
     /// A probe's deadline passed without a reply.
-    Overdue { seq: u64 },
+    Overdue {
+        /// Of the probe.
+        seq: u64,
+    },
     /// A probe did not leave.
-    NotSent { seq: u64, why: SendError },
+    NotSent {
+        /// Of the probe.
+        seq: u64,
+        /// What refused it.
+        why: SendError,
+    },
     /// The host was suspended or stalled, and these probes were skipped; `late` is how late the first of them was.
-    Suspended { first_seq: u64, probes: u64, late: Duration },
+    Suspended {
+        /// The first probe that was skipped.
+        first_seq: u64,
+        /// How many were skipped.
+        probes: u64,
+        /// After its due time.
+        late: Duration,
+    },
     /// From this probe on the interval is the minimum.
-    AtFloor { seq: u64, interval: Duration },
+    AtFloor {
+        /// The first probe with this interval.
+        seq: u64,
+        /// The minimum.
+        interval: Duration,
+    },
     /// Nothing more can happen to this probe.
     Resolved(Resolved),
     /// The server does not know the session (restarted?). The client opens another.
-    Forgotten { at: Instant },
+    Forgotten {
+        /// When the server said so.
+        at: Instant,
+    },
     /// The session was silent for this long while the server answered a new handshake: the client goes on in a new
     /// session.
-    SessionLost { at: Instant, silent: Duration },
+    SessionLost {
+        /// When the answer to the handshake arrived.
+        at: Instant,
+        /// Since the last reply of the session.
+        silent: Duration,
+    },
     /// A new session is open; probes from `first_seq` on belong to it.
-    Reopened { at: Instant, first_seq: u64 },
+    Reopened {
+        /// When the acceptance arrived.
+        at: Instant,
+        /// The first probe of the new session.
+        first_seq: u64,
+    },
     /// ICMP port unreachable; the first since the last reply.
-    Unreachable { at: Instant },
+    Unreachable {
+        /// When the error was read.
+        at: Instant,
+    },
     /// Datagrams do not reach the server; the first such error since the last reply.
-    PathError { at: Instant, why: String },
+    PathError {
+        /// When the error was read.
+        at: Instant,
+        /// In the words of the system.
+        why: String,
+    },
     /// The server of this session sends from another address than the target's.
-    ServerMoved { at: Instant, remote: SocketAddr },
+    ServerMoved {
+        /// When the first such datagram arrived.
+        at: Instant,
+        /// The new address.
+        remote: SocketAddr,
+    },
     /// The server says that it injects nothing, but it dropped or held this probe on purpose; reported once.
-    NotClean { at: Instant, seq: u64 },
+    NotClean {
+        /// When the server's word of it arrived.
+        at: Instant,
+        /// The first such probe.
+        seq: u64,
+    },
     /// The server's times in the reply to this probe are impossible and count in no figure; reported once.
-    ImpossibleTimes { at: Instant, seq: u64 },
+    ImpossibleTimes {
+        /// When the reply arrived.
+        at: Instant,
+        /// The first such probe.
+        seq: u64,
+    },
     /// Datagrams came that count for no probe: the counts so far, at most once a second.
-    Unexpected { at: Instant, counters: Counters },
+    Unexpected {
+        /// When the last of them arrived.
+        at: Instant,
+        /// The counts since the start.
+        counters: Counters,
+    },
     /// All probes were sent, and the client asks the server what became of the last ones.
     /// `Client::stop` skips this if it was not called before.
-    Asking { at: Instant, probes: u64, skippable: bool },
+    Asking {
+        /// When the first query left.
+        at: Instant,
+        /// Probes without a reply so far.
+        probes: u64,
+        /// Whether `Client::stop` would end the wait.
+        skippable: bool,
+    },
     /// The server's answer to the request to stop.
-    StopAnswered { obeyed: bool },
+    StopAnswered {
+        /// Whether the server ends.
+        obeyed: bool,
+    },
     /// No server answers yet; the client keeps asking. Reported once.
     Waiting(Failure),
     /// The run could not begin.
@@ -60,12 +150,17 @@ pub enum Event {
 /// What a server says of itself when the session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
+    /// The dialect in which it answered.
     pub dialect: Dialect,
     /// Its impairments; none if the dialect does not say, as all below is then zero.
     pub injects: Option<String>,
+    /// Of its impairments; 0 if it does not tell.
     pub seed: u64,
+    /// The largest probe that it takes, in bytes.
     pub max_size: u32,
+    /// The longest time for which it may hold a reply on purpose.
     pub longest_hold: Duration,
+    /// Whether its receive times are the kernel's.
     pub kernel_stamps: bool,
     /// The probes a second that the server answers to one session, if it sets a limit.
     pub session_rate: Option<u32>,
@@ -88,6 +183,7 @@ impl ServerInfo {
         }
     }
 
+    /// Whether it says that it injects nothing.
     pub fn is_clean(&self) -> bool {
         self.injects.as_deref() == Some("clean")
     }
@@ -105,6 +201,7 @@ pub enum SendError {
     TooLong,
     /// The text dialect allows one probe in flight on each socket, and none was free.
     NoChannel,
+    /// The words of the system.
     Other(String),
 }
 
@@ -118,27 +215,63 @@ impl Failure {
 /// Why a run could not begin. The caller adds which server it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
+    /// Nothing listens at the server's port.
     #[error("ICMP port unreachable")]
     Unreachable,
+    /// Nothing came back at all.
     #[error("no answer after {tries} tries in {after}")]
-    Silent { tries: u32, after: Duration },
+    Silent {
+        /// Handshakes sent.
+        tries: u32,
+        /// From the first of them on.
+        after: Duration,
+    },
+    /// Handshakes come through, datagrams of the probes' size do not.
     #[error("it answers, but a datagram of {size} bytes does not come through")]
-    SizeLost { size: u32 },
+    SizeLost {
+        /// Of the probes, in bytes.
+        size: u32,
+    },
+    /// The local system refuses datagrams of the probes' size.
     #[error("a datagram of {size} bytes is too long to be sent there")]
-    SizeNotSent { size: u32 },
+    SizeNotSent {
+        /// Of the probes, in bytes.
+        size: u32,
+    },
+    /// The probes are longer than the server takes.
     #[error("the server takes {limit} bytes at most")]
-    TooLarge { limit: u32 },
+    TooLarge {
+        /// The server's, in bytes.
+        limit: u32,
+    },
+    /// The probes are shorter than the server takes.
     #[error("the server takes {limit} bytes at least")]
-    TooSmall { limit: u32 },
+    TooSmall {
+        /// The server's, in bytes.
+        limit: u32,
+    },
+    /// The server's limit of sessions is reached.
     #[error("the server has {sessions} sessions already and takes no more")]
-    Full { sessions: u32 },
+    Full {
+        /// That are open there.
+        sessions: u32,
+    },
+    /// The server does not let clients choose impairments.
     #[error("the server does not inject what this client asks for: it would with --client-impair")]
     ImpairDenied,
+    /// For a reason that this version does not know.
     #[error("the server refused to open a session (reason {code})")]
-    Denied { code: u8 },
+    Denied {
+        /// As it was received.
+        code: u8,
+    },
     /// Its terminal would obey them.
     #[error("the server describes itself with control characters")]
     ControlCharacters,
+    /// The local socket failed.
     #[error("the socket failed: {why}")]
-    Socket { why: String },
+    Socket {
+        /// In the words of the system.
+        why: String,
+    },
 }

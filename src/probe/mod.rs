@@ -88,6 +88,7 @@ impl Client {
     /// After a stop the client waits at most this long for replies that the server may hold.
     const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
+    /// A client that opens its session from `now` on.
     pub fn new(settings: Settings, now: Instant) -> Self {
         let dialect = AnyDialect::new(&settings, now);
         let timeouts = Timeouts {
@@ -262,14 +263,17 @@ impl Client {
         }
     }
 
+    /// The oldest event that was not yet taken.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
+    /// Whether the run is over: nothing more is sent or awaited.
     pub fn is_done(&self) -> bool {
         matches!(self.phase, Phase::Done)
     }
 
+    /// Datagrams so far that count for no probe.
     pub fn counters(&self) -> Counters {
         self.counters
     }

@@ -32,6 +32,7 @@ pub enum Corruption {
 /// A probe about which nothing can change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved {
+    /// From 0.
     pub seq: u64,
     /// When it was due, from time zero of the run (the due time of the first probe).
     pub due: Duration,
@@ -41,6 +42,7 @@ pub struct Resolved {
     pub interval: Duration,
     /// Bytes of UDP payload.
     pub size: u32,
+    /// On time, late, lost, or never sent.
     pub outcome: Outcome,
     /// Of a lost probe.
     pub cause: Option<Cause>,

@@ -14,13 +14,16 @@ use crate::wire::native;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
+    /// The protocol of `udpecho serve`, with times and the fates of probes.
     Native,
+    /// `C SIZE`, then a fixed answer to each datagram.
     Text,
     /// RFC 862 echo.
     Plain,
 }
 
 impl Dialect {
+    /// In lower case, as files and metrics have it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
@@ -55,9 +58,11 @@ impl Dialect {
 /// What a run does.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The protocol to speak.
     pub dialect: Dialect,
     /// UDP payload of every probe.
     pub size: u32,
+    /// The due times of the probes.
     pub schedule: Schedule,
     /// Time zero is the next time that lies this long behind a multiple of the longest interval, and so the same
     /// after a restart; none: as soon as the session is open.
@@ -130,6 +135,7 @@ pub struct Transmit {
     pub channel: usize,
     /// The channel gets another socket first; datagrams to the old one no longer count.
     pub renew: bool,
+    /// Bytes of the datagram in the caller's buffer.
     pub length: usize,
     /// The number of the probe, if the datagram is one.
     pub seq: Option<u64>,

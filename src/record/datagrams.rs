@@ -8,6 +8,7 @@ use crate::impair::Direction;
 use crate::relay::Fate;
 use crate::time::Duration;
 
+/// The header of `datagrams.csv`.
 pub const COLUMNS: [&str; 18] = [
     "mapping",
     "flow",
@@ -32,23 +33,37 @@ pub const COLUMNS: [&str; 18] = [
 /// One datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct DatagramRow<'a> {
+    /// The name of its mapping.
     pub mapping: &'a str,
     /// The ordinal of the flow in its mapping; `None` if it opened none.
     pub flow: Option<u64>,
+    /// Up is toward the server.
     pub direction: Direction,
+    /// Its number in its flow and direction, from 0; `None` if it opened no flow.
     pub seq: Option<u64>,
     /// Since the start.
     pub arrived: Duration,
+    /// When it was sent on; `None` if it was not.
     pub released: Option<Duration>,
+    /// Bytes of UDP payload.
     pub size: usize,
+    /// Passed, dropped with a cause, or refused by the socket.
     pub fate: Fate,
+    /// How long it was held on purpose.
     pub hold: Option<Duration>,
+    /// The part of the hold that it waited at the bottleneck.
     pub queued: Option<Duration>,
+    /// Copies sent beyond the first.
     pub copies: u8,
+    /// The place of the payload byte in which one bit was flipped.
     pub corrupted_byte: Option<u32>,
+    /// Traffic class (DSCP and ECN) on arrival, where the system tells.
     pub tos_in: Option<u8>,
+    /// Traffic class with which it was sent on.
     pub tos_out: Option<u8>,
+    /// TTL or hop limit on arrival, where the system tells.
     pub ttl_in: Option<u8>,
+    /// The port from which the flow sends to the server.
     pub upstream_port: Option<u16>,
     /// Of the payload as it arrived, which joins a row with a packet of a capture.
     pub hash: Option<u32>,
@@ -66,6 +81,7 @@ pub struct DatagramWriter<W> {
 }
 
 impl<W: Write> DatagramWriter<W> {
+    /// Writes the header.
     pub fn new(mut out: W) -> io::Result<Self> {
         writeln!(out, "{}", COLUMNS.join(","))?;
         Ok(Self { out })
@@ -87,6 +103,7 @@ impl<W: Write> DatagramWriter<W> {
         writeln!(out, "{},{}", Cell(row.upstream_port), Hex(row.hash))
     }
 
+    /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -34,30 +34,37 @@ struct NoteEvent<'a> {
 }
 
 impl<W: Write> EventWriter<W> {
+    /// A stream of JSON objects, one a line; `udpecho schema events` describes them.
     pub fn new(writer: W) -> Self {
         Self { out: BufWriter::new(StickyError::new(writer)) }
     }
 
+    /// The first line: configuration and environment of the run.
     pub fn start(&mut self, run: &Run) -> io::Result<()> {
         self.object(&RunEvent { event: "start", run })
     }
 
+    /// A probe whose outcome is known.
     pub fn probe(&mut self, probe: &Resolved) -> io::Result<()> {
         self.row("probe", &probes::COLUMNS, &probes::cells(probe))
     }
 
+    /// A complete second, or another interval.
     pub fn interval(&mut self, second: &Second) -> io::Result<()> {
         self.row("interval", &seconds::COLUMNS, &seconds::cells(second))
     }
 
+    /// Something that happened during the run, as `run.json` lists it.
     pub fn note(&mut self, note: &Event) -> io::Result<()> {
         self.object(&NoteEvent { event: "note", note })
     }
 
+    /// The last line: the summary.
     pub fn end(&mut self, run: &Run) -> io::Result<()> {
         self.object(&RunEvent { event: "end", run })
     }
 
+    /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

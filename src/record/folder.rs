@@ -13,9 +13,13 @@ use super::run::{Run, SCHEMA};
 use crate::printable::printable;
 use crate::probe::Resolved;
 
+/// The run without its probes.
 pub const RUN: &str = "run.json";
+/// A row per probe.
 pub const PROBES: &str = "probes.csv";
+/// A row per second.
 pub const SECONDS: &str = "seconds.csv";
+/// The picture that `ping` draws at the end.
 pub const PICTURE: &str = "report.png";
 /// Other forms of the report, written by `udpecho report`.
 const REPORTS: [&str; 2] = ["report.svg", "report.html"];
@@ -33,22 +37,57 @@ pub struct Folder {
 /// Why a folder cannot be used; the message says what would work.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
+    /// A file stands where the folder should be.
     #[error("{0} is a file, not a folder; give -o another name")]
     NotAFolder(PathBuf),
+    /// The folder holds a run already.
     #[error("{0} already holds a run; give -o another name, or --force to replace it")]
     AlreadyUsed(PathBuf),
+    /// The folder holds no `run.json`.
     #[error("{0} holds no run: no {RUN} in it")]
     NoRun(PathBuf),
+    /// Files cannot be created in it.
     #[error("cannot write to {path}; give -o another place")]
-    NotWritable { path: PathBuf, source: io::Error },
+    NotWritable {
+        /// Of the folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused an operation.
     #[error("cannot {operation} {path}")]
-    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// The verb of "cannot ...".
+        operation: &'static str,
+        /// The file or folder that it was about.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A later version of the program wrote it.
     #[error("{path} has schema {found}; this version reads up to {SCHEMA}: use a newer udpecho")]
-    NewerSchema { path: PathBuf, found: u64 },
+    NewerSchema {
+        /// Of its `run.json`.
+        path: PathBuf,
+        /// The number of its schema; this program knows them up to `SCHEMA`.
+        found: u64,
+    },
+    /// `run.json` is not that of a run.
     #[error("{path} is not the record of a run")]
-    NotARecord { path: PathBuf, source: serde_json::Error },
+    NotARecord {
+        /// Of its `run.json`.
+        path: PathBuf,
+        /// Where it departs from the schema.
+        source: serde_json::Error,
+    },
+    /// `probes.csv` cannot be read.
     #[error("cannot read {path}")]
-    Rows { path: PathBuf, source: RowError },
+    Rows {
+        /// Of its `probes.csv`.
+        path: PathBuf,
+        /// The row and the reason.
+        source: RowError,
+    },
 }
 
 impl Folder {
@@ -116,10 +155,12 @@ impl Folder {
         }
     }
 
+    /// As it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The path of a file in it, whether or not that exists.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -131,12 +172,14 @@ impl Folder {
         Ok(path)
     }
 
+    /// Replaces `run.json` as a whole: a reader sees the old one or the new one.
     pub fn write_run(&self, run: &Run) -> Result<(), FolderError> {
         let mut json = Vec::new();
         run.write(&mut json).expect("a run has no map with odd keys");
         self.write(RUN, &json).map(drop)
     }
 
+    /// Reads `run.json`, of older versions too.
     pub fn read_run(&self) -> Result<Run, FolderError> {
         let path = self.file(RUN);
         let text = files::open_regular(&path).and_then(|file| files::read_text(file, LONGEST_RUN));
@@ -151,6 +194,7 @@ impl Folder {
         }
     }
 
+    /// Begins `probes.csv` anew.
     pub fn probe_writer(&self) -> Result<ProbeWriter<BufWriter<File>>, FolderError> {
         let writer = self.stream(PROBES)?;
         ProbeWriter::new(writer).map_err(|source| self.error("write", &self.file(PROBES), source))
@@ -163,6 +207,7 @@ impl Folder {
         Ok(BufWriter::new(file))
     }
 
+    /// The rows of `probes.csv` from the start.
     pub fn probe_reader(&self) -> Result<ProbeReader<BufReader<File>>, FolderError> {
         let path = self.file(PROBES);
         let file = files::open_regular(&path).map_err(|source| self.error("read", &path, source))?;

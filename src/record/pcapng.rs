@@ -35,11 +35,17 @@ pub struct Captured<'a> {
     pub interface: u32,
     /// Nanoseconds since 1970.
     pub at: i64,
+    /// Address and port of the sender.
     pub from: SocketAddr,
+    /// Address and port of the receiver, of the same family.
     pub to: SocketAddr,
+    /// Traffic class: DSCP and ECN.
     pub tos: u8,
+    /// TTL or hop limit.
     pub ttl: u8,
+    /// UDP payload.
     pub payload: &'a [u8],
+    /// Shown by Wireshark beside the packet; may be empty.
     pub comment: &'a str,
 }
 
@@ -91,6 +97,7 @@ impl<W: Write> Capture<W> {
         write_block(&mut self.out, ENHANCED_PACKET, block)
     }
 
+    /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -13,6 +13,7 @@ use crate::printable::printable;
 use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
+/// The header of `probes.csv`.
 pub const COLUMNS: [&str; 19] = [
     "seq",
     "due_us",
@@ -75,10 +76,12 @@ impl<W: Write> ProbeWriter<W> {
     /// Upper bound of a row in bytes.
     pub const LONGEST_ROW: u64 = 512;
 
+    /// Writes the header.
     pub fn new(writer: W) -> io::Result<Self> {
         Ok(Self { rows: Rows::new(writer, &COLUMNS)? })
     }
 
+    /// Adds a row; rows come in the order of probes.
     pub fn write(&mut self, probe: &Resolved) -> io::Result<()> {
         self.rows.write(&cells(probe))
     }
@@ -88,6 +91,7 @@ impl<W: Write> ProbeWriter<W> {
         self.rows.bytes()
     }
 
+    /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.rows.flush()
     }
@@ -96,12 +100,30 @@ impl<W: Write> ProbeWriter<W> {
 /// Why rows could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
+    /// The header lacks this column.
     #[error("no column '{0}'")]
     NoColumn(&'static str),
+    /// A cell is not what its column holds.
     #[error("line {line}: invalid {column} '{cell}'")]
-    InvalidCell { line: u64, column: &'static str, cell: String },
+    InvalidCell {
+        /// In the file, from 1.
+        line: u64,
+        /// Its name in the header.
+        column: &'static str,
+        /// What it holds.
+        cell: String,
+    },
+    /// A time lies beyond the longest run.
     #[error("line {line}: {column} '{cell}' is over 1000 days after the start of the run")]
-    AfterEnd { line: u64, column: &'static str, cell: String },
+    AfterEnd {
+        /// In the file, from 1.
+        line: u64,
+        /// Its name in the header.
+        column: &'static str,
+        /// What it holds.
+        cell: String,
+    },
+    /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -120,6 +142,7 @@ pub struct ProbeReader<R: Read> {
 }
 
 impl<R: Read> ProbeReader<R> {
+    /// Reads the header; columns may stand in any order, and more may follow.
     pub fn new(reader: R) -> Result<Self, RowError> {
         // Quoting off: an opening quote in a foreign file would swallow lines.
         let reader =

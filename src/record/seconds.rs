@@ -7,6 +7,7 @@ use super::rows::Rows;
 use crate::stats::{Delay, Second};
 use crate::time::Duration;
 
+/// The header of `seconds.csv`.
 pub const COLUMNS: [&str; 10] = [
     "second",
     "sent",
@@ -43,14 +44,17 @@ pub struct SecondWriter<W: Write> {
 }
 
 impl<W: Write> SecondWriter<W> {
+    /// Writes the header.
     pub fn new(writer: W) -> io::Result<Self> {
         Ok(Self { rows: Rows::new(writer, &COLUMNS)? })
     }
 
+    /// Adds the row of a complete second.
     pub fn write(&mut self, second: &Second) -> io::Result<()> {
         self.rows.write(&cells(second))
     }
 
+    /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.rows.flush()
     }

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use crate::time::Duration;
 
+/// What the server knows of one client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClientFigures {
+    /// Where its last datagram came from.
     pub remote: SocketAddr,
     /// One of `DIALECTS`.
     pub dialect: &'static str,

@@ -25,8 +25,11 @@ pub enum Metric {
 /// One counter, for those that list them all.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
+    /// Since the server started; the present value if it is a gauge.
     pub value: u64,
+    /// Its name and labels in `/metrics`.
     pub metric: Metric,
+    /// One sentence for `/metrics`.
     pub help: &'static str,
     /// What the totals say after the number; empty if they do not show it.
     pub words: &'static str,
@@ -34,9 +37,11 @@ pub struct Counter {
 
 macro_rules! counters {
     ($(#[doc = $help:literal] $field:ident: $metric:expr, $words:literal;)+) => {
+        /// The totals of a server since its start, and what it holds now.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct Counters {
             $(#[doc = $help] pub $field: u64,)+
+            /// In the order of `DIALECTS`.
             #[serde(serialize_with = "by_name")]
             pub dialects: [DialectCounters; DIALECTS.len()],
         }
@@ -141,6 +146,7 @@ impl Counters {
         self.by_dialect().find(|(known, _)| *known == name).expect("one of DIALECTS").1
     }
 
+    /// In the order of `DIALECTS`, each with its name.
     pub fn by_dialect(&self) -> impl Iterator<Item = (&'static str, DialectCounters)> {
         DIALECTS.into_iter().zip(self.dialects)
     }

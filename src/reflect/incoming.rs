@@ -12,6 +12,7 @@ pub struct Incoming<'a> {
     pub received: Instant,
     /// When it is handled.
     pub now: Instant,
+    /// Where it came from, and the address of this host that it was sent to.
     pub path: Endpoints,
     /// The port that it came to.
     pub door: Door,
@@ -23,6 +24,7 @@ pub struct Incoming<'a> {
     pub socket: SocketMark,
     /// The datagram is the first `length` bytes; the buffer has at least `Server::ROOM`.
     pub buffer: &'a mut [u8],
+    /// Bytes of the datagram, from the start of the buffer.
     pub length: usize,
 }
 

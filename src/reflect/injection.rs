@@ -7,14 +7,17 @@ use crate::printable::printable;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 
+/// The impairments of a server: the same all the time, or by a scenario.
 #[derive(Clone, Debug)]
 pub enum Injection {
+    /// The same from start to end.
     Steady(Arc<Impairment>),
     /// It changes over time, counted from the server's start.
     Scenario(Scenario),
 }
 
 impl Injection {
+    /// Impairments that do not change.
     pub fn steady(impairment: Impairment) -> Self {
         Self::Steady(impairment.into())
     }

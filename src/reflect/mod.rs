@@ -167,6 +167,7 @@ impl Server {
         self.core.counters.receive_errors += 1;
     }
 
+    /// The totals since the start, and the replies that are held now.
     pub fn counters(&self) -> Counters {
         let Core { counters, held, .. } = &self.core;
         let mut counters = Counters { held: held.len() as u64, held_bytes: held.bytes() as u64, ..*counters };
@@ -176,6 +177,7 @@ impl Server {
         counters
     }
 
+    /// As they were given to `new`.
     pub fn settings(&self) -> &Settings {
         &self.core.settings
     }

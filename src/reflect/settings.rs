@@ -10,8 +10,10 @@ use crate::time::Duration;
 use crate::wire::auth::Key;
 use crate::wire::native::MAX_SIZE_V6;
 
+/// What a server injects, whom it answers, and what it spends on them.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The impairments of every session that did not get its own.
     pub injection: Injection,
     /// Whether a client may choose the impairment of its own session.
     pub client_impair: bool,
@@ -21,11 +23,13 @@ pub struct Settings {
     pub max_size: u32,
     /// Whether a client may stop the server.
     pub allow_stop: bool,
+    /// Who may use the text dialect.
     pub text_from: TextFrom,
     /// Whether to answer the ports of services, from which no client sends.
     pub allow_low_ports: bool,
     /// Sessions at once, in all and of one source.
     pub max_sessions: usize,
+    /// Sessions at once of one source: an IPv4 address, or an IPv6 /64 network.
     pub max_source_sessions: usize,
     /// The longest time that a session is kept without a probe; told to clients.
     pub max_idle: Duration,
@@ -37,6 +41,7 @@ pub struct Settings {
     pub session_rate: PerSecond,
     /// Datagrams per second outside sessions: of one source, and of all.
     pub source_rate: PerSecond,
+    /// Datagrams per second outside sessions, of all sources together.
     pub unverified_rate: PerSecond,
     /// Datagrams per second of all clients.
     pub max_rate: PerSecond,
@@ -81,6 +86,7 @@ pub enum TextFrom {
     /// Loopback, link-local and private addresses.
     #[default]
     Private,
+    /// Every address, forged ones included: replies may be longer than their requests.
     Any,
 }
 

@@ -5,8 +5,11 @@ use crate::impair;
 /// What became of a datagram that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// It was sent on.
     Passed,
+    /// It was dropped on purpose, or for want of room.
     Dropped(DropCause),
+    /// The socket refused it.
     SendError,
 }
 
@@ -17,7 +20,9 @@ pub enum DropCause {
     Lost,
     /// The queue before the limited rate was full.
     Queue,
+    /// It was longer than the MTU of the link.
     Mtu,
+    /// It arrived during an outage.
     Outage,
     /// It came from the server to a flow, or a port, that is no more.
     Nat,

@@ -41,12 +41,17 @@ use flows::{Flow, Flows, Refusal};
 pub struct MappingSettings {
     /// Enters the random draws.
     pub name: String,
+    /// Toward the server.
     pub up: Arc<Impairment>,
+    /// Toward the clients.
     pub down: Arc<Impairment>,
+    /// Of all draws of the mapping.
     pub seed: Seed,
+    /// What the flows share.
     pub scope: Scope,
     /// The first network that contains a client's address decides.
     pub clients: Arc<[ClientLines]>,
+    /// Changes to the impairments of some flows, in the order in which they were added.
     pub toxics: Vec<Toxic>,
 }
 
@@ -66,13 +71,16 @@ impl MappingSettings {
 /// Whether the flows of a mapping share its bottleneck and its counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
+    /// They share one bottleneck per direction and one count of datagrams.
     #[default]
     Mapping,
+    /// Each flow has its own.
     Flow,
 }
 
 pub(crate) type MappingId = usize;
 
+/// The flows of all mappings, and the datagrams held for them; without a socket.
 #[derive(Debug)]
 pub struct Relay {
     mappings: Vec<Mapping>,
@@ -129,6 +137,7 @@ struct Held {
 /// Where a datagram came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
+    /// The client with these endpoints.
     Client(Endpoints),
     /// From the server, at the upstream socket of this flow.
     Server(FlowId),
@@ -180,21 +189,29 @@ pub struct Dropped {
     pub(crate) mapping: MappingId,
     /// `None`: it opened none.
     pub flow: Option<FlowId>,
+    /// Up is toward the server.
     pub direction: Direction,
     pub(crate) seq: Option<u64>,
     pub(crate) cause: DropCause,
 }
 
+/// What the relay needs or reports besides datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An upstream socket is needed before its first datagram can be sent.
     FlowOpened {
+        /// The new flow.
         flow: FlowId,
+        /// Its mapping, from whose settings the server's address follows.
         mapping: MappingId,
+        /// The client, and the address that it sent to.
         client: Endpoints,
     },
+    /// A flow ended; its upstream socket can be closed.
     FlowClosed {
+        /// The flow that ended.
         flow: FlowId,
+        /// Its mapping.
         mapping: MappingId,
     },
 }
@@ -203,6 +220,7 @@ impl Relay {
     /// What a held datagram costs besides its bytes.
     const OVERHEAD: usize = size_of::<Held>() + 32;
 
+    /// Mappings are numbered from 0 in this order.
     pub fn new(mappings: Vec<MappingSettings>, limits: Limits, now: Instant) -> Self {
         Self {
             mappings: mappings.into_iter().map(Mapping::new).collect(),
@@ -307,6 +325,7 @@ impl Relay {
         }
     }
 
+    /// Those since the last call, the oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }

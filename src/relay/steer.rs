@@ -105,6 +105,7 @@ impl Relay {
         self.mappings[mapping].is_down = down;
     }
 
+    /// Whether the mapping drops everything.
     pub fn is_down(&self, mapping: MappingId) -> bool {
         self.mappings[mapping].is_down
     }

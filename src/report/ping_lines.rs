@@ -7,6 +7,7 @@ use super::format::milliseconds;
 use crate::record::Stamps;
 use crate::time::Duration;
 
+/// The first line, in the form of ping.
 pub fn header(host: &str, address: IpAddr, port: u16, size: u32) -> String {
     let whole = bytes_on_the_wire(size, address);
     format!("PING {host} ({address}) {size}({whole}) bytes of data. UDP port {port}")
@@ -30,18 +31,25 @@ pub fn bytes_on_the_wire(payload: u32, address: IpAddr) -> u32 {
 /// A reply to a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply {
+    /// From 0.
     pub seq: u64,
+    /// Bytes of UDP payload.
     pub size: u32,
+    /// Where the reply came from.
     pub from: IpAddr,
+    /// Of the reply on arrival, where the system tells.
     pub ttl: Option<u8>,
+    /// From sent to received.
     pub rtt: Duration,
     /// The server's injected hold.
     pub hold: Option<Duration>,
+    /// Time after the deadline; `None` if it was on time.
     pub late_by: Option<Duration>,
     /// 1 for the first reply to its probe.
     pub copy: u32,
 }
 
+/// A line in the form of ping.
 pub fn reply(reply: &Reply) -> String {
     let mut line = format!("{} bytes from {}: udp_seq={}", reply.size, reply.from, reply.seq);
     if let Some(ttl) = reply.ttl {
@@ -60,6 +68,7 @@ pub fn reply(reply: &Reply) -> String {
     line
 }
 
+/// A line for a probe whose deadline passed.
 pub fn overdue(seq: u64) -> String {
     format!("no answer in time for seq={seq}")
 }
@@ -69,6 +78,7 @@ pub fn outstanding(seq: u64) -> String {
     format!("no answer yet for seq={seq}")
 }
 
+/// A line for a probe that the socket refused.
 pub fn not_sent(seq: u64, why: &str) -> String {
     format!("seq={seq} was not sent: {why}")
 }

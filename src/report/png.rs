@@ -7,12 +7,21 @@ use resvg::usvg::{self, fontdb};
 
 use super::font;
 
+/// Why a drawing did not become a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum RasterError {
+    /// The drawing is not valid SVG.
     #[error("the drawing is no SVG: {0}")]
     Svg(#[from] usvg::Error),
+    /// No picture of this size can be made.
     #[error("a drawing of {width} x {height} pixels is too large")]
-    Size { width: u32, height: u32 },
+    Size {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+    /// The encoder failed.
     #[error("the PNG was not written: {0}")]
     Png(String),
 }

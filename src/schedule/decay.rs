@@ -3,6 +3,7 @@
 use crate::time::Duration;
 use crate::units::{Interval, Probability};
 
+/// Intervals that shrink by a constant share down to a floor.
 #[derive(Clone, Debug)]
 pub struct Decay {
     /// Unrounded, so that the hundredth interval is the first times the factor to the 99th.

@@ -17,8 +17,11 @@ use crate::units::Interval;
 /// The schedule of a run.
 #[derive(Clone, Debug)]
 pub enum Schedule {
+    /// The same interval all the time.
     Fixed(Interval),
+    /// Each interval is shorter than the one before by the same share, down to a floor.
     Decay(Decay),
+    /// Random intervals: a minimum plus an exponential time.
     Poisson(Poisson),
 }
 

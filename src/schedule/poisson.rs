@@ -7,6 +7,7 @@ use crate::rng::{Seed, Stream};
 use crate::time::Duration;
 use crate::units::{Interval, UnitError};
 
+/// Random intervals that no periodic event can alias with.
 #[derive(Clone, Debug)]
 pub struct Poisson {
     stream: Stream,

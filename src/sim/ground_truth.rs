@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use crate::time::Instant;
 use crate::wire::native::{Message, decode, is_native};
 
+/// What became of one probe and of the replies to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeTruth {
+    /// When the client sent it; `None` if it never did.
     pub sent: Option<Instant>,
     /// When copies of the probe reached the server.
     pub reached_server: Vec<Instant>,
+    /// Copies that the server sent on purpose included.
     pub replies_sent: u32,
     /// When replies reached the client.
     pub replies: Vec<Instant>,
@@ -27,10 +30,12 @@ pub struct GroundTruth {
 }
 
 impl GroundTruth {
+    /// `None` if no probe with this number was sent or forged.
     pub fn probe(&self, seq: u64) -> Option<&ProbeTruth> {
         self.probes.get(&seq)
     }
 
+    /// In the order of their numbers.
     pub fn probes(&self) -> impl Iterator<Item = (u64, &ProbeTruth)> {
         self.probes.iter().map(|(seq, truth)| (*seq, truth))
     }

@@ -54,12 +54,14 @@ pub struct SimulatedLink {
 }
 
 impl SimulatedLink {
+    /// One direction of a path; links with the same seed and direction treat datagrams alike.
     pub fn new(conditions: Conditions, direction: Direction, seed: Seed) -> Self {
         let link = Link::new(Arc::clone(&conditions.impairment), direction, seed);
         let copy_delays = Stream::new(seed, &format!("copy delay {}", direction.name()));
         Self { conditions, link, bottleneck: Bottleneck::default(), copy_delays, passed: 0 }
     }
 
+    /// The conditions that it was made with.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
     }

@@ -8,7 +8,9 @@ use crate::wire::native::SocketMark;
 /// A span, from the start, in which the receive buffer is full for every second datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Overrun {
+    /// From this time after the start.
     pub from: Duration,
+    /// Until just before this time after the start.
     pub to: Duration,
     /// Another sender's flood fills the buffer and most of it is dropped; else there is no other
     /// sender.

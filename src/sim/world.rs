@@ -21,6 +21,7 @@ const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
 /// The TTL with which datagrams arrive at the server.
 const TTL: Option<u8> = Some(60);
 
+/// A server, its clients and the network between them, in virtual time.
 pub struct Simulation {
     now: Instant,
     queue: BinaryHeap<Reverse<Scheduled>>,
@@ -92,8 +93,10 @@ fn server(settings: reflect::Settings, secret: [u8; 32], now: Instant) -> Server
 }
 
 impl Simulation {
+    /// The time at which every simulation starts.
     pub const START: Instant = START;
 
+    /// A server that runs from the start; clients get paths with these conditions.
     pub fn new(settings: reflect::Settings, up: Conditions, down: Conditions, seed: Seed) -> Self {
         Self {
             now: Self::START,
@@ -245,18 +248,22 @@ impl Simulation {
         self.now = end;
     }
 
+    /// The virtual time.
     pub fn now(&self) -> Instant {
         self.now
     }
 
+    /// `None` while it is killed by `restart_server`.
     pub fn server(&self) -> Option<&Server> {
         self.server.as_ref()
     }
 
+    /// The client with the number that `add_client` returned.
     pub fn client(&self, client: usize) -> &Client {
         &self.hosts[client].client
     }
 
+    /// What really happened to the probes of this client.
     pub fn ground_truth(&self, client: usize) -> &GroundTruth {
         &self.hosts[client].ground_truth
     }

@@ -59,6 +59,7 @@ pub struct Confidence {
 }
 
 impl Confidence {
+    /// 95 %, for independent probes.
     pub const P95: Self = Self { level: Level::P95, design: 1.0 };
 
     /// How many values an interval of this percentile takes: of fewer, all may lie on one side.

@@ -8,6 +8,7 @@ const SINGLE: u64 = 16;
 /// 17 to 32, 33 to 64 and so on to 2^64.
 const BINS: usize = SINGLE as usize + 60;
 
+/// How often each length of a run occurred.
 #[derive(Clone, Debug)]
 pub struct Lengths {
     counts: [u64; BINS],

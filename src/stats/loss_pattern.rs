@@ -6,6 +6,7 @@
 use super::lengths::Lengths;
 use crate::time::Duration;
 
+/// Losses in a row, and the longest outage.
 #[derive(Clone, Debug, Default)]
 pub struct LossPattern {
     probes: u64,
@@ -44,6 +45,7 @@ impl Outage {
 }
 
 impl LossPattern {
+    /// Of a run without probes.
     pub fn new() -> Self {
         Self::default()
     }
@@ -86,6 +88,7 @@ impl LossPattern {
         }
     }
 
+    /// Lost probes so far.
     pub fn losses(&self) -> u64 {
         self.losses
     }

@@ -5,6 +5,7 @@
 
 use crate::time::Duration;
 
+/// Mean and variance in one pass (Welford), without keeping the values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moments {
     n: u64,

@@ -4,8 +4,10 @@ use super::proportion::Proportion;
 use super::timeline::Join;
 use crate::probe::{Cause, NotOnTime, Resolved};
 
+/// Probes by outcome and cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeCounts {
+    /// With a reply within the deadline.
     pub on_time: u64,
     /// In the order of `NotOnTime::ALL`.
     reasons: [u64; NotOnTime::ALL.len()],
@@ -32,6 +34,7 @@ impl OutcomeCounts {
         NotOnTime::ALL.into_iter().zip(self.reasons).filter(|(_, count)| *count > 0)
     }
 
+    /// With a reply after the deadline.
     pub fn late(&self) -> u64 {
         self.of(NotOnTime::Late)
     }

@@ -10,6 +10,7 @@ pub struct Proportion {
     trials: u64,
 }
 
+/// The ends of a confidence interval of a share, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     pub(crate) low: f64,
@@ -52,6 +53,7 @@ impl Proportion {
         wilson(share, trials, z)
     }
 
+    /// The difference of two shares with its interval (Newcombe); `None` if either has no trials.
     pub fn minus(self, other: Self) -> Option<Difference> {
         let bounds = self.minus_within(other, Confidence::P95)?;
         Some(Difference { estimate: self.value()? - other.value()?, bounds, p_value: p_value(self, other) })

@@ -12,6 +12,7 @@ use crate::time::Duration;
 /// A run up to this long has exact percentiles.
 pub const EXACT: usize = 4096;
 
+/// A distribution of durations: exact up to `EXACT` values, then in buckets of a small relative width.
 #[derive(Clone, Debug)]
 pub struct Quantiles {
     origin: Duration,
@@ -41,6 +42,7 @@ impl Default for Quantiles {
 }
 
 impl Quantiles {
+    /// Without values.
     pub fn new() -> Self {
         Self::around(Duration::ZERO)
     }
@@ -51,6 +53,7 @@ impl Quantiles {
         Self { origin, moments: Moments::new(), values: Values::Sorted(Vec::new()) }
     }
 
+    /// Counts one value, which may be negative.
     pub fn record(&mut self, value: Duration) {
         self.moments.record(value);
         let value = (value - self.origin).as_nanos();
@@ -70,6 +73,7 @@ impl Quantiles {
         }
     }
 
+    /// Values so far.
     pub fn n(&self) -> u64 {
         self.moments.n()
     }
@@ -78,6 +82,7 @@ impl Quantiles {
         self.moments.min()
     }
 
+    /// The largest value, exact; `None` without values.
     pub fn max(&self) -> Option<Duration> {
         self.moments.max()
     }

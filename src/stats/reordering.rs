@@ -13,6 +13,7 @@ pub const LEADERS: usize = 8192;
 /// The greatest n for which n-reordering is told.
 pub const DEPTH: usize = 64;
 
+/// Reordering as RFC 4737 defines it, in the order of arrival.
 #[derive(Clone, Debug)]
 pub struct Reordering {
     arrivals: u64,
@@ -55,6 +56,7 @@ impl Default for Reordering {
 }
 
 impl Reordering {
+    /// Before the first arrival.
     pub fn new() -> Self {
         Self::default()
     }

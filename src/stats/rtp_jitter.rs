@@ -5,6 +5,7 @@
 
 use crate::time::Duration;
 
+/// The smoothed jitter of RFC 3550, section 6.4.1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RtpJitter {
     previous: Option<Duration>,
@@ -13,6 +14,7 @@ pub struct RtpJitter {
 }
 
 impl RtpJitter {
+    /// Zero, before the first RTT.
     pub fn new() -> Self {
         Self::default()
     }

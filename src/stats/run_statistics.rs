@@ -11,6 +11,7 @@ use crate::time::Duration;
 /// Delays are those of replies on time, where nothing else is said.
 #[derive(Debug, Default)]
 pub struct RunStatistics {
+    /// All probes by outcome.
     pub outcomes: OutcomeCounts,
     /// From time zero to the last reply, or to the end of the last interval.
     pub duration: Duration,
@@ -71,6 +72,7 @@ impl Arrived {
 }
 
 impl RunStatistics {
+    /// Of a run without probes.
     pub fn new() -> Self {
         Self::default()
     }

@@ -42,6 +42,7 @@ pub struct Rest(Hmac<Sha256>);
 pub struct NoKey;
 
 impl Key {
+    /// The key with these 32 bytes.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self { keyed: Hmac::new_from_slice(secret).expect("a key may have any length"), secret: *secret }
     }
@@ -51,6 +52,7 @@ impl Key {
         &self.secret
     }
 
+    /// Reads a key as `udpecho keygen` writes it: 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, NoKey> {
         let digits = text.trim().as_bytes();
         let mut secret = [0; 32];

@@ -10,8 +10,11 @@
 //!                        <-  Stopping the Server.
 //! ```
 
+/// The answer to `C SIZE`.
 pub const CALIBRATED: &[u8] = b"Buffer Size Calibrated at Server.";
+/// The answer to each datagram after it.
 pub const ACKNOWLEDGED: &[u8] = b"Packet Acknowledged";
+/// The answer to `exit`.
 pub const STOPPING: &[u8] = b"Stopping the Server.";
 pub(crate) const EXIT: &[u8] = b"exit";
 
@@ -20,6 +23,7 @@ pub(crate) const EXIT: &[u8] = b"exit";
 pub enum Request {
     /// `C 512`: the size of the packets to come.
     Calibrate(u32),
+    /// `exit`: asks the server to end.
     Exit,
     /// Anything else.
     Packet,

@@ -20,7 +20,7 @@ pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
 
 #[derive(Debug, Parser)]
-#[command(name = "udpecho", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "udpecho", version, about = env!("CARGO_PKG_DESCRIPTION"), propagate_version = true, arg_required_else_help = true)]
 #[command(term_width = 80)]
 #[command(
     after_help = "Help on a topic:\n  udpecho help impairments   the grammar of --delay, --loss, --impair ...\n\
@@ -29,7 +29,9 @@ pub(super) use shared::Destination;
                         name, socket or file error; 3 a --fail threshold was exceeded; 130 second\n\
                         interrupt."
 )]
+/// What was typed: one command and its options.
 pub struct Arguments {
+    /// The command with its own arguments.
     #[command(subcommand)]
     pub command: Command,
 }

@@ -8,12 +8,14 @@ use super::super::spec::SpecError;
 use crate::time::Duration;
 use crate::units::UnitError;
 
+/// The same delay for every datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Constant(Duration);
 
 impl Constant {
     pub(crate) const ZERO: Self = Self(Duration::ZERO);
 
+    /// Refuses a negative delay, and one over `MAX_DELAY`.
     pub fn new(delay: Duration) -> Result<Self, UnitError> {
         Ok(Self(Length::new(delay)?.get()))
     }

@@ -16,6 +16,7 @@ const EXAMPLE: &str = "empirical:probes.csv";
 
 const MAX_SAMPLES: usize = 999_999;
 
+/// Delays drawn from measured ones, each as likely as it occurs in the file.
 #[derive(Clone, Debug)]
 pub struct Empirical {
     count: u64,

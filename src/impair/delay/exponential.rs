@@ -13,6 +13,7 @@ use crate::rng::Draws;
 use crate::time::Duration;
 use crate::units::UnitError;
 
+/// Exponential delays with this mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exponential {
     mean: Duration,

@@ -18,6 +18,7 @@ use crate::units::UnitError;
 
 const EXAMPLE: &str = "lognormal:9ms±25ms";
 
+/// Log-normal delays, given by mean and standard deviation of the delay itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogNormal {
     mean: Duration,

@@ -48,12 +48,19 @@ pub struct Delay {
 /// The distribution of a delay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Law {
+    /// `constant:20ms`.
     Constant(Constant),
+    /// `uniform:0.1ms..500ms`.
     Uniform(Uniform),
+    /// `normal:50ms+-10ms`; what would be negative is zero.
     Normal(Normal),
+    /// `lognormal:`, with a long tail.
     LogNormal(LogNormal),
+    /// `pareto:`, with a heavy tail.
     Pareto(Pareto),
+    /// `exponential:20ms`.
     Exponential(Exponential),
+    /// `empirical:FILE`, drawn from measured delays.
     Empirical(Empirical),
 }
 
@@ -71,6 +78,7 @@ impl Delay {
         self
     }
 
+    /// Whether a datagram is held until those before it have left.
     pub const fn is_ordered(&self) -> bool {
         self.ordered
     }

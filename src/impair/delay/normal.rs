@@ -17,6 +17,7 @@ use crate::units::UnitError;
 
 const EXAMPLE: &str = "normal:50ms±10ms";
 
+/// Normal delays; what would be negative is zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normal {
     mean: Duration,

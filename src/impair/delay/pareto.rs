@@ -18,6 +18,7 @@ use crate::units::UnitError;
 
 const EXAMPLE: &str = "pareto:10ms,shape=2.5";
 
+/// Pareto delays, given by scale and shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pareto {
     minimum: Duration,

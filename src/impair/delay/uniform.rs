@@ -11,6 +11,7 @@ use super::EXAMPLE;
 use crate::time::Duration;
 use crate::units::UnitError;
 
+/// Every delay between two bounds is as likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uniform {
     low: Duration,

@@ -53,8 +53,10 @@ const BEFORE_ALL: i64 = tick_of(Instant::from_nanos(i64::MIN));
 impl<T> HoldQueue<T> {
     /// The memory of an item, its own size included: always, and while it is in a heap.
     pub const BYTES_AT_REST: usize = size_of::<slab::Cell<T>>();
+    /// Bytes that one item costs at most, besides what it points to.
     pub const BYTES_AT_MOST: usize = Self::BYTES_AT_REST + 2 * size_of::<Key>();
 
+    /// Without items.
     pub fn new() -> Self {
         Self {
             items: Slab::new(),
@@ -68,14 +70,17 @@ impl<T> HoldQueue<T> {
         }
     }
 
+    /// Items that are held.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
+    /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// Holds an item until `due`; items due at once leave in the order in which they came.
     pub fn push(&mut self, due: Instant, item: T) {
         if self.is_empty() && self.turned == BEFORE_ALL {
             // No `pop_due` has told the time yet; this brings the wheel near it.

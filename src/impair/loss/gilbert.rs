@@ -22,6 +22,7 @@ use crate::units::UnitError;
 
 const EXAMPLE: &str = "gilbert:p=1%,r=25%";
 
+/// A Markov chain of a good and a bad state, each with a loss rate of its own: losses in bursts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GilbertElliott {
     p: Share,

@@ -27,9 +27,13 @@ const EXAMPLE: &str = "10% or gilbert:p=1%,r=25%";
 pub enum Loss {
     /// Independent losses with this probability.
     Bernoulli(Share),
+    /// `gilbert:p=1%,r=25%`: losses in bursts.
     GilbertElliott(GilbertElliott),
+    /// `nth:10`: every tenth datagram.
     Nth(Nth),
+    /// `bursts:`: runs of losses at given places.
     Bursts(Bursts),
+    /// `trace:FILE`: as the file says, datagram by datagram.
     Trace(Trace),
 }
 

@@ -6,10 +6,12 @@ use std::str::FromStr;
 
 use super::super::spec::{SpecError, WholeNumber};
 
+/// Every nth datagram is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nth(NonZeroU64);
 
 impl Nth {
+    /// 1 loses all of them.
     pub const fn new(every: NonZeroU64) -> Self {
         Self(every)
     }

@@ -18,6 +18,7 @@ const MAX_MARKS: usize = 999_999;
 /// The longest trace that a line spells out.
 const MAX_TEXT: usize = 48;
 
+/// A recorded sequence of losses, which repeats.
 #[derive(Clone, Debug)]
 pub struct Trace {
     count: u64,

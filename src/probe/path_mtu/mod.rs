@@ -17,13 +17,16 @@ use bisection::Bisection;
 /// The largest unfragmented UDP payloads of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathSize {
+    /// Client to server, in bytes.
     pub up: u32,
+    /// Server to client.
     pub down: Down,
 }
 
 /// The way down can be tested only with requests that arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Down {
+    /// This many bytes.
     Exactly(u32),
     /// No longer request reaches the server, even in fragments.
     AtLeast(u32),
@@ -44,11 +47,13 @@ impl PathSize {
 /// A datagram to send, in the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizing {
+    /// Bytes of the datagram in the caller's buffer.
     pub length: usize,
     /// With don't-fragment.
     pub whole: bool,
 }
 
+/// Finds the largest datagram that passes without fragments, in each direction.
 #[derive(Debug)]
 pub struct SizeFinder {
     nonce: Nonce,
@@ -98,6 +103,7 @@ impl SizeFinder {
     const SHORTEST_TIMEOUT: Duration = Duration::from_millis(200);
     const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 
+    /// Searches up to `most` bytes of UDP payload.
     pub fn new(most: u32, seed: Seed, key: Option<Key>) -> Self {
         let nonce = Nonce(rand::Rng::next_u64(&mut Stream::new(seed, "size nonce").at(0)));
         let least = MIN_SIZE + tag(key.as_ref());
@@ -121,10 +127,12 @@ impl SizeFinder {
         self.outcome.as_ref()
     }
 
+    /// When to call `handle_timeout` and `poll_transmit` next, unless a datagram comes first.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.outcome.is_none().then_some(self.trial.next)
     }
 
+    /// The next datagram to send, if one is due.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Sizing> {
         if self.outcome.is_some() || now < self.trial.next || self.is_exhausted() {
             return None;
@@ -157,6 +165,7 @@ impl SizeFinder {
         self.outcome.get_or_insert(Err(Failure::Unreachable));
     }
 
+    /// Takes a datagram from the server.
     pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
         let message = match &self.key {
             Some(key) => key.open(datagram).map(|(length, _)| &datagram[..length]),
@@ -181,6 +190,7 @@ impl SizeFinder {
         self.conclude(true, now);
     }
 
+    /// Counts what was not answered in time as too long.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.outcome.is_none() && self.is_exhausted() && now >= self.trial.next {
             self.conclude(false, now);

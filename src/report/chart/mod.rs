@@ -80,6 +80,7 @@ pub fn drawing<'a>(run: &'a Run, data: &'a ChartData, theme: Theme) -> Drawing<'
 
 /// A picture, where its panels lie, and what the page shows of their values.
 pub struct Drawing<'a> {
+    /// The whole picture as an SVG document.
     pub svg: String,
     view: View<'a>,
     panels: Vec<Panel>,
@@ -89,8 +90,11 @@ pub struct Drawing<'a> {
 /// A panel in the drawing's own units, and the ends of its horizontal axis: nanoseconds or numbers of
 /// probes.
 pub struct PlacedPanel {
+    /// As the page's script names it.
     pub id: &'static str,
+    /// Left end of the plot area.
     pub left: f64,
+    /// Right end of the plot area.
     pub right: f64,
     pub(crate) top: f64,
     pub(crate) bottom: f64,
@@ -106,6 +110,7 @@ impl Drawing<'_> {
         [0.0, top, WIDTH, bottom - top].map(|pixels| pixels * FINE)
     }
 
+    /// Every panel with a horizontal axis that the page can point into.
     pub fn panels(&self) -> impl Iterator<Item = PlacedPanel> {
         self.panels.iter().zip(&self.layout.panels).map(|(panel, area)| {
             let Area { left, right, top, bottom } = *area;

@@ -13,10 +13,13 @@ const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
 const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 const PURPLE: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
 
+/// The colours of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
+    /// Dark ink on white.
     #[default]
     Light,
+    /// Light ink on black.
     Dark,
 }
 

@@ -42,9 +42,11 @@ pub struct LossMark {
     pub reason: NotOnTime,
 }
 
+/// What a picture shows of a run, in memory that does not grow with the run.
 #[derive(Debug)]
 pub struct ChartData {
     pub(crate) axis: XAxis,
+    /// Of all probes pushed so far.
     pub statistics: RunStatistics,
     pub(crate) columns: Columns,
     history: SecondHistory,
@@ -57,6 +59,7 @@ pub struct ChartData {
 }
 
 impl ChartData {
+    /// For the probes of this run, which are to be pushed.
     pub fn new(run: &Run) -> Self {
         Self::over(x_axis(run))
     }

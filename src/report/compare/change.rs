@@ -14,10 +14,12 @@ const FEW: u64 = 20;
 /// The parts of the error that a headline figure may spend; the others share what is left.
 const PARTS: [(Figure, f64); 3] = [(Figure::Loss, 0.7), (Figure::Rtt(0.5), 0.12), (Figure::Rtt(0.99), 0.12)];
 
+/// What can be said of the change of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     /// Changed for the worse, by the margin or more.
     Worse,
+    /// Better by the margin at least, and surely.
     Better,
     /// The interval of the difference lies within the margin.
     Same,
@@ -25,8 +27,10 @@ pub enum Verdict {
     Undecided,
     /// One of the runs has fewer values than an interval takes.
     TooFew {
+        /// Probes per run that would decide it, by estimate.
         needed: u64,
     },
+    /// Shown, but not tested.
     Untested,
 }
 
@@ -46,6 +50,7 @@ impl Verdict {
 /// Shares are fractions, times nanoseconds, rates bits a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
+    /// The figure that is compared.
     pub figure: Figure,
     pub(crate) before: Option<f64>,
     pub(crate) after: Option<f64>,
@@ -55,10 +60,12 @@ pub struct Change {
     pub confidence: Option<f64>,
     /// The least difference that matters.
     pub margin: f64,
+    /// The conclusion from the interval and the margin.
     pub verdict: Verdict,
 }
 
 impl Change {
+    /// The second value minus the first; `None` where one is missing.
     pub fn difference(&self) -> Option<f64> {
         Some(self.after? - self.before?)
     }
@@ -84,6 +91,7 @@ impl Change {
 pub struct Changes(pub Vec<Change>);
 
 impl Changes {
+    /// Those that are surely worse by the margin.
     pub fn regressions(&self) -> impl Iterator<Item = &Change> {
         self.0.iter().filter(|change| change.is_regression())
     }

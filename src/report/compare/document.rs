@@ -11,6 +11,7 @@ use super::table::{letter, settings_that_differ};
 
 const SCHEMA: u64 = 1;
 
+/// The comparison as `compare --json` prints it.
 #[derive(Serialize)]
 pub struct Document<'a> {
     schema: u64,

@@ -18,6 +18,7 @@ pub enum Figure {
     Net(f64),
     /// The mean absolute IPDV.
     Ipdv,
+    /// Share of replies that were reordered (RFC 4737).
     Reordering,
     /// Follows from the loss and the schedule, so nothing is tested.
     Throughput,

@@ -28,12 +28,14 @@ impl Outcome {
     }
 }
 
+/// The sentence that says how one run differs from the first.
 pub struct Headline<'a> {
     letter: char,
     changes: &'a Changes,
 }
 
 impl<'a> Headline<'a> {
+    /// `letter` is that of the run in the table: B for the second.
     pub fn of(letter: char, changes: &'a Changes) -> Self {
         Self { letter, changes }
     }

@@ -11,13 +11,16 @@ use crate::units::{Probability, UnitError, parse_duration};
 pub struct Margin {
     /// Of the first run's value.
     pub share: f64,
+    /// Of delays, beside the share.
     pub time: Duration,
 }
 
 /// One value of the flag: `5%` or `50us`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MarginPart {
+    /// Of the first run's value.
     Share(f64),
+    /// A difference of delays.
     Time(Duration),
 }
 
@@ -42,6 +45,7 @@ impl Margin {
     /// a share of a loss of zero is no margin.
     const POINT: f64 = 0.01;
 
+    /// The defaults, with each part given in place of its own.
     pub fn with(parts: &[MarginPart]) -> Self {
         parts.iter().fold(Self::default(), |margin, part| match *part {
             MarginPart::Share(share) => Self { share, ..margin },

@@ -6,6 +6,7 @@ use crate::record::Run;
 use crate::stats::{Average, Blocks, Counts, Quantiles, RunStatistics, Runs, SecondHistory, Spread};
 use crate::time::Duration;
 
+/// One of the runs that are compared.
 pub struct Sample {
     /// As the user named it.
     pub name: String,
@@ -22,6 +23,7 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Without probes yet; `name` is what the table calls it.
     pub fn new(name: impl Into<String>, run: Run) -> Self {
         Self {
             name: name.into(),
@@ -37,6 +39,7 @@ impl Sample {
         }
     }
 
+    /// Takes in the next probe of its record.
     pub fn push(&mut self, probe: &Resolved) {
         self.statistics.push(probe, |second| self.history.push(second));
         self.end = self.end.max(probe.due + probe.interval);

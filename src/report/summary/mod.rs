@@ -21,8 +21,10 @@ pub use seconds::{SECONDS_IN_TABLE, second_line};
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
+    /// What most readers want to know.
     #[default]
     Usual,
+    /// Every statistic.
     All,
 }
 

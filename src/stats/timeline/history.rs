@@ -64,6 +64,7 @@ impl Join for Slot {
     }
 }
 
+/// The seconds of a run in slots that get wider as the run gets longer, so that memory does not grow.
 #[derive(Clone, Debug)]
 pub struct SecondHistory {
     slots: Timeline<Slot>,

@@ -10,6 +10,7 @@ pub use seconds::{Completed, Delay, Second};
 
 /// What a cell holds: the earlier cell of two takes in the later.
 pub trait Join: Default + Clone {
+    /// Takes in a cell that follows this one.
     fn join(&mut self, later: &Self);
 }
 

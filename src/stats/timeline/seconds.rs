@@ -9,12 +9,14 @@ use crate::probe::Resolved;
 use crate::stats::{OutcomeCounts, Quantiles};
 use crate::time::Duration;
 
+/// One second of a run: the row of `seconds.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Second {
     /// From 1; of an interval its first.
     pub second: u64,
     /// How many seconds this is the row of.
     pub length: NonZero<u64>,
+    /// Of the probes sent in this second.
     pub outcomes: OutcomeCounts,
     /// Payload of the replies on time.
     pub bytes: u64,
@@ -22,8 +24,10 @@ pub struct Second {
     pub delay: Option<Delay>,
 }
 
+/// Delays of the replies on time of one second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
+    /// Their arithmetic mean.
     pub mean: Duration,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,

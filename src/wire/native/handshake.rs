@@ -14,10 +14,12 @@ const COOKIE_LENGTH: usize = COOKIE.end;
 /// Asks for a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
+    /// Chosen by the client; the answer repeats it.
     pub nonce: Nonce,
 }
 
 impl Hello {
+    /// Returns the length of the message.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         buffer[..COOKIE_LENGTH].fill(0);
         emit_prefix(buffer, Kind::Hello, 0, self.nonce.0);
@@ -32,11 +34,14 @@ impl Hello {
 /// Sent back in `Open`, it proves that the client receives at its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {
+    /// That of the `Hello`.
     pub nonce: Nonce,
+    /// A MAC over the client's address and the time.
     pub cookie: [u8; 16],
 }
 
 impl Cookie {
+    /// Returns the length of the message.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         emit_prefix(buffer, Kind::Cookie, 0, self.nonce.0);
         buffer[COOKIE].copy_from_slice(&self.cookie);
@@ -52,7 +57,9 @@ impl Cookie {
 /// Asks for a session whose probes have this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open<'a> {
+    /// Chosen by the client; the answer repeats it.
     pub nonce: Nonce,
+    /// That of the `Cookie`.
     pub cookie: [u8; 16],
     /// The UDP payload of every probe.
     pub size: u32,
@@ -78,6 +85,7 @@ impl<'a> Open<'a> {
         (size as usize).max(Self::REQUESTED + 2 + SPEC_MAX).max(Accept::LENGTH_MAX)
     }
 
+    /// Returns the length of the message, at least the size of a probe.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         let length = Self::length(self.size).max(Accept::IDLE.end);
         buffer[..length].fill(0);
@@ -111,8 +119,11 @@ impl<'a> Open<'a> {
 /// The session is open. Says what the server agreed to and what it injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept<'a> {
+    /// That of the `Open`.
     pub nonce: Nonce,
+    /// Names the session in every later message.
     pub token: Token,
+    /// Bytes of UDP payload of each probe.
     pub size: u32,
     /// The largest size that it accepts.
     pub max_size: u32,
@@ -195,12 +206,15 @@ impl<'a> Accept<'a> {
 /// Refuses the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deny {
+    /// That of the `Open`.
     pub nonce: Nonce,
+    /// Why, with what the server would take.
     pub reason: DenyReason,
     /// The limit, where the reason is one.
     pub limit: u32,
 }
 
+/// Why a server opens no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenyReason {
     /// The cookie is too old or forged: start again with Hello.

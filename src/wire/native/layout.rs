@@ -9,6 +9,7 @@ use super::{BODY, ID, KIND, Kind, VERSION_AND_FLAGS, outcome_query, probe};
 /// The fields of one kind of message, in the order of their offsets.
 #[derive(Clone, Debug)]
 pub struct Layout {
+    /// As `docs/protocol.md` names the message.
     pub name: String,
     /// None for the prefix of all messages.
     pub kind: Option<u8>,

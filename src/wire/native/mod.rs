@@ -50,12 +50,14 @@ pub use socket::SocketMark;
 
 use super::fields::{self, U64, get_u64, put_u64};
 
+/// The version of the protocol; messages of another one are ignored.
 pub const VERSION: u8 = 1;
 /// The smallest probe: it has room for the header of its reply.
 pub const MIN_SIZE: u32 = 56;
 const _: () = assert!(MIN_SIZE as usize == probe::REPLY_HEADER);
 /// The largest UDP payload over IPv4 and over IPv6.
 pub const MAX_SIZE_V4: u32 = 65_507;
+/// The largest UDP payload of IPv6: 65,535 bytes less the UDP header.
 pub const MAX_SIZE_V6: u32 = 65_527;
 
 const MAGIC: [u8; 2] = [0xF5, 0x75];
@@ -76,30 +78,48 @@ pub struct Nonce(pub u64);
 /// Any message, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
+    /// From a client that has no cookie.
     Hello(Hello),
+    /// The answer to `Hello`.
     Cookie(Cookie),
+    /// From a client that has shown its address.
     Open(Open<'a>),
+    /// The answer to `Open`: the session begins.
     Accept(Accept<'a>),
+    /// The answer to `Open`: there will be no session.
     Deny(Deny),
+    /// From the client.
     Probe(Probe),
+    /// The answer to `Probe`.
     Reply(Reply),
+    /// The answer to a token that the server does not know.
     UnknownSession(UnknownSession),
+    /// Asks what became of probes.
     OutcomeQuery(OutcomeQuery),
+    /// The answer to `OutcomeQuery`.
     Outcomes(Outcomes<'a>),
+    /// Asks the server to end.
     Stop(Token),
+    /// The answer to `Stop`: whether the server obeys.
     Stopped(Token, bool),
+    /// The client ends its session.
     Close(Token),
+    /// Asks for a datagram of a given size.
     PathMtuProbe(PathMtuProbe),
+    /// The answer to `PathMtuProbe`.
     PathMtuReply(PathMtuReply),
 }
 
 /// Why a datagram with the magic number is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// A version other than `VERSION`.
     #[error("a message of version {0}")]
     Version(u8),
+    /// A kind of message that this version does not have.
     #[error("a message of unknown kind {0}")]
     Kind(u8),
+    /// Too short, or with a field out of its range.
     #[error("a message that is cut short or contradicts itself")]
     Malformed,
     /// Of the handshake with this nonce.
@@ -161,12 +181,14 @@ pub fn emit_stop(token: Token, buffer: &mut [u8]) -> usize {
     BODY + 1
 }
 
+/// Returns the length of the message.
 pub fn emit_stopped(token: Token, obeyed: bool, buffer: &mut [u8]) -> usize {
     emit_prefix(buffer, Kind::Stopped, 0, token.0);
     buffer[BODY] = u8::from(obeyed);
     BODY + 1
 }
 
+/// Returns the length of the message.
 pub fn emit_close(token: Token, buffer: &mut [u8]) -> usize {
     emit_prefix(buffer, Kind::Close, 0, token.0);
     BODY

@@ -56,12 +56,16 @@ pub fn statuses_that_fit(length: usize) -> u16 {
     u16::try_from(length.saturating_sub(STATUSES) * 2).unwrap_or(u16::MAX)
 }
 
+/// Asks what became of consecutive probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeQuery {
+    /// Of the session.
     pub token: Token,
     /// Distinguishes the replies.
     pub question: u32,
+    /// The first probe that is asked for.
     pub first: u64,
+    /// How many probes from there on.
     pub count: u16,
 }
 
@@ -91,11 +95,13 @@ impl OutcomeQuery {
     }
 }
 
+/// What became of the probes that were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcomes<'a> {
     pub(crate) token: Token,
     pub(crate) question: u32,
     pub(crate) first: u64,
+    /// How many probes from the first on; fewer than asked for if no more fit.
     pub count: u16,
     /// The server's socket when the query arrived.
     pub socket: SocketMark,

@@ -37,10 +37,14 @@ pub(super) const REPLY_HEADER: usize = WINDOW.end;
 const COPY: u8 = 1;
 const CORRUPTED: u8 = 2;
 
+/// A numbered datagram that the server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
+    /// Of the session.
     pub token: Token,
+    /// From 0, over all sessions of a run.
     pub seq: u64,
+    /// On the client's clock.
     pub sent: Instant,
 }
 
@@ -76,15 +80,20 @@ impl Probe {
     }
 }
 
+/// The answer to a probe, of the same length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
+    /// Of the session.
     pub token: Token,
+    /// That of the probe.
     pub seq: u64,
+    /// That of the probe: T1, on the client's clock.
     pub sent: Instant,
     /// On the server's clock, which has an arbitrary zero.
     pub received: Instant,
     /// From arrival to departure at the server, hold included.
     pub residence: Duration,
+    /// Time for which the server held the reply on purpose.
     pub hold: Duration,
     /// The server's socket when the probe arrived.
     pub socket: SocketMark,
@@ -133,6 +142,7 @@ impl Reply {
 /// The server does not know the session: it was restarted, or the session expired or was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownSession {
+    /// That of the message that the server could not assign.
     pub token: Token,
     /// The probe that is answered; none if the request was a query. On the wire none is all ones, which no
     /// probe has.
@@ -142,6 +152,7 @@ pub struct UnknownSession {
 impl UnknownSession {
     const NO_PROBE: u64 = u64::MAX;
 
+    /// Returns the length of the message.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
         emit_prefix(buffer, Kind::UnknownSession, 0, self.token.0);
         put_u64(buffer, SEQ, self.seq.unwrap_or(Self::NO_PROBE));
