@@ -32,7 +32,7 @@ pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayO
 pub use room::{RoomService, Seat};
 pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
-pub use socket_errors::describe as describe_socket_error;
+pub use socket_errors::{describe as describe_socket_error, describe_client_error};
 pub use stop_signal::Control;
 pub use sys::{
     Backend, Batch, DatagramSocket, Options, Socket, bind_socket, kernel_release, lower_priority,

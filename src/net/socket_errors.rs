@@ -1,11 +1,13 @@
-//! Classifies socket errors and decides: continue, pause or give up.
+//! Socket errors: what each means, and whether to continue, pause or give up.
 
 use std::io;
 use std::time::Duration;
 
+use crate::probe::{SocketError, SocketErrorKind, SocketOperation};
+
 /// How bad an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SocketErrorKind {
+pub(super) enum Severity {
     /// No error: no datagram waits, or a signal interrupted the call.
     WouldBlock,
     /// About one datagram, one peer or one route: the next call may succeed.
@@ -27,7 +29,7 @@ pub(super) enum ErrorAction {
     GiveUp,
 }
 
-impl SocketErrorKind {
+impl Severity {
     pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => {
@@ -54,20 +56,47 @@ pub(super) fn is_too_long(code: i32) -> bool {
     return code == 10_040;
 }
 
-/// An error of sending in words, with what it means where the kernel's own words mislead.
-pub fn describe(error: &io::Error) -> String {
+/// The error as data, for the client.
+pub(super) fn socket_error(operation: SocketOperation, error: &io::Error) -> SocketError {
+    SocketError { operation, kind: kind_of(error), code: error.raw_os_error() }
+}
+
+fn kind_of(error: &io::Error) -> SocketErrorKind {
     use io::ErrorKind::{HostUnreachable, NetworkUnreachable, PermissionDenied};
-    let meaning = match error.kind() {
+    match error.kind() {
+        HostUnreachable => SocketErrorKind::HostUnreachable,
+        NetworkUnreachable => SocketErrorKind::NetworkUnreachable,
         // EPERM and EACCES are one kind.
         PermissionDenied if error.raw_os_error() == Some(codes::NOT_PERMITTED) => {
-            "a firewall on this host drops the datagrams"
+            SocketErrorKind::NotPermitted
         }
-        PermissionDenied => "prohibited by a route of this host or, by ICMP, by a firewall on the path",
-        HostUnreachable => "no neighbour or route there, or, by ICMP, a firewall on the path prohibits it",
-        NetworkUnreachable => "no route of this host leads there",
-        _ => return error.to_string(),
+        PermissionDenied => SocketErrorKind::Prohibited,
+        _ => SocketErrorKind::Other,
+    }
+}
+
+/// The kernel's own words, and what they mean where they mislead.
+pub fn describe(error: &io::Error) -> String {
+    let meaning = match kind_of(error) {
+        SocketErrorKind::NotPermitted => "a firewall on this host drops the datagrams",
+        SocketErrorKind::Prohibited => {
+            "prohibited by a route of this host or, by ICMP, by a firewall on the path"
+        }
+        SocketErrorKind::HostUnreachable => {
+            "no neighbour or route there, or, by ICMP, a firewall on the path prohibits it"
+        }
+        SocketErrorKind::NetworkUnreachable => "no route of this host leads there",
+        SocketErrorKind::Other => return error.to_string(),
     };
     format!("{error}: {meaning}")
+}
+
+/// The same of a client's error.
+pub fn describe_client_error(error: SocketError) -> String {
+    match error.code {
+        Some(code) => describe(&io::Error::from_raw_os_error(code)),
+        None => "the system does not say why".to_owned(),
+    }
 }
 
 impl ErrorAction {
@@ -102,12 +131,12 @@ impl ErrorBudget {
 
     pub(super) fn on_error(&mut self, error: &io::Error) -> ErrorAction {
         self.in_a_row = self.in_a_row.saturating_add(1);
-        match SocketErrorKind::of(error) {
-            SocketErrorKind::WouldBlock => ErrorAction::Continue,
-            SocketErrorKind::Transient if self.in_a_row <= Self::AT_ONCE => ErrorAction::Continue,
-            SocketErrorKind::Transient | SocketErrorKind::Shortage => ErrorAction::Pause,
-            SocketErrorKind::Suspicious if self.in_a_row < Self::MAX_SUSPICIOUS => ErrorAction::Pause,
-            SocketErrorKind::Suspicious | SocketErrorKind::Fatal => ErrorAction::GiveUp,
+        match Severity::of(error) {
+            Severity::WouldBlock => ErrorAction::Continue,
+            Severity::Transient if self.in_a_row <= Self::AT_ONCE => ErrorAction::Continue,
+            Severity::Transient | Severity::Shortage => ErrorAction::Pause,
+            Severity::Suspicious if self.in_a_row < Self::MAX_SUSPICIOUS => ErrorAction::Pause,
+            Severity::Suspicious | Severity::Fatal => ErrorAction::GiveUp,
         }
     }
 }
@@ -163,7 +192,7 @@ mod tests {
             libc::EPIPE,
             libc::EIO,
         ] {
-            assert_eq!(SocketErrorKind::of(&error(code)), SocketErrorKind::Transient, "{}", error(code));
+            assert_eq!(Severity::of(&error(code)), Severity::Transient, "{}", error(code));
             let mut budget = ErrorBudget::default();
             // A storm of them is tolerated for ever, with a pause each.
             let actions: Vec<_> = (0..10_000).map(|_| budget.on_error(&error(code))).collect();
@@ -175,24 +204,24 @@ mod tests {
     #[test]
     fn an_empty_socket_is_no_error() {
         for code in [libc::EAGAIN, libc::EWOULDBLOCK, libc::EINTR] {
-            assert_eq!(SocketErrorKind::of(&error(code)), SocketErrorKind::WouldBlock);
+            assert_eq!(Severity::of(&error(code)), Severity::WouldBlock);
         }
     }
 
     #[test]
     fn a_shortage_is_waited_out() {
         for code in [libc::ENOMEM, libc::ENOBUFS, libc::EMFILE, libc::ENFILE] {
-            assert_eq!(SocketErrorKind::of(&error(code)), SocketErrorKind::Shortage);
+            assert_eq!(Severity::of(&error(code)), Severity::Shortage);
             let mut budget = ErrorBudget::default();
             assert!((0..10_000).all(|_| budget.on_error(&error(code)) == ErrorAction::Pause));
         }
-        assert_eq!(SocketErrorKind::of(&io::Error::other("no code")), SocketErrorKind::Transient);
+        assert_eq!(Severity::of(&io::Error::other("no code")), Severity::Transient);
     }
 
     #[test]
     fn an_unusable_socket_ends_it_at_once() {
         for code in [libc::EBADF, libc::ENOTSOCK, libc::EFAULT, libc::ENOSYS, libc::EOPNOTSUPP] {
-            assert_eq!(SocketErrorKind::of(&error(code)), SocketErrorKind::Fatal);
+            assert_eq!(Severity::of(&error(code)), Severity::Fatal);
             assert_eq!(ErrorBudget::default().on_error(&error(code)), ErrorAction::GiveUp);
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::outcome::Resolved;
 use super::settings::{Counters, Dialect};
+use super::socket_error::SocketError;
 use crate::time::{Duration, Instant};
 
 /// In the order of time, but `Resolved` comes in the order of the probes.
@@ -93,8 +94,8 @@ pub enum Event {
     PathError {
         /// When the error was read.
         at: Instant,
-        /// In the words of the system.
-        why: String,
+        /// What the system says.
+        why: SocketError,
     },
     /// The server of this session sends from another address than the target's.
     ServerMoved {
@@ -195,20 +196,24 @@ impl ServerInfo {
 }
 
 /// Why a datagram did not leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// Longer than the path or the socket takes.
     TooLong,
     /// The text dialect allows one probe in flight on each socket, and none was free.
     NoChannel,
-    /// The words of the system.
-    Other(String),
+    /// The system refused it.
+    Socket(SocketError),
 }
 
 impl Failure {
     /// No server answered, so one that is started later may.
     pub const fn is_silence(&self) -> bool {
-        matches!(self, Self::Unreachable | Self::Silent { .. })
+        match self {
+            Self::Unreachable | Self::Silent { .. } => true,
+            Self::Socket(error) => error.is_of_path(),
+            _ => false,
+        }
     }
 }
 
@@ -268,10 +273,7 @@ pub enum Failure {
     /// Its terminal would obey them.
     #[error("the server describes itself with control characters")]
     ControlCharacters,
-    /// The local socket failed.
-    #[error("the socket failed: {why}")]
-    Socket {
-        /// In the words of the system.
-        why: String,
-    },
+    /// The path or the local socket.
+    #[error("the system does not send or receive")]
+    Socket(SocketError),
 }

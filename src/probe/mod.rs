@@ -18,6 +18,7 @@ mod retry;
 mod send;
 mod send_plan;
 mod settings;
+mod socket_error;
 mod suspended;
 mod unexpected;
 
@@ -29,6 +30,7 @@ pub use event::{Event, Failure, SendError, ServerInfo};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, Settings, Transmit};
+pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
 
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
@@ -172,9 +174,8 @@ impl Client {
     }
 
     /// The system, or an ICMP message, says why datagrams do not reach the server.
-    pub fn obstructed(&mut self, now: Instant, why: &str) {
-        let event = Event::PathError { at: now, why: why.to_owned() };
-        self.path_error(event, Failure::Socket { why: why.to_owned() });
+    pub fn obstructed(&mut self, now: Instant, why: SocketError) {
+        self.path_error(Event::PathError { at: now, why }, Failure::Socket(why));
     }
 
     fn path_error(&mut self, event: Event, failure: Failure) {

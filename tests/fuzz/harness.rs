@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 
 use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
-use udpecho::probe::{Client, Dialect, Event, Outcome, SendError, Settings};
+use udpecho::probe::{
+    Client, Dialect, Event, Outcome, SendError, Settings, SocketError, SocketErrorKind, SocketOperation,
+};
 use udpecho::reflect::{self, Departure, Incoming, Injection, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
@@ -236,7 +238,7 @@ pub fn probe(data: &[u8]) {
                 }
                 client.handle(now, channel, &datagram);
             }
-            6 if act & 8 != 0 => client.obstructed(now, "no way"),
+            6 if act & 8 != 0 => client.obstructed(now, no_way()),
             6 if act & 16 != 0 && !flying.is_empty() => {
                 let datagram = flying[usize::from(act >> 5) % flying.len()].1.clone();
                 client.handle_foreign(now, SocketAddr::from(([10, 0, 0, act >> 5], 7)), &datagram);
@@ -264,6 +266,10 @@ pub fn probe(data: &[u8]) {
     rows.take(&mut client);
     assert!(client.is_done() && rows.finished, "it does not end");
     assert!(rows.next <= count.unwrap_or(u64::MAX));
+}
+
+fn no_way() -> SocketError {
+    SocketError { operation: SocketOperation::Send, kind: SocketErrorKind::HostUnreachable, code: None }
 }
 
 /// Datagrams of the client reach the server or fail to leave; replies may stay in flight for long.

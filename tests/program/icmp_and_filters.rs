@@ -201,6 +201,34 @@ fn a_router_that_forbids_the_way_is_heard_and_the_run_goes_on() {
     assert_eq!(record.count(Outcome::SendError), 0, "a message about one probe takes no other");
 }
 
+/// Nothing answered, so the exit code is that of no reply; a firewall of the client's own host is an error of its own.
+#[test]
+fn a_path_that_is_prohibited_from_the_start_is_no_reply_for_every_command() {
+    crate::needs!(Namespaces, Nft);
+    let network = Network::of(&["a", "r"]);
+    let folder = TempDir::new().unwrap();
+    network.wire([("a", &["10.9.1.1/24"], 1500), ("r", &["10.9.1.2/24"], 1500)]);
+    network.forward("r");
+    network.ip("a", "route add default via 10.9.1.2");
+    network.ip("r", "route add prohibit 10.9.2.1/32");
+    for words in ["ping 10.9.2.1 -n 2 --no-record", "find-size 10.9.2.1"] {
+        let finished = Process::spawn(network.udpecho("a", folder.path(), words)).finish();
+        assert_eq!((finished.code, finished.stderr.len()), (Some(1), 1), "{words}: {finished:#?}");
+        let told = &finished.stderr[0];
+        assert!(told.contains("cannot reach 10.9.2.1 port 8080: No route to host"), "{words}: {finished:#?}");
+    }
+    let mut waiting =
+        Process::spawn(network.udpecho("a", folder.path(), "ping 10.9.2.1 -n 2 --wait --no-record"));
+    waiting.line_with("No route to host");
+    waiting.signal("INT");
+    assert_eq!(waiting.finish().code, Some(1));
+    network.forbid("a", 20_000, true);
+    let words = "ping 10.9.1.2 -n 2 --source-port 20000 --no-record";
+    let finished = Process::spawn(network.udpecho("a", folder.path(), words)).finish();
+    assert_eq!(finished.code, Some(2), "{finished:#?}");
+    assert!(finished.stderr[0].contains("cannot send to 10.9.1.2 port 8080"), "{finished:#?}");
+}
+
 /// Sends datagrams whose header is made by hand: `(port, port, payload)` each.
 const RAW: &str = r#"
 import socket, struct, sys

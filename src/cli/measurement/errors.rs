@@ -7,8 +7,8 @@ use anyhow::anyhow;
 
 use super::config::{Connection, Peer};
 use crate::cli::exit::Exit;
-use crate::net::{Control, describe_socket_error, find_size, random_bytes};
-use crate::probe::{Failure, SizeFinder};
+use crate::net::{Control, describe_client_error, describe_socket_error, find_size, random_bytes};
+use crate::probe::{Failure, SizeFinder, SocketOperation};
 use crate::report::milliseconds;
 
 /// From the error of opening a socket to this peer.
@@ -34,7 +34,7 @@ fn lacks_zone(address: SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
-/// A server that is down gives exit code 1, like a run without a reply.
+/// A server that is down or cannot be reached gives exit code 1, like a run without a reply.
 pub(crate) fn exit_of(failure: &Failure) -> Exit {
     if failure.is_silence() { Exit::NoReply } else { Exit::Error }
 }
@@ -67,7 +67,7 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
         ),
         Failure::Silent { tries, after } => {
             let question = format!(
-                "is a udpecho server on port {port} (another server: --text), with the same key, and does a \
+                "is a udpecho server on port {port} (another server: --text, --plain), with the same key, and does a \
                  firewall drop UDP on the path?"
             );
             let hint = if hint.is_empty() {
@@ -94,7 +94,14 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
             "the server at {ip} port {port} describes itself with control characters, which a terminal would \
              obey; nothing was measured"
         ),
-        Failure::Socket { why } => anyhow!("cannot reach {ip} port {port}: {why}{hint}"),
+        Failure::Socket(error) => {
+            let verb = match error.operation {
+                _ if error.is_of_path() => "reach",
+                SocketOperation::Send => "send to",
+                SocketOperation::Receive => "receive from",
+            };
+            anyhow!("cannot {verb} {ip} port {port}: {}{hint}", describe_client_error(*error))
+        }
         Failure::Full { .. } | Failure::Denied { .. } => {
             anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
         }
@@ -130,6 +137,24 @@ mod tests {
             ("192.0.2.1", ""),
         ] {
             assert_eq!(meant_port(host), hint, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_path_is_no_reply_and_one_of_this_host_is_an_error() {
+        use crate::probe::{SocketError, SocketErrorKind};
+        let peer = Peer { host: "192.0.2.1".to_owned(), address: "192.0.2.1:8080".parse().unwrap() };
+        for (operation, kind, exit, words) in [
+            (SocketOperation::Receive, SocketErrorKind::HostUnreachable, Exit::NoReply, "cannot reach"),
+            (SocketOperation::Send, SocketErrorKind::NetworkUnreachable, Exit::NoReply, "cannot reach"),
+            (SocketOperation::Receive, SocketErrorKind::Prohibited, Exit::NoReply, "cannot reach"),
+            (SocketOperation::Send, SocketErrorKind::NotPermitted, Exit::Error, "cannot send to"),
+            (SocketOperation::Receive, SocketErrorKind::Other, Exit::Error, "cannot receive from"),
+        ] {
+            let failure = Failure::Socket(SocketError { operation, kind, code: None });
+            assert_eq!(exit_of(&failure), exit, "{kind:?}");
+            let text = explain(&failure, &peer).to_string();
+            assert_eq!(text, format!("{words} 192.0.2.1 port 8080: the system does not say why"));
         }
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use super::shared::{Place, Shared};
 use super::target_queue::TargetId;
 use crate::net::clock::Clock;
-use crate::net::socket_errors::SocketErrorKind;
+use crate::net::socket_errors::Severity;
 use crate::net::sys::{Batch, Socket};
 use crate::probe::Client;
 use crate::time::{Duration, Instant};
@@ -63,8 +63,7 @@ impl ForeignListener {
         let (now, offset) = (clock.now(), clock.wall_offset());
         for _ in 0..Self::BATCHES {
             let received = socket.receive(inbox);
-            if received.as_ref().is_err_and(|error| SocketErrorKind::of(error) == SocketErrorKind::WouldBlock)
-            {
+            if received.as_ref().is_err_and(|error| Severity::of(error) == Severity::WouldBlock) {
                 return;
             }
             self.next = now + Self::PAUSE;

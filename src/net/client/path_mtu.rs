@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use super::sockets::{Endpoint, Outgoing};
 use crate::net::clock::Clock;
-use crate::net::socket_errors::{describe, is_too_long};
+use crate::net::socket_errors::{is_too_long, socket_error};
 use crate::net::stop_signal::Control;
 use crate::net::sys::{self, Batch, Socket};
-use crate::probe::{Failure, PathSize, SizeFinder};
+use crate::probe::{Failure, PathSize, SizeFinder, SocketOperation};
 
 /// No datagram is longer.
 const LONGEST: usize = 65_536;
@@ -64,7 +64,13 @@ impl Search {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.finder.unreachable(),
                 // A router reported the path MTU: the kernel refuses the next long datagram at once.
                 Err(error) if error.raw_os_error().is_some_and(is_too_long) => {}
-                Err(_) => return,
+                Err(error) => {
+                    let error = socket_error(SocketOperation::Receive, &error);
+                    if !error.is_of_path() {
+                        return;
+                    }
+                    self.finder.obstructed(error);
+                }
             }
         }
     }
@@ -82,7 +88,7 @@ impl Search {
                 Err(error) if error.raw_os_error().is_some_and(is_too_long) => {
                     self.finder.too_long(self.clock.now());
                 }
-                Err(error) => self.finder.send_failed(describe(&error)),
+                Err(error) => self.finder.send_failed(socket_error(SocketOperation::Send, &error)),
             }
         }
         Ok(())

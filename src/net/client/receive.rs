@@ -6,7 +6,8 @@ use super::events::{Observation, Observer};
 use super::send::report_icmp;
 use super::shared::{Place, Shared};
 use super::target::{Readable, Target};
-use crate::net::socket_errors::SocketErrorKind;
+use crate::net::socket_errors::Severity;
+use crate::probe::SocketOperation;
 use crate::time::Instant;
 
 impl Target {
@@ -77,14 +78,15 @@ impl Target {
                         return Ok(true);
                     }
                 }
-                Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
+                Err(error) if Severity::of(&error) == Severity::WouldBlock => {
                     self.errors[channel].reset();
                     return Ok(true);
                 }
                 // Perhaps an ICMP error; datagrams may be queued behind it.
                 Err(error) => {
-                    if SocketErrorKind::of(&error) == SocketErrorKind::Transient {
-                        report_icmp(&mut self.client, shared.clock.now(), &error);
+                    if Severity::of(&error) == Severity::Transient {
+                        let now = shared.clock.now();
+                        report_icmp(&mut self.client, now, SocketOperation::Receive, &error);
                     }
                     // It ends a run only if no call on the socket will succeed any more.
                     self.errors[channel].on_error(&error).apply(error)?;

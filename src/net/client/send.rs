@@ -5,8 +5,8 @@ use std::io;
 use super::shared::{Place, Shared};
 use super::target::Target;
 use crate::net::clock::Clock;
-use crate::net::socket_errors::{SocketErrorKind, describe, is_too_long};
-use crate::probe::{Client, SendError, Transmit};
+use crate::net::socket_errors::{Severity, is_too_long, socket_error};
+use crate::probe::{Client, SendError, SocketOperation, Transmit};
 use crate::time::{Duration, Instant};
 
 impl Target {
@@ -69,15 +69,14 @@ impl Target {
         while let Err(error) = self.sockets[transmit.channel].send_one(datagram) {
             if !was_icmp_error(&error, &mut tries) {
                 // The machine repeats everything but probes.
-                let kind = SocketErrorKind::of(&error);
-                let short = matches!(kind, SocketErrorKind::Shortage | SocketErrorKind::WouldBlock);
+                let short = matches!(Severity::of(&error), Severity::Shortage | Severity::WouldBlock);
                 let again = transmit.seq.is_none() && short;
                 if !again {
                     self.client.send_failed(transmit, send_error(&error));
                 }
                 return;
             }
-            report_icmp(&mut self.client, shared.clock.now(), &error);
+            report_icmp(&mut self.client, shared.clock.now(), SocketOperation::Send, &error);
         }
         self.note_sent(usize::from(transmit.seq.is_some()));
     }
@@ -110,7 +109,7 @@ impl Target {
         sockets[channel].send_those(outbox, &|_| true, &mut |index, error| {
             let again = was_icmp_error(error, &mut tries);
             if again {
-                report_icmp(client, clock.now(), error);
+                report_icmp(client, clock.now(), SocketOperation::Send, error);
             } else {
                 sent -= usize::from(departing[index].seq.is_some());
                 client.send_failed(&departing[index], send_error(error));
@@ -131,17 +130,17 @@ fn was_icmp_error(error: &io::Error, tries: &mut u32) -> bool {
     again
 }
 
-pub(super) fn report_icmp(client: &mut Client, now: Instant, error: &io::Error) {
+pub(super) fn report_icmp(client: &mut Client, now: Instant, operation: SocketOperation, error: &io::Error) {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         client.unreachable(now);
     } else if error.raw_os_error().is_none_or(|code| !is_too_long(code)) {
-        client.obstructed(now, &describe(error));
+        client.obstructed(now, socket_error(operation, error));
     }
 }
 
 fn send_error(error: &io::Error) -> SendError {
     match error.raw_os_error() {
         Some(code) if is_too_long(code) => SendError::TooLong,
-        _ => SendError::Other(describe(error)),
+        _ => SendError::Socket(socket_error(SocketOperation::Send, error)),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Listener, Place, RelayEngine, RelayObservation, RelayObserver};
-use crate::net::socket_errors::SocketErrorKind;
+use crate::net::socket_errors::Severity;
 use crate::net::sys::{Arrival, ReadySet};
 use crate::relay::{Decision, FlowId, Header, MappingId, Side};
 
@@ -53,7 +53,7 @@ impl RelayEngine {
                 self.handle_batch(source, observer);
                 Ok(self.inbox.was_filled())
             }
-            Err(error) if SocketErrorKind::of(&error) == SocketErrorKind::WouldBlock => {
+            Err(error) if Severity::of(&error) == Severity::WouldBlock => {
                 errors.reset();
                 Ok(false)
             }

@@ -6,7 +6,7 @@ use super::ServerEngine;
 use super::send::{in_kind, send, send_unfragmented};
 use super::sockets::Role;
 use crate::endpoints::Endpoints;
-use crate::net::socket_errors::SocketErrorKind;
+use crate::net::socket_errors::Severity;
 use crate::net::sys::Arrival;
 use crate::reflect::{Door, Incoming, Server, WallClock, forbids_fragments};
 use crate::time::Duration;
@@ -74,13 +74,13 @@ impl ServerEngine {
                 self.handle_batch(index);
                 Ok(if self.inbox.was_filled() { Received::BatchFull } else { Received::Some })
             }
-            Err(error) => match (SocketErrorKind::of(&error), &listener.role) {
-                (SocketErrorKind::WouldBlock, _) => {
+            Err(error) => match (Severity::of(&error), &listener.role) {
+                (Severity::WouldBlock, _) => {
                     listener.errors.reset();
                     Ok(Received::None)
                 }
                 // An ICMP error: the peer is gone, and replies still go there.
-                (SocketErrorKind::Transient, Role::Peer(_)) => Ok(Received::BatchFull),
+                (Severity::Transient, Role::Peer(_)) => Ok(Received::BatchFull),
                 _ => {
                     let action = listener.errors.on_error(&error);
                     self.report(&error);

@@ -7,6 +7,7 @@
 mod bisection;
 
 use super::event::Failure;
+use super::socket_error::SocketError;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, TAG};
@@ -156,8 +157,16 @@ impl SizeFinder {
     }
 
     /// The kernel refused it for another reason.
-    pub fn send_failed(&mut self, why: String) {
-        self.outcome.get_or_insert(Err(Failure::Socket { why }));
+    pub fn send_failed(&mut self, why: SocketError) {
+        self.outcome.get_or_insert(Err(Failure::Socket(why)));
+    }
+
+    /// ICMP, or a route of this host, says that the server cannot be reached. Once it has answered, one datagram
+    /// is lost.
+    pub fn obstructed(&mut self, why: SocketError) {
+        if matches!(self.step, Step::Reach) {
+            self.send_failed(why);
+        }
     }
 
     /// ICMP: the server's port is unreachable.

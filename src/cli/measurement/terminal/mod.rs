@@ -13,7 +13,8 @@ use crate::cli::log_limit::LogLimit;
 use crate::cli::output::Recorder;
 use crate::cli::printer::{Printer, on_a_terminal};
 use crate::live::{RunInfo, RunModel, status};
-use crate::probe::{Event, ServerInfo};
+use crate::net::describe_client_error;
+use crate::probe::{Event, Failure, ServerInfo};
 use crate::record::{Folder, Run, Stamps};
 use crate::report::{self, Detail, milliseconds};
 use crate::stats::Second;
@@ -217,7 +218,7 @@ impl View for Terminal {
                 self.probe_line(|| report::reply(&reply));
             }
             Event::Overdue { seq } => self.probe_line(|| report::overdue(*seq)),
-            Event::NotSent { seq, why } => self.probe_line(|| report::not_sent(*seq, &describe(why))),
+            Event::NotSent { seq, why } => self.probe_line(|| report::not_sent(*seq, &describe(*why))),
             event => {
                 if let Some(notice) = self.notice_of(event) {
                     self.print_notice(notice);
@@ -294,7 +295,9 @@ impl Terminal {
             }
             Event::Reopened { first_seq, .. } => format!("connected again from seq={first_seq} on"),
             Event::Unreachable { .. } => "ICMP port unreachable; continuing".to_owned(),
-            Event::PathError { why, .. } => format!("cannot reach the server: {why}; continuing"),
+            Event::PathError { why, .. } => {
+                format!("cannot reach the server: {}; continuing", describe_client_error(*why))
+            }
             Event::ServerMoved { remote, .. } => {
                 format!("the server sends from {remote} now, not from the address that was asked")
             }
@@ -315,6 +318,10 @@ impl Terminal {
                 format!("asking the server for the outcome of {probes} probes, for up to 3 s{skip}")
             }
             Event::Waiting(why) => {
+                let why = match why {
+                    Failure::Socket(error) => describe_client_error(*error),
+                    why => why.to_string(),
+                };
                 format!("no answer from {} yet ({why}); asking until there is one", self.address)
             }
             _ => return None,
