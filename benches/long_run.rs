@@ -109,6 +109,7 @@ fn probe(seq: u64, draws: &mut Draws) -> Resolved {
         probe_copies: None,
         corrupted: None,
         impossible_times: false,
+        skipped: false,
     }
 }
 

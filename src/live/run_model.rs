@@ -248,8 +248,8 @@ impl RunModel {
         let was_overdue = self.overdue.remove(&seq);
         let reason = probe.not_on_time().filter(|reason| *reason != NotOnTime::Late && seq >= self.from);
         if let Some(reason) = reason {
-            // A probe that was not sent was counted at once.
-            if reason != NotOnTime::NotSent {
+            // A probe that the socket refused was counted at once.
+            if reason != NotOnTime::NotSent || probe.skipped {
                 self.now.outcomes.add(reason);
             }
             self.now.missed += u64::from(!was_overdue && probe.outcome == Outcome::Lost);
@@ -265,5 +265,43 @@ impl RunModel {
         if let Some(bin) = self.now.bins.of(seq, at) {
             change(bin);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_probes_are_not_counted_as_sent() {
+        let skipped = Resolved {
+            seq: 0,
+            due: Duration::ZERO,
+            sent: None,
+            interval: Duration::from_millis(1),
+            size: 64,
+            outcome: Outcome::SendError,
+            cause: None,
+            rtt: None,
+            hold: None,
+            server: None,
+            owd_up: None,
+            owd_down: None,
+            copies: 0,
+            injected_copies: 0,
+            probe_copies: None,
+            corrupted: None,
+            impossible_times: false,
+            skipped: true,
+        };
+        let mut model = RunModel::new(RunInfo::default());
+        model.event(&Event::Started { zero: Instant::ZERO });
+        for seq in 0..3 {
+            model.event(&Event::Resolved(Resolved { seq, ..skipped }));
+        }
+        let rtt = Duration::from_millis(1);
+        model.event(&Event::Reply { seq: 3, rtt, hold: None, late_by: None, copy: 1 });
+        let now = model.now();
+        assert_eq!((now.sent, now.outcomes.not_sent(), now.outcomes.on_time), (1, 3, 1));
     }
 }

@@ -15,7 +15,7 @@ pub enum Outcome {
     Late,
     /// No reply came.
     Lost,
-    /// It never left: the socket refused it.
+    /// It never left: the socket refused it, or it was skipped.
     SendError,
 }
 
@@ -67,6 +67,8 @@ pub struct Resolved {
     pub corrupted: Option<Corruption>,
     /// The server's times in the reply contradict themselves or those of other replies, and are left out.
     pub impossible_times: bool,
+    /// It never left, because this host was suspended or stalled when it was due.
+    pub skipped: bool,
 }
 
 impl Resolved {

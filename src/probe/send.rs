@@ -64,7 +64,7 @@ impl Client {
             self.fail(match why {
                 SendError::TooLong => Failure::SizeNotSent { size: self.settings.size },
                 SendError::NoChannel => return,
-                SendError::Other(why) => Failure::Socket { why },
+                SendError::Socket(why) => Failure::Socket(why),
             });
         }
     }
@@ -101,7 +101,7 @@ impl Client {
                 self.events.extend(self.suspended.end());
                 return Some(planned);
             }
-            self.in_flight.fail(planned.seq);
+            self.in_flight.skip(planned.seq);
             self.suspended.skip(&planned, now);
         }
         None

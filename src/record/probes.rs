@@ -14,7 +14,7 @@ use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
 /// The header of `probes.csv`.
-pub const COLUMNS: [&str; 19] = [
+pub const COLUMNS: [&str; 20] = [
     "seq",
     "due_us",
     "sent_us",
@@ -34,6 +34,7 @@ pub const COLUMNS: [&str; 19] = [
     "corrupted",
     "probe_copies",
     "impossible_times",
+    "skipped",
 ];
 
 /// A time beyond this is not a run's: `report` makes a row of each second.
@@ -63,8 +64,13 @@ pub(super) fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
         Cell::Count(u64::from(probe.injected_copies)),
         Cell::name(probe.corrupted.and_then(|who| name_of(CORRUPTIONS, who))),
         probe.probe_copies.map_or(Cell::Missing, |copies| Cell::Count(u64::from(copies))),
-        if probe.impossible_times { Cell::Count(1) } else { Cell::Missing },
+        flag(probe.impossible_times),
+        flag(probe.skipped),
     ]
+}
+
+fn flag(set: bool) -> Cell {
+    if set { Cell::Count(1) } else { Cell::Missing }
 }
 
 /// Writes a header, then rows. Writes nothing after its first error.
@@ -231,6 +237,7 @@ impl<R: Read> ProbeReader<R> {
             corrupted: self.name(16, CORRUPTIONS)?,
             probe_copies: self.maybe_number(17)?,
             impossible_times: self.maybe_number::<u64>(18)?.is_some(),
+            skipped: self.maybe_number::<u64>(19)?.is_some(),
         })
     }
 
@@ -409,14 +416,14 @@ mod tests {
                 any::<u32>(),
                 any::<Option<u32>>(),
                 proptest::option::of(0..CORRUPTIONS.len()),
-                any::<bool>(),
+                any::<[bool; 2]>(),
             ),
         )
             .prop_map(
                 |(
                     (seq, due, sent, interval, size, outcome, cause),
                     (rtt, hold, server, owd_up, owd_down),
-                    (copies, injected_copies, probe_copies, corrupted, impossible_times),
+                    (copies, injected_copies, probe_copies, corrupted, [impossible_times, skipped]),
                 )| {
                     Resolved {
                         seq,
@@ -433,6 +440,7 @@ mod tests {
                         injected_copies,
                         probe_copies,
                         impossible_times,
+                        skipped,
                         corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
                         cause: cause.map(|index| Cause::ALL[index]),
@@ -492,7 +500,7 @@ mod tests {
 
     #[test]
     fn an_error_about_a_cell_has_no_control_characters() {
-        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,";
+        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,,";
         let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: invalid sent_us '\\u{1b}[2J\\u{9b}31m'");
@@ -501,7 +509,7 @@ mod tests {
     #[test]
     fn a_time_that_no_run_lasts_is_refused() {
         for row in ["0,9223372036854775.807,,", "0,0.000,9223372036854775.807,"] {
-            let text = format!("{}\n{row}1.000,64,ok,,,,,,,,,1,0,,,\n", COLUMNS.join(","));
+            let text = format!("{}\n{row}1.000,64,ok,,,,,,,,,1,0,,,,\n", COLUMNS.join(","));
             let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
             assert!(error.to_string().ends_with("is over 1000 days after the start of the run"), "{error}");
         }
@@ -516,11 +524,11 @@ mod tests {
 
     #[test]
     fn an_invalid_cell_is_named_with_its_line() {
-        let whole = "0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,";
+        let whole = "0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,,";
         for (row, error) in [
-            ("0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,", "line 2: invalid sent_us 'soon'"),
+            ("0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,,", "line 2: invalid sent_us 'soon'"),
             // Not read as its lower 32 bits, which are 64.
-            ("0,0.000,,1.000,4294967360,ok,,,,,,,,,1,0,,,", "line 2: invalid size '4294967360'"),
+            ("0,0.000,,1.000,4294967360,ok,,,,,,,,,1,0,,,,", "line 2: invalid size '4294967360'"),
         ] {
             let text = format!("{}\n{row}\n{whole}\n", COLUMNS.join(","));
             let found = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();

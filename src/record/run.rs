@@ -225,6 +225,9 @@ pub struct Summary {
     pub lost: u64,
     /// Probes that the socket refused; they count in nothing else.
     pub send_errors: u64,
+    /// Of these, due while this host was suspended or stalled.
+    #[serde(default)]
+    pub skipped: u64,
     /// Lost or late, over sent.
     pub loss_share: Option<f64>,
     /// The 95 % Wilson interval of `loss_share`.

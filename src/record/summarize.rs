@@ -23,6 +23,7 @@ impl Summary {
             late: outcomes.late(),
             lost: outcomes.lost(),
             send_errors: outcomes.not_sent(),
+            skipped: run.skipped,
             loss_share: loss.value(),
             loss_interval: loss.wilson().map(|bounds| [bounds.low, bounds.high]),
             lost_share: Proportion::new(outcomes.lost(), outcomes.sent()).value(),

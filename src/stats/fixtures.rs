@@ -23,6 +23,7 @@ pub(super) fn probe() -> Resolved {
         probe_copies: None,
         corrupted: None,
         impossible_times: false,
+        skipped: false,
     }
 }
 

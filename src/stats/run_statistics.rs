@@ -45,6 +45,7 @@ pub struct RunStatistics {
     pub(crate) corrupted: u64,
     pub(crate) injected_corrupted: u64,
     pub(crate) impossible_times: u64,
+    pub(crate) skipped: u64,
     /// Lost or late probes, as are those of `bursts` and `gilbert`.
     pub losses: LossPattern,
     pub(crate) bursts: Bursts,
@@ -144,6 +145,7 @@ impl RunStatistics {
         }
         self.injected_duplicates += u64::from(probe.injected_copies);
         self.impossible_times += u64::from(probe.impossible_times);
+        self.skipped += u64::from(probe.skipped);
         match probe.corrupted {
             Some(Corruption::Network) => self.corrupted += 1,
             Some(Corruption::Injected) => self.injected_corrupted += 1,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::net::describe_client_error;
 use crate::probe::{self, Counters, Resolved, SendError};
 use crate::record::Event;
 use crate::time::{Duration, Instant};
@@ -21,7 +22,7 @@ struct Unsent {
     last: u64,
     /// Due time of the first.
     due: Option<Duration>,
-    why: String,
+    why: SendError,
 }
 
 impl RunEvents {
@@ -29,13 +30,10 @@ impl RunEvents {
     pub(super) fn of(&mut self, event: &probe::Event) -> Vec<Event> {
         match event {
             probe::Event::Started { zero } => self.zero = *zero,
-            probe::Event::NotSent { seq, why } => {
-                let why = describe(why);
-                match self.unsent.back_mut() {
-                    Some(unsent) if unsent.last + 1 == *seq && unsent.why == why => unsent.last = *seq,
-                    _ => self.unsent.push_back(Unsent { first: *seq, last: *seq, due: None, why }),
-                }
-            }
+            probe::Event::NotSent { seq, why } => match self.unsent.back_mut() {
+                Some(unsent) if unsent.last + 1 == *seq && unsent.why == *why => unsent.last = *seq,
+                _ => self.unsent.push_back(Unsent { first: *seq, last: *seq, due: None, why: *why }),
+            },
             probe::Event::Finished => return self.unsent.drain(..).filter_map(Unsent::event).collect(),
             probe::Event::AtFloor { seq, interval } => {
                 let text = format!("from seq {seq} on the interval is {interval}");
@@ -62,7 +60,9 @@ impl RunEvents {
             probe::Event::Unreachable { at } => {
                 return vec![self.at(*at, "unreachable", "ICMP port unreachable".to_owned())];
             }
-            probe::Event::PathError { at, why } => return vec![self.at(*at, "path_error", why.clone())],
+            probe::Event::PathError { at, why } => {
+                return vec![self.at(*at, "path_error", describe_client_error(*why))];
+            }
             probe::Event::ServerMoved { at, remote } => {
                 return vec![self.at(*at, "server_moved", format!("the server sends from {remote}"))];
             }
@@ -124,6 +124,7 @@ impl Unsent {
     /// None if its first row has not come, which has the time.
     fn event(self) -> Option<Event> {
         let Self { first, last, due, why } = self;
+        let why = describe(why);
         let text = if first == last {
             format!("seq {first}: {why}")
         } else {
@@ -147,18 +148,18 @@ pub(super) fn unexpected(counters: &Counters) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn describe(why: &SendError) -> String {
+pub(super) fn describe(why: SendError) -> String {
     match why {
         SendError::TooLong => "too long for the path".to_owned(),
         SendError::NoChannel => "no socket of the text dialect is free".to_owned(),
-        SendError::Other(why) => why.clone(),
+        SendError::Socket(error) => describe_client_error(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Outcome;
+    use crate::probe::{Outcome, SocketError, SocketErrorKind, SocketOperation};
 
     fn row(seq: u64) -> Resolved {
         Resolved {
@@ -179,6 +180,7 @@ mod tests {
             probe_copies: None,
             corrupted: None,
             impossible_times: false,
+            skipped: false,
         }
     }
 
@@ -205,11 +207,15 @@ mod tests {
     fn an_outage_is_one_event_for_all_its_probes() {
         let mut notes = RunEvents::default();
         notes.of(&probe::Event::Started { zero: Instant::ZERO });
-        let no_route = || SendError::Other("no route".to_owned());
+        let no_route = SendError::Socket(SocketError {
+            operation: SocketOperation::Send,
+            kind: SocketErrorKind::Other,
+            code: None,
+        });
         let mut told = Vec::new();
         for seq in 0..1000 {
             let why = match seq {
-                10..500 | 502..600 => Some(no_route()),
+                10..500 | 502..600 => Some(no_route),
                 600 | 999 => Some(SendError::TooLong),
                 _ => None,
             };
@@ -228,8 +234,8 @@ mod tests {
         assert_eq!(
             texts,
             [
-                (10.0, "seq 10 to 499: no route"),
-                (502.0, "seq 502 to 599: no route"),
+                (10.0, "seq 10 to 499: the system does not say why"),
+                (502.0, "seq 502 to 599: the system does not say why"),
                 (600.0, &too_long(600)),
                 (999.0, &too_long(999))
             ]

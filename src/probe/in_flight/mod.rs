@@ -146,6 +146,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Failed,
+    Skipped,
     Waiting,
     Answered { received: Instant, late: bool, reply: ReplyFacts, trust: Trust, marks: Marks },
 }
@@ -281,6 +282,13 @@ impl InFlight {
         }
     }
 
+    /// The probe was not sent: this host was suspended or stalled when it was due.
+    pub(super) fn skip(&mut self, seq: u64) {
+        if let Some(entry) = self.entry_mut(seq) {
+            entry.state = State::Skipped;
+        }
+    }
+
     /// The kernel's transmit timestamp. One before the send call or long after it means that the wall clock was set.
     pub(super) fn set_tx_timestamp(&mut self, seq: u64, at: Instant) -> bool {
         let entry = self.entry_mut(seq);
@@ -314,7 +322,7 @@ impl InFlight {
             entry.probe_copies = entry.probe_copies.max(1);
         }
         match entry.state {
-            State::Failed => Arrival::Forged,
+            State::Failed | State::Skipped => Arrival::Forged,
             State::Answered { .. } => {
                 entry.copies += 1;
                 Arrival::Copy { rtt, hold, copy: entry.copies }
@@ -445,7 +453,7 @@ impl InFlight {
 
     fn ready_at(&self, entry: &Entry) -> Instant {
         match entry.state {
-            State::Failed => entry.sent,
+            State::Failed | State::Skipped => entry.sent,
             State::Answered { received, trust: Trust::Pending, .. } if !self.sending_is_over => {
                 entry.give_up_at.min(received + Self::CONFIRMATION)
             }
@@ -491,9 +499,10 @@ impl InFlight {
             probe_copies: entry.known_probe_copies(),
             corrupted: None,
             impossible_times: false,
+            skipped: matches!(entry.state, State::Skipped),
         };
         match entry.state {
-            State::Failed => {
+            State::Failed | State::Skipped => {
                 resolved.sent = None;
                 resolved.outcome = Outcome::SendError;
             }

@@ -27,7 +27,7 @@ impl InFlight {
             && let Some(entry) = self.entry(until)
         {
             match entry.state {
-                State::Failed => {}
+                State::Failed | State::Skipped => {}
                 State::Waiting => {
                     around.lost_up += u64::from(matches!(entry.status, None | Some(ProbeStatus::NotSeen)));
                     around.lost_down += u64::from(matches!(entry.status, None | Some(ProbeStatus::Answered)));

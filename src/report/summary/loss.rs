@@ -11,6 +11,16 @@ pub(super) fn in_time(run: &Run, summary: &Summary) -> Option<String> {
         .then(|| format!("{ok} on time, {late} late, {lost} lost (deadline: {})", deadline(&run.config)))
 }
 
+pub(super) fn skipped(summary: &Summary) -> Option<String> {
+    match summary.skipped {
+        0 => None,
+        1 => Some("1 probe was skipped: this host was suspended or stalled when it was due".to_owned()),
+        many => {
+            Some(format!("{many} probes were skipped: this host was suspended or stalled when they were due"))
+        }
+    }
+}
+
 fn deadline(config: &Config) -> String {
     match config.deadline_us {
         Some(deadline) => micros(deadline).to_string(),

@@ -50,6 +50,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
     let all = detail == Detail::All;
     lines.extend(loss::in_time(run, summary));
+    lines.extend(loss::skipped(summary));
     lines.extend(loss::losses(summary));
     lines.extend(host::busy_hosts(run));
     lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
@@ -88,8 +89,9 @@ pub fn interim(summary: &Summary) -> String {
 
 /// The totals in ping's own words and with its meaning: a late reply was received.
 fn counts(summary: &Summary) -> String {
-    let errors =
-        if summary.send_errors > 0 { format!(", +{} errors", summary.send_errors) } else { String::new() };
+    // Probes that were skipped were never tried: a line of our own tells them.
+    let refused = summary.send_errors.saturating_sub(summary.skipped);
+    let errors = if refused > 0 { format!(", +{refused} errors") } else { String::new() };
     let duplicates =
         if summary.duplicates > 0 { format!(", +{} duplicates", summary.duplicates) } else { String::new() };
     let share = percent_bare(summary.lost_share.unwrap_or(0.0));
@@ -188,6 +190,7 @@ mod tests {
         for part in [
             "100 packets transmitted, 70 received, +5 duplicates, +2 errors, 30% packet loss",
             "60 on time, 10 late, 30 lost (deadline: the interval, 10ms)",
+            "4 probes were skipped: this host was suspended or stalled when they were due",
             "lost or late: 40 % (95 % CI 30.9–49.8 %): 10 late, 10 lost by the network on the way up",
             "19 dropped by the server (injected), 1 lost in this host's full receive buffer",
             "rtt on time p50/p90/p99/max = 10.0/15.0/20.0/21.0 ms",
