@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
-use udpecho::probe::{Dialect, Event, Failure, Settings};
+use udpecho::probe::{
+    Client, Dialect, Event, Failure, Settings, SocketError, SocketErrorKind, SocketOperation,
+};
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
-use udpecho::time::Duration;
+use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Message, Nonce, decode};
 
 use crate::common::desk::{Desk, address, hello, open, probe};
@@ -131,6 +133,24 @@ fn the_server_caps_the_idle_time_and_tells_the_client() {
     assert_eq!(desk.server.counters().dialect("native").clients, 1);
     desk.pass(Duration::from_secs(3));
     assert_eq!(desk.server.counters().dialect("native").clients, 0);
+}
+
+#[test]
+fn a_client_that_waits_does_so_for_a_broken_path_and_not_for_a_broken_socket() {
+    for (kind, waits) in [
+        (SocketErrorKind::HostUnreachable, true),
+        (SocketErrorKind::Prohibited, true),
+        (SocketErrorKind::NotPermitted, false),
+        (SocketErrorKind::Other, false),
+    ] {
+        let now = Instant::ZERO;
+        let mut client = Client::new(Settings { wait_for_server: true, ..settings(5, millis(100)) }, now);
+        let error = SocketError { operation: SocketOperation::Receive, kind, code: None };
+        client.obstructed(now, error);
+        let why = Failure::Socket(error);
+        let event = if waits { Event::Waiting(why) } else { Event::Failed(why) };
+        assert_eq!((client.poll_event(), client.is_done()), (Some(event), !waits));
+    }
 }
 
 #[test]
