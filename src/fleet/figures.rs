@@ -187,6 +187,7 @@ mod tests {
             probe_copies: None,
             corrupted: None,
             impossible_times: false,
+            skipped: false,
         })
     }
 
