@@ -34,8 +34,10 @@ pub struct Scenario {
 /// Why a file is not a valid scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
+    /// The file is not TOML of this form.
     #[error(transparent)]
     Toml(#[from] TomlError),
+    /// A step's impairment cannot be read.
     #[error("step {number}: {source}")]
     Step {
         /// Of the step, from 1.

@@ -5,6 +5,7 @@ use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{Duration, Instant};
 
+/// The monotonic clock, counted from the moment at which it was started.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     anchor: StdInstant,
@@ -13,11 +14,13 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// A clock whose zero is now.
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn start() -> Self {
         Self { anchor: StdInstant::now(), anchor_wall: wall() }
     }
 
+    /// Time since the start.
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Instant {
         Instant::from_nanos(self.anchor_wall) + Duration::from(self.anchor.elapsed())

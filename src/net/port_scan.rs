@@ -14,7 +14,9 @@ use crate::time::{Duration, Instant};
 /// How a port is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanProtocol {
+    /// By a connection, which is closed at once.
     Tcp,
+    /// By a datagram: silence does not tell an open port from a filtered one.
     Udp,
 }
 

@@ -13,6 +13,7 @@ pub struct Control {
 }
 
 impl Control {
+    /// Fails if no pipe can be made.
     pub fn new() -> io::Result<Self> {
         let (woken, wake) = io::pipe()?;
         Ok(Self { stop: AtomicBool::new(false), abort: AtomicBool::new(false), wake, woken })

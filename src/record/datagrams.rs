@@ -75,6 +75,7 @@ pub fn hash(payload: &[u8]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
+/// Writes `datagrams.csv`, a row per datagram.
 #[derive(Debug)]
 pub struct DatagramWriter<W> {
     out: W,

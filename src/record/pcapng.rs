@@ -73,6 +73,7 @@ impl<W: Write> Capture<W> {
         write_block(&mut self.out, INTERFACE_DESCRIPTION, block)
     }
 
+    /// Adds one packet with made-up IP and UDP headers.
     pub fn write(&mut self, datagram: &Captured) -> io::Result<()> {
         self.packet.clear();
         put_headers(&mut self.packet, datagram);

@@ -180,6 +180,7 @@ pub enum Decision {
     Forward(Leaving),
     /// It comes out of `poll_transmit`.
     Held(Leaving),
+    /// It goes no further.
     Dropped(Dropped),
 }
 

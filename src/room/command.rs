@@ -7,19 +7,28 @@ use super::addressing::addressed;
 pub enum Command {
     /// To everybody, or to those named, as typed.
     Say {
+        /// Names as typed; empty is everybody.
         to: Vec<String>,
+        /// Without the names in front.
         text: String,
     },
+    /// The members that are here.
     Who,
     /// The load of one host or of all.
     Load {
+        /// `None` is all hosts.
         of: Option<String>,
     },
+    /// Changes the member's own name.
     Rename {
+        /// The new name, not yet checked.
         to: String,
     },
+    /// Lists the commands.
     Help,
+    /// Leaves the room.
     Quit,
+    /// About a measurement.
     Order(OrderCommand),
 }
 
@@ -28,17 +37,26 @@ pub enum Command {
 pub enum OrderCommand {
     /// `from` measures to `to`; without `from` the room's server does.
     Ping {
+        /// The member that is to measure; `None` is the room's server.
         from: Option<String>,
+        /// The member to measure to.
         to: String,
+        /// As typed: `-n`, `-i` and `-s` with their values.
         options: Vec<String>,
     },
+    /// Agrees to an order.
     Yes {
+        /// Its number.
         order: u32,
     },
+    /// Refuses an order.
     No {
+        /// Its number.
         order: u32,
     },
+    /// Ends an order, one's own or one that one takes part in.
     Stop {
+        /// Its number.
         order: u32,
     },
 }
@@ -46,10 +64,15 @@ pub enum OrderCommand {
 /// Why a line that begins with `/` is no command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
+    /// The word after the `/`.
     #[error("/{0} is no command; /help lists them")]
     Unknown(String),
+    /// The command has other arguments.
     #[error("{usage}")]
-    Usage { usage: &'static str },
+    Usage {
+        /// How it is typed, with an example.
+        usage: &'static str,
+    },
 }
 
 /// What `/help` shows, one line a command.
@@ -66,6 +89,7 @@ pub(super) const HELP: &[&str] = &[
 ];
 
 impl Command {
+    /// Any line without a `/` is talk; `//` says a `/`.
     pub fn parse(line: &str) -> Result<Self, CommandError> {
         let line = line.trim_end_matches(['\r', '\n']);
         if line.trim() == "{quit}" {

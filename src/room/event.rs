@@ -13,52 +13,77 @@ use super::name::Name;
 pub enum Event {
     /// The first thing that anybody sees.
     Greeting,
+    /// The name is accepted.
     Welcome {
+        /// As the room spells it.
         name: Name,
+        /// What the member may do.
         role: Role,
+        /// Whether this connection is.
         encrypted: bool,
+        /// The others.
         here: Vec<Presence>,
     },
+    /// For those that were here before.
     Joined {
+        /// The new member.
         name: Name,
     },
+    /// For those that stay.
     Left {
+        /// The member that left.
         name: Name,
+        /// `None` if it left by itself.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<LeftReason>,
     },
+    /// A member has another name.
     Renamed {
+        /// The old name.
         from: Name,
+        /// The new name.
         to: Name,
     },
+    /// Talk.
     Said {
+        /// The member that said it.
         from: Name,
         /// Empty: to everybody.
         to: Vec<Name>,
+        /// One line, without control characters.
         text: String,
     },
+    /// The answer to `/who`.
     Who {
+        /// Everybody.
         here: Vec<Presence>,
     },
+    /// The answer to `/load`.
     Load {
+        /// Those that were asked for.
         hosts: Vec<HostLoad>,
     },
+    /// The answer to `/help`: the list of commands.
     Help,
     /// What the member asked for cannot be done.
     Refused {
+        /// With an example that works.
         why: String,
     },
     /// Lines of the member were not passed on.
     Dropped {
+        /// The limit that was reached.
         why: String,
     },
     /// The connection ends.
     Closed {
+        /// `None` if the member asked for it.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<LeftReason>,
     },
 }
 
+/// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -74,17 +99,23 @@ pub enum Role {
 pub enum Via {
     /// `nc`, telnet, a ten-line client.
     Text,
+    /// JSON lines.
     Json,
+    /// The room's web page.
     Page,
+    /// `udpecho join`.
     Client,
+    /// `udpecho join` without a person.
     Agent,
 }
 
+/// Why the room ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftReason {
     /// Did not read what was sent: 256 kB or 500 events waited.
     SlowReader,
+    /// Kept sending faster than the limit.
     Flood,
     /// Gave no name within ten seconds.
     NoName,

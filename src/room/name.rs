@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
+/// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
+    /// Not 1 to 24 letters, digits or any of `_ . -`.
     #[error("a name has 1 to 24 letters, digits or any of _ . -; for example anna")]
     Form,
+    /// The room itself uses it.
     #[error("this name is reserved for the room; for example anna")]
     Reserved,
 }
@@ -56,6 +59,7 @@ impl Name {
         std::iter::once(self.clone()).chain(variants).find(|name| !taken(name)).expect("numbers do not end")
     }
 
+    /// Whether the two differ in nothing but case.
     pub fn is(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
     }

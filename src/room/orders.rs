@@ -40,12 +40,17 @@ impl Terms {
 /// What a member allows without being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Accept {
+    /// A person decides each time.
     #[default]
     Ask,
+    /// What stays below both bounds.
     UpTo {
+        /// Both directions together, headers included.
         bits_per_second: f64,
+        /// Of the whole measurement.
         length: Duration,
     },
+    /// Refuses every order.
     Nothing,
 }
 
@@ -74,9 +79,11 @@ pub struct Parties {
 /// The way between two hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
+    /// Datagrams to this address arrive.
     Direct(SocketAddr),
     /// No datagram came through; `varies` names the host whose NAT changes ports, if one does.
     None {
+        /// `None` if neither NAT does.
         varies: Option<ConnectionId>,
     },
 }
@@ -85,46 +92,110 @@ pub enum Way {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Ask this member whether it agrees.
-    Ask { order: OrderNumber, whom: ConnectionId },
+    Ask {
+        /// Its number.
+        order: OrderNumber,
+        /// The member to ask.
+        whom: ConnectionId,
+    },
     /// Open a UDP socket, send to the room's UDP port, and say which addresses the host has.
-    Prepare { order: OrderNumber, whom: ConnectionId, key: [u8; 32] },
+    Prepare {
+        /// Its number.
+        order: OrderNumber,
+        /// The member to tell.
+        whom: ConnectionId,
+        /// Of this order alone: both hosts seal their datagrams with it.
+        key: [u8; 32],
+    },
     /// Send to these addresses of the other every 100 ms, and say which answers.
-    FindWay { order: OrderNumber, whom: ConnectionId, candidates: Vec<SocketAddr> },
+    FindWay {
+        /// Its number.
+        order: OrderNumber,
+        /// The member to tell.
+        whom: ConnectionId,
+        /// Of the other host.
+        candidates: Vec<SocketAddr>,
+    },
     /// Measure to this address.
-    Measure { order: OrderNumber, whom: ConnectionId, to: SocketAddr, terms: Terms },
+    Measure {
+        /// Its number.
+        order: OrderNumber,
+        /// The member that measures.
+        whom: ConnectionId,
+        /// The other host.
+        to: SocketAddr,
+        /// How much, how fast, how large.
+        terms: Terms,
+    },
     /// Measure to the room's server instead.
-    MeasureRoom { order: OrderNumber, whom: ConnectionId, terms: Terms },
+    MeasureRoom {
+        /// Its number.
+        order: OrderNumber,
+        /// The member that measures.
+        whom: ConnectionId,
+        /// How much, how fast, how large.
+        terms: Terms,
+    },
     /// The reflector and the sockets of this order are closed.
-    End { order: OrderNumber, whom: ConnectionId },
+    End {
+        /// Its number.
+        order: OrderNumber,
+        /// The member to tell.
+        whom: ConnectionId,
+    },
     /// For everybody.
-    Announce { order: OrderNumber, news: News },
+    Announce {
+        /// Its number.
+        order: OrderNumber,
+        /// What happened.
+        news: News,
+    },
 }
 
 /// How an order goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
+    /// One of its hosts is busy with another order.
     Queued,
+    /// A member was asked whether it agrees.
     Asked,
+    /// The member agreed.
     Agreed,
-    Refused { why: Refusal },
+    /// There will be no measurement.
+    Refused {
+        /// The reason to tell.
+        why: Refusal,
+    },
+    /// What the search for a direct way found.
     Way(Way),
+    /// The measurement is complete.
     Done,
-    Ended { why: Ending },
+    /// It stopped before it was complete.
+    Ended {
+        /// The reason to tell.
+        why: Ending,
+    },
 }
 
+/// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// The member said no.
     ByTheAsked,
     /// No answer within a minute.
     NoAnswer,
+    /// Longer than `Terms::LONGEST`.
     TooLong,
     /// Longer or faster than the asked member ever accepts.
     NotAccepted,
+    /// Both names are of one host.
     SameHost,
 }
 
+/// Why an order stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// A member asked for it.
     Stopped,
     /// One of the two left.
     Gone,
@@ -302,10 +373,12 @@ impl Orders {
         numbers.into_iter().for_each(|number| self.close(now, number, News::Ended { why: Ending::Gone }));
     }
 
+    /// When to call `handle_timeout` next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.orders.values().map(|order| order.until).min()
     }
 
+    /// Ends orders that did not go on in time.
     pub fn handle_timeout(&mut self, now: Instant) {
         let due: Vec<OrderNumber> =
             self.orders.iter().filter(|(_, order)| order.until <= now).map(|(number, _)| *number).collect();
@@ -335,6 +408,7 @@ impl Orders {
         std::mem::take(&mut self.steps)
     }
 
+    /// `None` if the order is over or never was.
     pub fn parties(&self, number: OrderNumber) -> Option<Parties> {
         self.orders.get(&number).map(|order| order.parties)
     }

@@ -38,10 +38,12 @@ impl PortRange {
         usize::from(self.last) - usize::from(self.first) + 1
     }
 
+    /// Always false: a range has at least one port.
     pub fn is_empty(self) -> bool {
         false
     }
 
+    /// From the lowest.
     pub fn ports(self) -> impl Iterator<Item = u16> {
         self.first..=self.last
     }
@@ -89,6 +91,7 @@ impl PortState {
 pub struct PortCounts(Vec<(PortState, usize)>);
 
 impl PortCounts {
+    /// Counts the results of a scan.
     pub fn of(states: impl IntoIterator<Item = PortState>) -> Self {
         let mut counts: Vec<(PortState, usize)> = Vec::new();
         for state in states {
@@ -101,6 +104,7 @@ impl PortCounts {
         Self(counts)
     }
 
+    /// Ports in this state.
     pub fn count(&self, state: PortState) -> usize {
         self.0.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count)
     }

@@ -28,7 +28,14 @@ pub enum RelayAnswer {
     /// To the sender.
     Reply(String),
     /// To the target; the sender is told that it was sent.
-    Deliver { to: SocketAddr, text: String, reply: String },
+    Deliver {
+        /// The target.
+        to: SocketAddr,
+        /// What it gets.
+        text: String,
+        /// What the sender gets.
+        reply: String,
+    },
     /// The sender asks the server to stop.
     Stop,
     /// More than a client may send: nothing.
@@ -47,6 +54,7 @@ impl Relay {
         datagram.eq_ignore_ascii_case(b"hii") || self.knows(now, from)
     }
 
+    /// `claims` must have said yes.
     pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> RelayAnswer {
         if datagram.eq_ignore_ascii_case(b"hii") {
             return self.greet(now, from);

@@ -28,19 +28,32 @@ impl ConnectionId {
 /// Who knocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Connecting {
+    /// Its address, for the limit per source.
     pub source: IpAddr,
+    /// By its key, or the lack of one.
     pub role: Role,
+    /// The program at the other end.
     pub via: Via,
+    /// Whether the connection is.
     pub encrypted: bool,
 }
 
 /// Why somebody cannot come in, in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
+    /// `Room::MEMBERS` are here.
     #[error("the room is full: {most} members are here")]
-    Members { most: usize },
+    Members {
+        /// That limit.
+        most: usize,
+    },
+    /// `Room::PER_SOURCE` connections come from this address.
     #[error("too many connections from your address: {most}")]
-    Source { most: usize },
+    Source {
+        /// That limit.
+        most: usize,
+    },
+    /// `Room::UNNAMED` connections have given no name yet.
     #[error("too many connections without a name; try again")]
     Unnamed,
 }
@@ -52,6 +65,7 @@ pub struct Request {
     pub(crate) order: super::command::OrderCommand,
 }
 
+/// Its members, and what each is still to be told.
 #[derive(Debug)]
 pub struct Room {
     connections: BTreeMap<ConnectionId, Connection>,
@@ -78,8 +92,11 @@ impl Default for Room {
 }
 
 impl Room {
+    /// Most connections with a name.
     pub const MEMBERS: usize = 64;
+    /// Most connections from one address; loopback has no limit.
     pub const PER_SOURCE: usize = 8;
+    /// Most connections that gave no name yet.
     pub const UNNAMED: usize = 32;
     /// A longer line is cut.
     pub const LONGEST_LINE: usize = 4_096;
@@ -87,10 +104,12 @@ impl Room {
     const QUEUED_EVENTS: usize = 500;
     const QUEUED_BYTES: usize = 256 << 10;
 
+    /// Empty.
     pub fn new() -> Self {
         Self { connections: BTreeMap::new(), next: 0, requests: VecDeque::new() }
     }
 
+    /// A new connection: its first line is to be its name.
     pub fn connect(&mut self, now: Instant, connecting: Connecting) -> Result<ConnectionId, NoRoom> {
         let open = || self.connections.values().filter(|connection| !connection.closed);
         if open().filter(|one| one.name.is_some()).count() >= Self::MEMBERS {
@@ -159,6 +178,7 @@ impl Room {
         unnamed.map(|one| one.since + Self::TIME_FOR_A_NAME).min()
     }
 
+    /// Ends the connections that gave no name in time.
     pub fn handle_timeout(&mut self, now: Instant) {
         let late =
             |one: &Connection| one.name.is_none() && !one.closed && now >= one.since + Self::TIME_FOR_A_NAME;
@@ -174,6 +194,7 @@ impl Room {
         connection.queue.drain(..).collect()
     }
 
+    /// Whether `take_events` would return something.
     pub fn has_events(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|connection| !connection.queue.is_empty())
     }
@@ -183,10 +204,12 @@ impl Room {
         self.connections.get(&id).is_none_or(|connection| connection.closed)
     }
 
+    /// The oldest that was not yet taken.
     pub fn take_request(&mut self) -> Option<Request> {
         self.requests.pop_front()
     }
 
+    /// `None` before it gave one.
     pub fn name(&self, id: ConnectionId) -> Option<&Name> {
         self.connections.get(&id)?.name.as_ref()
     }

@@ -6,6 +6,7 @@ use crate::time::Duration;
 const BUCKETS: usize = 20;
 const LOWEST: Duration = Duration::from_micros(50);
 
+/// Counts of RTTs in the buckets of `/metrics`, whose bounds double.
 #[derive(Clone, Debug, Default)]
 pub struct RttBuckets {
     /// The last count is of values above every bound.
@@ -14,6 +15,7 @@ pub struct RttBuckets {
 }
 
 impl RttBuckets {
+    /// Counts one RTT.
     pub fn record(&mut self, value: Duration) {
         let bucket = (0..BUCKETS).find(|bucket| value <= bound(*bucket)).unwrap_or(BUCKETS);
         self.counts[bucket] += 1;
@@ -29,10 +31,12 @@ impl RttBuckets {
         })
     }
 
+    /// RTTs so far.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
+    /// Their sum.
     pub fn total(&self) -> Duration {
         self.total
     }

@@ -38,9 +38,13 @@ const HAS_HMAC: u8 = 8;
 /// Which times a reply carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StampAt {
+    /// No times.
     None,
+    /// When it was sent.
     Send,
+    /// When the request was received.
     Receive,
+    /// Both times.
     #[default]
     Both,
     /// One time between receiving and sending.
@@ -113,6 +117,7 @@ pub struct Times {
 pub struct HmacKey(Hmac<Md5>);
 
 impl HmacKey {
+    /// HMAC-MD5 with a secret of any length, as irtt uses it.
     pub fn new(secret: &[u8]) -> Self {
         Self(Hmac::new_from_slice(secret).expect("a key may have any length"))
     }
@@ -287,6 +292,7 @@ impl<'a> Packet<'a> {
         signed(packet, key)
     }
 
+    /// The datagram by which a client ends its session.
     pub fn emit_close(token: u64, key: Option<&HmacKey>) -> Vec<u8> {
         let mut packet = begin(CLOSE, key.is_some());
         packet.extend_from_slice(&token.to_le_bytes());
@@ -369,6 +375,7 @@ impl<'a> Packet<'a> {
         Some((u64::from_le_bytes(*token), Params::parse(rest)?))
     }
 
+    /// The session's, if the packet has one.
     pub fn token(&self) -> Option<u64> {
         self.body.first_chunk().map(|token| u64::from_le_bytes(*token))
     }

@@ -25,11 +25,15 @@ pub const PORT: u16 = 862;
 const OPEN_MODE: u32 = 1;
 
 pub(crate) const GREETING: usize = 64;
+/// Bytes of the client's first message.
 pub const SET_UP_RESPONSE: usize = 164;
+/// Bytes of the server's answer to it.
 pub const SERVER_START: usize = 48;
 pub(crate) const REQUEST_SESSION: usize = 112;
 pub(crate) const ACCEPT_SESSION: usize = 48;
+/// Bytes of the message that starts the sessions.
 pub const START_SESSIONS: usize = 32;
+/// Bytes of the server's answer to it.
 pub const START_ACK: usize = 32;
 pub(crate) const STOP_SESSIONS: usize = 32;
 
@@ -40,20 +44,30 @@ const REQUEST_TW_SESSION: u8 = 5;
 /// Why a server does not do what it was asked (RFC 4656 section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
+    /// Modes 0 in its greeting.
     #[error("the server is not willing to talk to this client (modes 0)")]
     Unwilling,
     #[error(
         "the server wants authentication or encryption (modes {modes:#x}), and this client speaks open mode only"
     )]
-    NeedsKey { modes: u32 },
+    /// It speaks no open mode.
+    NeedsKey {
+        /// The bits that it offers.
+        modes: u32,
+    },
+    /// Code 1: no reason told.
     #[error("the server refuses")]
     Refused,
+    /// Code 2.
     #[error("the server had an internal error")]
     InternalError,
+    /// Code 3.
     #[error("the server does not support what was asked for")]
     NotSupported,
+    /// Code 4 or 5: not now, or never.
     #[error("the server has not the resources now, or never for such a session")]
     NoResources,
+    /// A code that no standard names.
     #[error("the server answers with code {0}, which no standard names")]
     Other(u8),
 }
@@ -80,12 +94,14 @@ pub fn read_greeting(greeting: &[u8; GREETING]) -> Result<(), Denied> {
     }
 }
 
+/// Chooses open mode.
 pub fn set_up_response() -> [u8; SET_UP_RESPONSE] {
     let mut message = [0; SET_UP_RESPONSE];
     put_u32(&mut message, 0..4, OPEN_MODE);
     message
 }
 
+/// Says why the server will not go on.
 pub fn read_server_start(message: &[u8; SERVER_START]) -> Result<(), Denied> {
     Denied::from_accept(message[15])
 }
@@ -105,6 +121,7 @@ pub struct SessionRequest {
 }
 
 impl SessionRequest {
+    /// The message that asks for a session.
     pub fn emit(&self) -> [u8; REQUEST_SESSION] {
         let mut message = [0; REQUEST_SESSION];
         message[0] = REQUEST_TW_SESSION;
@@ -149,12 +166,14 @@ pub fn read_accept_session(message: &[u8; ACCEPT_SESSION]) -> Result<u16, Denied
     Ok(get_u16(message, 2..4))
 }
 
+/// The message that starts all sessions.
 pub fn start_sessions() -> [u8; START_SESSIONS] {
     let mut message = [0; START_SESSIONS];
     message[0] = START;
     message
 }
 
+/// Says why the sessions do not start.
 pub fn read_start_ack(message: &[u8; START_ACK]) -> Result<(), Denied> {
     Denied::from_accept(message[0])
 }

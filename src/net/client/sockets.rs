@@ -12,13 +12,21 @@ use crate::time::Duration;
 /// How datagrams leave.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outgoing {
+    /// The system calls to use.
     pub backend: Backend,
+    /// Local address; `None` lets the system choose.
     pub source: Option<IpAddr>,
+    /// Local port; `None` is any that is free.
     pub source_port: Option<u16>,
+    /// TTL or hop limit; `None` is the system's default.
     pub ttl: Option<u8>,
+    /// DSCP, 0 to 63; `None` is the system's default.
     pub dscp: Option<u8>,
+    /// Whether probes may not be fragmented.
     pub dont_fragment: bool,
+    /// How to wait for send times.
     pub timer: Timer,
+    /// Where send times come from.
     pub tx_stamps: TxStamps,
 }
 
@@ -29,7 +37,9 @@ pub enum TxStamps {
     /// Up to 10,000 probes a second.
     #[default]
     Auto,
+    /// At any rate.
     On,
+    /// Never.
     Off,
 }
 

@@ -104,10 +104,12 @@ impl Target {
         self.sockets.first().is_some_and(|socket| socket.has_stamps())
     }
 
+    /// Whether the kernel stamps probes of this target now.
     pub fn has_tx_stamps(&self) -> bool {
         self.tx_stamps.is_some()
     }
 
+    /// Datagrams so far that count for no probe.
     pub fn counters(&self) -> Counters {
         self.client.counters()
     }

@@ -33,10 +33,13 @@ pub use steer::RelayHandle;
 /// An address to listen at, and the server behind it.
 #[derive(Clone, Debug)]
 pub struct RelayMapping {
+    /// Where clients send; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where their datagrams go.
     pub upstream: SocketAddr,
     /// As it was named.
     pub server: String,
+    /// Its impairments, and the seed of their draws.
     pub settings: MappingSettings,
 }
 
@@ -45,50 +48,77 @@ pub struct RelayMapping {
 pub enum RelayObservation {
     /// A datagram is to leave; its fate follows.
     Arrived {
+        /// The datagram, and what the impairment decided.
         leaving: Leaving,
     },
     /// A datagram left at `released`, could not be sent, or was dropped because it was still held when the relay
     /// stopped. A copy made by the impairment is one of its own.
     Sent {
+        /// The datagram as it was to leave.
         leaving: Leaving,
+        /// Whether it was sent.
         fate: Fate,
+        /// When it was handed to the socket.
         released: Instant,
     },
+    /// A datagram goes no further.
     Dropped {
+        /// Why, and of which flow.
         dropped: Dropped,
+        /// When it was received.
         arrived: Instant,
+        /// Its sender, and the address that it was sent to.
         from: Endpoints,
+        /// Bytes of UDP payload.
         size: usize,
+        /// Its TTL and traffic class.
         header: Header,
     },
     /// The flow has its own socket towards the server, bound to `upstream`.
     FlowOpened {
+        /// The new flow.
         flow: FlowId,
+        /// Its mapping.
         mapping: MappingId,
         /// Bound to this address; `None`: its socket could not be opened.
         upstream: Option<SocketAddr>,
     },
+    /// The flow's socket is closed.
     FlowClosed {
+        /// The flow that ended.
         flow: FlowId,
+        /// Its mapping.
         mapping: MappingId,
     },
+    /// A mapping was added while the relay runs.
     MappingAdded {
+        /// Its number.
         mapping: MappingId,
+        /// Its name.
         name: String,
+        /// The address that it is bound to.
         listen: SocketAddr,
+        /// Where its datagrams go.
         upstream: SocketAddr,
     },
     /// ICMP port unreachable from the server's host: a datagram of the flow that was sent before did not arrive.
     Refused {
+        /// The flow whose server refused.
         flow: FlowId,
+        /// Its mapping.
         mapping: MappingId,
+        /// When the error was read.
         at: Instant,
     },
     /// A socket could not be opened, read or written.
     SocketError {
+        /// The mapping whose socket it was.
         mapping: MappingId,
+        /// The flow, if it was a flow's socket.
         flow: Option<FlowId>,
+        /// When the error was read.
         at: Instant,
+        /// In the words of the system.
         why: String,
     },
 }
@@ -108,6 +138,7 @@ impl<F: FnMut(RelayObservation, &[u8])> RelayObserver for F {
     }
 }
 
+/// A relay on sockets: one thread that moves the datagrams of all mappings.
 pub struct RelayEngine {
     clock: Clock,
     relay: Relay,
@@ -190,6 +221,7 @@ impl RelayEngine {
     /// What is held when the relay stops, and due within this time, still leaves when it is due.
     const DRAIN: Duration = Duration::from_secs(1);
 
+    /// Binds the sockets of all mappings; nothing is relayed before `run`.
     pub fn bind(mappings: Vec<RelayMapping>, limits: Limits, clock: Clock) -> io::Result<Self> {
         let (order_sender, orders) = channel();
         let mut engine = Self {
@@ -219,6 +251,7 @@ impl RelayEngine {
         self.listeners[mapping].address
     }
 
+    /// What became of the datagrams of a mapping so far.
     pub fn counters(&self, mapping: MappingId) -> Counters {
         self.relay.counters(mapping)
     }

@@ -12,12 +12,16 @@ use crate::reflect::Door;
 pub enum Bind {
     /// Every address of the host, IPv4 and IPv6 alike where there is IPv6.
     Any(u16),
+    /// All IPv4 addresses, at this port.
     AnyV4(u16),
+    /// All IPv6 addresses, at this port.
     AnyV6(u16),
+    /// One address and port.
     At(SocketAddr),
 }
 
 impl Bind {
+    /// The same addresses, at another port.
     pub fn at_port(self, port: u16) -> Self {
         match self {
             Self::Any(_) => Self::Any(port),
@@ -63,6 +67,7 @@ pub struct DoorClosed {
 pub struct SocketErrorReport<'a> {
     /// The address that nothing could be sent to; None while receiving.
     pub remote: Option<SocketAddr>,
+    /// What the system said.
     pub error: &'a io::Error,
 }
 

@@ -53,6 +53,7 @@ impl ServerEngine {
     /// How often `watch` is called, and idle peer sockets are looked for.
     const WATCH: Duration = Duration::from_millis(200);
 
+    /// Binds the sockets; nothing is answered before `run`.
     pub fn bind(bind: Bind, serving: Serving, mut server: Server, clock: Clock) -> io::Result<Self> {
         // A hold counts from when the probe came, not from when it was read.
         let serving = Serving { stamps: serving.stamps || server.may_hold(), ..serving };
@@ -85,6 +86,7 @@ impl ServerEngine {
         self.on_error = on_error;
     }
 
+    /// The address and port of the first socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listeners.first().local_addr()
     }

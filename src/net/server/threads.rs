@@ -12,6 +12,7 @@ use crate::net::stop_signal::Control;
 use crate::reflect::{Counters, Door, Server};
 use crate::time::{Duration, Instant};
 
+/// Servers on one port, one a thread; the kernel spreads the clients over them.
 pub struct ServerThreads {
     engines: Vec<ServerEngine>,
 }
@@ -35,6 +36,7 @@ impl ServerThreads {
         Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
     }
 
+    /// The address and port that all threads share.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.engines[0].local_addr()
     }

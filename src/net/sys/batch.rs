@@ -14,6 +14,7 @@ use crate::time::Instant;
 /// Kernels take and deliver no more datagrams as one train.
 const LONGEST_TRAIN: usize = 64;
 
+/// Buffers for datagrams that are received, and sent, with one system call.
 pub struct Batch {
     bytes: Vec<u8>,
     stride: usize,
@@ -77,6 +78,7 @@ impl Outgoing {
 }
 
 impl Batch {
+    /// Takes `capacity` datagrams of `longest` bytes.
     pub fn new(capacity: usize, longest: usize) -> Self {
         // Buffers a power of two apart would share the same few lines of the processor's cache.
         let stride = longest.next_multiple_of(64) + 64;
@@ -110,10 +112,12 @@ impl Batch {
         self.arrived
     }
 
+    /// Whether the last call received as many as fit: there may be more.
     pub fn was_filled(&self) -> bool {
         self.filled
     }
 
+    /// What the system told of a datagram of the last call.
     pub fn arrival(&self, index: usize) -> &Arrival {
         &self.arrivals[index]
     }
@@ -126,6 +130,7 @@ impl Batch {
         (0..count).map(move |k| start + k * segment..start + ((k + 1) * segment).min(length))
     }
 
+    /// The bytes at this place of the receive buffer.
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.bytes[place]
     }
@@ -167,6 +172,7 @@ impl Batch {
         }
     }
 
+    /// Whether something waits to be sent.
     pub fn has_outgoing(&self) -> bool {
         !self.outgoing.is_empty()
     }
@@ -186,6 +192,7 @@ impl Batch {
         self.outgoing.iter().map(|outgoing| outgoing.segments as u64).max().unwrap_or(1)
     }
 
+    /// Forgets what waits to be sent.
     pub fn clear_outgoing(&mut self) {
         self.outgoing.clear();
         self.pieces.clear();
@@ -202,6 +209,7 @@ impl Batch {
         &mut self.bytes[self.written * self.stride..][..self.stride]
     }
 
+    /// Queues what was written into the last buffer handed out.
     pub fn queue_written(&mut self, path: Endpoints, length: usize) {
         self.queue_written_with(path, Header::default(), length);
     }

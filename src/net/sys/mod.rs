@@ -46,12 +46,15 @@ impl Backend {
 /// The options of a socket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
+    /// The system calls to use.
     pub backend: Backend,
     /// Both IPv4 and IPv6 on an IPv6 wildcard.
     pub dual_stack: bool,
+    /// TTL or hop limit; `None` is the system's default.
     pub ttl: Option<u32>,
     /// The whole byte: the DSCP is its upper six bits.
     pub traffic_class: Option<u32>,
+    /// Whether datagrams may not be fragmented.
     pub dont_fragment: bool,
     /// Over IPv4, set don't-fragment until a datagram is too long for that: the kernel makes an identification for
     /// each datagram that may be fragmented, which costs as much as a route lookup.
@@ -85,6 +88,7 @@ pub trait DatagramSocket: Send {
     /// From now on it sends to this address only, and reports the ICMP errors of that peer.
     fn connect(&mut self, remote: SocketAddr) -> io::Result<()>;
 
+    /// The address and port that it is bound to.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Fills the batch with what has arrived; `WouldBlock` if nothing has.
@@ -168,8 +172,10 @@ pub trait DatagramSocket: Send {
     }
 }
 
+/// A UDP socket of either backend.
 pub type Socket = Box<dyn DatagramSocket>;
 
+/// Binds a UDP socket; port 0 takes a free one.
 pub fn bind_socket(address: SocketAddr, options: &Options) -> io::Result<Socket> {
     let socket = generic_socket(address, options)?;
     Ok(match options.backend {

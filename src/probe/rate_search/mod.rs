@@ -63,6 +63,7 @@ impl RateSearch {
     /// A search that hears nothing ends after so long.
     const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
+    /// A search that begins with the idle path.
     pub fn new(settings: Settings, now: Instant) -> Self {
         Self {
             settings,
@@ -86,6 +87,7 @@ impl RateSearch {
         }
     }
 
+    /// What the sender is to do now.
     pub fn command(&self) -> Command {
         match self.phase {
             Phase::Idle { .. } | Phase::Recover { .. } => Command::Idle { interval: Self::IDLE_INTERVAL },
@@ -94,6 +96,7 @@ impl RateSearch {
         }
     }
 
+    /// For progress displays.
     pub fn phase(&self) -> PhaseName {
         match self.phase {
             Phase::Idle { .. } => PhaseName::Idle,
@@ -178,6 +181,7 @@ impl RateSearch {
         }
     }
 
+    /// When to call `handle_timeout` next, unless a report comes first.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let silence = self.last_report + Self::SILENCE;
         match &self.phase {
@@ -188,6 +192,7 @@ impl RateSearch {
         }
     }
 
+    /// Counts the reports that did not come.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.phase {
             Phase::Idle { until } if now >= until => self.end_idle(now),
@@ -209,6 +214,7 @@ impl RateSearch {
         self.rate = (self.rate / 2.0).max(Self::FIRST_RATE / 2.0);
     }
 
+    /// Takes a report of the receiver; one comes every 20 ms.
     pub fn report(&mut self, now: Instant, report: &Report) {
         self.report_gap = now - self.last_report;
         self.last_report = now;

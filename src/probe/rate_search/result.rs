@@ -9,9 +9,11 @@ pub struct RateResult {
     pub rate: f64,
     /// 95 % interval, from the spread of the windows.
     pub interval: (f64, f64),
+    /// The rate of each window.
     pub windows: Vec<f64>,
     /// How long the windows lasted together.
     pub seconds: Duration,
+    /// The least idle delay, with the same unknown offset as in the reports.
     pub base_delay: Duration,
     /// 90th less 10th percentile of the idle delay, without what changes slowly.
     pub noise: Duration,
@@ -29,8 +31,11 @@ pub struct RateResult {
     pub idle_share: f64,
     /// From the end of the climb.
     pub settled: Option<Duration>,
+    /// The curve of delay over rate, from the lowest rate.
     pub steps: Vec<Step>,
+    /// `None` if the search was not to push.
     pub pushed: Option<Pushed>,
+    /// UDP payload and headers sent for all of it.
     pub bytes: u64,
     /// The rate is a lower bound.
     pub limited_by: Option<LimitedBy>,
@@ -69,20 +74,30 @@ impl RateResult {
 /// One rate of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
+    /// What was sent.
     pub offered: f64,
+    /// What arrived.
     pub received: f64,
+    /// Share of the packets that did not arrive.
     pub loss: f64,
+    /// Of the loaded flow.
     pub own: Option<Delays>,
+    /// Of probes beside it; `None` if none arrived.
     pub other: Option<Delays>,
 }
 
 /// What pushing others aside gives, and what it does to the queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pushed {
+    /// What was sent.
     pub offered: f64,
+    /// What arrived.
     pub received: f64,
+    /// Share of the packets that did not arrive.
     pub loss: f64,
+    /// Of the loaded flow.
     pub own: Option<Delays>,
+    /// Of probes beside it; `None` if none arrived.
     pub other: Option<Delays>,
     /// From the end of the push until both flows were idle again.
     pub recovery: Option<Duration>,
@@ -91,8 +106,11 @@ pub struct Pushed {
 /// Delays above those of the idle path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
+    /// The median.
     pub p50: Duration,
+    /// The 95th percentile.
     pub p95: Duration,
+    /// The largest.
     pub max: Duration,
 }
 
@@ -110,8 +128,11 @@ pub enum Kind {
 /// By the width of the interval: within 1 %, within 5 %, wider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confidence {
+    /// Within 1 %, and others do not come in bursts.
     High,
+    /// Within 5 %.
     Medium,
+    /// Wider.
     Low,
 }
 
@@ -122,7 +143,9 @@ pub enum LimitedBy {
     Client,
     /// The server did not, or its socket overflowed.
     Server,
+    /// The sender was not to go faster.
     MaxRate,
+    /// No more bytes were to be spent.
     MaxBytes,
     /// The server grants no more.
     Grant,

@@ -11,6 +11,7 @@ pub struct Settings {
     pub max_rate: f64,
     /// A longer queue ends the push at once.
     pub max_queue: Duration,
+    /// The search ends with what it has when it has sent so many.
     pub max_bytes: u64,
     /// Bytes of a packet, as they are counted.
     pub packet: u32,
@@ -33,14 +34,21 @@ impl Default for Settings {
 pub struct Report {
     /// Packets that left up to the newest that arrived: their difference between reports is what was sent.
     pub sent: u64,
+    /// Packets.
     pub arrived: u64,
+    /// Of these packets.
     pub bytes: u64,
+    /// On the receiver's clock.
     pub first_arrival: Instant,
+    /// On the receiver's clock.
     pub last_arrival: Instant,
     /// One-way delays of an unknown constant offset.
     pub delay_p10: Duration,
+    /// The median.
     pub delay_p50: Duration,
+    /// The 90th percentile.
     pub delay_p90: Duration,
+    /// The largest.
     pub delay_max: Duration,
 }
 
@@ -49,25 +57,36 @@ pub struct Report {
 pub enum Command {
     /// Small probes, one each `interval`.
     Idle {
+        /// Between two probes.
         interval: Duration,
     },
     /// Load at this rate, in bits a second.
     Load {
+        /// Bits a second.
         rate: f64,
     },
+    /// The result is known: send nothing more.
     Done,
 }
 
 /// Where a search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhaseName {
+    /// Measures the delay without load.
     Idle,
+    /// Raises the rate until a queue stands.
     Climb,
+    /// Keeps the queue at its target and measures what arrives.
     Hold,
+    /// The rate is known.
     Settled,
+    /// Measures the delay at shares of the rate.
     Steps,
+    /// Sends more than the path carries.
     Push,
+    /// Waits until the queue is empty again.
     Recover,
+    /// The result is known.
     Done,
 }
 

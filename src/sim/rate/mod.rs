@@ -19,14 +19,17 @@ use receiver::{Differences, Receiver, Sums};
 /// What a search found, and what it should have found.
 #[derive(Clone, Debug)]
 pub struct Judged {
+    /// The search's answer.
     pub result: RateResult,
     /// What the link had left while the rate was measured.
     pub truth: f64,
     /// Until the answer was known.
     pub answered: Duration,
+    /// Until the search was done with all of it.
     pub took: Duration,
     /// 95th percentile of what the loaded flow waited while the rate was measured.
     pub queue_p95: Duration,
+    /// UDP payload and headers of the loaded flow.
     pub bytes_sent: u64,
     /// The loaded flow's highest rate times the time.
     pub most_bytes: f64,

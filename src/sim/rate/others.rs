@@ -13,9 +13,17 @@ pub enum Others {
     /// Packets at random moments.
     Poisson(f64),
     /// Silent for a time, then twice the mean rate for as long.
-    OnOff { mean: f64, half_period: Duration },
+    OnOff {
+        /// Bits a second, the silence included.
+        mean: f64,
+        /// How long it is silent, and how long it sends.
+        half_period: Duration,
+    },
     /// A TCP flow with this round-trip time that always has data.
-    Greedy { rtt: Duration },
+    Greedy {
+        /// Without queues.
+        rtt: Duration,
+    },
 }
 
 /// One source under way.

@@ -10,7 +10,9 @@ use crate::time::{Duration, Instant};
 pub struct RatePath {
     /// `rate=10Mbit,queue=64k loss=1%`; loss comes before the bottleneck, delay behind it.
     pub line: String,
+    /// Without queues.
     pub rtt: Duration,
+    /// They share the bottleneck.
     pub others: Vec<Others>,
     /// What happens on the way, counted from the start of the search.
     pub changes: Vec<(Duration, Change)>,
@@ -18,6 +20,7 @@ pub struct RatePath {
     pub aggregate: Option<Duration>,
     /// Share of the reports that are lost, and how much later than the others one may come.
     pub feedback_loss: f64,
+    /// Uniform, from zero.
     pub feedback_jitter: Duration,
     /// The mean lateness of the sender, exponential.
     pub lateness: Duration,

@@ -9,9 +9,12 @@
 use super::timestamp::Format;
 use crate::time::Duration;
 
+/// How far the sender's clock may be from the true time (RFC 4656 section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorEstimate {
+    /// Whether its clock is set from outside, as by NTP or GPS.
     pub synchronized: bool,
+    /// That of its timestamps.
     pub format: Format,
     /// 6 bits.
     pub scale: u8,
@@ -33,12 +36,14 @@ impl ErrorEstimate {
         Self { synchronized, format, scale, multiplier }
     }
 
+    /// Reads the 16 bits of a packet.
     pub fn from_bits(bits: u16) -> Self {
         let [high, multiplier] = bits.to_be_bytes();
         let format = if bits & Z == 0 { Format::Ntp } else { Format::Ptp };
         Self { synchronized: bits & S != 0, format, scale: high & 0x3F, multiplier }
     }
 
+    /// The 16 bits of a packet.
     pub fn to_bits(self) -> u16 {
         let flag = |set, bit| if set { bit } else { 0 };
         flag(self.synchronized, S)

@@ -13,8 +13,10 @@ use super::timestamp::Timestamp;
 /// Which form a packet has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
+    /// Without authentication.
     #[default]
     Open,
+    /// With an HMAC, and fields at other offsets.
     Authenticated,
 }
 
@@ -31,7 +33,9 @@ pub struct Request {
 /// What a reflector answers. What its device did not send is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
+    /// The reflector's own number, or that of the request.
     pub seq: u32,
+    /// When the reflector sent it.
     pub sent: Timestamp,
     pub(crate) error: ErrorEstimate,
     pub(crate) ssid: u16,
@@ -208,6 +212,7 @@ impl Reply {
 pub struct HmacKey(Hmac<Sha256>);
 
 impl HmacKey {
+    /// HMAC-SHA-256 with a secret of any length, cut to 128 bits.
     pub fn new(secret: &[u8]) -> Self {
         Self(Hmac::new_from_slice(secret).expect("a key may have any length"))
     }

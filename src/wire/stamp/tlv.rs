@@ -22,12 +22,19 @@ const WRONG_HMAC: u8 = 0x20;
 /// The types that this program writes or answers; others are kept by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlvKind {
+    /// Type 1: makes a packet longer.
     ExtraPadding,
+    /// Type 3: how the reflector stamps.
     TimestampInfo,
+    /// Type 4: DSCP and ECN on the way.
     ClassOfService,
+    /// Type 5: counts of packets.
     DirectMeasurement,
+    /// Type 7: when the last reply really left.
     FollowUp,
+    /// Type 8: authenticates the TLVs.
     Hmac,
+    /// Any other type.
     Other(u8),
 }
 
@@ -88,6 +95,7 @@ pub fn tlvs(mut tail: &[u8]) -> impl Iterator<Item = Tlv<'_>> {
 pub enum Understood {
     /// The value was filled in or needs nothing.
     Yes,
+    /// The reflector does not know the type.
     No,
     /// The length is not that of its type.
     Malformed,
@@ -219,6 +227,7 @@ pub struct ClassOfService {
 }
 
 impl ClassOfService {
+    /// The value as it stands in a packet.
     pub fn emit(self) -> [u8; 4] {
         let bits = u32::from(self.dscp_back & 0x3F) << 26
             | u32::from(self.dscp_received & 0x3F) << 20
@@ -249,6 +258,7 @@ pub struct DirectMeasurement {
 }
 
 impl DirectMeasurement {
+    /// The value as it stands in a packet.
     pub fn emit(self) -> [u8; 12] {
         let mut value = [0; 12];
         put_u32(&mut value, 0..4, self.sent);
@@ -257,6 +267,7 @@ impl DirectMeasurement {
         value
     }
 
+    /// `None` if the length is not that of the type.
     pub fn parse(value: &[u8]) -> Option<Self> {
         (value.len() == 12).then(|| Self {
             sent: get_u32(value, 0..4),
@@ -278,10 +289,12 @@ pub struct TimestampInfo {
 }
 
 impl TimestampInfo {
+    /// The value as it stands in a packet.
     pub fn emit(self) -> [u8; 4] {
         [self.clock_in, self.method_in, self.clock_out, self.method_out]
     }
 
+    /// `None` if the length is not that of the type.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let &[clock_in, method_in, clock_out, method_out] = value else { return None };
         Some(Self { clock_in, method_in, clock_out, method_out })
@@ -297,6 +310,7 @@ pub struct FollowUp {
 }
 
 impl FollowUp {
+    /// The value as it stands in a packet.
     pub fn emit(self) -> [u8; 16] {
         let mut value = [0; 16];
         put_u32(&mut value, 0..4, self.seq);
@@ -305,6 +319,7 @@ impl FollowUp {
         value
     }
 
+    /// `None` if the length is not that of the type.
     pub fn parse(value: &[u8]) -> Option<Self> {
         (value.len() == 16).then(|| Self {
             seq: get_u32(value, 0..4),
