@@ -28,7 +28,7 @@
 #![doc = include_str!("../tests/common/whole_run.rs")]
 //! ```
 
-#![warn(unreachable_pub)]
+#![warn(unreachable_pub, missing_docs)]
 
 #[cfg(all(feature = "net", feature = "report", feature = "tui", feature = "control"))]
 pub mod cli;

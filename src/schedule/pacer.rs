@@ -14,6 +14,7 @@ impl Pacer {
     /// What is later than this is not made up for: it would arrive as a burst.
     const MAX_LAG: Duration = Duration::from_millis(10);
 
+    /// The first packet is due now.
     pub fn new(now: Instant) -> Self {
         Self { next: now, missed: 0 }
     }
