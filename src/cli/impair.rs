@@ -15,14 +15,25 @@ const MAX_FILE: u64 = 128 << 20;
 /// What a server injects: the classic impairments unless others are named.
 pub(super) fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     match &arguments.scenario {
-        Some(path) => scenario(path).map(Injection::Scenario),
-        None => steady(arguments).map(Injection::steady),
+        Some(path) => {
+            let scenario = scenario(path)?;
+            let servable = scenario.steps().iter().try_for_each(|step| step.impairment.servable());
+            servable.with_context(|| format!("{}: a step", path.display()))?;
+            Ok(Injection::Scenario(scenario))
+        }
+        None => {
+            let impairment = steady(arguments)?;
+            impairment.servable()?;
+            Ok(Injection::steady(impairment))
+        }
     }
 }
 
 /// What a proxy does in both directions: nothing unless something is named.
 pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
-    let Proxy { profile, delay, loss, duplicate, corrupt, reorder, rate, .. } = arguments;
+    let Proxy {
+        profile, delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, only, ..
+    } = arguments;
     let parts = [
         ("delay", delay),
         ("loss", loss),
@@ -30,6 +41,11 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
         ("corrupt", corrupt),
         ("reorder", reorder),
         ("rate", rate),
+        ("mtu", mtu),
+        ("outage", outage),
+        ("ecn", ecn),
+        ("dscp", dscp),
+        ("only", only),
     ];
     changed(profile.as_deref().unwrap_or("clean"), &parts)
 }
@@ -48,6 +64,8 @@ fn steady(arguments: &Impair) -> anyhow::Result<Impairment> {
         ("corrupt", &arguments.corrupt),
         ("reorder", &arguments.reorder),
         ("rate", &arguments.rate),
+        ("mtu", &arguments.mtu),
+        ("outage", &arguments.outage),
         ("direction", &arguments.direction),
     ];
     // A direction alone names no impairment.
@@ -73,7 +91,7 @@ fn changed(name: &str, parts: &[(&str, &Option<String>)]) -> anyhow::Result<Impa
 
 /// The impairments that a client requests. They travel as a line, so they can name no file.
 pub(super) fn requested(spec: &str) -> anyhow::Result<Impairment> {
-    let parsed = spec.parse::<Impairment>().and_then(|impairment| impairment.runnable().map(|()| impairment));
+    let parsed = spec.parse::<Impairment>().and_then(|impairment| impairment.servable().map(|()| impairment));
     parsed.map_err(|error: SpecError| anyhow!("'{spec}' for '--impair': {error}"))
 }
 

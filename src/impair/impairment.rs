@@ -8,7 +8,13 @@ use std::str::FromStr;
 
 use super::delay::Delay;
 use super::direction::Ways;
+use super::duplicate::Duplicate;
 use super::loss::Loss;
+use super::marking::{Dscp, Ecn};
+use super::mtu::Mtu;
+use super::only::Only;
+use super::outage::Outage;
+use super::packet::Packet;
 use super::profile::Profile;
 use super::rate::RateLimit;
 use super::reorder::Reorder;
@@ -26,14 +32,24 @@ pub struct Impairment {
     pub delay: Delay,
     /// Which datagrams are dropped.
     pub loss: Loss,
-    /// Share of datagrams that are sent twice.
-    pub duplicate: Share,
+    /// Which datagrams are sent twice, and when the copy leaves.
+    pub duplicate: Duplicate,
     /// Share of datagrams in which one payload bit is flipped.
     pub corrupt: Share,
     /// Share of datagrams that are held back so that later ones overtake.
     pub reorder: Reorder,
     /// A bottleneck and its queue; `None` is no limit.
     pub rate: Option<RateLimit>,
+    /// Longer packets vanish.
+    pub mtu: Option<Mtu>,
+    /// The path is gone at times.
+    pub outage: Option<Outage>,
+    /// What happens to the ECN field.
+    pub ecn: Option<Ecn>,
+    /// What happens to the DSCP.
+    pub dscp: Option<Dscp>,
+    /// Which packets are lost, duplicated, corrupted, reordered and marked.
+    pub only: Option<Only>,
     /// The directions in which a session applies all this.
     pub direction: Ways,
     /// Set in the notice of a server whose impairment changes over time; the rest is then empty.
@@ -55,10 +71,15 @@ impl Impairment {
     pub(super) const CLEAN: Self = Self {
         delay: Delay::NONE,
         loss: Loss::NONE,
-        duplicate: Share::ZERO,
+        duplicate: Duplicate::NONE,
         corrupt: Share::ZERO,
         reorder: Reorder::NONE,
         rate: None,
+        mtu: None,
+        outage: None,
+        ecn: None,
+        dscp: None,
+        only: None,
         direction: Ways::Down,
         scenario: None,
     };
@@ -121,6 +142,23 @@ impl Impairment {
         Self::read(text, |impairment, key, value| impairment.set(key, value, files))
     }
 
+    /// Whether loss, duplication, corruption, reordering and marking act on this packet.
+    pub(crate) fn chooses(&self, packet: &Packet) -> bool {
+        self.only.as_ref().is_none_or(|only| only.takes(packet))
+    }
+
+    /// Fails if a server cannot do it: it answers on its own, and its probes have no bytes but its protocol's.
+    pub fn servable(&self) -> Result<(), SpecError> {
+        let needs_proxy = |key| SpecError::new("is for udpecho proxy", EXAMPLE).within(key);
+        match self {
+            Self { ecn: Some(_), .. } => Err(needs_proxy("ecn")),
+            Self { dscp: Some(_), .. } => Err(needs_proxy("dscp")),
+            Self { only: Some(only), .. } if only.reads_bytes() => Err(needs_proxy("only=byte")),
+            _ if self.duplicate.delay() > Duration::ZERO => Err(needs_proxy("duplicate: after")),
+            _ => self.runnable(),
+        }
+    }
+
     /// Fails if a part is only described, as the wire carries it.
     pub fn runnable(&self) -> Result<(), SpecError> {
         let missing =
@@ -158,14 +196,19 @@ impl Impairment {
 
     fn set_plain(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
         match key {
-            "duplicate" => self.duplicate = share(key, value)?,
+            "duplicate" => self.duplicate = value.parse()?,
             "corrupt" => self.corrupt = share(key, value)?,
             "reorder" => self.reorder = value.parse()?,
-            "rate" if value == "none" => self.rate = None,
-            "rate" => self.rate = Some(value.parse()?),
+            "rate" => self.rate = unless_none(value)?,
+            "mtu" => self.mtu = unless_none(value)?,
+            "outage" => self.outage = unless_none(value)?,
+            "ecn" => self.ecn = unless_none(value)?,
+            "dscp" => self.dscp = unless_none(value)?,
+            "only" => self.only = unless_none(value)?,
             "direction" => self.direction = value.parse()?,
             key => {
-                const KEYS: &str = "delay, loss, duplicate, corrupt, reorder, rate, direction";
+                const KEYS: &str = "delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, \
+                                    only, direction";
                 return Err(SpecError::new(format!("unknown impairment '{key}' ({KEYS})"), EXAMPLE));
             }
         }
@@ -180,6 +223,11 @@ impl FromStr for Longest {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         parse_duration(text).map(Self)
     }
+}
+
+/// An optional part; `none` turns it off.
+fn unless_none<T: FromStr<Err = SpecError>>(value: &str) -> Result<Option<T>, SpecError> {
+    if value == "none" { Ok(None) } else { value.parse().map(Some) }
 }
 
 fn share(key: &str, value: &str) -> Result<Share, SpecError> {
@@ -208,13 +256,18 @@ impl FromStr for Impairment {
 /// The specification in one line, as the command line and the wire carry it.
 impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: [(&str, Option<&dyn fmt::Display>); 8] = [
+        let parts: [(&str, Option<&dyn fmt::Display>); 13] = [
             ("delay", (!self.delay.is_none()).then_some(&self.delay as _)),
             ("loss", (!self.loss.is_none()).then_some(&self.loss as _)),
-            ("duplicate", (self.duplicate != Share::ZERO).then_some(&self.duplicate as _)),
+            ("duplicate", (!self.duplicate.is_none()).then_some(&self.duplicate as _)),
             ("corrupt", (self.corrupt != Share::ZERO).then_some(&self.corrupt as _)),
             ("reorder", (!self.reorder.is_none()).then_some(&self.reorder as _)),
             ("rate", self.rate.as_ref().map(|rate| rate as _)),
+            ("mtu", self.mtu.as_ref().map(|mtu| mtu as _)),
+            ("outage", self.outage.as_ref().map(|outage| outage as _)),
+            ("ecn", self.ecn.as_ref().map(|ecn| ecn as _)),
+            ("dscp", self.dscp.as_ref().map(|dscp| dscp as _)),
+            ("only", self.only.as_ref().map(|only| only as _)),
             ("direction", (self.direction != Ways::Down).then_some(&self.direction as _)),
             ("scenario", self.scenario.as_ref().map(|scenario| scenario as _)),
         ];
@@ -256,7 +309,7 @@ mod tests {
     use super::super::delay::{Constant, Empirical, Exponential, Law, LogNormal, Normal, Pareto, Uniform};
     use super::super::loss::{Burst, Bursts, GilbertElliott, Nth, Trace};
     use super::super::profile::profiles;
-    use super::super::rounding::MAX_DELAY;
+    use super::super::rounding::{Length, MAX_DELAY};
     use super::*;
     use crate::units::{BitRate, ByteSize};
 
@@ -316,18 +369,48 @@ mod tests {
         })
     }
 
+    fn outage() -> impl Strategy<Value = Outage> {
+        let turns = (10_i64..3_600_000, 10_i64..3_600_000, any::<bool>());
+        turns.prop_map(|(on, off, is_fixed)| {
+            // A length keeps six digits.
+            let length = |ms: i64| Length::new(Duration::from_millis(ms)).unwrap().get();
+            let law = if is_fixed { Outage::fixed } else { Outage::exponential };
+            law(length(on), length(off)).unwrap()
+        })
+    }
+
+    fn ecn() -> impl Strategy<Value = Ecn> {
+        prop_oneof![Just(Ecn::Bleach), Just(Ecn::Mangle), a_share().prop_map(Ecn::Mark)]
+    }
+
     prop_compose! {
         fn impairment()(
             delay in delay(),
             loss in loss(),
-            duplicate in prop_oneof![Just(Share::ZERO), a_share()],
+            duplicate in prop::option::of((a_share(), prop_oneof![Just(Duration::ZERO), duration()])),
             corrupt in prop_oneof![Just(Share::ZERO), a_share()],
             reorder in prop::option::of((a_share(), duration())),
             rate in prop::option::of(rate()),
+            mtu in prop::option::of((68_u16..).prop_map(|bytes| Mtu::new(bytes).unwrap())),
+            outage in prop::option::of(outage()),
+            marking in (prop::option::of(ecn()), prop::option::of(Just(Dscp::Bleach))),
+            only in prop::option::of(prop_oneof![
+                (any::<u16>(), 0_u16..9_000).prop_map(|(from, more)| {
+                    format!("size:{from}-{}", from.saturating_add(more)).parse::<Only>().unwrap()
+                }),
+                (any::<u16>(), any::<u8>(), any::<u8>()).prop_map(|(at, value, mask)| {
+                    format!("byte:{at}={:x}/{mask:x},size:-{at}", value & mask).parse::<Only>().unwrap()
+                }),
+            ]),
             direction in prop_oneof![Just(Ways::Up), Just(Ways::Down), Just(Ways::Both)],
         ) -> Impairment {
+            let duplicate = duplicate.map_or(Duplicate::NONE, |(share, after)| Duplicate::new(share).after(after).unwrap());
+            let (ecn, dscp) = marking;
             let reorder = reorder.map_or(Reorder::NONE, |(share, by)| Reorder::new(share, by).unwrap());
-            Impairment { delay, loss, duplicate, corrupt, reorder, rate, direction, scenario: None }
+            Impairment {
+                delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, only, direction,
+                scenario: None,
+            }
         }
     }
 
@@ -352,7 +435,7 @@ mod tests {
         ) {
             let _ = text.parse::<Impairment>();
             let _ = format!("{key}={value}").parse::<Impairment>();
-            for key in ["delay", "loss", "reorder", "rate", "scenario"] {
+            for key in ["delay", "loss", "duplicate", "reorder", "rate", "mtu", "outage", "ecn", "only", "scenario"] {
                 let _ = format!("{key}={value}").parse::<Impairment>();
             }
         }
@@ -447,8 +530,8 @@ mod tests {
             ("loss=10% loss=5%", "loss: given twice; for example delay=uniform:0.1ms..500ms loss=10%"),
             (
                 "lag=1s",
-                "unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, \
-                 direction); for example delay=uniform:0.1ms..500ms loss=10%",
+                "unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, \
+                 dscp, only, direction); for example delay=uniform:0.1ms..500ms loss=10%",
             ),
             ("duplicate=2", "duplicate: must be between 0 and 1 (0% and 100%); for example 10% or 0.1"),
             ("direction=left", "direction: 'left' is not up, down or both; for example up"),
@@ -456,6 +539,18 @@ mod tests {
             ("scenario=steps=2", "scenario: id= is missing; for example steps=2,id=1a2b3c4d,longest=500ms"),
         ] {
             assert_eq!(line.parse::<Impairment>().unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn a_server_refuses_what_only_a_proxy_can_do() {
+        let servable = |line: &str| line.parse::<Impairment>().unwrap().servable();
+        for line in ["mtu=1300 outage=fixed:on=5s,off=2s", "loss=10% only=size:100-", "duplicate=1%"] {
+            assert_eq!(servable(line), Ok(()), "{line}");
+        }
+        for line in ["ecn=bleach", "dscp=bleach", "loss=10% only=byte:0=c0", "duplicate=1%,after=1s"] {
+            let error = servable(line).unwrap_err().to_string();
+            assert!(error.contains("is for udpecho proxy"), "{error}");
         }
     }
 

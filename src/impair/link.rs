@@ -10,9 +10,11 @@ use std::sync::Arc;
 use super::corrupt::corrupted;
 use super::delay::Order;
 use super::direction::Direction;
-use super::duplicate::extra_copies;
 use super::impairment::Impairment;
 use super::loss::LossDraws;
+use super::marking::marked;
+use super::outage::Turn;
+use super::packet::{Packet, Shared};
 use super::rate::{Bottleneck, FlowKey};
 use super::treatment::{DropCause, Dropped, Treatment};
 use crate::rng::{Seed, Stream};
@@ -31,16 +33,11 @@ pub struct Link {
     copies: Stream,
     corruptions: Stream,
     reorderings: Stream,
+    marks: Stream,
     order: Order,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Packet {
-    pub(super) now: Instant,
-    pub(super) seq: u64,
-    /// The number by which `nth`, `bursts` and `trace` count.
-    pub(super) scheduled: u64,
-    pub(super) bytes: usize,
+    outages: Turn,
+    /// When its first packet came.
+    began: Option<Instant>,
 }
 
 /// A packet's treatment so far. The down link of a session continues where its up link ended.
@@ -68,7 +65,10 @@ impl Link {
             copies: stream("duplicate"),
             corruptions: stream("corrupt"),
             reorderings: stream("reorder"),
+            marks: stream("ecn"),
             order: Order::new(),
+            outages: Turn::default(),
+            began: None,
         }
     }
 
@@ -85,36 +85,32 @@ impl Link {
 
     /// Treats the packet with this number and size that arrives at `now`.
     pub fn admit(&mut self, bottleneck: &mut Bottleneck, now: Instant, seq: u64, bytes: usize) -> Treatment {
-        self.admit_scheduled(bottleneck, now, seq, seq, bytes)
+        self.admit_packet(bottleneck, &Packet::new(now, seq, bytes))
     }
 
-    /// The same where losses on a schedule count by another number: of all flows of a mapping.
-    pub fn admit_scheduled(
-        &mut self,
-        bottleneck: &mut Bottleneck,
-        now: Instant,
-        seq: u64,
-        scheduled: u64,
-        bytes: usize,
-    ) -> Treatment {
-        match self.pass(bottleneck, Packet { now, seq, scheduled, bytes }, Transit::default()) {
+    /// The same with all that is known of it.
+    pub fn admit_packet(&mut self, bottleneck: &mut Bottleneck, packet: &Packet) -> Treatment {
+        match self.pass(bottleneck, packet, Transit::default()) {
             Ok(transit) => transit.treatment,
             Err(dropped) => dropped,
         }
     }
 
-    /// Loss, then the bottleneck, then delay. The error is the treatment of a dropped packet.
+    /// Outages and MTU, then loss, then the bottleneck, then delay. The error is the treatment of a dropped packet.
     pub(super) fn pass(
         &mut self,
         bottleneck: &mut Bottleneck,
-        packet: Packet,
+        packet: &Packet,
         transit: Transit,
     ) -> Result<Transit, Treatment> {
-        let Packet { now, seq, scheduled, bytes } = packet;
+        let Packet { now, seq, scheduled, bytes, .. } = *packet;
         let Transit { mut treatment, mut queued, mut held_back } = transit;
-        let Impairment { delay, loss, duplicate, corrupt, reorder, rate, .. } = &*self.impairment;
-        let dropped = |cause| Treatment::dropped(Dropped { direction: self.direction, cause });
-        if self.losses.lost(loss, if loss.is_scheduled() { scheduled } else { seq }) {
+        let direction = self.direction;
+        let dropped = |cause| Treatment::dropped(Dropped { direction, cause });
+        self.cross(packet).map_err(dropped)?;
+        let Impairment { delay, loss, duplicate, corrupt, reorder, rate, ecn, dscp, .. } = &*self.impairment;
+        let chosen = self.impairment.chooses(packet);
+        if chosen && self.losses.lost(loss, if loss.is_scheduled() { scheduled } else { seq }) {
             return Err(dropped(DropCause::Lost));
         }
         if let Some(limit) = rate {
@@ -129,15 +125,36 @@ impl Link {
             let in_order = now + (treatment.hold - held_back);
             treatment.hold = self.order.keep(in_order) - now + held_back;
         }
-        let by = reorder.held_back(&self.reorderings, seq);
-        held_back += by;
-        treatment.hold += by;
+        if chosen {
+            let by = reorder.held_back(&self.reorderings, seq);
+            held_back += by;
+            treatment.hold += by;
+            treatment.extra_copies += duplicate.extra_copies(&self.copies, seq);
+            treatment.copy_after = duplicate.delay();
+            treatment.corrupted = treatment.corrupted.or(corrupted(*corrupt, &self.corruptions, seq));
+            let tos = packet.tos.map(|tos| (tos, marked(*ecn, *dscp, tos, &self.marks, seq)));
+            treatment.tos = tos.filter(|(before, after)| before != after).map(|(_, after)| after);
+        }
         if self.direction == Direction::Up {
             treatment.hold_up = treatment.hold;
         }
-        treatment.extra_copies += extra_copies(*duplicate, &self.copies, seq);
-        treatment.corrupted = treatment.corrupted.or(corrupted(*corrupt, &self.corruptions, seq));
         Ok(Transit { treatment, queued, held_back })
+    }
+
+    /// Whether the path is there, and carries a packet of this length.
+    fn cross(&mut self, packet: &Packet) -> Result<(), DropCause> {
+        let Impairment { outage, mtu, .. } = &*self.impairment;
+        if let Some(outage) = outage {
+            let own = Shared { began: *self.began.get_or_insert(packet.now), seed: self.flow };
+            let Shared { began, seed } = packet.shared.unwrap_or(own);
+            if self.outages.is_out(*outage, seed, packet.now - began) {
+                return Err(DropCause::Outage);
+            }
+        }
+        match mtu {
+            Some(mtu) if !mtu.passes(packet.ip_bytes) => Err(DropCause::Mtu),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -196,9 +196,19 @@ mod tests {
     fn the_sample_s_comments_are_the_defaults() {
         let is_setting = |line: &&str| line.starts_with("# ") && line.contains(" = ");
         let settings: Vec<&str> = SAMPLE.lines().filter(is_setting).collect();
-        for key in
-            ["repeat", "profile", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "direction"]
-        {
+        for key in [
+            "repeat",
+            "profile",
+            "delay",
+            "loss",
+            "duplicate",
+            "corrupt",
+            "reorder",
+            "rate",
+            "mtu",
+            "outage",
+            "direction",
+        ] {
             let said = settings.iter().filter(|line| line.starts_with(&format!("# {key} = "))).count();
             assert_eq!(said, 1, "{key}");
         }
@@ -263,8 +273,8 @@ mod tests {
             ),
             (
                 "[[step]]\nfor = '1s'\nlag = '1s'\n",
-                "step 1: unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, \
-                 direction); for example delay=uniform:0.1ms..500ms loss=10%",
+                "step 1: unknown impairment 'lag' (delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, \
+                 ecn, dscp, only, direction); for example delay=uniform:0.1ms..500ms loss=10%",
             ),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), error);

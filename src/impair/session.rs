@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::direction::Direction;
 use super::impairment::Impairment;
-use super::link::{Link, Packet, Transit};
+use super::link::{Link, Transit};
+use super::packet::Packet;
 use super::rate::Bottleneck;
 use super::scenario::{Scenario, Span};
 use super::treatment::Treatment;
@@ -57,7 +58,7 @@ impl SessionLinks {
     pub fn admit(&mut self, now: Instant, seq: u64, bytes: usize) -> Treatment {
         let Some(active) = &mut self.0 else { return Treatment::default() };
         active.select_step(now);
-        active.admit(Packet { now, seq, scheduled: seq, bytes }).unwrap_or_else(|dropped| dropped)
+        active.admit(&Packet::new(now, seq, bytes)).unwrap_or_else(|dropped| dropped)
     }
 }
 
@@ -75,7 +76,7 @@ impl Active {
     }
 
     /// The error is the treatment of a dropped probe.
-    fn admit(&mut self, probe: Packet) -> Result<Treatment, Treatment> {
+    fn admit(&mut self, probe: &Packet) -> Result<Treatment, Treatment> {
         let directions = self.impairment.direction;
         let mut transit = Transit::default();
         if directions.has(Direction::Up) {

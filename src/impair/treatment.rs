@@ -17,6 +17,10 @@ pub struct Treatment {
     pub queued: Option<Duration>,
     /// Copies that leave beyond the first.
     pub extra_copies: u8,
+    /// How long after the first.
+    pub copy_after: Duration,
+    /// The TOS byte as it leaves, if it was known and changes.
+    pub tos: Option<u8>,
     /// The byte of the payload that arrives changed, modulo the payload's length.
     pub corrupted: Option<u32>,
 }
@@ -37,6 +41,10 @@ pub enum DropCause {
     Lost,
     /// The queue of the limited rate was full, or CoDel kept it short.
     QueueFull,
+    /// It was longer than the path's MTU.
+    Mtu,
+    /// The path was gone for a while.
+    Outage,
 }
 
 impl Treatment {

@@ -55,6 +55,8 @@ impl From<impair::DropCause> for DropCause {
         match cause {
             impair::DropCause::Lost => Self::Lost,
             impair::DropCause::QueueFull => Self::Queue,
+            impair::DropCause::Mtu => Self::Mtu,
+            impair::DropCause::Outage => Self::Outage,
         }
     }
 }
@@ -73,6 +75,8 @@ pub struct Tally {
     pub held: u64,
     /// Sent beyond the first, by `duplicate`.
     pub copies: u64,
+    /// Of those that passed: their ECN field or DSCP was changed.
+    pub marked: u64,
     /// Of those that passed: ICMP port unreachable came back, as far as the kernel told.
     pub refused: u64,
 }
@@ -113,6 +117,7 @@ impl std::ops::AddAssign for Tally {
         self.send_errors += other.send_errors;
         self.held += other.held;
         self.copies += other.copies;
+        self.marked += other.marked;
         self.refused += other.refused;
     }
 }

@@ -29,6 +29,8 @@ enum Name {
     /// Of all causes.
     Dropped,
     Cause(DropCause),
+    Copies,
+    Marked,
     Refused,
     Flows,
 }
@@ -76,6 +78,8 @@ impl Name {
             Self::SendError => tally.send_errors,
             Self::Dropped => tally.dropped_in_all(),
             Self::Cause(cause) => tally.dropped(cause),
+            Self::Copies => tally.copies,
+            Self::Marked => tally.marked,
             Self::Refused => tally.refused,
             Self::Flows => counters.flows_opened,
         }
@@ -87,6 +91,8 @@ impl Name {
             "passed" => Self::Passed,
             "send_error" => Self::SendError,
             "dropped" => Self::Dropped,
+            "copies" => Self::Copies,
+            "marked" => Self::Marked,
             "refused" => Self::Refused,
             "flows" => Self::Flows,
             _ => Self::Cause(DropCause::ALL.into_iter().find(|cause| cause.label() == text)?),
@@ -100,6 +106,8 @@ impl Name {
             Self::SendError => "send_error",
             Self::Dropped => "dropped",
             Self::Cause(cause) => cause.label(),
+            Self::Copies => "copies",
+            Self::Marked => "marked",
             Self::Refused => "refused",
             Self::Flows => "flows",
         }
@@ -161,7 +169,7 @@ impl FromStr for Expectation {
         let name = Name::parse(name).ok_or_else(|| {
             let causes = DropCause::ALL.map(DropCause::label).join(", ");
             bad(format!(
-                "'{name}' is not counted: arrived, passed, dropped, send_error, refused, flows, {causes}"
+                "'{name}' is not counted: arrived, passed, dropped, send_error, copies, marked, refused, flows, {causes}"
             ))
         })?;
         let value = value.parse().map_err(|_| bad(format!("'{value}' must be a whole number")))?;

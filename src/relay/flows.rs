@@ -72,6 +72,8 @@ pub(super) struct Flow {
     /// Up, then down.
     pub(super) links: [Link; 2],
     pub(super) bottlenecks: [Bottleneck; 2],
+    /// Those that the models act on, by which `nth`, `bursts` and `trace` count.
+    pub(super) chosen: [u64; 2],
     /// The line was set for this flow alone.
     pub(super) is_own: [bool; 2],
     ordinal: u64,
@@ -107,6 +109,7 @@ impl Flow {
             client,
             links: [link(&lines[0], Direction::Up), link(&lines[1], Direction::Down)],
             bottlenecks: Default::default(),
+            chosen: [0; 2],
             is_own: [false; 2],
             ordinal,
             most_bytes: lines.each_ref().map(|line| line.most_bytes),

@@ -31,8 +31,8 @@ pub use lines::{ClientLines, Network};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
-use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Treatment};
-use crate::rng::Seed;
+use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Packet, Shared, Treatment};
+use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use flows::{Flow, Flows, Refusal};
 
@@ -98,13 +98,18 @@ struct Mapping {
     lanes: [Lane; 2],
     flows_opened: u64,
     is_down: bool,
+    /// When its first datagram came.
+    began: Option<Instant>,
+    /// Of the outages that its flows share.
+    outage_seed: Seed,
 }
 
 /// What the flows of a mapping share in one direction.
 #[derive(Debug)]
 struct Lane {
     bottleneck: Bottleneck,
-    arrived: u64,
+    /// Those that the models act on, by which `nth`, `bursts` and `trace` count.
+    chosen: u64,
     tally: Tally,
     /// The end of an outage.
     dark_until: Instant,
@@ -114,7 +119,7 @@ impl Default for Lane {
     fn default() -> Self {
         Self {
             bottleneck: Bottleneck::default(),
-            arrived: 0,
+            chosen: 0,
             tally: Tally::default(),
             dark_until: Instant::from_nanos(i64::MIN),
         }
@@ -123,7 +128,15 @@ impl Default for Lane {
 
 impl Mapping {
     fn new(settings: MappingSettings) -> Self {
-        Self { settings, lanes: Default::default(), flows_opened: 0, is_down: false }
+        let outage_seed = Stream::new(settings.seed, &format!("outages of {}", settings.name)).seed(0);
+        Self {
+            settings,
+            lanes: Default::default(),
+            flows_opened: 0,
+            is_down: false,
+            began: None,
+            outage_seed,
+        }
     }
 }
 
@@ -168,9 +181,13 @@ pub struct Leaving {
     /// The part of the hold spent at the bottleneck; `None` without one.
     pub queued: Option<Duration>,
     pub(crate) corrupted: Option<u32>,
+    /// The TOS byte as it leaves.
+    pub(crate) tos: Option<u8>,
     /// Made by the impairment; the first one decides the fate.
     pub is_copy: bool,
     pub(crate) copies: u8,
+    /// How long after the first they leave.
+    pub(crate) copy_after: Duration,
 }
 
 /// What `handle` decides.
@@ -246,9 +263,8 @@ impl Relay {
             Side::Client(_) => Direction::Up,
             Side::Server(_) => Direction::Down,
         };
+        self.mappings[mapping].began.get_or_insert(now);
         let lane = &mut self.mappings[mapping].lanes[index(direction)];
-        let scheduled = lane.arrived;
-        lane.arrived += 1;
         lane.tally.arrived += 1;
         lane.tally.arrived_bytes += datagram.len() as u64;
         if self.mappings[mapping].is_down {
@@ -262,7 +278,7 @@ impl Relay {
             Ok(flow) => flow,
             Err(cause) => return self.drop(mapping, None, direction, None, cause),
         };
-        self.treat(now, mapping, flow, direction, scheduled, header, datagram)
+        self.treat(now, mapping, flow, direction, header, datagram)
     }
 
     /// The next held datagram that is due by `now`, written to `buffer`. Send it, and call `sent`.
@@ -273,7 +289,7 @@ impl Relay {
         match further_copies.checked_sub(1) {
             Some(further_copies) => {
                 let copy = Leaving { is_copy: true, ..leaving };
-                self.held.push(due, Held { leaving: copy, bytes, further_copies });
+                self.held.push(due + leaving.copy_after, Held { leaving: copy, bytes, further_copies });
             }
             None => self.held_bytes -= bytes.len() + Self::OVERHEAD,
         }
@@ -300,6 +316,7 @@ impl Relay {
         }
         tally.held -= 1;
         if succeeded {
+            tally.marked += u64::from(leaving.tos != leaving.header.tos);
             tally.passed += 1;
             tally.passed_bytes += leaving.length as u64;
             Fate::Passed
@@ -355,7 +372,6 @@ impl Relay {
         mapping: MappingId,
         id: FlowId,
         direction: Direction,
-        scheduled: u64,
         header: Header,
         datagram: &mut [u8],
     ) -> Decision {
@@ -374,18 +390,33 @@ impl Relay {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Limit);
         }
         let bytes = datagram.len() + ip_overhead(&flow.client);
-        let Flow { links, bottlenecks, client, .. } = flow;
+        let Flow { links, bottlenecks, chosen, client, .. } = flow;
         let (client, link) = (*client, &mut links[index(direction)]);
-        let (bottleneck, scheduled) = match scope {
-            Scope::Flow => (&mut bottlenecks[index(direction)], seq),
-            Scope::Mapping => (&mut self.mappings[mapping].lanes[index(direction)].bottleneck, scheduled),
+        let of = &mut self.mappings[mapping];
+        let lane = &mut of.lanes[index(direction)];
+        let (bottleneck, chosen, shared) = match scope {
+            Scope::Flow => (&mut bottlenecks[index(direction)], &mut chosen[index(direction)], None),
+            Scope::Mapping => {
+                let began = *of.began.get_or_insert(now);
+                (&mut lane.bottleneck, &mut lane.chosen, Some(Shared { began, seed: of.outage_seed }))
+            }
         };
-        let treatment = link.admit_scheduled(bottleneck, now, seq, scheduled, bytes);
+        let packet = Packet {
+            scheduled: *chosen,
+            bytes,
+            ip_bytes: bytes,
+            payload: datagram,
+            tos: header.tos,
+            shared,
+            ..Packet::new(now, seq, datagram.len())
+        };
+        *chosen += u64::from(link.impairment().chooses(&packet));
+        let treatment = link.admit_packet(bottleneck, &packet);
         if let Some(dropped) = treatment.dropped {
             return self.drop(mapping, Some(id), direction, Some(seq), dropped.cause.into());
         }
         treatment.corrupt(datagram);
-        let Treatment { hold, queued, extra_copies, corrupted, .. } = treatment;
+        let Treatment { hold, queued, extra_copies, copy_after, corrupted, tos, .. } = treatment;
         let leaving = Leaving {
             mapping,
             flow: id,
@@ -398,8 +429,10 @@ impl Relay {
             due: now + hold,
             queued,
             corrupted,
+            tos: tos.or(header.tos),
             is_copy: false,
             copies: extra_copies,
+            copy_after,
         };
         self.release_or_hold(leaving, hold, datagram)
     }

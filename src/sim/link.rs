@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::impair::{Bottleneck, Direction, Impairment, Link};
+use crate::impair::{Bottleneck, Direction, Impairment, Link, Packet};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -78,11 +78,13 @@ impl SimulatedLink {
         let conditions = &self.conditions;
         let since_start = now - START;
         let in_outage = conditions.outages.iter().any(|(from, to)| (*from..*to).contains(&since_start));
-        let treatment = self.link.admit(&mut self.bottleneck, now, seq, datagram.len());
+        let packet = Packet { payload: datagram, ..Packet::new(now, seq, datagram.len()) };
+        let treatment = self.link.admit_packet(&mut self.bottleneck, &packet);
         let arrives = treatment.dropped.is_none() && !in_outage && datagram.len() <= conditions.path_limit;
         let mut datagram = datagram.to_vec();
         treatment.corrupt(&mut datagram);
         let copy_delay = conditions.delay + conditions.impairment.delay.draw(&self.copy_delays, seq);
+        let copy_delay = copy_delay + treatment.copy_after;
         let copy = (arrives && treatment.extra_copies > 0).then(|| (copy_delay, datagram.clone()));
         let first = arrives.then_some((conditions.delay + treatment.hold, datagram));
         first.into_iter().chain(copy)

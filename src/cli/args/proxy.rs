@@ -58,8 +58,8 @@ pub struct Proxy {
     /// Loss: 10%, gilbert:p=1%,r=25%, nth:10, bursts:..., trace:FILE
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "LOSS")]
     pub loss: Option<String>,
-    /// Share of datagrams to send twice
-    #[arg(help_heading = IMPAIRMENTS, long, value_name = "SHARE")]
+    /// Share of datagrams to send twice, the copy later if wanted: 1%,after=5s
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "DUPLICATE")]
     pub duplicate: Option<String>,
     /// Probability of flipping one bit of a datagram
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "SHARE")]
@@ -70,6 +70,21 @@ pub struct Proxy {
     /// Rate of a bottleneck, IP and UDP headers included, and its queue: 2Mbit,queue=64k
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "RATE")]
     pub rate: Option<String>,
+    /// Longest IP packet, headers included; longer ones vanish
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "BYTES")]
+    pub mtu: Option<String>,
+    /// The path is gone at times: fixed:on=5s,off=2s or exponential:on=5s,off=2s
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "OUTAGE")]
+    pub outage: Option<String>,
+    /// ECN field: bleach, mangle or mark:SHARE
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "ECN")]
+    pub ecn: Option<String>,
+    /// DSCP: bleach
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "DSCP")]
+    pub dscp: Option<String>,
+    /// Datagrams that loss, duplicate, corrupt, reorder, ecn and dscp act on: size:1201- or byte:0=c0/f0
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "TESTS")]
+    pub only: Option<String>,
     /// Impairments toward the server, instead of those above: 'delay=20ms loss=1%'
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "LINE")]
     pub up: Option<String>,
@@ -107,7 +122,8 @@ pub struct Proxy {
     #[arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address)]
     pub api: Option<SocketAddr>,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
-    /// passed, dropped, flows, send_error, refused or a cause: lost, queue, limit, down
+    /// passed, dropped, flows, send_error, copies, marked, refused or a cause: lost, queue, mtu, outage, nat,
+    /// down, limit
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
     /// Print nothing but errors

@@ -197,12 +197,19 @@ pub struct Impair {
     /// Rate of a bottleneck, and its queue: 2Mbit,queue=64k
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
+    /// Longest IP packet, headers included; longer probes and replies vanish
+    #[arg(long, value_name = "BYTES")]
+    pub mtu: Option<String>,
+    /// The path is gone at times: fixed:on=5s,off=2s or exponential:on=5s,off=2s
+    #[arg(long, value_name = "OUTAGE")]
+    pub outage: Option<String>,
     /// Direction to impair: up (before the server counts the probe), down (the reply), or both
     #[arg(long, value_name = "up|down|both")]
     pub direction: Option<String>,
     /// File with impairments that change over time, as udpecho scenario prints one
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "clean", "profile", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "direction",
+        "clean", "profile", "delay", "loss", "duplicate", "corrupt", "reorder", "rate", "mtu",
+        "outage", "direction",
     ])]
     pub scenario: Option<PathBuf>,
 }

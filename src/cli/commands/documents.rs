@@ -70,6 +70,6 @@ mod tests {
                 read += 1;
             }
         }
-        assert_eq!(read, 17);
+        assert_eq!(read, 32);
     }
 }

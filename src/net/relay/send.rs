@@ -80,7 +80,7 @@ impl RelayEngine {
             }
             ttl => ttl,
         };
-        let header = Header { ttl, ..leaving.header };
+        let header = Header { ttl, tos: leaving.tos };
         let path = match leaving.direction {
             Direction::Up => Endpoints { remote: self.listeners[leaving.mapping].upstream, local: None },
             Direction::Down => leaving.client,

@@ -94,7 +94,7 @@ impl Capture {
             Direction::Up => At::Server,
             Direction::Down => At::Client,
         };
-        let header = Header { ttl: leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)), ..leaving.header };
+        let header = Header { ttl: leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)), tos: leaving.tos };
         let packet = Packet::of(leaving, side, released, header, upstreams);
         let mut comment = about(leaving);
         if leaving.is_copy {

@@ -63,7 +63,7 @@ impl Sink for Ledger {
                     copies: leaving.copies,
                     corrupted_byte: leaving.corrupted,
                     tos_in: leaving.header.tos,
-                    tos_out: leaving.header.tos.filter(|_| passed),
+                    tos_out: leaving.tos.filter(|_| passed),
                     ttl_in: leaving.header.ttl,
                     upstream_port: upstreams.get(&leaving.flow).map(std::net::SocketAddr::port),
                     hash: Some(hash(&as_it_arrived(leaving.corrupted, payload))),

@@ -140,7 +140,12 @@ fn describe(tally: &Tally, flows: u64) -> String {
     let flows = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
     let mut parts = vec![format!("{} arrived of {flows}", tally.arrived), format!("{} passed", tally.passed)];
     let dropped = DropCause::ALL.map(|cause| (tally.dropped(cause), cause.label()));
-    let rest = [(tally.send_errors, "send errors"), (tally.copies, "copies"), (tally.refused, "refused")];
+    let rest = [
+        (tally.send_errors, "send errors"),
+        (tally.copies, "copies"),
+        (tally.marked, "marked"),
+        (tally.refused, "refused"),
+    ];
     for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
         parts.push(format!("{count} {what}"));
     }

@@ -371,7 +371,7 @@ fn requested_impairment(core: &Core, open: &Open) -> Result<Option<Impairment>, 
         return Ok(None);
     }
     let impairment: Impairment = open.requested_impairment.parse().map_err(|_| NotAllowed)?;
-    let allowed = core.settings.client_impair && impairment.runnable().is_ok();
+    let allowed = core.settings.client_impair && impairment.servable().is_ok();
     if allowed { Ok(Some(impairment)) } else { Err(NotAllowed) }
 }
 
