@@ -3,6 +3,7 @@
 pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
+mod room;
 mod serve;
 mod shared;
 mod values;
@@ -16,6 +17,7 @@ use crate::room::PortRange;
 
 pub(super) use ping::{Fail, Fragment, Ping, Timer};
 pub(super) use proxy::Proxy;
+pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
 
@@ -44,11 +46,15 @@ pub enum Command {
     Ping(Ping),
     /// Impair any UDP program: relay between its clients and its server
     Proxy(Proxy),
+    /// Bring two people and their hosts together: talk, load, measurements
+    Room(Room),
+    /// Join a room, in person, as an agent or from a script
+    Join(Join),
     /// Find the largest datagram that the path carries without fragments, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open
     Ports(Ports),
-    /// Make a key for --key-file of serve and ping
+    /// Make a key for --key-file of serve, ping, room and join
     Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     #[command(after_help = "\

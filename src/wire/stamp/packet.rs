@@ -41,8 +41,10 @@ pub struct Reply {
     pub(crate) ssid: u16,
     pub(crate) received: Option<Timestamp>,
     pub(crate) echoed: Option<Echoed>,
-    pub(crate) ttl: Option<u8>,
-    pub(crate) tos: Option<u8>,
+    /// The TTL or hop limit with which the request arrived.
+    pub ttl: Option<u8>,
+    /// The traffic class with which the request arrived.
+    pub tos: Option<u8>,
 }
 
 /// What a reflector copies from the request.
