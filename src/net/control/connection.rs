@@ -16,8 +16,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 use tower_service::Service;
 
-use super::http::RequestSource;
-use super::places::Place;
+use super::places::{Place, RequestSource};
 use crate::time::Duration;
 
 /// Serves requests until the peer closes, a limit ends it, or the server stops.

@@ -1,6 +1,5 @@
-//! HTTP on connections that another listener accepted, and what handlers learn about a request.
+//! HTTP on connections that another listener accepted.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,10 +9,6 @@ use tokio::sync::watch;
 
 use super::places::{Limits, Places};
 use super::{access, connection};
-
-/// The address that a request comes from; handlers have it as an extension of the request.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestSource(pub IpAddr);
 
 /// Routes with the checks and limits of the control plane.
 #[derive(Clone, Debug)]

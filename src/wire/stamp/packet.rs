@@ -23,9 +23,12 @@ pub enum Mode {
 /// What a sender sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    pub(crate) seq: u32,
-    pub(crate) sent: Timestamp,
-    pub(crate) error: ErrorEstimate,
+    /// The sender's own number.
+    pub seq: u32,
+    /// When the sender sent it.
+    pub sent: Timestamp,
+    /// How far that time may be off.
+    pub error: ErrorEstimate,
     /// Tells sessions with the same addresses and ports apart; zero for none.
     pub ssid: u16,
 }
