@@ -1,21 +1,40 @@
-//! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts.
+//! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts. Where there is a configuration file HUP
+//! reloads it.
 
 use std::sync::Arc;
 
 use crate::net::Control;
 
 /// From now on signals go to this control; QUIT calls `on_quit`.
-#[cfg(unix)]
 pub(super) fn watch(control: &Arc<Control>, on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    watch_all(control, on_quit, None::<fn()>)
+}
+
+/// The same, but HUP calls `on_reload`.
+pub(super) fn watch_and_reload(
+    control: &Arc<Control>,
+    on_quit: impl Fn() + Send + 'static,
+    on_reload: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
+    watch_all(control, on_quit, Some(on_reload))
+}
+
+#[cfg(unix)]
+fn watch_all(
+    control: &Arc<Control>,
+    on_quit: impl Fn() + Send + 'static,
+    on_reload: Option<impl Fn() + Send + 'static>,
+) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
     let control = Arc::clone(control);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            match signal {
-                SIGQUIT => on_quit(),
-                SIGINT if control.stop_asked() => control.abort(),
+            match (signal, &on_reload) {
+                (SIGHUP, Some(on_reload)) => on_reload(),
+                (SIGQUIT, _) => on_quit(),
+                (SIGINT, _) if control.stop_asked() => control.abort(),
                 _ => control.stop(),
             }
         }
@@ -24,6 +43,10 @@ pub(super) fn watch(control: &Arc<Control>, on_quit: impl Fn() + Send + 'static)
 }
 
 #[cfg(not(unix))]
-pub fn watch(_control: &Arc<Control>, _on_quit: impl Fn() + Send + 'static) -> std::io::Result<()> {
+fn watch_all(
+    _control: &Arc<Control>,
+    _on_quit: impl Fn() + Send + 'static,
+    _on_reload: Option<impl Fn() + Send + 'static>,
+) -> std::io::Result<()> {
     Ok(())
 }

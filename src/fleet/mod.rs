@@ -7,6 +7,7 @@ mod figures;
 mod forecast;
 pub mod locate;
 mod phase;
+mod snapshot;
 mod wanted;
 
 pub use config::{Config, ConfigError, Detail, DnsNames, Group};
@@ -14,4 +15,5 @@ pub use discovery::{FileSdError, FileTarget, read_file_sd};
 pub use figures::{Figures, State};
 pub use forecast::Forecast;
 pub use phase::phase;
+pub use snapshot::{Snapshot, TargetView};
 pub use wanted::{Key, Reload, Wanted};

@@ -3,6 +3,7 @@
 
 mod bins;
 mod exposition;
+mod fleet_metrics;
 mod histogram;
 pub mod metrics;
 mod run_info;
@@ -11,6 +12,7 @@ mod server_model;
 mod status;
 
 pub use bins::Bin;
+pub use fleet_metrics::of_fleet;
 pub use histogram::{Bar, histogram};
 pub use run_info::RunInfo;
 pub use run_model::{RunModel, RunSnapshot};

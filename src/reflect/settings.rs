@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use super::admission::PerSecond;
 use super::injection::Injection;
-use crate::endpoints::is_private;
 use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::time::Duration;
@@ -93,7 +92,11 @@ pub enum TextFrom {
 
 impl TextFrom {
     pub(crate) fn allows(self, address: IpAddr) -> bool {
-        self == Self::Any || is_private(address)
+        self == Self::Any
+            || match address.to_canonical() {
+                IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+                IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+            }
     }
 }
 

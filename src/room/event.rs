@@ -107,8 +107,6 @@ pub enum Via {
     Client,
     /// `udpecho join` without a person.
     Agent,
-    /// The person in front of the server.
-    Operator,
 }
 
 /// Why the room ended a connection.
@@ -121,8 +119,6 @@ pub enum LeftReason {
     Flood,
     /// Gave no name within ten seconds.
     NoName,
-    /// The room's server stops.
-    RoomClosed,
 }
 
 /// Somebody who is here.
@@ -179,11 +175,6 @@ impl Event {
         }
     }
 
-    /// The event as a JSON object, on one line.
-    pub fn json(&self) -> String {
-        serde_json::to_string(self).expect("an event is JSON")
-    }
-
     /// Roughly the memory and the bytes on the wire that it takes.
     pub(super) fn weight(&self) -> usize {
         const OVERHEAD: usize = 64;
@@ -216,7 +207,6 @@ impl Via {
             Self::Page => "page",
             Self::Client => "client",
             Self::Agent => "agent",
-            Self::Operator => "operator",
         }
     }
 }
@@ -227,7 +217,6 @@ impl LeftReason {
             Self::SlowReader => "did not read what was sent",
             Self::Flood => "sent too much for a minute",
             Self::NoName => "gave no name within 10 s",
-            Self::RoomClosed => "the room is closed",
         }
     }
 }

@@ -20,6 +20,6 @@ mod plain_echo;
 mod proxy;
 mod proxy_api;
 mod proxy_peers;
-mod room;
 mod stamp;
 mod tcp;
+mod watch;

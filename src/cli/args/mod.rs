@@ -3,10 +3,10 @@
 pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
-mod room;
 mod serve;
 mod shared;
 mod values;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -17,9 +17,9 @@ use crate::room::PortRange;
 
 pub(super) use ping::{Fail, Fragment, Ping, Timer};
 pub(super) use proxy::Proxy;
-pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
+pub(super) use watch::Watch;
 
 #[derive(Debug, Parser)]
 #[command(name = "udpecho", version, about = env!("CARGO_PKG_DESCRIPTION"), propagate_version = true, arg_required_else_help = true)]
@@ -46,15 +46,13 @@ pub enum Command {
     Ping(Ping),
     /// Impair any UDP program: relay between its clients and its server
     Proxy(Proxy),
-    /// Bring two people and their hosts together: talk, load, measurements
-    Room(Room),
-    /// Join a room, in person, as an agent or from a script
-    Join(Join),
+    /// Measure many targets, for as long as it runs
+    Watch(Watch),
     /// Find the largest datagram that the path carries without fragments, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open
     Ports(Ports),
-    /// Make a key for --key-file of serve, ping, room and join
+    /// Make a key for --key-file of serve and ping
     Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     #[command(after_help = "\
@@ -130,7 +128,7 @@ Examples:
   udpecho schema size")]
 pub struct Schema {
     /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json; ports: ports
-    /// --json
+    /// --json; watch: watch --json
     #[arg(value_name = "OUTPUT", default_value = "run")]
     pub which: Which,
 }
@@ -143,6 +141,7 @@ pub enum Which {
     Size,
     Ports,
     Proxy,
+    Watch,
 }
 
 #[derive(Debug, Args)]

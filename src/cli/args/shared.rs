@@ -77,6 +77,7 @@ impl Destination {
             dont_fragment: false,
             tx_stamps: TxStamps::Auto,
             timer: Timer::Hybrid,
+            single_socket: false,
         }
     }
 }

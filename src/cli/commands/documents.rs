@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{find_size, ports};
+use super::{find_size, ports, watch};
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
@@ -30,6 +30,7 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Size => find_size::SCHEMA,
         Which::Ports => ports::SCHEMA,
         Which::Proxy => crate::relay::PROXY_SCHEMA,
+        Which::Watch => watch::SCHEMA,
     })
 }
 

@@ -1,8 +1,10 @@
 //! The live page: its text, style and script, and what a run or a server publishes on it.
 
+mod fleet;
 mod ping;
 mod serve;
 
+pub(super) use fleet::FleetPage;
 pub(super) use ping::PingPage;
 pub(super) use serve::ServerPage;
 
@@ -17,13 +19,14 @@ use crate::time::Duration;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 /// The page's script, in the order in which its parts build on each other.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 8] = [
     include_str!("script/format.js"),
     include_str!("script/charts.js"),
     include_str!("script/explore.js"),
     include_str!("script/parts.js"),
     include_str!("script/ping.js"),
     include_str!("script/serve.js"),
+    include_str!("script/fleet.js"),
     include_str!("script/page.js"),
 ];
 

@@ -28,6 +28,8 @@ pub struct Outgoing {
     pub timer: Timer,
     /// Where send times come from.
     pub tx_stamps: TxStamps,
+    /// Without the second socket that counts other senders' datagrams: half as many descriptors.
+    pub single_socket: bool,
 }
 
 /// Whether the kernel stamps each probe as it leaves. Without that the send time is read before the send
@@ -98,8 +100,9 @@ impl Endpoint {
         options.offload = settings.schedule.most_within(Duration::from_secs(1)) > Self::OFFLOAD_ABOVE;
         options.receive_buffer = Some(Self::buffer_size(settings));
         options.tx_stamps = outgoing.tx_stamps.wanted(settings);
-        options.allow_second_socket =
-            settings.dialect.numbers_probes() && outgoing.backend.has_foreign_listeners();
+        options.allow_second_socket = settings.dialect.numbers_probes()
+            && outgoing.backend.has_foreign_listeners()
+            && !outgoing.single_socket;
         endpoint
     }
 

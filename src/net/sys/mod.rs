@@ -307,7 +307,6 @@ pub fn kernel_release() -> Option<String> {
 }
 
 /// The name that the host has for itself, where the system tells.
-#[cfg(feature = "control")]
 pub fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_owned();
     (!name.is_empty() && name != "(none)").then_some(name)

@@ -23,11 +23,11 @@ pub enum Mode {
 /// What a sender sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The sender's own number.
+    /// Counts from 0, modulo 2^32.
     pub seq: u32,
-    /// When the sender sent it.
+    /// When it leaves.
     pub sent: Timestamp,
-    /// How far that time may be off.
+    /// Of the clock that `sent` was read from.
     pub error: ErrorEstimate,
     /// Tells sessions with the same addresses and ports apart; zero for none.
     pub ssid: u16,
@@ -44,9 +44,9 @@ pub struct Reply {
     pub(crate) ssid: u16,
     pub(crate) received: Option<Timestamp>,
     pub(crate) echoed: Option<Echoed>,
-    /// The TTL or hop limit with which the request arrived.
+    /// Hops left of the probe, where the device tells.
     pub ttl: Option<u8>,
-    /// The traffic class with which the request arrived.
+    /// Traffic class of the probe; none if zero or not told.
     pub tos: Option<u8>,
 }
 

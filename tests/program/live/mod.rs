@@ -8,4 +8,4 @@ mod full_screen;
 mod priority;
 mod screen;
 mod terminal;
-mod web;
+pub(crate) mod web;

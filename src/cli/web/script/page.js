@@ -1,5 +1,5 @@
 // Shows one state after another.
-const VIEWS = { ping, serve };
+const VIEWS = { ping, serve, fleet };
 let last = JSON.parse($("first").textContent);
 const view = VIEWS[last.kind];
 

@@ -1,0 +1,84 @@
+//! `watch --json`: an object a target.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::fleet::{Snapshot, TargetView};
+use crate::probe::Cause;
+
+/// The JSON schema of `--json`.
+pub(crate) const SCHEMA: &str = include_str!("../watch.schema.json");
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    udpecho: &'a str,
+    source: &'a str,
+    seconds: f64,
+    targets: Vec<Target<'a>>,
+}
+
+#[derive(Serialize)]
+struct Target<'a> {
+    group: &'a str,
+    target: &'a str,
+    address: Option<String>,
+    dialect: &'a str,
+    state: &'a str,
+    sent: u64,
+    replies: u64,
+    late: u64,
+    lost: u64,
+    causes: BTreeMap<&'a str, u64>,
+    duplicates: u64,
+    send_errors: u64,
+    loss_share: Option<f64>,
+    rtt_us: Option<Rtt>,
+}
+
+#[derive(Serialize)]
+struct Rtt {
+    min: f64,
+    mean: f64,
+    max: f64,
+    last: Option<f64>,
+}
+
+/// The keys of `watch.schema.json`.
+pub(crate) fn json(now: &Snapshot) -> anyhow::Result<String> {
+    let document = Document {
+        schema: 1,
+        udpecho: env!("CARGO_PKG_VERSION"),
+        source: &now.source,
+        seconds: now.elapsed.as_secs_f64(),
+        targets: now.targets.iter().map(target).collect(),
+    };
+    Ok(serde_json::to_string_pretty(&document)?)
+}
+
+fn target(view: &TargetView) -> Target<'_> {
+    let figures = &view.figures;
+    let causes = Cause::ALL.into_iter().filter(|cause| figures.lost_by(*cause) > 0);
+    Target {
+        group: &view.wanted.key.group,
+        target: &view.wanted.key.target,
+        address: view.wanted.address.map(|address| address.to_string()),
+        dialect: view.wanted.group.dialect.name(),
+        state: figures.state().label(),
+        sent: figures.resolved(),
+        replies: figures.replies(),
+        late: figures.late(),
+        lost: figures.lost(),
+        causes: causes.map(|cause| (cause.label(), figures.lost_by(cause))).collect(),
+        duplicates: figures.duplicates,
+        send_errors: figures.send_errors(),
+        loss_share: figures.loss_share(),
+        rtt_us: figures.rtt_range().map(|[min, mean, max]| Rtt {
+            min: min.as_micros_f64(),
+            mean: mean.as_micros_f64(),
+            max: max.as_micros_f64(),
+            last: figures.last_rtt().map(|last| last.as_micros_f64()),
+        }),
+    }
+}

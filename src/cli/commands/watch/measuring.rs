@@ -1,0 +1,178 @@
+//! The thread that measures, and the list of its targets as the configuration and discovery want it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+
+use super::collector::{Collector, Counts};
+use crate::cli::printer::stderr_line;
+use crate::fleet::{Figures, Group, Key, Reload, State, TargetView, Wanted, phase};
+use crate::net::{
+    ClientEngine, Clock, Control, Outgoing, Target, TargetChanges, TargetId, Timer, random_bytes,
+};
+use crate::probe::Settings;
+use crate::schedule::{Poisson, Schedule};
+use crate::units::Interval;
+use crate::wire::auth::Key as Secret;
+
+pub(super) struct Measuring {
+    source: String,
+    key: Option<Secret>,
+    count: Option<u64>,
+    clock: Clock,
+    counts: Counts,
+    changes: Option<TargetChanges>,
+    thread: JoinHandle<io::Result<()>>,
+    targets: BTreeMap<Key, Wanted>,
+    /// As the configuration lists them.
+    order: Vec<Key>,
+    ids: BTreeMap<Key, TargetId>,
+    next_id: u32,
+}
+
+impl Measuring {
+    /// Starts the thread, without a target yet.
+    pub(super) fn start(
+        source: String,
+        key: Option<Secret>,
+        count: Option<u64>,
+        clock: Clock,
+        control: &Arc<Control>,
+    ) -> anyhow::Result<Self> {
+        let mut engine = ClientEngine::new(Timer::Sleep, clock);
+        let changes = engine.changes(control);
+        let counts = Counts::default();
+        let mut collector = Collector::new(&counts);
+        let control = Arc::clone(control);
+        let measure = move || {
+            let ran = engine.run(&control, &mut collector);
+            collector.finish();
+            ran
+        };
+        let thread = std::thread::Builder::new().name("measure".into()).spawn(measure);
+        Ok(Self {
+            source,
+            key,
+            count,
+            clock,
+            counts,
+            changes: Some(changes),
+            thread: thread.context("cannot start a thread")?,
+            targets: BTreeMap::new(),
+            order: Vec::new(),
+            ids: BTreeMap::new(),
+            next_id: 0,
+        })
+    }
+
+    /// From now on these targets are measured.
+    pub(super) fn set(&mut self, wanted: Vec<Wanted>) {
+        let mut seen = BTreeSet::new();
+        let keys = wanted.iter().map(|wanted| wanted.key.clone());
+        self.order = keys.filter(|key| seen.insert(key.clone())).collect();
+        let reload = Reload::between(&self.targets, wanted);
+        for key in &reload.removed {
+            self.targets.remove(key);
+            if let (Some(id), Some(changes)) = (self.ids.remove(key), &self.changes) {
+                changes.remove(id);
+            }
+        }
+        for wanted in reload.added.into_iter().chain(reload.changed) {
+            self.measure(wanted);
+        }
+        for wanted in reload.kept {
+            self.targets.insert(wanted.key.clone(), wanted);
+        }
+    }
+
+    /// Asks those again that refused a session.
+    pub(super) fn retry_denied(&mut self) {
+        let is_denied = |view: &TargetView| view.figures.state() == State::Denied;
+        let denied: Vec<Wanted> =
+            self.views().into_iter().filter(is_denied).map(|view| view.wanted).collect();
+        denied.into_iter().for_each(|wanted| self.measure(wanted));
+    }
+
+    /// Once every target has had its count of probes, the thread ends.
+    pub(super) fn takes_no_more(&mut self) {
+        self.changes = None;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// A target that changed keeps its number, and with it its counters.
+    fn measure(&mut self, wanted: Wanted) {
+        let key = wanted.key.clone();
+        let id = *self.ids.entry(key.clone()).or_insert_with(|| {
+            self.next_id += 1;
+            TargetId(self.next_id)
+        });
+        match (self.connect(&wanted), &self.changes) {
+            (Ok(Some(target)), Some(changes)) => changes.add(id, target),
+            (Ok(_), _) => {}
+            (Err(error), _) => stderr_line(format_args!("udpecho: {}: {error:#}", key.target)),
+        }
+        self.targets.insert(key, wanted);
+    }
+
+    fn connect(&self, wanted: &Wanted) -> anyhow::Result<Option<Target>> {
+        let Some(address) = wanted.address else { return Ok(None) };
+        let group = &wanted.group;
+        let outgoing =
+            Outgoing { dscp: group.dscp, timer: Timer::Sleep, single_socket: true, ..Outgoing::default() };
+        let settings = self.settings(group, &wanted.key.target)?;
+        let target = Target::connect(address, settings, &outgoing, self.clock);
+        target.map(Some).with_context(|| format!("cannot send to {address}"))
+    }
+
+    fn settings(&self, group: &Group, target: &str) -> anyhow::Result<Settings> {
+        let seed = u64::from_ne_bytes(random_bytes()?);
+        let schedule = if group.poisson {
+            Schedule::Poisson(Poisson::new(group.interval, least(group.interval)?, seed)?)
+        } else {
+            Schedule::Fixed(group.interval)
+        };
+        Ok(Settings {
+            dialect: group.dialect,
+            size: group.size,
+            schedule,
+            count: self.count,
+            phase: (!group.poisson).then(|| phase(&self.source, &group.name, target, group.interval.get())),
+            deadline: Some(group.deadline),
+            grace: group.give_up - group.deadline,
+            wait_for_server: self.count.is_none(),
+            key: self.key.clone(),
+            ..Settings::every(group.interval, seed)
+        })
+    }
+
+    /// Every target with its counts, in the order of the configuration.
+    pub(super) fn views(&self) -> Vec<TargetView> {
+        let view = |key: &Key| {
+            let wanted = self.targets.get(key)?;
+            let counted = self.ids.get(key).and_then(|id| self.counts.of(*id));
+            let none = || if wanted.address.is_some() { Figures::default() } else { Figures::unresolved() };
+            Some(TargetView { wanted: wanted.clone(), figures: counted.unwrap_or_else(none) })
+        };
+        self.order.iter().filter_map(view).collect()
+    }
+
+    /// Waits for what is in flight after a stop; every target with its last counts.
+    pub(super) fn finish(mut self) -> anyhow::Result<Vec<TargetView>> {
+        self.changes = None;
+        let thread = std::mem::replace(&mut self.thread, std::thread::spawn(|| Ok(())));
+        let ran = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        ran.context("the sockets failed")?;
+        Ok(self.views())
+    }
+}
+
+/// Random intervals are never shorter than a tenth of their mean.
+fn least(mean: Interval) -> anyhow::Result<Interval> {
+    Ok(Interval::new(mean.get() / 10)?)
+}

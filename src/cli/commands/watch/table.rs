@@ -1,0 +1,122 @@
+//! What a terminal shows: a row a target, refreshed each second, the worst first; and the summary at the end, in the
+//! form of fping.
+
+use crate::fleet::{Snapshot, TargetView};
+use crate::probe::Cause;
+use crate::report::milliseconds_bare;
+
+const NAME: usize = 23;
+
+/// Lines for a terminal of this width: a header and as many rows as fit.
+pub(super) fn rows(now: &Snapshot, most: usize, width: usize) -> Vec<String> {
+    let mut targets: Vec<&TargetView> = now.targets.iter().collect();
+    let shown = targets.len().min(most);
+    if shown < targets.len() {
+        let loss =
+            |target: &TargetView| (!target.figures.is_up(), target.figures.loss_share().unwrap_or(0.0));
+        targets.sort_by(|a, b| loss(b).partial_cmp(&loss(a)).expect("shares are numbers"));
+    }
+    let header = format!(
+        "{:<NAME$} {:>8} {:>6} {:>6} {:>5} {:>5} {:>8} {}",
+        "target", "resolved", "lost", "loss", "up", "down", "rtt ms", "state"
+    );
+    let mut lines = vec![header];
+    lines.extend(targets.iter().take(shown).map(|target| row(target)));
+    let hidden = now.targets.len() - shown;
+    if hidden > 0 {
+        lines.push(format!("and {hidden} more with less loss"));
+    }
+    lines.into_iter().map(|line| line.chars().take(width).collect()).collect()
+}
+
+fn row(target: &TargetView) -> String {
+    let figures = &target.figures;
+    let share = figures.loss_share().map_or_else(|| "-".into(), percent);
+    let rtt = figures.last_rtt().map_or_else(|| "-".into(), milliseconds_bare);
+    format!(
+        "{:<NAME$} {:>8} {:>6} {share:>6} {:>5} {:>5} {rtt:>8} {}",
+        cut(&target.wanted.key.target),
+        figures.resolved(),
+        figures.lost(),
+        figures.lost_by(Cause::Up),
+        figures.lost_by(Cause::Down),
+        figures.state().label(),
+    )
+}
+
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent == 0.0 || percent >= 9.95 { format!("{percent:.0}%") } else { format!("{percent:.2}%") }
+}
+
+/// A long name keeps both ends.
+fn cut(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= NAME {
+        return name.to_owned();
+    }
+    let end = NAME / 2;
+    let start = NAME - 1 - end;
+    letters[..start].iter().chain(&['…']).chain(&letters[letters.len() - end..]).collect()
+}
+
+/// As fping -c ends: the same words, so that what reads those reads these.
+pub(super) fn summary(now: &Snapshot) -> Vec<String> {
+    let width = now.targets.iter().map(|target| target.wanted.key.target.chars().count()).max().unwrap_or(0);
+    let line = |target: &TargetView| {
+        let figures = &target.figures;
+        let name = &target.wanted.key.target;
+        let (sent, received) = (figures.resolved(), figures.replies());
+        let loss = figures.loss_share().unwrap_or(0.0) * 100.0;
+        let counts = format!("{name:<width$} : xmt/rcv/%loss = {sent}/{received}/{loss:.0}%");
+        let rtt = figures.rtt_range().map_or_else(String::new, |[least, mean, most]| {
+            let [least, mean, most] = [least, mean, most].map(milliseconds_bare);
+            format!(", min/avg/max = {least}/{mean}/{most}")
+        });
+        let causes = Cause::ALL.into_iter().filter(|cause| figures.lost_by(*cause) > 0);
+        let causes: Vec<String> =
+            causes.map(|cause| format!("{} {}", figures.lost_by(cause), cause.label())).collect();
+        let lost = if causes.is_empty() { String::new() } else { format!(", lost: {}", causes.join(", ")) };
+        counts + &rtt + &lost
+    };
+    now.targets.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fleet::{Config, Figures, Key, Wanted};
+
+    fn snapshot(names: &[&str]) -> Snapshot {
+        let group = Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0));
+        let view = |name: &&str| TargetView {
+            wanted: Wanted {
+                key: Key { group: "default".into(), target: (*name).to_owned() },
+                address: None,
+                labels: BTreeMap::new(),
+                group: Arc::clone(&group),
+            },
+            figures: Figures::default(),
+        };
+        Snapshot { targets: names.iter().map(view).collect(), ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_row_fits_80_columns_and_rows_that_do_not_fit_are_counted() {
+        let now = snapshot(&["a", "a-host-with-a-very-long-name.example.net:8080", "c"]);
+        let lines = rows(&now, 2, 80);
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+        assert_eq!(lines[3], "and 1 more with less loss");
+        assert!(rows(&now, 9, 80)[2].starts_with("a-host-with…le.net:8080 "));
+    }
+
+    #[test]
+    fn the_summary_is_fping_s() {
+        let now = snapshot(&["a", "bcd"]);
+        assert_eq!(summary(&now), ["a   : xmt/rcv/%loss = 0/0/0%", "bcd : xmt/rcv/%loss = 0/0/0%"]);
+    }
+}

@@ -1,0 +1,40 @@
+//! What a fleet is at one moment.
+
+use std::collections::BTreeMap;
+
+use super::figures::{Figures, State};
+use super::wanted::Wanted;
+use crate::time::Duration;
+
+/// One target with what was counted of it.
+#[derive(Clone, Debug)]
+pub struct TargetView {
+    /// What is measured, and how.
+    pub wanted: Wanted,
+    /// Since it was added.
+    pub figures: Figures,
+}
+
+/// All targets, and the monitor itself.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The label of every series.
+    pub source: String,
+    /// Labels of this host.
+    pub labels: BTreeMap<String, String>,
+    /// Since the start.
+    pub elapsed: Duration,
+    /// In the order of groups and targets.
+    pub targets: Vec<TargetView>,
+    /// Whether the configuration that runs is that of the file.
+    pub is_configured: bool,
+    /// Reads of files and names that failed, by group.
+    pub discovery_failures: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// The targets in this state.
+    pub fn count(&self, state: State) -> usize {
+        self.targets.iter().filter(|target| target.figures.state() == state).count()
+    }
+}

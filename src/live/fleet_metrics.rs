@@ -1,0 +1,199 @@
+//! `/metrics` of a fleet. A family's samples stand together, for all targets.
+
+use std::fmt::Display;
+
+use super::exposition::{Exposition, Kind};
+use super::metrics::build_info;
+use crate::fleet::{Detail, Snapshot, State, TargetView};
+use crate::probe::Cause;
+
+/// The series that a target has with `detail = "counts"`, and those of `"full"` besides.
+type Count = (&'static str, &'static str, fn(&TargetView) -> u64);
+
+const COUNTS: [Count; 2] = [
+    ("udpecho_replies_total", "Probes with a reply, on time or late.", |t| t.figures.replies()),
+    ("udpecho_replies_late_total", "Probes with a reply after their deadline.", |t| t.figures.late()),
+];
+
+const FULL: [Count; 4] = [
+    ("udpecho_probes_sent_total", "Probes that left and are resolved.", |t| t.figures.resolved()),
+    ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", |t| t.figures.duplicates),
+    ("udpecho_send_errors_total", "Probes that the socket refused.", |t| t.figures.send_errors()),
+    ("udpecho_watch_skipped_probes_total", "Probes due while this host was suspended.", |t| {
+        t.figures.skipped
+    }),
+];
+
+/// The page for Prometheus.
+pub fn of_fleet(now: &Snapshot) -> String {
+    let mut page = Exposition::labelled(&[("source", &now.source)]);
+    for (name, help, value) in COUNTS {
+        family(&mut page, now, (name, Kind::Counter, help), false, value);
+    }
+    for (name, help, value) in FULL {
+        family(&mut page, now, (name, Kind::Counter, help), true, value);
+    }
+    losses(&mut page, now);
+    rtt(&mut page, now);
+    let up = ("udpecho_target_up", Kind::Gauge, "Whether the target answers.");
+    family(&mut page, now, up, false, |target| u8::from(target.figures.is_up()));
+    target_info(&mut page, now);
+    objectives(&mut page, now);
+    monitor(&mut page, now);
+    build_info(&mut page);
+    page.finish()
+}
+
+fn family<T: Display>(
+    page: &mut Exposition,
+    now: &Snapshot,
+    (name, kind, help): (&str, Kind, &str),
+    full_only: bool,
+    value: impl Fn(&TargetView) -> T,
+) {
+    page.family(name, kind, help);
+    for target in now.targets.iter().filter(|target| !full_only || is_full(target)) {
+        page.sample(name, &place(target), value(target));
+    }
+}
+
+fn is_full(target: &TargetView) -> bool {
+    target.wanted.group.detail == Detail::Full
+}
+
+fn place(target: &TargetView) -> [(&str, &str); 2] {
+    [("group", &target.wanted.key.group), ("target", &target.wanted.key.target)]
+}
+
+/// With `counts`, causes other than the network's have a series once they occur.
+fn losses(page: &mut Exposition, now: &Snapshot) {
+    let name = "udpecho_probes_lost_total";
+    page.family(name, Kind::Counter, "Probes without a reply, by cause.");
+    for target in &now.targets {
+        for cause in Cause::ALL {
+            let lost = target.figures.lost_by(cause);
+            let always = matches!(cause, Cause::Up | Cause::Down | Cause::Unknown);
+            if is_full(target) || always || lost > 0 {
+                let [group, host] = place(target);
+                page.sample(name, &[group, host, ("cause", cause.label())], lost);
+            }
+        }
+    }
+}
+
+fn rtt(page: &mut Exposition, now: &Snapshot) {
+    let name = "udpecho_rtt_seconds";
+    page.family(name, Kind::Histogram, "Round-trip times of all replies.");
+    for target in &now.targets {
+        let [group, host] = place(target);
+        let rtt = &target.figures.rtt;
+        let bucket = format!("{name}_bucket");
+        if is_full(target) {
+            for (bound, count) in rtt.cumulative() {
+                page.sample(&bucket, &[group, host, ("le", &bound.as_secs_f64().to_string())], count);
+            }
+        }
+        page.sample(&bucket, &[group, host, ("le", "+Inf")], rtt.count());
+        page.sample(&format!("{name}_sum"), &[group, host], rtt.total().as_secs_f64());
+        page.sample(&format!("{name}_count"), &[group, host], rtt.count());
+    }
+}
+
+/// Everything else about a target, for `* on (source, group, target) group_left (...)`.
+fn target_info(page: &mut Exposition, now: &Snapshot) {
+    let name = "udpecho_target_info";
+    page.family(name, Kind::Gauge, "Address, dialect and discovered labels of a target.");
+    for target in &now.targets {
+        let wanted = &target.wanted;
+        let address = wanted.address.map(|address| address.to_string()).unwrap_or_default();
+        let mut labels = place(target).to_vec();
+        labels.push(("address", &address));
+        labels.push(("dialect", wanted.group.dialect.name()));
+        labels.extend(wanted.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        page.sample(name, &labels, 1);
+    }
+}
+
+fn objectives(page: &mut Exposition, now: &Snapshot) {
+    let name = "udpecho_objective_ratio";
+    page.family(name, Kind::Gauge, "The share of probes that should be answered in time.");
+    let mut before = None;
+    for target in &now.targets {
+        let group = target.wanted.key.group.as_str();
+        if before.replace(group) != Some(group)
+            && let Some(objective) = target.wanted.group.objective
+        {
+            page.sample(name, &[("group", group)], objective);
+        }
+    }
+}
+
+fn monitor(page: &mut Exposition, now: &Snapshot) {
+    let targets = "udpecho_watch_targets";
+    page.family(targets, Kind::Gauge, "Targets by state.");
+    for state in State::ALL {
+        page.sample(targets, &[("state", state.label())], now.count(state));
+    }
+    let configured = "udpecho_watch_config_last_reload_successful";
+    let help = "Whether the configuration that runs is that of the file.";
+    page.single(configured, Kind::Gauge, help, u8::from(now.is_configured));
+    let failures = "udpecho_watch_sd_failures_total";
+    page.family(failures, Kind::Counter, "Reads of target files and names that failed.");
+    for (group, count) in &now.discovery_failures {
+        page.sample(failures, &[("group", group)], count);
+    }
+    let info = "udpecho_watch_info";
+    page.family(info, Kind::Gauge, "Labels of this host.");
+    let labels: Vec<_> = now.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    page.sample(info, &labels, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fleet::{Config, Figures, Forecast, Group, Key, Wanted};
+
+    fn snapshot(detail: Detail) -> Snapshot {
+        let group = Config::of_targets(vec!["h".into()]).groups.remove(0);
+        let group = Arc::new(Group { detail, objective: Some(0.999), ..group });
+        let view = |target: &str| TargetView {
+            wanted: Wanted {
+                key: Key { group: "default".into(), target: target.into() },
+                address: None,
+                labels: BTreeMap::from([("site".to_owned(), "x".to_owned())]),
+                group: Arc::clone(&group),
+            },
+            figures: Figures::unresolved(),
+        };
+        Snapshot { source: "n1".into(), targets: vec![view("a"), view("b")], ..Snapshot::default() }
+    }
+
+    fn series_of(page: &str, target: &str) -> usize {
+        page.lines().filter(|line| line.contains(&format!("target=\"{target}\""))).count()
+    }
+
+    #[test]
+    fn every_series_is_there_from_the_start_and_as_many_as_the_forecast_says() {
+        for detail in [Detail::Full, Detail::Counts] {
+            let now = snapshot(detail);
+            let page = of_fleet(&now);
+            let forecast = Forecast::of(&now.targets[0].wanted.group, 2);
+            assert_eq!(2 * series_of(&page, "a"), forecast.series as usize, "{page}");
+            assert!(page.contains("udpecho_target_up{source=\"n1\",group=\"default\",target=\"b\"} 0\n"));
+            assert!(page.contains("udpecho_watch_targets{source=\"n1\",state=\"unresolved\"} 2\n"));
+            assert_eq!(
+                page.matches("udpecho_objective_ratio{source=\"n1\",group=\"default\"} 0.999").count(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn a_target_s_labels_hang_on_its_info_alone() {
+        let page = of_fleet(&snapshot(Detail::Full));
+        assert_eq!(page.matches("site=\"x\"").count(), 2);
+    }
+}

@@ -1,0 +1,151 @@
+//! `watch`: many targets at once, a file that is reloaded, and what Prometheus reads.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::process::{Finished, Process, Serve, command, free_port, output, run, udpecho};
+use crate::live::web::{body, get, page_of};
+
+fn object(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout.join("\n")).unwrap_or_else(|error| panic!("{error}: {finished:#?}"))
+}
+
+fn is_valid(value: &Value) -> bool {
+    let mut schema = udpecho();
+    schema.args(["schema", "watch"]);
+    let schema = object(&run(schema));
+    jsonschema::validator_for(&schema).unwrap().is_valid(value)
+}
+
+/// The value of the series with these labels.
+fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<u64> {
+    let fits = |line: &&str| line.starts_with(name) && labels.iter().all(|label| line.contains(label));
+    metrics.lines().find(fits)?.rsplit_once(' ')?.1.parse().ok()
+}
+
+fn metrics_once(port: u16, is_there: impl Fn(&str) -> bool) -> String {
+    for _ in 0..300 {
+        let metrics = body(&get(port, "/metrics")).to_owned();
+        if is_there(&metrics) {
+            return metrics;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the metrics did not come");
+}
+
+#[test]
+fn each_target_has_its_own_counts_and_causes() {
+    let (clean, lossy) = (Serve::start("--clean"), Serve::start("--clean --loss nth:4"));
+    let folder = TempDir::new().unwrap();
+    let silent = free_port();
+    let words = format!(
+        "watch -n 20 -i 20ms --json 127.0.0.1:{} 127.0.0.1:{} 127.0.0.1:{silent}",
+        lossy.port, clean.port
+    );
+    let finished = run(command(folder.path(), &words));
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let value = object(&finished);
+    assert!(is_valid(&value), "{value}");
+    let [lossy, clean, silent] = [0, 1, 2].map(|at| &value["targets"][at]);
+    assert_eq!(
+        (&clean["sent"], &clean["lost"], &clean["state"]),
+        (&20.into(), &0.into(), &"measuring".into())
+    );
+    assert_eq!((&lossy["lost"], &lossy["causes"]["injected_down"]), (&5.into(), &5.into()));
+    assert_eq!(
+        (&silent["sent"], &silent["state"], &silent["rtt_us"]),
+        (&0.into(), &"silent".into(), &Value::Null)
+    );
+
+    let alone = run(command(folder.path(), &format!("watch -n 1 127.0.0.1:{}", free_port())));
+    assert_eq!(alone.code, Some(1), "{alone:#?}");
+}
+
+#[test]
+fn the_summary_without_a_terminal_is_fping_s_and_has_no_cursor_codes() {
+    let server = Serve::start("--clean --loss nth:2");
+    let folder = TempDir::new().unwrap();
+    let finished = run(command(folder.path(), &format!("watch -n 10 -i 10ms 127.0.0.1:{}", server.port)));
+    let [line] = &finished.stdout[..] else { panic!("{finished:#?}") };
+    assert!(line.contains(" : xmt/rcv/%loss = 10/5/50%, min/avg/max = "), "{line}");
+    assert!(line.ends_with(", lost: 5 injected_down"), "{line}");
+}
+
+fn write(folder: &Path, groups: &[(&str, u16)]) {
+    let group = |(name, port): &(&str, u16)| {
+        format!("[[group]]\nname = '{name}'\ntargets = ['127.0.0.1:{port}']\ninterval = '20ms'\n")
+    };
+    fs::write(folder.join("watch.toml"), groups.iter().map(group).collect::<String>()).unwrap();
+}
+
+#[test]
+fn a_reload_keeps_the_counters_of_targets_that_stay_and_a_bad_file_changes_nothing() {
+    let (first, second) = (Serve::start("--clean"), Serve::start("--clean"));
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &[("stays", first.port), ("goes", second.port)]);
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let port = page_of(&mut watching);
+    let sent = |metrics: &str, group: &str| {
+        series(metrics, "udpecho_probes_sent_total", &[&format!("group=\"{group}\"")])
+    };
+    let before = metrics_once(port, |now| sent(now, "stays") > Some(20) && sent(now, "goes") > Some(20));
+
+    fs::write(folder.path().join("watch.toml"), "[[group]]\nnaem = 'x'\n").unwrap();
+    watching.signal("HUP");
+    watching.remark_with("unknown key 'naem'; did you mean 'name'?; the targets stay as they were");
+    let configured = "udpecho_watch_config_last_reload_successful";
+    let bad = metrics_once(port, |now| series(now, configured, &[]) == Some(0));
+    assert!(sent(&bad, "goes") >= sent(&before, "goes"));
+
+    write(folder.path(), &[("stays", first.port), ("comes", second.port)]);
+    watching.signal("HUP");
+    watching.remark_with("watch.toml is loaded");
+    let after = metrics_once(port, |now| sent(now, "comes") > Some(5));
+    assert_eq!((sent(&after, "goes"), series(&after, configured, &[])), (None, Some(1)));
+    assert!(sent(&after, "stays") > sent(&before, "stays"));
+    assert_eq!(series(&after, "udpecho_probes_lost_total", &["group=\"stays\"", "cause=\"up\""]), Some(0));
+    assert_eq!(watching.interrupt_until_it_ends().code, Some(0));
+}
+
+#[test]
+fn a_file_is_checked_before_it_runs() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), &[("a", 8080), ("b", 8081)]);
+    let checked = run(command(folder.path(), "watch -f watch.toml --check"));
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    assert!(checked.has_line("all                         2      100.0"), "{checked:#?}");
+    let text = fs::read_to_string(folder.path().join("watch.toml")).unwrap();
+    fs::write(folder.path().join("watch.toml"), format!("max-series = 50\n{text}")).unwrap();
+    let refused = run(command(folder.path(), "watch -f watch.toml"));
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert!(
+        refused.stderr.concat().contains("78 series on /metrics are more than max-series = 50"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
+fn prometheus_accepts_the_metrics_of_a_fleet() {
+    crate::needs!(Prometheus);
+    let server = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let words = format!("watch -i 20ms -q --http 0 127.0.0.1:{} no-such-host.invalid", server.port);
+    let mut watching = Process::spawn(command(folder.path(), &words));
+    let port = page_of(&mut watching);
+    let metrics =
+        metrics_once(port, |now| series(now, "udpecho_replies_total", &[&server.port.to_string()]) > Some(5));
+    assert_eq!(series(&metrics, "udpecho_watch_targets", &["state=\"unresolved\""]), Some(1));
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]);
+    let checked = output(promtool, metrics);
+    assert!(
+        checked.status.success() && checked.stderr.is_empty() && checked.stdout.is_empty(),
+        "{checked:?}"
+    );
+}
