@@ -23,16 +23,22 @@ pub enum Exit {
     Command(u8),
 }
 
+impl Exit {
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::NoReply => 1,
+            Self::Error => 2,
+            Self::Failed => 3,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::NoReply => 1,
-            Exit::Error => 2,
-            Exit::Failed => 3,
-            Exit::Interrupted => 130,
-            Exit::Command(code) => code,
-        })
+        Self::from(exit.code())
     }
 }
 

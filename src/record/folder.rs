@@ -7,8 +7,10 @@ use std::io::{
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
+use super::datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 use super::files;
 use super::probes::{ProbeReader, ProbeWriter, RowError};
+use super::proxy_run::{ProxyRun, RecordedProxy};
 use super::run::{Run, SCHEMA};
 use crate::printable::printable;
 use crate::probe::Resolved;
@@ -19,7 +21,9 @@ pub const RUN: &str = "run.json";
 pub const PROBES: &str = "probes.csv";
 /// A row per second.
 pub const SECONDS: &str = "seconds.csv";
-/// The picture that `ping` draws at the end.
+/// Of a proxy.
+pub const DATAGRAMS: &str = "datagrams.csv";
+/// The picture that `ping` and `proxy` draw at the end.
 pub const PICTURE: &str = "report.png";
 /// Other forms of the report, written by `udpecho report`.
 const REPORTS: [&str; 2] = ["report.svg", "report.html"];
@@ -88,6 +92,14 @@ pub enum FolderError {
         /// The row and the reason.
         source: RowError,
     },
+    /// A row of `datagrams.csv` makes no sense.
+    #[error("cannot read {path}")]
+    Datagrams {
+        /// Of its `datagrams.csv`.
+        path: PathBuf,
+        /// The row and the reason.
+        source: DatagramError,
+    },
 }
 
 impl Folder {
@@ -104,7 +116,7 @@ impl Folder {
 
     /// Called when a run begins: removes the files of the previous one.
     pub fn clear(&self) {
-        for name in [RUN, PROBES, SECONDS, PICTURE].into_iter().chain(REPORTS) {
+        for name in [RUN, PROBES, DATAGRAMS, SECONDS, PICTURE].into_iter().chain(REPORTS) {
             let _ = fs::remove_file(self.file(name));
         }
     }
@@ -181,6 +193,33 @@ impl Folder {
 
     /// Reads `run.json`, of older versions too.
     pub fn read_run(&self) -> Result<Run, FolderError> {
+        self.read_as()
+    }
+
+    /// Whether it holds the record of a proxy, not of `ping`.
+    pub fn holds_proxy(&self) -> Result<bool, FolderError> {
+        let value: serde_json::Value = self.read_as()?;
+        Ok(value.get("command").is_some_and(|command| command == ProxyRun::COMMAND))
+    }
+
+    /// The `run.json` of a proxy.
+    pub fn read_proxy(&self) -> Result<RecordedProxy, FolderError> {
+        self.read_as()
+    }
+
+    /// Calls `take` with every row of `datagrams.csv`; returns whether the last row was cut short and left out.
+    pub fn each_datagram(&self, mut take: impl FnMut(RecordedDatagram)) -> Result<bool, FolderError> {
+        let path = self.file(DATAGRAMS);
+        let file = files::open_regular(&path).map_err(|source| self.error("read", &path, source))?;
+        let rows = |source| FolderError::Datagrams { path: path.clone(), source };
+        let mut reader = DatagramReader::new(BufReader::with_capacity(1 << 18, file)).map_err(rows)?;
+        for row in reader.by_ref() {
+            take(row.map_err(rows)?);
+        }
+        Ok(reader.truncated())
+    }
+
+    fn read_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, FolderError> {
         let path = self.file(RUN);
         let text = files::open_regular(&path).and_then(|file| files::read_text(file, LONGEST_RUN));
         let text = text.map_err(|source| self.error("read", &path, source))?;

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
 mod cell;
+mod datagram_reader;
 pub mod datagrams;
 mod events;
 // The core reaches the disk, and starts the thread that reads a record ahead, in these two files only.
@@ -14,6 +15,8 @@ pub mod files;
 mod folder;
 pub mod pcapng;
 mod probes;
+mod proxy_run;
+mod proxy_seconds;
 mod rows;
 mod run;
 mod seconds;
@@ -25,9 +28,12 @@ pub const RUN_SCHEMA: &str = include_str!("run.schema.json");
 /// The JSON schema of a line of the stream of events.
 pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 
+pub use datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 pub use events::EventWriter;
-pub use folder::{Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
+pub use folder::{DATAGRAMS, Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
+pub use proxy_run::{ProxyEnd, ProxyRun, RecordedLine, RecordedMapping, RecordedProxy};
+pub use proxy_seconds::{ProxySeconds, Settled};
 pub use run::{
     Clock, Config, Distribution, Duplicated, Environment, Event, Hosts, Knee, LengthCount, LossRuns, Outage,
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,

@@ -57,15 +57,13 @@ pub struct ReleaseError {
     pub max: Duration,
 }
 
-/// Without the mappings that were removed.
 impl Serialize for RelayFigures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let there: Vec<&MappingFigures> = self.mappings.iter().filter(|of| !of.is_removed).collect();
         let mut fields = serializer.serialize_struct("RelayFigures", 4)?;
         fields.serialize_field("elapsed_us", &self.elapsed.as_micros_f64())?;
         fields.serialize_field("held_bytes", &self.held_bytes)?;
         fields.serialize_field("release_error_us", &self.release_error)?;
-        fields.serialize_field("mappings", &there)?;
+        fields.serialize_field("mappings", &self.mappings)?;
         fields.end()
     }
 }
@@ -83,7 +81,11 @@ impl Serialize for MappingFigures {
             listen: self.listen,
             to: &self.server,
             address: self.upstream,
-            state: if self.is_down { "down" } else { "up" },
+            state: match (self.is_removed, self.is_down) {
+                (true, _) => "removed",
+                (false, true) => "down",
+                (false, false) => "up",
+            },
             seed: settings.seed,
             flows: counters.flows,
             flows_opened: counters.flows_opened,
@@ -122,7 +124,7 @@ struct DirectionView<'a> {
 /// The counts of one direction, the dropped ones by cause: every cause is there.
 impl Serialize for Tally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Tally", 8)?;
+        let mut fields = serializer.serialize_struct("Tally", 9)?;
         fields.serialize_field("arrived", &self.arrived)?;
         fields.serialize_field("arrived_bytes", &self.arrived_bytes)?;
         fields.serialize_field("passed", &self.passed)?;
@@ -131,6 +133,7 @@ impl Serialize for Tally {
         fields.serialize_field("send_errors", &self.send_errors)?;
         fields.serialize_field("held", &self.held)?;
         fields.serialize_field("copies", &self.copies)?;
+        fields.serialize_field("refused", &self.refused)?;
         fields.end()
     }
 }

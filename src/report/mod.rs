@@ -18,6 +18,8 @@ mod injection;
 mod ping_lines;
 #[cfg(feature = "report")]
 pub mod png;
+mod proxy_data;
+mod proxy_lines;
 mod summary;
 mod thresholds;
 mod wrap;
@@ -29,10 +31,12 @@ pub use chart_data::ChartData;
 pub(crate) use format::milliseconds_bare;
 pub use format::{bit_rate, milliseconds, percent};
 #[cfg(feature = "report")]
-pub use html::html;
+pub use html::{html, proxy_html};
 pub use injection::injection;
 pub use ping_lines::{Reply, bytes_on_the_wire, header, not_sent, outstanding, overdue, reply, timestamps};
 
+pub use proxy_data::ProxyData;
+pub use proxy_lines::proxy_lines;
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;
 pub use wrap::{folded, wrapped};

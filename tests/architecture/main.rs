@@ -27,7 +27,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("relay", &["impair"]),
     ("room", &[]),
     ("record", &["impair", "relay", "probe", "stats", "host"]),
-    ("report", &["impair", "probe", "stats", "record", "host"]),
+    ("report", &["impair", "relay", "probe", "stats", "record", "host"]),
     ("fleet", &["probe", "stats"]),
     ("live", &["fleet", "schedule", "reflect", "relay", "probe", "stats", "record", "report"]),
     ("net", &["impair", "reflect", "relay", "probe", "host", "room"]),

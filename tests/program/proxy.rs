@@ -91,6 +91,78 @@ fn a_server_that_is_the_proxy_itself_is_refused() {
     assert!(refused.stderr[0].contains("is this proxy itself"), "{refused:#?}");
 }
 
+/// The sum of some columns of `seconds.csv`.
+fn sum(folder: &std::path::Path, direction: &str, columns: std::ops::RangeInclusive<usize>) -> u64 {
+    let text = std::fs::read_to_string(folder.join("ledger/seconds.csv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let of = rows.filter(|cells| cells[2] == direction);
+    of.flat_map(|cells| {
+        cells[columns.clone()].iter().map(|cell| cell.parse::<u64>().unwrap()).collect::<Vec<_>>()
+    })
+    .sum()
+}
+
+#[test]
+fn a_record_has_what_json_says_and_a_report_is_made_from_it() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "proxy -l 0 -t 127.0.0.1:{} --up loss=nth:4 --down delay=constant:1ms --json -o ledger --expect up.queue>=1",
+        server.port
+    );
+    let mut proxy = Process::spawn(command(folder.path(), &line));
+    let port = port_in(&proxy.remark_with("is relayed to").replace("is relayed to", ""));
+    ask(port, 20);
+    let ended = proxy.interrupt_until_it_ends();
+    assert_eq!((ended.code, ended.stdout.len()), (Some(3), 1), "{ended:#?}");
+    let object: serde_json::Value = serde_json::from_str(&ended.stdout[0]).unwrap();
+    let schema = run(command(folder.path(), "schema proxy")).stdout.concat();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&object).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let unmet = "expected up.queue>=1, but up.queue is 0";
+    assert_eq!(object["end"], serde_json::json!({ "exit_code": 3, "unmet": [unmet] }));
+    assert!(ended.stderr.iter().any(|line| line.contains(unmet)), "{ended:#?}");
+    let written = std::fs::read_to_string(folder.path().join("ledger/run.json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), object);
+    // passed, then the causes and send errors.
+    assert_eq!((sum(folder.path(), "up", 3..=3), sum(folder.path(), "up", 5..=12)), (15, 5));
+    assert_eq!((sum(folder.path(), "down", 3..=3), sum(folder.path(), "down", 5..=12)), (15, 0));
+    let again = run(command(folder.path(), &format!("proxy -l 0 -t 127.0.0.1:{port} -o ledger")));
+    assert!(again.code == Some(2) && again.stderr[0].contains("already holds a run"), "{again:#?}");
+    let report = run(command(folder.path(), "report ledger --format html"));
+    assert!(report.has_line("m1 up: 20 arrived, 15 passed, 5 lost"), "{report:#?}");
+    assert!(
+        report.has_line("m1 down: 15 arrived, 15 passed, held p50/p99/max = 1.00/1.00/1.00 ms"),
+        "{report:#?}"
+    );
+    let page = std::fs::read_to_string(folder.path().join("ledger/report.html")).unwrap();
+    assert!(page.contains("<td>loss=nth:4</td>") && page.contains("5 (25 %)"), "{page}");
+    let files = crate::common::process::names(&folder.path().join("ledger"));
+    assert_eq!(files, ["datagrams.csv", "report.html", "report.png", "run.json", "seconds.csv"]);
+}
+
+#[test]
+fn a_record_is_readable_after_the_proxy_was_killed() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("proxy -l 0 -t 127.0.0.1:{} --up loss=nth:4 -o ledger", server.port);
+    let mut proxy = Process::spawn(command(folder.path(), &line));
+    let port = port_in(&proxy.line_with("is relayed to").replace("is relayed to", ""));
+    ask(port, 8);
+    while rows(folder.path(), "down", "passed") < 6 {
+        std::thread::yield_now();
+    }
+    proxy.signal("KILL");
+    proxy.finish();
+    let report = run(command(folder.path(), "report ledger"));
+    assert_eq!(report.code, Some(0), "{report:#?}");
+    assert!(
+        report.has_line("the proxy was killed") && report.has_line("m1 up: 8 arrived, 6 passed, 2 lost"),
+        "{report:#?}"
+    );
+}
+
 /// iperf3 counts what is missing before the last datagram that it received: not those at the end of its test.
 #[test]
 fn the_loss_that_iperf3_measures_is_what_the_queue_dropped() {

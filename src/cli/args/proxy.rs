@@ -106,7 +106,7 @@ pub struct Proxy {
     /// Memory for held datagrams; further ones are dropped and counted
     #[arg(help_heading = LIMITS, long, value_name = "BYTES", default_value = "64Mi")]
     pub max_held: ByteSize,
-    /// Folder for datagrams.csv, the fate of each datagram
+    /// Folder for a record: datagrams.csv with the fate of each datagram, seconds.csv, run.json, report.png
     #[arg(help_heading = RUNNING, short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Capture for Wireshark: each datagram as it arrived and as it left, its fate in a comment
@@ -126,6 +126,9 @@ pub struct Proxy {
     /// down, limit
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
+    /// Print one JSON object at the end instead of lines, which go to stderr; udpecho schema proxy describes it
+    #[arg(help_heading = RUNNING, long)]
+    pub json: bool,
     /// Print nothing but errors
     #[arg(help_heading = RUNNING, short, long)]
     pub quiet: bool,

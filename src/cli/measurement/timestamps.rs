@@ -3,7 +3,7 @@
 use crate::time::Instant;
 
 /// RFC 3339, to the microsecond.
-pub(super) fn rfc3339(at: Instant) -> String {
+pub(in crate::cli) fn rfc3339(at: Instant) -> String {
     format!("{:.6}", timestamp(at))
 }
 

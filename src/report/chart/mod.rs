@@ -8,6 +8,7 @@
 mod axes_frame;
 mod axis;
 mod bins;
+mod boxes;
 mod cdf;
 mod clipping;
 mod footer;
@@ -20,6 +21,7 @@ mod loss;
 mod overlay;
 mod page;
 mod panel;
+mod proxy;
 mod rtt;
 mod seconds;
 mod sheet;
@@ -27,6 +29,8 @@ mod theme;
 
 pub use header::{parameters, title};
 pub use overlay::overlay;
+pub use proxy::proxy;
+pub(in crate::report) use proxy::{proxy_panels, proxy_parameters, proxy_title};
 pub use theme::Theme;
 
 use self::axis::Axis;

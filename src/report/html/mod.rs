@@ -6,11 +6,13 @@
 
 mod data;
 mod escape;
+mod proxy;
 mod tables;
 
 use std::fmt::Write as _;
 
 use escape::escape;
+pub use proxy::proxy_html;
 
 use super::chart::{self, Theme};
 use super::chart_data::ChartData;

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
-use super::recorder::{Sink, Upstreams, create};
+use super::recorder::{Sink, Upstreams};
 use crate::impair::Treatment;
 use crate::net::RelayObservation;
 use crate::record::datagrams::{DatagramRow, DatagramWriter, hash};
+use crate::record::{DATAGRAMS, Folder};
 use crate::relay::Fate;
 use crate::time::{Duration, Instant};
 
@@ -21,13 +20,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    const FILE: &str = "datagrams.csv";
-
-    pub(super) fn create(folder: &Path, force: bool, began: Instant) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let path = folder.join(Self::FILE);
-        let writer = DatagramWriter::new(create(&path, force, "give -o another folder")?)?;
-        Ok(Self { path, writer, names: Vec::new(), began })
+    pub(super) fn create(folder: &Folder, began: Instant) -> anyhow::Result<Self> {
+        let writer = DatagramWriter::new(folder.stream(DATAGRAMS)?)?;
+        Ok(Self { path: folder.file(DATAGRAMS), writer, names: Vec::new(), began })
     }
 }
 

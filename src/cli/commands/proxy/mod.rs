@@ -5,7 +5,9 @@ mod capture;
 mod child;
 mod ledger;
 mod mappings;
+mod record;
 mod recorder;
+mod seconds;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +16,17 @@ use anyhow::Context;
 
 use crate::cli::args::Proxy;
 use crate::cli::exit::{Exit, print_breach};
+use crate::cli::measurement::rfc3339;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
 use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver, TcpPassThrough};
-use crate::relay::{Counters, DropCause, Limits, Tally};
+use crate::record::{ProxyEnd, ProxyRun};
+use crate::relay::{Counters, DropCause, Limits, RelayFigures, Tally};
 use crate::time::Instant;
 use capture::Capture;
 use child::Child;
-use ledger::Ledger;
 use mappings::Mappings;
+use record::Record;
 use recorder::{Recorder, Sink};
 
 pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
@@ -34,18 +38,29 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot listen on {}", mappings.listens()))?;
     let addresses: Vec<SocketAddr> = (0..mappings.len()).map(|mapping| engine.local_addr(mapping)).collect();
     mappings.refuse_loops(&addresses)?;
-    let sinks = sinks(arguments, began)?;
+    let argv: Vec<String> = std::env::args().collect();
+    let started = rfc3339(began + clock.wall_offset());
+    let record = match &arguments.output {
+        Some(path) => {
+            let figures = engine.figures();
+            let run = ProxyRun::new(argv.clone(), started.clone(), &figures);
+            Some(Record::create(path, arguments.force, &run)?)
+        }
+        None => None,
+    };
+    let sinks = sinks(arguments, record.as_ref(), began)?;
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let api = api::start(arguments, mappings.seed(), engine.handle(&control))?;
     let tcp = TcpPassThrough::start(tcp).context("cannot start a thread for TCP")?;
     let printer = Printer::start(|| {})?;
-    // What a command prints is not mixed with the proxy's own lines.
-    let say = |line: String| match (arguments.quiet, arguments.command.is_empty()) {
+    // Not mixed with what a command or --json prints.
+    let apart = arguments.json || !arguments.command.is_empty();
+    let say = |line: String| match (arguments.quiet, apart) {
         (true, _) => {}
-        (false, true) => printer.line(line),
-        (false, false) => stderr_line(line),
+        (false, false) => printer.line(line),
+        (false, true) => stderr_line(line),
     };
     mappings.banner(&addresses).into_iter().for_each(say);
     if let Some(api) = &api {
@@ -59,19 +74,37 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     if let Some(recorder) = observer.recorder {
         recorder.finish()?.iter().for_each(|path| say(path.display().to_string()));
     }
-    let mappings = engine.figures().mappings;
-    for mapping in &mappings {
+    let figures = engine.figures();
+    for mapping in &figures.mappings {
         totals(&mapping.settings.name, &mapping.counters).into_iter().for_each(say);
     }
     tcp_totals(&tcp).into_iter().for_each(say);
-    if let Some(code) = code.filter(|code| *code != 0) {
-        return Ok(Exit::Command(code));
+    let unmet = unmet(arguments, &figures);
+    let exit = match code {
+        Some(code) if code != 0 => Exit::Command(code),
+        _ if !unmet.is_empty() => Exit::Failed,
+        _ => Exit::Success,
+    };
+    let end = ProxyEnd { exit_code: exit.code(), unmet };
+    let run = ProxyRun { end: Some(end), ..ProxyRun::new(argv, started, &figures) };
+    if let Some(record) = record {
+        say(record.finish(&run)?.display().to_string());
     }
-    let sum: Counters = mappings.iter().map(|mapping| mapping.counters).sum();
-    let unmet = arguments.expect.as_ref().map(|expectations| expectations.unmet(&sum)).unwrap_or_default();
-    unmet.iter().for_each(|unmet| print_breach(&unmet.to_string()));
+    if arguments.json {
+        printer.line(serde_json::to_string(&run)?);
+    }
+    if exit == Exit::Failed {
+        run.end.iter().flat_map(|end| &end.unmet).for_each(|unmet| print_breach(unmet));
+    }
     printer.finish_checked()?;
-    Ok(if unmet.is_empty() { Exit::Success } else { Exit::Failed })
+    Ok(exit)
+}
+
+/// The expectations that were not met, in words.
+fn unmet(arguments: &Proxy, figures: &RelayFigures) -> Vec<String> {
+    let sum: Counters = figures.mappings.iter().map(|mapping| mapping.counters).sum();
+    let unmet = arguments.expect.as_ref().map(|expectations| expectations.unmet(&sum));
+    unmet.unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 /// What becomes of all that the relay observes.
@@ -97,11 +130,11 @@ impl RelayObserver for Observer {
 }
 
 /// The files to write.
-fn sinks(arguments: &Proxy, began: Instant) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-    let Proxy { output, pcap, snaplen, force, .. } = arguments;
+fn sinks(arguments: &Proxy, record: Option<&Record>, began: Instant) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    let Proxy { pcap, snaplen, force, .. } = arguments;
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(folder) = output {
-        sinks.push(Box::new(Ledger::create(folder, *force, began)?));
+    if let Some(record) = record {
+        sinks.extend(record.sinks(began)?);
     }
     if let Some(path) = pcap {
         sinks.push(Box::new(Capture::create(path, *force, *snaplen)?));

@@ -30,7 +30,13 @@ pub(super) trait Sink: Send {
         upstreams: &Upstreams,
     ) -> io::Result<()>;
 
+    /// So that a reader sees what was written so far.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Nothing follows.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()
+    }
 }
 
 /// Opens a file that must not exist, or is replaced.
@@ -117,14 +123,14 @@ fn write_all(
 ) -> anyhow::Result<Vec<PathBuf>> {
     use_batch_class();
     let mut upstreams = Upstreams::new();
-    while let Some(batch) = next(batches) {
+    while let Some(batch) = next(batches, &mut sinks)? {
         for Entry { observation, payload } in &batch {
             if let RelayObservation::FlowOpened { flow, upstream: Some(upstream), .. } = observation {
                 upstreams.insert(*flow, *upstream);
             }
             for sink in &mut sinks {
                 let written = sink.write(observation, payload, &upstreams);
-                written.with_context(|| format!("could not finish writing {}", sink.path().display()))?;
+                written.with_context(|| unfinished(sink.as_ref()))?;
             }
             if let RelayObservation::FlowClosed { flow, .. } = observation {
                 upstreams.remove(flow);
@@ -133,19 +139,30 @@ fn write_all(
         queued.fetch_sub(batch.iter().map(Entry::bytes).sum(), Ordering::Relaxed);
     }
     for sink in &mut sinks {
-        let flushed = sink.flush();
-        flushed.with_context(|| format!("could not finish writing {}", sink.path().display()))?;
+        let finished = sink.finish();
+        finished.with_context(|| unfinished(sink.as_ref()))?;
     }
     Ok(sinks.iter().map(|sink| sink.path().to_owned()).collect())
 }
 
-/// The next batch; none when the relay has ended. Sleeps between looks, so that no sender has to wake it.
-fn next(batches: &Receiver<Vec<Entry>>) -> Option<Vec<Entry>> {
+fn unfinished(sink: &dyn Sink) -> String {
+    format!("could not finish writing {}", sink.path().display())
+}
+
+/// The next batch; none when the relay has ended. Sleeps between looks, so that no sender has to wake it. What was
+/// written before a pause is readable during it.
+fn next(batches: &Receiver<Vec<Entry>>, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Option<Vec<Entry>>> {
+    let mut flushed = false;
     loop {
         match batches.try_recv() {
-            Ok(batch) => return Some(batch),
-            Err(TryRecvError::Disconnected) => return None,
+            Ok(batch) => return Ok(Some(batch)),
+            Err(TryRecvError::Disconnected) => return Ok(None),
             Err(TryRecvError::Empty) => std::thread::sleep(Recorder::POLL.to_std()),
         }
+        for sink in sinks.iter_mut().filter(|_| !flushed) {
+            let written = sink.flush();
+            written.with_context(|| unfinished(sink.as_ref()))?;
+        }
+        flushed = true;
     }
 }

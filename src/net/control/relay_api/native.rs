@@ -31,7 +31,9 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn proxy(State(api): State<Api>) -> Answer {
-    let mut proxy = json!(api.ask(|engine| engine.figures()).await?);
+    let mut figures = api.ask(|engine| engine.figures()).await?;
+    figures.mappings.retain(|mapping| !mapping.is_removed);
+    let mut proxy = json!(figures);
     proxy["schema"] = 1.into();
     proxy["udpecho"] = env!("CARGO_PKG_VERSION").into();
     Ok(answer(StatusCode::OK, &proxy))

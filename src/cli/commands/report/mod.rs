@@ -1,5 +1,7 @@
 //! `udpecho report`: draws and summarises a recorded run again, from its files alone.
 
+mod proxy;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -11,6 +13,7 @@ use crate::cli::printer::{Printer, stderr_line};
 use crate::record::{Clock, Folder, PICTURE, Run, Summary};
 use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
+use proxy::ProxyRecord;
 
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
@@ -22,7 +25,7 @@ pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let format = arguments.format.map_or_else(|| by_ending(output.as_ref()), Ok)?;
     for path in &arguments.runs {
         let folder = Folder::open(path)?;
-        let run = RecordedRun::read(&folder)?;
+        let run = Recorded::read(&folder)?;
         let report = run.report(format, theme)?;
         let written = match &output {
             Some(Output::Stdout) => {
@@ -57,6 +60,41 @@ fn by_ending(output: Option<&Output>) -> anyhow::Result<Format> {
 pub(crate) fn draw(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
     let picture = RecordedRun::read(folder)?.report(Format::Png, theme)?;
     Ok(folder.write(PICTURE, &picture)?)
+}
+
+/// The same for a proxy's folder.
+pub(crate) fn draw_proxy(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
+    let picture = ProxyRecord::read(folder)?.report(Format::Png, theme)?;
+    Ok(folder.write(PICTURE, &picture)?)
+}
+
+/// What a folder holds.
+enum Recorded {
+    Ping(Box<RecordedRun>),
+    Proxy(Box<ProxyRecord>),
+}
+
+impl Recorded {
+    fn read(folder: &Folder) -> anyhow::Result<Self> {
+        Ok(match folder.holds_proxy()? {
+            true => Self::Proxy(Box::new(ProxyRecord::read(folder)?)),
+            false => Self::Ping(Box::new(RecordedRun::read(folder)?)),
+        })
+    }
+
+    fn report(&self, format: Format, theme: Theme) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Self::Ping(run) => run.report(format, theme),
+            Self::Proxy(run) => run.report(format, theme),
+        }
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Ping(run) => run.print(),
+            Self::Proxy(run) => run.print(),
+        }
+    }
 }
 
 /// Prints the path on stderr, since it is no result.
