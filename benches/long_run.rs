@@ -125,6 +125,7 @@ fn run(probes: u64) -> Run {
         udpecho: env!("CARGO_PKG_VERSION").to_owned(),
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
         hosts: None,
+        rate: None,
         started: "2026-01-01T00:00:00.000000Z".to_owned(),
         environment: Environment {
             os: "none".to_owned(),

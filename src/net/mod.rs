@@ -19,6 +19,7 @@ mod sys;
 
 pub use client::{
     ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps, find_size,
+    run_load,
 };
 pub use clock::Clock;
 #[cfg(feature = "control")]

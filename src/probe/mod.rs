@@ -9,6 +9,7 @@ mod dialect;
 mod dialects;
 mod event;
 mod in_flight;
+mod load;
 mod loss_attribution;
 mod outcome;
 mod path_mtu;
@@ -27,6 +28,7 @@ use std::net::SocketAddr;
 
 pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, SendError, ServerInfo};
+pub use load::{Found, LoadSettings, LoadTest, LoadTransmit, RateRow, Way};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, Settings, Transmit};

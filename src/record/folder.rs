@@ -21,6 +21,8 @@ pub const RUN: &str = "run.json";
 pub const PROBES: &str = "probes.csv";
 /// A row per second.
 pub const SECONDS: &str = "seconds.csv";
+/// Of a rate search.
+pub const RATE_ROWS: &str = "rate.csv";
 /// Of a proxy.
 pub const DATAGRAMS: &str = "datagrams.csv";
 /// The picture that `ping` and `proxy` draw at the end.
@@ -116,7 +118,7 @@ impl Folder {
 
     /// Called when a run begins: removes the files of the previous one.
     pub fn clear(&self) {
-        for name in [RUN, PROBES, DATAGRAMS, SECONDS, PICTURE].into_iter().chain(REPORTS) {
+        for name in [RUN, PROBES, DATAGRAMS, SECONDS, RATE_ROWS, PICTURE].into_iter().chain(REPORTS) {
             let _ = fs::remove_file(self.file(name));
         }
     }

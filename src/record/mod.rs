@@ -17,6 +17,8 @@ pub mod pcapng;
 mod probes;
 mod proxy_run;
 mod proxy_seconds;
+pub mod rate;
+mod rate_rows;
 mod rows;
 mod run;
 mod seconds;
@@ -30,10 +32,11 @@ pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 
 pub use datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 pub use events::EventWriter;
-pub use folder::{DATAGRAMS, Folder, FolderError, PICTURE, PROBES, RUN, SECONDS};
+pub use folder::{DATAGRAMS, Folder, FolderError, PICTURE, PROBES, RATE_ROWS, RUN, SECONDS};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use proxy_run::{ProxyEnd, ProxyRun, RecordedLine, RecordedMapping, RecordedProxy};
 pub use proxy_seconds::{ProxySeconds, Settled};
+pub use rate_rows::{COLUMNS as RATE_COLUMNS, RateWriter};
 pub use run::{
     Clock, Config, Distribution, Duplicated, Environment, Event, Hosts, Knee, LengthCount, LossRuns, Outage,
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,

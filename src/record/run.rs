@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::rate::Rate;
 use crate::host;
 use crate::probe::{Cause, Dialect};
 
@@ -40,6 +41,9 @@ pub struct Run {
     /// The load of the hosts second by second; absent where it was not recorded.
     #[serde(default)]
     pub hosts: Option<Hosts>,
+    /// What a rate search found.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// What happened during the run, in the order of time.
     pub events: Vec<Event>,
     /// Absent while the run goes on, and when it was killed.

@@ -20,6 +20,7 @@ mod ping_lines;
 pub mod png;
 mod proxy_data;
 mod proxy_lines;
+mod rate;
 mod summary;
 mod thresholds;
 mod wrap;
@@ -34,6 +35,7 @@ pub use format::{bit_rate, milliseconds, percent};
 pub use html::{html, proxy_html};
 pub use injection::injection;
 pub use ping_lines::{Reply, bytes_on_the_wire, header, not_sent, outstanding, overdue, reply, timestamps};
+pub use rate::{rate_lines, rate_table};
 
 pub use proxy_data::ProxyData;
 pub use proxy_lines::proxy_lines;

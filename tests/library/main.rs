@@ -10,6 +10,7 @@ mod compare;
 mod faults;
 mod fuzz_corpus;
 mod html;
+mod load;
 mod overflow;
 mod protocol;
 mod rate_search;

@@ -8,6 +8,7 @@ mod attribution_on_sockets;
 mod cli;
 mod documents;
 mod exports;
+mod find_rate;
 mod hostile;
 mod hosts;
 mod icmp_and_filters;

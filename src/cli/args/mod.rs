@@ -1,5 +1,6 @@
 //! The arguments of every command. Each command decides what they mean.
 
+mod find_rate;
 pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
+pub(super) use find_rate::FindRate;
 pub(super) use ping::{Fail, Fragment, Ping, Timer};
 pub(super) use proxy::Proxy;
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::find_rate::FindRate;
 use super::shared::{Destination, SERVER};
 use super::values::{decay, http_address, number, rate, whole_seconds};
 use crate::probe::Dialect;
@@ -31,6 +32,7 @@ Examples:
   udpecho ping -n 100 -i 10ms 192.0.2.7
   udpecho ping --rate 10k -w 30 -o results/evening 192.0.2.7
   udpecho ping -i 100ms --every 1m 192.0.2.7
+  udpecho ping --find-rate=echo 192.0.2.7
   udpecho ping --json --fail-loss 1% -n 1000 -i 5ms 192.0.2.7 > run.json")]
 #[command(group = ArgGroup::new("written").args(["output", "csv"]).multiple(true))]
 pub struct Ping {
@@ -49,9 +51,9 @@ pub struct Ping {
     /// sleeps
     #[arg(help_heading = PROBES, long, value_name = "HOW", default_value = "hybrid")]
     pub timer: Timer,
-    /// Bytes of UDP payload, as in 512, 1k, 1Ki
-    #[arg(help_heading = PROBES, short, long, value_name = "BYTES", default_value = "512", allow_negative_numbers = true)]
-    pub size: ByteSize,
+    /// Bytes of UDP payload, as in 512, 1k, 1Ki [default: 512, with --find-rate 1200]
+    #[arg(help_heading = PROBES, short, long, value_name = "BYTES", allow_negative_numbers = true)]
+    pub size: Option<ByteSize>,
     /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
     #[arg(help_heading = PROBES, long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "5%", value_parser = decay)]
     pub decay: Option<Probability>,
@@ -143,6 +145,8 @@ pub struct Ping {
     #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
     pub http_host: Vec<String>,
     #[command(flatten)]
+    pub rate_search: FindRate,
+    #[command(flatten)]
     pub export: Export,
     #[command(flatten)]
     pub fail: Fail,
@@ -164,6 +168,15 @@ pub struct Export {
 }
 
 impl Ping {
+    const SIZE: ByteSize = ByteSize::new(512);
+
+    /// Bytes of UDP payload of a probe, or of a packet of the load.
+    pub fn size(&self) -> ByteSize {
+        let usual =
+            if self.rate_search.find_rate.is_some() { ByteSize::new(FindRate::SIZE) } else { Self::SIZE };
+        self.size.unwrap_or(usual)
+    }
+
     pub fn dialect(&self) -> Dialect {
         match (self.text, self.plain) {
             (true, _) => Dialect::Text,

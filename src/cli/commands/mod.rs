@@ -2,6 +2,7 @@
 
 pub(super) mod compare;
 pub(super) mod documents;
+pub(super) mod find_rate;
 pub(super) mod find_size;
 pub(super) mod keygen;
 pub(super) mod ping;

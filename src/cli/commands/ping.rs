@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use super::find_rate;
 use crate::cli::args::{Fail, Ping};
 use crate::cli::exit::{self, Exit};
 use crate::cli::measurement::{Config, Measurement, Outcome};
@@ -13,6 +14,9 @@ use crate::net::Control;
 use crate::report::Thresholds;
 
 pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
+    if arguments.rate_search.find_rate.is_some() {
+        return find_rate::run(arguments, argv);
+    }
     let config = Config::new(arguments, argv)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     let interim = Arc::new(AtomicBool::new(false));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 
+use super::timestamps;
 use crate::cli::args::{self, Destination, Fragment, Ping};
 use crate::cli::impair::requested;
 use crate::cli::key;
@@ -14,7 +15,7 @@ use crate::probe::{Dialect, ServerInfo, Settings};
 use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
 use crate::rng::Seed;
 use crate::schedule::{Decay, Poisson, Schedule};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::auth::{Key, TAG};
 use crate::wire::native::{MAX_SIZE_V4, MAX_SIZE_V6};
@@ -104,9 +105,30 @@ impl<'a> Config<'a> {
 
     /// The record of a run that is about to start.
     pub(crate) fn record(&self, target: &net::Target) -> Run {
+        let stamps = Stamps {
+            client_send: stamp(target.has_tx_stamps()),
+            client_receive: stamp(target.has_kernel_stamps()),
+            server: None,
+        };
+        self.head(target.receive_buffer(), stamps)
+    }
+
+    /// The record of a rate search that began at `zero`.
+    pub(crate) fn rate_record(&self, zero: Instant, server: Option<&ServerInfo>) -> Run {
+        let stamps = Stamps {
+            client_send: stamp(false),
+            client_receive: stamp(cfg!(target_os = "linux")),
+            server: None,
+        };
+        let mut run = self.head(None, stamps);
+        run.started = timestamps::rfc3339(zero + self.clock.wall_offset());
+        server.into_iter().for_each(|server| add_server(&mut run, server));
+        run
+    }
+
+    fn head(&self, receive_buffer: Option<(usize, usize)>, stamps: Stamps) -> Run {
         let micros = |time: Duration| time.as_micros_f64();
         let Self { arguments, connection, settings, .. } = self;
-        let receive_buffer = target.receive_buffer();
         Run {
             schema: SCHEMA,
             udpecho: env!("CARGO_PKG_VERSION").to_owned(),
@@ -140,13 +162,10 @@ impl<'a> Config<'a> {
                 dont_fragment: connection.outgoing.dont_fragment,
             },
             server: None,
-            stamps: Stamps {
-                client_send: stamp(target.has_tx_stamps()),
-                client_receive: stamp(target.has_kernel_stamps()),
-                server: None,
-            },
+            stamps,
             clock: None,
             hosts: None,
+            rate: None,
             events: Vec::new(),
             summary: None,
         }
@@ -180,7 +199,7 @@ fn settings(
     let fast = arguments.rate.is_some() || arguments.flood;
     Ok(Settings {
         dialect,
-        size: size(arguments.size.get(), dialect, key.is_some(), peer.address)?,
+        size: size(arguments.size().get(), dialect, key.is_some(), peer.address)?,
         schedule: schedule(arguments, poisson_seed)?,
         count: arguments.count,
         total: arguments.total.map(|total| total.get()),

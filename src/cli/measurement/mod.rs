@@ -35,6 +35,7 @@ use views::Views;
 
 pub(super) use config::{Config, Connection, Peer};
 pub(super) use errors::{cannot_send, exit_of, explain};
+pub(super) use outputs::folder as run_folder;
 pub(super) use timestamps::rfc3339;
 
 /// How long a second interrupt waits for a reader that has stopped reading.

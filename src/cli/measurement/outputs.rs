@@ -80,7 +80,8 @@ fn data(arguments: &Ping) -> anyhow::Result<Option<Data>> {
     }
 }
 
-fn folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<Folder>> {
+/// The folder for a run that begins now, if it is recorded.
+pub(crate) fn folder(arguments: &Ping, host: &str, now: Instant) -> anyhow::Result<Option<Folder>> {
     if arguments.no_record {
         return Ok(None);
     }

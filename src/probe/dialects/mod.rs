@@ -11,6 +11,7 @@ use super::settings::{Dialect, Settings, Transmit};
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 use native::Native;
+pub(super) use native::{Accepted, Handshake, Requested};
 use plain::Plain;
 use text::Text;
 

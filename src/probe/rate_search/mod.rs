@@ -45,7 +45,8 @@ pub struct RateSearch {
     last_report: Instant,
     /// Between the last two reports.
     report_gap: Duration,
-    missed: u64,
+    /// Packets that the client and the server did not send or take while the rate is held.
+    missed: [u64; 2],
     bytes: u64,
     limited_by: Option<LimitedBy>,
     result: RateResult,
@@ -80,7 +81,7 @@ impl RateSearch {
             began: now,
             last_report: now,
             report_gap: Duration::ZERO,
-            missed: 0,
+            missed: [0; 2],
             bytes: 0,
             limited_by: None,
             result: RateResult::default(),
@@ -141,8 +142,14 @@ impl RateSearch {
         }
     }
 
-    /// The delay of one probe of the other flow.
-    pub fn other_delay(&mut self, now: Instant, delay: Duration) {
+    /// The delay of the idle path, once it is known.
+    pub fn base(&self) -> Duration {
+        self.base
+    }
+
+    /// Takes the delay of one probe of the other flow; what it is above the least so far, once that of the
+    /// idle path is known.
+    pub fn other_delay(&mut self, now: Instant, delay: Duration) -> Option<Duration> {
         let base = *self.other_base.get_or_insert(delay);
         self.other_base = Some(base.min(delay));
         let queue = delay - base.min(delay);
@@ -151,10 +158,11 @@ impl RateSearch {
             Phase::Recover { .. } => self.recovering(now, queue, false),
             _ => {}
         }
+        (!matches!(self.phase, Phase::Idle { .. })).then_some(queue)
     }
 
     /// This host did not send so many packets that were due, because it was late by so long. If they are
-    /// more than a few the answer is a lower bound.
+    /// more than a few while the rate is held, the answer is a lower bound.
     pub fn missed(&mut self, packets: u64, late_by: Duration) {
         const LONG: Duration = Duration::from_millis(100);
         if let Phase::Settled { windows, .. } = &mut self.phase
@@ -162,16 +170,23 @@ impl RateSearch {
         {
             windows.skip();
         }
-        self.missed += packets;
-        let second = 1.0 / self.time_of(1.0).as_secs_f64();
-        if self.missed as f64 > Self::MISSED * second {
-            self.note_limit(LimitedBy::Client);
-        }
+        self.missed[0] += packets;
+        self.judge_missed(0, LimitedBy::Client);
     }
 
-    /// The server could not send what it was asked to, or lost what came in its own socket.
-    pub fn server_was_late(&mut self) {
-        self.note_limit(LimitedBy::Server);
+    /// The server did not send, or its socket dropped, so many packets.
+    pub fn server_missed(&mut self, packets: u64) {
+        self.missed[1] += packets;
+        self.judge_missed(1, LimitedBy::Server);
+    }
+
+    fn judge_missed(&mut self, host: usize, limit: LimitedBy) {
+        let most = Self::MISSED / self.time_of(1.0).as_secs_f64();
+        if !matches!(self.phase, Phase::Hold(_) | Phase::Settled { .. }) {
+            self.missed[host] = 0;
+        } else if self.missed[host] as f64 > most {
+            self.note_limit(limit);
+        }
     }
 
     /// Once the answer is known nothing limits it any more.

@@ -106,6 +106,8 @@ pub struct Pushed {
 /// Delays above those of the idle path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
+    /// The mean.
+    pub mean: Duration,
     /// The median.
     pub p50: Duration,
     /// The 95th percentile.

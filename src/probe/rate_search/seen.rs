@@ -47,16 +47,21 @@ impl Seen {
         (span > 0.0 && self.arrived >= 4).then(|| counted * 8.0 / span)
     }
 
-    /// The loaded flow's: the median of the reports' medians, the 95th percentile of their 90th, the maximum.
+    /// The loaded flow's: the mean and median of the reports' medians, the 95th percentile of their 90th, the maximum.
     pub(super) fn own_delays(&self) -> Option<Delays> {
         let (p50, p95) = (percentile(&self.medians, 0.5)?, percentile(&self.p90s, 0.95)?);
-        Some(Delays { p50, p95: p95.max(p50), max: self.max })
+        Some(Delays { mean: mean(&self.medians)?, p50, p95: p95.max(p50), max: self.max })
     }
 
     pub(super) fn other_delays(&self) -> Option<Delays> {
         let at = |share| percentile(&self.other, share);
-        Some(Delays { p50: at(0.5)?, p95: at(0.95)?, max: at(1.0)? })
+        Some(Delays { mean: mean(&self.other)?, p50: at(0.5)?, p95: at(0.95)?, max: at(1.0)? })
     }
+}
+
+fn mean(of: &[Duration]) -> Option<Duration> {
+    let count = i64::try_from(of.len()).ok().filter(|count| *count > 0)?;
+    Some(of.iter().copied().sum::<Duration>() / count)
 }
 
 fn percentile(of: &[Duration], share: f64) -> Option<Duration> {

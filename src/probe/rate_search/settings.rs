@@ -52,6 +52,15 @@ pub struct Report {
     pub delay_max: Duration,
 }
 
+impl Report {
+    /// Bits a second between the first and the last arrival: the first packet only begins the time.
+    pub fn rate(&self) -> Option<f64> {
+        let span = (self.last_arrival - self.first_arrival).as_secs_f64();
+        let counted = self.bytes as f64 * (self.arrived.checked_sub(1)? as f64 / self.arrived as f64);
+        (span > 0.0 && self.arrived >= 4).then(|| counted * 8.0 / span)
+    }
+}
+
 /// What to do until the next report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {

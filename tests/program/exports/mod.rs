@@ -5,6 +5,6 @@ mod full_disk;
 mod generated;
 mod outputs;
 mod report;
-mod schema;
+pub mod schema;
 mod sums;
 mod thresholds;

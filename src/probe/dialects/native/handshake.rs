@@ -9,7 +9,7 @@ use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, 
 
 /// What the client asks of the server.
 #[derive(Clone, Debug)]
-pub(super) struct Requested {
+pub(crate) struct Requested {
     /// Empty for the server's own impairment.
     pub impairment: String,
     pub size: u32,
@@ -18,7 +18,7 @@ pub(super) struct Requested {
 }
 
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(crate) struct Handshake {
     requested: Requested,
     first_seq: u64,
     nonce: Nonce,
@@ -42,7 +42,7 @@ impl Beside {
 
 /// A session, just opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     pub token: Token,
     pub server: ServerInfo,
     /// The server's socket at that time.
@@ -54,27 +54,27 @@ impl Handshake {
     const TRIES: u32 = 5;
 
     /// The `count`-th handshake of a client; each has a nonce of its own.
-    pub(super) fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
+    pub(crate) fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
         Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
     }
 
-    pub(super) fn is(&self, nonce: Nonce) -> bool {
+    pub(crate) fn is(&self, nonce: Nonce) -> bool {
         self.nonce == nonce
     }
 
-    pub(super) fn run_beside(&mut self, now: Instant) {
+    pub(crate) fn run_beside(&mut self, now: Instant) {
         self.retry = Retry::slow(now);
         self.beside = Some(Beside::default());
     }
 
-    pub(super) fn is_beside(&self) -> bool {
+    pub(crate) fn is_beside(&self) -> bool {
         self.beside.is_some()
     }
 
     /// The client sent a probe in the silent session.
-    pub(super) fn probe_sent(&mut self, now: Instant) {
+    pub(crate) fn probe_sent(&mut self, now: Instant) {
         if let Some(Beside { cookie_at: Some(cookie_at), probes }) = &mut self.beside {
             *probes += 1;
             let waits = self.retry.next() == Instant::FAR_FUTURE;
@@ -84,12 +84,12 @@ impl Handshake {
         }
     }
 
-    pub(super) fn poll_timeout(&self) -> Instant {
+    pub(crate) fn poll_timeout(&self) -> Instant {
         self.retry.next()
     }
 
     /// Why it should be given up, if it should.
-    pub(super) fn failure(&self, now: Instant) -> Option<Failure> {
+    pub(crate) fn failure(&self, now: Instant) -> Option<Failure> {
         let exhausted = self.retry.tries() >= Self::TRIES && self.retry.is_due(now);
         exhausted.then(|| match self.cookie {
             Some(_) => Failure::SizeLost { size: self.requested.size },
@@ -97,7 +97,7 @@ impl Handshake {
         })
     }
 
-    pub(super) fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         if !self.retry.is_due(now) {
             return None;
         }
@@ -118,7 +118,7 @@ impl Handshake {
         })
     }
 
-    pub(super) fn hear_cookie(&mut self, now: Instant, cookie: &Cookie) {
+    pub(crate) fn hear_cookie(&mut self, now: Instant, cookie: &Cookie) {
         if cookie.nonce == self.nonce && self.cookie.is_none() {
             self.cookie = Some(cookie.cookie);
             self.retry = Retry::new(if self.is_beside() { Instant::FAR_FUTURE } else { now });
@@ -126,7 +126,7 @@ impl Handshake {
         }
     }
 
-    pub(super) fn hear_accept(&self, accept: &Accept) -> Option<Accepted> {
+    pub(crate) fn hear_accept(&self, accept: &Accept) -> Option<Accepted> {
         (accept.nonce == self.nonce && accept.size == self.requested.size).then(|| Accepted {
             token: accept.token,
             socket: accept.socket,
@@ -143,7 +143,7 @@ impl Handshake {
     }
 
     /// A refusal ends the handshake; after that of an old cookie it begins anew.
-    pub(super) fn hear_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
+    pub(crate) fn hear_deny(&mut self, now: Instant, deny: &Deny) -> Option<Failure> {
         if deny.nonce != self.nonce {
             return None;
         }

@@ -15,7 +15,7 @@ use crate::wire::native::{
     DecodeError, MIN_SIZE, Message, Outcomes, Probe, ProbeStatus, Reply, SocketMark, Token, UnknownSession,
     decode, emit_close, emit_stop,
 };
-use handshake::{Accepted, Handshake, Requested};
+pub(crate) use handshake::{Accepted, Handshake, Requested};
 use outcome_query::OutcomeQueries;
 
 #[derive(Debug)]

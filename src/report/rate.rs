@@ -1,0 +1,163 @@
+//! What a rate search found, in words: a line for each direction, one for what is odd about it.
+
+use super::format::{bit_rate, milliseconds, percent_bare};
+use super::injection::injection;
+use crate::record::rate::{DirectionRate, PushedRate, Rate, SCALE};
+use crate::record::{Run, Server};
+use crate::time::Duration;
+
+/// The result as text; empty if the run is no rate search.
+pub fn rate_lines(run: &Run) -> Vec<String> {
+    let Some(rate) = &run.rate else { return Vec::new() };
+    let mut lines = vec![head(run, rate)];
+    lines.extend(rate.directions().map(|(name, found)| result(name, found)));
+    lines.extend(rate.directions().filter_map(|(name, found)| {
+        let signs = signs(found);
+        (!signs.is_empty()).then(|| format!("{name}: {}", signs.join("; ")))
+    }));
+    if rate.grade.is_some() {
+        lines.push(format!("grade by the {SCALE}"));
+    }
+    lines.push(format!("{:.0} s, {}", rate.seconds, bytes(rate.bytes as f64)));
+    lines
+}
+
+/// With -v: the curve, a row for each step.
+pub fn rate_table(run: &Run) -> Vec<String> {
+    let Some(rate) = &run.rate else { return Vec::new() };
+    let mut lines = Vec::new();
+    for (name, found) in rate.directions() {
+        lines.push(format!(
+            "{name}: {} of UDP payload in packets of {} bytes, idle noise {}, {} lost anyway",
+            bit_rate(found.payload_bps),
+            found.size,
+            micros(found.noise_us),
+            percent(found.baseline_loss)
+        ));
+        lines.push(format!(
+            "{:>12} {:>12} {:>8} {:>12} {:>12}",
+            "offered", "received", "loss", "own", "other"
+        ));
+        for step in &found.steps {
+            let delay = |delay: Option<f64>| delay.map_or("-".to_owned(), |p50| format!("+{}", micros(p50)));
+            lines.push(format!(
+                "{:>12} {:>12} {:>8} {:>12} {:>12}",
+                bit_rate(step.offered_bps),
+                bit_rate(step.received_bps),
+                percent(step.loss),
+                delay(step.own.map(|own| own.p50_us)),
+                delay(step.other.map(|other| other.p50_us)),
+            ));
+        }
+    }
+    lines
+}
+
+fn head(run: &Run, rate: &Rate) -> String {
+    let idle = match (rate.idle_rtt_p50_us, rate.idle_rtt_p95_us) {
+        (Some(p50), Some(p95)) => format!("idle RTT {} (p95 {})", micros(p50), micros(p95)),
+        _ => "idle RTT unknown".to_owned(),
+    };
+    let injects = match &run.server {
+        None => "the server does not say what it injects".to_owned(),
+        Some(Server { injects, .. }) if injects == "clean" => "nothing injected".to_owned(),
+        Some(Server { injects, seed, .. }) => {
+            format!("the server injects {}", injection(injects, Some(*seed)))
+        }
+    };
+    let queue = rate.directions().next().map_or(0.0, |(_, found)| found.target_queue_us);
+    let head = format!("{}: {idle}, {injects}.", run.config.host);
+    format!("{head} Both directions at once, {} of queue", micros(queue))
+}
+
+fn result(name: &str, found: &DirectionRate) -> String {
+    let least = if found.limited_by.is_some() { "at least " } else { "" };
+    let sure = match found.half_width() {
+        Some(half) if half < 1.0 => format!("+-{:.1} %", half * 100.0),
+        _ => "uncertain".to_owned(),
+    };
+    let rate = format!("{least}{} {sure}", bit_rate(found.bps));
+    let Some(pushed) = &found.pushed else { return format!("{name:<5} {rate}") };
+    format!(
+        "{name:<5} {rate:<20} pushed {:<11} {}  {}",
+        bit_rate(pushed.received_bps),
+        queue(pushed),
+        found.grade.as_deref().unwrap_or("")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+/// By how much the push made each flow wait.
+fn queue(pushed: &PushedRate) -> String {
+    let of = |name, delay: Option<f64>| delay.map(|p50| format!("{name} +{}", micros(p50)));
+    let both =
+        [of("own", pushed.own.map(|own| own.p50_us)), of("other", pushed.other.map(|other| other.p50_us))];
+    both.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What is odd about a direction.
+fn signs(found: &DirectionRate) -> Vec<String> {
+    let mut signs = Vec::new();
+    let limit = match found.limited_by.as_deref() {
+        Some("client") => Some("limited by this host, which sent or read too late"),
+        Some("server") => Some("limited by the server's host"),
+        Some("max_rate") => Some("--max-rate is reached, and the path carries it"),
+        Some("max_bytes") => Some("ended by --max-bytes"),
+        Some("grant") => Some("the server grants no more"),
+        _ => None,
+    };
+    signs.extend(limit.map(str::to_owned));
+    if found.kind == "loss" {
+        signs.push("loss without delay sets the rate: a policer, or a tiny buffer".to_owned());
+    }
+    if let Some(burst) = found.burst_bytes {
+        signs.push(format!("burst allowance about {}, then {}", bytes(burst), bit_rate(found.bps)));
+    }
+    if found.busy_before {
+        signs.push("the path was busy before".to_owned());
+    }
+    if found.kind == "queue" && found.idle_share > 0.15 {
+        signs.push(format!(
+            "the queue was empty in {} of reports, so others come in bursts",
+            percent(found.idle_share)
+        ));
+    }
+    if let Some(pushed) = &found.pushed {
+        signs.extend(pushed_signs(found, pushed));
+    }
+    signs
+}
+
+fn pushed_signs(found: &DirectionRate, pushed: &PushedRate) -> Option<String> {
+    const APART_MS: f64 = 5.0;
+    if pushed.received_bps > 1.5 * found.bps {
+        return Some(format!(
+            "spare {}; pushing {} (others give way)",
+            bit_rate(found.bps),
+            bit_rate(pushed.received_bps)
+        ));
+    }
+    let (own, other) = (pushed.own?, pushed.other?);
+    if own.p50_us - other.p50_us > APART_MS * 1e3 && own.p50_us > 4.0 * other.p50_us {
+        return Some("flows are kept apart (fair queueing)".to_owned());
+    }
+    let deep = own.max_us / 1e6 * found.bps / 8.0;
+    (own.p50_us > APART_MS * 1e3).then(|| format!("one queue for all, {} deep or more", bytes(deep)))
+}
+
+fn micros(micros: f64) -> String {
+    milliseconds(Duration::from_secs_f64(micros / 1e6))
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", percent_bare(share))
+}
+
+fn bytes(bytes: f64) -> String {
+    match bytes {
+        bytes if bytes >= 0.9995e9 => format!("{:.2} GB", bytes / 1e9),
+        bytes if bytes >= 0.9995e6 => format!("{:.3} MB", bytes / 1e6).replace(".000", ""),
+        bytes => format!("{:.0} kB", bytes / 1e3),
+    }
+}
