@@ -1,4 +1,4 @@
-//! The two endpoints of a datagram, as one host sees them.
+//! The two endpoints of a datagram, as one host sees them; which addresses are private.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,4 +9,12 @@ pub struct Endpoints {
     pub remote: SocketAddr,
     /// A reply leaves from this address, if the socket reports it.
     pub local: Option<IpAddr>,
+}
+
+/// Loopback, link-local and private addresses.
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }

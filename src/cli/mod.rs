@@ -5,12 +5,14 @@ mod commands;
 mod exit;
 mod impair;
 mod key;
+mod listening;
 mod local_server;
 mod log_limit;
 mod measurement;
 mod output;
 mod printer;
 mod signals;
+mod talk;
 mod target;
 mod text_file;
 mod tui;
@@ -23,7 +25,9 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use args::Arguments;
 use args::{Command, legacy_flags};
-use commands::{compare, documents, find_size, keygen, ping, ports, profiles, proxy, report, serve, watch};
+use commands::{
+    compare, documents, find_size, join, keygen, ping, ports, profiles, proxy, report, room, serve, watch,
+};
 use exit::Exit;
 
 /// Runs the program with these arguments, the first being its own name.
@@ -44,6 +48,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ping(arguments) => ping::run(&arguments, argv),
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
+        Command::Room(arguments) => room::run(&arguments),
+        Command::Join(arguments) => join::run(&arguments),
         Command::FindSize(arguments) => find_size::run(&arguments),
         Command::Ports(arguments) => ports::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),

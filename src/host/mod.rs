@@ -8,6 +8,7 @@ mod counters;
 mod figures;
 mod route;
 mod verdict;
+mod words;
 
 pub use counters::{Counters, CpuTimes, NicErrors, Process, Sources, UdpErrors, busiest_processes};
 pub use figures::{Figures, ProcessFigures};
@@ -15,3 +16,4 @@ pub use route::interface_for;
 #[cfg(feature = "report")]
 pub(crate) use verdict::ranked;
 pub use verdict::{Reason, Summary, reasons};
+pub use words::in_words;

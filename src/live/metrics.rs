@@ -6,6 +6,7 @@ use super::server_model::unanswered;
 use crate::probe::{Cause, NotOnTime};
 use crate::reflect::{Counter, Counters, Metric};
 use crate::relay::{DropCause, MappingFigures, RelayFigures, Tally};
+use crate::room::RoomCounters;
 
 /// The `/metrics` of a run, in the text format of Prometheus.
 pub fn of_run(now: &RunSnapshot) -> String {
@@ -149,6 +150,26 @@ fn page_of_mappings(
     for mapping in now.mappings.iter().filter(|mapping| !mapping.is_removed) {
         page.sample(family, &[("mapping", &mapping.settings.name)], count(mapping));
     }
+}
+
+/// The room's talk, then its server.
+pub fn of_room(server: &Counters, room: &RoomCounters, members: usize) -> String {
+    let mut page = Exposition::default();
+    page.single("udpecho_room_members", Kind::Gauge, "Members with a name now.", members);
+    let counters = [
+        ("udpecho_room_connections_total", "TCP connections of any kind.", room.connections),
+        ("udpecho_room_joined_total", "Members that came.", room.joined),
+        ("udpecho_room_lines_total", "Lines and messages that were taken.", room.lines),
+    ];
+    for (name, help, value) in counters {
+        page.single(name, Kind::Counter, help, value);
+    }
+    let refused = "udpecho_room_refused_total";
+    page.family(refused, Kind::Counter, "Connections, members and lines that were refused, by reason.");
+    for refusal in room.refusals() {
+        page.sample(refused, &[("reason", refusal.reason)], refusal.count);
+    }
+    page.finish() + &of_server(server)
 }
 
 pub(super) fn build_info(page: &mut Exposition) {

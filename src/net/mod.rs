@@ -24,13 +24,16 @@ pub use client::{
 pub use clock::Clock;
 #[cfg(feature = "control")]
 pub use control::{
-    ControlPlane, Limits, PageState, Publisher, RelayApi, TcpListening, TcpPassThrough, TcpReplyServer,
+    ControlPlane, Limits, PageState, Publisher, RelayApi, RequestSource, TcpListening, TcpPassThrough,
+    TcpReplyServer, text_route,
 };
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
-pub use room::{RoomService, Seat};
+pub use room::{
+    JoinError, RoomOperator, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, Seat, join_room,
+};
 pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;
 pub use socket_errors::{describe as describe_socket_error, describe_client_error};

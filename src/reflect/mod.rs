@@ -17,6 +17,7 @@ mod door;
 mod held_replies;
 mod incoming;
 mod injection;
+mod message_relay;
 mod secret;
 mod settings;
 mod wall_clock;
@@ -31,6 +32,9 @@ pub use injection::Injection;
 pub use settings::{Settings, TextFrom};
 pub use wall_clock::WallClock;
 
+use std::collections::VecDeque;
+
+use crate::endpoints::{Endpoints, is_private};
 use crate::impair::{Direction, Treatment};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
@@ -40,6 +44,7 @@ use self::core::Core;
 use dialect::{Action, Copies, Dialect, Probe};
 use dialects::AnyDialect;
 use held_replies::Held;
+use message_relay::{MessageRelay, RelayAnswer};
 
 /// The server: its centre and its dialects, in the order of `DIALECTS`.
 pub struct Server {
@@ -47,6 +52,9 @@ pub struct Server {
     dialects: [AnyDialect; DIALECTS.len()],
     /// Messages are sealed with it. Dialects without sessions are then not spoken.
     key: Option<Key>,
+    relay: Option<MessageRelay>,
+    /// Messages that the relay delivers, from when they came.
+    relayed: VecDeque<(Instant, Endpoints, String)>,
 }
 
 impl Server {
@@ -58,8 +66,9 @@ impl Server {
     /// operating system's random source.
     pub fn new(settings: Settings, secret: [u8; 32], now: Instant) -> Self {
         let key = settings.key.clone();
+        let relay = settings.message_relay.then(MessageRelay::default);
         let core = Core::new(settings, secret, now);
-        Self { dialects: AnyDialect::all(&core), core, key }
+        Self { dialects: AnyDialect::all(&core), core, key, relay, relayed: VecDeque::new() }
     }
 
     /// The number of a port that it listens on: datagrams from this server itself are ignored.
@@ -97,6 +106,11 @@ impl Server {
             counters.ignored += 1;
             return None;
         }
+        if let Some(answer) = self.relay(packet) {
+            let length = self.answer_relayed(packet, answer)?;
+            self.core.counters.count_sent(length);
+            return Some(length);
+        }
         let is_sealed = self.key.is_some() && packet.door == Door::Main;
         let length = if is_sealed { self.open_and_seal(packet) } else { self.dispatch(packet) }?;
         self.core.counters.count_sent(length);
@@ -105,6 +119,11 @@ impl Server {
 
     /// Writes the next held reply that is due by `now` to `buffer`.
     pub fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Departure> {
+        if let Some((_, path, text)) = self.relayed.pop_front() {
+            let length = put(&text, buffer);
+            self.core.counters.count_sent(length);
+            return Some(Departure { path, door: Door::Main, traffic_class: None, length });
+        }
         let (held, length) = self.core.held.pop_due(now, buffer)?;
         let dialect = &mut self.dialects[usize::from(held.dialect)];
         let mut length = dialect.finish(&held, now, buffer, length);
@@ -122,13 +141,14 @@ impl Server {
     /// When `poll_transmit` or `handle_timeout` next has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dialects = self.dialects.iter().map(Dialect::next_timeout);
-        let centre = [self.core.held.next_due(), self.core.unverified.next_timeout()];
+        let centre = [self.next_release(), self.core.unverified.next_timeout()];
         centre.into_iter().chain(dialects).flatten().min()
     }
 
     /// When the next held reply is due.
     pub fn next_release(&self) -> Option<Instant> {
-        self.core.held.next_due()
+        let relayed = self.relayed.front().map(|(came, ..)| *came);
+        relayed.or(self.core.held.next_due())
     }
 
     /// Drops silent clients, and the suspended replies of echo loops.
@@ -202,9 +222,39 @@ impl Server {
         Some(if same_rest { rest.seal(buffer, length) } else { self.key.as_ref()?.seal(buffer, length) })
     }
 
+    /// Text of a relay client at a private address: the key of the server is not asked for.
+    fn relay(&mut self, packet: &Incoming) -> Option<RelayAnswer> {
+        let remote = packet.path.remote;
+        let relay = self.relay.as_mut().filter(|_| packet.door == Door::Main && is_private(remote.ip()))?;
+        relay
+            .claims(packet.now, remote, packet.bytes())
+            .then(|| relay.handle(packet.now, remote, packet.bytes()))
+    }
+
+    /// Writes the sender's reply over the message, and keeps what is for another.
+    fn answer_relayed(&mut self, packet: &mut Incoming, answer: RelayAnswer) -> Option<usize> {
+        match answer {
+            RelayAnswer::Reply(text) => Some(put(&text, packet.buffer)),
+            RelayAnswer::Deliver { to, text, reply } => {
+                let path = Endpoints { remote: to, local: packet.path.local };
+                self.relayed.push_back((packet.received, path, text));
+                Some(put(&reply, packet.buffer))
+            }
+            RelayAnswer::Stop if self.core.settings.allow_stop => {
+                self.core.stop_asked = true;
+                None
+            }
+            RelayAnswer::Stop => Some(put(MessageRelay::NO_MESSAGE, packet.buffer)),
+            RelayAnswer::Silence => {
+                self.core.counters.unverified_refused += 1;
+                None
+            }
+        }
+    }
+
     /// Offers the datagram to the dialects in turn; returns the length of the immediate reply.
     fn dispatch(&mut self, packet: &mut Incoming) -> Option<usize> {
-        let Self { core, dialects, key } = self;
+        let Self { core, dialects, key, .. } = self;
         let keyed = key.is_some() && packet.door == Door::Main;
         let mut suspect = None;
         for (index, dialect) in dialects.iter_mut().enumerate() {
@@ -234,6 +284,12 @@ impl Server {
         core.counters.malformed += 1;
         None
     }
+}
+
+fn put(text: &str, buffer: &mut [u8]) -> usize {
+    let length = text.len().min(buffer.len());
+    buffer[..length].copy_from_slice(&text.as_bytes()[..length]);
+    length
 }
 
 /// A probe, and what the injection of its session does to it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::admission::PerSecond;
 use super::injection::Injection;
+use crate::endpoints::is_private;
 use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::time::Duration;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub impair_seed: Option<Seed>,
     /// The largest datagram of a session.
     pub max_size: u32,
+    /// Whether text messages are relayed between clients at private addresses that ask for it.
+    pub message_relay: bool,
     /// Whether a client may stop the server.
     pub allow_stop: bool,
     /// Who may use the text dialect.
@@ -61,6 +64,7 @@ impl Default for Settings {
             client_impair: false,
             impair_seed: None,
             max_size: MAX_SIZE_V6,
+            message_relay: false,
             allow_stop: false,
             text_from: TextFrom::Private,
             allow_low_ports: false,
@@ -92,11 +96,7 @@ pub enum TextFrom {
 
 impl TextFrom {
     pub(crate) fn allows(self, address: IpAddr) -> bool {
-        self == Self::Any
-            || match address.to_canonical() {
-                IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-                IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-            }
+        self == Self::Any || is_private(address)
     }
 }
 

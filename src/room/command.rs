@@ -82,9 +82,6 @@ pub(super) const HELP: &[&str] = &[
     "/who              who is here",
     "/load [NAME]      how busy the hosts are",
     "/name NAME        change your name",
-    "/ping A B [-n N -i TIME -s BYTES]   A measures to B (members)",
-    "/yes N, /no N     agree to order N, or refuse it",
-    "/stop N           stop order N",
     "/quit or {quit}   leave",
 ];
 

@@ -107,6 +107,8 @@ pub enum Via {
     Client,
     /// `udpecho join` without a person.
     Agent,
+    /// The person in front of the server.
+    Operator,
 }
 
 /// Why the room ended a connection.
@@ -119,6 +121,8 @@ pub enum LeftReason {
     Flood,
     /// Gave no name within ten seconds.
     NoName,
+    /// The room's server stops.
+    RoomClosed,
 }
 
 /// Somebody who is here.
@@ -175,6 +179,11 @@ impl Event {
         }
     }
 
+    /// The event as a JSON object, on one line.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("an event is JSON")
+    }
+
     /// Roughly the memory and the bytes on the wire that it takes.
     pub(super) fn weight(&self) -> usize {
         const OVERHEAD: usize = 64;
@@ -207,6 +216,7 @@ impl Via {
             Self::Page => "page",
             Self::Client => "client",
             Self::Agent => "agent",
+            Self::Operator => "operator",
         }
     }
 }
@@ -217,6 +227,7 @@ impl LeftReason {
             Self::SlowReader => "did not read what was sent",
             Self::Flood => "sent too much for a minute",
             Self::NoName => "gave no name within 10 s",
+            Self::RoomClosed => "the room is closed",
         }
     }
 }

@@ -25,13 +25,19 @@ const LONGEST: usize = 24;
 const RESERVED: [&str; 4] = ["room", "host", "server", "all"];
 
 impl Name {
+    /// A name that a member may take.
     pub(crate) fn new(text: &str) -> Result<Self, NameError> {
+        let name = Self::well_formed(text)?;
+        if RESERVED.iter().any(|reserved| text.eq_ignore_ascii_case(reserved)) {
+            return Err(NameError::Reserved);
+        }
+        Ok(name)
+    }
+
+    fn well_formed(text: &str) -> Result<Self, NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(allowed) {
             return Err(NameError::Form);
-        }
-        if RESERVED.iter().any(|reserved| text.eq_ignore_ascii_case(reserved)) {
-            return Err(NameError::Reserved);
         }
         Ok(Self(text.to_owned()))
     }
@@ -59,6 +65,11 @@ impl Name {
         std::iter::once(self.clone()).chain(variants).find(|name| !taken(name)).expect("numbers do not end")
     }
 
+    /// The name of the person in front of the server, which nobody else can take.
+    pub fn of_operator() -> Self {
+        Self("host".to_owned())
+    }
+
     /// Whether the two differ in nothing but case.
     pub fn is(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
@@ -77,8 +88,9 @@ impl fmt::Display for Name {
 
 impl TryFrom<String> for Name {
     type Error = NameError;
+    /// Of an event, which may name the operator.
     fn try_from(text: String) -> Result<Self, NameError> {
-        Self::new(&text)
+        Self::well_formed(&text)
     }
 }
 

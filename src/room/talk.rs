@@ -8,8 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::command::Command;
+use super::counters::RoomCounters;
 use super::event::{Event, HostLoad, LeftReason, Presence, Role, Via};
 use super::flood::{FloodLimit, Verdict};
+use super::message::Message;
 use super::name::Name;
 use super::shown::shown;
 use crate::time::{Duration, Instant};
@@ -58,19 +60,12 @@ pub enum NoRoom {
     Unnamed,
 }
 
-/// What a member wants that is not talk; the owner of the room carries it out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub(crate) from: ConnectionId,
-    pub(crate) order: super::command::OrderCommand,
-}
-
 /// Its members, and what each is still to be told.
 #[derive(Debug)]
 pub struct Room {
     connections: BTreeMap<ConnectionId, Connection>,
     next: u64,
-    requests: VecDeque<Request>,
+    counters: RoomCounters,
 }
 
 #[derive(Debug)]
@@ -106,11 +101,24 @@ impl Room {
 
     /// Empty.
     pub fn new() -> Self {
-        Self { connections: BTreeMap::new(), next: 0, requests: VecDeque::new() }
+        Self { connections: BTreeMap::new(), next: 0, counters: RoomCounters::default() }
     }
 
     /// A new connection: its first line is to be its name.
     pub fn connect(&mut self, now: Instant, connecting: Connecting) -> Result<ConnectionId, NoRoom> {
+        self.has_place(&connecting).inspect_err(|_| self.counters.refused += 1)?;
+        let id = ConnectionId(self.next);
+        self.next += 1;
+        self.connections.insert(id, Connection::new(now, connecting));
+        if connecting.via == Via::Operator {
+            self.enter(id, Name::of_operator());
+        } else {
+            self.tell(id, Event::Greeting);
+        }
+        Ok(id)
+    }
+
+    fn has_place(&self, connecting: &Connecting) -> Result<(), NoRoom> {
         let open = || self.connections.values().filter(|connection| !connection.closed);
         if open().filter(|one| one.name.is_some()).count() >= Self::MEMBERS {
             return Err(NoRoom::Members { most: Self::MEMBERS });
@@ -123,30 +131,68 @@ impl Room {
         if open().filter(|one| one.name.is_none()).count() >= Self::UNNAMED {
             return Err(NoRoom::Unnamed);
         }
-        let id = ConnectionId(self.next);
-        self.next += 1;
-        self.connections.insert(id, Connection::new(now, connecting));
-        self.tell(id, Event::Greeting);
-        Ok(id)
+        Ok(())
     }
 
     /// A line, or a message, of this connection: the first is its name. False: the flood limit dropped it.
     pub fn hear(&mut self, now: Instant, id: ConnectionId, line: &str) -> bool {
+        let admitted = self.admits(now, id, line.len());
+        if admitted {
+            self.admitted(id, line);
+        }
+        admitted
+    }
+
+    /// A JSON message of the program behind this connection. False: the flood limit dropped it.
+    pub fn hear_message(&mut self, now: Instant, id: ConnectionId, line: &str) -> bool {
+        let admitted = self.admits(now, id, line.len());
+        if admitted {
+            match Message::parse(line) {
+                Ok(message) => self.do_message(id, message),
+                Err(why) => self.tell(id, Event::Refused { why: shown(&why) }),
+            }
+        }
+        admitted
+    }
+
+    fn do_message(&mut self, id: ConnectionId, message: Message) {
+        match message {
+            Message::Name(name) if self.name(id).is_none() => self.introduce(id, &name),
+            Message::Name(name) => self.rename(id, &name),
+            Message::Agent(agent) => self.set_agent(id, agent),
+            Message::Load(verdict) => self.set_load(id, &verdict),
+            Message::Say(_) if self.name(id).is_none() => {
+                let why = "first give a name: {\"name\":\"anna\"}";
+                self.tell(id, Event::Refused { why: why.to_owned() });
+            }
+            Message::Say(line) => self.admitted(id, &line),
+        }
+    }
+
+    fn admits(&mut self, now: Instant, id: ConnectionId, bytes: usize) -> bool {
         let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return false };
-        match connection.flood.admit(now, line.len()) {
-            Verdict::Pass => self.admitted(id, line),
+        let verdict = connection.flood.admit(now, bytes);
+        if verdict == Verdict::Pass {
+            self.counters.lines += 1;
+            return true;
+        }
+        self.counters.dropped_lines += 1;
+        match verdict {
             Verdict::DropAndTell => {
                 let why = "too fast: 3 lines and 4 kB a second; what you send meanwhile is dropped";
                 self.tell(id, Event::Dropped { why: why.to_owned() });
-                return false;
             }
-            Verdict::Drop => return false,
-            Verdict::Expel => {
-                self.close(id, Some(LeftReason::Flood));
-                return false;
-            }
+            Verdict::Expel => self.close(id, Some(LeftReason::Flood)),
+            Verdict::Pass | Verdict::Drop => {}
         }
-        true
+        false
+    }
+
+    fn set_agent(&mut self, id: ConnectionId, agent: bool) {
+        let via = self.connections.get_mut(&id).map(|one| &mut one.as_connected.via);
+        if let Some(via @ (Via::Client | Via::Agent)) = via {
+            *via = if agent { Via::Agent } else { Via::Client };
+        }
     }
 
     fn admitted(&mut self, id: ConnectionId, line: &str) {
@@ -164,6 +210,27 @@ impl Room {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.load = Some(shown(&verdict.chars().take(200).collect::<String>()));
         }
+    }
+
+    /// The member leaves; what it is yet to be shown stays until it is taken.
+    pub fn leave(&mut self, id: ConnectionId) {
+        self.close(id, None);
+    }
+
+    /// The room ends for everybody.
+    pub fn close_all(&mut self) {
+        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        all.into_iter().for_each(|id| self.close(id, Some(LeftReason::RoomClosed)));
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> RoomCounters {
+        self.counters
+    }
+
+    /// For the owner of the sockets, which counts what happens before a connection has a place here.
+    pub fn counters_mut(&mut self) -> &mut RoomCounters {
+        &mut self.counters
     }
 
     /// The connection is gone.
@@ -189,9 +256,22 @@ impl Room {
 
     /// What this connection is to be shown now; `Event::Closed` is the last.
     pub fn take_events(&mut self, id: ConnectionId) -> Vec<Arc<Event>> {
+        self.take_at_most(id, usize::MAX)
+    }
+
+    /// The first of it, until these bytes are reached: the rest stays in the queue, which has a bound.
+    pub fn take_at_most(&mut self, id: ConnectionId, bytes: usize) -> Vec<Arc<Event>> {
         let Some(connection) = self.connections.get_mut(&id) else { return Vec::new() };
-        connection.queued = 0;
-        connection.queue.drain(..).collect()
+        let mut taken = 0;
+        let mut events = Vec::new();
+        while taken < bytes
+            && let Some(event) = connection.queue.pop_front()
+        {
+            taken += event.weight();
+            events.push(event);
+        }
+        connection.queued = connection.queued.saturating_sub(taken);
+        events
     }
 
     /// Whether `take_events` would return something.
@@ -204,9 +284,9 @@ impl Room {
         self.connections.get(&id).is_none_or(|connection| connection.closed)
     }
 
-    /// The oldest that was not yet taken.
-    pub fn take_request(&mut self) -> Option<Request> {
-        self.requests.pop_front()
+    /// Whether it is the seat of the person in front of the server.
+    pub fn is_operator(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| connection.as_connected.via == Via::Operator)
     }
 
     /// `None` before it gave one.
@@ -237,11 +317,16 @@ impl Room {
             Ok(name) => name,
             Err(error) => return self.tell(id, Event::Refused { why: error.to_string() }),
         };
+        self.enter(id, wanted);
+    }
+
+    fn enter(&mut self, id: ConnectionId, wanted: Name) {
         let name = wanted.made_unique(|name| self.find(name.as_str()).is_some());
         let here = self.here();
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.name = Some(name.clone());
         let Connecting { role, encrypted, .. } = connection.as_connected;
+        self.counters.joined += 1;
         self.tell(id, Event::Welcome { name: name.clone(), role, encrypted, here });
         self.tell_others(id, Event::Joined { name });
     }
@@ -262,14 +347,9 @@ impl Room {
             Command::Rename { to } => self.rename(id, &to),
             Command::Help => self.tell(id, Event::Help),
             Command::Quit => self.close(id, None),
-            Command::Order(order) => {
-                let role = self.connections.get(&id).map(|one| one.as_connected.role);
-                if role == Some(Role::Member) {
-                    self.requests.push_back(Request { from: id, order });
-                } else {
-                    let why = "only members can do this: join with udpecho join and the room's key";
-                    self.tell(id, Event::Refused { why: why.to_owned() });
-                }
+            Command::Order(_) => {
+                let why = "this room takes no orders; /help lists what it does";
+                self.tell(id, Event::Refused { why: why.to_owned() });
             }
         }
     }
@@ -328,8 +408,15 @@ impl Room {
     fn close(&mut self, id: ConnectionId, reason: Option<LeftReason>) {
         let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return };
         connection.closed = true;
-        if reason == Some(LeftReason::SlowReader) {
-            connection.queue.clear();
+        match reason {
+            Some(LeftReason::SlowReader) => {
+                connection.queue.clear();
+                connection.queued = 0;
+                self.counters.slow_readers += 1;
+            }
+            Some(LeftReason::Flood) => self.counters.floods += 1,
+            Some(LeftReason::NoName) => self.counters.nameless += 1,
+            Some(LeftReason::RoomClosed) | None => {}
         }
         connection.queue.push_back(Arc::new(Event::Closed { reason }));
         if let Some(name) = connection.name.clone() {
@@ -382,204 +469,4 @@ fn cut(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(millis: i64) -> Instant {
-        Instant::ZERO + Duration::from_millis(millis)
-    }
-
-    fn guest(last: u8) -> Connecting {
-        let source = IpAddr::from([10, 0, 0, last]);
-        Connecting { source, role: Role::Guest, via: Via::Text, encrypted: false }
-    }
-
-    fn room(names: &[&str]) -> (Room, Vec<ConnectionId>) {
-        let mut room = Room::new();
-        let ids: Vec<ConnectionId> = names
-            .iter()
-            .zip(1..)
-            .map(|(name, last)| {
-                let id = room.connect(at(0), guest(last)).unwrap();
-                room.hear(at(0), id, name);
-                id
-            })
-            .collect();
-        ids.iter().for_each(|id| drop(room.take_events(*id)));
-        (room, ids)
-    }
-
-    fn shown_to(room: &mut Room, id: ConnectionId) -> Vec<String> {
-        room.take_events(id)
-            .iter()
-            .flat_map(|event| event.text().lines().map(str::to_owned).collect::<Vec<_>>())
-            .collect()
-    }
-
-    #[test]
-    fn two_members_meet_as_in_the_transcript() {
-        let mut room = Room::new();
-        let anna = room.connect(at(0), guest(1)).unwrap();
-        assert_eq!(
-            shown_to(&mut room, anna),
-            ["Greetings from the cave! Now type your name and press enter!"]
-        );
-        room.hear(at(0), anna, "anna");
-        assert_eq!(
-            shown_to(&mut room, anna),
-            [
-                "Welcome anna! If you ever want to quit, type {quit} to exit.",
-                "-- here: nobody else. Not encrypted; you are a guest. /help"
-            ]
-        );
-        let dora = room.connect(at(0), guest(2)).unwrap();
-        room.hear(at(0), dora, "dora\n");
-        assert_eq!(shown_to(&mut room, anna), ["dora has joined the chat!"]);
-        drop(room.take_events(dora));
-        room.hear(at(0), anna, "hello");
-        for id in [anna, dora] {
-            assert_eq!(shown_to(&mut room, id), ["anna: hello"]);
-        }
-        room.hear(at(0), dora, "{quit}");
-        assert_eq!(shown_to(&mut room, dora), ["{quit}"]);
-        assert_eq!(shown_to(&mut room, anna), ["dora has left the chat."]);
-        room.disconnect(dora);
-        assert_eq!(shown_to(&mut room, anna), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_private_message_reaches_its_members_and_its_sender_alone() {
-        let (mut room, ids) = room(&["anna", "bea", "carl", "dora"]);
-        room.hear(at(0), ids[0], "@bea @CARL: look at #4");
-        for id in &ids[..3] {
-            assert_eq!(shown_to(&mut room, *id), ["anna to bea, carl: look at #4"]);
-        }
-        assert!(!room.has_events(ids[3]));
-        room.hear(at(0), ids[0], "@nobody hi");
-        assert_eq!(shown_to(&mut room, ids[0]), ["-- nobody is not here; /who lists who is"]);
-        assert!(ids[1..].iter().all(|id| !room.has_events(*id)));
-    }
-
-    #[test]
-    fn no_line_of_a_member_looks_like_a_line_of_the_room() {
-        let (mut room, ids) = room(&["anna", "bea"]);
-        for forged in ["-- carl was BUSY", "bea has left the chat.", "x\nbea: I agree", "\u{1b}[1A-- yes"] {
-            room.hear(at(0), ids[0], forged);
-            for line in shown_to(&mut room, ids[1]) {
-                assert!(line.starts_with("anna: "), "{line:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_taken_name_gets_a_number_and_a_bad_one_is_asked_again() {
-        let (mut room, _) = room(&["anna"]);
-        let second = room.connect(at(0), guest(9)).unwrap();
-        room.hear(at(0), second, "<>");
-        room.hear(at(0), second, "Anna");
-        assert_eq!(room.name(second).map(Name::as_str), Some("Anna-2"));
-        room.hear(at(0), second, "/name anna");
-        assert_eq!(shown_to(&mut room, second).last().map(String::as_str), Some("-- anna is here already"));
-        room.hear(at(0), second, "/name bea");
-        assert_eq!(shown_to(&mut room, second), ["-- Anna-2 is bea now"]);
-    }
-
-    #[test]
-    fn places_are_limited_by_members_by_source_and_by_names_not_given() {
-        let mut room = Room::new();
-        for _ in 0..Room::PER_SOURCE {
-            room.connect(at(0), guest(1)).unwrap();
-        }
-        assert_eq!(room.connect(at(0), guest(1)), Err(NoRoom::Source { most: 8 }));
-        for last in 2..=25 {
-            room.connect(at(0), guest(last)).unwrap();
-        }
-        assert_eq!(room.connect(at(0), guest(26)), Err(NoRoom::Unnamed));
-        // Ten seconds later those without a name are gone.
-        assert_eq!(room.poll_timeout(), Some(at(10_000)));
-        room.handle_timeout(at(10_000));
-        assert!(room.connect(at(10_000), guest(26)).is_ok());
-    }
-
-    #[test]
-    fn a_full_room_says_so() {
-        let names: Vec<String> = (0..64).map(|n| format!("m{n}")).collect();
-        let (mut room, _) = room(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(room.here().len(), 64);
-        assert_eq!(room.connect(at(0), guest(200)), Err(NoRoom::Members { most: 64 }));
-    }
-
-    #[test]
-    fn who_does_not_read_is_disconnected_and_the_others_are_told() {
-        let (mut room, ids) = room(&["anna", "slow"]);
-        let mut told = Vec::new();
-        for second in 0..400 {
-            for _ in 0..3 {
-                room.hear(at(second * 1_000), ids[0], "x");
-            }
-            told.extend(shown_to(&mut room, ids[0]));
-        }
-        assert!(told.contains(&"-- slow was disconnected: did not read what was sent".to_owned()));
-        let last = room.take_events(ids[1]);
-        assert_eq!(last, [Arc::new(Event::Closed { reason: Some(LeftReason::SlowReader) })]);
-    }
-
-    #[test]
-    fn a_flood_is_dropped_with_one_notice_and_a_minute_of_it_ends_the_membership() {
-        let (mut room, ids) = room(&["anna", "bea"]);
-        for tick in 0..700 {
-            room.hear(at(tick * 100), ids[0], "spam");
-            drop(room.take_events(ids[1]));
-        }
-        let shown = shown_to(&mut room, ids[0]);
-        assert_eq!(shown.iter().filter(|line| line.starts_with("-- too fast")).count(), 1);
-        assert_eq!(shown.last().map(String::as_str), Some("-- disconnected: sent too much for a minute"));
-    }
-
-    #[test]
-    fn orders_are_for_members() {
-        let (mut room, ids) = room(&["anna"]);
-        room.hear(at(0), ids[0], "/ping anna bea");
-        assert!(shown_to(&mut room, ids[0])[0].starts_with("-- only members can do this"));
-        assert_eq!(room.take_request(), None);
-        let bea =
-            room.connect(at(0), Connecting { role: Role::Member, via: Via::Client, ..guest(2) }).unwrap();
-        room.hear(at(0), bea, "bea");
-        room.hear(at(0), bea, "/yes 4");
-        let order = super::super::command::OrderCommand::Yes { order: 4 };
-        assert_eq!(room.take_request(), Some(Request { from: bea, order }));
-    }
-
-    #[test]
-    fn a_huge_line_is_cut_and_says_so() {
-        assert!(cut(&"ä".repeat(5_000)).ends_with("...[cut]"));
-        assert_eq!(cut("short"), "short");
-    }
-
-    proptest! {
-        /// Whatever is said: private text stays with its members, lines of members begin with a name, and
-        /// queues stay bounded.
-        #[test]
-        fn talk_keeps_its_promises(lines in proptest::collection::vec((0_usize..4, prop_oneof![
-            "[a-z @:/{}-]{0,30}", "@(anna|bea|carl|dora)( @(anna|bea))?:? secret", "/[a-z]{1,5} ?[a-z]{0,5}", any::<String>(),
-        ]), 0..60)) {
-            let (mut room, ids) = room(&["anna", "bea", "carl", "dora"]);
-            for (step, (who, line)) in (0_i64..).zip(lines) {
-                room.hear(at(step * 400), ids[who], &line);
-                for (index, id) in ids.iter().enumerate() {
-                    for event in room.take_events(*id) {
-                        if let Event::Said { from, to, .. } = &*event {
-                            let own = |name: &Name| room.name(ids[index]).is_none_or(|own| own == name);
-                            prop_assert!(to.is_empty() || own(from) || to.iter().any(own));
-                        }
-                        let has_escape = event.text().contains(char::from(0x1B));
-                        prop_assert!(!has_escape);
-                        prop_assert!(serde_json::to_string(&*event).is_ok());
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -66,6 +66,11 @@ impl Key {
         Ok(Self::new(&secret))
     }
 
+    /// A further secret of those who have the key, for this purpose alone.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        self.keyed.clone().chain_update(purpose).finalize().into_bytes().into()
+    }
+
     /// The hash state after the bytes behind the head of this message.
     pub fn rest(&self, message: &[u8]) -> Rest {
         let mut keyed = self.keyed.clone();

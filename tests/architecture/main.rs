@@ -29,7 +29,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("record", &["impair", "relay", "probe", "stats", "host"]),
     ("report", &["impair", "relay", "probe", "stats", "record", "host"]),
     ("fleet", &["probe", "stats"]),
-    ("live", &["fleet", "schedule", "reflect", "relay", "probe", "stats", "record", "report"]),
+    ("live", &["fleet", "schedule", "reflect", "relay", "room", "probe", "stats", "record", "report"]),
     ("net", &["impair", "reflect", "relay", "probe", "host", "room"]),
 ];
 

@@ -23,6 +23,8 @@ pub enum Need {
     Iperf3,
     /// toxiproxy-python, as `.ci/run` installs it.
     ToxiproxyClient,
+    /// OpenBSD's netcat, or ncat.
+    Nc,
 }
 
 impl Need {
@@ -46,6 +48,7 @@ impl Need {
                 can_import("toxiproxy"),
                 "no toxiproxy-python: pip install --target target/python -r tests/python/requirements.txt",
             ),
+            Self::Nc => (on_path("nc.openbsd") || on_path("ncat"), "no nc"),
         };
         (!is_met).then_some(why)
     }

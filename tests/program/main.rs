@@ -21,6 +21,7 @@ mod plain_echo;
 mod proxy;
 mod proxy_api;
 mod proxy_peers;
+mod room;
 mod stamp;
 mod tcp;
 mod watch;

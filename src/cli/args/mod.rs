@@ -4,6 +4,7 @@ mod find_rate;
 pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
+mod room;
 mod serve;
 mod shared;
 mod values;
@@ -19,6 +20,7 @@ use crate::room::PortRange;
 pub(super) use find_rate::FindRate;
 pub(super) use ping::{Fail, Fragment, Ping, Timer};
 pub(super) use proxy::Proxy;
+pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
 pub(super) use watch::Watch;
@@ -50,11 +52,15 @@ pub enum Command {
     Proxy(Proxy),
     /// Measure many targets, for as long as it runs
     Watch(Watch),
+    /// Bring two people and their hosts together: talk, load, measurements
+    Room(Room),
+    /// Join a room, in person, as an agent or from a script
+    Join(Join),
     /// Find the largest datagram that the path carries without fragments, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open
     Ports(Ports),
-    /// Make a key for --key-file of serve and ping
+    /// Make a key for --key-file of serve, ping, room and join
     Keygen(Keygen),
     /// List the impairments that serve --profile knows, with their numbers
     #[command(after_help = "\

@@ -16,17 +16,20 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 use tower_service::Service;
 
-use super::places::Place;
+use super::places::{Place, RequestSource};
 use crate::time::Duration;
 
 /// Serves requests until the peer closes, a limit ends it, or the server stops.
 pub(super) async fn serve(stream: TcpStream, routes: Router, place: Place, mut stopped: watch::Receiver<()>) {
     let limits = place.limits();
     let _ = stream.set_nodelay(true);
+    let Ok(source) = stream.peer_addr().map(|peer| peer.ip().to_canonical()) else { return };
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.write_time.to_std()));
+    let source = RequestSource(source);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(source);
         routes.clone().call(request)
     });
     let connection = http1::Builder::new()

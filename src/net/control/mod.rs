@@ -5,14 +5,19 @@
 
 mod access;
 mod connection;
+mod http;
+mod listener;
 mod live_page;
 mod places;
 mod relay_api;
 mod tcp_pass;
 mod tcp_reply;
 
+pub(super) use http::Http;
+pub use http::text_route;
+pub(super) use listener::listen;
 pub use live_page::{PageState, Publisher};
-pub use places::Limits;
+pub use places::{Limits, RequestSource};
 pub use relay_api::RelayApi;
 pub use tcp_pass::{TcpListening, TcpPassThrough};
 pub use tcp_reply::TcpReplyServer;

@@ -1,6 +1,7 @@
 //! How many connections there may be: event streams are counted apart from all others, so that
 //! neither can take the other's places.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -80,3 +81,7 @@ impl Place {
         true
     }
 }
+
+/// The address that a request comes from. Handlers have it as an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSource(pub IpAddr);

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::listener::listen;
 use crate::net::sys;
 use crate::room::TcpReply;
 use crate::time::Duration;
@@ -29,19 +30,7 @@ impl TcpReplyServer {
     const LONGEST: usize = 4_096;
 
     pub(crate) fn start(address: SocketAddr, kind: TcpReply) -> io::Result<Self> {
-        let socket = socket2::Socket::new(
-            socket2::Domain::for_address(address),
-            socket2::Type::STREAM,
-            Some(socket2::Protocol::TCP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!address.ip().is_unspecified())?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(128)?;
-        let listener = std::net::TcpListener::from(socket);
+        let listener = listen(address)?;
         let address = listener.local_addr()?;
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (running, mut stopped) = watch::channel(());

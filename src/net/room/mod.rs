@@ -1,5 +1,16 @@
-//! A room on sockets: the machine of `room` behind handles that connections of any kind share.
+//! A room on sockets: the machine of `room` behind handles that connections of any kind share, and the
+//! TCP port where they come in.
 
+mod client;
+mod converse;
+mod members;
+mod plain;
+mod secure;
+mod server;
 mod service;
+mod sniff;
+mod sockets;
 
+pub use client::{JoinError, RoomReceiver, RoomSender, join_room};
+pub use server::{RoomOperator, RoomServer, RoomSettings};
 pub use service::{RoomService, Seat};

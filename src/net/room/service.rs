@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::net::clock::Clock;
-use crate::room::{Connecting, ConnectionId, Event, NoRoom, Presence, Room};
+use crate::room::{Connecting, ConnectionId, Event, NoRoom, Presence, Room, RoomCounters};
 use crate::time::Duration;
 
 /// A handle to the room; clones are handles to the same one.
@@ -63,6 +63,27 @@ impl RoomService {
         self.lock().room.here()
     }
 
+    /// Whether every connection has ended; the operator has none.
+    pub(super) fn is_deserted(&self) -> bool {
+        let state = self.lock();
+        state.seats.keys().all(|id| state.room.is_operator(*id))
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> RoomCounters {
+        self.lock().room.counters()
+    }
+
+    /// Counts what happens before a connection has a seat.
+    pub(super) fn count(&self, count: impl FnOnce(&mut RoomCounters)) {
+        count(self.lock().room.counters_mut());
+    }
+
+    /// Ends the room: everybody is told, and leaves.
+    pub fn close(&self) {
+        self.with(|state, _| state.room.close_all());
+    }
+
     /// Keeps the room's time-outs for as long as it is polled.
     pub async fn keep_time(self) {
         const IDLE: Duration = Duration::from_secs(3600);
@@ -113,9 +134,14 @@ impl Seat {
         self.room.with(|state, clock| state.room.hear(clock.now(), self.id, line))
     }
 
-    /// The member's host says how busy it is.
-    pub fn set_load(&self, verdict: &str) {
-        self.room.with(|state, _| state.room.set_load(self.id, verdict));
+    /// Passes on a JSON message of a program, as `say` does a line.
+    pub fn send(&self, line: &str) -> bool {
+        self.room.with(|state, clock| state.room.hear_message(clock.now(), self.id, line))
+    }
+
+    /// The member leaves. What it is yet to be shown can still be taken, with `Event::Closed` as the last.
+    pub fn leave(&self) {
+        self.room.with(|state, _| state.room.leave(self.id));
     }
 
     /// What the member is to be shown, as soon as there is something; `Event::Closed` is the last.
@@ -129,9 +155,10 @@ impl Seat {
         }
     }
 
-    /// The same without waiting.
+    /// The same without waiting. Of many events only the first: what is taken no longer counts as unread.
     pub fn take_events(&self) -> Vec<Arc<Event>> {
-        self.room.lock().room.take_events(self.id)
+        const AT_ONCE: usize = 16 << 10;
+        self.room.lock().room.take_at_most(self.id, AT_ONCE)
     }
 
     /// Waits until the room has closed this seat; `Event::Closed` is then among the events.

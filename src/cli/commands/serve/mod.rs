@@ -8,16 +8,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use crate::cli::args::{Serve, TcpKind, TextFrom};
 use crate::cli::exit::Exit;
 use crate::cli::impair::injection;
 use crate::cli::key;
+use crate::cli::listening::{Listening, place};
 use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::live::ServerModel;
-use crate::net::{Bind, Clock, Control, DoorClosed, ServerThreads, Serving, TcpReplyServer, random_bytes};
+use crate::net::{Clock, Control, DoorClosed, ServerThreads, Serving, TcpReplyServer, random_bytes};
 use crate::reflect::{self, Counters, Door, Injection, Server, Settings};
 use crate::report;
 use crate::room::TcpReply;
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
     let injects = describe(&settings);
     let keyed = settings.key.is_some();
-    let bind = bind(arguments);
+    let bind = listening(arguments).bind();
     let clock = Clock::start();
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
     let mut threads = ServerThreads::bind(arguments.threads, bind, serving(arguments), clock, make)
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;
-    let listens = place(threads.local_addr()?);
+    let listens = place("UDP", threads.local_addr()?);
     let model = ServerModel::new(listens.clone(), injects.clone(), arguments.threads.get(), clock.now());
     let views = ServerViews::start(arguments, model, &printer, &control, clock)?;
     if !arguments.quiet && !arguments.tui {
@@ -111,6 +112,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         client_impair: arguments.client_impair,
         impair_seed: arguments.impair_seed,
         max_size: u32::try_from(arguments.max_size.get()).unwrap_or(u32::MAX),
+        message_relay: false,
         allow_stop: arguments.allow_stop,
         text_from: match arguments.text_from {
             TextFrom::Private => reflect::TextFrom::Private,
@@ -143,51 +145,22 @@ fn describe(settings: &Settings) -> String {
     }
 }
 
-fn bind(arguments: &Serve) -> Bind {
-    match (arguments.bind, arguments.ipv4, arguments.ipv6) {
-        (Some(address), ..) => Bind::At(SocketAddr::new(address, arguments.port)),
-        (None, true, _) => Bind::AnyV4(arguments.port),
-        (None, _, true) => Bind::AnyV6(arguments.port),
-        (None, false, false) => Bind::Any(arguments.port),
-    }
+fn listening(arguments: &Serve) -> Listening {
+    let Serve { port, bind, ipv4, ipv6, .. } = *arguments;
+    Listening { port, option: "-p ", bind, v4_only: ipv4, v6_only: ipv6 }
 }
 
+/// Why one of its two ports cannot be had.
 fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
     let closed = error.get_ref().and_then(|error| error.downcast_ref::<DoorClosed>());
-    let (port, option) = match closed.map(|closed| closed.door) {
-        Some(Door::Stamp) => (arguments.stamp.unwrap_or_default(), "--stamp="),
-        Some(Door::Main) | None => (arguments.port, "-p "),
-    };
-    let other = if port < u16::MAX { port + 1 } else { port - 1 };
-    let place = match arguments.bind {
-        Some(address) => format!("{address} port {port}"),
-        None => format!("port {port}"),
-    };
-    let hint = match (error.kind(), arguments.bind) {
-        (io::ErrorKind::PermissionDenied, _) if port < 1024 => {
-            let free = port + 8000;
-            format!(
-                "a port below 1024 needs root or the capability CAP_NET_BIND_SERVICE; try another, as in {option}{free}"
-            )
+    let main = listening(arguments);
+    let listening = match closed.map(|closed| closed.door) {
+        Some(Door::Stamp) => {
+            Listening { port: arguments.stamp.unwrap_or_default(), option: "--stamp=", ..main }
         }
-        (io::ErrorKind::AddrNotAvailable, Some(address)) => {
-            format!("no interface of this host has the address {address}; 'ip address' lists their addresses")
-        }
-        (io::ErrorKind::AddrInUse, _) => {
-            format!("another program uses it; try another, as in {option}{other}")
-        }
-        _ => return anyhow!("cannot listen on {place}: {error}"),
+        Some(Door::Main) | None => main,
     };
-    anyhow!("cannot listen on {place}: {hint}")
-}
-
-fn place(address: SocketAddr) -> String {
-    let port = address.port();
-    match address {
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("UDP port {port}, all addresses"),
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("UDP port {port}, all IPv4 addresses"),
-        address => format!("UDP {address}"),
-    }
+    listening.refusal(error)
 }
 
 /// What a STAMP sender is not told.
@@ -203,7 +176,7 @@ fn is_clean(settings: &Settings) -> bool {
 }
 
 /// The closing lines.
-fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
+pub(crate) fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
     let by_dialect = counters.probes_by_dialect();
     let probes: Vec<_> = by_dialect.map(|(dialect, probes)| format!("{probes} {dialect}")).collect();
     let mut lines = vec![format!(

@@ -11,7 +11,7 @@ use crate::time::{Duration, Instant};
 
 /// Who takes part, by address.
 #[derive(Clone, Debug, Default)]
-pub struct Relay {
+pub(super) struct MessageRelay {
     members: HashMap<SocketAddr, Member>,
 }
 
@@ -24,7 +24,7 @@ struct Member {
 
 /// What is to be sent on behalf of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RelayAnswer {
+pub(super) enum RelayAnswer {
     /// To the sender.
     Reply(String),
     /// To the target; the sender is told that it was sent.
@@ -42,20 +42,22 @@ pub enum RelayAnswer {
     Silence,
 }
 
-impl Relay {
+impl MessageRelay {
     const REMEMBERED: Duration = Duration::from_secs(600);
     const MEMBERS: usize = 4_096;
     const LONGEST: usize = 1_024;
     const PER_MESSAGE: Duration = Duration::from_millis(100);
     const BURST: i64 = 20;
+    /// The code of a text that has no `;`.
+    pub(super) const NO_MESSAGE: &str = "400";
 
     /// Whether this datagram opens the relay, or is of a client of it: others speak another dialect.
-    pub fn claims(&self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+    pub(super) fn claims(&self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         datagram.eq_ignore_ascii_case(b"hii") || self.knows(now, from)
     }
 
     /// `claims` must have said yes.
-    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> RelayAnswer {
+    pub(super) fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> RelayAnswer {
         if datagram.eq_ignore_ascii_case(b"hii") {
             return self.greet(now, from);
         }
@@ -128,7 +130,7 @@ impl Message<'_> {
 
 /// The checks in the order of the exercise; the error is the code.
 fn parse(text: &str) -> Result<Message<'_>, &'static str> {
-    let (header, data) = text.split_once(';').ok_or("400")?;
+    let (header, data) = text.split_once(';').ok_or(MessageRelay::NO_MESSAGE)?;
     let header: Vec<&str> = header.split(':').collect();
     let data: Vec<&str> = data.split(':').collect();
     let (&[to, address], &[word, content]) = (&header[..], &data[..]) else { return Err("401") };
@@ -158,8 +160,8 @@ mod tests {
         RelayAnswer::Reply(text.to_owned())
     }
 
-    fn relay_of(members: &[u8]) -> Relay {
-        let mut relay = Relay::default();
+    fn relay_of(members: &[u8]) -> MessageRelay {
+        let mut relay = MessageRelay::default();
         for last in members {
             relay.handle(Instant::ZERO, address(*last), b"hii");
         }
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn hii_is_answered_with_the_own_address_in_any_case() {
-        let mut relay = Relay::default();
+        let mut relay = MessageRelay::default();
         for word in ["hii", "HII", "Hii"] {
             assert!(relay.claims(Instant::ZERO, address(7), word.as_bytes()));
             let answer = relay.handle(Instant::ZERO, address(7), word.as_bytes());

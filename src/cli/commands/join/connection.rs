@@ -1,0 +1,69 @@
+//! Which room to join, and as whom.
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::args::Join;
+use crate::cli::commands::room::PSK;
+use crate::cli::key;
+use crate::cli::target::{Family, Target};
+use crate::net::{RoomReceiver, RoomSender, host_name, join_room};
+use crate::room::{Message, Name};
+
+const PORT: u16 = 33_000;
+
+pub(super) struct Joining {
+    target: Target,
+    family: Family,
+    psk: [u8; 32],
+    name: Name,
+}
+
+impl Joining {
+    pub(super) fn new(arguments: &Join) -> anyhow::Result<Self> {
+        let name = match &arguments.name {
+            Some(name) => Name::new(name).with_context(|| format!("'{name}' for '--name'"))?,
+            None => own_name(),
+        };
+        let key = key::find(arguments.key_file.as_deref())?;
+        Ok(Self {
+            target: Target::parse(&arguments.host, arguments.port, PORT)?,
+            family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
+            psk: key.map(|key| key.derive(PSK)).unwrap_or_default(),
+            name,
+        })
+    }
+
+    /// Connects, and gives the name.
+    pub(super) fn connect(&self, agent: bool) -> anyhow::Result<(RoomSender, RoomReceiver)> {
+        let address = self.target.resolve(self.family)?;
+        let cannot = |why: String| anyhow!("cannot join the room at {address}: {why}");
+        let (mut sender, receiver) =
+            join_room(address, &self.psk).map_err(|error| cannot(error.to_string()))?;
+        let introduction = [Message::Agent(agent), Message::Name(self.name.to_string())];
+        for message in introduction {
+            sender.send(&message).map_err(|error| cannot(error.to_string()))?;
+        }
+        Ok((sender, receiver))
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.target.host, self.target.port)
+    }
+}
+
+/// The name of this host, as far as it may be one.
+fn own_name() -> Name {
+    let host = host_name().unwrap_or_default();
+    let short = host.split('.').next().unwrap_or_default();
+    Name::nearest(short).or(Name::new("somebody")).expect("a plain name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_has_a_name() {
+        assert!(Name::new(own_name().as_str()).is_ok());
+    }
+}

@@ -1,0 +1,57 @@
+//! The message relay on the room's UDP port.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use super::Room;
+
+fn client(room: &Room) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", room.port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket
+}
+
+fn heard(socket: &UdpSocket) -> String {
+    let mut datagram = [0; 2_048];
+    let length = socket.recv(&mut datagram).unwrap();
+    String::from_utf8_lossy(&datagram[..length]).into_owned()
+}
+
+fn ask(socket: &UdpSocket, text: &str) -> String {
+    socket.send(text.as_bytes()).unwrap();
+    heard(socket)
+}
+
+#[test]
+fn messages_reach_those_who_said_hii_with_a_key_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "5".repeat(64)).unwrap();
+    let keyed = format!("--allow-stop --key-file {}", folder.path().join("key").display());
+    for options in ["--allow-stop", &keyed] {
+        let room = Room::start(options);
+        let [anna, bea] = [client(&room), client(&room)];
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+        let message = format!("to : 127.0.0.1 / {} ; content : hello", port(&bea));
+        assert_eq!(ask(&anna, "HII"), format!("('127.0.0.1', {})", port(&anna)));
+        assert_eq!(ask(&anna, &message), "405, Could not send the message to the requested address");
+        assert_eq!(ask(&bea, "hii"), format!("('127.0.0.1', {})", port(&bea)));
+        assert_eq!(ask(&anna, &message), "200, UDP Packet Sent Successfully");
+        assert_eq!(heard(&bea), format!("127.0.0.1/{} ; content : hello", port(&anna)));
+        assert_eq!(ask(&bea, "hello"), "400");
+        anna.send(b"exit server").unwrap();
+        assert_eq!(room.process.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn without_guests_there_is_no_relay_and_without_leave_nobody_stops_the_room() {
+    let room = Room::start("--guests none");
+    let anna = client(&room);
+    // A plain echo, as of any server.
+    assert_eq!(ask(&anna, "hii"), "hii");
+    let room = Room::start("");
+    let anna = client(&room);
+    ask(&anna, "hii");
+    assert_eq!(ask(&anna, "exit server"), "400");
+}
