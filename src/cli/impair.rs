@@ -8,6 +8,7 @@ use super::args::{Impair, Proxy};
 use super::text_file;
 use crate::impair::{Impairment, Scenario, SpecError};
 use crate::reflect::Injection;
+use crate::relay::PathProfile;
 
 /// The longest scenario or trace in bytes: enough for ten million samples.
 const MAX_FILE: u64 = 128 << 20;
@@ -29,8 +30,8 @@ pub(super) fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     }
 }
 
-/// What a proxy does in both directions: nothing unless something is named.
-pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
+/// What a proxy does up and down: nothing unless something is named.
+pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 2]> {
     let Proxy {
         profile, delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, only, ..
     } = arguments;
@@ -47,7 +48,9 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<Impairment> {
         ("dscp", dscp),
         ("only", only),
     ];
-    changed(profile.as_deref().unwrap_or("clean"), &parts)
+    let profile = profile.as_deref().unwrap_or("clean");
+    let lines = PathProfile::named(profile).map_or([profile; 2], |path| [path.up, path.down]);
+    Ok([changed(lines[0], &parts)?, changed(lines[1], &parts)?])
 }
 
 /// The impairments of one direction, as a line.

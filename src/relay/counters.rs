@@ -77,6 +77,8 @@ pub struct Tally {
     pub copies: u64,
     /// Of those that passed: their ECN field or DSCP was changed.
     pub marked: u64,
+    /// How often a NAT gave a flow another port; counted toward the server.
+    pub rebound: u64,
     /// Of those that passed: ICMP port unreachable came back, as far as the kernel told.
     pub refused: u64,
 }
@@ -118,6 +120,7 @@ impl std::ops::AddAssign for Tally {
         self.held += other.held;
         self.copies += other.copies;
         self.marked += other.marked;
+        self.rebound += other.rebound;
         self.refused += other.refused;
     }
 }

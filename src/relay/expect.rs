@@ -31,6 +31,7 @@ enum Name {
     Cause(DropCause),
     Copies,
     Marked,
+    Rebound,
     Refused,
     Flows,
 }
@@ -80,6 +81,7 @@ impl Name {
             Self::Cause(cause) => tally.dropped(cause),
             Self::Copies => tally.copies,
             Self::Marked => tally.marked,
+            Self::Rebound => tally.rebound,
             Self::Refused => tally.refused,
             Self::Flows => counters.flows_opened,
         }
@@ -93,6 +95,7 @@ impl Name {
             "dropped" => Self::Dropped,
             "copies" => Self::Copies,
             "marked" => Self::Marked,
+            "rebound" => Self::Rebound,
             "refused" => Self::Refused,
             "flows" => Self::Flows,
             _ => Self::Cause(DropCause::ALL.into_iter().find(|cause| cause.label() == text)?),
@@ -108,6 +111,7 @@ impl Name {
             Self::Cause(cause) => cause.label(),
             Self::Copies => "copies",
             Self::Marked => "marked",
+            Self::Rebound => "rebound",
             Self::Refused => "refused",
             Self::Flows => "flows",
         }
@@ -169,7 +173,7 @@ impl FromStr for Expectation {
         let name = Name::parse(name).ok_or_else(|| {
             let causes = DropCause::ALL.map(DropCause::label).join(", ");
             bad(format!(
-                "'{name}' is not counted: arrived, passed, dropped, send_error, copies, marked, refused, flows, {causes}"
+                "'{name}' is not counted: arrived, passed, dropped, send_error, copies, marked, rebound, refused, flows, {causes}"
             ))
         })?;
         let value = value.parse().map_err(|_| bad(format!("'{value}' must be a whole number")))?;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::lines::Line;
+use super::nat::NatState;
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Impairment, Link};
@@ -80,6 +81,7 @@ pub(super) struct Flow {
     most_bytes: [Option<u64>; 2],
     /// When each direction has the flow closed.
     forget_at: [Option<Instant>; 2],
+    pub(super) nat: NatState,
     datagrams: [u64; 2],
     /// Arrived.
     bytes: [u64; 2],
@@ -114,6 +116,7 @@ impl Flow {
             ordinal,
             most_bytes: lines.each_ref().map(|line| line.most_bytes),
             forget_at: lines.each_ref().map(|line| line.forget_after.map(|after| now + after)),
+            nat: NatState::new(now),
             datagrams: [0; 2],
             bytes: [0; 2],
             bytes_to_client: 0,

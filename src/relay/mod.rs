@@ -15,6 +15,8 @@ mod expect;
 mod figures;
 mod flows;
 mod lines;
+mod nat;
+mod profiles;
 mod steer;
 mod toxic;
 
@@ -28,6 +30,8 @@ pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
 pub use lines::{ClientLines, Network};
+pub use nat::{Nat, Sender};
+pub use profiles::{PathProfile, ProfileFamily, families};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
@@ -53,6 +57,10 @@ pub struct MappingSettings {
     pub clients: Arc<[ClientLines]>,
     /// Changes to the impairments of some flows, in the order in which they were added.
     pub toxics: Vec<Toxic>,
+    /// Between the relay and the server.
+    pub nat: Nat,
+    /// Clients that may use the mapping, and are trusted not to be spoofed; empty for all.
+    pub allow: Arc<[Network]>,
 }
 
 impl MappingSettings {
@@ -64,7 +72,26 @@ impl MappingSettings {
 
     /// The same for all clients.
     pub fn new(name: String, up: Arc<Impairment>, down: Arc<Impairment>, seed: Seed) -> Self {
-        Self { name, up, down, seed, scope: Scope::Mapping, clients: Arc::default(), toxics: Vec::new() }
+        Self {
+            name,
+            up,
+            down,
+            seed,
+            scope: Scope::Mapping,
+            clients: Arc::default(),
+            toxics: Vec::new(),
+            nat: Nat::default(),
+            allow: Arc::default(),
+        }
+    }
+}
+
+impl MappingSettings {
+    /// A host trusts itself.
+    fn trusts(&self, client: std::net::IpAddr) -> bool {
+        self.allow.is_empty()
+            || client.to_canonical().is_loopback()
+            || self.allow.iter().any(|network| network.contains(client))
     }
 }
 
@@ -152,8 +179,15 @@ struct Held {
 pub enum Side {
     /// The client with these endpoints.
     Client(Endpoints),
-    /// From the server, at the upstream socket of this flow.
-    Server(FlowId),
+    /// Toward the client, at a port of this flow.
+    Server {
+        /// The flow whose port it is.
+        flow: FlowId,
+        /// Which of the ports that the flow has had.
+        port: u32,
+        /// Where it came from.
+        sender: Sender,
+    },
 }
 
 /// What the IP header said, where the socket tells.
@@ -232,6 +266,29 @@ pub enum Event {
         /// Its mapping.
         mapping: MappingId,
     },
+    /// Another upstream socket is needed before the next datagram is sent; the old ones stay open.
+    Rebound {
+        /// The flow that goes on.
+        flow: FlowId,
+        /// Its mapping.
+        mapping: MappingId,
+        /// Which of the ports that the flow has had.
+        port: u32,
+    },
+}
+
+impl Side {
+    /// The same datagram from the server itself, at the first port of a flow.
+    pub fn server(flow: FlowId) -> Self {
+        Self::Server { flow, port: 0, sender: Sender::Server }
+    }
+
+    fn direction(self) -> Direction {
+        match self {
+            Self::Client(_) => Direction::Up,
+            Self::Server { .. } => Direction::Down,
+        }
+    }
 }
 
 impl Relay {
@@ -259,10 +316,7 @@ impl Relay {
         header: Header,
         datagram: &mut [u8],
     ) -> Decision {
-        let direction = match side {
-            Side::Client(_) => Direction::Up,
-            Side::Server(_) => Direction::Down,
-        };
+        let direction = side.direction();
         self.mappings[mapping].began.get_or_insert(now);
         let lane = &mut self.mappings[mapping].lanes[index(direction)];
         lane.tally.arrived += 1;
@@ -272,13 +326,13 @@ impl Relay {
         }
         let flow = match side {
             Side::Client(client) => self.flow_of(now, mapping, client),
-            Side::Server(flow) => self.flows.get(flow).map(|_| flow).ok_or(DropCause::Nat),
+            Side::Server { flow, .. } => self.flows.get(flow).map(|_| flow).ok_or(DropCause::Nat),
         };
         let flow = match flow {
             Ok(flow) => flow,
             Err(cause) => return self.drop(mapping, None, direction, None, cause),
         };
-        self.treat(now, mapping, flow, direction, header, datagram)
+        self.treat(now, mapping, flow, side, header, datagram)
     }
 
     /// The next held datagram that is due by `now`, written to `buffer`. Send it, and call `sent`.
@@ -349,6 +403,10 @@ impl Relay {
     }
 
     fn flow_of(&mut self, now: Instant, mapping: MappingId, client: Endpoints) -> Result<FlowId, DropCause> {
+        let is_trusted = self.mappings[mapping].settings.trusts(client.remote.ip());
+        if !is_trusted && self.limits.unverified_amplification {
+            return Err(DropCause::Limit);
+        }
         if let Some(flow) = self.flows.find(mapping, client) {
             return Ok(flow);
         }
@@ -371,22 +429,37 @@ impl Relay {
         now: Instant,
         mapping: MappingId,
         id: FlowId,
-        direction: Direction,
+        side: Side,
         header: Header,
         datagram: &mut [u8],
     ) -> Decision {
+        let direction = side.direction();
         let scope = self.mappings[mapping].settings.scope;
         let Some(flow) = self.flows.get_mut(id) else {
             return self.drop(mapping, None, direction, None, DropCause::Nat);
         };
         let seq = flow.count(now, direction, datagram.len());
+        let nat = &self.mappings[mapping].settings.nat;
+        match side {
+            Side::Client(_) => {
+                if let Some(port) = flow.nat.outbound(nat, now) {
+                    self.mappings[mapping].lanes[index(direction)].tally.rebound += 1;
+                    self.events.push(Event::Rebound { flow: id, mapping, port });
+                }
+            }
+            Side::Server { port, sender, .. } if !flow.nat.admits(nat, now, port, sender) => {
+                return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Nat);
+            }
+            Side::Server { .. } => {}
+        }
         let dark = now < self.mappings[mapping].lanes[index(direction)].dark_until;
         if dark || flow.is_cut(direction) {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Outage);
         }
-        if direction == Direction::Down
-            && !flow.may_answer(self.limits.unverified_amplification, datagram.len())
-        {
+        let settings = &self.mappings[mapping].settings;
+        let amplifies = self.limits.unverified_amplification
+            || !settings.allow.is_empty() && settings.trusts(flow.client.remote.ip());
+        if direction == Direction::Down && !flow.may_answer(amplifies, datagram.len()) {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Limit);
         }
         let bytes = datagram.len() + ip_overhead(&flow.client);

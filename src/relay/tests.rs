@@ -34,7 +34,7 @@ fn up(relay: &mut Relay, now: Instant, host: u32, size: usize) -> Decision {
 }
 
 fn down(relay: &mut Relay, now: Instant, flow: FlowId, size: usize) -> Decision {
-    let decision = relay.handle(now, 0, Side::Server(flow), Header::default(), &mut vec![7; size]);
+    let decision = relay.handle(now, 0, Side::server(flow), Header::default(), &mut vec![7; size]);
     if let Decision::Forward(leaving) = &decision {
         relay.sent(leaving, true);
     }
@@ -159,7 +159,9 @@ proptest! {
             "loss=50% duplicate=50% reorder=50%,by=9ms only=size:500-1000,byte:0=01 dscp=bleach",
         ];
         let limits = Limits { flows, held_bytes: held, unverified_amplification: false, ..Limits::default() };
-        let mut relay = Relay::new(vec![mapping(LINES[lines.0], LINES[lines.1])], limits, at(0));
+        let nat = ["none", "rebind=50ms+70ms", "expire=60ms,old=pass"][lines.0 % 3].parse().unwrap();
+        let settings = MappingSettings { nat, ..mapping(LINES[lines.0], LINES[lines.1]) };
+        let mut relay = Relay::new(vec![settings], limits, at(0));
         let mut open: Vec<FlowId> = Vec::new();
         let mut now = at(0);
         let mut copies_sent = 0;
@@ -172,7 +174,7 @@ proptest! {
             }
             relay.handle_timeout(now);
             let side = match open.get(host as usize) {
-                Some(flow) if from_server => Side::Server(*flow),
+                Some(flow) if from_server => Side::server(*flow),
                 _ => Side::Client(client(host)),
             };
             if let Decision::Forward(leaving) = relay.handle(now, 0, side, Header::default(), &mut vec![1; size]) {
@@ -182,6 +184,7 @@ proptest! {
                 match event {
                     Event::FlowOpened { flow, .. } => open.push(flow),
                     Event::FlowClosed { flow, .. } => open.retain(|known| *known != flow),
+                    Event::Rebound { .. } => {}
                 }
             }
             prop_assert!(open.len() <= flows);
@@ -254,7 +257,7 @@ fn marks_are_counted_and_the_rest_of_the_header_stays() {
     let side = Side::Client(client(1));
     assert_eq!([0xBA, 0xB8, 0xBB].map(|tos| tos_of(send(side, tos))), [0xBB, 0xB8, 0xBB].map(Some));
     let Decision::Forward(leaving) = send(side, 2) else { panic!("not forwarded") };
-    assert_eq!(tos_of(send(Side::Server(leaving.flow), 0xBA)), Some(0));
+    assert_eq!(tos_of(send(Side::server(leaving.flow), 0xBA)), Some(0));
     let Counters { up, down, .. } = relay.counters(0);
     assert_eq!((up.marked, down.marked), (2, 1));
 }
@@ -332,6 +335,63 @@ fn an_unverified_client_gets_no_more_bytes_than_it_sent() {
     // The client goes on after an answer that came through.
     up(&mut relay, at(4), 1, 50);
     assert!(matches!(down(&mut relay, at(3), query.flow, 5_000), Decision::Forward(_)));
+}
+
+fn under_nat(nat: &str) -> Relay {
+    let settings = MappingSettings { nat: nat.parse().unwrap(), ..mapping("clean", "clean") };
+    Relay::new(vec![settings], Limits::default(), at(0))
+}
+
+#[test]
+fn a_nat_gives_a_flow_another_port_and_drops_what_comes_to_the_old_one() {
+    let mut relay = under_nat("rebind=1s+5s");
+    let Decision::Forward(first) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+    let flow = first.flow;
+    relay.take_events();
+    let mut answer = |relay: &mut Relay, ms, port| {
+        let side = Side::Server { flow, port, sender: Sender::Server };
+        cause(relay.handle(at(ms), 0, side, Header::default(), &mut [1; 10]))
+    };
+    assert_eq!(answer(&mut relay, 999, 0), None);
+    assert_eq!(answer(&mut relay, 1_000, 0), Some(DropCause::Nat));
+    up(&mut relay, at(1_500), 1, 10);
+    assert_eq!(relay.take_events(), [Event::Rebound { flow, mapping: 0, port: 1 }]);
+    assert_eq!((answer(&mut relay, 1_501, 0), answer(&mut relay, 1_501, 1)), (Some(DropCause::Nat), None));
+    let Counters { up, down, .. } = relay.counters(0);
+    assert_eq!((up.rebound, down.dropped(DropCause::Nat)), (1, 2));
+    // A flow that begins later has its own times.
+    super::tests::up(&mut relay, at(3_000), 2, 10);
+    relay.take_events();
+    super::tests::up(&mut relay, at(3_999), 2, 10);
+    assert_eq!(relay.take_events(), []);
+}
+
+#[test]
+fn others_than_the_server_are_let_in_as_the_filter_says() {
+    for (nat, let_in) in [("none", false), ("filter=address", true)] {
+        let mut relay = under_nat(nat);
+        let Decision::Forward(first) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+        let side = Side::Server { flow: first.flow, port: 0, sender: Sender::OtherPort };
+        let decision = relay.handle(at(1), 0, side, Header::default(), &mut [1; 10]);
+        assert_eq!(cause(decision).is_none(), let_in, "{nat}");
+    }
+}
+
+#[test]
+fn only_allowed_clients_are_relayed_and_they_need_not_prove_their_address() {
+    let allow: Arc<[Network]> = vec!["10.0.0.0/30".parse().unwrap()].into();
+    let settings = || MappingSettings { allow: Arc::clone(&allow), ..mapping("clean", "clean") };
+    let mut closed = Relay::new(vec![settings()], Limits::default(), at(0));
+    assert_eq!(cause(up(&mut closed, at(0), 1, 10)), None);
+    assert_eq!(cause(up(&mut closed, at(0), 9, 10)), Some(DropCause::Limit));
+    assert_eq!(closed.counters(0).flows_opened, 1);
+    let public = Limits { unverified_amplification: false, ..Limits::default() };
+    let mut open = Relay::new(vec![settings()], public, at(0));
+    let answer = |relay: &mut Relay, host| {
+        let Decision::Forward(first) = up(relay, at(0), host, 10) else { panic!("not forwarded") };
+        cause(down(relay, at(1), first.flow, 1_000))
+    };
+    assert_eq!((answer(&mut open, 1), answer(&mut open, 9)), (None, Some(DropCause::Limit)));
 }
 
 #[test]

@@ -36,8 +36,8 @@ fn a_bad_impairment_is_named_in_one_line_and_shows_a_good_one() {
 #[test]
 fn the_profiles_are_listed_with_a_line_each_for_their_numbers_and_their_sources() {
     let finished = udpecho(&["profiles"]);
-    assert_eq!(finished.stdout.len(), 2 * profiles().len(), "{finished:#?}");
-    for (profile, lines) in profiles().iter().zip(finished.stdout.chunks(2)) {
+    // Behind them stand the families of paths for a proxy.
+    for (profile, lines) in profiles().iter().zip(finished.stdout[..2 * profiles().len()].chunks(2)) {
         assert_eq!(lines[0], format!("{:<12} {}", profile.name, profile.spec));
         assert_eq!(lines[1].trim_start(), profile.about);
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::{http_address, number};
-use crate::relay::Expectations;
+use crate::relay::{Expectations, Nat, Network};
 use crate::time::Duration;
 use crate::units::{ByteSize, parse_duration};
 
@@ -45,8 +45,12 @@ pub struct Proxy {
     /// Pass TCP on the same ports through as it is, 256 connections at once
     #[arg(help_heading = MAPPINGS, long)]
     pub tcp: bool,
-    /// Allow addresses other than localhost; clients are then sent no more than they sent themselves before they
-    /// have replied to something
+    /// Relay for the clients of this network only, as 192.0.2.0/24 or an address; can be given several times, and
+    /// allows addresses other than localhost
+    #[arg(help_heading = MAPPINGS, long, value_name = "NETWORK")]
+    pub allow: Vec<Network>,
+    /// Relay for everybody; clients that --allow does not name are sent no more than they sent themselves before
+    /// they have replied to something
     #[arg(help_heading = MAPPINGS, long)]
     pub public: bool,
     /// Named impairments, which the flags below change; udpecho profiles lists them [default: none]
@@ -85,6 +89,11 @@ pub struct Proxy {
     /// Datagrams that loss, duplicate, corrupt, reorder, ecn and dscp act on: size:1201- or byte:0=c0/f0
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "TESTS")]
     pub only: Option<String>,
+    /// NAT before the server: rebind=FIRST+EVERY gives a flow another port, old=pass still takes answers to the
+    /// old one, expire=TIME without datagrams toward the server forgets it, filter=address or any lets in others
+    /// than the server, via=ADDRESS+ADDRESS are own addresses to send from
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "NAT")]
+    pub nat: Option<Nat>,
     /// Impairments toward the server, instead of those above: 'delay=20ms loss=1%'
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "LINE")]
     pub up: Option<String>,
@@ -122,7 +131,7 @@ pub struct Proxy {
     #[arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address)]
     pub api: Option<SocketAddr>,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
-    /// passed, dropped, flows, send_error, copies, marked, refused or a cause: lost, queue, mtu, outage, nat,
+    /// passed, dropped, flows, send_error, copies, marked, rebound, refused or a cause: lost, queue, mtu, outage, nat,
     /// down, limit
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,

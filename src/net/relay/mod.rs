@@ -6,8 +6,8 @@ mod send;
 mod steer;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+mod upstreams;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -29,6 +29,7 @@ use crate::time::{Duration, Instant};
 use send::Outbox;
 use steer::Order;
 pub use steer::RelayHandle;
+use upstreams::Upstreams;
 
 /// An address to listen at, and the server behind it.
 #[derive(Clone, Debug)]
@@ -77,6 +78,15 @@ pub enum RelayObservation {
     /// The flow has its own socket towards the server, bound to `upstream`.
     FlowOpened {
         /// The new flow.
+        flow: FlowId,
+        /// Its mapping.
+        mapping: MappingId,
+        /// Bound to this address; `None`: its socket could not be opened.
+        upstream: Option<SocketAddr>,
+    },
+    /// The NAT gave the flow another port: it has another socket, bound to `upstream`.
+    Rebound {
+        /// The flow that goes on.
         flow: FlowId,
         /// Its mapping.
         mapping: MappingId,
@@ -143,7 +153,7 @@ pub struct RelayEngine {
     clock: Clock,
     relay: Relay,
     listeners: Vec<Listener>,
-    upstreams: HashMap<u64, Upstream>,
+    upstreams: Upstreams,
     ready_set: ReadySet,
     inbox: Batch,
     outbox: Outbox,
@@ -176,15 +186,6 @@ impl Listener {
         let errors = ErrorBudget::default();
         Self { socket: Some(socket), address, upstream, server, is_removed: false, errors }
     }
-}
-
-/// The socket of one flow, connected to its server.
-struct Upstream {
-    socket: Socket,
-    flow: FlowId,
-    mapping: MappingId,
-    port: Option<u16>,
-    errors: ErrorBudget,
 }
 
 /// A socket of the relay.
@@ -227,7 +228,7 @@ impl RelayEngine {
         let mut engine = Self {
             relay: Relay::new(Vec::new(), limits, clock.now()),
             listeners: Vec::new(),
-            upstreams: HashMap::default(),
+            upstreams: Upstreams::default(),
             ready_set: ReadySet::new()?,
             inbox: Batch::new(Self::BATCH, Self::MAX_DATAGRAM),
             outbox: Outbox::new(Self::BATCH, Self::MAX_DATAGRAM),
@@ -325,38 +326,19 @@ impl RelayEngine {
         for event in self.relay.take_events() {
             match event {
                 Event::FlowClosed { flow, mapping } => {
-                    if self.outbox.leaves_by(Place::Upstream(flow.number())) {
+                    if self.outbox.leaves_by(Place::Upstream(self.upstreams.current(flow))) {
                         self.flush(observer);
                     }
-                    self.upstreams.remove(&flow.number());
+                    self.upstreams.close(flow);
                     observer.observe(RelayObservation::FlowClosed { flow, mapping }, &[]);
                 }
                 Event::FlowOpened { flow, mapping, .. } => {
-                    let opened = self.open_upstream(flow, mapping);
-                    if let Err(error) = &opened {
-                        observer.observe(self.socket_error(mapping, Some(flow), error), &[]);
-                    }
-                    let upstream = opened.ok();
+                    let upstream = self.open_upstream(flow, mapping, 0, observer);
                     observer.observe(RelayObservation::FlowOpened { flow, mapping, upstream }, &[]);
                 }
+                Event::Rebound { flow, mapping, port } => self.rebind(flow, mapping, port, observer),
             }
         }
-    }
-
-    fn open_upstream(&mut self, flow: FlowId, mapping: MappingId) -> io::Result<SocketAddr> {
-        let remote = self.listeners[mapping].upstream;
-        let any: SocketAddr = match remote {
-            SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let mut socket = bind_socket(any, &options(false))?;
-        socket.connect(remote)?;
-        self.ready_set.add(&socket, Place::Upstream(flow.number()).number(), false)?;
-        let local = socket.local_addr()?;
-        let port = Some(local.port());
-        let upstream = Upstream { socket, flow, mapping, port, errors: ErrorBudget::default() };
-        self.upstreams.insert(flow.number(), upstream);
-        Ok(local)
     }
 
     fn socket_error(&self, mapping: MappingId, flow: Option<FlowId>, error: &io::Error) -> RelayObservation {

@@ -1,11 +1,13 @@
 //! What clients and servers send: each datagram is treated as of the moment at which the kernel received it.
 
 use std::io;
+use std::net::SocketAddr;
 
 use super::{Listener, Place, RelayEngine, RelayObservation, RelayObserver};
+use crate::endpoints::Endpoints;
 use crate::net::socket_errors::Severity;
 use crate::net::sys::{Arrival, ReadySet};
-use crate::relay::{Decision, FlowId, Header, MappingId, Side};
+use crate::relay::{Decision, FlowId, Header, MappingId, Sender, Side};
 
 /// A listening socket, or that of a flow.
 #[derive(Clone, Copy)]
@@ -13,6 +15,20 @@ struct Source {
     mapping: MappingId,
     /// None for the clients of the mapping.
     flow: Option<FlowId>,
+    /// Among the ports that the flow has had.
+    port: u32,
+}
+
+impl Source {
+    fn side(self, path: Endpoints, server: SocketAddr) -> Side {
+        let Self { flow, port, .. } = self;
+        let sender = match path.remote {
+            remote if remote == server => Sender::Server,
+            remote if remote.ip() == server.ip() => Sender::OtherPort,
+            _ => Sender::OtherAddress,
+        };
+        flow.map_or(Side::Client(path), |flow| Side::Server { flow, port, sender })
+    }
 }
 
 impl RelayEngine {
@@ -38,12 +54,13 @@ impl RelayEngine {
                 let Listener { socket, errors, .. } = &mut self.listeners[mapping];
                 // A mapping may have been closed since.
                 let Some(socket) = socket else { return Ok(false) };
-                (socket, errors, Source { mapping, flow: None })
+                (socket, errors, Source { mapping, flow: None, port: 0 })
             }
             Place::Upstream(number) => {
                 // A flow may have been closed since.
-                let Some(upstream) = self.upstreams.get_mut(&number) else { return Ok(false) };
-                let source = Source { mapping: upstream.mapping, flow: Some(upstream.flow) };
+                let Some(upstream) = self.upstreams.get_mut(number) else { return Ok(false) };
+                let source =
+                    Source { mapping: upstream.mapping, flow: Some(upstream.flow), port: upstream.port };
                 (&mut upstream.socket, &mut upstream.errors, source)
             }
         };
@@ -66,7 +83,7 @@ impl RelayEngine {
     }
 
     fn report(&mut self, source: Source, error: &io::Error, observer: &mut impl RelayObserver) {
-        let Source { mapping, flow } = source;
+        let Source { mapping, flow, .. } = source;
         match flow {
             Some(flow) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.note_refusal(mapping, flow, observer);
@@ -93,7 +110,8 @@ impl RelayEngine {
         for index in 0..self.inbox.arrived() {
             let Arrival { path, stamp, ttl, tos, .. } = *self.inbox.arrival(index);
             let arrived = stamp.and_then(|stamp| self.stamps.to_monotonic(stamp, now)).unwrap_or(now);
-            let side = source.flow.map_or(Side::Client(path), Side::Server);
+            let server = self.listeners[source.mapping].upstream;
+            let side = source.side(path, server);
             let header = Header { tos, ttl };
             for place in self.inbox.datagrams(index) {
                 let size = place.len();

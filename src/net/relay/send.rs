@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 
+use super::upstreams::Upstreams;
 use super::{Place, RelayEngine, RelayObservation, RelayObserver};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
@@ -52,7 +53,7 @@ impl RelayEngine {
 
     /// Queues a datagram that stands in the inbox.
     pub(super) fn queue(&mut self, leaving: Leaving, bytes: Range<usize>, observer: &mut impl RelayObserver) {
-        if self.outbox.batch.is_full() || exit(&leaving) != self.outbox.place {
+        if self.outbox.batch.is_full() || exit(&self.upstreams, &leaving) != self.outbox.place {
             self.flush(observer);
         }
         self.outbox.batch.next_buffer()[..bytes.len()].copy_from_slice(self.inbox.bytes(bytes));
@@ -64,7 +65,7 @@ impl RelayEngine {
         if self.relay.is_down(leaving.mapping) {
             return self.discard(leaving, observer);
         }
-        let place = exit(&leaving);
+        let place = exit(&self.upstreams, &leaving);
         if place != self.outbox.place && !self.outbox.leaving.is_empty() {
             let datagram = self.outbox.batch.next_buffer()[..leaving.length].to_vec();
             self.flush(observer);
@@ -98,7 +99,7 @@ impl RelayEngine {
         let Outbox { batch, leaving, place } = &mut self.outbox;
         let socket = match *place {
             Place::Listener(mapping) => self.listeners[mapping].socket.as_mut(),
-            Place::Upstream(flow) => self.upstreams.get_mut(&flow).map(|upstream| &mut upstream.socket),
+            Place::Upstream(number) => self.upstreams.get_mut(number).map(|upstream| &mut upstream.socket),
         };
         let could_not_open = socket.is_none();
         let mut errors: Vec<(usize, String)> = Vec::new();
@@ -156,9 +157,9 @@ impl RelayEngine {
     }
 }
 
-fn exit(leaving: &Leaving) -> Place {
+fn exit(upstreams: &Upstreams, leaving: &Leaving) -> Place {
     match leaving.direction {
-        Direction::Up => Place::Upstream(leaving.flow.number()),
+        Direction::Up => Place::Upstream(upstreams.current(leaving.flow)),
         Direction::Down => Place::Listener(leaving.mapping),
     }
 }

@@ -110,7 +110,7 @@ impl RelayEngine {
     pub fn flows(&self, from: u64, at_most: usize) -> Vec<(FlowFigures, Option<u16>)> {
         let flows = self.relay.flows(self.clock.now(), from, at_most);
         let with_port = |flow: FlowFigures| {
-            let port = self.upstreams.get(&flow.id.number()).and_then(|upstream| upstream.port);
+            let port = self.upstreams.of_flow(flow.id).map(|upstream| upstream.local.port());
             (flow, port)
         };
         flows.into_iter().map(with_port).collect()

@@ -36,8 +36,13 @@ struct Running {
 
 impl Running {
     fn start(upstream: SocketAddr, up: &str, down: &str) -> Self {
+        Self::start_behind("none", upstream, up, down)
+    }
+
+    fn start_behind(nat: &str, upstream: SocketAddr, up: &str, down: &str) -> Self {
         let parse = |line: &str| Arc::new(line.parse::<Impairment>().unwrap());
-        let settings = MappingSettings::new("m".into(), parse(up), parse(down), 1);
+        let nat = nat.parse().unwrap();
+        let settings = MappingSettings { nat, ..MappingSettings::new("m".into(), parse(up), parse(down), 1) };
         let listen = "127.0.0.1:0".parse().unwrap();
         let mapping = RelayMapping { listen, upstream, server: upstream.to_string(), settings };
         let mut engine = RelayEngine::bind(vec![mapping], Limits::default(), Clock::start()).unwrap();
@@ -196,6 +201,47 @@ fn what_is_held_at_the_end_leaves_if_it_is_due_soon_and_is_dropped_if_not() {
             .collect();
         assert_eq!((fates, counters.up.held), (vec![fate], 0), "{delay}");
     }
+}
+
+#[test]
+fn a_flow_goes_on_from_another_port_and_address_when_its_nat_rebinds_it() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(LONG)).unwrap();
+    let nat = "rebind=20ms+20ms,via=127.0.0.2";
+    let relay = Running::start_behind(nat, server.local_addr().unwrap(), "clean", "clean");
+    let client = relay.client();
+    let mut ports: Vec<SocketAddr> = Vec::new();
+    while ports.len() < 3 {
+        client.send(b"x").unwrap();
+        let (_, from) = server.recv_from(&mut [0; 9]).unwrap();
+        if !ports.contains(&from) {
+            ports.push(from);
+        }
+    }
+    // The last port is open: its answer reaches the client.
+    server.send_to(b"answer", ports[2]).unwrap();
+    let (counters, seen) = {
+        let rebound = |seen: &RelayObservation| match seen {
+            RelayObservation::Sent { leaving, .. } => leaving.direction == crate::impair::Direction::Down,
+            RelayObservation::Dropped { .. } => true,
+            _ => false,
+        };
+        while !relay.seen.lock().unwrap().iter().any(rebound) {
+            thread::yield_now();
+        }
+        relay.stop()
+    };
+    assert_eq!(ports[1].ip().to_string(), "127.0.0.2");
+    let rebound: Vec<SocketAddr> = seen
+        .iter()
+        .filter_map(|seen| match seen {
+            RelayObservation::Rebound { upstream, .. } => *upstream,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rebound[..2], ports[1..]);
+    assert_eq!(counters.up.rebound, rebound.len() as u64);
+    assert_eq!(counters.down.passed + counters.down.dropped_in_all(), 1);
 }
 
 #[test]

@@ -144,6 +144,7 @@ impl Sink for Capture {
                 self.add_mapping(name, *listen, *upstream)
             }
             RelayObservation::FlowOpened { .. }
+            | RelayObservation::Rebound { .. }
             | RelayObservation::FlowClosed { .. }
             | RelayObservation::Refused { .. }
             | RelayObservation::SocketError { .. } => Ok(()),

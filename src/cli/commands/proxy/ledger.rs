@@ -89,6 +89,7 @@ impl Sink for Ledger {
             RelayObservation::Sent { .. }
             | RelayObservation::Arrived { .. }
             | RelayObservation::FlowOpened { .. }
+            | RelayObservation::Rebound { .. }
             | RelayObservation::FlowClosed { .. }
             | RelayObservation::Refused { .. }
             | RelayObservation::SocketError { .. } => Ok(()),

@@ -10,7 +10,7 @@ use crate::cli::impair::{both_directions, line};
 use crate::cli::target::{Family, Target};
 use crate::impair::Impairment;
 use crate::net::{RelayMapping, TcpListening, random_bytes};
-use crate::relay::{MappingSettings, Scope};
+use crate::relay::{MappingSettings, Nat, Network, PathProfile, Scope};
 use crate::rng::Seed;
 
 pub(super) struct Mappings {
@@ -20,12 +20,15 @@ pub(super) struct Mappings {
 
 impl Mappings {
     pub(super) fn new(arguments: &Proxy) -> anyhow::Result<Self> {
-        let both = both_directions(arguments)?;
-        let of = |flag: &str, text: &Option<String>| match text {
+        let [both_up, both_down] = both_directions(arguments)?;
+        let of = |flag: &str, text: &Option<String>, both: Impairment| match text {
             Some(text) => line(flag, text),
-            None => Ok(both.clone()),
+            None => Ok(both),
         };
-        let (up, down) = (Arc::new(of("--up", &arguments.up)?), Arc::new(of("--down", &arguments.down)?));
+        let up = Arc::new(of("--up", &arguments.up, both_up)?);
+        let down = Arc::new(of("--down", &arguments.down, both_down)?);
+        let nat = nat(arguments)?;
+        let allow: Arc<[Network]> = arguments.allow.clone().into();
         // Short enough to be typed again.
         let seed = match arguments.seed {
             Some(seed) => seed,
@@ -35,9 +38,10 @@ impl Mappings {
         for (name, listen, to) in typed(arguments)? {
             let name = name.unwrap_or_else(|| format!("m{}", mappings.len() + 1));
             let listen = address(&listen)?;
-            if !listen.ip().is_loopback() && !arguments.public {
+            if !listen.ip().is_loopback() && !arguments.public && allow.is_empty() {
                 bail!(
-                    "{listen} is not on localhost: anybody could send through this proxy; --public allows it"
+                    "{listen} is not on localhost: anybody could send through this proxy; name its clients, as in \
+                     --allow 192.0.2.0/24, or --public allows it"
                 );
             }
             let target = Target::parse(&to, None, 0)?;
@@ -47,6 +51,8 @@ impl Mappings {
             let upstream = target.resolve(Family::default())?;
             let settings = MappingSettings {
                 scope: scope(arguments),
+                nat: nat.clone(),
+                allow: Arc::clone(&allow),
                 ..MappingSettings::new(name, Arc::clone(&up), Arc::clone(&down), seed)
             };
             mappings.push(RelayMapping { listen, upstream, server: to, settings });
@@ -104,8 +110,10 @@ impl Mappings {
             format!("{}: UDP {address} is relayed to {}", mapping.settings.name, mapping.upstream)
         });
         let impairments = self.mappings.first().into_iter().flat_map(|mapping| {
-            let MappingSettings { up, down, .. } = &mapping.settings;
-            [format!("up: {}", words(up)), format!("down: {} (seed {})", words(down), self.seed)]
+            let MappingSettings { up, down, nat, .. } = &mapping.settings;
+            let nat = (!nat.is_none()).then(|| format!("nat: {nat}"));
+            let lines = [format!("up: {}", words(up)), format!("down: {} (seed {})", words(down), self.seed)];
+            nat.into_iter().chain(lines)
         });
         relays.chain(impairments).collect()
     }
@@ -113,6 +121,15 @@ impl Mappings {
 
 pub(super) fn scope(arguments: &Proxy) -> Scope {
     if arguments.per_flow { Scope::Flow } else { Scope::Mapping }
+}
+
+/// What is named, or that of the profile.
+fn nat(arguments: &Proxy) -> anyhow::Result<Nat> {
+    let of_profile = arguments.profile.as_deref().and_then(PathProfile::named).map(|profile| profile.nat);
+    match &arguments.nat {
+        Some(nat) => Ok(nat.clone()),
+        None => Ok(of_profile.unwrap_or_default().parse()?),
+    }
 }
 
 fn words(impairment: &Impairment) -> String {

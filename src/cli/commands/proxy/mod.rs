@@ -177,6 +177,7 @@ fn describe(tally: &Tally, flows: u64) -> String {
         (tally.send_errors, "send errors"),
         (tally.copies, "copies"),
         (tally.marked, "marked"),
+        (tally.rebound, "rebound"),
         (tally.refused, "refused"),
     ];
     for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {

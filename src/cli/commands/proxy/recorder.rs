@@ -125,7 +125,9 @@ fn write_all(
     let mut upstreams = Upstreams::new();
     while let Some(batch) = next(batches, &mut sinks)? {
         for Entry { observation, payload } in &batch {
-            if let RelayObservation::FlowOpened { flow, upstream: Some(upstream), .. } = observation {
+            if let RelayObservation::FlowOpened { flow, upstream: Some(upstream), .. }
+            | RelayObservation::Rebound { flow, upstream: Some(upstream), .. } = observation
+            {
                 upstreams.insert(*flow, *upstream);
             }
             for sink in &mut sinks {
