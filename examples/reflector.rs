@@ -45,8 +45,8 @@ fn main() -> io::Result<()> {
             Err(_) => server.receive_failed(),
         }
         server.handle_timeout(now());
-        while let Some((path, length)) = server.poll_transmit(now(), &mut buffer) {
-            send(&socket, &mut server, &buffer[..length], path);
+        while let Some(reply) = server.poll_transmit(now(), &mut buffer) {
+            send(&socket, &mut server, &buffer[..reply.length], reply.path);
         }
     }
     Ok(())

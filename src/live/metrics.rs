@@ -106,7 +106,8 @@ pub fn of_proxy(now: &RelayFigures) -> String {
             page.sample(fates, &[labels[0], labels[1], ("fate", fate)], count);
         }
     }
-    let counts: [(&str, &str, fn(&Tally) -> u64); 3] = [
+    type Count = (&'static str, &'static str, fn(&Tally) -> u64);
+    let counts: [Count; 3] = [
         ("udpecho_proxy_received_bytes_total", "Payload that arrived.", |tally| tally.arrived_bytes),
         ("udpecho_proxy_sent_bytes_total", "Payload that was passed on.", |tally| tally.passed_bytes),
         ("udpecho_proxy_copies_total", "Datagrams sent beyond the first.", |tally| tally.copies),

@@ -126,7 +126,7 @@ impl ToxicKind {
                 Change::Forget(Duration::from_millis(i64::try_from(timeout).unwrap_or(i64::MAX)))
             }
             Self::LimitData { bytes } => Change::MostBytes(bytes),
-            Self::PacketLoss { loss_rate, correlation } if correlation == 0.0 => {
+            Self::PacketLoss { loss_rate, correlation: 0.0 } => {
                 Change::Loss(loss_rate.clamp(0.0, 1.0).to_string().parse()?)
             }
             Self::PacketLoss { loss_rate, correlation } => {

@@ -54,7 +54,8 @@ impl RateSearch {
         let long_enough = windows.span() >= Self::SETTLED_LEAST;
         let narrow = windows.interval().is_some_and(|(low, mean, high)| high - low <= Self::NARROW * mean);
         let over = now - self.began >= Self::LONGEST_HOLD;
-        if !(long_enough && narrow) && !over {
+        let is_known = long_enough && narrow;
+        if !is_known && !over {
             self.phase = Phase::Settled { hold, windows, since };
             return;
         }
