@@ -82,7 +82,7 @@ fn steady() -> Vec<Row> {
         for queue_ms in [0.5, 5.0, 50.0, 500.0, 2_000.0] {
             for rtt_us in [200, 20_000, 200_000] {
                 for size in [200_u32, 1_200, 8_900] {
-                    let queue = (rate / 8.0 * queue_ms / 1e3).max(4.0 * f64::from(size));
+                    let queue = f64::max(rate / 8.0 * queue_ms / 1e3, 4.0 * f64::from(size));
                     // Rows that differ in nothing else: the middle size on every path, the others on the usual.
                     let is_usual = queue_ms == 50.0 && rtt_us == 20_000;
                     if queue >= 1e9 || size != 1_200 && !is_usual {
