@@ -3,6 +3,7 @@
 //! A probe waits until its reply comes or is given up. The first of the queue leaves when nothing about it can
 //! change any more, so rows come out in order, and the queue is bounded by the time a reply may take.
 
+mod entry;
 mod recently_resolved;
 mod server_times;
 mod surroundings;
@@ -11,25 +12,16 @@ use std::collections::VecDeque;
 
 use super::cause::Cause;
 use super::loss_attribution::{Loss, Marks};
-use super::outcome::{Corruption, Outcome, Resolved};
+use super::outcome::{Outcome, Resolved};
 use super::send_plan::Planned;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{ProbeStatus, SocketMark};
+use entry::{Entry, State, is_open};
+pub(super) use entry::{ReplyFacts, Timeouts};
 use recently_resolved::RecentlyResolved;
-use server_times::{ClockRelation, SendClock};
+use server_times::ClockRelation;
 pub(super) use server_times::{ServerTimes, Trust};
 use surroundings::Surroundings;
-
-/// What a reply tells; a dialect may leave out all of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ReplyFacts {
-    pub times: Option<ServerTimes>,
-    /// A further reply, sent on purpose.
-    pub injected_copy: bool,
-    pub corrupted: Option<Corruption>,
-    /// The server's socket, when the probe came.
-    pub socket: SocketMark,
-}
 
 /// What an arriving reply was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,124 +36,6 @@ pub(super) enum Arrival {
     TooLate,
     /// Of a probe that was never sent.
     Forged,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    due: Instant,
-    interval: Duration,
-    sent: Instant,
-    /// The kernel's transmit timestamp, if there is one.
-    tx_timestamp: Option<Instant>,
-    /// A reply after this is late.
-    deadline: Instant,
-    /// No reply is expected after this.
-    give_up_at: Instant,
-    state: State,
-    copies: u32,
-    injected_copies: u32,
-    /// Copies of the probe that the server answered, and the first and last of these by its stamp.
-    probe_copies: u32,
-    earliest: Duration,
-    latest: Duration,
-    /// The server said that more than one copy came.
-    seen_twice: bool,
-    /// The server's last word on it, and whether it was asked when the reply had been given up.
-    status: Option<ProbeStatus>,
-    status_is_final: bool,
-    /// A later reply's window shows that it arrived.
-    seen_in_window: bool,
-    /// It left with others in one GSO batch.
-    sent_offloaded: bool,
-    /// The client's socket when it left.
-    own: SocketMark,
-}
-
-impl Entry {
-    fn due_at(due: Instant, interval: Duration) -> Self {
-        Self {
-            due,
-            interval,
-            sent: due,
-            tx_timestamp: None,
-            deadline: due,
-            give_up_at: due,
-            state: State::Waiting,
-            copies: 0,
-            injected_copies: 0,
-            probe_copies: 0,
-            earliest: Duration::MAX,
-            latest: -Duration::MAX,
-            seen_twice: false,
-            status: None,
-            status_is_final: false,
-            seen_in_window: false,
-            sent_offloaded: false,
-            own: SocketMark::default(),
-        }
-    }
-
-    /// The deadline counts from the actual send time.
-    fn finalize(&mut self, now: Instant, timeouts: &Timeouts) {
-        self.sent = now;
-        self.deadline = now + timeouts.deadline.unwrap_or(self.interval);
-        self.give_up_at = self.deadline.max(now + timeouts.longest_hold) + timeouts.grace;
-    }
-
-    /// A duplicate that the network made on the way down has the receive time of its original; a reply to a
-    /// duplicate of the probe has its own. Of more than two, those between may be missed.
-    fn count_probe_copy(&mut self, times: ServerTimes) {
-        let is_new = times.owd_up < self.earliest || times.owd_up > self.latest;
-        self.probe_copies += u32::from(is_new);
-        self.earliest = self.earliest.min(times.owd_up);
-        self.latest = self.latest.max(times.owd_up);
-    }
-
-    fn known_probe_copies(&self) -> Option<u32> {
-        let copies = self.probe_copies.max(if self.seen_twice { 2 } else { 0 });
-        let arrived = matches!(
-            self.status,
-            Some(
-                ProbeStatus::Answered
-                    | ProbeStatus::DroppedUp
-                    | ProbeStatus::DroppedDown
-                    | ProbeStatus::Refused
-                    | ProbeStatus::Held
-                    | ProbeStatus::SendFailed
-            )
-        );
-        let copies = if copies == 0 { u32::from(arrived) } else { copies };
-        (copies > 0).then_some(copies)
-    }
-
-    fn sent(&self) -> Instant {
-        self.tx_timestamp.unwrap_or(self.sent)
-    }
-
-    fn sent_by(&self) -> SendClock {
-        if self.tx_timestamp.is_some() { SendClock::Kernel } else { SendClock::Program }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Failed,
-    Skipped,
-    Waiting,
-    Answered { received: Instant, late: bool, reply: ReplyFacts, trust: Trust, marks: Marks },
-}
-
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Timeouts {
-    /// From the send to the deadline; none: the probe's interval.
-    pub deadline: Option<Duration>,
-    /// The longest that the server holds a reply on purpose.
-    pub longest_hold: Duration,
-    /// A reply is given up this long after its deadline and after the longest hold.
-    pub grace: Duration,
-    /// How long a probe whose reply was given up waits for the server's word.
-    pub query: Duration,
 }
 
 #[derive(Debug)]
@@ -184,10 +58,6 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// An answered probe stays for this long at most, to count its duplicates.
-    const COPIES: Duration = Duration::from_millis(200);
-    /// It stays for this long at most until another reply confirms its receive time.
-    const CONFIRMATION: Duration = Duration::from_secs(2);
     /// A datagram does not stay in this host for longer.
     const MAX_IN_HOST: Duration = Duration::from_secs(1);
     /// With more in flight the oldest are given up.
@@ -391,19 +261,12 @@ impl InFlight {
 
     /// The probe waits past its deadline, and its status may still change.
     pub(super) fn needs_query(&self, seq: u64, now: Instant) -> bool {
-        self.entry(seq).is_some_and(|entry| {
-            matches!(entry.state, State::Waiting) && now >= entry.deadline && entry.status.is_none_or(is_open)
-        })
+        self.entry(seq).is_some_and(|entry| entry.needs_query(now))
     }
 
     /// The reply was given up, and the server was not asked since.
     pub(super) fn needs_final_query(&self, seq: u64, now: Instant) -> bool {
-        self.entry(seq).is_some_and(|entry| {
-            matches!(entry.state, State::Waiting)
-                && now >= entry.give_up_at
-                && !entry.status_is_final
-                && entry.status.is_none_or(|status| is_open(status) && status != ProbeStatus::Answered)
-        })
+        self.entry(seq).is_some_and(|entry| entry.needs_final_query(now))
     }
 
     pub(super) fn deadline_of(&self, seq: u64) -> Option<Instant> {
@@ -427,7 +290,7 @@ impl InFlight {
     ) -> Option<Resolved> {
         let entry = *self.entries.front()?;
         let too_many = self.entries.len() > Self::MAX_ENTRIES;
-        if !too_many && now < self.ready_at(&entry) {
+        if !too_many && now < entry.ready_at(&self.timeouts, self.sending_is_over) {
             return None;
         }
         let seq = self.first;
@@ -443,7 +306,7 @@ impl InFlight {
 
     /// When the first probe may be taken, as far as that depends on time alone.
     pub(super) fn next_resolved_at(&self) -> Option<Instant> {
-        self.entries.front().map(|entry| self.ready_at(entry))
+        self.entries.front().map(|entry| entry.ready_at(&self.timeouts, self.sending_is_over))
     }
 
     /// When the next overdue probe is to be reported.
@@ -451,29 +314,10 @@ impl InFlight {
         self.entry(self.overdue_from.max(self.first)).map(|entry| entry.deadline)
     }
 
-    fn ready_at(&self, entry: &Entry) -> Instant {
-        match entry.state {
-            State::Failed | State::Skipped => entry.sent,
-            State::Answered { received, trust: Trust::Pending, .. } if !self.sending_is_over => {
-                entry.give_up_at.min(received + Self::CONFIRMATION)
-            }
-            State::Answered { received, .. } => entry.deadline.min(received + Self::COPIES),
-            State::Waiting => match entry.status {
-                Some(status) if !is_open(status) => entry.deadline,
-                Some(ProbeStatus::Answered) => entry.give_up_at,
-                Some(_) if entry.status_is_final => entry.give_up_at,
-                _ => entry.give_up_at + self.timeouts.query,
-            },
-        }
-    }
-
     fn loss(&mut self, seq: u64, entry: &Entry) -> Loss {
-        let is_final = |status: &ProbeStatus| {
-            !is_open(*status) || entry.status_is_final || *status == ProbeStatus::Answered
-        };
         Loss {
             seq,
-            status: entry.status.filter(is_final),
+            status: entry.final_status(),
             seen_in_window: entry.seen_in_window,
             own_at_departure: entry.own,
             around: self.around(),
@@ -535,77 +379,5 @@ impl InFlight {
     }
 }
 
-/// Whether a status can still change: the probe or its reply may be on the way.
-fn is_open(status: ProbeStatus) -> bool {
-    matches!(status, ProbeStatus::NotSeen | ProbeStatus::Answered | ProbeStatus::Held)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(micros: i64) -> Instant {
-        Instant::ZERO + Duration::from_micros(micros)
-    }
-
-    const TIMEOUTS: Timeouts = Timeouts {
-        deadline: Some(Duration::from_millis(1)),
-        longest_hold: Duration::ZERO,
-        grace: Duration::ZERO,
-        query: Duration::ZERO,
-    };
-    const PLANNED: Planned = Planned {
-        seq: 0,
-        due: Instant::ZERO,
-        interval: Duration::from_millis(1),
-        at_floor: false,
-        skipped: false,
-    };
-
-    /// One probe, due at 0, sent at 10 us and answered at 100 us.
-    fn answered(left: Option<Instant>) -> Resolved {
-        let mut flight = InFlight::new(64, TIMEOUTS, 1);
-        flight.start(at(0));
-        flight.register(&PLANNED, at(10));
-        left.into_iter().for_each(|left| _ = flight.set_tx_timestamp(0, left));
-        let times = ServerTimes { owd_up: Duration::from_micros(40), ..ServerTimes::default() };
-        flight.arrive(0, at(100), ReplyFacts { times: Some(times), ..ReplyFacts::default() });
-        flight.end_sending();
-        flight.take_resolved(at(2_000), |_| Cause::Unknown).expect("its deadline has passed")
-    }
-
-    #[test]
-    fn the_kernels_transmit_timestamp_is_the_send_time() {
-        let resolved = answered(Some(at(13)));
-        let micros = |time: Option<Duration>| time.unwrap().as_micros_f64();
-        assert_eq!(micros(resolved.rtt), 87.0);
-        assert_eq!(micros(resolved.sent), 13.0);
-        assert_eq!(micros(resolved.owd_up), 37.0);
-        assert_eq!(micros(resolved.due_rtt()), 100.0);
-    }
-
-    #[test]
-    fn deadline_counts_from_the_actual_send_time() {
-        let timeouts = Timeouts { deadline: None, ..TIMEOUTS };
-        let mut flight = InFlight::new(64, timeouts, 1);
-        flight.start(at(0));
-        flight.register(&PLANNED, at(10));
-        flight.finalize(0, at(30));
-        assert_eq!(
-            flight.arrive(0, at(1_030), ReplyFacts::default()),
-            Arrival::First { rtt: Duration::from_millis(1), hold: None, late_by: None }
-        );
-        let resolved = flight.take_resolved(at(2_000), |_| Cause::Unknown).expect("its deadline has passed");
-        assert_eq!(
-            (resolved.sent, resolved.due_rtt()),
-            (Some(Duration::from_micros(30)), Some(Duration::from_micros(1_030)))
-        );
-    }
-
-    #[test]
-    fn a_transmit_timestamp_before_the_send_call_or_long_after_is_ignored() {
-        for left in [at(9), at(10 + 1_000_000)] {
-            assert_eq!(answered(Some(left)), answered(None));
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The replies around a loss. Successive losses share them, so each probe is visited once.
 
 use super::super::loss_attribution::{Around, Marks};
-use super::{InFlight, State};
+use super::InFlight;
+use super::entry::State;
 use crate::wire::native::ProbeStatus;
 
 #[derive(Debug, Default)]
