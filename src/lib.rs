@@ -37,6 +37,7 @@ pub mod fleet;
 pub mod host;
 pub mod impair;
 pub mod live;
+mod meter;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod printable;
@@ -53,4 +54,5 @@ pub mod stats;
 mod strict_toml;
 pub mod time;
 pub mod units;
+mod wilson;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! The centre of a server: what its dialects share.
 
-use super::admission::{Meter, PeerFilter, RateLimits, Rates, UnverifiedPeers};
+use super::admission::{PeerFilter, RateLimits, Rates, UnverifiedPeers};
 use super::counters::Counters;
 use super::door::Door;
 use super::held_replies::{Held, HeldReplies};
@@ -9,6 +9,7 @@ use super::injection::ImpairNotice;
 use super::secret::Secret;
 use super::settings::Settings;
 use crate::impair::SessionLinks;
+use crate::meter::Meter;
 use crate::rng::Seed;
 use crate::time::Instant;
 use crate::wire::auth::TAG;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::meter::Meter;
 use crate::time::{Duration, Instant};
 
 /// Who takes part, by address.
@@ -18,8 +19,7 @@ pub(super) struct MessageRelay {
 #[derive(Clone, Copy, Debug)]
 struct Member {
     greeted: Instant,
-    /// When the last of the messages that are allowed at once is paid for.
-    paid_until: Instant,
+    messages: Meter,
 }
 
 /// What is to be sent on behalf of a datagram.
@@ -95,7 +95,7 @@ impl MessageRelay {
                 return RelayAnswer::Silence;
             }
         }
-        let member = self.members.entry(from).or_insert(Member { greeted: now, paid_until: now });
+        let member = self.members.entry(from).or_insert(Member { greeted: now, messages: Meter::default() });
         member.greeted = now;
         if !self.pays(now, from) {
             return RelayAnswer::Silence;
@@ -103,15 +103,11 @@ impl MessageRelay {
         RelayAnswer::Reply(format!("('{}', {})", from.ip(), from.port()))
     }
 
-    /// Generic cell rate: whether one more message is within the burst.
+    /// Whether one more message is within the burst.
     fn pays(&mut self, now: Instant, from: SocketAddr) -> bool {
-        let Some(member) = self.members.get_mut(&from) else { return false };
-        let paid_until = member.paid_until.max(now) + Self::PER_MESSAGE;
-        let within = paid_until - now <= Self::PER_MESSAGE * Self::BURST;
-        if within {
-            member.paid_until = paid_until;
-        }
-        within
+        let burst = Self::PER_MESSAGE * Self::BURST;
+        let member = self.members.get_mut(&from);
+        member.is_some_and(|member| member.messages.admits(now, Self::PER_MESSAGE, burst))
     }
 }
 

@@ -9,6 +9,7 @@ use super::nat::NatState;
 use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Impairment, Link};
+use crate::meter::Meter;
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 
@@ -234,8 +235,8 @@ pub(super) struct Refusal;
 pub(super) struct Flows {
     by_id: BTreeMap<FlowId, Flow>,
     by_client: HashMap<(MappingId, Endpoints), FlowId>,
-    /// When each source network may open its next flow, by the generic cell rate algorithm.
-    sources: HashMap<IpAddr, Instant>,
+    /// New flows of each source network.
+    sources: HashMap<IpAddr, Meter>,
     next: u64,
     limits: Limits,
     next_sweep: Instant,
@@ -338,7 +339,7 @@ impl Flows {
         }
         let next = self.by_id.values().filter_map(Flow::forget_at).filter(|at| *at > now).min();
         self.next_sweep = next.unwrap_or(Instant::FAR_FUTURE).min(now + Self::SWEEP);
-        self.sources.retain(|_, free_at| *free_at > now);
+        self.sources.retain(|_, meter| !meter.is_idle(now));
         let Limits { idle, idle_unanswered, .. } = self.limits;
         let is_idle = |flow: &Flow| {
             now - flow.last >= if flow.answered { idle } else { idle_unanswered }
@@ -367,13 +368,7 @@ impl Flows {
         if self.sources.len() >= Self::SOURCES && !self.sources.contains_key(&network) {
             return false;
         }
-        let free_at = self.sources.entry(network).or_insert(now);
-        let next = (*free_at).max(now) + per_flow;
-        let admitted = next - now <= burst;
-        if admitted {
-            *free_at = next;
-        }
-        admitted
+        self.sources.entry(network).or_default().admits(now, per_flow, burst)
     }
 }
 

@@ -1,13 +1,14 @@
 //! How much a member may say: 3 lines and 4 kB a second after a burst of 10 lines or 16 kB. What is more
 //! is dropped with one notice; 60 s of it end the membership.
 
+use crate::meter::Meter;
 use crate::time::{Duration, Instant};
 
-/// Two token buckets and how long they have been empty.
-#[derive(Clone, Copy, Debug)]
+/// Two limits, and since when lines are dropped.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FloodLimit {
-    lines: Bucket,
-    bytes: Bucket,
+    lines: Meter,
+    bytes: Meter,
     /// Since when lines are dropped, and when the last one was.
     flooding: Option<(Instant, Instant)>,
 }
@@ -23,26 +24,23 @@ pub(super) enum Verdict {
 }
 
 impl FloodLimit {
-    const LINES_PER_SECOND: f64 = 3.0;
-    const LINES_BURST: f64 = 10.0;
-    const BYTES_PER_SECOND: f64 = 4_096.0;
-    const BYTES_BURST: f64 = 16_384.0;
+    const PER_LINE: Duration = Duration::from_nanos(1_000_000_000 / 3);
+    const LINES_BURST: i64 = 10;
+    const BYTES_PER_SECOND: i64 = 4_096;
+    const BYTES_BURST: i64 = 16_384;
     const PATIENCE: Duration = Duration::from_secs(60);
     /// A row of dropped lines ends with this much time without one.
     const CALM: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            lines: Bucket::full(Self::LINES_PER_SECOND, Self::LINES_BURST, now),
-            bytes: Bucket::full(Self::BYTES_PER_SECOND, Self::BYTES_BURST, now),
-            flooding: None,
-        }
-    }
-
     pub(super) fn admit(&mut self, now: Instant, bytes: usize) -> Verdict {
-        if self.lines.has(now, 1.0) && self.bytes.has(now, bytes as f64) {
-            self.lines.take(1.0);
-            self.bytes.take(bytes as f64);
+        let lines_burst = Self::PER_LINE * Self::LINES_BURST;
+        let of_bytes = |bytes: i64| Duration::from_secs(bytes) / Self::BYTES_PER_SECOND;
+        let cost = of_bytes(bytes.min(1 << 30) as i64);
+        if self.lines.has_room(now, Self::PER_LINE, lines_burst)
+            && self.bytes.has_room(now, cost, of_bytes(Self::BYTES_BURST))
+        {
+            self.lines.take(now, Self::PER_LINE);
+            self.bytes.take(now, cost);
             return Verdict::Pass;
         }
         let row = self.flooding.filter(|(_, last)| now - *last <= Self::CALM);
@@ -56,31 +54,6 @@ impl FloodLimit {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    rate: f64,
-    most: f64,
-    level: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn full(rate: f64, most: f64, now: Instant) -> Self {
-        Self { rate, most, level: most, filled: now }
-    }
-
-    fn has(&mut self, now: Instant, amount: f64) -> bool {
-        let gained = (now - self.filled).max(Duration::ZERO).as_secs_f64() * self.rate;
-        self.level = (self.level + gained).min(self.most);
-        self.filled = self.filled.max(now);
-        self.level >= amount
-    }
-
-    fn take(&mut self, amount: f64) {
-        self.level -= amount;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +64,7 @@ mod tests {
 
     #[test]
     fn ten_lines_at_once_and_then_three_a_second() {
-        let mut limit = FloodLimit::new(at(0));
+        let mut limit = FloodLimit::default();
         let passed = |limit: &mut FloodLimit, from: i64, to: i64, step: usize| {
             (from..to).step_by(step).filter(|ms| limit.admit(at(*ms), 20) == Verdict::Pass).count()
         };
@@ -103,7 +76,7 @@ mod tests {
 
     #[test]
     fn long_lines_are_counted_by_their_bytes() {
-        let mut limit = FloodLimit::new(at(0));
+        let mut limit = FloodLimit::default();
         let passed = (0..6).filter(|_| limit.admit(at(0), 4_096) == Verdict::Pass).count();
         assert_eq!(passed, 4);
         assert_eq!(limit.admit(at(1_000), 4_096), Verdict::Pass);
@@ -111,13 +84,13 @@ mod tests {
 
     #[test]
     fn a_minute_of_flooding_ends_the_membership_and_a_pause_forgives() {
-        let mut limit = FloodLimit::new(at(0));
+        let mut limit = FloodLimit::default();
         let mut verdicts = (0..59_000).step_by(100).map(|ms| limit.admit(at(ms), 20));
         assert!(verdicts.all(|verdict| verdict != Verdict::Expel));
         let last = (59_000..63_000).step_by(100).map(|ms| limit.admit(at(ms), 20)).last();
         assert_eq!(last, Some(Verdict::Expel));
 
-        let mut calm = FloodLimit::new(at(0));
+        let mut calm = FloodLimit::default();
         for round in 0..5 {
             let from = round * 20_000;
             let verdicts: Vec<Verdict> = (0..20).map(|n| calm.admit(at(from + n * 100), 20)).collect();

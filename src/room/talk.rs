@@ -450,7 +450,7 @@ impl Connection {
             as_connected: connecting,
             since: now,
             name: None,
-            flood: FloodLimit::new(now),
+            flood: FloodLimit::default(),
             queue: VecDeque::new(),
             queued: 0,
             load: None,

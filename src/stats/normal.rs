@@ -1,8 +1,5 @@
 //! The normal distribution.
 
-/// Its two-sided 95 % point.
-pub const Z95: f64 = 1.959_963_984_540_054;
-
 /// The complementary error function of x >= 0, to 1.2e-7 of its value (Press et al., "Numerical
 /// Recipes", section 6.2: a Chebyshev fit).
 pub(super) fn erfc(x: f64) -> f64 {

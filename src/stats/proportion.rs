@@ -1,20 +1,14 @@
 //! A share of trials: its confidence interval, and whether two shares differ.
 
 use super::confidence::Confidence;
-use super::normal::{Z95, erfc};
+use super::normal::erfc;
+use crate::wilson::{Bounds, Z95, wilson};
 
 /// Hits among trials; more hits than trials cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proportion {
     hits: u64,
     trials: u64,
-}
-
-/// The ends of a confidence interval of a share, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
-    pub(crate) low: f64,
-    pub(crate) high: f64,
 }
 
 /// How two shares differ: the first minus the second.
@@ -69,17 +63,6 @@ impl Proportion {
         let high = a - b + (near_a.high - a).hypot(b - near_b.low);
         Some(Bounds { low, high })
     }
-}
-
-fn wilson(share: f64, n: f64, z: f64) -> Bounds {
-    let z2 = z * z;
-    let centre = share + z2 / (2.0 * n);
-    let half = z * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z2 / n;
-    // At the ends one bound is the share itself; rounding would leave a hair beside it.
-    let low = if share == 0.0 { 0.0 } else { (centre - half) / scale };
-    let high = if share == 1.0 { 1.0 } else { (centre + half) / scale };
-    Bounds { low, high }
 }
 
 fn p_value(a: Proportion, b: Proportion) -> f64 {

@@ -5,8 +5,9 @@
 
 use super::blocks::{Blocks, Spread, design_beyond};
 use super::confidence::{Confidence, Level};
-use super::proportion::{Bounds, Proportion};
+use super::proportion::Proportion;
 use super::timeline::Join;
+use crate::wilson::Bounds;
 
 /// Hits among trials in sequence, and the bursts they came in.
 #[derive(Clone, Debug, Default)]

@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const BASE: &[&str] = &["endpoints", "printable", "rng", "strict_toml", "time", "units"];
+const BASE: &[&str] = &["endpoints", "meter", "printable", "rng", "strict_toml", "time", "units", "wilson"];
 
 /// What each room may see besides the base and itself.
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("endpoints", &[]),
+    ("meter", &[]),
     ("printable", &[]),
     ("rng", &[]),
     ("strict_toml", &[]),
     ("time", &[]),
     ("units", &[]),
+    ("wilson", &[]),
     ("wire", &[]),
     ("schedule", &[]),
     ("impair", &[]),

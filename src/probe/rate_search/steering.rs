@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::settings::Report;
 use crate::time::{Duration, Instant};
+use crate::wilson::{Z95, wilson};
 
 /// What the hold remembers to steer by.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Steering {
         let lost = self.sent.saturating_sub(self.arrived) as f64;
         let sent = self.sent as f64;
         (self.sent, self.arrived) = (0, 0);
-        wilson_low(lost, sent) > share
+        wilson(lost / sent, sent, Z95).low > share
     }
 
     /// What the path loses at rates that it carries, once enough packets show it.
@@ -114,13 +115,4 @@ impl Steering {
         let late = mean(&mut self.recent.iter().skip(half).map(|(_, rate)| *rate));
         (late / early - 1.0).abs() < 0.03
     }
-}
-
-/// The lower end of Wilson's interval at 95 %.
-fn wilson_low(lost: f64, n: f64) -> f64 {
-    let z = 1.96_f64;
-    let p = lost / n;
-    let centre = p + z * z / (2.0 * n);
-    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    (centre - spread) / (1.0 + z * z / n)
 }

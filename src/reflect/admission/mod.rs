@@ -8,5 +8,5 @@ mod unverified_peers;
 pub use rate_limits::PerSecond;
 
 pub(super) use peer_filter::PeerFilter;
-pub(super) use rate_limits::{Meter, RateLimits, Rates, network, seeded};
+pub(super) use rate_limits::{RateLimits, Rates, network, seeded};
 pub(super) use unverified_peers::UnverifiedPeers;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ahash::RandomState;
 
+use crate::meter::Meter;
 use crate::time::{Duration, Instant};
 
 /// Datagrams per second; `None` is no limit.
@@ -37,38 +38,22 @@ impl RateLimits {
     /// Whether to admit a datagram outside a session.
     pub(crate) fn admit_unverified(&mut self, now: Instant, source: IpAddr) -> bool {
         self.sources.admits(now, source, self.rates.source)
-            && self.unverified.admits(now, self.rates.unverified)
-            && self.all.admits(now, self.rates.all)
+            && admits(&mut self.unverified, now, self.rates.unverified)
+            && admits(&mut self.all, now, self.rates.all)
     }
 
     /// Whether to admit a probe of the session with this meter.
     pub(crate) fn admit_probe(&mut self, now: Instant, session: &mut Meter) -> bool {
-        session.admits(now, self.rates.session) && self.all.admits(now, self.rates.all)
+        admits(session, now, self.rates.session) && admits(&mut self.all, now, self.rates.all)
     }
 }
 
-/// Keeps to a rate on average and admits a burst of 0.1 s (the generic cell rate algorithm).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Meter {
-    /// When the next datagram would be due if all came evenly.
-    next: Instant,
-}
-
-impl Meter {
+/// Whether to admit a datagram: the rate on average, after a burst of 0.1 s.
+fn admits(meter: &mut Meter, now: Instant, limit: PerSecond) -> bool {
     const BURST: Duration = Duration::from_millis(100);
-
-    pub(crate) fn admits(&mut self, now: Instant, limit: PerSecond) -> bool {
-        let Some(limit) = limit else { return true };
-        if self.next - now > Self::BURST {
-            return false;
-        }
-        self.next = self.next.max(now) + Duration::from_secs(1) / i64::from(limit.max(1));
-        true
-    }
-
-    fn is_idle(&self, now: Instant) -> bool {
-        self.next <= now
-    }
+    let Some(limit) = limit else { return true };
+    let cost = Duration::from_secs(1) / i64::from(limit.max(1));
+    meter.admits(now, cost, BURST + cost)
 }
 
 /// A meter for each source, in a hash table of fixed size. Busy sources with the same bucket share its
@@ -103,7 +88,7 @@ impl Sources {
         if bucket.source != source && bucket.meter.is_idle(now) {
             *bucket = Bucket { source, meter: Meter::default() };
         }
-        bucket.meter.admits(now, limit)
+        admits(&mut bucket.meter, now, limit)
     }
 }
 
@@ -135,20 +120,20 @@ mod tests {
         let mut meter = Meter::default();
         let admitted = |meter: &mut Meter, from: i64, to: i64| {
             let times = (from..to).map(|k| START + Duration::from_micros(100) * k);
-            times.filter(|now| meter.admits(*now, Some(1000))).count()
+            times.filter(|now| admits(meter, *now, Some(1000))).count()
         };
         // 10,000 a second are asked for.
         let first = admitted(&mut meter, 0, 10_000);
         assert!((1095..=1105).contains(&first), "{first}");
         let second = admitted(&mut meter, 10_000, 20_000);
         assert!((995..=1005).contains(&second), "{second}");
-        assert!(meter.admits(START, None));
+        assert!(admits(&mut meter, START, None));
     }
 
     #[test]
     fn datagrams_slower_than_the_limit_are_admitted() {
         let mut meter = Meter::default();
-        assert!((0..100).all(|second| meter.admits(START + Duration::from_secs(second), Some(1))));
+        assert!((0..100).all(|second| admits(&mut meter, START + Duration::from_secs(second), Some(1))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod sessions;
 mod used_openings;
 
 use crate::impair::{Impairment, SessionLinks};
-use crate::reflect::admission::Meter;
+use crate::meter::Meter;
 use crate::reflect::client_table::ClientFigures;
 use crate::reflect::core::Core;
 use crate::reflect::counters::DialectCounters;
