@@ -5,21 +5,25 @@ use std::io::{self, Write};
 use crate::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(super) enum Cell<'a> {
     Count(u64),
     Time(Duration),
-    /// A name from a fixed set; none needs quoting.
-    Name(&'static str),
+    /// None needs quoting.
+    Name(&'a str),
     /// Unknown: an empty cell in CSV, `null` in JSON.
     Missing,
 }
 
-impl Cell {
+impl<'a> Cell<'a> {
+    pub(super) fn count(value: Option<impl Into<u64>>) -> Self {
+        value.map_or(Self::Missing, |value| Self::Count(value.into()))
+    }
+
     pub(super) fn time(value: Option<Duration>) -> Self {
         value.map_or(Self::Missing, Self::Time)
     }
 
-    pub(super) fn name(name: Option<&'static str>) -> Self {
+    pub(super) fn name(name: Option<&'a str>) -> Self {
         name.map_or(Self::Missing, Self::Name)
     }
 

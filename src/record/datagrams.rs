@@ -4,6 +4,8 @@
 
 use std::io::{self, Write};
 
+use super::cell::Cell;
+use super::rows::Rows;
 use crate::impair::Direction;
 use crate::relay::Fate;
 use crate::time::Duration;
@@ -75,71 +77,51 @@ pub fn hash(payload: &[u8]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// Writes `datagrams.csv`, a row per datagram.
-#[derive(Debug)]
-pub struct DatagramWriter<W> {
-    out: W,
+/// Writes `datagrams.csv`: a header, then a row per datagram. Writes nothing after its first error.
+pub struct DatagramWriter<W: Write> {
+    rows: Rows<W>,
 }
 
 impl<W: Write> DatagramWriter<W> {
     /// Writes the header.
-    pub fn new(mut out: W) -> io::Result<Self> {
-        writeln!(out, "{}", COLUMNS.join(","))?;
-        Ok(Self { out })
+    pub fn new(out: W) -> io::Result<Self> {
+        Ok(Self { rows: Rows::new(out, &COLUMNS)? })
     }
 
-    /// Names of mappings hold neither commas nor quotes, so nothing needs quoting.
+    /// Writes one row.
     pub fn write(&mut self, row: &DatagramRow) -> io::Result<()> {
         let (fate, cause) = match row.fate {
-            Fate::Passed => ("passed", ""),
-            Fate::Dropped(cause) => ("dropped", cause.label()),
-            Fate::SendError => ("send_error", "send_error"),
+            Fate::Passed => ("passed", None),
+            Fate::Dropped(cause) => ("dropped", Some(cause.label())),
+            Fate::SendError => ("send_error", Some("send_error")),
         };
-        let out = &mut self.out;
-        write!(out, "{},{},{},", row.mapping, Cell(row.flow), row.direction.name())?;
-        write!(out, "{},{},{},", Cell(row.seq), Micros(Some(row.arrived)), Micros(row.released))?;
-        write!(out, "{},{fate},{cause},{},{},", row.size, Micros(row.hold), Micros(row.queued))?;
-        write!(out, "{},{},", row.copies, Cell(row.corrupted_byte))?;
-        write!(out, "{},{},{},", Cell(row.tos_in), Cell(row.tos_out), Cell(row.ttl_in))?;
-        writeln!(out, "{},{}", Cell(row.upstream_port), Hex(row.hash))
+        let hash = row.hash.map(|hash| format!("{hash:08x}"));
+        let cells: [Cell; COLUMNS.len()] = [
+            Cell::Name(row.mapping),
+            Cell::count(row.flow),
+            Cell::Name(row.direction.name()),
+            Cell::count(row.seq),
+            Cell::Time(row.arrived),
+            Cell::time(row.released),
+            Cell::Count(row.size as u64),
+            Cell::Name(fate),
+            Cell::name(cause),
+            Cell::time(row.hold),
+            Cell::time(row.queued),
+            Cell::Count(u64::from(row.copies)),
+            Cell::count(row.corrupted_byte),
+            Cell::count(row.tos_in),
+            Cell::count(row.tos_out),
+            Cell::count(row.ttl_in),
+            Cell::count(row.upstream_port),
+            Cell::name(hash.as_deref()),
+        ];
+        self.rows.write(&cells)
     }
 
     /// Passes on what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-struct Cell<T>(Option<T>);
-
-impl<T: std::fmt::Display> std::fmt::Display for Cell<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |value| value.fmt(f))
-    }
-}
-
-/// Microseconds with up to three decimals.
-struct Micros(Option<Duration>);
-
-impl std::fmt::Display for Micros {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(nanos) = self.0.map(Duration::as_nanos) else { return Ok(()) };
-        let (sign, nanos) = if nanos < 0 { ("-", nanos.unsigned_abs()) } else { ("", nanos.unsigned_abs()) };
-        match nanos % 1_000 {
-            0 => write!(f, "{sign}{}", nanos / 1_000),
-            rest => {
-                let decimals = format!("{rest:03}");
-                write!(f, "{sign}{}.{}", nanos / 1_000, decimals.trim_end_matches('0'))
-            }
-        }
-    }
-}
-
-struct Hex(Option<u32>);
-
-impl std::fmt::Display for Hex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.map_or(Ok(()), |hash| write!(f, "{hash:08x}"))
+        self.rows.flush()
     }
 }
 
@@ -184,15 +166,20 @@ mod tests {
             hash: None,
             ..passed
         };
-        let mut writer = DatagramWriter::new(Vec::new()).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = DatagramWriter::new(&mut bytes).unwrap();
         writer.write(&passed).unwrap();
         writer.write(&dropped).unwrap();
         writer.write(&DatagramRow { fate: Fate::SendError, ..passed }).unwrap();
-        let text = String::from_utf8(writer.out).unwrap();
+        drop(writer);
+        let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], COLUMNS.join(","));
-        assert_eq!(lines[1], "dns,3,up,17,1.5,20000,512,passed,,19998.5,,0,9,184,184,64,40000,0000ab12");
-        assert_eq!(lines[2], "dns,,down,,1.5,,512,dropped,limit,,,0,,,,,,");
+        assert_eq!(
+            lines[1],
+            "dns,3,up,17,1.500,20000.000,512,passed,,19998.500,,0,9,184,184,64,40000,0000ab12"
+        );
+        assert_eq!(lines[2], "dns,,down,,1.500,,512,dropped,limit,,,0,,,,,,");
         assert!(lines[3].contains(",send_error,send_error,"));
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()));
     }

@@ -44,7 +44,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(1000 * 24 * 3600);
 const REQUIRED: usize = 17;
 
 /// The cells of a probe's row, in the order of `COLUMNS`.
-pub(super) fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
+pub(super) fn cells(probe: &Resolved) -> [Cell<'static>; COLUMNS.len()] {
     [
         Cell::Count(probe.seq),
         Cell::Time(probe.due),
@@ -69,7 +69,7 @@ pub(super) fn cells(probe: &Resolved) -> [Cell; COLUMNS.len()] {
     ]
 }
 
-fn flag(set: bool) -> Cell {
+fn flag(set: bool) -> Cell<'static> {
     if set { Cell::Count(1) } else { Cell::Missing }
 }
 

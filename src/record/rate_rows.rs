@@ -47,7 +47,7 @@ impl<W: Write> RateWriter<W> {
 }
 
 /// Delays are above that of the idle path.
-fn cells(row: &RateRow) -> [Cell; COLUMNS.len()] {
+fn cells(row: &RateRow) -> [Cell<'static>; COLUMNS.len()] {
     let report = &row.report;
     let own = |delay: Duration| Cell::Time(delay - row.base);
     [
@@ -68,6 +68,6 @@ fn cells(row: &RateRow) -> [Cell; COLUMNS.len()] {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a rate is far below 2^63")]
-fn bits(rate: f64) -> Cell {
+fn bits(rate: f64) -> Cell<'static> {
     Cell::Count(rate.round() as u64)
 }

@@ -22,7 +22,7 @@ pub const COLUMNS: [&str; 10] = [
 ];
 
 /// The cells of a second's row, in the order of `COLUMNS`.
-pub(super) fn cells(second: &Second) -> [Cell; COLUMNS.len()] {
+pub(super) fn cells(second: &Second) -> [Cell<'static>; COLUMNS.len()] {
     let delay = |figure: fn(&Delay) -> Duration| Cell::time(second.delay.as_ref().map(figure));
     [
         Cell::Count(second.second),
