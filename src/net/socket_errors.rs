@@ -24,7 +24,7 @@ pub(super) enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorAction {
     Continue,
-    /// Continue a millisecond later: at once the same would happen.
+    /// Continue after a millisecond: an immediate retry would fail again.
     Pause,
     GiveUp,
 }
@@ -157,7 +157,7 @@ mod codes {
     ];
 }
 
-/// Of Windows, whose sockets count from 10,000.
+/// Winsock error numbers.
 #[cfg(not(unix))]
 mod codes {
     pub const INVALID: i32 = 10_022;
@@ -194,7 +194,7 @@ mod tests {
         ] {
             assert_eq!(Severity::of(&error(code)), Severity::Transient, "{}", error(code));
             let mut budget = ErrorBudget::default();
-            // A storm of them is tolerated for ever, with a pause each.
+            // Any number of them is tolerated, with a pause after each.
             let actions: Vec<_> = (0..10_000).map(|_| budget.on_error(&error(code))).collect();
             assert_eq!((actions[0], actions[9_999]), (ErrorAction::Continue, ErrorAction::Pause));
             assert!(!actions.contains(&ErrorAction::GiveUp));

@@ -16,7 +16,7 @@ use crate::wire::auth::TAG;
 
 pub(super) struct Core {
     pub settings: Settings,
-    /// What clients are told about the injection.
+    /// The server's description of its injection, for clients.
     pub notice: ImpairNotice,
     pub secret: Secret,
     pub started: Instant,

@@ -1,7 +1,7 @@
-//! From the order of sequence back to the order of arrival, for statistics that need that one.
+//! Restores the order of arrival from probes in the order of their numbers.
 //!
-//! A reply not heard of yet belongs to a probe sent later than all so far, so whatever arrived by
-//! the last sending has its place. What waits is no more than was in flight at one time.
+//! Later probes were sent after all so far, so replies that arrived before the newest send time are in
+//! their final order. The others wait: no more than were in flight at one time.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -34,28 +34,28 @@ impl<T> ArrivalOrder<T> {
         Self { waiting: BinaryHeap::new(), sent: Duration::from_nanos(i64::MIN), count: 0 }
     }
 
-    /// The next probe in the order of sequence: when it was sent, when its reply arrived, and what
-    /// is to be handed out in its turn.
+    /// Takes the next probe: its send time, the arrival of its reply, and the item to return in the order of
+    /// arrival.
     pub(crate) fn record(&mut self, sent: Duration, arrived: Duration, item: T) {
         self.sent = self.sent.max(sent);
         self.waiting.push(Arrival { at: arrived, nth: self.count, item });
         self.count += 1;
     }
 
-    /// The next in the order of arrival, if it is certain. Ask until there is none.
+    /// The next item in the order of arrival, once no earlier one can follow. Call it until there is none.
     pub(crate) fn settled(&mut self) -> Option<T> {
         let certain = self.waiting.peek()?.at <= self.sent;
         certain.then(|| self.waiting.pop())?.map(|arrival| arrival.item)
     }
 
-    /// The rest, once no more probes come.
+    /// The remaining items, after the last probe.
     pub(crate) fn finish(self) -> impl Iterator<Item = T> {
         // `Ord` is reversed for the heap, so its ascending order is the latest first.
         self.waiting.into_sorted_vec().into_iter().rev().map(|arrival| arrival.item)
     }
 }
 
-/// The earliest is the greatest, for a heap that hands out the greatest.
+/// Reversed, since `BinaryHeap` returns the greatest.
 impl<T> Ord for Arrival<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.nth).cmp(&(self.at, self.nth))

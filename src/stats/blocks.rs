@@ -1,8 +1,7 @@
 //! A run cut into blocks of neighbouring probes, to measure how much neighbours resemble each other.
 //!
-//! Losses come in bursts and delays in waves, so a thousand probes tell less than a thousand
-//! independent ones. How much less shows in how far the blocks differ from each other and follow one
-//! another; the ratio is the design effect of Kish, "Survey Sampling", 1965.
+//! Neighbouring probes are correlated: losses come in bursts, delays in waves. The variance between
+//! blocks over that of independent probes is the design effect of Kish, "Survey Sampling", 1965.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +9,10 @@ use super::confidence::Level;
 use super::timeline::{Join, Timeline};
 use crate::time::Duration;
 
-/// The most blocks that are kept, and twice the fewest of a long run.
+/// At most this many blocks are kept; a long run has at least half as many.
 const MOST: usize = 64;
 
-/// Blocks of the same number of items, but for the last.
+/// Blocks of equal numbers of items; the last may be shorter.
 #[derive(Clone, Debug)]
 pub struct Blocks<B> {
     items: u64,
@@ -64,7 +63,7 @@ impl Counts {
         *self.0.entry(bucket(value.as_nanos())).or_default() += 1;
     }
 
-    /// How many are at most this, and how many there are; what shares its bucket counts as at most.
+    /// Delays of at most this, and all delays. Delays in the same bucket count as at most this.
     pub fn at_most(&self, value: Duration) -> (u64, u64) {
         let below = self.0.range(..=bucket(value.as_nanos())).map(|(_, count)| count).sum();
         (below, self.0.values().sum())
@@ -79,7 +78,7 @@ impl Join for Counts {
     }
 }
 
-/// A thousand buckets to every doubling.
+/// 1000 buckets per doubling.
 fn bucket(value: i64) -> i32 {
     const FINE: u32 = 10;
     let distance = value.unsigned_abs();
@@ -88,7 +87,7 @@ fn bucket(value: i64) -> i32 {
     if value < 0 { -bucket } else { bucket }
 }
 
-/// What a mean is made of.
+/// The sum and the number of values of a mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     pub(crate) n: u64,
@@ -140,7 +139,7 @@ impl Average {
     }
 }
 
-/// How a figure of a run scatters from block to block.
+/// How a figure varies between the blocks of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
     /// The covariances of blocks so far apart, in the scale of the figure's variance.
@@ -177,8 +176,7 @@ impl Spread {
     }
 }
 
-/// The variance of the difference of a figure between two runs, and how many independent squares it
-/// rests on.
+/// The variance of a figure's difference between two runs, and its degrees of freedom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scatter {
     pub(crate) variance: f64,
@@ -186,9 +184,8 @@ pub struct Scatter {
 }
 
 impl Scatter {
-    /// Covariances count up to the distance at which they are lost in noise (Geyer, "Practical Markov
-    /// chain Monte Carlo", 1992: the initial monotone sequence). What they lack because each run is
-    /// held against its own mean is put back.
+    /// Covariances are summed up to the lag at which noise hides them (Geyer, "Practical Markov chain Monte
+    /// Carlo", 1992: the initial monotone sequence). The bias from each run's own mean is corrected.
     pub fn of(spreads: [&Spread; 2]) -> Self {
         let [a, b] = spreads;
         let covariance = |lag| Some(a.covariances.get(lag)? + b.covariances.get(lag)?);
@@ -210,8 +207,8 @@ impl Scatter {
     }
 }
 
-/// How many probes of two runs tell as much as one independent probe, at least 1. It is an estimate
-/// from few blocks, and its own error is added.
+/// The design effect of two runs, probes per independent probe, at least 1. It is estimated from few blocks,
+/// so its standard error is added.
 pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
     let within = spreads[0].within + spreads[1].within;
     if within <= 0.0 {
@@ -222,8 +219,7 @@ pub fn design_effect(spreads: [&Spread; 2], level: Level) -> f64 {
     (scatter.variance / within * uncertain.powi(2)).max(1.0)
 }
 
-/// The same where the design effect is at least `known`. What the blocks show beyond it counts from one
-/// standard error on: less is noise.
+/// The same where the design effect is at least `known`: an excess counts above one standard error only.
 pub fn design_beyond(known: f64, spreads: [&Spread; 2], level: Level) -> f64 {
     let within = spreads[0].within + spreads[1].within;
     let scatter = Scatter::of(spreads);

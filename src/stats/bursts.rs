@@ -1,8 +1,8 @@
 //! Bursts of loss and the gaps between them (RFC 3611 section 4.7.2).
 //!
 //! Fed in the order of sequence. A burst begins and ends with a loss and holds no `GMIN` answered
-//! probes in a row; a loss alone, with as many answered on either side, belongs to the gap. What
-//! lies before and after the run counts as answered.
+//! probes in a row; an isolated loss belongs to the gap. The time before and after the run counts as
+//! answered.
 
 /// The value that RFC 3611 recommends: 16 answered probes in a row end a burst.
 pub const GMIN: u64 = 16;
@@ -15,7 +15,7 @@ pub(crate) struct Bursts {
     open: Option<Cluster>,
 }
 
-/// What the bursts add up to.
+/// Sums over the bursts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Totals {
     bursts: u64,
@@ -23,7 +23,7 @@ struct Totals {
     losses: u64,
 }
 
-/// Losses that may yet turn out to be a burst.
+/// Losses that may still become a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cluster {
     first: u64,

@@ -1,17 +1,16 @@
-//! How far the server's clock is ahead of the client's, with hard bounds, and how fast they part.
+//! The server's clock minus the client's, with hard bounds, and its drift.
 //!
-//! No delay is negative: with the offset added it is what the stamps show, so each probe says
-//! offset <= T2 - T1 at its sending, and offset >= -(T4 - T3) at its reply's arrival. A steady drift
-//! is a line; the lines that respect all probes lie above the one convex hull and below the other
-//! (Moon, Skelly, Towsley 1999, from both directions at once). All that is reported is a bound over
-//! those lines; the estimate is the middle of the bounds. When no line is left, a clock was set or
-//! has bent, and the measurement begins anew.
+//! No delay is negative, so each probe bounds the offset: it is at most T2 - T1 when the probe is sent, and
+//! at least -(T4 - T3) when its reply arrives. A constant drift is a line between two convex hulls (Moon,
+//! Skelly, Towsley 1999, from both directions at once). The reported bounds cover all such lines, and the
+//! estimate is their middle. When no line fits, a clock was set or its rate changed, and the measurement
+//! starts again.
 
 use super::hull::{Hull, Point};
 use super::percentile::mean_of;
 use crate::time::Duration;
 
-/// No clock is believed to drift faster: the kernel's own limit of what it will correct.
+/// The greatest drift that is considered; the kernel corrects no more.
 pub const MAX_SKEW: f64 = 500e-6;
 
 #[derive(Clone, Debug, Default)]
@@ -20,7 +19,7 @@ pub(crate) struct ClockOffset {
     steps: u64,
 }
 
-/// What one probe shows of the clocks; times are on the client's clock, from time zero.
+/// The stamps of one probe; times are on the client's clock, from time zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// T1.
@@ -47,23 +46,23 @@ pub struct Skew {
     pub(crate) bound_ppm: f64,
 }
 
-/// No steady drift explains the clocks before and after: one of them was set, or bent.
+/// No constant drift explains the clocks before and after: one was set, or its rate changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// When the first probe was sent that showed it.
+    /// The send time of the first probe that shows it.
     pub at: Duration,
     /// By how much the offset is now larger than expected, as far as the estimates can tell.
     pub by: Duration,
 }
 
 impl ClockOffset {
-    /// The next probe, in about the order of time. Returns a step if it shows one; all that was
-    /// known from before is then forgotten.
+    /// Takes the next probe, in about the order of time. Returns a step if it shows one, and then starts
+    /// again.
     pub(crate) fn record(&mut self, exchange: Exchange) -> Option<ClockStep> {
         if self.segment.as_mut().is_some_and(|segment| segment.record(exchange)) {
             return None;
         }
-        // Stamps that contradict each other say nothing of the clocks.
+        // Contradictory stamps are ignored.
         let anew = Segment::new(exchange)?;
         let offset = anew.at(exchange.received).estimate;
         let before = self.segment.replace(anew)?;
@@ -71,7 +70,7 @@ impl ClockOffset {
         Some(ClockStep { at: exchange.sent, by: offset - before.at(exchange.received).estimate })
     }
 
-    /// The offset if the clocks keep pace: -min(T4 - T3) <= offset <= min(T2 - T1). None if they do not.
+    /// The offset if there is no drift: -min(T4 - T3) <= offset <= min(T2 - T1). None if they do not.
     pub(crate) fn constant(&self) -> Option<Offset> {
         self.segment.as_ref().and_then(Segment::constant)
     }
@@ -82,7 +81,7 @@ impl ClockOffset {
         self.segment.as_ref().map(|segment| segment.at(segment.halfway()))
     }
 
-    /// None until the probes say more than that no clock drifts by more than `MAX_SKEW`.
+    /// None while the probes bound it no better than `MAX_SKEW` does.
     pub(crate) fn skew(&self) -> Option<Skew> {
         let (low, high) = self.segment.as_ref()?.slopes;
         let known = -MAX_SKEW < low && high < MAX_SKEW;
@@ -102,16 +101,16 @@ struct Segment {
     last_received: Duration,
     min_up: i64,
     min_down: i64,
-    /// The offset lies below these, each at its time.
+    /// Upper bounds of the offset, each at its time.
     up: Hull,
-    /// Minus the offset lies below these.
+    /// Upper bounds of minus the offset.
     down: Hull,
-    /// Of the lines that all probes allow, the least slope and the greatest.
+    /// The least and the greatest slope of the lines that fit all probes.
     slopes: (f64, f64),
 }
 
 impl Segment {
-    /// None if the probe's own stamps leave no room for an offset.
+    /// None if the probe's stamps allow no offset.
     fn new(first: Exchange) -> Option<Self> {
         let mut segment = Self {
             first_sent: first.sent,
@@ -126,7 +125,7 @@ impl Segment {
         segment.record(first).then_some(segment)
     }
 
-    /// False, and nothing has changed, if no line would be left.
+    /// False if no line would fit; then nothing changes.
     fn record(&mut self, exchange: Exchange) -> bool {
         let up = self.point(exchange.sent, exchange.up - self.first_offset);
         let down = self.point(exchange.received, exchange.down + self.first_offset);
@@ -307,7 +306,7 @@ mod tests {
         assert_eq!(clock.constant(), Some(expected));
     }
 
-    /// Every constraint of the run, kept.
+    /// An oracle that keeps every constraint of the run.
     struct Naive {
         ups: Vec<(f64, f64)>,
         downs: Vec<(f64, f64)>,

@@ -1,8 +1,8 @@
-//! How sure an interval is to hold the truth, and what it has to allow for.
+//! Confidence levels, and the design effect of a sample.
 
 use super::normal::erfc;
 
-/// The share of intervals that hold the truth, as the chance to miss it at each end.
+/// A confidence level, as the chance of a miss at each end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     tail: f64,
@@ -50,11 +50,11 @@ impl Level {
     }
 }
 
-/// What an interval is made for.
+/// The level of an interval, and the design effect of its sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
     pub(crate) level: Level,
-    /// How many probes tell as much as one would that knew nothing of its neighbours; 1 or more.
+    /// The design effect: probes per independent probe, at least 1.
     pub design: f64,
 }
 

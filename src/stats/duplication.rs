@@ -11,15 +11,15 @@ pub(crate) struct Duplication {
 }
 
 impl Duplication {
-    /// How many copies of one packet came, the first included; a packet that never came does not count.
+    /// Counts the copies of one packet, the first included; a lost packet does not count.
     pub(crate) fn record(&mut self, copies: u32) {
         self.arrived += u64::from(copies > 0);
         self.copies += u64::from(copies);
         self.replicated += u64::from(copies > 1);
     }
 
-    /// Several packets of which `copies` came in all, each at least once. It is unknown which packets the
-    /// further copies belong to, so the most that is possible counts as replicated.
+    /// Counts several packets with `copies` copies in all, at least one of each. Which of them were replicated
+    /// is unknown: the most that is possible is counted.
     pub(crate) fn record_packets(&mut self, packets: u32, copies: u32) {
         self.arrived += u64::from(packets);
         self.copies += u64::from(copies);

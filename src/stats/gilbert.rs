@@ -1,7 +1,6 @@
 //! The simple Gilbert model of a loss process: two chances, from the transitions that occurred.
 //!
-//! Fed in the order of sequence. The chances rest on few losses in most runs, so their number
-//! belongs beside them.
+//! Fed in the order of sequence. Most runs have few losses, so their number is shown beside the chances.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gilbert {
@@ -39,7 +38,7 @@ impl Gilbert {
         chance(self.after_loss)
     }
 
-    /// How many losses the two rest on.
+    /// The losses from which both are estimated.
     pub(crate) fn losses(&self) -> u64 {
         self.losses
     }

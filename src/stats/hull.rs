@@ -1,9 +1,9 @@
 //! The lower convex hull of points that come one at a time, in a bounded number of vertices.
 //!
-//! Past the bound the vertex that matters least is left out. The hull then runs a little above the
-//! points there, so a limit read from it is looser than it could be, never wrong.
+//! Beyond the bound the vertex that changes the hull least is left out. The hull then lies a little above
+//! the points, so a limit read from it is looser, never wrong.
 
-/// Hulls of random points have a dozen vertices; one this large comes from a clock that bends.
+/// Hulls of random points have a dozen vertices; so many come from a clock whose rate changes.
 const BOUND: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The variation of delay from one probe to the next (RFC 3393): D(i) - D(i-1), signed.
 //!
-//! Fed in the order of sequence, never of arrival and never sorted. Undefined where either of the
-//! two was lost: a loss breaks the chain, it is not skipped.
+//! Fed in the order of sequence, not of arrival. Undefined where either probe was lost: a loss is not
+//! skipped.
 
 use super::blocks::Average;
 use super::quantiles::Quantiles;
@@ -15,7 +15,7 @@ pub(crate) struct Ipdv {
 }
 
 impl Ipdv {
-    /// The next probe's delay, None if it was lost. Returns its variation where there is one.
+    /// Takes the next probe's delay, `None` if it was lost; returns its variation if there is one.
     pub(crate) fn record(&mut self, delay: Option<Duration>) -> Option<Duration> {
         let previous = std::mem::replace(&mut self.previous, delay);
         let variation = delay? - previous?;
@@ -24,12 +24,12 @@ impl Ipdv {
         Some(variation)
     }
 
-    /// All the variations that were defined.
+    /// The variations that are defined.
     pub(crate) fn values(&self) -> &Quantiles {
         &self.values
     }
 
-    /// Their sizes without their signs: the mean is the mean absolute IPDV.
+    /// Their absolute values, whose mean is the mean absolute IPDV.
     pub(crate) fn absolute(&self) -> &Average {
         &self.absolute
     }

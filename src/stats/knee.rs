@@ -11,11 +11,11 @@ use super::proportion::Proportion;
 use super::quantiles::Quantiles;
 use crate::time::Duration;
 
-/// Fewer probes than this tell no loss from another.
+/// Fewer probes cannot tell two loss rates apart.
 const LEAST: u64 = 10;
 const MOST: u64 = 1000;
 
-/// Less is no congestion, however steady the plateau was.
+/// A smaller rise of the median RTT does not count as congestion.
 const NOTABLE: f64 = 1.25;
 
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct KneeFinder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Knee {
-    /// The longest that was already too short, to within a bin.
+    /// The longest interval that is too short, to within a bin.
     pub interval: Duration,
     /// Whether the loss left its plateau.
     pub loss: bool,

@@ -34,7 +34,7 @@ impl Lengths {
         self.counts[bin(length)] += 1;
     }
 
-    /// A run counted as it began has grown by one.
+    /// A run that was counted has grown by one.
     pub(super) fn grow(&mut self, to: u64) {
         self.counts[bin(to - 1)] -= 1;
         self.counts[bin(to)] += 1;

@@ -1,7 +1,7 @@
 //! How losses follow one another (RFC 3357): distances, periods, and the longest outage in time.
 //!
-//! Fed in the order of sequence. A period is a run of consecutive losses; the one that is still
-//! going on counts as it stands, so the figures are right at any moment.
+//! Fed in the order of sequence. A period is a run of consecutive losses; an unfinished one counts with its
+//! length so far.
 
 use super::lengths::Lengths;
 use crate::time::Duration;
@@ -102,7 +102,7 @@ impl LossPattern {
         self.longest_period
     }
 
-    /// In time, which with a changing interval may be another one than the longest in probes.
+    /// By time: with a changing interval it need not be the longest by probes.
     pub fn longest_outage(&self) -> Option<Outage> {
         self.longest
     }

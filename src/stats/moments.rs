@@ -85,7 +85,7 @@ impl Moments {
         (self.n > 0).then(|| root(self.m2 / self.n as f64))
     }
 
-    /// The mean as a whole number and the part of one that is left.
+    /// The mean in whole nanoseconds, and the remaining fraction.
     fn centre(&self) -> (i128, f64) {
         // Of nearly every run the sum fits 64 bits, in which a division takes a fraction of the time.
         if let (Ok(sum), Ok(n)) = (i64::try_from(self.sum), i64::try_from(self.n)) {

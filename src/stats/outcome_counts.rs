@@ -52,17 +52,17 @@ impl OutcomeCounts {
         self.lost() + self.late()
     }
 
-    /// Probes that left.
+    /// Probes that were sent.
     pub fn sent(&self) -> u64 {
         self.on_time + self.lost_or_late()
     }
 
-    /// Lost or late, of those that left.
+    /// Lost or late, of those sent.
     pub fn loss(&self) -> Proportion {
         Proportion::new(self.lost_or_late(), self.sent())
     }
 
-    /// All, those that never left too.
+    /// All probes, those that were never sent included.
     pub fn probes(&self) -> u64 {
         self.sent() + self.not_sent()
     }

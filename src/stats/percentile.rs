@@ -1,11 +1,11 @@
 //! The one definition of a percentile: the smallest x with at least p of the sample <= x.
 //!
 //! That is RFC 2330 section 11.3, the nearest rank. `p` is a share: the 99th percentile is 0.99.
-//! The median is another thing (same section): of an even number it is the mean of the middle two.
+//! The median differs (same section): of an even number of values it is the mean of the middle two.
 
 use crate::time::Duration;
 
-/// Which of n values in ascending order, counted from 1, is the percentile. None of nothing.
+/// The rank of the percentile among n ascending values, from 1; none of no values.
 pub fn rank(p: f64, n: u64) -> Option<u64> {
     let exact = p * n as f64;
     // 0.07 x 100 is 7.000000000000001 in binary, and its ceiling would be one rank too far.
@@ -13,7 +13,7 @@ pub fn rank(p: f64, n: u64) -> Option<u64> {
     (n > 0).then(|| (exact.ceil() as u64).clamp(1, n))
 }
 
-/// The finest percentile below the maximum that n values can tell: 1 - 1/n.
+/// The highest percentile that n values tell from their maximum: 1 - 1/n.
 pub fn finest(n: u64) -> Option<f64> {
     (n > 1).then(|| 1.0 - 1.0 / n as f64)
 }
@@ -23,8 +23,8 @@ pub fn supports(p: f64, n: u64) -> bool {
     rank(p, n).is_some_and(|rank| rank < n)
 }
 
-/// The percentile of values in ascending order, besides which `undefined` more count as infinite
-/// (RFC 7679 section 5.1). None if it is infinite, or of nothing.
+/// The percentile of ascending values and `undefined` infinite ones (RFC 7679 section 5.1). None if it is
+/// infinite, or of no values.
 pub fn percentile(sorted: &[Duration], undefined: u64, p: f64) -> Option<Duration> {
     let rank = rank(p, sorted.len() as u64 + undefined)?;
     value_at(sorted, rank)
@@ -36,7 +36,7 @@ pub fn median(sorted: &[Duration], undefined: u64) -> Option<Duration> {
     Some(mean_of(value_at(sorted, low)?, value_at(sorted, high)?))
 }
 
-/// The ranks whose mean is the median; one and the same of an odd number.
+/// The two ranks whose mean is the median; equal for an odd number of values.
 pub(super) fn middle(n: u64) -> Option<(u64, u64)> {
     (n > 0).then_some((n.div_ceil(2), n / 2 + 1))
 }

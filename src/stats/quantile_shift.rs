@@ -1,9 +1,9 @@
-//! How sure the difference of a percentile between two runs is.
+//! The confidence interval of a percentile's difference between two runs.
 //!
-//! Each run's percentile has an interval between two of its own values, by the interval of the share
-//! of values below it (Woodruff, "Confidence intervals for medians and other position measures", 1952).
-//! The two make that of the difference (Zou and Donner, "Construction of confidence limits about effect
-//! measures", 2008), as Newcombe's does of shares.
+//! The interval of each run's percentile lies between two of its values: that of the share of values below
+//! it, inverted (Woodruff, "Confidence intervals for medians and other position measures", 1952). Both are
+//! combined as Newcombe combines those of shares (Zou and Donner, "Construction of confidence limits about
+//! effect measures", 2008).
 
 use super::confidence::Confidence;
 use super::proportion::Proportion;

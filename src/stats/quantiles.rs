@@ -151,7 +151,7 @@ impl Quantiles {
         }
     }
 
-    /// A bucket's middle may lie beyond the extremes, what is reported may not.
+    /// A bucket's middle may lie beyond the extremes: it is clamped to them.
     fn place(&self, distance: i64) -> Duration {
         let value = self.origin + Duration::from_nanos(distance);
         match (self.min(), self.max()) {

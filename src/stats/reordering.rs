@@ -61,7 +61,7 @@ impl Reordering {
         Self::default()
     }
 
-    /// The packet that arrived next. Returns by how much it is out of order, if it is.
+    /// Takes the next arrival; returns how far it is out of order, if it is.
     pub fn record(&mut self, seq: u64) -> Option<Reordered> {
         let place = self.arrivals;
         self.arrivals += 1;

@@ -1,7 +1,6 @@
 //! The smoothed jitter of RTP receivers (RFC 3550 section 6.4.1 and appendix A.8).
 //!
-//! Fed in the order of arrival. The first packet adds nothing, so before the second there is none:
-//! a jitter of zero would claim that it was measured.
+//! Fed in the order of arrival. Before the second packet the jitter is unknown, not zero.
 
 use crate::time::Duration;
 
@@ -19,7 +18,7 @@ impl RtpJitter {
         Self::default()
     }
 
-    /// The transit time of the packet that arrived next.
+    /// Takes the transit time of the next arrival.
     pub fn record(&mut self, transit: Duration) {
         if let Some(previous) = self.previous.replace(transit) {
             let variation = (transit - previous).abs().as_nanos() as f64;

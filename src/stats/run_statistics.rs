@@ -8,7 +8,7 @@ use super::{
 use crate::probe::{Corruption, Resolved};
 use crate::time::Duration;
 
-/// Delays are those of replies on time, where nothing else is said.
+/// Delays are of replies on time, unless a field says otherwise.
 #[derive(Debug, Default)]
 pub struct RunStatistics {
     /// All probes by outcome.
@@ -30,7 +30,7 @@ pub struct RunStatistics {
     pub(crate) hold: Quantiles,
     /// The server's time besides the hold.
     pub server_own: Quantiles,
-    /// Differences of two clocks, from the last step of one of them on.
+    /// Differences of the two clocks, since the last clock step.
     pub owd_up: Option<Quantiles>,
     pub(crate) owd_down: Option<Quantiles>,
     pub(crate) due_rtt: Quantiles,
@@ -155,7 +155,7 @@ impl RunStatistics {
         self.duration = self.duration.max(end);
     }
 
-    /// Where the time of a reply went, as far as the server says.
+    /// Splits the RTT, as far as the server tells its times.
     fn push_server(&mut self, probe: &Resolved) {
         if let (Some(hold), Some(server)) = (probe.hold, probe.server) {
             self.hold.record(hold);

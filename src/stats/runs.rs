@@ -9,7 +9,7 @@ use super::proportion::Proportion;
 use super::timeline::Join;
 use crate::wilson::Bounds;
 
-/// Hits among trials in sequence, and the bursts they came in.
+/// Hits among trials in sequence, and their bursts.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     bursts: Bursts,
@@ -26,7 +26,7 @@ struct Bursts {
     count: u64,
     /// The squared lengths, added up.
     squares: u64,
-    /// The length so far of the burst that goes on.
+    /// The length so far of the unfinished burst.
     open: u64,
 }
 
@@ -34,7 +34,7 @@ struct Bursts {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contrast {
     pub(crate) bounds: Bounds,
-    /// Whether the test at this level tells the shares apart.
+    /// Whether the shares differ significantly at this level.
     pub differs: bool,
 }
 
@@ -129,8 +129,7 @@ impl Bursts {
     }
 }
 
-/// How many probes tell as much as one independent probe: by the lengths of the bursts, or by how
-/// bursts gather in the blocks, whichever is more.
+/// The design effect: by the lengths of the bursts or by their clustering in blocks, whichever is larger.
 fn design(a: &Runs, b: &Runs, level: Level) -> f64 {
     if a.always() != b.always() {
         return 1.0;
@@ -142,7 +141,7 @@ fn design(a: &Runs, b: &Runs, level: Level) -> f64 {
 
 /// Whether all bursts lie in one run by more than chance: given their number, each falls into this
 /// run with the chance of its share of the trials (Przyborowski and Wilenski, "Homogeneity of results
-/// in testing samples from Poisson series", 1940). Bursts that gather count as fewer.
+/// in testing samples from Poisson series", 1940). Clustered bursts count as fewer.
 fn all_in_one(with: &Runs, without: &Runs, level: Level) -> bool {
     let spread = |runs: &Runs| Spread::of_share(runs.bursts_in.all());
     let gathered = design_beyond(1.0, [&spread(with), &spread(without)], level);

@@ -1,4 +1,4 @@
-//! How late probes left against their schedule; the probes themselves are not at fault.
+//! Send lateness: the actual send time minus the due time.
 
 use super::quantiles::Quantiles;
 use crate::time::Duration;

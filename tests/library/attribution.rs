@@ -1,4 +1,4 @@
-//! What is injected is known exactly, and what is not injected is the network's, probe by probe.
+//! Injected losses and holds are attributed exactly, and all others to the network, probe by probe.
 
 use proptest::prelude::*;
 use udpecho::impair::{Direction, Impairment, SessionLinks, profiles};
@@ -48,8 +48,8 @@ fn run(impairment: &Impairment, path: Conditions, settings: Settings) -> (Simula
     (simulation, rows)
 }
 
-/// Over a path that loses nothing, every loss is the server's doing and is named so, each hold and
-/// each copy is what the links decided, and the network's loss is exactly none.
+/// Over a path without loss every loss is attributed to the server, holds and copies are those that the
+/// links decided, and no loss is the network's.
 fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(&Resolved) -> Instant) {
     let mut links = SessionLinks::new(impairment.clone(), SEED);
     for row in rows {
@@ -73,7 +73,7 @@ fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(
 }
 
 #[test]
-fn every_profile_is_known_exactly() {
+fn every_profile_is_attributed_exactly() {
     for profile in profiles() {
         let impairment = Impairment::of_profile(profile);
         let every = Duration::from_millis(20);
@@ -89,7 +89,7 @@ fn every_profile_is_known_exactly() {
 
 /// The network's losses are exactly those of the network, whatever is injected besides.
 #[test]
-fn a_lossy_path_under_injection_is_told_apart() {
+fn losses_of_the_path_are_told_from_injected_ones() {
     for profile in profiles() {
         let impairment = Impairment::of_profile(profile);
         let (simulation, rows) = run(&impairment, lossy(0.05), client(2000, Duration::from_millis(20)));
@@ -105,7 +105,7 @@ fn a_lossy_path_under_injection_is_told_apart() {
     }
 }
 
-/// Whatever other clients do and whenever the probes come, a session meets the same fates.
+/// Independent of other clients and of arrival times.
 #[test]
 fn the_same_seed_gives_each_session_the_same_fates() {
     let impairment: Impairment =
@@ -180,7 +180,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_impairment_is_known_exactly(text in line(), interval_ms in 1_i64..40) {
+    fn any_impairment_is_attributed_exactly(text in line(), interval_ms in 1_i64..40) {
         let impairment: Impairment = text.parse().unwrap();
         let path = Conditions::ideal(Duration::from_millis(10));
         let (simulation, rows) = run(&impairment, path, client(150, Duration::from_millis(interval_ms)));
@@ -189,9 +189,9 @@ proptest! {
     }
 }
 
-/// A stranger who has learned a client's nonce opens a session of its own.
+/// Another client with the same nonce opens a session of its own.
 #[test]
-fn a_nonce_is_no_key_to_another_clients_session() {
+fn a_nonce_gives_no_access_to_another_clients_session() {
     let path = Conditions::ideal(Duration::from_millis(10));
     let mut simulation = Simulation::new(server(&Impairment::clean()), path.clone(), path, 1);
     let settings = client(20, Duration::from_millis(10));

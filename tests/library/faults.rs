@@ -1,6 +1,6 @@
-//! Faults of every kind at once, over the simulated network: partitions, restarts, copies and
-//! disorder of every message, steps of the clock at either end, translated addresses that change, junk,
-//! forgeries, limits. Each scenario is a function of its number.
+//! Faults of every kind at once, over the simulated network: partitions, restarts, duplicated and reordered
+//! messages, clock steps at both ends, NAT rebinding, junk, forgeries, limits. Each scenario is a function of
+//! its number.
 //!
 //! `FAULTS=100000 cargo test --release --test library faults::` runs so many. A failure names its scenario;
 //! `FAULT=7 cargo test --test library faults::` runs that one alone.
@@ -21,13 +21,13 @@ use udpecho::wire::text;
 
 use crate::common::{clean, decay, interval, millis, path, resolved, settings};
 
-/// So many are run with the other tests.
+/// Scenarios of an ordinary test run.
 const USUAL: u64 = 500;
-/// A run of a minute with every patience there is, and some.
+/// Longer than any run with all its timeouts.
 const BOUND: Duration = Duration::from_secs(600);
 
 #[test]
-fn whatever_goes_wrong_a_run_ends_and_its_counts_add_up() {
+fn under_any_faults_a_run_ends_and_its_counts_add_up() {
     let number = |name| std::env::var(name).ok().map(|text: String| text.parse().expect("a number"));
     let numbers = match number("FAULT") {
         Some(fault) => fault..fault + 1,
@@ -116,7 +116,7 @@ impl Dice {
         }
     }
 
-    /// What a stranger may send to either end, or what was overheard and changed.
+    /// A datagram of another host: made up, or recorded and changed.
     fn forgery(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 80 + self.below(400) as usize];
         let token = Token(self.below(u64::MAX));
@@ -143,7 +143,7 @@ impl Dice {
             5 => UnknownSession { token, seq: Some(seq) }.emit(&mut buffer),
             6 => text::emit_calibrate(512, &mut buffer),
             7 => {
-                // Not a number of any client's: the ledger tells them apart by it.
+                // No client has this number: the ground truth tells them apart by it.
                 Probe { token, seq: seq + 1_000_000, sent }.emit(&mut buffer);
                 buffer.len()
             }
@@ -213,7 +213,7 @@ fn scenario(number: u64) {
     for (client, settings) in clients.iter().enumerate() {
         check(&mut simulation, client, settings, steps == 0);
     }
-    // Whoever is gone is forgotten, with all that was kept for him.
+    // The server has dropped the sessions of silent clients, with their memory.
     simulation.pass(Duration::from_secs(6000));
     if let Some(server) = simulation.server() {
         let left = server.counters();
@@ -224,7 +224,7 @@ fn scenario(number: u64) {
     }
 }
 
-/// Each probe has one outcome, in their order; what is told adds up, and agrees with what the network did.
+/// Each probe has one outcome, in their order; the counts add up and agree with the ground truth.
 fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady_clocks: bool) {
     let events = simulation.take_events(client);
     assert_eq!(events.last(), Some(&Event::Finished));
@@ -262,7 +262,7 @@ fn agrees(row: &Resolved, arrived: usize, replies_sent: u32, replies: &[Instant]
         None => {}
         Some(Cause::Up) => assert_eq!(arrived, 0, "it did reach a server: {row:?}"),
         Some(Cause::Down) => assert!(arrived > 0, "{row:?}"),
-        // A copy of it may have met another server.
+        // A copy of it may have reached the restarted server.
         Some(Cause::InjectedDown | Cause::InjectedUp | Cause::Refused) => {
             assert!(arrived > 0 && (replies_sent == 0 || arrived > 1), "{row:?} {replies_sent} {replies:?}");
         }

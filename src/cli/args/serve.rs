@@ -131,8 +131,8 @@ pub struct Serve {
 #[derive(Debug, Args)]
 #[command(next_help_heading = LIMITS)]
 pub struct Limits {
-    /// Memory for held replies, about 110 bytes each besides their payload; further probes are refused, and their
-    /// clients are told
+    /// Memory for held replies, about 110 bytes each besides their payload; further probes are refused, and the
+    /// server tells their clients
     #[arg(long, value_name = "BYTES", default_value = "512Mi")]
     pub max_held: ByteSize,
     /// Memory for probe history, from which clients learn the causes of losses; a source gets a quarter at most,
@@ -145,13 +145,14 @@ pub struct Limits {
     /// Sessions at once per source: an IPv4 address, or an IPv6 /64 network
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_source_sessions: usize,
-    /// Longest idle time of a session, even if its client asks for more; clients are told
+    /// Longest idle time of a session, even if its client asks for more; the server tells its clients
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub max_idle: Duration,
     /// Text clients at once
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_text_clients: usize,
-    /// Probes per second and session; clients are told, also which probes were refused [default: no limit]
+    /// Probes per second and session; the server tells its clients, and which probes it refused [default: no
+    /// limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub session_rate: Option<u32>,
     /// Datagrams per second from one source outside of sessions: handshakes, text, plain echo

@@ -299,7 +299,7 @@ fn servers_that_share_a_port_open_no_peer_sockets() {
     assert_eq!(engine.listeners.all.len(), 1);
 }
 
-/// Its clients are told whether it does.
+/// It tells its clients whether it does.
 #[test]
 fn the_kernel_stamps_what_a_server_receives_unless_it_is_told_not_to_and_holds_nothing() {
     let stamps = |line: &str, stamps, backend| {

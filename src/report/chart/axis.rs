@@ -22,7 +22,7 @@ impl Axis {
         ((value - low) / (high - low)).clamp(0.0, 1.0)
     }
 
-    /// For a panel that has nothing to measure.
+    /// For a panel without values.
     pub(crate) fn blank(title: &str) -> Self {
         Self { low: 0.0, high: 1.0, log: false, ticks: Vec::new(), title: title.to_owned() }
     }

@@ -6,7 +6,7 @@ use crate::report::chart_data::{ChartData, Column, Point, XAxis};
 use crate::report::format;
 use crate::stats::joined;
 
-/// Fewer probes make a quantile that says nothing.
+/// Quantiles of fewer probes are noise.
 const PROBES: f64 = 20.0;
 const MOST: f64 = 150.0;
 /// Quantiles of fewer replies would be the replies themselves.
@@ -24,9 +24,9 @@ pub(super) struct Bin {
     pub from: f64,
     pub to: f64,
     pub column: Column,
-    /// The parts of it with replies in time: where they fail for long, a line must not go on.
+    /// Its parts with replies on time: a line is broken where they are missing.
     pub covered: Vec<(f64, f64)>,
-    /// Of the replies in time, where they are enough to have them.
+    /// Of the replies on time, if there are enough.
     pub quantiles: Option<Quantiles>,
 }
 
@@ -89,7 +89,7 @@ impl Bin {
         };
     }
 
-    /// The share of what left that was lost or late.
+    /// The share of the probes sent that were lost or late.
     pub(super) fn loss(&self) -> Option<f64> {
         self.column.outcomes.loss().value()
     }
@@ -108,7 +108,7 @@ impl Bins {
         let group = ((step / width as f64).round() as usize).max(1);
         let mut chunks: Vec<&[Column]> = columns.chunks(group).collect();
         let sent = |chunk: &[Column]| joined(chunk).outcomes.sent();
-        // What is left over at the end is no bin of its own.
+        // The remainder at the end joins the last bin.
         if chunks.len() > 1 && (sent(chunks[chunks.len() - 1]) as f64) < PROBES / 2.0 {
             chunks.pop();
             let start = (chunks.len() - 1) * group;

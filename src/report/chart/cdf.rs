@@ -27,7 +27,7 @@ pub(super) const PANEL: Panel = Panel {
 };
 
 fn hover(view: &View) -> Hover {
-    /// Times closer than this are one place on the axis.
+    /// Closer times share one place on the axis.
     const APART: f64 = 1.004;
     let (steps, end) = (view.data.statistics.rtt.cumulative(), axis(view).high());
     let mut rows: Vec<(f64, f64, u64)> = vec![(0.0, end, 0)];
@@ -65,7 +65,7 @@ fn draw(layer: &mut Layer, view: &View, area: Area, heading: &str) {
         frame.empty(layer, "no reply in time");
         return;
     }
-    // The thinner above the thicker: both are seen where they are one.
+    // The thin line above the thick one: both show where they coincide.
     curve(layer, &frame, view, &view.data.statistics.rtt, colours.reply, 3.0);
     curve(layer, &frame, view, &view.data.statistics.net_rtt, colours.p50, 1.4);
     quantiles(layer, &frame, view);

@@ -33,7 +33,7 @@ pub(super) fn window(least: f64, p99: f64, most: f64, narrow: f64) -> (f64, f64)
     (0.0, (most * 1.05).min(p99 * BEYOND))
 }
 
-/// Values closer than this are equal, as far as a picture is concerned.
+/// Closer values are drawn as equal.
 const SAME: f64 = 0.002;
 
 /// The axis of the RTTs.
@@ -48,7 +48,7 @@ pub(super) fn axis(columns: &[Column], on_time: Option<&Distribution>) -> Axis {
     Axis::times("RTT", low, high, 7.0)
 }
 
-/// What the columns hold above the axis.
+/// Values of the columns above the axis.
 pub(super) fn above(columns: &[Column], top: f64) -> Vec<Above> {
     let beyond = |column: &Column| -> u64 {
         let buckets = column.on_time.buckets().chain(column.late.buckets());
@@ -103,7 +103,7 @@ struct Label {
 fn labels(frame: &Frame, above: &[Above]) -> Vec<Label> {
     const FEW: usize = 12;
     let gap = if above.len() <= FEW { 10.0 } else { 100.0 };
-    // The greatest first: it gets its label, and swallows what would lie under it.
+    // The greatest first: its label replaces those that would overlap it.
     let mut groups: Vec<(f64, f64, Above)> = Vec::new();
     let mut order: Vec<&Above> = above.iter().collect();
     order.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.x.total_cmp(&b.x)));

@@ -95,7 +95,7 @@ impl Bars {
         self.low + self.counts.len() as f64 * self.step
     }
 
-    /// From and to, and how many; what lies beyond the last has no end.
+    /// From, to and count; values beyond the last bar have no end.
     fn all(&self) -> impl Iterator<Item = (f64, Option<f64>, u64)> + '_ {
         let from = |k: usize| self.low + k as f64 * self.step;
         let bars = self.counts.iter().enumerate().map(move |(k, count)| (from(k), Some(from(k + 1)), *count));

@@ -40,7 +40,7 @@ fn height(view: &View) -> f64 {
     lanes.len().max(1) as f64 * pitch(&lanes) + GAP + BARS
 }
 
-/// How far apart the lanes are: many come closer.
+/// The distance between lanes, smaller where there are many.
 fn pitch(lanes: &[NotOnTime]) -> f64 {
     if lanes.len() <= 5 { 20.0 } else { 16.0 }
 }
@@ -155,11 +155,11 @@ fn draw_shares(layer: &mut Layer, field: &Frame, lanes: &[NotOnTime], view: &Vie
     }
 }
 
-/// A part of the run and what it lost.
+/// A part of the run and its losses.
 struct Bar {
     from: f64,
     to: f64,
-    /// Of what left.
+    /// Of the probes sent.
     shares: Vec<(NotOnTime, f64)>,
     worst: Option<f64>,
 }

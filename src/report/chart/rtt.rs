@@ -111,7 +111,7 @@ fn legend(layer: &Layer, view: &View, columns: &[Column]) -> Vec<Key> {
     keys
 }
 
-/// What a bin covers.
+/// The extent of a bin.
 fn extent(view: &View) -> String {
     match view.bins.all.len() {
         1 => "whole run".to_owned(),

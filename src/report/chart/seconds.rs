@@ -1,4 +1,4 @@
-//! Throughput and mean delay by the second, the plots this tool was first made for.
+//! Throughput and mean delay by the second.
 //!
 //! A second is a step, not a point: its value holds for all of it. Nothing sent means throughput 0
 //! and no delay, so the delay's line is broken there.
@@ -29,7 +29,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// More steps than this would be a fringe.
+    /// More steps could not be told apart.
     const MOST: u64 = 300;
 
     pub(super) fn of(seconds: &SecondHistory) -> Self {
@@ -37,7 +37,7 @@ impl Slots {
         slots.at_most(Self::MOST)
     }
 
-    /// Whether a second has probes enough for its share of losses to mean something.
+    /// Whether a second has enough probes for a share of losses.
     pub(super) fn crowded(&self) -> bool {
         const ENOUGH: u64 = 5;
         let sums =

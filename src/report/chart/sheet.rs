@@ -189,8 +189,7 @@ fn done<E: std::fmt::Debug>(result: Result<(), E>) {
     result.expect("a string takes all that is written");
 }
 
-/// XML has no place for control characters, nor a reader for marks that turn text around, whatever
-/// a host was called.
+/// XML forbids control characters, and bidirectional marks would reverse the text around them.
 fn printable(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || turns(c) || c as u32 >= 0xFFFE { '?' } else { c }).collect()

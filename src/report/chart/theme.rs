@@ -30,7 +30,7 @@ pub(crate) struct Colours {
     pub grid: RGBColor,
     pub text: RGBColor,
     pub muted: RGBColor,
-    /// A reply in time, and whatever is made of them.
+    /// Replies on time, and figures of them.
     pub reply: RGBColor,
     pub band: RGBColor,
     pub median: RGBColor,

@@ -1,5 +1,5 @@
-//! A run cut into cells of equal width. When a value lies beyond the last cell that memory allows,
-//! neighbours are joined until it does not.
+//! Cells of equal width along a run. When a value lies beyond the last cell that memory allows, neighbours
+//! are joined.
 
 mod history;
 mod seconds;
@@ -14,7 +14,7 @@ pub trait Join: Default + Clone {
     fn join(&mut self, later: &Self);
 }
 
-/// All of these as one.
+/// Joins all of them into one.
 pub fn joined<C: Join>(cells: &[C]) -> C {
     let mut sum = C::default();
     cells.iter().for_each(|cell| sum.join(cell));

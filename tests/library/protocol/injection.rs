@@ -1,4 +1,4 @@
-//! What a server injects, into which datagrams, and that clients are told.
+//! What a server injects, into which datagrams, and what it tells its clients of it.
 
 use std::collections::BTreeSet;
 

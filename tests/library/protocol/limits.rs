@@ -1,4 +1,4 @@
-//! Limits: a flood takes nothing from clients that measure, and refused clients are told the cause.
+//! Limits: a flood takes nothing from clients that measure, and the server tells refused clients the cause.
 
 use std::net::SocketAddr;
 

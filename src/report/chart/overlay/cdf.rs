@@ -9,7 +9,7 @@ use crate::record::Distribution;
 use crate::report::format;
 
 const WIDTH: f64 = 640.0;
-/// How often a line bears its run's mark.
+/// Marks on each line.
 const MARKS: usize = 5;
 
 pub(super) fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
@@ -23,7 +23,7 @@ pub(super) fn draw(layer: &mut Layer, runs: &[Overlaid], (top, bottom): Rows) {
         frame.empty(layer, "no reply in time");
     }
     for (k, run) in runs.iter().enumerate() {
-        // Where curves lie over each other their marks must not.
+        // The marks of coinciding curves must not overlap.
         let phase = (k as f64 + 0.5) / runs.len() as f64;
         curve(layer, &frame, run, phase);
     }

@@ -133,7 +133,7 @@ fn whisker(layer: &mut Layer, frame: &Frame, run: &Overlaid, change: &Change, y:
     }
 }
 
-/// A head whose tip is here and whose back is so far to the right.
+/// An arrow head with its tip here, and its back this far to the right.
 fn arrow(layer: &mut Layer, (x, y): (f64, f64), back: f64, colour: RGBColor) {
     layer.area(&[(x, y), (x + back, y - 5.0), (x + back, y + 5.0)], &colour);
 }

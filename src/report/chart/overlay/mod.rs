@@ -38,7 +38,7 @@ pub fn overlay(samples: &[Sample], changes: &[Changes], margin: Margin, theme: T
     sheet.finish("udpecho compare")
 }
 
-/// A run and how it is told from the others.
+/// A run, its colour and its mark.
 struct Overlaid<'a> {
     letter: char,
     sample: &'a Sample,
@@ -53,7 +53,7 @@ impl<'a> Overlaid<'a> {
     }
 }
 
-/// The first is the one that the others are held against: it is black on white, or white on black.
+/// The reference run is black on white, or white on black.
 fn look(index: usize, colours: Colours) -> (RGBColor, Shape) {
     let looks = [
         (colours.median, Shape::Dot),

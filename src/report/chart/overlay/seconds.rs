@@ -94,7 +94,7 @@ fn draw(layer: &mut Layer, frame: &Frame, runs: &[Overlaid], lines: &[Vec<Step>]
             let ends = |step: &Step| [frame.at(step.from, step.value), frame.at(step.to, step.value)];
             layer.line(&stretch.iter().flat_map(ends).collect::<Vec<_>>(), &run.colour, 1.8);
         }
-        // Where lines lie over each other their marks must not.
+        // The marks of coinciding lines must not overlap.
         let phase = (k as f64 + 0.5) / runs.len() as f64;
         let place = |mark: usize| ((mark as f64 + phase) / MARKS as f64 * line.len() as f64) as usize;
         for step in (0..MARKS.min(line.len())).filter_map(|mark| line.get(place(mark))) {

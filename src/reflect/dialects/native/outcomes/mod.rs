@@ -90,7 +90,7 @@ fn rank(status: ProbeStatus) -> u8 {
     }
 }
 
-/// Whether clients are told that a probe with this status arrived.
+/// Whether the server tells clients that a probe with this status arrived.
 fn counts_as_received(status: ProbeStatus) -> bool {
     !matches!(status, ProbeStatus::NotSeen | ProbeStatus::DroppedUp | ProbeStatus::Forgotten)
 }
