@@ -10,6 +10,7 @@ use crate::wire::auth::Key;
 
 const VARIABLE: &str = "UDPECHO_KEY";
 const LONGEST: u64 = 64 << 10;
+const KEYGEN_DIGITS: usize = 64;
 
 /// The key in this file, or else in the environment, if it has one.
 pub(super) fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
@@ -31,6 +32,29 @@ pub(super) fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     Key::parse(&text).map(Some).with_context(|| format!("no key in {place}"))
 }
 
+/// The bytes of a secret that servers of others share: hexadecimal digits as udpecho keygen writes them or behind 0x,
+/// or else the text itself.
+pub(super) fn secret(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = text_file::read(file, LONGEST);
+    let text = text.with_context(|| format!("cannot read the key in {}", file.display()))?;
+    warn_if_readable_by_others(file);
+    let text = text.trim();
+    if text.is_empty() {
+        anyhow::bail!("no key in {}: the file is empty", file.display());
+    }
+    let digits = text.strip_prefix("0x").or((text.len() == KEYGEN_DIGITS).then_some(text));
+    Ok(digits.and_then(from_hex).unwrap_or_else(|| text.as_bytes().to_vec()))
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16);
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(value(high)? << 4 | value(low)?).ok(),
+        _ => None,
+    };
+    digits.as_bytes().chunks(2).map(pair).collect()
+}
+
 /// A key that other users of this host can read is no secret.
 fn warn_if_readable_by_others(file: &Path) {
     #[cfg(unix)]
@@ -40,5 +64,25 @@ fn warn_if_readable_by_others(file: &Path) {
     {
         let name = file.display();
         stderr_line(format_args!("udpecho: warning: others can read the key in {name}; chmod 600 {name}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hexadecimal_digits_or_text() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("key");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            secret(&file)
+        };
+        assert_eq!(read(&format!("{}\n", "0a".repeat(32))).unwrap(), [10; 32]);
+        assert_eq!(read("0x00ff").unwrap(), [0, 255]);
+        assert_eq!(read(" secret\n").unwrap(), b"secret");
+        assert_eq!(read("0xyz").unwrap(), b"0xyz");
+        assert!(read(" \n").is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::bins::{Bin, Bins};
 
 use super::run_info::RunInfo;
 use crate::probe::{Event, NotOnTime, Outcome, Resolved};
-use crate::report::injection;
+use crate::report::{injection, unknown};
 use crate::stats::{OutcomeCounts, Proportion, Quantiles, RttBuckets, Second};
 use crate::time::{Duration, Instant};
 
@@ -141,9 +141,7 @@ impl RunModel {
                     Some(injects) => {
                         format!("the server injects {}", injection(injects, Some(server.seed)))
                     }
-                    None => {
-                        format!("{} dialect: the server does not say what it injects", server.dialect.name())
-                    }
+                    None => unknown(server.dialect, server.dialect.knows()),
                 };
             }
             Event::Started { zero } => self.zero = Some(*zero),
@@ -293,6 +291,7 @@ mod tests {
             corrupted: None,
             impossible_times: false,
             skipped: true,
+            reply_number: None,
         };
         let mut model = RunModel::new(RunInfo::default());
         model.event(&Event::Started { zero: Instant::ZERO });

@@ -40,7 +40,7 @@ pub use socket_errors::{describe as describe_socket_error, describe_client_error
 pub use stop_signal::Control;
 pub use sys::{
     Backend, Batch, DatagramSocket, Options, Socket, bind_socket, host_name, kernel_release, lower_priority,
-    use_batch_class,
+    use_batch_class, wall_clock_error,
 };
 
 /// Random bytes of the operating system.

@@ -1,7 +1,7 @@
 //! What one wire dialect of the client does. The client does everything else: the send plan, the probes in
 //! flight, deadlines, causes of loss, events.
 
-use super::event::{Failure, SendError, ServerInfo};
+use super::event::{Failure, Finding, SendError, ServerInfo};
 use super::in_flight::{InFlight, ReplyFacts};
 use super::settings::Transmit;
 use crate::time::{Duration, Instant};
@@ -36,6 +36,11 @@ pub(super) trait DialectClient {
     /// What a datagram of the server is. The server's word on probes goes to them directly.
     fn hear(&mut self, received: Instant, channel: usize, datagram: &[u8], probes: &mut InFlight) -> Heard;
 
+    /// Something that the replies showed of the server, each once.
+    fn finding(&mut self) -> Option<Finding> {
+        None
+    }
+
     /// Whether a datagram from another address belongs to the session.
     fn claims(&self, _datagram: &[u8]) -> bool {
         false
@@ -51,8 +56,8 @@ pub(super) trait DialectClient {
     /// No reply to this probe counts any more.
     fn resolved(&mut self, _seq: u64, _now: Instant) {}
 
-    /// Asks what became of probes that got no reply.
-    fn query(&mut self, _now: Instant, _probes: &InFlight, _buffer: &mut [u8]) -> Option<Transmit> {
+    /// Finds out what became of probes that got no reply, or asks.
+    fn query(&mut self, _now: Instant, _probes: &mut InFlight, _buffer: &mut [u8]) -> Option<Transmit> {
         None
     }
 

@@ -118,6 +118,13 @@ pub enum Event {
         /// The first such probe.
         seq: u64,
     },
+    /// The replies showed something of the server; each is reported once.
+    Found {
+        /// When the reply arrived.
+        at: Instant,
+        /// What it showed.
+        finding: Finding,
+    },
     /// Datagrams came that count for no probe: the counts so far, at most once a second.
     Unexpected {
         /// When the last of them arrived.
@@ -146,6 +153,47 @@ pub enum Event {
     Failed(Failure),
     /// The run is over; nothing follows.
     Finished,
+}
+
+/// What replies show of a server that does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It numbers its replies.
+    Stateful,
+    /// Its replies copy the number of their request.
+    Stateless,
+    /// It began to number its replies anew.
+    CountsAnew,
+    /// Its replies do not tell when the request came.
+    NoReceiveTime,
+    /// Its timestamps are not in the format that they claim.
+    OtherFormat,
+    /// The fractions of its NTP timestamps are nanoseconds.
+    FractionInNanoseconds,
+}
+
+impl Finding {
+    /// In a line of its own.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Stateful => "this reflector numbers its replies: losses are told by direction",
+            Self::Stateless => {
+                "this reflector does not number its replies: where a probe was lost is unknown"
+            }
+            Self::CountsAnew => {
+                "this reflector began to number its replies anew: where probes were lost meanwhile is unknown"
+            }
+            Self::NoReceiveTime => {
+                "this reflector does not tell when a request came: the server's time and one-way delays are unknown"
+            }
+            Self::OtherFormat => {
+                "this reflector's timestamps are not in the format that they claim; they are read in the other"
+            }
+            Self::FractionInNanoseconds => {
+                "this reflector's NTP timestamps count nanoseconds within a second; they are read so"
+            }
+        }
+    }
 }
 
 /// What a server says of itself when the session begins.

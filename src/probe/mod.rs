@@ -9,6 +9,7 @@ mod dialect;
 mod dialects;
 mod event;
 mod in_flight;
+mod knows;
 mod load;
 mod loss_attribution;
 mod outcome;
@@ -27,11 +28,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 pub use cause::{Cause, Group, NotOnTime};
-pub use event::{Event, Failure, SendError, ServerInfo};
+pub use event::{Event, Failure, Finding, SendError, ServerInfo};
+pub use knows::{Knows, Losses, ServerTime};
 pub use load::{Found, LoadSettings, LoadTest, LoadTransmit, RateRow, Way};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
-pub use settings::{Counters, Dialect, Settings, Transmit};
+pub use settings::{Counters, Dialect, Settings, StampOptions, Transmit};
 pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
 
 use crate::time::{Duration, Instant};
@@ -148,6 +150,9 @@ impl Client {
             Heard::Forged => self.counters.forged += 1,
             Heard::Unauthentic => self.counters.unauthentic += 1,
             Heard::Junk => self.counters.junk += 1,
+        }
+        while let Some(finding) = self.dialect.finding() {
+            self.events.push_back(Event::Found { at: received, finding });
         }
         self.mark_socket();
         self.report_unexpected(received);

@@ -69,6 +69,8 @@ pub struct Resolved {
     pub impossible_times: bool,
     /// It never left, because this host was suspended or stalled when it was due.
     pub skipped: bool,
+    /// The server's own number of the first reply, where it counts what it answers.
+    pub reply_number: Option<u32>,
 }
 
 impl Resolved {

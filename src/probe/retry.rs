@@ -27,6 +27,11 @@ impl Retry {
         Self { first_gap, longest_gap, ..Self::new(now) }
     }
 
+    /// A try a second, the pace at which devices of others are asked.
+    pub(super) fn every_second(now: Instant) -> Self {
+        Self { first_gap: Self::LONGEST_GAP, ..Self::new(now) }
+    }
+
     /// With gaps that do not grow.
     pub(super) fn steady(now: Instant) -> Self {
         Self { longest_gap: Self::FIRST_GAP, ..Self::new(now) }

@@ -25,7 +25,7 @@ impl Client {
             Phase::Running => self
                 .build_probe(now, buffer)
                 .or_else(|| self.dialect.setup(now, buffer))
-                .or_else(|| self.dialect.query(now, &self.in_flight, buffer)),
+                .or_else(|| self.dialect.query(now, &mut self.in_flight, buffer)),
             Phase::Stopping(retry) => {
                 if !retry.is_due(now) {
                     return None;

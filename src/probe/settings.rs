@@ -9,6 +9,7 @@ use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::auth::Key;
 use crate::wire::native;
+use crate::wire::stamp::{self, Format, HmacKey, Mode, TlvKind};
 
 /// A wire protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum Dialect {
     Text,
     /// RFC 862 echo.
     Plain,
+    /// RFC 8762 and TWAMP-Light.
+    Stamp,
 }
 
 impl Dialect {
@@ -29,6 +32,7 @@ impl Dialect {
             Self::Native => "native",
             Self::Text => "text",
             Self::Plain => "plain",
+            Self::Stamp => "stamp",
         }
     }
 
@@ -38,6 +42,7 @@ impl Dialect {
             Self::Native => native::MIN_SIZE,
             Self::Text => 1,
             Self::Plain => 32,
+            Self::Stamp => 44,
         }
     }
 
@@ -46,6 +51,7 @@ impl Dialect {
         match self {
             Self::Native | Self::Text => 8080,
             Self::Plain => 7,
+            Self::Stamp => stamp::PORT,
         }
     }
 
@@ -85,6 +91,55 @@ pub struct Settings {
     pub seed: Seed,
     /// Shared with the server; native dialect only.
     pub key: Option<Key>,
+    /// Of the STAMP dialect.
+    pub stamp: StampOptions,
+}
+
+/// What a STAMP sender sends beside its number and time.
+#[derive(Clone, Debug, Default)]
+pub struct StampOptions {
+    /// Tells sessions of one address and port apart; zero for none, and one at random without it.
+    pub ssid: Option<u16>,
+    /// Of its timestamps.
+    pub format: Format,
+    /// In this order, before padding.
+    pub tlvs: Vec<TlvKind>,
+    /// With it, authenticated mode.
+    pub key: Option<HmacKey>,
+    /// The DSCP that a reply is asked to leave with.
+    pub dscp: u8,
+    /// Whether something keeps this host's clock in step with UTC, and how far it may be off.
+    pub synchronized: bool,
+    /// How far it may be off.
+    pub clock_error: Duration,
+}
+
+impl StampOptions {
+    const TLV_HEADER: u32 = 4;
+    const HMAC: u32 = 16;
+
+    /// Bytes of a request without padding.
+    pub fn least_size(&self) -> u32 {
+        let mode = if self.key.is_some() { Mode::Authenticated } else { Mode::Open };
+        let tlvs: u32 = self.tlvs.iter().map(|tlv| Self::TLV_HEADER + value_length(*tlv)).sum();
+        let hmac = if tlvs > 0 && self.key.is_some() { Self::TLV_HEADER + Self::HMAC } else { 0 };
+        mode.base() as u32 + tlvs + hmac
+    }
+
+    /// Whether a request can have this size: padding has a header.
+    pub fn allows_size(&self, size: u32) -> bool {
+        let least = self.least_size();
+        size == least || size >= least + Self::TLV_HEADER
+    }
+}
+
+/// Bytes of the value of a TLV that a sender sends.
+fn value_length(tlv: TlvKind) -> u32 {
+    match tlv {
+        TlvKind::ClassOfService | TlvKind::TimestampInfo => 4,
+        TlvKind::DirectMeasurement => 12,
+        _ => 16,
+    }
 }
 
 impl Settings {
@@ -104,6 +159,7 @@ impl Settings {
             stop_server: false,
             seed,
             key: None,
+            stamp: StampOptions::default(),
         }
     }
 

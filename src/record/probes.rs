@@ -14,7 +14,7 @@ use crate::probe::{Cause, Corruption, Outcome, Resolved};
 use crate::time::Duration;
 
 /// The header of `probes.csv`.
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "seq",
     "due_us",
     "sent_us",
@@ -35,6 +35,7 @@ pub const COLUMNS: [&str; 20] = [
     "probe_copies",
     "impossible_times",
     "skipped",
+    "reply_number",
 ];
 
 /// A time beyond this is not a run's: `report` makes a row of each second.
@@ -66,6 +67,7 @@ pub(super) fn cells(probe: &Resolved) -> [Cell<'static>; COLUMNS.len()] {
         probe.probe_copies.map_or(Cell::Missing, |copies| Cell::Count(u64::from(copies))),
         flag(probe.impossible_times),
         flag(probe.skipped),
+        probe.reply_number.map_or(Cell::Missing, |number| Cell::Count(u64::from(number))),
     ]
 }
 
@@ -238,6 +240,7 @@ impl<R: Read> ProbeReader<R> {
             probe_copies: self.maybe_number(17)?,
             impossible_times: self.maybe_number::<u64>(18)?.is_some(),
             skipped: self.maybe_number::<u64>(19)?.is_some(),
+            reply_number: self.maybe_number(20)?,
         })
     }
 
@@ -417,13 +420,21 @@ mod tests {
                 any::<Option<u32>>(),
                 proptest::option::of(0..CORRUPTIONS.len()),
                 any::<[bool; 2]>(),
+                any::<Option<u32>>(),
             ),
         )
             .prop_map(
                 |(
                     (seq, due, sent, interval, size, outcome, cause),
                     (rtt, hold, server, owd_up, owd_down),
-                    (copies, injected_copies, probe_copies, corrupted, [impossible_times, skipped]),
+                    (
+                        copies,
+                        injected_copies,
+                        probe_copies,
+                        corrupted,
+                        [impossible_times, skipped],
+                        reply_number,
+                    ),
                 )| {
                     Resolved {
                         seq,
@@ -441,6 +452,7 @@ mod tests {
                         probe_copies,
                         impossible_times,
                         skipped,
+                        reply_number,
                         corrupted: corrupted.map(|index| CORRUPTIONS[index].0),
                         outcome: OUTCOMES[outcome].0,
                         cause: cause.map(|index| Cause::ALL[index]),

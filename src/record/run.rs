@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::rate::Rate;
 use crate::host;
-use crate::probe::{Cause, Dialect};
+use crate::probe::{Cause, Dialect, Knows};
 
 /// The version of the record's form; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +34,9 @@ pub struct Run {
     pub config: Config,
     /// What the server said of itself; text and plain dialects say nothing.
     pub server: Option<Server>,
+    /// What the server's dialect can tell; what it cannot is null in the summary.
+    #[serde(default)]
+    pub knows: Option<Knows>,
     /// Where each time stamp was taken.
     pub stamps: Stamps,
     /// The relation of the two clocks, where the server stamps.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::run::{Clock, Distribution, Duplicated, Knee, LengthCount, LossRuns, Outage, Summary};
-use crate::probe::{Cause, NotOnTime};
-use crate::stats::{Duplication, Lengths, OutcomeCounts, Pdv, Proportion, Quantiles, RunStatistics};
+use crate::probe::Cause;
+use crate::stats::{Duplication, Lengths, Pdv, Proportion, Quantiles, RunStatistics};
 use crate::time::Duration;
 
 impl Summary {
@@ -27,7 +27,7 @@ impl Summary {
             loss_share: loss.value(),
             loss_interval: loss.wilson().map(|bounds| [bounds.low, bounds.high]),
             lost_share: Proportion::new(outcomes.lost(), outcomes.sent()).value(),
-            causes: causes(&outcomes),
+            causes: causes(run),
             loss_runs: loss_runs(run),
             duplicates: run.duplication.duplicates(),
             duplicate_share: run.duplication.rate(),
@@ -86,8 +86,8 @@ impl Distribution {
     }
 }
 
-fn causes(outcomes: &OutcomeCounts) -> BTreeMap<Cause, u64> {
-    let lost = Cause::ALL.map(|cause| (cause, outcomes.of(NotOnTime::Lost(cause))));
+fn causes(run: &RunStatistics) -> BTreeMap<Cause, u64> {
+    let lost = Cause::ALL.map(|cause| (cause, run.losses_to(cause)));
     lost.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 

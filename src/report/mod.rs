@@ -23,6 +23,7 @@ mod proxy_lines;
 mod rate;
 mod summary;
 mod thresholds;
+mod unknown;
 mod wrap;
 
 #[cfg(feature = "report")]
@@ -41,4 +42,5 @@ pub use proxy_data::ProxyData;
 pub use proxy_lines::proxy_lines;
 pub use summary::{Detail, SECONDS_IN_TABLE, interim, second_line, summary};
 pub use thresholds::Thresholds;
+pub use unknown::unknown;
 pub use wrap::{folded, wrapped};

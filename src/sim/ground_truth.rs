@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::reflect::Door;
 use crate::time::Instant;
 use crate::wire::native::{Message, decode, is_native};
+use crate::wire::stamp::{self, Mode, Request};
 
 /// What became of one probe and of the replies to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +28,16 @@ pub struct ProbeTruth {
 #[derive(Clone, Debug, Default)]
 pub struct GroundTruth {
     disabled: bool,
+    door: Door,
     probes: BTreeMap<u64, ProbeTruth>,
 }
 
 impl GroundTruth {
+    /// Of a client that sends to this port of the server.
+    pub(super) fn at(door: Door) -> Self {
+        Self { door, ..Self::default() }
+    }
+
     /// `None` if no probe with this number was sent or forged.
     pub fn probe(&self, seq: u64) -> Option<&ProbeTruth> {
         self.probes.get(&seq)
@@ -73,18 +81,35 @@ impl GroundTruth {
     }
 
     fn note_probe(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
-        if let Some(Message::Probe(probe)) = self.decode(datagram) {
-            note(self.probes.entry(probe.seq).or_default());
+        let seq = match (self.door, self.decode(datagram)) {
+            (Door::Main, Some(Message::Probe(probe))) => Some(probe.seq),
+            (Door::Stamp, _) => Request::parse(Mode::Open, datagram).and_then(|asked| stamp_seq(asked.seq)),
+            _ => None,
+        };
+        if let Some(seq) = seq {
+            note(self.probes.entry(seq).or_default());
         }
     }
 
     fn note_reply(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
-        if let Some(Message::Reply(reply)) = self.decode(datagram) {
-            note(self.probes.entry(reply.seq).or_default());
+        let seq = match (self.door, self.decode(datagram)) {
+            (Door::Main, Some(Message::Reply(reply))) => Some(reply.seq),
+            (Door::Stamp, _) => {
+                stamp::Reply::parse(Mode::Open, datagram).and_then(|reply| stamp_seq(reply.echoed?.seq))
+            }
+            _ => None,
+        };
+        if let Some(seq) = seq {
+            note(self.probes.entry(seq).or_default());
         }
     }
 
     fn decode<'a>(&self, datagram: &'a [u8]) -> Option<Message<'a>> {
         if self.disabled || !is_native(datagram) { None } else { decode(datagram).ok() }
     }
+}
+
+/// The probe with this number on the wire: the opening has 0, and 1 is skipped.
+fn stamp_seq(number: u32) -> Option<u64> {
+    number.checked_sub(2).map(u64::from)
 }

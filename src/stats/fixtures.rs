@@ -24,6 +24,7 @@ pub(super) fn probe() -> Resolved {
         corrupted: None,
         impossible_times: false,
         skipped: false,
+        reply_number: None,
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::{
     ArrivalOrder, Bursts, ClockOffset, Duplication, Exchange, Gilbert, Ipdv, KneeFinder, LossPattern, Offset,
-    OutcomeCounts, Quantiles, Reordering, RtpJitter, ScheduleError, Second, Seconds,
+    OutcomeCounts, Quantiles, Reordering, ReplyNumbers, RtpJitter, ScheduleError, Second, Seconds,
 };
-use crate::probe::{Corruption, Resolved};
+use crate::probe::{Cause, Corruption, NotOnTime, Resolved};
 use crate::time::Duration;
 
 /// Delays are of replies on time, unless a field says otherwise.
@@ -13,6 +13,8 @@ use crate::time::Duration;
 pub struct RunStatistics {
     /// All probes by outcome.
     pub outcomes: OutcomeCounts,
+    /// Where losses were whose probes have an unknown cause.
+    reply_numbers: ReplyNumbers,
     /// From time zero to the last reply, or to the end of the last interval.
     pub duration: Duration,
     /// Of payload, of the last probe.
@@ -85,6 +87,7 @@ impl RunStatistics {
         self.shrinks |= probe.interval < before;
         self.grows |= probe.interval > before;
         self.outcomes.record(probe);
+        self.reply_numbers.push(probe);
         self.push_copies(probe);
         if let (Some(sent), Some(rtt)) = (probe.sent, probe.rtt) {
             self.rtt_all.record(rtt);
@@ -132,6 +135,17 @@ impl RunStatistics {
         self.clock.constant().or_else(|| self.clock.halfway())
     }
 
+    /// How many probes each cause took. The server's numbers may tell how many of the unknown ones went which way.
+    pub fn losses_to(&self, cause: Cause) -> u64 {
+        let (told, of_rows) = (self.reply_numbers.told(), self.outcomes.of(NotOnTime::Lost(cause)));
+        match cause {
+            Cause::Up => of_rows + told.up,
+            Cause::Down => of_rows + told.down,
+            Cause::Unknown => of_rows.saturating_sub(told.up + told.down),
+            _ => of_rows,
+        }
+    }
+
     /// Whether intervals became shorter and never longer.
     pub fn decays(&self) -> bool {
         self.shrinks && !self.grows
@@ -157,9 +171,9 @@ impl RunStatistics {
 
     /// Splits the RTT, as far as the server tells its times.
     fn push_server(&mut self, probe: &Resolved) {
-        if let (Some(hold), Some(server)) = (probe.hold, probe.server) {
-            self.hold.record(hold);
-            self.server_own.record(server - hold);
+        if let Some(server) = probe.server {
+            probe.hold.into_iter().for_each(|hold| self.hold.record(hold));
+            self.server_own.record(server - probe.hold.unwrap_or(Duration::ZERO));
         }
         if let (Some(up), Some(down)) = (probe.owd_up, probe.owd_down) {
             self.owd_up.get_or_insert_with(|| Quantiles::around(up)).record(up);

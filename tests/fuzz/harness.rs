@@ -8,14 +8,16 @@ use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
 use udpecho::probe::{
     Client, Dialect, Event, Outcome, SendError, Settings, SocketError, SocketErrorKind, SocketOperation,
+    StampOptions,
 };
-use udpecho::reflect::{self, Departure, Incoming, Injection, Server};
+use udpecho::reflect::{self, Departure, Door, Incoming, Injection, Server};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
 use udpecho::wire::auth::{Key, TAG};
 use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, SocketMark, Token};
-use udpecho::wire::text;
+use udpecho::wire::stamp::{self, HmacKey, Mode, TlvKind, Understood};
+use udpecho::wire::{irtt, text, twamp_control};
 
 const START: Instant = Instant::from_nanos(1_000_000_000_000);
 const BUFFER: usize = 4096;
@@ -25,6 +27,7 @@ pub fn decoders(data: &[u8]) {
     let _ = native::decode(data);
     let _ = native::keeps_payload(data);
     let _ = text::Request::parse(data);
+    other_dialects(data);
     let key = Key::new(&[7; 32]);
     assert!(key.open(data).is_none());
     let mut sealed = data.to_vec();
@@ -45,6 +48,51 @@ pub fn decoders(data: &[u8]) {
             let again: Impairment = impairment.to_string().parse().expect("a printed line parses again");
             assert_eq!(again.to_string(), impairment.to_string());
         }
+    }
+}
+
+/// Those of other dialects than the native one.
+fn other_dialects(data: &[u8]) {
+    let key = HmacKey::new(&[7; 32]);
+    for mode in [Mode::Open, Mode::Authenticated] {
+        let _ = stamp::Request::resembles_reply(mode, data);
+        if let Some(reply) = stamp::Reply::parse(mode, data) {
+            let _ = reply.sent.read(reply.error.format, reply.seq.into());
+        }
+        if let Some(request) = stamp::Request::parse(mode, data)
+            && data.len() >= mode.base()
+        {
+            assert!(mode == Mode::Open || !key.verifies(data));
+            let mut again = data.to_vec();
+            request.emit(mode, &mut again);
+            assert_eq!(stamp::Request::parse(mode, &again), Some(request));
+            let _ = stamp::verifies_tlvs(&key, data, mode.base());
+            stamp::sign_tlvs(&key, &mut again, mode.base());
+            stamp::refuse_tlvs(&mut again[mode.base()..]);
+        }
+    }
+    let mut tail = data.to_vec();
+    stamp::answer_tlvs(&mut tail, |kind, value| match kind {
+        TlvKind::Other(_) => Understood::No,
+        _ if value.len() % 2 == 1 => Understood::Malformed,
+        _ => Understood::Yes,
+    });
+    assert_eq!(stamp::tlvs(&tail).count(), stamp::tlvs(data).count());
+    for key in [None, Some(irtt::HmacKey::new(b"secret"))] {
+        let datagram = [&[0x14, 0xA7, 0x5B][..], data].concat();
+        if let Some(packet) = irtt::Packet::parse(&datagram, key.as_ref()) {
+            let params = packet.open_params().or(packet.opened().map(|(_, params)| params));
+            let _ = packet.echo(&params.unwrap_or_default());
+        }
+    }
+    if let Some(message) = data.first_chunk() {
+        let _ = twamp_control::read_greeting(message);
+    }
+    if let Some(message) = data.first_chunk() {
+        let _ = twamp_control::SessionRequest::parse(message);
+    }
+    if let Some(message) = data.first_chunk() {
+        let _ = twamp_control::read_accept_session(message);
     }
 }
 
@@ -158,12 +206,13 @@ pub fn reflect(data: &[u8]) {
         if let (Some(key), true) = (&key, act & 128 == 0) {
             length = key.seal(&mut buffer, length);
         }
-        let asked = native::is_native(&buffer[..length]);
+        let asked = native::is_native(&buffer[..length]) || who & 12 == 12;
         *balance.entry(from).or_default() += length as i64;
         let path = Endpoints { remote: from, local: None };
         let ttl = (act & 64 == 0).then_some(60);
+        let door = if who & 12 == 12 { Door::Stamp } else { Door::Main };
         let incoming = Incoming::new(now, path, &mut buffer, length);
-        let Some(answered) = server.handle(Incoming { ttl, ..incoming }) else { continue };
+        let Some(answered) = server.handle(Incoming { ttl, door, ..incoming }) else { continue };
         assert!(!asked || answered <= length);
         *balance.entry(from).or_default() -= answered as i64;
         match native::decode(&buffer[..answered]) {
@@ -185,9 +234,10 @@ pub fn probe(data: &[u8]) {
     let choice = script.byte();
     let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
     let size = 80 + u32::from(script.byte());
-    let dialect = match (choice & 128 != 0 && key.is_none(), size % 2) {
+    let dialect = match (choice & 128 != 0 && key.is_none(), size % 4) {
         (true, 0) => Dialect::Text,
-        (true, _) => Dialect::Plain,
+        (true, 1) => Dialect::Plain,
+        (true, _) => Dialect::Stamp,
         (false, _) => Dialect::Native,
     };
     let settings = Settings {
@@ -206,7 +256,10 @@ pub fn probe(data: &[u8]) {
         stop_server: choice & 32 != 0,
         seed: 1,
         key: key.clone(),
+        stamp: stamp_options(choice, size),
     };
+    let door = if dialect == Dialect::Stamp { Door::Stamp } else { Door::Main };
+    let key = key.or(settings.stamp.key.is_some().then(|| Key::new(&[7; 32])));
     let count = settings.count;
     let channels = Client::channels(&settings);
     let mut server = Server::new(server_settings(choice, key), [7; 32], START);
@@ -249,7 +302,7 @@ pub fn probe(data: &[u8]) {
             _ => client.note_socket(SocketMark { drops: u16::from(act), turns: u16::from(act >> 6) }),
         }
         client.handle_timeout(now);
-        exchange(&mut client, &mut server, now, act & 32 != 0, &mut buffer, &mut flying);
+        exchange(&mut client, &mut server, door, now, act & 32 != 0, &mut buffer, &mut flying);
         rows.take(&mut client);
     }
     // Left alone it comes to its end.
@@ -272,10 +325,19 @@ fn no_way() -> SocketError {
     SocketError { operation: SocketOperation::Send, kind: SocketErrorKind::HostUnreachable, code: None }
 }
 
+/// Of a request of at least 80 bytes.
+fn stamp_options(choice: u8, size: u32) -> StampOptions {
+    let tlvs = [TlvKind::DirectMeasurement, TlvKind::ClassOfService];
+    let key = (size % 4 == 3).then(|| HmacKey::new(&[7; 32]));
+    let count = if size >= 180 { usize::from(choice & 3).min(2) } else { 0 };
+    StampOptions { tlvs: tlvs[..count].to_vec(), key: key.filter(|_| size >= 112), ..StampOptions::default() }
+}
+
 /// Datagrams of the client reach the server or fail to leave; replies may stay in flight for long.
 fn exchange(
     client: &mut Client,
     server: &mut Server,
+    door: Door,
     now: Instant,
     fails: bool,
     buffer: &mut [u8],
@@ -289,7 +351,7 @@ fn exchange(
         let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.channel as u16));
         let path = Endpoints { remote, local: None };
         let incoming = Incoming::new(now, path, buffer, transmit.length);
-        if let Some(length) = server.handle(Incoming { ttl: Some(60), ..incoming }) {
+        if let Some(length) = server.handle(Incoming { ttl: Some(60), door, ..incoming }) {
             flying.push((transmit.channel, buffer[..length].to_vec()));
         }
     }

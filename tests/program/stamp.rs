@@ -1,12 +1,18 @@
 //! STAMP on sockets: our reflector, our sender, and others'.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tempfile::TempDir;
 use udpecho::net::{Batch, Options, bind_socket};
+use udpecho::probe::{Cause, Losses};
 use udpecho::time::Duration;
 use udpecho::wire::stamp::{ErrorEstimate, Format, Mode, Reply, Request, Timestamp};
 
-use crate::common::process::Serve;
+use crate::common::files::Record;
+use crate::common::process::{Process, Serve, command, run};
+use crate::common::relay::{pass, relay};
 
 /// A request of this length.
 fn datagram(seq: u32, length: usize) -> Vec<u8> {
@@ -61,4 +67,93 @@ fn port_after(line: &str) -> u16 {
     let digits: String =
         line.split("port ").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
+}
+
+/// Through a relay that drops every `up`-th request and every `down`-th reply.
+fn through_a_relay(options: &str, stateless: bool) -> (Record, [u64; 2]) {
+    let mut serve = Serve::start("--clean --stamp=0");
+    let reflector = port_after(&serve.process.line_with("answers STAMP and TWAMP-Light on UDP port "));
+    let lost = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let counts = Arc::clone(&lost);
+    let mut came = 0;
+    let mut drop_every = move |way: usize, nth: u64| {
+        came += 1;
+        let is_lost = came % nth == 0;
+        counts[way].fetch_add(u64::from(is_lost), Ordering::Relaxed);
+        is_lost
+    };
+    let mut drop_up = drop_every.clone();
+    let port = relay(
+        reflector,
+        move |server, datagram| {
+            if !drop_up(0, 7) {
+                pass(server, datagram);
+            }
+        },
+        move |client, datagram| {
+            let mut datagram = datagram.to_vec();
+            if stateless {
+                datagram.copy_within(24..28, 0);
+            }
+            if !drop_every(1, 11) {
+                pass(client, &datagram);
+            }
+        },
+    );
+    let folder = TempDir::new().unwrap();
+    let words = format!("ping --stamp -o run 127.0.0.1:{port} -n 200 -i 10ms -W 1 {options}");
+    let finished = Process::spawn(command(folder.path(), &words)).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let again = run(command(folder.path(), "report run"));
+    let record = Record::read(&folder.path().join("run"));
+    let causes = &record.run.summary.as_ref().unwrap().causes;
+    for (cause, count) in causes {
+        assert!(again.has_line(&format!("{count} {}", cause.words())), "{again:#?}");
+    }
+    (record, [0, 1].map(|way| lost[way].load(Ordering::Relaxed)))
+}
+
+#[test]
+fn through_a_relay_the_numbers_lost_up_and_down_are_those_that_it_dropped() {
+    let (record, lost) = through_a_relay("", false);
+    let causes = record.run.summary.unwrap().causes;
+    let of = |cause| causes.get(&cause).copied().unwrap_or(0);
+    assert_eq!([of(Cause::Up), of(Cause::Down), of(Cause::Unknown)], [lost[0], lost[1], 0]);
+    assert_eq!(record.run.knows.unwrap().losses, Losses::Gaps);
+    assert!(record.rows.iter().all(|row| row.reply_number.is_some() == row.rtt.is_some()));
+}
+
+#[test]
+fn where_a_reflector_copies_numbers_losses_are_unknown() {
+    let (record, lost) = through_a_relay("", true);
+    let causes = record.run.summary.unwrap().causes;
+    assert_eq!(causes.get(&Cause::Unknown), Some(&(lost[0] + lost[1])));
+    assert_eq!(causes.len(), 1);
+    assert_eq!(record.run.knows.unwrap().losses, Losses::RoundTrip);
+}
+
+#[test]
+fn every_option_of_the_socket_holds_for_stamp_and_the_record_is_whole() {
+    for (ip, options) in [("127.0.0.1", "-Q 46 -t 99 -I 127.0.0.1"), ("[::1]", "-Q 10 -t 200 -I ::1 -6")] {
+        let key = TempDir::new().unwrap();
+        let file = key.path().join("key");
+        let path = file.to_str().unwrap();
+        assert_eq!(run(command(key.path(), &format!("keygen -o {path}"))).code, Some(0));
+        for options in [options.to_owned(), format!("{options} --key-file {path} --tlv direct")] {
+            let keyed = options.contains("key-file");
+            let mut serve = Serve::start(&format!(
+                "--clean --stamp=0{}",
+                if keyed { format!(" --key-file {path}") } else { String::new() }
+            ));
+            let port = port_after(&serve.process.line_with("STAMP"));
+            let folder = TempDir::new().unwrap();
+            let words = format!("ping -o run --stamp {ip}:{port} -n 20 -i 10ms -W 1 {options}");
+            assert_eq!(run(command(folder.path(), &words)).code, Some(0));
+            let record = Record::complete(&folder.path().join("run"));
+            assert_eq!(record.ok_or_skipped(), 20);
+            assert!(record.rows.iter().all(|row| row.rtt.is_none() || row.owd_up.is_some()));
+            let summary = record.run.summary.unwrap();
+            assert!(summary.hold_us.is_none() && summary.net_rtt_us.is_some());
+        }
+    }
 }

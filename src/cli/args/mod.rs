@@ -18,7 +18,7 @@ use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
 pub(super) use find_rate::FindRate;
-pub(super) use ping::{Fail, Fragment, Ping, Timer};
+pub(super) use ping::{Fail, Fragment, Ping, StampTime, StampTlv, Timer};
 pub(super) use proxy::Proxy;
 pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};

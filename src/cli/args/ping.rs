@@ -16,6 +16,7 @@ const PROBES: &str = "Probes";
 const SOCKET: &str = "Socket";
 const RECORD: &str = "Record";
 const DISPLAY: &str = "Display";
+const STAMP: &str = "STAMP";
 
 /// How the client waits for the send time of a probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -51,7 +52,8 @@ pub struct Ping {
     /// sleeps
     #[arg(help_heading = PROBES, long, value_name = "HOW", default_value = "hybrid")]
     pub timer: Timer,
-    /// Bytes of UDP payload, as in 512, 1k, 1Ki [default: 512, with --find-rate 1200]
+    /// Bytes of UDP payload, as in 512, 1k, 1Ki [default: 512; with --find-rate 1200; with --stamp as few as it
+    /// takes, 44]
     #[arg(help_heading = PROBES, short, long, value_name = "BYTES", allow_negative_numbers = true)]
     pub size: Option<ByteSize>,
     /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
@@ -90,6 +92,13 @@ pub struct Ping {
     /// changed bytes
     #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "key_file", "impair", "stop_server"])]
     pub plain: bool,
+    /// Measure a STAMP or TWAMP-Light reflector, such as a router, on port 862 by default: RTT, the reflector's own
+    /// time, one-way delays, and with one that numbers its replies losses by direction. More than 100 probes a second
+    /// need --rate. With --key-file in authenticated mode
+    #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "plain", "impair", "stop_server"])]
+    pub stamp: bool,
+    #[command(flatten)]
+    pub stamp_request: StampRequest,
     /// Request impairments for this session, as in "wifi loss=5%"; a server grants it with --client-impair, the one
     /// inside this process always
     #[arg(help_heading = SERVER, long, value_name = "SPEC", conflicts_with = "text")]
@@ -152,6 +161,38 @@ pub struct Ping {
     pub fail: Fail,
 }
 
+/// What a STAMP request carries.
+#[derive(Debug, Args)]
+#[command(next_help_heading = STAMP)]
+pub struct StampRequest {
+    /// Session identifier, 0 for none [default: a random one]
+    #[arg(long, value_name = "N", requires = "stamp", conflicts_with_all = ["text", "plain"], value_parser = number::<u16>(0, 65_535, "7"))]
+    pub ssid: Option<u16>,
+    /// Format of the timestamps that are sent
+    #[arg(long, value_name = "FORMAT", requires = "stamp", conflicts_with_all = ["text", "plain"], default_value = "ntp")]
+    pub stamp_time: StampTime,
+    /// TLVs to send, as in cos,direct: class of service, direct measurement (losses by direction also where replies
+    /// are not numbered), timestamp information, follow-up telemetry
+    #[arg(long, value_name = "TLV,...", requires = "stamp", conflicts_with_all = ["text", "plain"], value_delimiter = ',')]
+    pub tlv: Vec<StampTlv>,
+}
+
+/// Formats of RFC 8877.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StampTime {
+    Ntp,
+    Ptp,
+}
+
+/// TLVs of RFC 8972.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StampTlv {
+    Cos,
+    Direct,
+    Time,
+    FollowUp,
+}
+
 /// Output for programs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For programs")]
@@ -178,10 +219,11 @@ impl Ping {
     }
 
     pub fn dialect(&self) -> Dialect {
-        match (self.text, self.plain) {
-            (true, _) => Dialect::Text,
-            (_, true) => Dialect::Plain,
-            _ => Dialect::Native,
+        match () {
+            () if self.text => Dialect::Text,
+            () if self.plain => Dialect::Plain,
+            () if self.stamp => Dialect::Stamp,
+            () => Dialect::Native,
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Destination {
     /// The same, as -ip HOST
     #[arg(help_heading = SERVER, long, value_name = "HOST")]
     pub ip: Option<String>,
-    /// The server's port [default: 8080]
+    /// The server's port [default: 8080, or that of its dialect]
     #[arg(help_heading = SERVER, short, long, value_name = "PORT", allow_negative_numbers = true, value_parser = number::<u16>(1, 65_535, "8080"))]
     pub port: Option<u16>,
     /// File with the server's key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if set]

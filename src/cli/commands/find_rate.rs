@@ -12,7 +12,7 @@ use crate::cli::printer::Printer;
 use crate::cli::signals;
 use crate::net::{Control, run_load};
 use crate::probe::rate_search;
-use crate::probe::{Found, LoadSettings, LoadTest, RateRow, Way};
+use crate::probe::{Dialect, Found, LoadSettings, LoadTest, RateRow, Way};
 use crate::record::rate::{DirectionRate, Rate, SCALE, worst};
 use crate::record::{Folder, RATE_ROWS, RateWriter, Run};
 use crate::report::{bit_rate, bytes_on_the_wire, milliseconds, rate_lines, rate_table};
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let ran = ran.map_err(|error| cannot_send(&error, &config.connection));
     let failed = match (ran, test.outcome()) {
         (Err(error), _) => Some((error, Exit::Error)),
-        (_, Some(Err(failure))) => Some((explain(failure, peer), exit_of(failure))),
+        (_, Some(Err(failure))) => Some((explain(failure, peer, Dialect::Native), exit_of(failure))),
         _ if test.found().is_empty() => Some((anyhow!("stopped before the rate was found"), Exit::NoReply)),
         _ => None,
     };

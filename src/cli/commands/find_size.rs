@@ -42,7 +42,9 @@ pub(crate) fn run(arguments: &FindSize) -> anyhow::Result<Exit> {
             printer.finish_checked()?;
             Ok(Exit::Success)
         }
-        Some(Err(failure)) => Ok(exit::print_error(&explain(&failure, peer), exit_of(&failure))),
+        Some(Err(failure)) => {
+            Ok(exit::print_error(&explain(&failure, peer, Dialect::Native), exit_of(&failure)))
+        }
         None => Ok(exit::print_error(&anyhow!("stopped before the size was found"), Exit::NoReply)),
     }
 }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 
-use super::timestamps;
+use super::{stamp, timestamps};
 use crate::cli::args::{self, Destination, Fragment, Ping};
 use crate::cli::impair::requested;
 use crate::cli::key;
 use crate::cli::local_server::LocalServer;
 use crate::cli::target::{Family, Target};
 use crate::net::{self, Clock, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
-use crate::probe::{Dialect, ServerInfo, Settings};
+use crate::probe::{Dialect, ServerInfo, Settings, StampOptions};
 use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
 use crate::rng::Seed;
 use crate::schedule::{Decay, Poisson, Schedule};
@@ -40,6 +40,7 @@ pub(crate) struct Connection {
     pub peer: Peer,
     pub outgoing: Outgoing,
     pub key: Option<Key>,
+    pub dialect: Dialect,
     /// Answers as long as the measurement lasts, where no host was given.
     local_server: Option<LocalServer>,
 }
@@ -64,12 +65,15 @@ impl Connection {
             None if destination.port.is_some() => {
                 bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080")
             }
+            None if dialect == Dialect::Stamp => {
+                bail!("--stamp needs a host; for example --stamp 192.0.2.1")
+            }
             None => {
                 let server = LocalServer::start(outgoing.backend, key.clone(), clock)?;
                 (Peer { host: "localhost".to_owned(), address: server.address() }, Some(server))
             }
         };
-        Ok(Self { peer, outgoing, key, local_server })
+        Ok(Self { peer, outgoing, key, dialect, local_server })
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -162,6 +166,7 @@ impl<'a> Config<'a> {
                 dont_fragment: connection.outgoing.dont_fragment,
             },
             server: None,
+            knows: Some(settings.dialect.knows()),
             stamps,
             clock: None,
             hosts: None,
@@ -197,9 +202,18 @@ fn settings(
     let dialect = arguments.dialect();
     let Connection { peer, key, .. } = connection;
     let fast = arguments.rate.is_some() || arguments.flood;
+    let asked = arguments.size.map(|size| size.get());
+    let (stamp, asked) = if dialect == Dialect::Stamp {
+        stamp::check_pace(arguments, interval(arguments))?;
+        let options = stamp::options(arguments)?;
+        let size = stamp::size(asked, &options)?;
+        (options, size)
+    } else {
+        (StampOptions::default(), arguments.size().get())
+    };
     Ok(Settings {
         dialect,
-        size: size(arguments.size().get(), dialect, key.is_some(), peer.address)?,
+        size: size(asked, dialect, key.is_some(), peer.address)?,
         schedule: schedule(arguments, poisson_seed)?,
         count: arguments.count,
         total: arguments.total.map(|total| total.get()),
@@ -211,6 +225,7 @@ fn settings(
         stop_server: arguments.stop_server,
         seed: u64::from_ne_bytes(random_bytes()?),
         key: key.clone(),
+        stamp,
     })
 }
 

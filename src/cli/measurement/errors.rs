@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::config::{Connection, Peer};
 use crate::cli::exit::Exit;
 use crate::net::{Control, describe_client_error, describe_socket_error, find_size, random_bytes};
-use crate::probe::{Failure, SizeFinder, SocketOperation};
+use crate::probe::{Dialect, Failure, SizeFinder, SocketOperation};
 use crate::report::milliseconds;
 
 /// From the error of opening a socket to this peer.
@@ -43,7 +43,7 @@ pub(crate) fn exit_of(failure: &Failure) -> Exit {
 pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {
     let Connection { peer, outgoing, key, .. } = connection;
     let (Failure::SizeLost { size } | Failure::SizeNotSent { size }) = *failure else {
-        return explain(failure, peer);
+        return explain(failure, peer, connection.dialect);
     };
     let seed = random_bytes().map(u64::from_ne_bytes);
     let found = seed.and_then(|seed| {
@@ -54,14 +54,22 @@ pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &
             let (ip, passes) = (peer.address.ip(), found.both_ways());
             anyhow!("{size} bytes are too long: the path to {ip} carries at most {passes}, as in -s {passes}")
         }
-        _ => explain(failure, peer),
+        _ => explain(failure, peer, connection.dialect),
     }
 }
 
-pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
+pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyhow::Error {
     let hint = meant_port(&peer.host);
     let (ip, port) = (peer.address.ip(), peer.address.port());
     match failure {
+        Failure::Unreachable if dialect == Dialect::Stamp => anyhow!(
+            "{ip} port {port} is closed (ICMP port unreachable): no reflector listens there{hint}; {PORTS_OF_DEVICES}"
+        ),
+        Failure::Silent { tries, after } if dialect == Dialect::Stamp => anyhow!(
+            "no answer from {ip} port {port} to {tries} STAMP requests in {}{hint}; likely reasons: {}",
+            milliseconds(*after),
+            silence_of_reflectors(port)
+        ),
         Failure::Unreachable => anyhow!(
             "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}{hint}"
         ),
@@ -106,6 +114,24 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer) -> anyhow::Error {
             anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
         }
     }
+}
+
+/// What is known of other ports than 862.
+const PORTS_OF_DEVICES: &str = "some devices reflect on other ports, as Nokia's on 64364 to 64373";
+
+/// Why a device that could reflect may not answer.
+fn silence_of_reflectors(port: u16) -> String {
+    let reasons = [
+        "reflection is off, as it is by default on Juniper and Nokia".to_owned(),
+        "this host's address is not among those that the reflector is configured for (Nokia: prefixes)"
+            .to_owned(),
+        "the source port is not the one configured, as on Huawei and H3C: try --source-port 862".to_owned(),
+        format!("it reflects on another port than {port}: {PORTS_OF_DEVICES}"),
+        "it wants a TWAMP control connection first, as Cisco IOS and NX-OS do".to_owned(),
+        "it wants authentication (--key-file), or a firewall drops UDP on the path".to_owned(),
+    ];
+    let numbered = (1..).zip(reasons).map(|(number, reason)| format!("({number}) {reason}"));
+    numbered.collect::<Vec<_>>().join("; ")
 }
 
 /// A hint where the end of an IPv6 address may have been meant as a port: `::1:8080`.
@@ -153,7 +179,7 @@ mod tests {
         ] {
             let failure = Failure::Socket(SocketError { operation, kind, code: None });
             assert_eq!(exit_of(&failure), exit, "{kind:?}");
-            let text = explain(&failure, &peer).to_string();
+            let text = explain(&failure, &peer, Dialect::Native).to_string();
             assert_eq!(text, format!("{words} 192.0.2.1 port 8080: the system does not say why"));
         }
     }
@@ -167,7 +193,7 @@ mod tests {
             Failure::Denied { code: 9 },
         ];
         for failure in failures {
-            let text = explain(&failure, &peer).to_string();
+            let text = explain(&failure, &peer, Dialect::Native).to_string();
             assert!(text.contains("[::1]:8080"), "{text}");
             for doubled in ["?;", ";;", ": ;", ":;", "; ;"] {
                 assert!(!text.contains(doubled), "{text}");

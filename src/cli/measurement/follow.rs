@@ -141,6 +141,7 @@ impl<'a> Follower<'a> {
         let Self { run, recorder, views, host, clock, .. } = self;
         match event {
             Event::Opened { server, .. } => add_server(run, server),
+            Event::Found { finding, .. } => run.knows = run.knows.map(|knows| knows.after(*finding)),
             Event::Started { zero } => {
                 run.started = rfc3339(*zero);
                 recorder.start(run);

@@ -173,6 +173,7 @@ mod tests {
             corrupted: None,
             impossible_times: false,
             skipped: false,
+            reply_number: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod follow;
 mod host_figures;
 mod outputs;
 mod run_events;
+mod stamp;
 mod terminal;
 mod timestamps;
 mod view;

@@ -76,6 +76,9 @@ impl RunEvents {
                 );
                 return vec![self.at(*at, "impossible_times", text)];
             }
+            probe::Event::Found { at, finding } => {
+                return vec![self.at(*at, "reflector", finding.words().to_owned())];
+            }
             probe::Event::Unexpected { at, counters } => {
                 return vec![self.at(*at, "unexpected", unexpected(counters))];
             }
@@ -181,6 +184,7 @@ mod tests {
             corrupted: None,
             impossible_times: false,
             skipped: false,
+            reply_number: None,
         }
     }
 

@@ -261,7 +261,7 @@ impl ReadySet {
 }
 
 /// Whether something keeps the wall clock in step with UTC, and how far it may be off, where the system tells.
-pub(super) fn wall_clock_error() -> Option<(bool, Duration)> {
+pub fn wall_clock_error() -> Option<(bool, Duration)> {
     #[cfg(target_os = "linux")]
     return linux::wall_clock_error();
     #[cfg(not(target_os = "linux"))]

@@ -2,10 +2,11 @@
 
 mod native;
 mod plain;
+mod stamp;
 mod text;
 
 use super::dialect::{DialectClient, Heard};
-use super::event::{Failure, SendError};
+use super::event::{Failure, Finding, SendError};
 use super::in_flight::InFlight;
 use super::settings::{Dialect, Settings, Transmit};
 use crate::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::wire::native::SocketMark;
 use native::Native;
 pub(super) use native::{Accepted, Handshake, Requested};
 use plain::Plain;
+use stamp::Stamp;
 use text::Text;
 
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) enum AnyDialect {
     Native(Box<Native>),
     Text(Text),
     Plain(Plain),
+    Stamp(Box<Stamp>),
 }
 
 /// The same call on the dialect in use.
@@ -29,6 +32,7 @@ macro_rules! each {
             AnyDialect::Native($dialect) => $call,
             AnyDialect::Text($dialect) => $call,
             AnyDialect::Plain($dialect) => $call,
+            AnyDialect::Stamp($dialect) => $call,
         }
     };
 }
@@ -39,6 +43,7 @@ impl AnyDialect {
             Dialect::Native => Self::Native(Box::new(Native::new(settings, now))),
             Dialect::Text => Self::Text(Text::new(settings, now)),
             Dialect::Plain => Self::Plain(Plain::new(settings, now)),
+            Dialect::Stamp => Self::Stamp(Box::new(Stamp::new(settings, now))),
         }
     }
 
@@ -83,6 +88,10 @@ impl DialectClient for AnyDialect {
         each!(self, dialect => dialect.hear(received, channel, datagram, probes))
     }
 
+    fn finding(&mut self) -> Option<Finding> {
+        each!(self, dialect => dialect.finding())
+    }
+
     fn claims(&self, datagram: &[u8]) -> bool {
         each!(self, dialect => dialect.claims(datagram))
     }
@@ -99,7 +108,7 @@ impl DialectClient for AnyDialect {
         each!(self, dialect => dialect.resolved(seq, now));
     }
 
-    fn query(&mut self, now: Instant, probes: &InFlight, buffer: &mut [u8]) -> Option<Transmit> {
+    fn query(&mut self, now: Instant, probes: &mut InFlight, buffer: &mut [u8]) -> Option<Transmit> {
         each!(self, dialect => dialect.query(now, probes, buffer))
     }
 

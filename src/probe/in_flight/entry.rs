@@ -15,6 +15,8 @@ pub(crate) struct ReplyFacts {
     pub corrupted: Option<Corruption>,
     /// The server's socket, when the probe came.
     pub socket: SocketMark,
+    /// The server's own number of the reply.
+    pub number: Option<u32>,
 }
 
 /// A probe in flight.

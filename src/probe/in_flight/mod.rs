@@ -182,7 +182,7 @@ impl InFlight {
         let rtt = received - entry.sent();
         let told = reply.times.is_some();
         reply.times = reply.times.filter(|times| times.are_possible(rtt, entry.sent_by()));
-        let hold = reply.times.map(|times| times.hold);
+        let hold = reply.times.and_then(|times| times.hold);
         entry.injected_copies += u32::from(reply.injected_copy);
         if let Some(times) = reply.times
             && clocks.allows(&times.clock_bounds(received))
@@ -277,6 +277,11 @@ impl InFlight {
         self.entry(seq).map(|entry| entry.give_up_at)
     }
 
+    /// That of the last probe.
+    pub(super) fn last_deadline(&self) -> Instant {
+        self.entries.back().map_or(Instant::ZERO, |entry| entry.deadline)
+    }
+
     /// No reply to any probe is expected after this.
     pub(super) fn last_give_up_at(&self) -> Instant {
         self.entries.back().map_or(Instant::ZERO, |entry| entry.give_up_at)
@@ -307,6 +312,11 @@ impl InFlight {
     /// When the first probe may be taken, as far as that depends on time alone.
     pub(super) fn next_resolved_at(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.ready_at(&self.timeouts, self.sending_is_over))
+    }
+
+    /// All probes have been sent.
+    pub(super) fn is_sending_over(&self) -> bool {
+        self.sending_is_over
     }
 
     /// When the next overdue probe is to be reported.
@@ -344,6 +354,7 @@ impl InFlight {
             corrupted: None,
             impossible_times: false,
             skipped: matches!(entry.state, State::Skipped),
+            reply_number: None,
         };
         match entry.state {
             State::Failed | State::Skipped => {
@@ -355,13 +366,14 @@ impl InFlight {
                 resolved.outcome = if late { Outcome::Late } else { Outcome::Ok };
                 resolved.rtt = Some(received - entry.sent());
                 resolved.corrupted = reply.corrupted;
+                resolved.reply_number = reply.number;
                 resolved.impossible_times = match trust {
                     Trust::Agreed => false,
                     Trust::Pending => self.clocks.is_contradicted(),
                     Trust::Refuted => true,
                 };
                 let times = reply.times.filter(|_| !resolved.impossible_times);
-                resolved.hold = times.map(|times| times.hold);
+                resolved.hold = times.and_then(|times| times.hold);
                 resolved.server = times.and_then(|times| times.residence());
                 resolved.owd_up = times.map(|times| times.owd_up - (entry.sent() - entry.sent));
                 resolved.owd_down = times.map(|times| times.owd_down);

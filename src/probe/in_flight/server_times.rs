@@ -12,8 +12,8 @@ pub(crate) enum SendClock {
 /// The times of a reply as the server wrote them, and what they give with the client's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerTimes {
-    /// How long the server held the reply on purpose.
-    pub hold: Duration,
+    /// How long the server held the reply on purpose, where the dialect tells.
+    pub hold: Option<Duration>,
     /// From the server's receiving to its sending, the hold included.
     pub residence: Duration,
     /// The kernel stamps what the server receives. Otherwise a residence of zero means unknown.
@@ -41,7 +41,8 @@ impl ServerTimes {
             _ => ClockBounds::STAMP_ERROR,
         };
         let drift = self.residence.mul_f64(ClockBounds::MAX_DRIFT);
-        self.hold <= self.residence + Self::GRANULARITY && self.residence <= rtt + error + drift
+        self.hold.is_none_or(|hold| hold <= self.residence + Self::GRANULARITY)
+            && self.residence <= rtt + error + drift
     }
 
     /// No delay is negative, which bounds the offset of the two clocks from both sides.
@@ -182,7 +183,7 @@ mod tests {
         let millis = Duration::from_millis;
         let possible = |hold, residence, rtt| {
             let (hold, residence) = (millis(hold), millis(residence));
-            let times = ServerTimes { hold, residence, ..ServerTimes::default() };
+            let times = ServerTimes { hold: Some(hold), residence, ..ServerTimes::default() };
             times.are_possible(millis(rtt), SendClock::Program)
         };
         assert!(possible(0, 0, 1) && possible(5, 5, 6) && possible(5, 6, 6));

@@ -131,7 +131,10 @@ pub(super) fn duplication(summary: &Summary) -> Vec<String> {
     ways.map(line).into()
 }
 
-pub(super) fn corruption(summary: &Summary) -> Option<String> {
+pub(super) fn corruption(run: &Run, summary: &Summary, detail: Detail) -> Option<String> {
+    if run.knows.is_some_and(|knows| !knows.corruption) {
+        return (detail == Detail::All).then(|| "corrupted: unknown".to_owned());
+    }
     (summary.corrupted + summary.injected_corrupted > 0).then(|| {
         format!(
             "corrupted: {} by the network, {} by injection",

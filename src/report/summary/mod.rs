@@ -67,7 +67,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     if all {
         lines.extend(loss::duplication(summary));
     }
-    lines.extend(loss::corruption(summary));
+    lines.extend(loss::corruption(run, summary, detail));
     if all {
         lines.push(stamps(run));
     }

@@ -40,22 +40,29 @@ pub struct Reply {
     pub seq: u32,
     /// When the reflector sent it.
     pub sent: Timestamp,
-    pub(crate) error: ErrorEstimate,
-    pub(crate) ssid: u16,
-    pub(crate) received: Option<Timestamp>,
-    pub(crate) echoed: Option<Echoed>,
-    /// Hops left of the probe, where the device tells.
+    /// How far its timestamps may be wrong.
+    pub error: ErrorEstimate,
+    /// Tells sessions with the same addresses and ports apart; zero for none.
+    pub ssid: u16,
+    /// When the request arrived.
+    pub received: Option<Timestamp>,
+    /// Of the request.
+    pub echoed: Option<Echoed>,
+    /// The TTL or hop limit that the request arrived with.
     pub ttl: Option<u8>,
-    /// Traffic class of the probe; none if zero or not told.
+    /// The traffic class that it arrived with (RFC 7750).
     pub tos: Option<u8>,
 }
 
 /// What a reflector copies from the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echoed {
-    pub(crate) seq: u32,
-    pub(crate) sent: Timestamp,
-    pub(crate) error: ErrorEstimate,
+    /// Its sequence number.
+    pub seq: u32,
+    /// When it left.
+    pub sent: Timestamp,
+    /// How far its timestamps may be wrong.
+    pub error: ErrorEstimate,
 }
 
 /// Where the fields of a form stand.

@@ -67,11 +67,16 @@ impl TlvKind {
 /// One of them, as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tlv<'a> {
-    pub(crate) kind: TlvKind,
-    pub(crate) unrecognized: bool,
-    pub(crate) malformed: bool,
-    pub(crate) wrong_hmac: bool,
-    pub(crate) value: &'a [u8],
+    /// Its type.
+    pub kind: TlvKind,
+    /// The reflector does not know the type.
+    pub unrecognized: bool,
+    /// Its length is not that of its type.
+    pub malformed: bool,
+    /// Its HMAC is wrong.
+    pub wrong_hmac: bool,
+    /// Its octets.
+    pub value: &'a [u8],
 }
 
 /// Those that follow the base of a packet, up to the first that does not fit, which is padding or damage.
@@ -221,7 +226,8 @@ pub struct ClassOfService {
     pub dscp_back: u8,
     /// As received, by the reflector.
     pub dscp_received: u8,
-    pub(crate) ecn_received: u8,
+    /// As received, by the reflector.
+    pub ecn_received: u8,
     /// 0: the reply has the DSCP asked for; else the reflector refused it.
     pub refused: u8,
 }
@@ -252,9 +258,12 @@ impl ClassOfService {
 /// Counters of packets: they tell the loss of each direction whatever the numbering of replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectMeasurement {
-    pub(crate) sent: u32,
-    pub(crate) received: u32,
-    pub(crate) reflected: u32,
+    /// By the sender.
+    pub sent: u32,
+    /// By the reflector.
+    pub received: u32,
+    /// By the reflector.
+    pub reflected: u32,
 }
 
 impl DirectMeasurement {
@@ -284,8 +293,10 @@ pub struct TimestampInfo {
     pub clock_in: u8,
     /// 1 hardware, 2 software, 3 control plane.
     pub method_in: u8,
-    pub(crate) clock_out: u8,
-    pub(crate) method_out: u8,
+    /// The source of the clock of the reply.
+    pub clock_out: u8,
+    /// Where the reply is stamped.
+    pub method_out: u8,
 }
 
 impl TimestampInfo {
@@ -304,9 +315,12 @@ impl TimestampInfo {
 /// When the reflector's reply before this one really left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowUp {
-    pub(crate) seq: u32,
-    pub(crate) sent: Timestamp,
-    pub(crate) method: u8,
+    /// The number of that reply.
+    pub seq: u32,
+    /// By the sender.
+    pub sent: Timestamp,
+    /// Where it was stamped.
+    pub method: u8,
 }
 
 impl FollowUp {

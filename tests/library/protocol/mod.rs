@@ -13,6 +13,7 @@ mod opening;
 mod promises;
 mod restart;
 mod stamp_reflector;
+mod stamp_sender;
 mod text_client;
 mod text_server;
 mod timing;

@@ -136,10 +136,7 @@ impl Terminal {
                 let injects = report::injection(injects, Some(server.seed));
                 self.printer.paragraph(&format!("the server injects, {injects}"));
             }
-            None => self.printer.paragraph(&format!(
-                "{} dialect: the server does not say what it injects, nor where losses happen",
-                server.dialect.name()
-            )),
+            None => self.printer.paragraph(&report::unknown(server.dialect, server.dialect.knows())),
         }
     }
 
@@ -312,6 +309,7 @@ impl Terminal {
             Event::StopAnswered { obeyed: false } => {
                 "the server refuses to stop; serve --allow-stop would obey".to_owned()
             }
+            Event::Found { finding, .. } => finding.words().to_owned(),
             Event::Unexpected { counters, .. } => format!("ignored datagrams: {}", unexpected(counters)),
             Event::Asking { probes, skippable, .. } => {
                 let skip = if *skippable { "; Ctrl-C skips this" } else { "" };

@@ -221,7 +221,7 @@ impl Native {
             }
         }
         let times = ServerTimes {
-            hold: reply.hold,
+            hold: Some(reply.hold),
             residence: reply.residence,
             stamped: self.session.as_ref().is_some_and(|session| session.kernel_stamps),
             owd_up: reply.received - reply.sent,
@@ -230,7 +230,7 @@ impl Native {
         let (injected_copy, socket) = (reply.copy, reply.socket);
         Heard::Reply {
             seq: reply.seq,
-            facts: ReplyFacts { times: Some(times), injected_copy, corrupted, socket },
+            facts: ReplyFacts { times: Some(times), injected_copy, corrupted, socket, number: None },
         }
     }
 
@@ -346,7 +346,7 @@ impl DialectClient for Native {
         })
     }
 
-    fn query(&mut self, now: Instant, probes: &InFlight, buffer: &mut [u8]) -> Option<Transmit> {
+    fn query(&mut self, now: Instant, probes: &mut InFlight, buffer: &mut [u8]) -> Option<Transmit> {
         let length = self.queries.poll_transmit(now, probes, self.token()?, buffer)?;
         Some(self.transmit(length, None))
     }

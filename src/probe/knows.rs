@@ -1,0 +1,116 @@
+//! What a dialect can tell of a path beside RTT, loss and order. Everything else is unknown, never zero.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Finding;
+use super::settings::Dialect;
+
+/// What may be said of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knows {
+    /// What the server injects.
+    pub injection: bool,
+    /// Where probes were lost.
+    pub losses: Losses,
+    /// What of the RTT was time at the server.
+    pub server_time: ServerTime,
+    /// One-way delays.
+    pub one_way: bool,
+    /// Changed bytes of a payload.
+    pub corruption: bool,
+}
+
+/// How far the direction of a loss is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Losses {
+    /// Not at all.
+    RoundTrip,
+    /// By the numbers of the replies around it: exact in number, and of single probes where all were lost alike.
+    Gaps,
+    /// Of each probe.
+    Truth,
+}
+
+/// How far the time at the server is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerTime {
+    /// Not at all.
+    Unknown,
+    /// As a whole.
+    Whole,
+    /// What was injected by itself.
+    Split,
+}
+
+impl Dialect {
+    /// As long as no reply has shown less.
+    pub const fn knows(self) -> Knows {
+        let nothing = Knows {
+            injection: false,
+            losses: Losses::RoundTrip,
+            server_time: ServerTime::Unknown,
+            one_way: false,
+            corruption: false,
+        };
+        match self {
+            Self::Native => Knows {
+                injection: true,
+                losses: Losses::Truth,
+                server_time: ServerTime::Split,
+                one_way: true,
+                corruption: true,
+            },
+            Self::Text => nothing,
+            Self::Plain => Knows { corruption: true, ..nothing },
+            Self::Stamp => {
+                Knows { losses: Losses::Gaps, server_time: ServerTime::Whole, one_way: true, ..nothing }
+            }
+        }
+    }
+}
+
+impl Knows {
+    /// What is left after this was found.
+    #[must_use]
+    pub const fn after(self, finding: Finding) -> Self {
+        match finding {
+            Finding::Stateless => Self { losses: Losses::RoundTrip, ..self },
+            Finding::Stateful => Self { losses: Losses::Gaps, ..self },
+            Finding::NoReceiveTime => Self { server_time: ServerTime::Unknown, one_way: false, ..self },
+            Finding::CountsAnew | Finding::OtherFormat | Finding::FractionInNanoseconds => self,
+        }
+    }
+
+    /// What is unknown from the start, in a sentence.
+    pub fn unknown(self) -> String {
+        let parts = [
+            (self.injection, "what the server injects"),
+            (self.losses != Losses::RoundTrip, "where probes are lost"),
+            (self.server_time != ServerTime::Unknown, "the time at the server"),
+            (self.one_way, "one-way delays"),
+            (self.corruption, "changed bytes"),
+        ];
+        let unknown: Vec<&str> =
+            parts.into_iter().filter(|(known, _)| !known).map(|(_, what)| what).collect();
+        unknown.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_said_and_grows_with_what_replies_show() {
+        assert_eq!(Dialect::Native.knows().unknown(), "");
+        let stamp = Dialect::Stamp.knows();
+        assert_eq!(stamp.unknown(), "what the server injects, changed bytes");
+        let narrowed = stamp.after(Finding::Stateless).after(Finding::NoReceiveTime);
+        assert_eq!(
+            narrowed.unknown(),
+            "what the server injects, where probes are lost, the time at the server, one-way delays, changed bytes"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! What a dialect cannot tell, in words.
+
+use crate::probe::{Dialect, Knows};
+
+/// One line for the header of a run.
+pub fn unknown(dialect: Dialect, knows: Knows) -> String {
+    format!("{} dialect; unknown: {}", dialect.name(), knows.unknown())
+}
