@@ -103,7 +103,8 @@ fn scenario(path: &Path) -> anyhow::Result<Scenario> {
     Scenario::from_toml(&text, &read).with_context(|| format!("{} is not a valid scenario", path.display()))
 }
 
-fn read(path: &str) -> std::io::Result<String> {
+/// A file that a line names.
+pub(super) fn read(path: &str) -> std::io::Result<String> {
     text_file::read(Path::new(path), MAX_FILE)
 }
 

@@ -1,6 +1,7 @@
 //! The status line under the lines of the probes, and the line per second of a server.
 
 use super::RunSnapshot;
+use super::proxy_model::{ProxySnapshot, lost};
 use super::server_model::ServerSnapshot;
 use crate::report::{milliseconds_bare, percent};
 use crate::time::Duration;
@@ -50,6 +51,26 @@ pub fn clock(time: Duration) -> String {
     let seconds = (time.as_nanos().max(0) as u64).div_ceil(1_000_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// The line per second of a proxy.
+pub fn proxy_line(now: &ProxySnapshot) -> String {
+    let last = now.last();
+    let [up, down] = now.tallies();
+    let flows: u64 = now.figures.mappings.iter().map(|mapping| mapping.counters.flows).sum();
+    let way = |name: &str, at: usize| {
+        let second = &last.directions[at];
+        format!("{name} {}/s, {} lost", second.arrived, second.lost)
+    };
+    format!(
+        "{} {flows} {}, {}, {}; in all {} lost of {}",
+        clock(now.figures.elapsed),
+        if flows == 1 { "flow" } else { "flows" },
+        way("up", 0),
+        way("down", 1),
+        lost(&up) + lost(&down),
+        up.arrived + down.arrived,
+    )
 }
 
 #[cfg(test)]

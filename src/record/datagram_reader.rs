@@ -220,6 +220,8 @@ mod tests {
         for row in [row, refused, DatagramRow { fate: Fate::SendError, ..row }] {
             writer.write(&row).unwrap();
         }
+        writer.flush().unwrap();
+        drop(writer);
         String::from_utf8(text).unwrap()
     }
 

@@ -26,6 +26,7 @@ pub const RATE_ROWS: &str = "rate.csv";
 /// Of a proxy.
 pub const DATAGRAMS: &str = "datagrams.csv";
 /// The picture that `ping` and `proxy` draw at the end.
+/// The picture that `ping` and `proxy` draw at the end.
 pub const PICTURE: &str = "report.png";
 /// Other forms of the report, written by `udpecho report`.
 const REPORTS: [&str; 2] = ["report.svg", "report.html"];

@@ -78,6 +78,8 @@ pub(super) struct Flow {
     pub(super) chosen: [u64; 2],
     /// The line was set for this flow alone.
     pub(super) is_own: [bool; 2],
+    /// The step of a scenario whose lines it has.
+    pub(super) step: Option<usize>,
     ordinal: u64,
     most_bytes: [Option<u64>; 2],
     /// When each direction has the flow closed.
@@ -90,7 +92,7 @@ pub(super) struct Flow {
     /// The client sent something after an answer was sent to it.
     verified: bool,
     answered: bool,
-    opened: Instant,
+    pub(super) opened: Instant,
     last: Instant,
 }
 
@@ -104,8 +106,8 @@ impl Flow {
     ) -> Self {
         let draws = Stream::new(settings.seed, &format!("flow of {}", settings.name));
         let seed = rand::Rng::next_u64(&mut draws.at(ordinal));
-        let lines =
-            [Direction::Up, Direction::Down].map(|direction| settings.line(&client, ordinal, direction));
+        let lines = [Direction::Up, Direction::Down]
+            .map(|direction| settings.line(settings.own_line(direction), &client, ordinal, direction));
         let link = |line: &Line, direction| Link::new(Arc::clone(&line.impairment), direction, seed);
         Self {
             mapping,
@@ -114,6 +116,7 @@ impl Flow {
             bottlenecks: Default::default(),
             chosen: [0; 2],
             is_own: [false; 2],
+            step: None,
             ordinal,
             most_bytes: lines.each_ref().map(|line| line.most_bytes),
             forget_at: lines.each_ref().map(|line| line.forget_after.map(|after| now + after)),
@@ -289,9 +292,11 @@ impl Flows {
     /// The flows of a mapping meet what its settings say now, except for those with lines of their own.
     pub(super) fn follow(&mut self, now: Instant, mapping: MappingId, settings: &MappingSettings) {
         for flow in self.by_id.values_mut().filter(|flow| flow.mapping == mapping) {
+            flow.step = None;
             for direction in [Direction::Up, Direction::Down] {
                 if !flow.is_own[index(direction)] {
-                    let line = settings.line(&flow.client, flow.ordinal, direction);
+                    let own = settings.own_line(direction);
+                    let line = settings.line(own, &flow.client, flow.ordinal, direction);
                     flow.set_line(now, direction, line);
                 }
             }

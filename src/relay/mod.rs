@@ -17,6 +17,9 @@ mod flows;
 mod lines;
 mod nat;
 mod profiles;
+mod replay;
+mod scenario;
+mod scenes;
 mod steer;
 mod toxic;
 
@@ -32,6 +35,8 @@ pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
 pub use lines::{ClientLines, Network};
 pub use nat::{Nat, Sender};
 pub use profiles::{PathProfile, ProfileFamily, families};
+pub use replay::Replay;
+pub use scenario::{RelayScenario, RelayScenarioError};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
@@ -39,6 +44,7 @@ use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Packet, Shared
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use flows::{Flow, Flows, Refusal};
+use replay::Known;
 
 /// One listening address and the server behind it.
 #[derive(Clone, Debug)]
@@ -61,6 +67,10 @@ pub struct MappingSettings {
     pub nat: Nat,
     /// Clients that may use the mapping, and are trusted not to be spoofed; empty for all.
     pub allow: Arc<[Network]>,
+    /// Fates of an earlier run, which come before all impairments.
+    pub replay: Option<Arc<Replay>>,
+    /// Lines and outages that change over time, instead of `up` and `down`.
+    pub scenario: Option<Arc<RelayScenario>>,
 }
 
 impl MappingSettings {
@@ -82,6 +92,8 @@ impl MappingSettings {
             toxics: Vec::new(),
             nat: Nat::default(),
             allow: Arc::default(),
+            replay: None,
+            scenario: None,
         }
     }
 }
@@ -110,6 +122,9 @@ pub(crate) type MappingId = usize;
 /// The flows of all mappings, and the datagrams held for them; without a socket.
 #[derive(Debug)]
 pub struct Relay {
+    began: Instant,
+    /// When a scenario next closes or opens a port, at the soonest.
+    next_scene: Option<Instant>,
     mappings: Vec<Mapping>,
     flows: Flows,
     held: HoldQueue<Held>,
@@ -129,6 +144,8 @@ struct Mapping {
     began: Option<Instant>,
     /// Of the outages that its flows share.
     outage_seed: Seed,
+    /// A step of the scenario has closed the port.
+    scene_down: bool,
 }
 
 /// What the flows of a mapping share in one direction.
@@ -163,6 +180,7 @@ impl Mapping {
             is_down: false,
             began: None,
             outage_seed,
+            scene_down: false,
         }
     }
 }
@@ -259,6 +277,13 @@ pub enum Event {
         /// The client, and the address that it sent to.
         client: Endpoints,
     },
+    /// A scenario has the listening socket closed, or opened again.
+    StateChanged {
+        /// Of this mapping.
+        mapping: MappingId,
+        /// Closed.
+        down: bool,
+    },
     /// A flow ended; its upstream socket can be closed.
     FlowClosed {
         /// The flow that ended.
@@ -298,6 +323,8 @@ impl Relay {
     /// Mappings are numbered from 0 in this order.
     pub fn new(mappings: Vec<MappingSettings>, limits: Limits, now: Instant) -> Self {
         Self {
+            began: now,
+            next_scene: Some(now),
             mappings: mappings.into_iter().map(Mapping::new).collect(),
             flows: Flows::new(limits, now),
             held: HoldQueue::new(),
@@ -316,6 +343,7 @@ impl Relay {
         header: Header,
         datagram: &mut [u8],
     ) -> Decision {
+        self.note_arrival(now, mapping);
         let direction = side.direction();
         self.mappings[mapping].began.get_or_insert(now);
         let lane = &mut self.mappings[mapping].lanes[index(direction)];
@@ -382,7 +410,7 @@ impl Relay {
 
     /// When `poll_transmit` or `handle_timeout` next has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.held.next_due(), self.flows.next_expiry()].into_iter().flatten().min()
+        [self.held.next_due(), self.flows.next_expiry(), self.next_scene].into_iter().flatten().min()
     }
 
     /// When the next held datagram is due.
@@ -390,8 +418,9 @@ impl Relay {
         self.held.next_due()
     }
 
-    /// Closes flows that have been idle for too long.
+    /// Closes flows that have been idle for too long, and plays scenarios.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.play(now);
         for (flow, mapping) in self.flows.expire(now) {
             self.events.push(Event::FlowClosed { flow, mapping });
         }
@@ -435,6 +464,7 @@ impl Relay {
     ) -> Decision {
         let direction = side.direction();
         let scope = self.mappings[mapping].settings.scope;
+        let scene = self.enter_scene(now, mapping, id);
         let Some(flow) = self.flows.get_mut(id) else {
             return self.drop(mapping, None, direction, None, DropCause::Nat);
         };
@@ -453,7 +483,10 @@ impl Relay {
             Side::Server { .. } => {}
         }
         let dark = now < self.mappings[mapping].lanes[index(direction)].dark_until;
-        if dark || flow.is_cut(direction) {
+        if scene.is_down {
+            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Down);
+        }
+        if dark || scene.dark[index(direction)] || flow.is_cut(direction) {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Outage);
         }
         let settings = &self.mappings[mapping].settings;
@@ -484,7 +517,14 @@ impl Relay {
             ..Packet::new(now, seq, datagram.len())
         };
         *chosen += u64::from(link.impairment().chooses(&packet));
-        let treatment = link.admit_packet(bottleneck, &packet);
+        let known = of.settings.replay.as_ref().and_then(|replay| replay.of(id.ordinal(), direction, seq));
+        let treatment = match known {
+            None => link.admit_packet(bottleneck, &packet),
+            Some(Known::Passed(treatment)) => treatment,
+            Some(Known::Dropped(cause)) => {
+                return self.drop(mapping, Some(id), direction, Some(seq), cause);
+            }
+        };
         if let Some(dropped) = treatment.dropped {
             return self.drop(mapping, Some(id), direction, Some(seq), dropped.cause.into());
         }

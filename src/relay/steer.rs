@@ -13,12 +13,18 @@ use crate::time::{Duration, Instant};
 
 impl MappingSettings {
     /// What a flow of this client meets: its network decides first, then each toxic changes a part.
-    pub(super) fn line(&self, client: &Endpoints, ordinal: u64, direction: Direction) -> Line {
+    pub(super) fn line(
+        &self,
+        own: &Arc<Impairment>,
+        client: &Endpoints,
+        ordinal: u64,
+        direction: Direction,
+    ) -> Line {
         let of_client = self.clients.iter().find(|lines| lines.network.contains(client.remote.ip()));
-        let impairment = match (direction, of_client) {
-            (Direction::Up, of_client) => of_client.map_or(&self.up, |lines| &lines.up),
-            (Direction::Down, of_client) => of_client.map_or(&self.down, |lines| &lines.down),
-        };
+        let impairment = of_client.map_or(own, |lines| match direction {
+            Direction::Up => &lines.up,
+            Direction::Down => &lines.down,
+        });
         let mut line = Line::from(Arc::clone(impairment));
         let here = self.toxics.iter().filter(|toxic| toxic.direction == direction);
         here.filter(|toxic| toxic.takes(self.seed, ordinal)).for_each(|toxic| toxic.change(&mut line));
@@ -26,9 +32,22 @@ impl MappingSettings {
     }
 }
 
+impl MappingSettings {
+    /// Without a scenario, of a client without lines of its own.
+    pub(super) fn own_line(&self, direction: Direction) -> &Arc<Impairment> {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+}
+
 impl Relay {
     /// Mappings are numbered in the order in which they are added; a number is never used again.
     pub fn add_mapping(&mut self, settings: MappingSettings) -> MappingId {
+        if settings.scenario.is_some() {
+            self.next_scene = Some(self.began);
+        }
         self.mappings.push(Mapping::new(settings));
         self.mappings.len() - 1
     }

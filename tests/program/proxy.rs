@@ -197,3 +197,101 @@ fn the_loss_that_iperf3_measures_is_what_the_queue_dropped() {
     assert_eq!(count("lost_packets"), dropped, "{ended:#?} {measured:#}");
     assert!(ended.has_line("TCP connections: 1 passed"), "{ended:#?}");
 }
+
+/// The numbers and fates of one direction, in the order of the numbers.
+fn fates(file: &std::path::Path, direction: &str) -> Vec<(u64, String)> {
+    let text = std::fs::read_to_string(file.join("datagrams.csv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let of = rows.filter(|cells| cells[2] == direction);
+    let mut fates: Vec<(u64, String)> =
+        of.map(|cells| (cells[3].parse().unwrap(), format!("{} {}", cells[7], cells[8]))).collect();
+    fates.sort();
+    fates
+}
+
+#[test]
+fn a_run_is_had_again_from_its_seed_and_from_its_record() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let again = |flags: &str, name: &str| {
+        let line = format!("proxy -l 0 -t 127.0.0.1:{} {flags} -o {name}", server.port);
+        let mut proxy = Process::spawn(command(folder.path(), &line));
+        let port = port_in(&proxy.line_with("is relayed to").replace("is relayed to", ""));
+        ask(port, 30);
+        assert_eq!(proxy.interrupt_until_it_ends().code, Some(0));
+        fates(&folder.path().join(name), "up")
+    };
+    let first = again("--up loss=30% --seed 7", "first");
+    assert!(first.iter().any(|(_, fate)| fate == "dropped lost") && first.len() == 30, "{first:?}");
+    assert_eq!(again("--up loss=30% --seed 7", "seed"), first);
+    assert_eq!(again("--replay first", "replay"), first);
+    let missing = run(command(folder.path(), "proxy --map x:0=127.0.0.1:9 --replay first"));
+    assert!(missing.code == Some(2) && missing.stderr[0].contains("a mapping 'm1'"), "{missing:#?}");
+}
+
+#[test]
+fn a_configuration_is_read_again_on_hup_and_flows_go_on() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("proxy.toml"), text).unwrap();
+    let to = format!("127.0.0.1:{}", server.port);
+    let mapping = |name: &str, line: &str| {
+        format!("[[mapping]]\nname = '{name}'\nlisten = '0'\nto = '{to}'\nline = '{line}'\n")
+    };
+    write(&mapping("one", "clean"));
+    let mut proxy =
+        Process::spawn(command(folder.path(), "proxy --config proxy.toml --client 127.0.0.9 loss=50%"));
+    let port = port_in(&proxy.line_with("one: UDP").replace("one:", ""));
+    proxy.line_with("clients in 127.0.0.9/32: up loss=50%, down loss=50%");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(("127.0.0.1", port)).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20).to_std())).unwrap();
+    let exchange = || {
+        client.send(b"x").unwrap();
+        client.recv(&mut [0; 8]).unwrap();
+    };
+    exchange();
+    write(&(mapping("one", "loss=100%") + &mapping("two", "clean")));
+    proxy.signal("HUP");
+    proxy.remark_with("proxy.toml is in effect: 2 mappings");
+    client.send(b"lost").unwrap();
+    write("[[mapping]]\nlistn = '0'\n");
+    proxy.signal("HUP");
+    proxy.remark_with(
+        "proxy.toml stays as it was: proxy.toml: line 2: unknown key 'listn'; did you mean 'listen'?",
+    );
+    write(&mapping("one", "clean"));
+    proxy.signal("HUP");
+    proxy.remark_with("proxy.toml is in effect: 1 mappings");
+    exchange();
+    let ended = proxy.interrupt_until_it_ends();
+    assert!(ended.has_line("one up: 3 arrived of 1 flow, 2 passed, 1 lost"), "{ended:#?}");
+    assert!(ended.has_line("two up: 0 arrived of 0 flows, 0 passed"), "{ended:#?}");
+}
+
+#[test]
+fn a_scenario_takes_the_mapping_down_and_up_again() {
+    let server = Serve::start("--clean");
+    let folder = tempfile::tempdir().unwrap();
+    let steps =
+        "repeat = false\n[[step]]\nfor = '1ms'\n[[step]]\nfor = '1s'\nstate = 'down'\n[[step]]\nfor = '1s'\n";
+    std::fs::write(folder.path().join("scenario.toml"), steps).unwrap();
+    let line = format!("proxy -l 0 -t 127.0.0.1:{} --scenario scenario.toml", server.port);
+    let mut proxy = Process::spawn(command(folder.path(), &line));
+    let port = port_in(&proxy.line_with("is relayed to").replace("is relayed to", ""));
+    proxy.line_with("a scenario of 3 steps changes them");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(("127.0.0.1", port)).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(50).to_std())).unwrap();
+    let (mut refused, mut answered) = (false, false);
+    let began = std::time::Instant::now();
+    while !(refused && answered) && began.elapsed() < Duration::from_secs(20).to_std() {
+        refused |= client.send(b"x").is_err();
+        match client.recv(&mut [0; 8]) {
+            // The first one is answered before the port is closed.
+            Ok(_) => answered = refused,
+            Err(error) => refused |= error.kind() == std::io::ErrorKind::ConnectionRefused,
+        }
+    }
+    assert!(refused && answered, "refused: {refused}, answered afterwards: {answered}");
+}

@@ -16,7 +16,7 @@ const IMPAIRMENTS: &str = "Impairments of both directions (udpecho help impairme
 const LIMITS: &str = "Limits";
 const RUNNING: &str = "Running";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   udpecho proxy -l 5300 -t 192.0.2.53:53 --profile lte
@@ -42,6 +42,9 @@ pub struct Proxy {
     /// A further mapping; can be given several times
     #[arg(help_heading = MAPPINGS, long, value_name = "NAME:ADDRESS=SERVER")]
     pub map: Vec<String>,
+    /// File with mappings, as in contrib/proxy.toml; HUP reads it again
+    #[arg(help_heading = MAPPINGS, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Pass TCP on the same ports through as it is, 256 connections at once
     #[arg(help_heading = MAPPINGS, long)]
     pub tcp: bool,
@@ -100,6 +103,17 @@ pub struct Proxy {
     /// Impairments toward the client, instead of those above
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "LINE")]
     pub down: Option<String>,
+    /// Other impairments in both directions for the clients of a network, as in 10.0.0.0/8 'loss=5%'; can be given
+    /// several times, the first network that contains a client decides
+    #[arg(help_heading = IMPAIRMENTS, long, num_args = 2, value_names = ["NETWORK", "LINE"])]
+    pub client: Vec<String>,
+    /// File with impairments that change over time, as in contrib/proxy-scenario.toml
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Have the fates of an earlier run again, from the folder of its -o: by mapping, flow, direction and number of
+    /// the datagram; what that run did not have meets the impairments
+    #[arg(help_heading = IMPAIRMENTS, long, value_name = "RUN")]
+    pub replay: Option<PathBuf>,
     /// Seed of the impairments: the same seed gives the same fates [default: a random one]
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "SEED")]
     pub seed: Option<u64>,
@@ -135,6 +149,16 @@ pub struct Proxy {
     /// down, limit
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
+    /// Show traffic, losses, queues and flows on the full screen
+    #[arg(help_heading = RUNNING, long, conflicts_with_all = ["quiet", "json", "command"])]
+    pub tui: bool,
+    /// Serve a web page that shows the same, and /metrics for Prometheus; a bare port binds to localhost
+    #[arg(help_heading = RUNNING, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    pub http: Option<SocketAddr>,
+    /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
+    /// can be given several times
+    #[arg(help_heading = RUNNING, long, value_name = "NAME", requires = "http")]
+    pub http_host: Vec<String>,
     /// Print one JSON object at the end instead of lines, which go to stderr; udpecho schema proxy describes it
     #[arg(help_heading = RUNNING, long)]
     pub json: bool,

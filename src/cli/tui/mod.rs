@@ -3,12 +3,14 @@
 
 mod loss_lanes;
 mod ping;
+mod proxy;
 mod rtt;
 mod serve;
 mod terminal_guard;
 mod widgets;
 
 pub(super) use ping::{PingScreen, SharedView};
+pub(super) use proxy::ProxyScreen;
 pub(super) use serve::ServerScreen;
 
 use std::io;

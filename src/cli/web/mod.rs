@@ -2,10 +2,12 @@
 
 mod fleet;
 mod ping;
+mod proxy;
 mod serve;
 
 pub(super) use fleet::FleetPage;
 pub(super) use ping::PingPage;
+pub(super) use proxy::ProxyPage;
 pub(super) use serve::ServerPage;
 
 use std::net::SocketAddr;
@@ -19,13 +21,14 @@ use crate::time::Duration;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 /// The page's script, in the order in which its parts build on each other.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("script/format.js"),
     include_str!("script/charts.js"),
     include_str!("script/explore.js"),
     include_str!("script/parts.js"),
     include_str!("script/ping.js"),
     include_str!("script/serve.js"),
+    include_str!("script/proxy.js"),
     include_str!("script/fleet.js"),
     include_str!("script/page.js"),
 ];

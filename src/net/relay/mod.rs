@@ -272,6 +272,8 @@ impl RelayEngine {
             observer.idle();
             self.wait(control, backlog, &mut readable)?;
         }
+        // An order that comes too late is dropped, and its sender is told.
+        self.orders = channel().1;
         self.drain(observer);
         Ok(())
     }
@@ -325,6 +327,11 @@ impl RelayEngine {
         self.notes.drain(..).for_each(|note| observer.observe(note, &[]));
         for event in self.relay.take_events() {
             match event {
+                Event::StateChanged { mapping, down } => {
+                    if let Err(error) = self.set_down(mapping, down) {
+                        observer.observe(self.socket_error(mapping, None, &error), &[]);
+                    }
+                }
                 Event::FlowClosed { flow, mapping } => {
                     if self.outbox.leaves_by(Place::Upstream(self.upstreams.current(flow))) {
                         self.flush(observer);

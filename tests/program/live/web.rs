@@ -119,3 +119,26 @@ fn readers_that_take_nothing_slow_nothing_down() {
     assert!(finished.has_line("400 packets transmitted"), "{finished:#?}");
     drop(stuck);
 }
+
+#[test]
+fn the_page_of_a_proxy_shows_what_its_metrics_count() {
+    let (folder, serve) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let words = format!("proxy -l 0 -t 127.0.0.1:{} --up loss=nth:4 --http 0", serve.port);
+    let mut process = Process::spawn(command(folder.path(), &words));
+    let port = page_of(&mut process);
+    let proxy = port_in(&process.line_with("is relayed to").replace("is relayed to", ""));
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(("127.0.0.1", proxy)).unwrap();
+    for _ in 0..8 {
+        client.send(b"x").unwrap();
+    }
+    let lost = "direction=\"up\",fate=\"lost\"";
+    while sample(&get(port, "/metrics"), lost) != 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let record: Value = serde_json::from_str(body(&get(port, "/api/proxy.json"))).unwrap();
+    assert_eq!((&record["mappings"][0]["up"]["dropped"]["lost"], &record["schema"]), (&2.into(), &1.into()));
+    let page = get(port, "/");
+    assert!(page.contains("\"kind\":\"proxy\"") && page.contains("m1: 127.0.0.1:"), "{page}");
+    assert_eq!(process.interrupt_until_it_ends().code, Some(0));
+}

@@ -17,13 +17,16 @@ pub(super) struct Child {
 impl Child {
     pub(super) fn start(
         command: &[OsString],
-        names: &[&str],
+        names: &[String],
         addresses: &[SocketAddr],
         control: &Arc<Control>,
     ) -> anyhow::Result<Option<Self>> {
         let Some((program, arguments)) = command.split_first() else { return Ok(None) };
         let mut command = Command::new(program);
-        command.args(arguments).env("UDPECHO_PROXY", addresses[0].to_string());
+        command.args(arguments);
+        if let Some(first) = addresses.first() {
+            command.env("UDPECHO_PROXY", first.to_string());
+        }
         for (name, address) in names.iter().zip(addresses).skip(1) {
             let name = name.to_ascii_uppercase().replace('-', "_");
             command.env(format!("UDPECHO_PROXY_{name}"), address.to_string());

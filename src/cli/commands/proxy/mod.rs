@@ -3,14 +3,18 @@
 mod api;
 mod capture;
 mod child;
+mod config;
 mod ledger;
 mod mappings;
 mod record;
 mod recorder;
+mod reload;
+mod replay;
 mod seconds;
+mod views;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
@@ -28,6 +32,8 @@ use child::Child;
 use mappings::Mappings;
 use record::Record;
 use recorder::{Recorder, Sink};
+use reload::Reload;
+use views::ProxyViews;
 
 pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let mut mappings = Mappings::new(arguments)?;
@@ -51,13 +57,12 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let sinks = sinks(arguments, record.as_ref(), began)?;
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
-    signals::watch(&control, || {}).context("cannot watch for signals")?;
     let api = api::start(arguments, mappings.seed(), engine.handle(&control))?;
     let tcp = TcpPassThrough::start(tcp).context("cannot start a thread for TCP")?;
     let printer = Printer::start(|| {})?;
     // Not mixed with what a command or --json prints.
     let apart = arguments.json || !arguments.command.is_empty();
-    let say = |line: String| match (arguments.quiet, apart) {
+    let say = |line: String| match (arguments.quiet || arguments.tui && !control.stop_asked(), apart) {
         (true, _) => {}
         (false, false) => printer.line(line),
         (false, true) => stderr_line(line),
@@ -66,9 +71,23 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     if let Some(api) = &api {
         say(format!("steered at http://{}/", api.address()));
     }
-    let child = Child::start(&arguments.command, &mappings.names(), &addresses, &control)?;
+    let views =
+        ProxyViews::start(arguments, (engine.figures(), engine.handle(&control)), &printer, &control, clock)?;
+    let names: Vec<String> = mappings.names().into_iter().map(str::to_owned).collect();
+    let watched = match &arguments.config {
+        None => signals::watch(&control, || {}),
+        Some(_) => {
+            let handle = engine.handle(&control);
+            let reload = Mutex::new(Reload { arguments: arguments.clone(), handle, current: mappings });
+            let again = move || reload.lock().unwrap_or_else(PoisonError::into_inner).again();
+            signals::watch_and_reload(&control, || {}, again)
+        }
+    };
+    watched.context("cannot watch for signals")?;
+    let child = Child::start(&arguments.command, &names, &addresses, &control)?;
     let mut observer = Observer { recorder };
     let ran = engine.run(&control, &mut observer);
+    views.finish();
     let code = child.map(Child::finish).transpose()?;
     ran.context("the proxy's socket failed")?;
     if let Some(recorder) = observer.recorder {

@@ -1,5 +1,5 @@
 // Shows one state after another.
-const VIEWS = { ping, serve, fleet };
+const VIEWS = { ping, serve, fleet, proxy };
 let last = JSON.parse($("first").textContent);
 const view = VIEWS[last.kind];
 
