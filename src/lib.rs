@@ -18,7 +18,7 @@
 //! | [`fleet`] | many targets: configuration, counters, the place of a fault |
 //! | [`live`] | models of a run in progress, for terminal, page and `/metrics` |
 //! | `net` | the only clock, the only sockets; feature `net` |
-//! | `cli` | the command line; all features |
+//! | `cli` | the command line; feature `net`, and what the others add |
 //!
 //! All modules but `net` and `cli` are pure: `now` and random seeds are arguments, deadlines are return
 //! values. `docs/architecture.md` shows which module imports which. A whole run, server and network
@@ -30,7 +30,7 @@
 
 #![warn(unreachable_pub, missing_docs)]
 
-#[cfg(all(feature = "net", feature = "report", feature = "tui", feature = "control"))]
+#[cfg(feature = "net")]
 pub mod cli;
 pub mod endpoints;
 pub mod fleet;

@@ -10,13 +10,19 @@ mod local_server;
 mod log_limit;
 mod measurement;
 mod output;
+mod picture;
 mod printer;
 mod signals;
+#[cfg(all(feature = "control", feature = "tui"))]
 mod talk;
 mod target;
 mod text_file;
+#[cfg(feature = "tui")]
 mod tui;
+#[cfg(feature = "control")]
 mod web;
+#[cfg(not(feature = "control"))]
+mod without_control;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,10 +30,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use args::Arguments;
-use args::{Command, legacy_flags};
-use commands::{
-    compare, documents, find_size, join, keygen, ping, ports, profiles, proxy, report, room, serve, watch,
-};
+use args::{Command, legacy_flags, short_help};
+#[cfg(feature = "control")]
+use commands::watch;
+#[cfg(feature = "report")]
+use commands::{compare, report};
+use commands::{documents, find_size, keygen, ping, ports, profiles, proxy, serve};
+#[cfg(all(feature = "control", feature = "tui"))]
+use commands::{join, room};
 use exit::Exit;
 
 /// Runs the program with these arguments, the first being its own name.
@@ -47,8 +57,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
         Command::Proxy(arguments) => proxy::run(&arguments),
+        #[cfg(feature = "control")]
         Command::Watch(arguments) => watch::run(&arguments),
+        #[cfg(all(feature = "control", feature = "tui"))]
         Command::Room(arguments) => room::run(&arguments),
+        #[cfg(all(feature = "control", feature = "tui"))]
         Command::Join(arguments) => join::run(&arguments),
         Command::FindSize(arguments) => find_size::run(&arguments),
         Command::Ports(arguments) => ports::run(&arguments),
@@ -56,8 +69,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Profiles => profiles::run(),
         Command::Scenario => documents::scenario(),
         Command::Schema(arguments) => documents::schema(arguments.which),
+        #[cfg(feature = "report")]
         Command::Report(arguments) => report::run(&arguments),
+        #[cfg(feature = "report")]
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Completions(arguments) => documents::completions(arguments.shell),
     };
     outcome.unwrap_or_else(|error| exit::print_error(&error, Exit::Error)).into()
 }
@@ -69,6 +85,9 @@ pub fn command() -> clap::Command {
 
 /// Parses the arguments, the first being the program's name.
 pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    let matches = command().try_get_matches_from(legacy_flags::for_clap(arguments))?;
+    // Without arguments clap prints the short help too.
+    let is_short = arguments.len() <= 1 || arguments.iter().any(|word| word == "-h");
+    let command = if is_short { short_help::short_help(command()) } else { command() };
+    let matches = command.try_get_matches_from(legacy_flags::for_clap(arguments))?;
     Arguments::from_arg_matches(&matches)
 }

@@ -3,13 +3,14 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context;
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ratatui::crossterm::terminal::size;
 
 use crate::net::lower_priority;
 use crate::printable::printable;
@@ -21,6 +22,11 @@ pub(super) fn stderr_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
+/// Prints the path of a file on stderr, since it is no result.
+pub(super) fn print_path(path: &Path) {
+    stderr_line(path.display());
+}
+
 /// Whether standard output is a terminal whose cursor can be moved.
 pub(super) fn on_a_terminal() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -28,8 +34,11 @@ pub(super) fn on_a_terminal() -> bool {
 
 /// The width of the terminal; `None` if standard output is none.
 pub(super) fn terminal_width() -> Option<usize> {
-    let columns = || size().map_or(80, |(columns, _)| usize::from(columns));
     io::stdout().is_terminal().then(columns)
+}
+
+fn columns() -> usize {
+    Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
 }
 
 /// Prints to a standard stream, in order.
@@ -181,7 +190,7 @@ fn print(
                 }
             }
             Ok(Chunk::Status(texts)) => {
-                let width = size().map_or(80, |(columns, _)| usize::from(columns));
+                let width = columns();
                 let fitting = texts.iter().find(|text| text.chars().count() <= width).or(texts.last());
                 status.set_message(fitting.cloned().unwrap_or_default());
                 status_waits.store(false, Ordering::Release);

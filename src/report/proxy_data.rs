@@ -114,6 +114,7 @@ impl ProxyData {
     }
 
     /// The bins up to the last arrival.
+    #[cfg(feature = "report")]
     pub(in crate::report) fn used(&self, direction: usize) -> &[Bin] {
         let used = usize::try_from(self.end.as_nanos() / self.bin.as_nanos()).unwrap_or(0) + 1;
         &self.directions[direction].bins[..used.min(Self::BINS)]
@@ -146,6 +147,7 @@ impl Bin {
     }
 
     /// The mean hold of those that passed.
+    #[cfg(feature = "report")]
     pub(in crate::report) fn hold_mean(&self) -> Option<f64> {
         (self.passed > 0).then(|| self.hold_sum / self.passed as f64)
     }
@@ -188,6 +190,7 @@ impl Totals {
     }
 
     /// All that did not pass.
+    #[cfg(feature = "report")]
     pub(in crate::report) fn not_passed(&self) -> u64 {
         self.lost.iter().sum()
     }

@@ -324,11 +324,11 @@ fn the_banner_says_in_words_what_is_injected() {
 
 #[test]
 fn help_and_version_are_results() {
-    udpecho().arg("--version").assert().success().stdout(concat!(
-        "udpecho ",
-        env!("CARGO_PKG_VERSION"),
-        "\n"
-    ));
+    let short = concat!("udpecho ", env!("CARGO_PKG_VERSION"), "\n");
+    udpecho().arg("-V").assert().success().stdout(short);
+    let long = run(command(Path::new("."), "--version"));
+    let names = |line: &str| long.stdout.iter().filter(|shown| shown.starts_with(line)).count();
+    assert_eq!(["udpecho 0.", "commit: ", "features: net ", "target: "].map(names), [1; 4], "{long:?}");
     udpecho().args(["ping", "--help"]).assert().success().stderr("");
     udpecho().assert().code(2);
 }
@@ -351,6 +351,16 @@ fn help_fits_80_columns_and_every_command_has_three_examples() {
     udpecho().args(["help", "impairments"]).assert().success();
     let help = run(command(Path::new("."), "--help"));
     assert!(help.has_line("udpecho help impairments"), "{help:#?}");
+}
+
+#[test]
+fn completions_name_every_command_for_each_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(command(Path::new("."), &format!("completions {shell}"))).stdout.join("\n");
+        for command in udpecho::cli::command().get_subcommands() {
+            assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+        }
+    }
 }
 
 #[test]

@@ -4,29 +4,47 @@ mod find_rate;
 pub(super) mod legacy_flags;
 mod ping;
 mod proxy;
+#[cfg(all(feature = "control", feature = "tui"))]
 mod room;
 mod serve;
 mod shared;
+pub(super) mod short_help;
 mod values;
+#[cfg(feature = "control")]
 mod watch;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+#[cfg(feature = "report")]
 use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
 pub(super) use find_rate::FindRate;
 pub(super) use ping::{Fail, Fragment, Ping, StampTime, StampTlv, Timer};
 pub(super) use proxy::Proxy;
+#[cfg(all(feature = "control", feature = "tui"))]
 pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
+#[cfg(feature = "control")]
 pub(super) use watch::Watch;
 
+/// A release build knows its commit.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("UDPECHO_COMMIT"),
+    "\nfeatures: ",
+    env!("UDPECHO_FEATURES"),
+    "\ntarget: ",
+    env!("UDPECHO_TARGET")
+);
+
 #[derive(Debug, Parser)]
-#[command(name = "udpecho", version, about = env!("CARGO_PKG_DESCRIPTION"), propagate_version = true, arg_required_else_help = true)]
+#[command(name = "udpecho", version, long_version = LONG_VERSION, about = env!("CARGO_PKG_DESCRIPTION"), propagate_version = true, arg_required_else_help = true)]
 #[command(term_width = 80)]
 #[command(
     after_help = "Help on a topic:\n  udpecho help impairments   the grammar of --delay, --loss, --impair ...\n\
@@ -51,12 +69,15 @@ pub enum Command {
     /// Impair any UDP program: relay between its clients and its server
     Proxy(Proxy),
     /// Measure many targets, for as long as it runs
+    #[cfg(feature = "control")]
     Watch(Watch),
     /// Bring two people and their hosts together: talk, load, measurements
+    #[cfg(all(feature = "control", feature = "tui"))]
     Room(Room),
     /// Join a room, in person, as an agent or from a script
+    #[cfg(all(feature = "control", feature = "tui"))]
     Join(Join),
-    /// Find the largest datagram that the path carries without fragments, in each direction
+    /// Find the largest datagram that passes without fragments, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open
     Ports(Ports),
@@ -79,9 +100,13 @@ Examples:
     /// Print the JSON schema of an output: run.json, a line of --json-stream, or find-size --json
     Schema(Schema),
     /// Draw a recorded run again, and print its summary
+    #[cfg(feature = "report")]
     Report(Report),
     /// Show what changed between recorded runs
+    #[cfg(feature = "report")]
     Compare(Compare),
+    /// Print the completions of a shell
+    Completions(Completions),
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +174,20 @@ pub enum Which {
     Size,
     Ports,
     Proxy,
+    #[cfg(feature = "control")]
     Watch,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho completions bash > ~/.local/share/bash-completion/completions/udpecho
+  udpecho completions zsh > ~/.zfunc/_udpecho
+  udpecho completions fish > ~/.config/fish/completions/udpecho.fish")]
+pub struct Completions {
+    /// The shell to complete for
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +202,7 @@ pub struct Keygen {
     pub output: Option<PathBuf>,
 }
 
+#[cfg(feature = "report")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -189,6 +228,7 @@ pub struct Report {
 }
 
 /// The forms of a report.
+#[cfg(feature = "report")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Png,
@@ -196,6 +236,7 @@ pub enum Format {
     Html,
 }
 
+#[cfg(feature = "report")]
 impl Format {
     pub fn name(self) -> &'static str {
         match self {
@@ -206,6 +247,7 @@ impl Format {
     }
 }
 
+#[cfg(feature = "report")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

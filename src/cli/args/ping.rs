@@ -8,7 +8,9 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::find_rate::FindRate;
 use super::shared::{Destination, SERVER};
-use super::values::{decay, http_address, number, rate, whole_seconds};
+#[cfg(feature = "control")]
+use super::values::http_address;
+use super::values::{decay, number, rate, whole_seconds};
 use crate::probe::Dialect;
 use crate::units::{ByteSize, Interval, Probability};
 
@@ -144,14 +146,17 @@ pub struct Ping {
     #[arg(help_heading = DISPLAY, short = 'f', long)]
     pub flood: bool,
     /// Show the run on a full screen: chart, losses, histogram, percentiles; ? shows its keys
-    #[arg(help_heading = DISPLAY, long, conflicts_with_all = ["flood", "json", "json_stream"])]
+    #[cfg_attr(feature = "tui", arg(help_heading = DISPLAY, long, conflicts_with_all = ["flood", "json", "json_stream"]))]
+    #[cfg_attr(not(feature = "tui"), arg(skip))]
     pub tui: bool,
     /// Serve a live web page, /metrics for Prometheus and /api/run.json; a bare port binds to localhost
-    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    #[cfg_attr(feature = "control", arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http: Option<SocketAddr>,
     /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
     /// can be given several times
-    #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
+    #[cfg_attr(feature = "control", arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http"))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http_host: Vec<String>,
     #[command(flatten)]
     pub rate_search: FindRate,

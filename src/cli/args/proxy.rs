@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{http_address, number};
+#[cfg(feature = "control")]
+use super::values::http_address;
+use super::values::number;
 use crate::relay::{Expectations, Nat, Network};
 use crate::time::Duration;
 use crate::units::{ByteSize, parse_duration};
@@ -46,7 +48,8 @@ pub struct Proxy {
     #[arg(help_heading = MAPPINGS, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Pass TCP on the same ports through as it is, 256 connections at once
-    #[arg(help_heading = MAPPINGS, long)]
+    #[cfg_attr(feature = "control", arg(help_heading = MAPPINGS, long))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub tcp: bool,
     /// Relay for the clients of this network only, as 192.0.2.0/24 or an address; can be given several times, and
     /// allows addresses other than localhost
@@ -142,7 +145,8 @@ pub struct Proxy {
     #[arg(help_heading = RUNNING, long)]
     pub force: bool,
     /// Steer the proxy over HTTP at this port of localhost: its own interface and that of Toxiproxy
-    #[arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address)]
+    #[cfg_attr(feature = "control", arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub api: Option<SocketAddr>,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
     /// passed, dropped, flows, send_error, copies, marked, rebound, refused or a cause: lost, queue, mtu, outage, nat,
@@ -150,14 +154,17 @@ pub struct Proxy {
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
     /// Show traffic, losses, queues and flows on the full screen
-    #[arg(help_heading = RUNNING, long, conflicts_with_all = ["quiet", "json", "command"])]
+    #[cfg_attr(feature = "tui", arg(help_heading = RUNNING, long, conflicts_with_all = ["quiet", "json", "command"]))]
+    #[cfg_attr(not(feature = "tui"), arg(skip))]
     pub tui: bool,
     /// Serve a web page that shows the same, and /metrics for Prometheus; a bare port binds to localhost
-    #[arg(help_heading = RUNNING, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    #[cfg_attr(feature = "control", arg(help_heading = RUNNING, long, value_name = "ADDRESS:PORT", value_parser = http_address))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http: Option<SocketAddr>,
     /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
     /// can be given several times
-    #[arg(help_heading = RUNNING, long, value_name = "NAME", requires = "http")]
+    #[cfg_attr(feature = "control", arg(help_heading = RUNNING, long, value_name = "NAME", requires = "http"))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http_host: Vec<String>,
     /// Print one JSON object at the end instead of lines, which go to stderr; udpecho schema proxy describes it
     #[arg(help_heading = RUNNING, long)]

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::shared::Io;
-use super::values::{http_address, number};
+#[cfg(feature = "control")]
+use super::values::http_address;
+use super::values::number;
 use crate::time::Duration;
 use crate::units::{ByteSize, parse_duration};
 
@@ -61,7 +63,8 @@ pub struct Serve {
     pub ipv6: bool,
     /// Answer TCP, too, on the same port number: echo each message, arrow (with "echo -> " before it), ack
     /// (Acknowledgement; exit closes), or words (its distinct words and its length)
-    #[arg(help_heading = LISTENING, long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "echo")]
+    #[cfg_attr(feature = "control", arg(help_heading = LISTENING, long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "echo"))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub tcp: Option<TcpKind>,
     /// Answer STAMP and TWAMP-Light senders (RFC 8762, RFC 5357), such as routers, on a port of their own; with a key
     /// in authenticated mode [default port: 862]
@@ -114,14 +117,17 @@ pub struct Serve {
     #[arg(help_heading = DISPLAY, short, long)]
     pub quiet: bool,
     /// Show traffic and clients on a full screen; ? shows its keys
-    #[arg(help_heading = DISPLAY, long)]
+    #[cfg_attr(feature = "tui", arg(help_heading = DISPLAY, long))]
+    #[cfg_attr(not(feature = "tui"), arg(skip))]
     pub tui: bool,
     /// Serve a web page that shows the same, and /metrics for Prometheus; a bare port binds to localhost
-    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address)]
+    #[cfg_attr(feature = "control", arg(help_heading = DISPLAY, long, value_name = "ADDRESS:PORT", value_parser = http_address))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http: Option<SocketAddr>,
     /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
     /// can be given several times
-    #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
+    #[cfg_attr(feature = "control", arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http"))]
+    #[cfg_attr(not(feature = "control"), arg(skip))]
     pub http_host: Vec<String>,
     #[arg(long, hide = true, default_value = "native")]
     pub io: Io,

@@ -1,6 +1,8 @@
 //! Parsers of flag values that have no type of their own. An error names the bounds and shows an example.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
+#[cfg(feature = "control")]
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 
 use crate::time::Duration;
@@ -34,6 +36,7 @@ pub(super) fn source(text: &str) -> Result<IpAddr, UnitError> {
 }
 
 /// A bare port means loopback.
+#[cfg(feature = "control")]
 pub(super) fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
     let port = text.strip_prefix(':').unwrap_or(text).parse().ok();
     let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use super::report::print_path;
 use crate::cli::args::{Compare, Format};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::printer::{Printer, stderr_line};
+use crate::cli::printer::{Printer, print_path, stderr_line};
 use crate::printable::printable;
 use crate::record::Folder;
 use crate::report::compare::{Changes, Document, Margin, Sample, changes, letter, regression, table};

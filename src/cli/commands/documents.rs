@@ -1,8 +1,12 @@
-//! Prints documents: the grammar of impairments, a sample scenario, the JSON schemas.
+//! Prints documents: the grammar of impairments, a sample scenario, the JSON schemas, completions.
 
 use std::ffi::OsString;
 
-use super::{find_size, ports, watch};
+use clap_complete::Shell;
+
+#[cfg(feature = "control")]
+use super::watch;
+use super::{find_size, ports};
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
@@ -30,8 +34,15 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Size => find_size::SCHEMA,
         Which::Ports => ports::SCHEMA,
         Which::Proxy => crate::relay::PROXY_SCHEMA,
+        #[cfg(feature = "control")]
         Which::Watch => watch::SCHEMA,
     })
+}
+
+pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut crate::cli::command(), "udpecho", &mut script);
+    print(&String::from_utf8(script)?)
 }
 
 fn print(text: &str) -> anyhow::Result<Exit> {

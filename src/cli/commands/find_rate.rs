@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
-use super::report::print_path;
 use crate::cli::args::{FindRate, Ping};
 use crate::cli::exit::{self, Exit};
 use crate::cli::measurement::{Config, cannot_send, exit_of, explain, run_folder};
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Printer, print_path};
 use crate::cli::signals;
 use crate::net::{Control, run_load};
 use crate::probe::rate_search;

@@ -19,13 +19,12 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 
-use super::commands::report::{draw, print_path};
 use super::exit::Exit;
 use super::output::{Finished, Recorder};
-use super::printer::Printer;
+use super::picture::draw;
+use super::printer::{Printer, print_path};
 use crate::net::{ClientEngine, Control, Target, TargetId, lower_priority, use_batch_class};
 use crate::record::{Clock, Run, Summary};
-use crate::report::Theme;
 use crate::time::Duration;
 use event_queue::{EventQueue, event_queue};
 use follow::{Ended, Follower};
@@ -135,8 +134,8 @@ impl<'a> Measurement<'a> {
         let names_picture = data.is_none() || arguments.verbose;
         failures.extend(data.and_then(|data| data.finish_checked().err()));
         if let Some(folder) = folder {
-            match draw(&folder, Theme::Light) {
-                Ok(picture) if names_picture => print_path(&picture),
+            match draw(&folder) {
+                Ok(path) if names_picture => print_path(&path),
                 drawn => failures.extend(drawn.err()),
             }
         }

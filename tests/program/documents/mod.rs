@@ -1,12 +1,12 @@
 //! What is written about the program is held to the program.
 //!
-//! `UPDATE_DOCUMENTS=1 cargo test --test program documents::` writes the man page and the sample's figures and picture anew.
+//! `UPDATE_DOCUMENTS=1 cargo test --test program documents::` writes the man pages and the sample's figures and picture anew.
 
 mod protocol;
 #[path = "../../common/whole_run.rs"]
 mod whole_run;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,13 +39,14 @@ fn pages() -> Vec<Page> {
 }
 
 impl Page {
-    /// The commands in its blocks of code, as the program would get them; what follows a pipe is left out.
+    /// The commands in its blocks of code, as the program would get them; what follows a pipe or names a file to write is left out.
     fn commands(&self) -> Vec<String> {
         let blocks = self.text.split("```").skip(1).step_by(2);
         let lines = blocks.flat_map(str::lines).map(|line| line.strip_prefix("$ ").unwrap_or(line));
         let typed = lines.map(|line| line.replace("cargo run --release -- ", "udpecho "));
         let ours = typed.filter(|line| line.starts_with("udpecho "));
-        ours.map(|line| line.split(" | ").next().unwrap_or_default().to_owned()).collect()
+        let first = |line: String, end: &str| line.split(end).next().unwrap_or_default().to_owned();
+        ours.map(|line| first(first(line, " | "), " > ")).collect()
     }
 
     /// Where its links and pictures lead, without those to the web and to its own headings.
@@ -116,6 +117,52 @@ fn the_index_of_docs_names_every_page_and_the_readme_every_task() {
 }
 
 #[test]
+fn every_command_of_the_examples_is_understood() {
+    let mut count = 0;
+    for name in ["classroom.md", "github-actions.yml", "quic-under-the-proxy.sh", "compose/compose.yml"] {
+        let text = fs::read_to_string(file("contrib/examples").join(name)).expect(name);
+        for line in text.lines().map(str::trim_start) {
+            let service = line.strip_prefix("command: ").map(|words| format!("udpecho {words}"));
+            let Some(command) = service.or_else(|| line.starts_with("udpecho ").then(|| line.to_owned()))
+            else {
+                continue;
+            };
+            count += 1;
+            // The shell fills these in.
+            let command = command.replace("$SERVER", "192.0.2.10").replace("\"${client[@]}\"", "true");
+            if let Err(error) = cli::parse(words(&command)) {
+                panic!("{name}: {command}: {error}");
+            }
+        }
+    }
+    assert!(count >= 11, "the examples have {count} commands");
+}
+
+/// SECURITY.md names a test for each promise.
+#[test]
+fn every_promise_of_security_has_a_test() {
+    let page = fs::read_to_string(file("SECURITY.md")).expect("SECURITY.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
+    let named: BTreeSet<&str> = rows.filter_map(|row| row.rsplit('`').nth(1)).collect();
+    assert!(named.len() >= 20, "{named:?}");
+    let mut found = BTreeSet::new();
+    let mut folders = vec![file("src"), file("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                let names = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+                found.extend(names.filter_map(|name| named.get(name).copied()));
+            }
+        }
+    }
+    assert_eq!(named.difference(&found).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
 fn the_service_starts_what_is_understood() {
     let unit = fs::read_to_string(file("contrib/udpecho.service")).expect("the unit");
     let starts: Vec<&str> = unit
@@ -148,7 +195,21 @@ fn words(command: &str) -> Vec<OsString> {
 fn every_option_that_the_readme_and_docs_name_exists() {
     let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
     // Of cargo.
-    known.extend(["--release", "--locked", "--open", "--path", "--no-default-features"].map(str::to_owned));
+    known.extend(
+        [
+            "--release",
+            "--locked",
+            "--open",
+            "--path",
+            "--no-default-features",
+            "--features",
+            "--twice",
+            "--rm",
+            "--now",
+            "--network",
+        ]
+        .map(str::to_owned),
+    );
     for command in cli::command().get_subcommands() {
         known.extend(command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")));
     }
@@ -161,16 +222,27 @@ fn every_option_that_the_readme_and_docs_name_exists() {
 }
 
 #[test]
-fn the_man_page_is_that_of_the_command_line() {
-    let page = man_page();
-    let path = file("contrib/udpecho.1");
+fn the_man_pages_are_those_of_the_command_line() {
+    let folder = file("contrib/man");
+    let pages = man_pages();
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-        fs::write(&path, &page).expect("the man page");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("contrib/man");
+        pages.iter().for_each(|(name, page)| fs::write(folder.join(name), page).expect("a man page"));
     }
-    let kept = fs::read(&path).expect("contrib/udpecho.1");
+    let entries = fs::read_dir(&folder).expect("contrib/man");
+    let kept = entries.map(|entry| entry.expect("an entry").path());
+    let kept: BTreeMap<String, Vec<u8>> = kept
+        .map(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+            (name, fs::read(&path).expect("a man page"))
+        })
+        .collect();
+    let differ: Vec<&String> =
+        pages.keys().chain(kept.keys()).filter(|&name| pages.get(name) != kept.get(name)).collect();
     assert!(
-        kept == page,
-        "contrib/udpecho.1 is not that of today: UPDATE_DOCUMENTS=1 cargo test --test program documents::"
+        differ.is_empty(),
+        "{differ:?} of contrib/man differ: UPDATE_DOCUMENTS=1 cargo test --test program documents::"
     );
 }
 
@@ -200,27 +272,22 @@ fn the_sample_run_is_of_todays_form() {
     assert!(folder.file("seconds.csv").is_file());
 }
 
-/// One page: the program's, and a section for each of its commands.
-fn man_page() -> Vec<u8> {
+/// By file name: a page for the program, and one for each command.
+fn man_pages() -> BTreeMap<String, Vec<u8>> {
+    let mut program = cli::command();
+    program.build();
+    let commands = program.get_subcommands().filter(|command| command.get_name() != "help");
+    let of_commands = commands.map(|command| {
+        let title = format!("udpecho-{}", command.get_name());
+        let command = command.clone().long_version(None::<&str>);
+        let man = clap_mangen::Man::new(command).title(title.to_uppercase()).date("").manual("udpecho");
+        let mut page = Vec::new();
+        man.render(&mut page).unwrap();
+        (format!("{title}.1"), page)
+    });
+    let program = program.clone().long_version(None::<&str>);
+    let man = clap_mangen::Man::new(program).date("").manual("udpecho");
     let mut page = Vec::new();
-    let mut command = cli::command();
-    command.build();
-    let man = clap_mangen::Man::new(command.clone()).date("").manual("udpecho");
-    man.render_title(&mut page).unwrap();
-    man.render_name_section(&mut page).unwrap();
-    man.render_synopsis_section(&mut page).unwrap();
-    man.render_description_section(&mut page).unwrap();
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        let name = subcommand.get_name().to_uppercase();
-        page.extend(format!(".SH {name}\n").into_bytes());
-        let man = clap_mangen::Man::new(subcommand.clone());
-        let mut section = Vec::new();
-        man.render_synopsis_section(&mut section).unwrap();
-        man.render_description_section(&mut section).unwrap();
-        man.render_options_section(&mut section).unwrap();
-        page.extend(String::from_utf8(section).unwrap().replace(".SH ", ".SS ").into_bytes());
-    }
-    man.render_extra_section(&mut page).unwrap();
-    man.render_version_section(&mut page).unwrap();
-    page
+    man.render(&mut page).unwrap();
+    [("udpecho.1".to_owned(), page)].into_iter().chain(of_commands).collect()
 }

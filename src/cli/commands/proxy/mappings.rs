@@ -11,8 +11,12 @@ use super::replay;
 use crate::cli::args::Proxy;
 use crate::cli::impair::{both_directions, line, read};
 use crate::cli::target::{Family, Target};
+#[cfg(not(feature = "control"))]
+use crate::cli::without_control::TcpListening;
 use crate::impair::Impairment;
-use crate::net::{RelayMapping, TcpListening, random_bytes};
+#[cfg(feature = "control")]
+use crate::net::TcpListening;
+use crate::net::{RelayMapping, random_bytes};
 use crate::relay::{ClientLines, MappingSettings, Nat, Network, PathProfile, RelayScenario, Scope};
 use crate::rng::Seed;
 
@@ -92,6 +96,7 @@ impl Mappings {
         Ok(Self { mappings, seed })
     }
 
+    #[cfg(feature = "control")]
     pub(super) fn seed(&self) -> Seed {
         self.seed
     }

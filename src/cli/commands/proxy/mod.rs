@@ -1,5 +1,6 @@
 //! `udpecho proxy`: impairs any UDP program, between a client and its server.
 
+#[cfg(feature = "control")]
 mod api;
 mod capture;
 mod child;
@@ -23,7 +24,11 @@ use crate::cli::exit::{Exit, print_breach};
 use crate::cli::measurement::rfc3339;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
-use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver, TcpPassThrough};
+#[cfg(not(feature = "control"))]
+use crate::cli::without_control::TcpPassThrough;
+#[cfg(feature = "control")]
+use crate::net::TcpPassThrough;
+use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver};
 use crate::record::{ProxyEnd, ProxyRun};
 use crate::relay::{Counters, DropCause, Limits, RelayFigures, Tally};
 use crate::time::Instant;
@@ -57,6 +62,7 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let sinks = sinks(arguments, record.as_ref(), began)?;
     let recorder = if sinks.is_empty() { None } else { Some(Recorder::start(sinks)?) };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
+    #[cfg(feature = "control")]
     let api = api::start(arguments, mappings.seed(), engine.handle(&control))?;
     let tcp = TcpPassThrough::start(tcp).context("cannot start a thread for TCP")?;
     let printer = Printer::start(|| {})?;
@@ -68,6 +74,7 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
         (false, true) => stderr_line(line),
     };
     mappings.banner(&addresses).into_iter().for_each(say);
+    #[cfg(feature = "control")]
     if let Some(api) = &api {
         say(format!("steered at http://{}/", api.address()));
     }

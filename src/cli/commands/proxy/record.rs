@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use super::ledger::Ledger;
 use super::recorder::Sink;
 use super::seconds::Seconds;
-use crate::cli::commands::report::draw_proxy;
+use crate::cli::picture::draw_proxy;
 use crate::record::{Folder, ProxyRun, RUN};
-use crate::report::Theme;
 use crate::time::Instant;
 
 pub(super) struct Record {
@@ -33,7 +32,7 @@ impl Record {
     /// When all rows are written; the path of the picture.
     pub(super) fn finish(&self, run: &ProxyRun) -> anyhow::Result<PathBuf> {
         self.write_run(run)?;
-        draw_proxy(&self.folder, Theme::Light)
+        draw_proxy(&self.folder)
     }
 
     fn write_run(&self, run: &ProxyRun) -> anyhow::Result<()> {

@@ -10,8 +10,12 @@ use anyhow::Context;
 
 use crate::cli::args::Proxy;
 use crate::cli::printer::{Printer, on_a_terminal};
+#[cfg(feature = "tui")]
 use crate::cli::tui::{ProxyScreen, Tui};
+#[cfg(feature = "control")]
 use crate::cli::web::ProxyPage;
+#[cfg(not(feature = "control"))]
+use crate::cli::without_control::ProxyPage;
 use crate::live::{ProxyModel, proxy_line};
 use crate::net::{Clock, Control, RelayHandle, lower_priority};
 use crate::relay::RelayFigures;
@@ -44,8 +48,7 @@ impl ProxyViews {
         let now = model.snapshot();
         let page = arguments.http.map(|at| ProxyPage::start(at, &arguments.http_host, now)).transpose()?;
         let model = Arc::new(Mutex::new(model));
-        let view = ProxyScreen::new(Arc::clone(&model));
-        let screen = arguments.tui.then(|| Tui::start(view, Arc::clone(control))).transpose()?;
+        let screen = screen(arguments, &model, control)?;
         let lines = lines.then(|| Box::new(printer.writer()) as Box<dyn Write + Send>);
         let views = ViewThread { model, handle, lines, page, over: Arc::clone(&over) };
         let thread = std::thread::Builder::new().name("views".into());
@@ -61,6 +64,25 @@ impl ProxyViews {
             let _ = thread.join();
         }
     }
+}
+
+#[cfg(feature = "tui")]
+fn screen(
+    arguments: &Proxy,
+    model: &Arc<Mutex<ProxyModel>>,
+    control: &Arc<Control>,
+) -> anyhow::Result<Option<Tui>> {
+    let view = ProxyScreen::new(Arc::clone(model));
+    arguments.tui.then(|| Tui::start(view, Arc::clone(control))).transpose()
+}
+
+/// A build without the full screen has no option that asks for it.
+#[cfg(not(feature = "tui"))]
+enum Tui {}
+
+#[cfg(not(feature = "tui"))]
+fn screen(_: &Proxy, _: &Arc<Mutex<ProxyModel>>, _: &Arc<Control>) -> anyhow::Result<Option<Tui>> {
+    Ok(None)
 }
 
 struct ViewThread {

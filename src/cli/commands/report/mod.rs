@@ -2,14 +2,14 @@
 
 mod proxy;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 
 use crate::cli::args::{Format, Report};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::printer::{Printer, stderr_line};
+use crate::cli::printer::{Printer, print_path};
 use crate::record::{Clock, Folder, PICTURE, Run, Summary};
 use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
@@ -95,11 +95,6 @@ impl Recorded {
             Self::Proxy(run) => run.print(),
         }
     }
-}
-
-/// Prints the path on stderr, since it is no result.
-pub(crate) fn print_path(picture: &Path) {
-    stderr_line(picture.display());
 }
 
 /// A run, read from its folder.

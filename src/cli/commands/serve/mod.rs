@@ -17,8 +17,12 @@ use crate::cli::key;
 use crate::cli::listening::{Listening, place};
 use crate::cli::printer::Printer;
 use crate::cli::signals;
+#[cfg(not(feature = "control"))]
+use crate::cli::without_control::TcpReplyServer;
 use crate::live::ServerModel;
-use crate::net::{Clock, Control, DoorClosed, ServerThreads, Serving, TcpReplyServer, random_bytes};
+#[cfg(feature = "control")]
+use crate::net::TcpReplyServer;
+use crate::net::{Clock, Control, DoorClosed, ServerThreads, Serving, random_bytes};
 use crate::reflect::{self, Counters, Door, Injection, Server, Settings};
 use crate::report;
 use crate::room::TcpReply;

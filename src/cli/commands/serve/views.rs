@@ -11,8 +11,12 @@ use anyhow::Context;
 use super::host_load::HostLoad;
 use crate::cli::args::Serve;
 use crate::cli::printer::{Printer, on_a_terminal};
+#[cfg(feature = "tui")]
 use crate::cli::tui::{ServerScreen, Tui};
+#[cfg(feature = "control")]
 use crate::cli::web::ServerPage;
+#[cfg(not(feature = "control"))]
+use crate::cli::without_control::ServerPage;
 use crate::host;
 use crate::live::{ServerModel, server_line};
 use crate::net::{Clock, Control, lower_priority};
@@ -43,8 +47,7 @@ impl ServerViews {
         let now = model.snapshot();
         let page = arguments.http.map(|at| ServerPage::start(at, &arguments.http_host, now)).transpose()?;
         let model = Arc::new(Mutex::new(model));
-        let view = ServerScreen::new(Arc::clone(&model));
-        let screen = arguments.tui.then(|| Tui::start(view, Arc::clone(control))).transpose()?;
+        let screen = screen(arguments, &model, control)?;
         let over = Arc::new(AtomicBool::new(false));
         let clients = page.is_some() || screen.is_some();
         let views = ViewThread {
@@ -88,6 +91,25 @@ impl ServerProbe {
             model.update(worker, server, self.clients, now);
         }
     }
+}
+
+#[cfg(feature = "tui")]
+fn screen(
+    arguments: &Serve,
+    model: &Arc<Mutex<ServerModel>>,
+    control: &Arc<Control>,
+) -> anyhow::Result<Option<Tui>> {
+    let view = ServerScreen::new(Arc::clone(model));
+    arguments.tui.then(|| Tui::start(view, Arc::clone(control))).transpose()
+}
+
+/// A build without the full screen has no option that asks for it.
+#[cfg(not(feature = "tui"))]
+enum Tui {}
+
+#[cfg(not(feature = "tui"))]
+fn screen(_: &Serve, _: &Arc<Mutex<ServerModel>>, _: &Arc<Control>) -> anyhow::Result<Option<Tui>> {
+    Ok(None)
 }
 
 struct ViewThread {

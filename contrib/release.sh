@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Builds a release into target/dist: a static binary, an archive, a .deb, the bill of materials and checksums.
+#
+#   contrib/release.sh            one build
+#   contrib/release.sh --twice    two builds in different folders, which must have the same bytes
+#
+# Needs cargo, git, python3, tar, gzip and, for the .deb, dpkg-deb; nothing is downloaded but the crates of Cargo.lock.
+# With the musl target (rustup target add x86_64-unknown-linux-musl) the binary is linked with musl, else with glibc.
+# Both are static and resolve names from /etc/hosts and DNS; glibc also loads the NSS modules that the host's
+# /etc/nsswitch.conf names beyond these, which must then be of its own version.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '== %s\n' "$*" >&2; }
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+target=$host
+musl=${host/-gnu/-musl}
+[ -d "$(rustc --print target-libdir --target "$musl")" ] && target=$musl
+
+commit=$(git rev-parse --short=12 HEAD)
+[ -z "$(git status --porcelain --untracked-files=no)" ] || { say "the work tree has changes: commit them first"; exit 1; }
+# Files in the archives bear the time of the commit.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+dist=$PWD/target/dist
+
+# build FOLDER: a release build there, whose paths are those of no machine.
+build() {
+    say "building for $target in $1"
+    UDPECHO_COMMIT=$commit CARGO_TARGET_DIR=$1 CARGO_INCREMENTAL=0 \
+        RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
+        cargo build --release --locked --bin udpecho --target "$target"
+}
+
+build target/release-first
+binary=target/release-first/$target/release/udpecho
+if [ "${1:-}" = --twice ]; then
+    build target/release-second
+    cmp "$binary" "target/release-second/$target/release/udpecho"
+    say "two builds, the same bytes"
+fi
+
+rm -rf "$dist"
+mkdir -p "$dist"
+install -m 755 "$binary" "$dist/udpecho"
+if readelf -d "$dist/udpecho" | grep -q NEEDED; then
+    say "the binary is not static"
+    exit 1
+fi
+python3 contrib/sbom.py "$target" >"$dist/udpecho.cdx.json"
+
+# What every package holds, below DESTINATION.
+fill() {
+    local to=$1
+    install -Dm 755 "$dist/udpecho" "$to/bin/udpecho"
+    install -dm 755 "$to/share/man/man1"
+    for page in contrib/man/*.1; do gzip -9n <"$page" >"$to/share/man/man1/$(basename "$page").gz"; done
+    chmod 644 "$to"/share/man/man1/*
+    complete() { "$dist/udpecho" completions "$1" | install -Dm 644 /dev/stdin "$to/share/$2"; }
+    complete bash bash-completion/completions/udpecho
+    complete zsh zsh/vendor-completions/_udpecho
+    complete fish fish/vendor_completions.d/udpecho.fish
+    install -Dm 644 -t "$to/share/doc/udpecho" README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE
+    install -Dm 644 contrib/scenario.toml "$to/share/doc/udpecho/examples/scenario.toml"
+}
+
+# The same tree gives the same bytes.
+stamp() { find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +; }
+
+say archive
+name=udpecho-$version-$target
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+fill "$root/$name"
+install -Dm 644 contrib/udpecho.service "$root/$name/share/udpecho.service"
+stamp "$root/$name"
+tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner -cf - "$name" | gzip -9n >"$dist/$name.tar.gz"
+
+if command -v dpkg-deb >/dev/null; then
+    say deb
+    deb=$root/deb
+    fill "$deb/usr"
+    # The unit is there, and neither enabled nor started.
+    sed 's#/usr/local/bin/#/usr/bin/#' contrib/udpecho.service |
+        install -Dm 644 /dev/stdin "$deb/usr/lib/systemd/system/udpecho.service"
+    sed -i '/^# .*install -m/d' "$deb/usr/lib/systemd/system/udpecho.service"
+    mkdir -p "$deb/DEBIAN"
+    cat >"$deb/usr/share/doc/udpecho/copyright" <<END
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: udpecho
+
+Files: *
+License: MIT or Apache-2.0
+ The texts are in /usr/share/doc/udpecho: LICENSE-MIT and LICENSE-APACHE.
+END
+    cat >"$deb/DEBIAN/control" <<END
+Package: udpecho
+Version: $version
+Architecture: $(dpkg --print-architecture)
+Maintainer: The udpecho maintainers <maintainers@udpecho.invalid>
+Section: net
+Priority: optional
+Installed-Size: $(du -sk "$deb/usr" | cut -f 1)
+Description: measures a UDP path from two ends, and emulates a bad one
+ An echo server that injects random delay and loss and says so, a pinger that
+ names the cause of each loss, and a proxy that impairs any UDP program.
+END
+    stamp "$deb"
+    dpkg-deb --build --root-owner-group -Zgzip "$deb" "$dist/udpecho_${version}_$(dpkg --print-architecture).deb" >&2
+fi
+
+(cd "$dist" && sha256sum -- *.tar.gz *.deb *.json udpecho >SHA256SUMS)
+ls -l "$dist" >&2
