@@ -324,7 +324,7 @@ impl Relay {
     pub fn new(mappings: Vec<MappingSettings>, limits: Limits, now: Instant) -> Self {
         Self {
             began: now,
-            next_scene: Some(now),
+            next_scene: mappings.iter().any(|mapping| mapping.scenario.is_some()).then_some(now),
             mappings: mappings.into_iter().map(Mapping::new).collect(),
             flows: Flows::new(limits, now),
             held: HoldQueue::new(),

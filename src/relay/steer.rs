@@ -88,6 +88,9 @@ impl Relay {
     pub fn change(&mut self, now: Instant, mapping: MappingId, change: impl FnOnce(&mut MappingSettings)) {
         change(&mut self.mappings[mapping].settings);
         let settings = &self.mappings[mapping].settings;
+        if settings.scenario.is_some() {
+            self.next_scene = Some(now);
+        }
         self.flows.follow(now, mapping, settings);
     }
 

@@ -569,6 +569,19 @@ fn a_scenario_may_count_from_the_start_or_for_each_flow() {
 }
 
 #[test]
+fn a_scenario_that_is_given_while_the_relay_runs_is_played_at_once() {
+    let mut relay = relay("clean", "clean");
+    up(&mut relay, at(0), 1, 10);
+    relay.change(at(500), 0, |settings| {
+        settings.scenario = scenario("[[step]]\nfor = '1s'\nstate = 'down'\n")
+    });
+    assert_eq!(relay.poll_timeout(), Some(at(500)));
+    relay.take_events();
+    relay.handle_timeout(at(500));
+    assert_eq!(relay.take_events(), [Event::StateChanged { mapping: 0, down: true }]);
+}
+
+#[test]
 fn a_scenario_says_when_it_next_closes_a_port() {
     let settings = MappingSettings { scenario: scenario(SCENES), ..mapping("clean", "clean") };
     let mut relay = Relay::new(vec![settings], Limits::default(), at(0));
