@@ -35,7 +35,7 @@ use args::{Command, legacy_flags, short_help};
 use commands::watch;
 #[cfg(feature = "report")]
 use commands::{compare, report};
-use commands::{documents, find_size, keygen, ping, ports, profiles, proxy, serve};
+use commands::{documents, find_size, keygen, locate, ping, ports, profiles, proxy, serve};
 #[cfg(all(feature = "control", feature = "tui"))]
 use commands::{join, room};
 use exit::Exit;
@@ -57,6 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments, argv),
         Command::Proxy(arguments) => proxy::run(&arguments),
+        Command::Locate(arguments) => locate::run(&arguments),
         #[cfg(feature = "control")]
         Command::Watch(arguments) => watch::run(&arguments),
         #[cfg(all(feature = "control", feature = "tui"))]

@@ -6,14 +6,18 @@ mod discovery;
 mod figures;
 mod forecast;
 pub mod locate;
+mod mesh;
 mod phase;
 mod snapshot;
+mod verdict;
 mod wanted;
 
 pub use config::{Config, ConfigError, Detail, DnsNames, Group};
 pub use discovery::{FileSdError, FileTarget, read_file_sd};
 pub use figures::{Figures, State};
 pub use forecast::Forecast;
+pub use mesh::{MonitorReport, TargetReport, mesh};
 pub use phase::phase;
 pub use snapshot::{Snapshot, TargetView};
+pub use verdict::Verdict;
 pub use wanted::{Key, Reload, Wanted};

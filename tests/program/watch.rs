@@ -149,3 +149,53 @@ fn prometheus_accepts_the_metrics_of_a_fleet() {
         "{checked:?}"
     );
 }
+
+/// Each of eight hosts asks the next three; the one named n3 loses a tenth of what it is sent.
+#[test]
+fn locate_names_the_host_and_the_direction_from_what_monitors_counted() {
+    let folder = TempDir::new().unwrap();
+    for from in 0..8 {
+        let target = |step: usize| {
+            let to = (from + step) % 8;
+            // What n3 asks is answered, but a tenth of the answers do not reach it.
+            let (up, down) = (if to == 3 { 50 } else { 0 }, if from == 3 { 50 } else { 0 });
+            let causes = serde_json::json!({ "up": up, "down": down });
+            serde_json::json!({ "target": format!("n{to}:8080"), "sent": 500, "causes": causes })
+        };
+        let report =
+            serde_json::json!({ "source": format!("n{from}"), "targets": [target(1), target(2), target(3)] });
+        fs::write(folder.path().join(format!("n{from}.json")), report.to_string()).unwrap();
+    }
+    let reports: Vec<String> = (0..8).map(|n| format!("n{n}.json")).collect();
+    let words = format!("locate {}", reports.join(" "));
+    let finished = run(command(folder.path(), &words));
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    assert!(finished.has_line("n3 loses 9.98 % of what it is sent (6 of 6 paths)"), "{finished:#?}");
+    let value = object(&run(command(folder.path(), &format!("{words} --json"))));
+    assert_eq!(
+        (&value["findings"][0]["kind"], &value["findings"][0]["direction"]),
+        (&"host".into(), &"in".into())
+    );
+    let mut schema = udpecho();
+    schema.args(["schema", "locate"]);
+    assert!(jsonschema::validator_for(&object(&run(schema))).unwrap().is_valid(&value), "{value}");
+
+    let quiet = run(command(folder.path(), "locate n0.json"));
+    assert_eq!(quiet.code, Some(3), "one monitor sees the fault as well: {quiet:#?}");
+    assert_eq!(run(command(folder.path(), "locate none.json")).code, Some(2));
+}
+
+#[test]
+fn locate_reads_the_page_of_a_running_watch() {
+    let server = Serve::start("--clean");
+    let folder = TempDir::new().unwrap();
+    let mut watching = Process::spawn(command(
+        folder.path(),
+        &format!("watch -i 20ms -q --http 0 127.0.0.1:{}", server.port),
+    ));
+    let port = page_of(&mut watching);
+    metrics_once(port, |now| series(now, "udpecho_replies_total", &[&server.port.to_string()]) > Some(5));
+    let finished = run(command(folder.path(), &format!("locate http://127.0.0.1:{port}")));
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert!(finished.has_line("nothing: 2 paths"), "{finished:#?}");
+}

@@ -29,6 +29,7 @@ pub(super) use proxy::Proxy;
 pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
+pub(super) use watch::Locate;
 #[cfg(feature = "control")]
 pub(super) use watch::Watch;
 
@@ -71,6 +72,8 @@ pub enum Command {
     /// Measure many targets, for as long as it runs
     #[cfg(feature = "control")]
     Watch(Watch),
+    /// Name the host, rack or path that is at fault, from what several watches counted
+    Locate(Locate),
     /// Bring two people and their hosts together: talk, load, measurements
     #[cfg(all(feature = "control", feature = "tui"))]
     Room(Room),
@@ -161,7 +164,7 @@ Examples:
   udpecho schema size")]
 pub struct Schema {
     /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json; ports: ports
-    /// --json; watch: watch --json
+    /// --json; watch: watch --json; locate: locate --json
     #[arg(value_name = "OUTPUT", default_value = "run")]
     pub which: Which,
 }
@@ -176,6 +179,7 @@ pub enum Which {
     Proxy,
     #[cfg(feature = "control")]
     Watch,
+    Locate,
 }
 
 #[derive(Debug, Args)]

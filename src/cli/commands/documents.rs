@@ -6,7 +6,7 @@ use clap_complete::Shell;
 
 #[cfg(feature = "control")]
 use super::watch;
-use super::{find_size, ports};
+use super::{find_size, locate, ports};
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
 use crate::cli::printer::Printer;
@@ -36,6 +36,7 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Proxy => crate::relay::PROXY_SCHEMA,
         #[cfg(feature = "control")]
         Which::Watch => watch::SCHEMA,
+        Which::Locate => locate::SCHEMA,
     })
 }
 

@@ -8,6 +8,7 @@ pub(super) mod find_size;
 #[cfg(all(feature = "control", feature = "tui"))]
 pub(super) mod join;
 pub(super) mod keygen;
+pub(super) mod locate;
 pub(super) mod ping;
 pub(super) mod ports;
 pub(super) mod profiles;

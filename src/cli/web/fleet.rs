@@ -33,6 +33,8 @@ impl PageState for Snapshot {
         let measuring = self.count(State::Measuring);
         json!({
             "kind": "fleet",
+            "source": self.source,
+            "labels": self.labels,
             "title": format!("udpecho watches {} targets", self.targets.len()),
             "about": format!("from {}; {measuring} answer", self.source),
             "injects": "",

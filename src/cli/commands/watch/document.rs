@@ -15,6 +15,7 @@ struct Document<'a> {
     schema: u32,
     udpecho: &'a str,
     source: &'a str,
+    labels: &'a BTreeMap<String, String>,
     seconds: f64,
     targets: Vec<Target<'a>>,
 }
@@ -51,6 +52,7 @@ pub(crate) fn json(now: &Snapshot) -> anyhow::Result<String> {
         schema: 1,
         udpecho: env!("CARGO_PKG_VERSION"),
         source: &now.source,
+        labels: &now.labels,
         seconds: now.elapsed.as_secs_f64(),
         targets: now.targets.iter().map(target).collect(),
     };

@@ -1,0 +1,92 @@
+//! `udpecho locate`: whose fault losses are, from what several monitors counted.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use crate::cli::args::Locate;
+use crate::cli::exit::Exit;
+use crate::cli::printer::Printer;
+use crate::cli::target::{Family, Target};
+use crate::cli::text_file;
+use crate::fleet::locate::{Finding, Suspect};
+use crate::fleet::{MonitorReport, Verdict, mesh};
+use crate::time::Duration;
+
+const LONGEST: u64 = 64 << 20;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The JSON schema of `--json`.
+pub(crate) const SCHEMA: &str = include_str!("locate.schema.json");
+
+pub(crate) fn run(arguments: &Locate) -> anyhow::Result<Exit> {
+    let reports = arguments.reports.iter().map(|place| report(place));
+    let (hosts, paths) = mesh(&reports.collect::<anyhow::Result<Vec<_>>>()?);
+    let verdict = Verdict::of(&hosts, &paths);
+    let printer = Printer::start(|| {})?;
+    let text = if arguments.json { document(&verdict)? } else { verdict.to_string() };
+    text.lines().for_each(|line| printer.line(line));
+    printer.finish_checked()?;
+    Ok(if verdict.findings.is_empty() { Exit::Success } else { Exit::Failed })
+}
+
+fn report(place: &str) -> anyhow::Result<MonitorReport> {
+    let text = match place.strip_prefix("http://") {
+        Some(url) => fetched(url).with_context(|| format!("cannot read {place}"))?,
+        None => text_file::read(Path::new(place), LONGEST).with_context(|| format!("cannot read {place}"))?,
+    };
+    serde_json::from_str(&text).with_context(|| {
+        format!("{place} is no report of a monitor: watch --json prints one, and watch --http serves one")
+    })
+}
+
+/// From the page of a running `watch`.
+fn fetched(url: &str) -> anyhow::Result<String> {
+    let (authority, path) = url.split_once('/').unwrap_or((url, ""));
+    let path = if path.is_empty() { "api/targets.json" } else { path };
+    let address = Target::parse(authority, None, 80)?.resolve(Family::default())?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT.to_std())?;
+    stream.set_read_timeout(Some(TIMEOUT.to_std()))?;
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("it does not speak HTTP")?;
+    let status = head.lines().next().unwrap_or_default();
+    if !status.contains(" 200 ") {
+        bail!("it answers '{status}'");
+    }
+    Ok(body.to_owned())
+}
+
+fn document(verdict: &Verdict) -> anyhow::Result<String> {
+    let document = json!({
+        "schema": 1,
+        "udpecho": env!("CARGO_PKG_VERSION"),
+        "verdict": verdict.to_string(),
+        "paths": verdict.paths,
+        "findings": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
+    });
+    Ok(serde_json::to_string_pretty(&document)?)
+}
+
+fn finding(finding: &Finding) -> serde_json::Value {
+    let (kind, direction, places) = match &finding.suspect {
+        Suspect::HostIn(host) => ("host", "in", vec![host]),
+        Suspect::HostOut(host) => ("host", "out", vec![host]),
+        Suspect::RackIn(rack) => ("rack", "in", vec![rack]),
+        Suspect::RackOut(rack) => ("rack", "out", vec![rack]),
+        Suspect::Link(from, to) => ("link", "out", vec![from, to]),
+        Suspect::Path(from, to) => ("path", "out", vec![from, to]),
+    };
+    json!({
+        "kind": kind,
+        "places": places,
+        "direction": direction,
+        "loss_share": finding.share,
+        "paths": finding.paths,
+        "lossy_paths": finding.lossy,
+    })
+}

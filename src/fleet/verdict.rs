@@ -1,0 +1,99 @@
+//! The place of a fault in one sentence.
+
+use std::fmt;
+
+use super::locate::{Finding, Host, Path, Suspect, locate};
+
+/// Which host, rack, link or path is at fault, in which direction; or nothing.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The weightiest first.
+    pub findings: Vec<Finding>,
+    /// Paths with at least one probe.
+    pub paths: usize,
+    /// The names of its ends, and its share of loss.
+    pub worst: Option<(String, String, f64)>,
+}
+
+impl Verdict {
+    /// Of these paths.
+    pub fn of(hosts: &[Host], paths: &[Path]) -> Self {
+        let sent = || paths.iter().filter(|path| path.sent > 0);
+        let loss = |path: &Path| path.lost as f64 / path.sent as f64;
+        let worst = sent().max_by(|a, b| loss(a).total_cmp(&loss(b)));
+        let name = |host: usize| hosts[host].name.clone();
+        Self {
+            findings: locate(hosts, paths),
+            paths: sent().count(),
+            worst: worst.map(|path| (name(path.from), name(path.to), loss(path))),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, finding) in self.findings.iter().enumerate() {
+            let gap = if at > 0 { "\n" } else { "" };
+            write!(f, "{gap}{}", sentence(finding))?;
+        }
+        match &self.worst {
+            _ if !self.findings.is_empty() => Ok(()),
+            None => write!(f, "nothing: no path has a probe"),
+            Some((from, to, loss)) => {
+                write!(f, "nothing: {} paths, the worst from {from} to {to} {}", self.paths, percent(*loss))
+            }
+        }
+    }
+}
+
+fn sentence(finding: &Finding) -> String {
+    let share = percent(finding.share);
+    let paths = format!("{} of {} paths", finding.lossy, finding.paths);
+    match &finding.suspect {
+        Suspect::HostIn(host) => {
+            format!("{host} loses {share} of what it is sent ({paths}); what it sends arrives")
+        }
+        Suspect::HostOut(host) => {
+            format!("{host} loses {share} of what it sends ({paths}); what it is sent arrives")
+        }
+        Suspect::RackIn(rack) => format!("rack {rack} loses {share} of what enters it ({paths})"),
+        Suspect::RackOut(rack) => format!("rack {rack} loses {share} of what leaves it ({paths})"),
+        Suspect::Link(from, to) => format!("{share} is lost from zone {from} to zone {to} ({paths})"),
+        Suspect::Path(from, to) => format!("{share} is lost from {from} to {to}, on this path alone"),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(loss: impl Fn(usize, usize) -> u64) -> (Vec<Host>, Vec<Path>) {
+        let host = |n| Host { name: format!("n{n}"), rack: String::new(), zone: String::new() };
+        let ways = (0..8).flat_map(|from| [1, 2, 3].map(|step| (from, (from + step) % 8)));
+        let path = |(from, to)| Path { from, to, sent: 1_000, lost: loss(from, to) };
+        ((0..8).map(host).collect(), ways.map(path).collect())
+    }
+
+    #[test]
+    fn a_sentence_names_the_place_the_direction_and_the_share() {
+        let (hosts, paths) = ring(|_, to| if to == 3 { 50 } else { 0 });
+        let verdict = Verdict::of(&hosts, &paths).to_string();
+        assert_eq!(verdict, "n3 loses 5.00 % of what it is sent (3 of 3 paths); what it sends arrives");
+        let (hosts, paths) = ring(|from, to| u64::from((from, to) == (1, 2)));
+        assert_eq!(
+            Verdict::of(&hosts, &paths).to_string(),
+            "nothing: 24 paths, the worst from n1 to n2 0.10 %"
+        );
+        assert_eq!(Verdict::of(&hosts, &[]).to_string(), "nothing: no path has a probe");
+    }
+
+    #[test]
+    fn what_a_host_loses_in_both_directions_is_two_findings() {
+        let (hosts, paths) = ring(|from, to| if from == 5 || to == 5 { 40 } else { 0 });
+        assert_eq!(Verdict::of(&hosts, &paths).findings.len(), 2);
+    }
+}
