@@ -16,6 +16,7 @@ mod sleep;
 mod socket_errors;
 mod stop_signal;
 mod sys;
+mod twamp;
 
 pub use client::{
     ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps, find_size,
@@ -42,6 +43,7 @@ pub use sys::{
     Backend, Batch, DatagramSocket, Options, Socket, bind_socket, host_name, kernel_release, lower_priority,
     use_batch_class, wall_clock_error,
 };
+pub use twamp::{TwampError, TwampSession};
 
 /// Random bytes of the operating system.
 pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {

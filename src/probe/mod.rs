@@ -22,6 +22,7 @@ mod send_plan;
 mod settings;
 mod socket_error;
 mod suspended;
+mod twamp;
 mod unexpected;
 
 use std::collections::VecDeque;
@@ -35,6 +36,7 @@ pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, Settings, StampOptions, Transmit};
 pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
+pub use twamp::{Denied as TwampDenied, TwampControl};
 
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;

@@ -11,7 +11,7 @@ use udpecho::time::Duration;
 use udpecho::wire::stamp::{ErrorEstimate, Format, Mode, Reply, Request, Timestamp};
 
 use crate::common::files::Record;
-use crate::common::process::{Process, Serve, command, run};
+use crate::common::process::{Process, Serve, command, free_port, python, run};
 use crate::common::relay::{pass, relay};
 
 /// A request of this length.
@@ -156,4 +156,24 @@ fn every_option_of_the_socket_holds_for_stamp_and_the_record_is_whole() {
             assert!(summary.hold_us.is_none() && summary.net_rtt_us.is_some());
         }
     }
+}
+
+#[test]
+fn a_twamp_server_gives_a_session_that_is_measured_and_stopped() {
+    crate::needs!(Python);
+    let mut server = Process::spawn(python("twamp_server.py"));
+    let port = server.line_with("port ").rsplit(' ').next().unwrap().to_owned();
+    let folder = TempDir::new().unwrap();
+    let words = format!("ping --twamp -o run 127.0.0.1:{port} -n 20 -i 10ms -W 1 -s 60");
+    let finished = run(command(folder.path(), &words));
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    server.line_with("padding 46");
+    server.line_with("stopped after 21 packets");
+    let record = Record::complete(&folder.path().join("run"));
+    assert_eq!(record.ok_or_skipped(), 20);
+    assert!(record.rows.iter().all(|row| row.rtt.is_none() || row.reply_number.is_some()));
+    assert!(finished.has_line("this reflector numbers its replies"), "{finished:#?}");
+    let refused = run(command(folder.path(), &format!("ping --twamp 127.0.0.1:{} -n 1", free_port())));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.iter().any(|line| line.contains("no TWAMP control connection")), "{refused:#?}");
 }

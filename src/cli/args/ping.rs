@@ -99,6 +99,10 @@ pub struct Ping {
     /// need --rate. With --key-file in authenticated mode
     #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "plain", "impair", "stop_server"])]
     pub stamp: bool,
+    /// Measure a TWAMP server, such as Cisco IOS or perfSONAR: ask for a session in open mode on TCP port 862 (or the
+    /// port given), then measure its reflector as with --stamp
+    #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "plain", "stamp", "impair", "stop_server", "key_file", "wait"])]
+    pub twamp: bool,
     #[command(flatten)]
     pub stamp_request: StampRequest,
     /// Request impairments for this session, as in "wifi loss=5%"; a server grants it with --client-impair, the one
@@ -227,7 +231,7 @@ impl Ping {
         match () {
             () if self.text => Dialect::Text,
             () if self.plain => Dialect::Plain,
-            () if self.stamp => Dialect::Stamp,
+            () if self.stamp || self.twamp => Dialect::Stamp,
             () => Dialect::Native,
         }
     }

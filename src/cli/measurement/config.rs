@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::{stamp, timestamps};
 use crate::cli::args::{self, Destination, Fragment, Ping};
@@ -10,7 +10,9 @@ use crate::cli::impair::requested;
 use crate::cli::key;
 use crate::cli::local_server::LocalServer;
 use crate::cli::target::{Family, Target};
-use crate::net::{self, Clock, Outgoing, Timer, TxStamps, kernel_release, random_bytes};
+use crate::net::{
+    self, Clock, Outgoing, Timer, TwampError, TwampSession, TxStamps, kernel_release, random_bytes,
+};
 use crate::probe::{Dialect, ServerInfo, Settings, StampOptions};
 use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
 use crate::rng::Seed;
@@ -43,6 +45,8 @@ pub(crate) struct Connection {
     pub dialect: Dialect,
     /// Answers as long as the measurement lasts, where no host was given.
     local_server: Option<LocalServer>,
+    /// The control connection of the reflector, which lasts as long.
+    twamp: Option<TwampSession>,
 }
 
 impl Connection {
@@ -66,14 +70,26 @@ impl Connection {
                 bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080")
             }
             None if dialect == Dialect::Stamp => {
-                bail!("--stamp needs a host; for example --stamp 192.0.2.1")
+                bail!("this dialect needs a host; for example --stamp 192.0.2.1")
             }
             None => {
                 let server = LocalServer::start(outgoing.backend, key.clone(), clock)?;
                 (Peer { host: "localhost".to_owned(), address: server.address() }, Some(server))
             }
         };
-        Ok(Self { peer, outgoing, key, dialect, local_server })
+        Ok(Self { peer, outgoing, key, dialect, local_server, twamp: None })
+    }
+
+    /// Asks a TWAMP server for a session; from now on its reflector is the peer.
+    fn start_twamp(&mut self, size: u32, clock: Clock) -> anyhow::Result<()> {
+        let server = self.peer.address;
+        let Outgoing { source, source_port, dscp, .. } = self.outgoing;
+        let session = TwampSession::open(server, source, source_port, size, dscp.unwrap_or(0), clock)
+            .map_err(|error| refused_by_twamp(&error, server))?;
+        self.peer.address = session.reflector;
+        self.outgoing.source_port = Some(session.sender.port());
+        self.twamp = Some(session);
+        Ok(())
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -99,11 +115,17 @@ impl<'a> Config<'a> {
         // The other dialects have no room for a tag.
         let key = (dialect == Dialect::Native).then(|| key::find(arguments.destination.key_file.as_deref()));
         let key = key.transpose()?.flatten();
-        let connection = Connection::open(&arguments.destination, dialect, outgoing(arguments), key, clock)?;
+        let mut connection =
+            Connection::open(&arguments.destination, dialect, outgoing(arguments), key, clock)?;
         // Short enough to type again.
         let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
         let poisson_seed = arguments.poisson_seed.or(drawn.map(Seed::from));
-        let settings = settings(arguments, &connection, poisson_seed)?;
+        let mut settings = settings(arguments, &connection, poisson_seed)?;
+        if arguments.twamp {
+            // TWAMP has no session identifier: padding stands there.
+            settings.stamp.ssid = Some(0);
+            connection.start_twamp(settings.size, clock)?;
+        }
         Ok(Self { arguments, argv, clock, connection, settings, poisson_seed })
     }
 
@@ -174,6 +196,16 @@ impl<'a> Config<'a> {
             events: Vec::new(),
             summary: None,
         }
+    }
+}
+
+fn refused_by_twamp(error: &TwampError, server: SocketAddr) -> anyhow::Error {
+    let (ip, port) = (server.ip(), server.port());
+    match error {
+        TwampError::Connection(why) => anyhow!(
+            "no TWAMP control connection to {ip} TCP port {port}: {why}; a reflector without one is measured with --stamp"
+        ),
+        TwampError::Denied(why) => anyhow!("the TWAMP server at {ip} gives no session: {why}"),
     }
 }
 

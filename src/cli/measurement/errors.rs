@@ -127,7 +127,7 @@ fn silence_of_reflectors(port: u16) -> String {
             .to_owned(),
         "the source port is not the one configured, as on Huawei and H3C: try --source-port 862".to_owned(),
         format!("it reflects on another port than {port}: {PORTS_OF_DEVICES}"),
-        "it wants a TWAMP control connection first, as Cisco IOS and NX-OS do".to_owned(),
+        "it wants a TWAMP control connection first, as Cisco IOS and NX-OS do: try --twamp".to_owned(),
         "it wants authentication (--key-file), or a firewall drops UDP on the path".to_owned(),
     ];
     let numbered = (1..).zip(reasons).map(|(number, reason)| format!("({number}) {reason}"));
