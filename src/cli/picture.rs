@@ -20,6 +20,12 @@ pub(super) fn draw_proxy(folder: &Folder) -> anyhow::Result<PathBuf> {
     report::draw_proxy(folder, Theme::Light)
 }
 
+/// The same for a rate search.
+#[cfg(feature = "report")]
+pub(super) fn draw_rate(folder: &Folder) -> anyhow::Result<PathBuf> {
+    report::draw_rate(folder, Theme::Light)
+}
+
 #[cfg(not(feature = "report"))]
 pub(super) fn draw(folder: &Folder) -> anyhow::Result<PathBuf> {
     Ok(folder.path().to_owned())
@@ -27,5 +33,10 @@ pub(super) fn draw(folder: &Folder) -> anyhow::Result<PathBuf> {
 
 #[cfg(not(feature = "report"))]
 pub(super) fn draw_proxy(folder: &Folder) -> anyhow::Result<PathBuf> {
+    draw(folder)
+}
+
+#[cfg(not(feature = "report"))]
+pub(super) fn draw_rate(folder: &Folder) -> anyhow::Result<PathBuf> {
     draw(folder)
 }

@@ -11,6 +11,7 @@ use super::datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 use super::files;
 use super::probes::{ProbeReader, ProbeWriter, RowError};
 use super::proxy_run::{ProxyRun, RecordedProxy};
+use super::rate_rows::{RateSample, read_rate};
 use super::run::{Run, SCHEMA};
 use crate::printable::printable;
 use crate::probe::Resolved;
@@ -254,6 +255,13 @@ impl Folder {
         let path = self.file(PROBES);
         let file = files::open_regular(&path).map_err(|source| self.error("read", &path, source))?;
         ProbeReader::new(BufReader::with_capacity(1 << 18, file)).map_err(|source| self.row_error(source))
+    }
+
+    /// The rows of a rate search.
+    pub fn read_rate_rows(&self) -> Result<Vec<RateSample>, FolderError> {
+        let path = self.file(RATE_ROWS);
+        let rows = files::open_regular(&path).and_then(|file| read_rate(BufReader::new(file)));
+        rows.map_err(|source| self.error("read", &path, source))
     }
 
     /// Calls `take` with every row; returns whether the last row was cut short and left out. A second

@@ -36,7 +36,7 @@ pub use folder::{DATAGRAMS, Folder, FolderError, PICTURE, PROBES, RATE_ROWS, RUN
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use proxy_run::{ProxyEnd, ProxyRun, RecordedLine, RecordedMapping, RecordedProxy};
 pub use proxy_seconds::{ProxySeconds, Settled};
-pub use rate_rows::{COLUMNS as RATE_COLUMNS, RateWriter};
+pub use rate_rows::{COLUMNS as RATE_COLUMNS, RateSample, RateWriter, read_rate};
 pub use run::{
     Clock, Config, Distribution, Duplicated, Environment, Event, Hosts, Knee, LengthCount, LossRuns, Outage,
     RECORD_LIMIT, ReceiveBuffer, Run, SCHEMA, Server, Stamps, Summary,

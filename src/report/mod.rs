@@ -33,7 +33,7 @@ pub use chart_data::ChartData;
 pub(crate) use format::milliseconds_bare;
 pub use format::{bit_rate, milliseconds, percent};
 #[cfg(feature = "report")]
-pub use html::{html, proxy_html};
+pub use html::{html, proxy_html, rate_html};
 pub use injection::injection;
 pub use ping_lines::{Reply, bytes_on_the_wire, header, not_sent, outstanding, overdue, reply, timestamps};
 pub use rate::{rate_lines, rate_table};

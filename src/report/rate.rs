@@ -155,9 +155,26 @@ fn percent(share: f64) -> String {
 }
 
 fn bytes(bytes: f64) -> String {
-    match bytes {
-        bytes if bytes >= 0.9995e9 => format!("{:.2} GB", bytes / 1e9),
-        bytes if bytes >= 0.9995e6 => format!("{:.3} MB", bytes / 1e6).replace(".000", ""),
-        bytes => format!("{:.0} kB", bytes / 1e3),
+    let (scaled, unit) = match bytes {
+        bytes if bytes >= 999.5e6 => (bytes / 1e9, "GB"),
+        bytes if bytes >= 999.5e3 => (bytes / 1e6, "MB"),
+        bytes => (bytes / 1e3, "kB"),
+    };
+    let decimals = match scaled {
+        scaled if scaled >= 99.95 => 0,
+        scaled if scaled >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{scaled:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_three_figures_and_a_unit() {
+        let texts = [520e3, 1.5e6, 22.329e6, 640e6, 1.2e9].map(bytes);
+        assert_eq!(texts, ["520 kB", "1.50 MB", "22.3 MB", "640 MB", "1.20 GB"]);
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use crate::cli::args::{FindRate, Ping};
 use crate::cli::exit::{self, Exit};
 use crate::cli::measurement::{Config, cannot_send, exit_of, explain, run_folder};
+use crate::cli::picture::draw_rate;
 use crate::cli::printer::{Printer, print_path};
 use crate::cli::signals;
 use crate::net::{Control, run_load};
@@ -59,7 +60,7 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     printer.finish_checked()?;
     if let Some(folder) = folder {
         write(&folder, &run, test.rows())?;
-        print_path(&folder.file(RATE_ROWS));
+        print_path(&draw_rate(&folder)?);
     }
     Ok(judge(&arguments.rate_search, &run))
 }

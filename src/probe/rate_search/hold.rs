@@ -89,16 +89,15 @@ impl RateSearch {
         self.burst.add(self.rate, report, stands);
         hold.empty += u32::from(!stands);
         hold.reports += 1;
-        let received = seen.rate();
+        let received = hold.received_since(report).or(seen.rate());
         self.rate = match received {
             Some(received) if stands => received * (1.0 + step),
             _ => self.rate * (1.0 + step),
         };
         if let Some(received) = received {
             hold.received = received;
-            if let Some(loss) = hold.loss_below(report, received) {
-                self.baseline_loss = self.baseline_loss.max(loss);
-            }
+            let loss_below = if stands { None } else { hold.loss_below(report, received) };
+            self.baseline_loss = self.baseline_loss.max(loss_below.unwrap_or(0.0));
             if hold.loses_more_than(Self::LOSSIER * self.baseline_loss + 0.005) {
                 hold.loss_without_queue |= !stands;
                 self.rate = 0.99 * received / (1.0 - self.baseline_loss);

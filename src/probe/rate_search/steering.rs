@@ -12,6 +12,7 @@ pub(super) struct Steering {
     /// Loss is judged on 100 packets at least.
     sent: u64,
     arrived: u64,
+    last_arrival: Option<Instant>,
     /// The rates of the last 0.4 s.
     recent: VecDeque<(Instant, f64)>,
     /// As the last report showed it.
@@ -41,6 +42,19 @@ impl Steering {
     pub(super) fn add(&mut self, report: &Report) {
         self.sent += report.sent;
         self.arrived += report.arrived;
+    }
+
+    /// What was received since the report before: the arrivals of one report alone may be bunched by a host
+    /// that reads or forwards late.
+    pub(super) fn received_since(&mut self, report: &Report) -> Option<f64> {
+        /// A longer one is a pause.
+        const LONGEST: f64 = 0.5;
+        if report.arrived < 4 {
+            return None;
+        }
+        let before = self.last_arrival.replace(report.last_arrival)?;
+        let span = (report.last_arrival - before).as_secs_f64();
+        (0.0 < span && span < LONGEST).then(|| report.bytes as f64 * 8.0 / span)
     }
 
     /// Whether the packets since the last judgement, if they are enough, lost more than this share.

@@ -22,6 +22,7 @@ mod overlay;
 mod page;
 mod panel;
 mod proxy;
+mod rate;
 mod rtt;
 mod seconds;
 mod sheet;
@@ -31,6 +32,7 @@ pub use header::{parameters, title};
 pub use overlay::overlay;
 pub use proxy::proxy;
 pub(in crate::report) use proxy::{proxy_panels, proxy_parameters, proxy_title};
+pub use rate::rate;
 pub use theme::Theme;
 
 use self::axis::Axis;

@@ -7,12 +7,14 @@
 mod data;
 mod escape;
 mod proxy;
+mod rate;
 mod tables;
 
 use std::fmt::Write as _;
 
 use escape::escape;
 pub use proxy::proxy_html;
+pub use rate::rate_html;
 
 use super::chart::{self, Theme};
 use super::chart_data::ChartData;

@@ -132,7 +132,7 @@ fn knee(summary: &Summary) -> Vec<String> {
         _ => "loss leaves",
     };
     vec![format!(
-        "{what} the plateau at an interval of {} ({} both ways)",
+        "{what} the plateau at an interval of {} ({} both ways); --find-rate=echo measures the rate",
         milliseconds(micros(knee.interval_us)),
         bit_rate(knee.throughput_bps)
     )]
@@ -199,7 +199,7 @@ mod tests {
             "7 reordered (10 %), max displacement 4, 5 duplicates (1 up, 2 down, 2 injected)",
             "corrupted: 1 by the network, 3 by injection",
             "send lateness (due time to send) p50/p99/max = 0.500/2.00/30.0 ms, 3 sent after the next was due",
-            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways)",
+            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways); --find-rate=echo measures the rate",
             "note: sends were late by 2.00 ms at p99: use --timer busy, or a longer interval",
             "note: 3 probes were sent after the next was due",
             "note: this host dropped replies; a lower rate would not",

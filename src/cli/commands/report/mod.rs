@@ -1,6 +1,7 @@
 //! `udpecho report`: draws and summarises a recorded run again, from its files alone.
 
 mod proxy;
+mod rate;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::record::{Clock, Folder, PICTURE, Run, Summary};
 use crate::report::{self, ChartData, Detail, Theme, chart, png};
 use crate::stats::Second;
 use proxy::ProxyRecord;
+use rate::RateRecord;
 
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
@@ -68,17 +70,28 @@ pub(crate) fn draw_proxy(folder: &Folder, theme: Theme) -> anyhow::Result<PathBu
     Ok(folder.write(PICTURE, &picture)?)
 }
 
+/// The same for the folder of a rate search.
+pub(crate) fn draw_rate(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf> {
+    let picture = RateRecord::read(folder, folder.read_run()?)?.report(Format::Png, theme)?;
+    Ok(folder.write(PICTURE, &picture)?)
+}
+
 /// What a folder holds.
 enum Recorded {
+    Rate(Box<RateRecord>),
     Ping(Box<RecordedRun>),
     Proxy(Box<ProxyRecord>),
 }
 
 impl Recorded {
     fn read(folder: &Folder) -> anyhow::Result<Self> {
-        Ok(match folder.holds_proxy()? {
-            true => Self::Proxy(Box::new(ProxyRecord::read(folder)?)),
-            false => Self::Ping(Box::new(RecordedRun::read(folder)?)),
+        if folder.holds_proxy()? {
+            return Ok(Self::Proxy(Box::new(ProxyRecord::read(folder)?)));
+        }
+        let run = folder.read_run()?;
+        Ok(match run.rate {
+            Some(_) => Self::Rate(Box::new(RateRecord::read(folder, run)?)),
+            None => Self::Ping(Box::new(RecordedRun::read(folder)?)),
         })
     }
 
@@ -86,6 +99,7 @@ impl Recorded {
         match self {
             Self::Ping(run) => run.report(format, theme),
             Self::Proxy(run) => run.report(format, theme),
+            Self::Rate(run) => run.report(format, theme),
         }
     }
 
@@ -93,6 +107,7 @@ impl Recorded {
         match self {
             Self::Ping(run) => run.print(),
             Self::Proxy(run) => run.print(),
+            Self::Rate(run) => run.print(),
         }
     }
 }
