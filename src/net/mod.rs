@@ -33,7 +33,8 @@ pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{
-    JoinError, RoomOperator, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, Seat, join_room,
+    JoinError, RoomOperator, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, Seat,
+    WayFinder, join_room,
 };
 pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;

@@ -35,7 +35,7 @@ pub enum Command {
 /// What only members may ask for, or answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderCommand {
-    /// `from` measures to `to`; without `from` the room's server does.
+    /// `from` measures to `to`; without `from` the member who orders it does.
     Ping {
         /// The member that is to measure; `None` is the room's server.
         from: Option<String>,
@@ -82,6 +82,9 @@ pub(super) const HELP: &[&str] = &[
     "/who              who is here",
     "/load [NAME]      how busy the hosts are",
     "/name NAME        change your name",
+    "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do (members)",
+    "/yes N, /no N     agree to order N, or refuse it",
+    "/stop N           stop order N",
     "/quit or {quit}   leave",
 ];
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::HELP;
 use super::name::Name;
+use super::order_event::OrderEvent;
 
 /// One thing that a member is told; in JSON its `event` names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,8 @@ pub enum Event {
         /// The limit that was reached.
         why: String,
     },
+    /// A measurement on order goes on.
+    Order(OrderEvent),
     /// The connection ends.
     Closed {
         /// `None` if the member asked for it.
@@ -142,7 +145,7 @@ pub struct HostLoad {
 }
 
 impl Event {
-    /// The event as lines of text, without the last end of line. What members say begins with a name and
+    /// The event as lines of text, without the last end of line; empty if it is for programs alone. What members say begins with a name and
     /// a colon, lines of the room with `-- ` or a name and no colon.
     pub fn text(&self) -> String {
         match self {
@@ -174,6 +177,7 @@ impl Event {
             })),
             Self::Help => lines(HELP.iter().map(|line| (*line).to_owned())),
             Self::Refused { why } | Self::Dropped { why } => format!("-- {why}"),
+            Self::Order(order) => order.text(),
             Self::Closed { reason: None } => "{quit}".to_owned(),
             Self::Closed { reason: Some(reason) } => format!("-- disconnected: {}", reason.words()),
         }
@@ -194,6 +198,7 @@ impl Event {
                 Self::Load { hosts } => hosts.len() * 100,
                 Self::Refused { why } | Self::Dropped { why } => why.len(),
                 Self::Help => 600,
+                Self::Order(_) => 800,
                 _ => 0,
             }
     }

@@ -1,6 +1,12 @@
 //! What a program sends to the room: JSON objects with one field, each on a line or in an encrypted frame.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
+
+use super::order_event::OrderFigures;
+use super::orders::{Accept, OrderNumber};
+use crate::time::Duration;
 
 /// One message of a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +20,77 @@ pub enum Message {
     Say(String),
     /// How busy this host is, in words.
     Load(String),
+    /// Which orders this host accepts without being asked.
+    Accept(Accepted),
+    /// Where this host may be reached for an order.
+    Addresses {
+        /// Its number.
+        order: OrderNumber,
+        /// Own addresses, and the one that a server outside saw.
+        candidates: Vec<SocketAddr>,
+        /// Two servers saw different ports.
+        port_varies: bool,
+    },
+    /// The other host of an order answers at this address.
+    Found {
+        /// Its number.
+        order: OrderNumber,
+        /// The address.
+        at: SocketAddr,
+    },
+    /// This host has done its part.
+    Result {
+        /// Of the order.
+        order: OrderNumber,
+        /// What it measured.
+        figures: OrderFigures,
+    },
+    /// A second of this host during an order.
+    Second {
+        /// Its number.
+        order: OrderNumber,
+        /// Why it was busy, and its figures.
+        second: ReportedSecond,
+    },
+}
+
+/// Which orders a host accepts, in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accepted {
+    /// None without its consent.
+    Ask,
+    /// None.
+    Nothing,
+    /// Those within these bounds.
+    UpTo {
+        /// Both directions together.
+        bits_per_second: f64,
+        /// Of the whole measurement.
+        seconds: f64,
+    },
+}
+
+impl From<Accepted> for Accept {
+    fn from(accepted: Accepted) -> Self {
+        match accepted {
+            Accepted::Ask => Self::Ask,
+            Accepted::Nothing => Self::Nothing,
+            Accepted::UpTo { bits_per_second, seconds } => {
+                let length = Duration::from_nanos((seconds.clamp(0.0, 86_400.0) * 1e9) as i64);
+                Self::UpTo { bits_per_second, length }
+            }
+        }
+    }
+}
+
+/// One second of a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportedSecond {
+    /// Why it counts as busy; empty if it does not.
+    pub reasons: Vec<String>,
+    /// As `run.json` has it.
+    pub figures: serde_json::Value,
 }
 
 impl Message {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::talk::ConnectionId;
+use super::connection_id::ConnectionId;
 use crate::time::{Duration, Instant};
 
 /// The number that members type.
@@ -219,6 +219,10 @@ struct Order {
     accept: Accept,
     phase: Phase,
     until: Instant,
+    /// Its answering host was asked, rather than accepting in advance.
+    asked: bool,
+    /// No way was found.
+    to_room: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -252,9 +256,22 @@ impl Orders {
     const ASKED: Duration = Duration::from_secs(60);
     const PREPARING: Duration = Duration::from_secs(5);
     const FINDING: Duration = Duration::from_secs(2);
-    /// Beyond the length of the measurement itself.
-    const SPARE: Duration = Duration::from_secs(15);
+    /// Beyond the length of the measurement itself: its record is drawn, too.
+    const SPARE: Duration = Duration::from_secs(45);
     const CANDIDATES: usize = 16;
+
+    /// Why an order cannot be, whatever its hosts do now.
+    pub(super) fn refuses(parties: Parties, terms: &Terms, accept: Accept) -> Option<Refusal> {
+        if parties.from == parties.to {
+            Some(Refusal::SameHost)
+        } else if terms.length() > Terms::LONGEST {
+            Some(Refusal::TooLong)
+        } else if accept.decide(terms) == Some(false) {
+            Some(Refusal::NotAccepted)
+        } else {
+            None
+        }
+    }
 
     /// `key` is fresh randomness: it is known to the two hosts alone and dies with the order.
     pub fn place(
@@ -267,21 +284,16 @@ impl Orders {
     ) -> OrderNumber {
         self.last += 1;
         let number = self.last;
-        let refusal = if parties.from == parties.to {
-            Some(Refusal::SameHost)
-        } else if terms.length() > Terms::LONGEST {
-            Some(Refusal::TooLong)
-        } else if accept.decide(&terms) == Some(false) {
-            Some(Refusal::NotAccepted)
-        } else {
-            None
-        };
+        let refusal = Self::refuses(parties, &terms, accept);
         if let Some(why) = refusal {
             self.announce(number, News::Refused { why });
             return number;
         }
         let until = now + Self::QUEUED;
-        self.orders.insert(number, Order { parties, terms, key, accept, phase: Phase::Queued, until });
+        self.orders.insert(
+            number,
+            Order { parties, terms, key, accept, phase: Phase::Queued, until, asked: false, to_room: false },
+        );
         if self.is_blocked(number) {
             self.announce(number, News::Queued);
         } else {
@@ -390,6 +402,7 @@ impl Orders {
                     // No way through: nothing is relayed; each is measured to the room's server instead.
                     let Order { parties, terms, .. } = *order;
                     order.phase = Phase::Measuring { waits_for: vec![parties.from, parties.to] };
+                    order.to_room = true;
                     order.until = now + terms.length() + Self::SPARE;
                     self.announce(number, News::Way(Way::None { varies }));
                     for whom in [parties.from, parties.to] {
@@ -413,6 +426,20 @@ impl Orders {
         self.orders.get(&number).map(|order| order.parties)
     }
 
+    /// Whether the result of this host is still to come.
+    pub(super) fn waits_for(&self, number: OrderNumber, host: ConnectionId) -> bool {
+        let phase = self.orders.get(&number).map(|order| &order.phase);
+        matches!(phase, Some(Phase::Measuring { waits_for }) if waits_for.contains(&host))
+    }
+
+    pub(super) fn is_measured_to_the_room(&self, number: OrderNumber) -> bool {
+        self.orders.get(&number).is_some_and(|order| order.to_room)
+    }
+
+    pub(super) fn was_asked(&self, number: OrderNumber) -> bool {
+        self.orders.get(&number).is_some_and(|order| order.asked)
+    }
+
     /// A host takes part in one order at a time.
     fn is_blocked(&self, number: OrderNumber) -> bool {
         let Some(Order { parties, .. }) = self.orders.get(&number) else { return false };
@@ -430,6 +457,7 @@ impl Orders {
             return self.prepare(now, number);
         }
         order.phase = Phase::Asked;
+        order.asked = true;
         order.until = now + Self::ASKED;
         let whom = order.parties.to;
         self.steps.push(Step::Ask { order: number, whom });

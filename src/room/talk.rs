@@ -8,24 +8,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::command::Command;
+use super::connection_id::ConnectionId;
 use super::counters::RoomCounters;
 use super::event::{Event, HostLoad, LeftReason, Presence, Role, Via};
 use super::flood::{FloodLimit, Verdict};
 use super::message::Message;
 use super::name::Name;
+use super::orders::{Accept, OrderNumber, Orders};
 use super::shown::shown;
 use crate::time::{Duration, Instant};
 
-/// Names a connection for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
-
-#[cfg(test)]
-impl ConnectionId {
-    pub(super) fn of(number: u64) -> Self {
-        Self(number)
-    }
-}
+mod orders;
 
 /// Who knocks.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +59,14 @@ pub struct Room {
     connections: BTreeMap<ConnectionId, Connection>,
     next: u64,
     counters: RoomCounters,
+    orders: Orders,
+    /// What is said of each order that is not over.
+    kept: BTreeMap<OrderNumber, orders::Kept>,
+    /// The keys of orders derive from it.
+    secret: [u8; 32],
+    orders_placed: u64,
+    /// The time of the last call that had one.
+    now: Instant,
 }
 
 #[derive(Debug)]
@@ -77,13 +78,8 @@ struct Connection {
     queue: VecDeque<Arc<Event>>,
     queued: usize,
     load: Option<String>,
+    accept: Accept,
     closed: bool,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Room {
@@ -99,13 +95,23 @@ impl Room {
     const QUEUED_EVENTS: usize = 500;
     const QUEUED_BYTES: usize = 256 << 10;
 
-    /// Empty.
-    pub fn new() -> Self {
-        Self { connections: BTreeMap::new(), next: 0, counters: RoomCounters::default() }
+    /// Empty. The secret is of the operating system's random source.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self {
+            connections: BTreeMap::new(),
+            next: 0,
+            counters: RoomCounters::default(),
+            orders: Orders::default(),
+            kept: BTreeMap::new(),
+            secret,
+            orders_placed: 0,
+            now: Instant::ZERO,
+        }
     }
 
     /// A new connection: its first line is to be its name.
     pub fn connect(&mut self, now: Instant, connecting: Connecting) -> Result<ConnectionId, NoRoom> {
+        self.now = now;
         self.has_place(&connecting).inspect_err(|_| self.counters.refused += 1)?;
         let id = ConnectionId(self.next);
         self.next += 1;
@@ -166,10 +172,17 @@ impl Room {
                 self.tell(id, Event::Refused { why: why.to_owned() });
             }
             Message::Say(line) => self.admitted(id, &line),
+            Message::Accept(accept) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.accept = accept.into();
+                }
+            }
+            message => self.order_message(self.now, id, message),
         }
     }
 
     fn admits(&mut self, now: Instant, id: ConnectionId, bytes: usize) -> bool {
+        self.now = now;
         let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return false };
         let verdict = connection.flood.admit(now, bytes);
         if verdict == Verdict::Pass {
@@ -242,11 +255,15 @@ impl Room {
     /// When `handle_timeout` has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let unnamed = self.connections.values().filter(|one| one.name.is_none() && !one.closed);
-        unnamed.map(|one| one.since + Self::TIME_FOR_A_NAME).min()
+        let names = unnamed.map(|one| one.since + Self::TIME_FOR_A_NAME);
+        names.chain(self.orders.poll_timeout()).min()
     }
 
-    /// Ends the connections that gave no name in time.
+    /// Ends the connections that gave no name in time, and orders whose hosts do not do their part.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.orders.handle_timeout(now);
+        self.do_steps();
         let late =
             |one: &Connection| one.name.is_none() && !one.closed && now >= one.since + Self::TIME_FOR_A_NAME;
         let silent: Vec<ConnectionId> =
@@ -347,10 +364,7 @@ impl Room {
             Command::Rename { to } => self.rename(id, &to),
             Command::Help => self.tell(id, Event::Help),
             Command::Quit => self.close(id, None),
-            Command::Order(_) => {
-                let why = "this room takes no orders; /help lists what it does";
-                self.tell(id, Event::Refused { why: why.to_owned() });
-            }
+            Command::Order(order) => self.order(self.now, id, &order),
         }
     }
 
@@ -422,6 +436,22 @@ impl Room {
         if let Some(name) = connection.name.clone() {
             self.tell_others(id, Event::Left { name, reason });
         }
+        self.gone(id);
+    }
+
+    fn refuse(&mut self, id: ConnectionId, why: String) {
+        self.tell(id, Event::Refused { why });
+    }
+
+    fn tell_all(&mut self, event: Event) {
+        let event = Arc::new(event);
+        let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| self.queue(id, &event));
+    }
+
+    fn next_order_key(&mut self) -> [u8; 32] {
+        self.orders_placed += 1;
+        *blake3::keyed_hash(&self.secret, &self.orders_placed.to_be_bytes()).as_bytes()
     }
 
     fn tell(&mut self, id: ConnectionId, event: Event) {
@@ -454,6 +484,7 @@ impl Connection {
             queue: VecDeque::new(),
             queued: 0,
             load: None,
+            accept: Accept::default(),
             closed: false,
         }
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::number;
+use super::values::{accepted, number};
+use crate::room::Accepted;
 
 const LISTENING: &str = "Listening";
 const ACCESS: &str = "Access";
@@ -77,10 +78,11 @@ pub enum Share {
 Examples:
   udpecho join room.example --name anna --key-file udpecho.key
   udpecho join room.example --agent --key-file udpecho.key
-  udpecho join room.example --do /who --json
+  udpecho join room.example --do '/ping anna bea -n 200' --json
 
-Exit codes: 0 left, or --do was done; 1 the room is not reached, or the
-connection was lost; 2 usage, name or file error, or the room refused.")]
+Exit codes: 0 left, or --do was done; 1 the room is not reached, the connection
+was lost, or a measurement had no reply; 2 usage, name or file error, or the
+room refused.")]
 pub struct Join {
     /// Room to join, as HOST or HOST:PORT; an IPv6 address with a port needs brackets
     #[arg(help_heading = ROOM, value_name = "HOST")]
@@ -100,6 +102,10 @@ pub struct Join {
     /// IPv6 only
     #[arg(help_heading = ROOM, short = '6')]
     pub ipv6: bool,
+    /// Measurements to accept without asking: ask, nothing, or a rate and a time; rates count both directions
+    /// [default: ask; with --agent 1Mbit,30s]
+    #[arg(help_heading = HOST, long, value_name = "WHAT", value_parser = accepted)]
+    pub accept: Option<Accepted>,
     /// What the others see of this host's load
     #[arg(help_heading = HOST, long, value_name = "WHAT", default_value = "load")]
     pub share: Share,
@@ -112,4 +118,16 @@ pub struct Join {
     /// Print events as JSON objects, one a line, instead of text
     #[arg(help_heading = SCRIPTS, long)]
     pub json: bool,
+}
+
+impl Join {
+    /// What this host accepts; a script is there for one command only.
+    pub fn accepted(&self) -> Accepted {
+        const AGENT: Accepted = Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 };
+        self.accept.unwrap_or(match (self.agent, &self.do_command) {
+            (true, _) => AGENT,
+            (false, Some(_)) => Accepted::Nothing,
+            (false, None) => Accepted::Ask,
+        })
+    }
 }

@@ -10,7 +10,9 @@ mod server;
 mod service;
 mod sniff;
 mod sockets;
+mod way;
 
 pub use client::{JoinError, RoomReceiver, RoomSender, join_room};
 pub use server::{RoomOperator, RoomServer, RoomSettings};
 pub use service::{RoomService, Seat};
+pub use way::WayFinder;

@@ -58,8 +58,9 @@ async fn read(mut stream: OwnedReadHalf, mut framing: Framing, take: impl Fn(&Fr
 
 /// A peer that sends no ends of line gets none, but between events that are written at once.
 fn text_of(events: &[Arc<Event>], in_chunks: bool) -> Vec<u8> {
-    let lines: Vec<String> = events.iter().map(|event| event.text()).collect();
-    let end = if in_chunks { "" } else { "\n" };
+    let lines: Vec<String> =
+        events.iter().map(|event| event.text()).filter(|text| !text.is_empty()).collect();
+    let end = if in_chunks || lines.is_empty() { "" } else { "\n" };
     (lines.join("\n") + end).into_bytes()
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::net::clock::Clock;
+use crate::net::random_bytes;
 use crate::room::{Connecting, ConnectionId, Event, NoRoom, Presence, Room, RoomCounters};
 use crate::time::Duration;
 
@@ -44,7 +45,8 @@ struct Wake {
 impl RoomService {
     /// An empty room.
     pub fn new(clock: Clock) -> Self {
-        let state = State { room: Room::new(), seats: BTreeMap::new() };
+        let secret = random_bytes().expect("the system has random bytes");
+        let state = State { room: Room::new(secret), seats: BTreeMap::new() };
         Self { shared: Arc::new(Shared { clock, state: Mutex::new(state), changed: Notify::new() }) }
     }
 

@@ -120,6 +120,10 @@ impl ServerEngine {
                 watch(&self.server, now);
                 next_watch = now + Self::WATCH;
             }
+            // A client's request to stop is no reason to wait for the next datagram.
+            if self.server.stop_asked() {
+                break;
+            }
             readable = self.wait(control, received)?;
         }
         self.count_drops();

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::room::{Accepted, OrderEvent, ReportedSecond};
 
 fn at(millis: i64) -> Instant {
     Instant::ZERO + Duration::from_millis(millis)
@@ -14,7 +15,7 @@ fn guest(last: u8) -> Connecting {
 }
 
 fn room(names: &[&str]) -> (Room, Vec<ConnectionId>) {
-    let mut room = Room::new();
+    let mut room = Room::new([7; 32]);
     let ids: Vec<ConnectionId> = names
         .iter()
         .zip(1..)
@@ -37,7 +38,7 @@ fn shown_to(room: &mut Room, id: ConnectionId) -> Vec<String> {
 
 #[test]
 fn two_members_meet_as_in_the_transcript() {
-    let mut room = Room::new();
+    let mut room = Room::new([7; 32]);
     let anna = room.connect(at(0), guest(1)).unwrap();
     assert_eq!(shown_to(&mut room, anna), ["Greetings from the cave! Now type your name and press enter!"]);
     room.hear(at(0), anna, "anna");
@@ -102,7 +103,7 @@ fn a_taken_name_gets_a_number_and_a_bad_one_is_asked_again() {
 
 #[test]
 fn places_are_limited_by_members_by_source_and_by_names_not_given() {
-    let mut room = Room::new();
+    let mut room = Room::new([7; 32]);
     for _ in 0..Room::PER_SOURCE {
         room.connect(at(0), guest(1)).unwrap();
     }
@@ -201,6 +202,150 @@ fn a_room_that_closes_tells_everybody() {
 fn a_huge_line_is_cut_and_says_so() {
     assert!(cut(&"ä".repeat(5_000)).ends_with("...[cut]"));
     assert_eq!(cut("short"), "short");
+}
+
+fn clients(names: &[&str]) -> (Room, Vec<ConnectionId>) {
+    let mut room = Room::new([7; 32]);
+    let ids: Vec<ConnectionId> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, last)| {
+            let connecting = Connecting { role: Role::Member, via: Via::Client, ..guest(last) };
+            let id = room.connect(at(0), connecting).unwrap();
+            room.hear(at(0), id, name);
+            id
+        })
+        .collect();
+    ids.iter().for_each(|id| drop(room.take_events(*id)));
+    (room, ids)
+}
+
+fn instructions(room: &mut Room, id: ConnectionId) -> Vec<OrderEvent> {
+    let orders = room.take_events(id).into_iter().filter_map(|event| match &*event {
+        Event::Order(order) if order.for_all().is_none() => Some(order.clone()),
+        _ => None,
+    });
+    orders.collect()
+}
+
+fn message(room: &mut Room, millis: i64, id: ConnectionId, message: &Message) {
+    assert!(room.hear_message(at(millis), id, &message.line()));
+}
+
+#[test]
+fn an_order_goes_its_way_from_consent_to_the_result() {
+    let (mut room, ids) = clients(&["anna", "bea", "carl"]);
+    let watching = room.connect(at(0), guest(9)).unwrap();
+    room.hear(at(0), watching, "guest");
+    drop(shown_to(&mut room, watching));
+    room.hear(at(0), ids[0], "/ping bea carl -n 10 -i 20ms");
+    let line = "-- #1 bea to carl: 10 probes, every 20 ms, 432 kbit/s for 0.2 s. asked carl";
+    assert_eq!(shown_to(&mut room, watching), [line]);
+    room.hear(at(0), ids[1], "/yes 1");
+    assert_eq!(shown_to(&mut room, ids[1]).last().map(String::as_str), Some("-- nobody asks you about #1"));
+    assert_eq!(instructions(&mut room, ids[2]), [OrderEvent::Ask { order: 1 }]);
+    room.hear(at(1_000), ids[2], "/yes 1");
+    let keys: Vec<String> = [1, 2]
+        .map(|index| match &instructions(&mut room, ids[index])[..] {
+            [OrderEvent::Prepare { order: 1, key, answers, .. }] => {
+                assert_eq!(*answers, index == 2);
+                key.clone()
+            }
+            other => panic!("{other:?}"),
+        })
+        .into();
+    assert_eq!((keys[0].len(), &keys[0]), (64, &keys[1]));
+    let [own, other] = [1, 2].map(|last| std::net::SocketAddr::from(([10, 0, 0, last], 4_000)));
+    for (id, address) in [(ids[1], own), (ids[2], other)] {
+        let candidates = vec![address];
+        message(&mut room, 1_010, id, &Message::Addresses { order: 1, candidates, port_varies: false });
+    }
+    assert_eq!(instructions(&mut room, ids[1]), [OrderEvent::FindWay { order: 1, candidates: vec![other] }]);
+    message(&mut room, 1_100, ids[1], &Message::Found { order: 1, at: other });
+    assert!(matches!(instructions(&mut room, ids[1])[..], [OrderEvent::Measure { to, .. }] if to == other));
+    assert_eq!(shown_to(&mut room, watching), ["-- #1 carl agrees, direct (members see the addresses)"]);
+    assert!(shown_to(&mut room, ids[0]).contains(&"-- #1 carl agrees, direct to 10.0.0.2:4000".to_owned()));
+    let second = |reasons: &[&str]| {
+        let reasons = reasons.iter().map(|reason| (*reason).to_owned()).collect();
+        Message::Second { order: 1, second: ReportedSecond { reasons, figures: serde_json::json!({}) } }
+    };
+    message(&mut room, 2_000, ids[2], &second(&["steal 9 %"]));
+    message(&mut room, 3_000, ids[2], &second(&["steal 12 %"]));
+    message(&mut room, 4_000, ids[2], &second(&[]));
+    // Nobody else speaks for the measuring host.
+    let figures = crate::room::OrderFigures { sent: 10, on_time: 10, ..Default::default() };
+    message(&mut room, 4_000, ids[0], &Message::Result { order: 1, figures: figures.clone() });
+    assert_eq!(shown_to(&mut room, watching), Vec::<String>::new());
+    message(&mut room, 4_000, ids[1], &Message::Result { order: 1, figures });
+    assert_eq!(
+        shown_to(&mut room, watching),
+        ["-- #1 10 sent, 10 on time", "-- #1 carl was BUSY: steal 12 % in 2 of 3 s: suspect the host first"]
+    );
+    let carls = instructions(&mut room, ids[2]);
+    assert_eq!(
+        carls,
+        [OrderEvent::FindWay { order: 1, candidates: vec![own] }, OrderEvent::Close { order: 1 }]
+    );
+}
+
+#[test]
+fn without_a_way_each_is_measured_to_the_room_and_a_host_that_leaves_ends_the_order() {
+    let (mut room, ids) = clients(&["anna", "bea"]);
+    message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
+    for order in [1, 2] {
+        room.hear(at(0), ids[0], "/ping bea");
+        for id in &ids {
+            message(&mut room, 0, *id, &Message::Addresses { order, candidates: vec![], port_varies: false });
+        }
+        room.handle_timeout(at(2_000));
+        assert!(
+            instructions(&mut room, ids[1])
+                .iter()
+                .any(|event| matches!(event, OrderEvent::MeasureRoom { .. }))
+        );
+        let shown = shown_to(&mut room, ids[0]);
+        let none = format!(
+            "-- #{order} bea agrees, no direct way: each is measured to the room, not the path between them"
+        );
+        assert!(shown.contains(&none), "{shown:#?}");
+        if order == 1 {
+            for id in &ids {
+                message(&mut room, 2_000, *id, &Message::Result { order, figures: Default::default() });
+            }
+            let shown = shown_to(&mut room, ids[1]);
+            assert!(shown.contains(&"-- #1 anna to the room: 0 sent, 0 on time".to_owned()), "{shown:#?}");
+        }
+    }
+    room.disconnect(ids[1]);
+    let shown = shown_to(&mut room, ids[0]);
+    assert!(shown.contains(&"-- #2 ended: one of the two left".to_owned()), "{shown:#?}");
+}
+
+#[test]
+fn an_order_that_cannot_be_is_refused_to_its_member_alone() {
+    let (mut room, ids) = clients(&["anna", "bea"]);
+    let guest = room.connect(at(0), guest(9)).unwrap();
+    room.hear(at(0), guest, "gast");
+    message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e5, seconds: 30.0 }));
+    drop((shown_to(&mut room, ids[0]), shown_to(&mut room, ids[1]), shown_to(&mut room, guest)));
+    for (second, line, why) in [
+        (1, "/ping carl", "-- carl is not here; /who lists who is"),
+        (2, "/ping gast", "-- gast cannot measure: only members with udpecho join can"),
+        (3, "/ping anna anna", "-- a host is not measured to itself"),
+        (4, "/ping bea -n 2000", "-- an order takes at most 60 s"),
+        (5, "/ping bea -n x", "-- 'x' for -n: must be a number of probes"),
+        (6, "/ping bea -i 1us", "-- an order has at least 1 probe, every 1 ms or more, of 80 to 1400 bytes"),
+        (7, "/stop 7", "-- you have no order #7 to stop"),
+    ] {
+        room.hear(at(second * 1_000), ids[0], line);
+        assert_eq!(shown_to(&mut room, ids[0]), [why], "{line}");
+    }
+    room.hear(at(8_000), guest, "/ping bea");
+    assert_eq!(
+        shown_to(&mut room, guest),
+        ["-- only members can do this: join with udpecho join and the room's key"]
+    );
+    assert_eq!(shown_to(&mut room, ids[1]), Vec::<String>::new());
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod members;
+mod orders;
 mod relay;
 mod transcripts;
 

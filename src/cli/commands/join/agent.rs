@@ -8,7 +8,7 @@ use super::share;
 use crate::cli::args::Join;
 use crate::cli::exit::Exit;
 use crate::cli::printer::stderr_line;
-use crate::room::Event;
+use crate::room::{Event, OrderEvent};
 
 /// Runs until the process is ended.
 pub(super) fn run(arguments: &Join, joining: &Joining) -> anyhow::Result<Exit> {
@@ -29,6 +29,7 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
     let (sender, mut receiver) = joining.connect(true)?;
     let sender = Arc::new(Mutex::new(sender));
     share::start(arguments.share, &sender)?;
+    let mut orders = joining.orders(&sender)?;
     while let Ok(event) = receiver.next() {
         match event {
             Event::Welcome { name, .. } => {
@@ -36,9 +37,21 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
                 stderr_line(format_args!("joined {} as {name}", joining.place()));
             }
             Event::Refused { why } => stderr_line(format_args!("udpecho: the room refuses: {why}")),
+            Event::Order(order) => {
+                orders.handle(&order);
+                order_line(&order);
+            }
             Event::Closed { .. } => return Ok(event.text().trim_start_matches("-- ").to_owned()),
             _ => {}
         }
     }
     Ok(format!("the connection to {} is lost", joining.place()))
+}
+
+/// Measurements are told, talk is not.
+fn order_line(order: &OrderEvent) {
+    let text = Event::Order(order.clone()).text();
+    if !text.is_empty() {
+        stderr_line(text.trim_start_matches("-- "));
+    }
 }

@@ -1,13 +1,17 @@
 //! Which room to join, and as whom.
 
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
 use anyhow::{Context, anyhow};
 
+use super::orders::Orders;
 use crate::cli::args::Join;
 use crate::cli::commands::room::PSK;
 use crate::cli::key;
 use crate::cli::target::{Family, Target};
 use crate::net::{RoomReceiver, RoomSender, host_name, join_room};
-use crate::room::{Message, Name};
+use crate::room::{Accepted, Message, Name};
 
 const PORT: u16 = 33_000;
 
@@ -16,6 +20,8 @@ pub(super) struct Joining {
     family: Family,
     psk: [u8; 32],
     name: Name,
+    accept: Accepted,
+    key_file: Option<PathBuf>,
 }
 
 impl Joining {
@@ -30,6 +36,8 @@ impl Joining {
             family: Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 },
             psk: key.map(|key| key.derive(PSK)).unwrap_or_default(),
             name,
+            accept: arguments.accepted(),
+            key_file: arguments.key_file.clone(),
         })
     }
 
@@ -39,11 +47,17 @@ impl Joining {
         let cannot = |why: String| anyhow!("cannot join the room at {address}: {why}");
         let (mut sender, receiver) =
             join_room(address, &self.psk).map_err(|error| cannot(error.to_string()))?;
-        let introduction = [Message::Agent(agent), Message::Name(self.name.to_string())];
+        let name = Message::Name(self.name.to_string());
+        let introduction = [Message::Agent(agent), Message::Accept(self.accept), name];
         for message in introduction {
             sender.send(&message).map_err(|error| cannot(error.to_string()))?;
         }
         Ok((sender, receiver))
+    }
+
+    /// The orders of a connection, measured to the same room where there is no way between two hosts.
+    pub(super) fn orders(&self, sender: &Arc<Mutex<RoomSender>>) -> anyhow::Result<Orders> {
+        Ok(Orders::new(sender, self.target.resolve(self.family)?, self.key_file.clone())?)
     }
 
     pub(super) fn place(&self) -> String {

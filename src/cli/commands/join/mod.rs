@@ -3,7 +3,11 @@
 mod agent;
 mod backoff;
 mod connection;
+mod host_seconds;
+mod measure;
 mod one_command;
+mod orders;
+mod reflector;
 mod share;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,14 +30,20 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
         Err(error) => return Ok(print_error(&error, Exit::NoReply)),
     };
     match &arguments.do_command {
-        Some(command) => one_command::run(arguments, command, sender, receiver),
-        None => in_person(arguments, sender, receiver),
+        Some(command) => one_command::run(arguments, command, &joining, sender, receiver),
+        None => in_person(arguments, &joining, sender, receiver),
     }
 }
 
 /// Until the person leaves, or the connection is lost.
-fn in_person(arguments: &Join, sender: RoomSender, mut receiver: RoomReceiver) -> anyhow::Result<Exit> {
+fn in_person(
+    arguments: &Join,
+    joining: &Joining,
+    sender: RoomSender,
+    mut receiver: RoomReceiver,
+) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
+    let mut orders = joining.orders(&sender)?;
     share::start(arguments.share, &sender)?;
     let typing = Arc::clone(&sender);
     let output = talk::start(move |typed| {
@@ -49,6 +59,9 @@ fn in_person(arguments: &Join, sender: RoomSender, mut receiver: RoomReceiver) -
             stderr_line("udpecho: the connection to the room is lost");
             break Exit::NoReply;
         };
+        if let Event::Order(order) = &event {
+            orders.handle(order);
+        }
         if arguments.json {
             output.lines(&event.json());
         } else {

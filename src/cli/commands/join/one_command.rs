@@ -1,27 +1,39 @@
 //! `join --do`: one command, its answer on standard output, and an exit code.
 
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::connection::Joining;
+use super::send;
 use crate::cli::args::Join;
 use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::net::{RoomReceiver, RoomSender};
-use crate::room::{Command, Event, Message, Name, shown};
+use crate::room::{Command, Event, Message, Name, OrderCommand, OrderEvent, OrderNumber, shown};
 
 pub(super) fn run(
     arguments: &Join,
     command: &str,
-    mut sender: RoomSender,
+    joining: &Joining,
+    sender: RoomSender,
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
-    let mut waiting = Waiting { command: Command::parse(command)?, own: None };
+    let sender = Arc::new(Mutex::new(sender));
+    let mut orders = joining.orders(&sender)?;
+    let mut waiting = Waiting::new(Command::parse(command)?);
     let printer = Printer::start(|| {})?;
     let exit = loop {
         let Ok(event) = receiver.next() else {
             stderr_line("udpecho: the connection to the room is lost");
             break Exit::NoReply;
         };
+        if let Event::Order(order) = &event {
+            orders.handle(order);
+        }
         if let Event::Welcome { name, .. } = &event {
             waiting.own = Some(name.clone());
-            sender.send(&Message::Say(command.to_owned()))?;
+            send(&sender, &Message::Say(command.to_owned()))?;
             continue;
         }
         match waiting.answer(&event) {
@@ -30,14 +42,13 @@ pub(super) fn run(
                 break Exit::Error;
             }
             Some(exit) => {
-                let text = if arguments.json { event.json() } else { event.text() };
+                let text = if arguments.json { waiting.json(&event) } else { waiting.text(&event) };
                 text.lines().for_each(|line| printer.text(shown(line) + "\n"));
                 break exit;
             }
             None => {}
         }
     };
-    sender.close();
     printer.finish_checked()?;
     Ok(exit)
 }
@@ -46,11 +57,24 @@ pub(super) fn run(
 struct Waiting {
     command: Command,
     own: Option<Name>,
+    /// The number of the order, once it is known, and all that is told of it.
+    order: Option<OrderNumber>,
+    told: Vec<OrderEvent>,
 }
 
 impl Waiting {
+    fn new(command: Command) -> Self {
+        let order = match &command {
+            Command::Order(
+                OrderCommand::Yes { order } | OrderCommand::No { order } | OrderCommand::Stop { order },
+            ) => Some(*order),
+            _ => None,
+        };
+        Self { command, own: None, order, told: Vec::new() }
+    }
+
     /// The exit code if this event is the answer.
-    fn answer(&self, event: &Event) -> Option<Exit> {
+    fn answer(&mut self, event: &Event) -> Option<Exit> {
         let own = |name: &Name| self.own.as_ref() == Some(name);
         match (event, &self.command) {
             (Event::Refused { .. } | Event::Dropped { .. }, _) => Some(Exit::Error),
@@ -65,25 +89,96 @@ impl Waiting {
             {
                 Some(Exit::Success)
             }
+            (Event::Order(order), Command::Order(_)) => self.order(order),
             _ => None,
         }
+    }
+
+    fn order(&mut self, event: &OrderEvent) -> Option<Exit> {
+        if let OrderEvent::Placed { order, by, .. } = event
+            && self.order.is_none()
+            && self.own.as_ref() == Some(by)
+        {
+            self.order = Some(*order);
+        }
+        if event.for_all().is_none() || event.for_all() != self.order {
+            return None;
+        }
+        self.told.push(event.clone());
+        let replied = |event: &OrderEvent| matches!(event, OrderEvent::Result { figures, .. } if figures.rtt_p50_us.is_some());
+        let measures = matches!(self.command, Command::Order(OrderCommand::Ping { .. }));
+        match event {
+            OrderEvent::Done { .. } | OrderEvent::Ended { .. } if measures => {
+                Some(if self.told.iter().any(replied) { Exit::Success } else { Exit::NoReply })
+            }
+            OrderEvent::Done { .. } | OrderEvent::Ended { .. } | OrderEvent::Way { .. } if !measures => {
+                Some(Exit::Success)
+            }
+            _ => None,
+        }
+    }
+
+    fn text(&self, event: &Event) -> String {
+        if self.told.is_empty() {
+            return event.text();
+        }
+        let lines = self.told.iter().map(|event| Event::Order(event.clone()).text());
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn json(&self, event: &Event) -> String {
+        if self.told.is_empty() {
+            return event.json();
+        }
+        json!({ "order": self.order, "events": self.told }).to_string()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::OrderFigures;
+
+    fn waiting(line: &str) -> Waiting {
+        Waiting { own: Some(Name::nearest("me").unwrap()), ..Waiting::new(Command::parse(line).unwrap()) }
+    }
 
     #[test]
     fn the_answer_of_a_command_is_told_from_what_others_do() {
-        let name = |text| Name::new(text).unwrap();
+        let name = |text| Name::nearest(text).unwrap();
         let said = |from| Event::Said { from: name(from), to: Vec::new(), text: "hello".into() };
-        let waiting = |line| Waiting { command: Command::parse(line).unwrap(), own: Some(name("me")) };
         assert_eq!(waiting("hello").answer(&said("anna")), None);
         assert_eq!(waiting("hello").answer(&said("me")), Some(Exit::Success));
         assert_eq!(waiting("/who").answer(&said("me")), None);
         assert_eq!(waiting("/who").answer(&Event::Who { here: Vec::new() }), Some(Exit::Success));
         assert_eq!(waiting("/who").answer(&Event::Refused { why: "no".into() }), Some(Exit::Error));
         assert_eq!(waiting("/quit").answer(&Event::Closed { reason: None }), Some(Exit::Success));
+    }
+
+    #[test]
+    fn a_measurement_waits_for_its_own_end_and_a_reply_is_success() {
+        let placed = |order, by: &str| OrderEvent::Placed {
+            order,
+            by: Name::nearest(by).unwrap(),
+            from: Name::nearest("a").unwrap(),
+            to: Name::nearest("b").unwrap(),
+            terms: crate::room::OrderTerms { count: 1, interval_us: 1_000, size: 80 },
+            state: crate::room::Placed::Accepted,
+        };
+        for (rtt, exit) in [(Some(1.0), Exit::Success), (None, Exit::NoReply)] {
+            let mut waiting = waiting("/ping a b");
+            let figures = OrderFigures { rtt_p50_us: rtt, ..OrderFigures::default() };
+            let result =
+                OrderEvent::Result { order: 4, from: Name::nearest("a").unwrap(), to_room: false, figures };
+            for event in [placed(3, "anna"), OrderEvent::Done { order: 3 }, placed(4, "me"), result] {
+                assert_eq!(waiting.answer(&Event::Order(event)), None);
+            }
+            assert_eq!(waiting.answer(&Event::Order(OrderEvent::Done { order: 4 })), Some(exit));
+        }
+        let mut agreeing = waiting("/yes 4");
+        assert_eq!(
+            agreeing.answer(&Event::Order(OrderEvent::Ended { order: 4, why: "stopped".into() })),
+            Some(Exit::Success)
+        );
     }
 }

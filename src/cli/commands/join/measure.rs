@@ -1,0 +1,153 @@
+//! Runs the measurement of an order as a `ping` of its own, so that its record is that of any run.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+
+use crate::host::Figures;
+use crate::record::{Folder, Hosts};
+use crate::room::{OrderFigures, OrderNumber};
+
+/// A measurement that may be stopped, and what the other host said of its seconds.
+#[derive(Default)]
+pub(super) struct Measuring {
+    child: Mutex<Option<Child>>,
+    other: Mutex<Vec<Figures>>,
+}
+
+impl Measuring {
+    pub(super) fn stop(&self) {
+        if let Some(child) = lock(&self.child).as_mut() {
+            let _ = child.kill();
+        }
+    }
+
+    pub(super) fn other_second(&self, figures: Value) {
+        const MOST: usize = 120;
+        let mut other = lock(&self.other);
+        if let Ok(mut figures) = serde_json::from_value::<Figures>(figures)
+            && other.len() < MOST
+        {
+            figures.second = other.len() as u64 + 1;
+            other.push(figures);
+        }
+    }
+}
+
+/// The figures for the room; the run is recorded in `results/`, if that can be written.
+pub(super) fn measure(
+    order: OrderNumber,
+    words: &[String],
+    key: Option<String>,
+    measuring: &Measuring,
+) -> OrderFigures {
+    let folder = free_folder(order);
+    match run(words, key, folder.as_deref(), measuring) {
+        Ok(run) => {
+            if let Some(folder) = folder {
+                // The run itself is whole without them.
+                let _ = add_other_host(&folder, std::mem::take(&mut *lock(&measuring.other)));
+            }
+            figures_of(&run)
+        }
+        Err(error) => OrderFigures { failed: Some(format!("{error:#}")), ..OrderFigures::default() },
+    }
+}
+
+/// The first of `results/order-4`, `results/order-4-2`, … that is not there.
+fn free_folder(order: OrderNumber) -> Option<PathBuf> {
+    const MOST: u32 = 1_000;
+    std::fs::create_dir_all("results").ok()?;
+    let names = (2..MOST).map(|number| format!("results/order-{order}-{number}"));
+    let mut paths = std::iter::once(format!("results/order-{order}")).chain(names).map(PathBuf::from);
+    paths.find(|path| !path.exists())
+}
+
+fn run(
+    words: &[String],
+    key: Option<String>,
+    folder: Option<&Path>,
+    measuring: &Measuring,
+) -> anyhow::Result<Value> {
+    let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
+    command.arg("ping").args(words).arg("--json");
+    match folder {
+        Some(folder) => command.arg("-o").arg(folder),
+        None => command.arg("--no-record"),
+    };
+    if let Some(key) = key {
+        command.env("UDPECHO_KEY", key);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start the measurement")?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    *lock(&measuring.child) = Some(child);
+    let errors = std::thread::spawn(move || text(stderr));
+    let stdout = text(stdout);
+    let errors = errors.join().unwrap_or_default();
+    if let Some(mut child) = lock(&measuring.child).take() {
+        child.wait().context("cannot wait for the measurement")?;
+    }
+    serde_json::from_str(&stdout).map_err(|_| {
+        let why = errors.lines().last().unwrap_or("it was stopped");
+        anyhow!("{}", why.trim_start_matches("udpecho: ").to_owned())
+    })
+}
+
+fn text(stream: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn add_other_host(folder: &Path, other: Vec<Figures>) -> anyhow::Result<()> {
+    let folder = Folder::open(folder)?;
+    let mut run = folder.read_run()?;
+    let client = run.hosts.take().map(|hosts| hosts.client).unwrap_or_default();
+    run.hosts = Some(Hosts { client, server: Some(other) });
+    folder.write_run(&run)?;
+    Ok(())
+}
+
+fn figures_of(run: &Value) -> OrderFigures {
+    let summary = &run["summary"];
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let (up, down) = (count(&summary["causes"]["up"]), count(&summary["causes"]["down"]));
+    let quantile = |name: &str| summary["rtt_all_us"][name].as_f64();
+    OrderFigures {
+        sent: count(&summary["sent"]),
+        on_time: count(&summary["ok"]),
+        lost_up: up,
+        lost_down: down,
+        lost_other: count(&summary["lost"]).saturating_sub(up + down),
+        rtt_p50_us: quantile("p50"),
+        rtt_p99_us: quantile("p99"),
+        failed: None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rooms_figures_are_those_of_run_json() {
+        let run = serde_json::json!({"summary": {
+            "sent": 100, "ok": 96, "lost": 4, "causes": {"up": 2, "down": 1, "unknown": 1},
+            "rtt_all_us": {"p50": 12_100.0, "p99": 40_300.0},
+        }});
+        let figures = figures_of(&run);
+        assert_eq!((figures.sent, figures.on_time), (100, 96));
+        assert_eq!((figures.lost_up, figures.lost_down, figures.lost_other), (2, 1, 1));
+        assert_eq!((figures.rtt_p50_us, figures.rtt_p99_us), (Some(12_100.0), Some(40_300.0)));
+        assert_eq!(figures_of(&serde_json::json!({})), OrderFigures::default());
+    }
+}

@@ -1,0 +1,117 @@
+//! Measurements on order: two agents, a guest that watches, and a script that orders.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::Room;
+use crate::common::process::{Finished, Process, run, udpecho};
+
+fn agent(room: &Room, folder: &Path, words: &str) -> Process {
+    let mut command = udpecho();
+    command
+        .current_dir(folder)
+        .args(["join", &format!("127.0.0.1:{}", room.port)])
+        .args(words.split_whitespace());
+    let mut agent = Process::spawn(command);
+    agent.remark_with("joined 127.0.0.1:");
+    agent
+}
+
+fn order(port: u16, line: &str) -> Finished {
+    let mut command = udpecho();
+    command.args(["join", &format!("127.0.0.1:{port}"), "--name", "dora", "--json", "--do", line]);
+    run(command)
+}
+
+#[test]
+fn an_agent_measures_to_another_and_the_run_has_the_figures_of_both_hosts() {
+    let room = Room::start("");
+    let port = room.port;
+    let [at_bea, at_carl] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let _bea = agent(&room, at_bea.path(), "--name bea --agent");
+    let _carl = agent(&room, at_carl.path(), "--name carl --agent");
+    let mut anna = room.member("anna");
+    let done = order(port, "/ping bea carl -n 150 -i 10ms -s 100");
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    let answer: Value = serde_json::from_str(&done.stdout.join("\n")).unwrap();
+    assert_eq!(answer["order"], 1);
+    let events = answer["events"].as_array().unwrap();
+    let result = events.iter().find(|event| event["news"] == "result").expect("a result");
+    assert_eq!((&result["from"], &result["to_room"]), (&"bea".into(), &false.into()), "{answer}");
+    assert_eq!(result["figures"]["sent"], 150, "{answer}");
+    let way = events.iter().find(|event| event["news"] == "way").expect("a way");
+    assert!(way["way"]["direct"].as_str().is_some_and(|at| at.starts_with("127.0.0.1:")), "{answer}");
+
+    assert_eq!(
+        anna.line_with("-- #1"),
+        "-- #1 bea to carl: 150 probes, every 10 ms, 205 kbit/s for 1.5 s. carl accepts"
+    );
+    assert_eq!(anna.line(), "-- #1 carl agrees, direct (members see the addresses)");
+    let line = anna.line_with("-- #1");
+    assert!(line.starts_with("-- #1 150 sent, ") && line.contains(", rtt p50/p99 "), "{line}");
+
+    let record = std::fs::read_to_string(at_bea.path().join("results/order-1/run.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    for host in ["client", "server"] {
+        assert!(!record["hosts"][host].as_array().unwrap().is_empty(), "{host}");
+    }
+    assert!(!at_carl.path().join("results").exists());
+}
+
+#[test]
+fn a_host_is_measured_with_its_consent_only() {
+    let room = Room::start("");
+    let port = room.port;
+    let folder = tempfile::tempdir().unwrap();
+    let mut bea = agent(&room, folder.path(), "--name bea --agent --accept nothing");
+    let refused = order(port, "/ping bea");
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert_eq!(refused.stderr, ["udpecho: bea accepts no such order"]);
+
+    let mut command = udpecho();
+    command.current_dir(folder.path()).args(["join", &format!("127.0.0.1:{}", room.port), "--name", "carl"]);
+    let mut carl = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut typing = carl.stdin.take().unwrap();
+    let mut anna = room.member("anna");
+    anna.send("/ping bea carl\n");
+    anna.line_with("-- only members can do this");
+    let ordered = std::thread::scope(|scope| {
+        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 2 -i 10ms"));
+        assert!(anna.line_with("-- #1").ends_with("asked carl"));
+        typing.write_all(b"/yes 1\n").unwrap();
+        ordered.join().unwrap()
+    });
+    assert_eq!(ordered.code, Some(0), "{ordered:#?}");
+    let refused = std::thread::scope(|scope| {
+        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 2 -i 10ms"));
+        anna.line_with("asked carl");
+        typing.write_all(b"/no 2\n").unwrap();
+        ordered.join().unwrap()
+    });
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert_eq!(anna.line_with("-- #2"), "-- #2 carl does not agree");
+    drop(typing);
+    carl.wait().unwrap();
+    bea.remark_with("#2 carl does not agree");
+}
+
+#[test]
+fn a_lost_connection_ends_the_order_of_both() {
+    let room = Room::start("");
+    let port = room.port;
+    let folder = tempfile::tempdir().unwrap();
+    let _bea = agent(&room, folder.path(), "--name bea --agent");
+    let carl = agent(&room, folder.path(), "--name carl --agent");
+    let mut anna = room.member("anna");
+    let ordered = std::thread::scope(|scope| {
+        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 1000 -i 20ms"));
+        anna.line_with("-- #1 carl agrees, direct");
+        carl.signal("KILL");
+        ordered.join().unwrap()
+    });
+    assert_eq!(ordered.code, Some(1), "{ordered:#?}");
+    anna.line_with("-- #1 ended: one of the two left");
+}
