@@ -9,7 +9,7 @@ pub const UDPECHO: &str = env!("CARGO_BIN_EXE_udpecho");
 pub const SERVER_CORE: usize = 1;
 
 pub struct Server {
-    child: Child,
+    pub child: Child,
     said: BufReader<ChildStdout>,
     /// As tables have it.
     pub name: &'static str,
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Returns when it has said its first line: each does once it listens.
-    fn start(name: &'static str, command: &mut Command, port: u16) -> Self {
+    pub fn start(name: &'static str, command: &mut Command, port: u16) -> Self {
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.expect("the server starts");
         let mut said = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -35,7 +35,7 @@ use args::{Command, legacy_flags, short_help};
 use commands::watch;
 #[cfg(feature = "report")]
 use commands::{compare, report};
-use commands::{documents, find_size, keygen, locate, ping, ports, profiles, proxy, serve};
+use commands::{documents, find_size, keygen, locate, ping, ports, profiles, proxy, serve, trace};
 #[cfg(all(feature = "control", feature = "tui"))]
 use commands::{join, room};
 use exit::Exit;
@@ -75,6 +75,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "report")]
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Completions(arguments) => documents::completions(arguments.shell),
+        Command::Trace(arguments) => trace::run(&arguments),
     };
     outcome.unwrap_or_else(|error| exit::print_error(&error, Exit::Error)).into()
 }

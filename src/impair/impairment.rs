@@ -16,7 +16,7 @@ use super::only::Only;
 use super::outage::Outage;
 use super::packet::Packet;
 use super::profile::Profile;
-use super::rate::RateLimit;
+use super::rate::{RateLimit, RateTrace};
 use super::reorder::Reorder;
 use super::rounding::Share;
 use super::spec::{Fields, Fingerprint, ReadFile, SpecError, WholeNumber};
@@ -24,6 +24,9 @@ use crate::time::Duration;
 use crate::units::{UnitError, parse_duration};
 
 const EXAMPLE: &str = "delay=uniform:0.1ms..500ms loss=10%";
+
+/// A rate that is a trace begins with this word.
+const TRACE: &str = "trace:";
 
 /// The models to apply, and the directions in which a session applies them.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,8 @@ pub struct Impairment {
     pub reorder: Reorder,
     /// A bottleneck and its queue; `None` is no limit.
     pub rate: Option<RateLimit>,
+    /// A link that a trace drives, instead of the rate.
+    pub rate_trace: Option<RateTrace>,
     /// Longer packets vanish.
     pub mtu: Option<Mtu>,
     /// The path is gone at times.
@@ -75,6 +80,7 @@ impl Impairment {
         corrupt: Share::ZERO,
         reorder: Reorder::NONE,
         rate: None,
+        rate_trace: None,
         mtu: None,
         outage: None,
         ecn: None,
@@ -112,7 +118,8 @@ impl Impairment {
         if let Some(scenario) = self.scenario {
             return scenario.longest;
         }
-        let rate = self.rate.map_or(Duration::ZERO, RateLimit::longest);
+        let trace = self.rate_trace.as_ref().map(RateTrace::longest);
+        let rate = trace.or(self.rate.map(RateLimit::longest)).unwrap_or_default();
         (self.delay.longest() + self.reorder.longest() + rate) * self.direction.count()
     }
 
@@ -132,6 +139,10 @@ impl Impairment {
         match key {
             "delay" => self.delay = Delay::from_spec(value, files)?,
             "loss" => self.loss = Loss::from_spec(value, files)?,
+            "rate" if value.starts_with(TRACE) => {
+                let trace = RateTrace::from_spec(&value[TRACE.len()..], files);
+                self.set_trace(trace.map_err(|error| error.within("rate"))?);
+            }
             _ => self.set_plain(key, value)?,
         }
         Ok(())
@@ -169,6 +180,9 @@ impl Impairment {
         if self.loss.is_described_only() {
             return Err(missing("loss"));
         }
+        if self.rate_trace.as_ref().is_some_and(RateTrace::is_described_only) {
+            return Err(missing("rate"));
+        }
         self.scenario.map_or(Ok(()), |_| Err(missing("scenario")))
     }
 
@@ -194,12 +208,16 @@ impl Impairment {
         impairment.fits_a_line()
     }
 
+    fn set_trace(&mut self, trace: RateTrace) {
+        (self.rate, self.rate_trace) = (None, Some(trace));
+    }
+
     fn set_plain(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
         match key {
             "duplicate" => self.duplicate = value.parse()?,
             "corrupt" => self.corrupt = share(key, value)?,
             "reorder" => self.reorder = value.parse()?,
-            "rate" => self.rate = unless_none(value)?,
+            "rate" => (self.rate, self.rate_trace) = (unless_none(value)?, None),
             "mtu" => self.mtu = unless_none(value)?,
             "outage" => self.outage = unless_none(value)?,
             "ecn" => self.ecn = unless_none(value)?,
@@ -246,6 +264,10 @@ impl FromStr for Impairment {
                 "delay" => impairment.delay = value.parse()?,
                 "loss" => impairment.loss = value.parse()?,
                 "scenario" => impairment.scenario = Some(value.parse()?),
+                "rate" if value.starts_with(TRACE) => {
+                    let trace = RateTrace::from_description(&value[TRACE.len()..]);
+                    impairment.set_trace(trace.map_err(|error| error.within("rate"))?);
+                }
                 _ => impairment.set_plain(key, value)?,
             }
             Ok(())
@@ -256,13 +278,14 @@ impl FromStr for Impairment {
 /// The specification in one line, as the command line and the wire carry it.
 impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: [(&str, Option<&dyn fmt::Display>); 13] = [
+        let parts: [(&str, Option<&dyn fmt::Display>); 14] = [
             ("delay", (!self.delay.is_none()).then_some(&self.delay as _)),
             ("loss", (!self.loss.is_none()).then_some(&self.loss as _)),
             ("duplicate", (!self.duplicate.is_none()).then_some(&self.duplicate as _)),
             ("corrupt", (self.corrupt != Share::ZERO).then_some(&self.corrupt as _)),
             ("reorder", (!self.reorder.is_none()).then_some(&self.reorder as _)),
             ("rate", self.rate.as_ref().map(|rate| rate as _)),
+            ("rate", self.rate_trace.as_ref().map(|trace| trace as _)),
             ("mtu", self.mtu.as_ref().map(|mtu| mtu as _)),
             ("outage", self.outage.as_ref().map(|outage| outage as _)),
             ("ecn", self.ecn.as_ref().map(|ecn| ecn as _)),
@@ -408,7 +431,7 @@ mod tests {
             let (ecn, dscp) = marking;
             let reorder = reorder.map_or(Reorder::NONE, |(share, by)| Reorder::new(share, by).unwrap());
             Impairment {
-                delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, only, direction,
+                delay, loss, duplicate, corrupt, reorder, rate, rate_trace: None, mtu, outage, ecn, dscp, only, direction,
                 scenario: None,
             }
         }
@@ -560,6 +583,7 @@ mod tests {
             "delay=empirical:n=5,id=0000002a,max=7ms",
             "loss=trace:n=5,lost=1,id=0000002a",
             "scenario=steps=2,id=0000002a,longest=7ms",
+            "rate=trace:n=5,ms=9,id=0000002a,queue=64000",
         ] {
             let impairment: Impairment = line.parse().unwrap();
             assert_eq!(impairment.to_string(), line);

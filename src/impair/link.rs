@@ -108,13 +108,18 @@ impl Link {
         let direction = self.direction;
         let dropped = |cause| Treatment::dropped(Dropped { direction, cause });
         self.cross(packet).map_err(dropped)?;
-        let Impairment { delay, loss, duplicate, corrupt, reorder, rate, ecn, dscp, .. } = &*self.impairment;
+        let Impairment { delay, loss, duplicate, corrupt, reorder, rate, rate_trace, ecn, dscp, .. } =
+            &*self.impairment;
         let chosen = self.impairment.chooses(packet);
         if chosen && self.losses.lost(loss, if loss.is_scheduled() { scheduled } else { seq }) {
             return Err(dropped(DropCause::Lost));
         }
-        if let Some(limit) = rate {
-            let wait = bottleneck.pass(*limit, self.flow, now + queued, bytes);
+        let passes = match (rate, rate_trace) {
+            (_, Some(trace)) => Some(bottleneck.pass_trace(trace, now + queued, bytes)),
+            (Some(limit), None) => Some(bottleneck.pass(*limit, self.flow, now + queued, bytes)),
+            (None, None) => None,
+        };
+        if let Some(wait) = passes {
             let wait = wait.ok_or_else(|| dropped(DropCause::QueueFull))?;
             queued += wait;
             treatment.hold += wait;

@@ -42,7 +42,7 @@ pub use only::Only;
 pub use outage::Outage;
 pub use packet::{Packet, Shared};
 pub use profile::{Profile, profiles};
-pub use rate::{Bottleneck, RateLimit};
+pub use rate::{Bottleneck, RateLimit, RateTrace, opportunities};
 pub use reorder::Reorder;
 pub use rounding::{MAX_DELAY, Share};
 pub use scenario::{Scenario, ScenarioError, Span, Step};

@@ -295,3 +295,24 @@ fn a_scenario_takes_the_mapping_down_and_up_again() {
     }
     assert!(refused && answered, "refused: {refused}, answered afterwards: {answered}");
 }
+
+/// Probes of 4.8 Mbit/s meet a link of 2.
+#[test]
+fn a_run_that_filled_a_link_becomes_a_trace_of_its_rate() {
+    let server = Serve::start("--rate 2Mbit,queue=16k");
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("ping -ip 127.0.0.1 -p {} -n 600 --rate 600 -s 1000 -o filled", server.port);
+    run(command(folder.path(), &line));
+    let made = run(command(folder.path(), "trace filled"));
+    assert_eq!(made.code, Some(0), "{made:#?}");
+    let opportunities: Vec<u64> = made.stdout.iter().map(|line| line.parse().unwrap()).collect();
+    assert!(opportunities.is_sorted());
+    // The rate counts 1,000 bytes of each IP packet of 1,028.
+    let mbit = (opportunities.len() * 1_500 * 8) as f64 / *opportunities.last().unwrap() as f64 / 1e3;
+    assert!((mbit / 2.056 - 1.0).abs() < 0.2, "{mbit} Mbit/s");
+    std::fs::write(folder.path().join("link"), made.stdout.join("\n") + "\n").unwrap();
+    let line = format!("proxy -q -l 0 -t 127.0.0.1:{} --rate trace:link,queue=300k -- true", server.port);
+    assert_eq!(run(command(folder.path(), &line)).code, Some(0));
+    let empty = run(command(folder.path(), "trace nothing"));
+    assert_eq!((empty.code, empty.stderr.len()), (Some(2), 1), "{empty:#?}");
+}

@@ -110,6 +110,8 @@ Examples:
     Compare(Compare),
     /// Print the completions of a shell
     Completions(Completions),
+    /// Make a trace of a path's rate from a recorded run, for rate=trace:FILE
+    Trace(Trace),
 }
 
 #[derive(Debug, Args)]
@@ -249,6 +251,25 @@ impl Format {
             Self::Html => "html",
         }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  udpecho trace results/lte > lte.down
+  udpecho trace results/lte --up > lte.up
+  udpecho proxy -l 5300 -t 192.0.2.53:53 --down rate=trace:lte.down,queue=300k
+
+The run must have sent more than the path carries (ping --rate): then what came \
+through, and when, is the path's rate. A line of the trace is the millisecond of \
+an opportunity to send 1,500 bytes, as mahimahi has it.")]
+pub struct Trace {
+    /// Folder of a recorded run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Toward the server, by its receive times, instead of toward the client
+    #[arg(long)]
+    pub up: bool,
 }
 
 #[cfg(feature = "report")]

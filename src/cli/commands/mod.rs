@@ -18,5 +18,6 @@ pub(super) mod report;
 #[cfg(all(feature = "control", feature = "tui"))]
 pub(super) mod room;
 pub(super) mod serve;
+pub(super) mod trace;
 #[cfg(feature = "control")]
 pub(super) mod watch;

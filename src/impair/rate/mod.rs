@@ -9,6 +9,7 @@
 mod codel;
 mod fair;
 mod fifo;
+mod trace;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,8 @@ use crate::time::{Duration, Instant};
 use crate::units::{BitRate, ByteSize, UnitError};
 use fair::Fair;
 use fifo::Fifo;
+use trace::TraceState;
+pub use trace::{RateTrace, opportunities};
 
 const EXAMPLE: &str = "2Mbit,queue=64k";
 
@@ -145,12 +148,26 @@ pub struct Bottleneck {
     fifo: Fifo,
     /// Empty unless the limit asks for fair queues.
     fair: Option<Box<Fair>>,
+    /// Of a link that a trace drives.
+    trace: Option<Box<(RateTrace, TraceState)>>,
 }
 
 impl Bottleneck {
     /// How long until everything that waits now has left.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
-        self.fair.as_ref().map_or(Duration::ZERO, |fair| fair.wait(now)).max(self.fifo.wait(now))
+        let of_trace = self.trace.as_ref().map_or(Duration::ZERO, |of| of.1.wait(&of.0, now));
+        let fair = self.fair.as_ref().map_or(Duration::ZERO, |fair| fair.wait(now));
+        fair.max(self.fifo.wait(now)).max(of_trace)
+    }
+
+    /// The same through a link that this trace drives; another trace begins at its begin.
+    pub(crate) fn pass_trace(&mut self, trace: &RateTrace, now: Instant, bytes: usize) -> Option<Duration> {
+        let fresh = || Box::new((trace.clone(), TraceState::default()));
+        let of = self.trace.get_or_insert_with(fresh);
+        if of.0 != *trace {
+            *of = fresh();
+        }
+        of.1.pass(trace, now, bytes)
     }
 
     /// How long these bytes take to pass, transmission counted; nothing if they are dropped. What
