@@ -33,8 +33,9 @@ pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{
-    JoinError, RoomOperator, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, Seat,
-    WayFinder, join_room,
+    Inbox, InboxError, JoinError, Partial, RoomAddress, RoomFiles, RoomOperator, RoomPage, RoomReceiver,
+    RoomSender, RoomServer, RoomService, RoomSettings, RoomView, RunReport, Seat, TransferError, UploadError,
+    WayFinder, hash_of, join_room, pack_run, unpack_run,
 };
 pub use server::{Bind, DoorClosed, OnError, ServerEngine, ServerThreads, Serving, SocketErrorReport};
 pub use sleep::Timer;

@@ -54,6 +54,12 @@ impl Access {
         if self.guests.allow(source) { Ok(Role::Guest) } else { Err(NotAllowed::Guest) }
     }
 
+    /// The page of the room, which is a client of ours without a key; a right word stands for it.
+    pub fn page(self, source: IpAddr, knows_word: bool) -> Result<Role, NotAllowed> {
+        let role = self.plain(source)?;
+        Ok(if knows_word || !self.keyed && is_private(source) { Role::Member } else { role })
+    }
+
     /// An encrypted connection of our own client; with a key it has proven that it has it.
     pub fn encrypted(self, source: IpAddr) -> Result<Role, NotAllowed> {
         if self.keyed || is_private(source) { Ok(Role::Member) } else { Err(NotAllowed::NoKey) }
@@ -80,6 +86,12 @@ mod tests {
         assert_eq!(
             (closed.plain(private), closed.encrypted(public)),
             (Err(NotAllowed::Guest), Ok(Role::Member))
+        );
+        let [by_page, by_word] = [false, true].map(|word| keyed.page(private, word));
+        assert_eq!((by_page, by_word), (Ok(Role::Guest), Ok(Role::Member)));
+        assert_eq!(
+            (open.page(private, false), open.page(public, true)),
+            (Ok(Role::Member), Err(NotAllowed::Guest))
         );
         let any = Access { guests: Guests::Any, keyed: false };
         assert_eq!((any.plain(public), any.encrypted(public)), (Ok(Role::Guest), Err(NotAllowed::NoKey)));

@@ -24,6 +24,20 @@ pub enum Command {
         /// The new name, not yet checked.
         to: String,
     },
+    /// What lies on the shelf.
+    Files,
+    /// A file of the shelf, for clients that can take it.
+    Get {
+        /// The number of the file.
+        number: u32,
+    },
+    /// Offers a file of the shelf in the clear to those who send a word.
+    Plain {
+        /// The number of the file.
+        number: u32,
+        /// `None` draws one.
+        word: Option<String>,
+    },
     /// Lists the commands.
     Help,
     /// Leaves the room.
@@ -85,6 +99,9 @@ pub(super) const HELP: &[&str] = &[
     "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do (members)",
     "/yes N, /no N     agree to order N, or refuse it",
     "/stop N           stop order N",
+    "/files            what lies on the shelf",
+    "/send FILE [@NAME], /get N   put a file on the shelf, fetch file N (members)",
+    "/plain N [WORD]   offer file N in the clear to clients that send WORD",
     "/quit or {quit}   leave",
 ];
 
@@ -127,6 +144,18 @@ impl Command {
             ("load", [name]) => Ok(Self::Load { of: Some((*name).to_owned()) }),
             ("name", [name]) => Ok(Self::Rename { to: (*name).to_owned() }),
             ("name", _) => usage("/name NAME; for example /name anna"),
+            ("files", []) => Ok(Self::Files),
+            ("get", [number]) => match number.parse() {
+                Ok(number) => Ok(Self::Get { number }),
+                Err(_) => usage("/get N; for example /get 3"),
+            },
+            ("get", _) => usage("/get N; for example /get 3"),
+            ("send", _) => usage("a file is sent by udpecho join or by the page, not by this connection"),
+            ("plain", [number, word @ ..]) if word.len() < 2 && number.parse::<u32>().is_ok() => {
+                let number = number.parse().unwrap_or_default();
+                Ok(Self::Plain { number, word: word.first().map(|word| (*word).to_owned()) })
+            }
+            ("plain", _) => usage("/plain N [WORD]; for example /plain 3"),
             ("help", _) => Ok(Self::Help),
             ("quit", []) => Ok(Self::Quit),
             ("ping", words) => Ok(Self::Order(ping(words)?)),

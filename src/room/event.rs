@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::command::HELP;
 use super::name::Name;
 use super::order_event::OrderEvent;
+use super::shelf::{ShelfFile, Transfer};
 
 /// One thing that a member is told; in JSON its `event` names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,33 @@ pub enum Event {
     },
     /// The answer to `/help`: the list of commands.
     Help,
+    /// What lies on the shelf for this member.
+    Files {
+        /// Whole files, the oldest first.
+        files: Vec<ShelfFile>,
+    },
+    /// A file lies on the shelf now.
+    Shelved {
+        /// The file, with its hash.
+        file: ShelfFile,
+    },
+    /// Send what you offered, with this ticket.
+    Put {
+        /// The ticket, and where to begin.
+        transfer: Transfer,
+    },
+    /// Fetch what you asked for, with this ticket.
+    Get {
+        /// The ticket, and what comes.
+        transfer: Transfer,
+    },
+    /// A file is offered in the clear to those who send the word.
+    PlainOffer {
+        /// The file on offer.
+        file: ShelfFile,
+        /// What a client sends for it.
+        word: String,
+    },
     /// What the member asked for cannot be done.
     Refused {
         /// With an example that works.
@@ -176,6 +204,14 @@ impl Event {
                 format!("{}: {verdict}", host.name)
             })),
             Self::Help => lines(HELP.iter().map(|line| (*line).to_owned())),
+            Self::Files { files } if files.is_empty() => "-- the shelf is empty".to_owned(),
+            Self::Files { files } => lines(files.iter().map(ShelfFile::to_string)),
+            Self::Shelved { file } => format!("-- {} put on the shelf: {file}", file.from),
+            Self::Put { transfer } => format!("-- sending {} from byte {}", transfer.file, transfer.offset),
+            Self::Get { transfer } => format!("-- fetching {}", transfer.file),
+            Self::PlainOffer { file, word } => format!(
+                "-- {file} is offered in the clear for 10 min or 3 fetches to clients that send: {word}"
+            ),
             Self::Refused { why } | Self::Dropped { why } => format!("-- {why}"),
             Self::Order(order) => order.text(),
             Self::Closed { reason: None } => "{quit}".to_owned(),
@@ -197,6 +233,8 @@ impl Event {
                 Self::Welcome { here, .. } | Self::Who { here } => here.len() * 40,
                 Self::Load { hosts } => hosts.len() * 100,
                 Self::Refused { why } | Self::Dropped { why } => why.len(),
+                Self::Files { files } => files.len() * 400,
+                Self::Shelved { .. } | Self::Put { .. } | Self::Get { .. } | Self::PlainOffer { .. } => 400,
                 Self::Help => 600,
                 Self::Order(_) => 800,
                 _ => 0,

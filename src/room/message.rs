@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order_event::OrderFigures;
 use super::orders::{Accept, OrderNumber};
+use super::shelf::{Offer, Ticket};
 use crate::time::Duration;
 
 /// One message of a program.
@@ -20,6 +21,17 @@ pub enum Message {
     Say(String),
     /// How busy this host is, in words.
     Load(String),
+    /// A file for the shelf.
+    Offer(Offer),
+    /// The first message of a connection that brings a file, with the ticket from the room.
+    PutFile(Ticket),
+    /// The first message of a connection that fetches a file from this byte on.
+    GetFile {
+        /// From the room.
+        ticket: Ticket,
+        /// What is before it is there already.
+        offset: u64,
+    },
     /// Which orders this host accepts without being asked.
     Accept(Accepted),
     /// Where this host may be reached for an order.

@@ -14,9 +14,11 @@ mod name;
 mod order_event;
 mod orders;
 mod ports;
+mod shelf;
 mod shown;
 mod talk;
 mod tcp_reply;
+mod transcript;
 mod way_probe;
 
 pub use access::{Access, Guests, NotAllowed};
@@ -30,7 +32,12 @@ pub use name::{Name, NameError};
 pub use order_event::{FoundWay, OrderEvent, OrderFigures, OrderTerms, Placed};
 pub use orders::{Accept, Addresses, Ending, News, OrderNumber, Orders, Parties, Refusal, Step, Terms, Way};
 pub use ports::{PortCounts, PortRange, PortState};
+pub use shelf::{
+    AUTH_ERROR, AUTH_SUCCESS, ContentHash, Direction, FileKind, FileName, NoHash, Offer, Offered,
+    PlainAnswer, PlainOffer, Shelf, ShelfError, ShelfFile, Ticket, Transfer,
+};
 pub use shown::shown;
-pub use talk::{Connecting, NoRoom, Room};
+pub use talk::{Connecting, FileRefusal, NoRoom, Room};
 pub use tcp_reply::TcpReply;
+pub use transcript::{TranscriptLine, transcript_page};
 pub use way_probe::WayProbe;

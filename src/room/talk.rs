@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::command::Command;
+use super::command::{Command, HELP};
 use super::connection_id::ConnectionId;
 use super::counters::RoomCounters;
 use super::event::{Event, HostLoad, LeftReason, Presence, Role, Via};
@@ -15,6 +15,7 @@ use super::flood::{FloodLimit, Verdict};
 use super::message::Message;
 use super::name::Name;
 use super::orders::{Accept, OrderNumber, Orders};
+use super::shelf::{PlainOffer, Shelf};
 use super::shown::shown;
 use crate::time::{Duration, Instant};
 
@@ -53,6 +54,10 @@ pub enum NoRoom {
     Unnamed,
 }
 
+mod files;
+
+pub use files::FileRefusal;
+
 /// Its members, and what each is still to be told.
 #[derive(Debug)]
 pub struct Room {
@@ -65,6 +70,10 @@ pub struct Room {
     /// The keys of orders derive from it.
     secret: [u8; 32],
     orders_placed: u64,
+    shelf: Shelf,
+    plain: Option<PlainOffer>,
+    /// What the transcript is yet to get, if there is one.
+    log: Option<VecDeque<Arc<Event>>>,
     /// The time of the last call that had one.
     now: Instant,
 }
@@ -105,6 +114,9 @@ impl Room {
             kept: BTreeMap::new(),
             secret,
             orders_placed: 0,
+            shelf: Shelf::new([0; 32], 0),
+            plain: None,
+            log: None,
             now: Instant::ZERO,
         }
     }
@@ -167,6 +179,11 @@ impl Room {
             Message::Name(name) => self.rename(id, &name),
             Message::Agent(agent) => self.set_agent(id, agent),
             Message::Load(verdict) => self.set_load(id, &verdict),
+            Message::Offer(offer) => self.put_file(id, offer),
+            Message::PutFile(_) | Message::GetFile { .. } => {
+                let why = "a file comes and goes on an encrypted connection of its own";
+                self.tell(id, Event::Refused { why: why.to_owned() });
+            }
             Message::Say(_) if self.name(id).is_none() => {
                 let why = "first give a name: {\"name\":\"anna\"}";
                 self.tell(id, Event::Refused { why: why.to_owned() });
@@ -316,6 +333,21 @@ impl Room {
         self.named().map(|(_, presence)| presence).collect()
     }
 
+    /// Whether `/help` lists this command.
+    pub(crate) fn has_command(command: &str) -> bool {
+        HELP.iter().any(|line| line.starts_with(command))
+    }
+
+    /// How busy the hosts are, of one member or of all.
+    pub fn loads(&self, of: Option<&str>) -> Vec<HostLoad> {
+        let asked = |name: &Name| of.is_none_or(|of| name.is(of));
+        let hosts = self.connections.values().filter_map(|one| {
+            let name = one.name.clone().filter(|name| asked(name) && !one.closed)?;
+            Some(HostLoad { name, verdict: one.load.clone() })
+        });
+        hosts.collect()
+    }
+
     fn named(&self) -> impl Iterator<Item = (ConnectionId, Presence)> {
         self.connections.iter().filter(|(_, one)| !one.closed).filter_map(|(id, one)| {
             let Connecting { role, via, .. } = one.as_connected;
@@ -353,15 +385,13 @@ impl Room {
             Command::Say { to, text } => self.say(id, &to, &text),
             Command::Who => self.tell(id, Event::Who { here: self.here() }),
             Command::Load { of } => {
-                let asked = |name: &Name| of.as_deref().is_none_or(|of| name.is(of));
-                let hosts = self.connections.values().filter_map(|one| {
-                    let name = one.name.clone().filter(|name| asked(name) && !one.closed)?;
-                    Some(HostLoad { name, verdict: one.load.clone() })
-                });
-                let hosts = hosts.collect();
+                let hosts = self.loads(of.as_deref());
                 self.tell(id, Event::Load { hosts });
             }
             Command::Rename { to } => self.rename(id, &to),
+            Command::Files => self.list_files(id),
+            Command::Get { number } => self.get_file(id, number),
+            Command::Plain { number, word } => self.offer_plainly(id, number, word),
             Command::Help => self.tell(id, Event::Help),
             Command::Quit => self.close(id, None),
             Command::Order(order) => self.order(self.now, id, &order),
@@ -376,6 +406,7 @@ impl Room {
         let text = shown(text);
         if to.is_empty() {
             let said = Arc::new(Event::Said { from, to: Vec::new(), text });
+            self.log(&said);
             let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
             return all.into_iter().for_each(|id| self.queue(id, &said));
         }
@@ -395,6 +426,7 @@ impl Room {
         }
         let names = found.iter().map(|(_, name)| name.clone()).collect();
         let said = Arc::new(Event::Said { from, to: names, text });
+        self.log(&said);
         let own = std::iter::once(id).filter(|own| found.iter().all(|(id, _)| id != own));
         let all: Vec<ConnectionId> = found.iter().map(|(id, _)| *id).chain(own).collect();
         all.into_iter().for_each(|id| self.queue(id, &said));
@@ -412,6 +444,7 @@ impl Room {
                     connection.name = Some(to.clone());
                 }
                 let renamed = Arc::new(Event::Renamed { from, to });
+                self.log(&renamed);
                 let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
                 all.into_iter().for_each(|id| self.queue(id, &renamed));
             }
@@ -460,8 +493,26 @@ impl Room {
 
     fn tell_others(&mut self, id: ConnectionId, event: Event) {
         let event = Arc::new(event);
+        self.log(&event);
         let others: Vec<ConnectionId> = self.named().map(|(id, _)| id).filter(|other| *other != id).collect();
         others.into_iter().for_each(|other| self.queue(other, &event));
+    }
+
+    /// From now on `take_log` has everything that happens.
+    pub fn keep_log(&mut self) {
+        self.log = Some(VecDeque::new());
+    }
+
+    /// What happened since the last time; what comes beyond the bound meanwhile is lost.
+    pub fn take_log(&mut self) -> Vec<Arc<Event>> {
+        self.log.iter_mut().flat_map(|log| log.drain(..)).collect()
+    }
+
+    fn log(&mut self, event: &Arc<Event>) {
+        const MOST: usize = 10_000;
+        if let Some(log) = self.log.as_mut().filter(|log| log.len() < MOST) {
+            log.push_back(Arc::clone(event));
+        }
     }
 
     fn queue(&mut self, id: ConnectionId, event: &Arc<Event>) {

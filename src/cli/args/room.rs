@@ -7,9 +7,11 @@ use clap::{Args, ValueEnum};
 
 use super::values::{accepted, number};
 use crate::room::Accepted;
+use crate::units::ByteSize;
 
 const LISTENING: &str = "Listening";
 const ACCESS: &str = "Access";
+const FILES: &str = "Files";
 const ROOM: &str = "Room";
 const SCRIPTS: &str = "Scripts and agents";
 const HOST: &str = "This host";
@@ -58,6 +60,18 @@ pub struct Room {
     /// Allow clients to stop the room: relay clients (exit server), text clients and ping --stop-server
     #[arg(help_heading = ACCESS, long)]
     pub allow_stop: bool,
+    /// A word that makes the visitors of the page members, where the room has a key; the page sends it in the clear
+    #[arg(help_heading = ACCESS, long, value_name = "WORD")]
+    pub word: Option<String>,
+    /// Keep what is said, files and runs in this folder, and a page of it at the end [default: nothing is kept]
+    #[arg(help_heading = FILES, long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Keep the text of private messages, too
+    #[arg(help_heading = FILES, long, requires = "keep")]
+    pub keep_private: bool,
+    /// Bytes of all files on the shelf together
+    #[arg(help_heading = FILES, long, value_name = "SIZE", default_value = "1Gi")]
+    pub quota: ByteSize,
     /// Print nothing but errors, and do not talk
     #[arg(help_heading = LISTENING, short, long)]
     pub quiet: bool,
@@ -106,6 +120,9 @@ pub struct Join {
     /// [default: ask; with --agent 1Mbit,30s]
     #[arg(help_heading = HOST, long, value_name = "WHAT", value_parser = accepted)]
     pub accept: Option<Accepted>,
+    /// Folder for files that you /get; nothing in it is replaced
+    #[arg(help_heading = HOST, long, value_name = "DIR", default_value = "inbox")]
+    pub inbox: PathBuf,
     /// What the others see of this host's load
     #[arg(help_heading = HOST, long, value_name = "WHAT", default_value = "load")]
     pub share: Share,

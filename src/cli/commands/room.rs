@@ -1,9 +1,13 @@
 //! `udpecho room`: the UDP server on this thread, the TCP port of the room beside it.
 
+mod keep;
+
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use super::report::page;
 use super::serve::totals;
 use crate::cli::args::{GuestsFrom, Room};
 use crate::cli::exit::Exit;
@@ -15,12 +19,15 @@ use crate::cli::talk::{self, TalkOutput, Typed};
 use crate::impair::Impairment;
 use crate::live::metrics;
 use crate::net::{
-    Clock, Control, RoomOperator, RoomServer, RoomService, RoomSettings, ServerEngine, Serving, random_bytes,
-    text_route,
+    Clock, Control, RoomFiles, RoomOperator, RoomPage, RoomServer, RoomService, RoomSettings, RunReport,
+    ServerEngine, Serving, random_bytes, text_route,
 };
+use crate::record::Folder;
 use crate::reflect::{Counters, Injection, Server, Settings};
-use crate::room::{Access, Event, Guests, RoomCounters};
+use crate::report::Theme;
+use crate::room::{Access, Event, Guests, RoomCounters, Shelf};
 use crate::wire::auth::Key;
+use keep::Keeper;
 
 /// What the psk of encrypted connections is derived for.
 pub(super) const PSK: &str = "udpecho room 1";
@@ -33,10 +40,16 @@ pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {
     let mut udp = ServerEngine::bind(listening.bind(), Serving::default(), server, clock)
         .map_err(|error| listening.refusal(&error))?;
     let address = udp.local_addr()?;
-    let room = RoomService::new(clock);
+    let shelf = Shelf::new(random_bytes()?, arguments.quota.get());
+    let room = RoomService::new(clock).with_shelf(shelf);
+    let files = files(arguments, &room)?;
+    let keeper = keeper(arguments, &room, clock)?;
+    let access = access(arguments, key.as_ref());
+    let page = RoomPage { access, word: arguments.word.clone(), report: report() };
     let measured = Arc::new(Mutex::new(Counters::default()));
     let routes = text_route("/metrics", metrics_text(&room, &measured));
-    let tcp = RoomServer::start(address, room.clone(), room_settings(arguments, key.as_ref()), routes)
+    let routes = routes.merge(page.routes(room.clone(), files.clone()));
+    let tcp = RoomServer::start(address, room.clone(), files, room_settings(access, key.as_ref()), routes)
         .map_err(|error| listening.refusal(&error))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
@@ -49,6 +62,7 @@ pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {
     let ran = udp.run(&control, |server, _| store(&measured, server.counters()));
     tcp.finish();
     drop(operator);
+    keeper.into_iter().for_each(Keeper::finish);
     let counters = ran.context("the UDP socket failed")?;
     if !arguments.quiet {
         let printer = Printer::start(|| {})?;
@@ -69,17 +83,36 @@ fn settings(arguments: &Room, key: Option<Key>) -> Settings {
     }
 }
 
-fn room_settings(arguments: &Room, key: Option<&Key>) -> RoomSettings {
+fn files(arguments: &Room, room: &RoomService) -> anyhow::Result<RoomFiles> {
+    let folder = arguments.keep.as_ref().map(|folder| folder.join("files"));
+    let cannot = || format!("cannot keep files in {}", folder.as_deref().unwrap_or(Path::new("")).display());
+    RoomFiles::new(room.clone(), folder.as_deref()).with_context(cannot)
+}
+
+fn keeper(arguments: &Room, room: &RoomService, clock: Clock) -> anyhow::Result<Option<Keeper>> {
+    let keep = arguments.keep.as_deref();
+    keep.map(|folder| Keeper::start(folder, room, clock, arguments.keep_private, report())).transpose()
+}
+
+/// The HTML report of a run's folder.
+fn report() -> RunReport {
+    Arc::new(|folder| {
+        let made = Folder::open(folder).map_err(Into::into).and_then(|folder| page(&folder, Theme::Light));
+        made.map_err(|error: anyhow::Error| format!("{error:#}"))
+    })
+}
+
+fn access(arguments: &Room, key: Option<&Key>) -> Access {
     let guests = match arguments.guests {
         GuestsFrom::None => Guests::None,
         GuestsFrom::Private => Guests::Private,
         GuestsFrom::Any => Guests::Any,
     };
-    RoomSettings {
-        access: Access { guests, keyed: key.is_some() },
-        psk: key.map(|key| key.derive(PSK)).unwrap_or_default(),
-        host_names: Vec::new(),
-    }
+    Access { guests, keyed: key.is_some() }
+}
+
+fn room_settings(access: Access, key: Option<&Key>) -> RoomSettings {
+    RoomSettings { access, psk: key.map(|key| key.derive(PSK)).unwrap_or_default(), host_names: Vec::new() }
 }
 
 fn listening(arguments: &Room) -> Listening {
@@ -106,7 +139,7 @@ fn banner(arguments: &Room, address: std::net::SocketAddr, keyed: bool) -> anyho
     let printer = Printer::start(|| {})?;
     printer.line(format!("room on {}", place("TCP and UDP", address)));
     let port = address.port();
-    printer.line(format!("join it with: udpecho join HOST:{port}, or nc HOST {port}"));
+    printer.line(format!("join it with: udpecho join HOST:{port}, http://HOST:{port}/, or nc HOST {port}"));
     let guests = match arguments.guests {
         GuestsFrom::None => "no guests",
         GuestsFrom::Private => "guests: plain connections from private addresses",

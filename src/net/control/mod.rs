@@ -17,6 +17,7 @@ pub(super) use http::Http;
 pub use http::text_route;
 pub(super) use listener::listen;
 pub use live_page::{PageState, Publisher};
+pub(super) use places::Place;
 pub use places::{Limits, RequestSource};
 pub use relay_api::RelayApi;
 pub use tcp_pass::{TcpListening, TcpPassThrough};

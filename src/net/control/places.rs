@@ -63,7 +63,7 @@ impl Places {
 
 /// The place of one connection, free again when the connection has ended. Handlers have it as an extension of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(in crate::net) struct Place {
     places: Arc<Places>,
     permit: Arc<Mutex<OwnedSemaphorePermit>>,
 }
@@ -74,7 +74,7 @@ impl Place {
     }
 
     /// Moves the connection to a place among the event streams, unless all of those are taken.
-    pub(super) fn become_stream(&self) -> bool {
+    pub(in crate::net) fn become_stream(&self) -> bool {
         let stream = Arc::clone(&self.places.streams).try_acquire_owned();
         let Ok(stream) = stream else { return false };
         *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = stream;

@@ -27,6 +27,13 @@ pub struct RoomSender {
     sealer: Sealer,
 }
 
+/// What comes from a room.
+pub(super) enum Received {
+    Event(Event),
+    /// Of a file; empty at its end.
+    Part(Vec<u8>),
+}
+
 /// Receives from a room.
 pub struct RoomReceiver {
     stream: TcpStream,
@@ -59,6 +66,11 @@ impl RoomSender {
         self.stream.write_all(&self.sealer.seal(&Frame::Json(message.line())))
     }
 
+    /// A part of a file; an empty one is its end.
+    pub(super) fn send_part(&mut self, part: &[u8]) -> io::Result<()> {
+        self.stream.write_all(&self.sealer.seal(&Frame::Data(part.to_vec())))
+    }
+
     /// Closes the connection for both directions.
     pub fn close(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
@@ -74,12 +86,24 @@ impl RoomReceiver {
     /// Waits for the next event; an error is the end. Events of a newer room are skipped.
     pub fn next(&mut self) -> io::Result<Event> {
         loop {
-            let frame = read_frame(&mut self.stream)?;
-            let Some(frame) = self.opener.open(&frame) else { return Err(ErrorKind::InvalidData.into()) };
-            if let Frame::Json(line) = frame
-                && let Ok(event) = serde_json::from_str(&line)
-            {
+            if let Received::Event(event) = self.receive()? {
                 return Ok(event);
+            }
+        }
+    }
+
+    /// The same on a connection that brings a file.
+    pub(super) fn receive(&mut self) -> io::Result<Received> {
+        loop {
+            let frame = read_frame(&mut self.stream)?;
+            match self.opener.open(&frame) {
+                None => return Err(ErrorKind::InvalidData.into()),
+                Some(Frame::Data(part)) => return Ok(Received::Part(part)),
+                Some(Frame::Json(line)) => {
+                    if let Ok(event) = serde_json::from_str(&line) {
+                        return Ok(Received::Event(event));
+                    }
+                }
             }
         }
     }

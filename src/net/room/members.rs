@@ -41,10 +41,23 @@ impl Secure {
         let _ = self.stream.write_all(&frame).await;
     }
 
-    /// Until the member has left.
-    pub(super) async fn serve(self, seat: Seat) {
+    /// Bytes of a part of a file.
+    pub(super) const PART: usize = 32 << 10;
+
+    /// The next frame; none at the end.
+    pub(super) async fn next(&mut self) -> Option<Frame> {
+        read_frame(&mut self.stream).await.and_then(|frame| self.opener.open(&frame))
+    }
+
+    pub(super) async fn send(&mut self, frame: &Frame) -> std::io::Result<()> {
+        self.stream.write_all(&self.sealer.seal(frame)).await
+    }
+
+    /// Until the member has left. The first line was read already.
+    pub(super) async fn serve(self, seat: Seat, first: &str) {
         let Self { stream, mut sealer, opener } = self;
         let (reader, writer) = stream.into_split();
+        seat.send(first);
         converse(&seat, read(reader, opener, &seat), writer, |events| {
             events.iter().flat_map(|event| sealer.seal(&Frame::Json(event.json()))).collect()
         })
@@ -54,7 +67,7 @@ impl Secure {
 
 async fn read(mut stream: OwnedReadHalf, mut opener: Opener, seat: &Seat) {
     while let Some(frame) = read_frame(&mut stream).await.and_then(|frame| opener.open(&frame)) {
-        // Files are not taken here.
+        // Files have connections of their own.
         let Frame::Json(line) = frame else { return };
         if !seat.send(&line) {
             sleep(FLOOD_PAUSE.to_std()).await;

@@ -1,9 +1,12 @@
 //! A room on sockets: the machine of `room` behind handles that connections of any kind share, and the
 //! TCP port where they come in.
 
+mod browsers;
 mod client;
 mod converse;
+mod files;
 mod members;
+mod page;
 mod plain;
 mod secure;
 mod server;
@@ -13,6 +16,11 @@ mod sockets;
 mod way;
 
 pub use client::{JoinError, RoomReceiver, RoomSender, join_room};
+pub use files::{
+    Inbox, InboxError, Partial, RoomAddress, RoomFiles, TransferError, UploadError, hash_of, pack_run,
+    unpack_run,
+};
+pub use page::{RoomPage, RunReport};
 pub use server::{RoomOperator, RoomServer, RoomSettings};
-pub use service::{RoomService, Seat};
+pub use service::{RoomService, RoomView, Seat};
 pub use way::WayFinder;

@@ -44,6 +44,9 @@ async fn read(mut stream: OwnedReadHalf, mut framing: Framing, take: impl Fn(&Fr
     let mut bytes = [0; READ];
     while let Ok(length @ 1..) = stream.read(&mut bytes).await {
         let messages = framing.read(&bytes[..length]);
+        if messages.iter().any(|message| is_request(message)) {
+            return;
+        }
         let dropped = messages.iter().filter(|message| !take(&framing, message)).count();
         if dropped > 0 {
             sleep(FLOOD_PAUSE.to_std()).await;
@@ -54,6 +57,13 @@ async fn read(mut stream: OwnedReadHalf, mut framing: Framing, take: impl Fn(&Fr
     if let Some(line) = framing.end() {
         take(&framing, &line);
     }
+}
+
+/// A request on a connection that was greeted comes from a browser, which will try again: no talk.
+fn is_request(message: &str) -> bool {
+    let line = message.lines().next().unwrap_or_default();
+    ["GET /", "HEAD /", "POST /", "PUT /"].iter().any(|method| line.starts_with(method))
+        && line.contains(" HTTP/1.")
 }
 
 /// A peer that sends no ends of line gets none, but between events that are written at once.

@@ -13,14 +13,17 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::browsers::Browsers;
+use super::files::{RoomFiles, give_file, said_before_greeting, serve_word, take_file};
 use super::members::Secure;
+use super::secure::Frame;
 use super::service::{RoomService, Seat};
 use super::sniff::{First, first};
 use super::sockets::{OpenSocket, Sockets};
 use super::{plain, sniff};
 use crate::net::control::{Http, Limits, listen};
 use crate::net::sys;
-use crate::room::{Access, Connecting, Event, NoRoom, Role, Via};
+use crate::room::{Access, Connecting, Event, Message, NoRoom, Role, Via};
 use crate::time::Duration;
 
 /// What a room's port is told.
@@ -59,9 +62,11 @@ pub struct RoomServer {
 #[derive(Debug)]
 struct Port {
     room: RoomService,
+    files: RoomFiles,
     settings: RoomSettings,
     http: Http,
     sockets: Sockets,
+    browsers: Browsers,
 }
 
 impl RoomServer {
@@ -69,17 +74,22 @@ impl RoomServer {
     pub fn start(
         address: SocketAddr,
         room: RoomService,
+        files: RoomFiles,
         settings: RoomSettings,
         routes: Router,
     ) -> io::Result<Self> {
+        /// A phone may stand still for a while in the middle of a file.
+        const PATIENCE: Duration = Duration::from_secs(20);
         let listener = listen(address)?;
         let address = listener.local_addr()?;
-        let limits = Limits { connections: 64, streams: 64, ..Limits::default() };
+        let limits = Limits { connections: 64, streams: 64, write_time: PATIENCE, ..Limits::default() };
         let port = Arc::new(Port {
             http: Http::new(routes, &settings.host_names, limits),
             room,
+            files,
             settings,
             sockets: Sockets::default(),
+            browsers: Browsers::default(),
         });
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (handle, seated) = (runtime.handle().clone(), port.room.clone());
@@ -133,6 +143,7 @@ async fn serve(listener: std::net::TcpListener, port: Arc<Port>, mut stopped: wa
     const STEP: Duration = Duration::from_millis(10);
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     let keeping = tokio::spawn(port.room.clone().keep_time());
+    let expiring = tokio::spawn(port.files.clone().expire());
     let accepting = tokio::spawn(accept(listener, Arc::clone(&port), stopped.clone()));
     let _ = stopped.changed().await;
     accepting.abort();
@@ -144,6 +155,7 @@ async fn serve(listener: std::net::TcpListener, port: Arc<Port>, mut stopped: wa
     };
     let _ = timeout(LAST_LINES.to_std(), emptied).await;
     keeping.abort();
+    expiring.abort();
 }
 
 async fn accept(listener: TcpListener, port: Arc<Port>, stopped: watch::Receiver<()>) {
@@ -183,7 +195,12 @@ async fn connection(
     let _ = socket.set_tcp_keepalive(&keepalive);
     // What a slow reader has not read waits in the room, where it is counted.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    let Some(kind) = first(&stream).await else { return };
+    let accepted = port.room.now();
+    let has_browser = || port.browsers.may_have_opened(source, accepted);
+    let Some(kind) = first(&stream, has_browser).await else { return };
+    if kind == First::Http {
+        port.browsers.seen(source, port.room.now());
+    }
     if kind == sniff::First::Secure {
         return secure(stream, source, &port).await;
     }
@@ -197,6 +214,9 @@ async fn connection(
     let via = match kind {
         First::Http | First::Secure => return port.http.serve(stream, stopped).await,
         First::Json => Via::Json,
+        First::Text if port.room.has_plain_offer() && said_before_greeting(&stream).await => {
+            return serve_word(stream, source, &port.files).await;
+        }
         First::Text => Via::Text,
     };
     match port.room.join(Connecting { source, role, via, encrypted: false }) {
@@ -207,7 +227,9 @@ async fn connection(
 }
 
 async fn secure(stream: TcpStream, source: IpAddr, port: &Port) {
-    let Some(secure) = Secure::accept(stream, &port.settings.psk).await else {
+    /// To send a first message.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let Some(mut secure) = Secure::accept(stream, &port.settings.psk).await else {
         return port.room.count(|counters| counters.other_key += 1);
     };
     let role = match port.settings.access.encrypted(source) {
@@ -217,8 +239,17 @@ async fn secure(stream: TcpStream, source: IpAddr, port: &Port) {
             return secure.refuse(why.to_string()).await;
         }
     };
+    let first = timeout(PATIENCE.to_std(), secure.next()).await;
+    let Ok(Some(Frame::Json(first))) = first else { return };
+    match Message::parse(&first) {
+        Ok(Message::PutFile(ticket)) => return take_file(secure, &port.files, ticket.as_str()).await,
+        Ok(Message::GetFile { ticket, offset }) => {
+            return give_file(secure, &port.files, ticket.as_str(), offset).await;
+        }
+        _ => {}
+    }
     match port.room.join(Connecting { source, role, via: Via::Client, encrypted: true }) {
-        Ok(seat) => secure.serve(seat).await,
+        Ok(seat) => secure.serve(seat, &first).await,
         Err(why) => secure.refuse(why.to_string()).await,
     }
 }

@@ -11,8 +11,11 @@ use tokio::time::timeout;
 
 use crate::net::clock::Clock;
 use crate::net::random_bytes;
-use crate::room::{Connecting, ConnectionId, Event, NoRoom, Presence, Room, RoomCounters};
-use crate::time::Duration;
+use crate::room::{
+    Connecting, ConnectionId, Event, FileRefusal, HostLoad, Name, NoRoom, Offer, Offered, Presence, Role,
+    Room, RoomCounters, Shelf, ShelfFile, Transfer,
+};
+use crate::time::{Duration, Instant};
 
 /// A handle to the room; clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -30,8 +33,8 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct State {
-    room: Room,
+pub(super) struct State {
+    pub(super) room: Room,
     seats: BTreeMap<ConnectionId, Arc<Wake>>,
 }
 
@@ -48,6 +51,22 @@ impl RoomService {
         let secret = random_bytes().expect("the system has random bytes");
         let state = State { room: Room::new(secret), seats: BTreeMap::new() };
         Self { shared: Arc::new(Shared { clock, state: Mutex::new(state), changed: Notify::new() }) }
+    }
+
+    /// The same with this shelf.
+    pub fn with_shelf(self, shelf: Shelf) -> Self {
+        self.with(|state, _| state.room.set_shelf(shelf));
+        self
+    }
+
+    /// From now on `take_log` has everything that happens.
+    pub fn keep_log(&self) {
+        self.with(|state, _| state.room.keep_log());
+    }
+
+    /// What happened since the last time, for a transcript.
+    pub fn take_log(&self) -> Vec<Arc<Event>> {
+        self.lock().room.take_log()
     }
 
     /// Lets somebody in, who then gives a name with the first line.
@@ -81,6 +100,15 @@ impl RoomService {
         count(self.lock().room.counters_mut());
     }
 
+    pub(super) fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// Whether a word may come instead of a name.
+    pub(super) fn has_plain_offer(&self) -> bool {
+        self.lock().room.has_plain_offer(self.now())
+    }
+
     /// Ends the room: everybody is told, and leaves.
     pub fn close(&self) {
         self.with(|state, _| state.room.close_all());
@@ -100,7 +128,7 @@ impl RoomService {
     }
 
     /// Changes the room and wakes every connection that has something to show now.
-    fn with<T>(&self, change: impl FnOnce(&mut State, Clock) -> T) -> T {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, Clock) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state, self.shared.clock);
         for (id, wake) in &state.seats {
@@ -168,6 +196,41 @@ impl Seat {
         if !self.room.lock().room.is_closed(self.id) {
             self.wake.closed.notified().await;
         }
+    }
+}
+
+/// What a member sees of the room at one moment.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    /// Its own name.
+    pub name: Option<Name>,
+    /// Its own role.
+    pub role: Option<Role>,
+    /// Everybody with a name.
+    pub here: Vec<Presence>,
+    /// How busy their hosts are.
+    pub loads: Vec<HostLoad>,
+    /// What lies on the shelf for it.
+    pub files: Vec<ShelfFile>,
+}
+
+impl Seat {
+    /// The room as this member sees it.
+    pub fn view(&self) -> RoomView {
+        let state = self.room.lock();
+        let (name, here) = (state.room.name(self.id).cloned(), state.room.here());
+        let role = here.iter().find(|one| name.as_ref() == Some(&one.name)).map(|one| one.role);
+        RoomView { role, loads: state.room.loads(None), files: state.room.files_for(self.id), name, here }
+    }
+
+    /// The member wants to put a file on the shelf.
+    pub fn offer_file(&self, offer: Offer) -> Result<Offered, FileRefusal> {
+        self.room.with(|state, clock| state.room.offer_file(clock.now(), self.id, offer))
+    }
+
+    /// The member wants to have a file.
+    pub fn ask_file(&self, number: u32) -> Result<Transfer, FileRefusal> {
+        self.room.with(|state, clock| state.room.ask_file(clock.now(), self.id, number))
     }
 }
 

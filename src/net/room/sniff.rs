@@ -21,11 +21,30 @@ pub(super) enum First {
 /// A peer that sends nothing for so long waits for a greeting.
 const GREET_AFTER: Duration = Duration::from_millis(300);
 
-/// None if the peer is gone.
-pub(super) async fn first(stream: &TcpStream) -> Option<First> {
+/// A browser opens connections ahead of its requests, and closes them after ten seconds without one:
+/// a greeting there would be the answer to its next request.
+const BROWSERS_SPARE: Duration = Duration::from_secs(11);
+
+/// None if the peer is gone. `has_browser` tells whether a browser at the peer's address is likely to
+/// have opened this connection.
+pub(super) async fn first(stream: &TcpStream, has_browser: impl Fn() -> bool) -> Option<First> {
+    match first_within(stream, GREET_AFTER).await {
+        Some(First::Text) if is_silent(stream).await && has_browser() => {
+            first_within(stream, BROWSERS_SPARE).await
+        }
+        first => first,
+    }
+}
+
+/// Whether the peer has sent nothing and is still there.
+async fn is_silent(stream: &TcpStream) -> bool {
+    timeout(std::time::Duration::ZERO, stream.peek(&mut [0; 1])).await.is_err()
+}
+
+async fn first_within(stream: &TcpStream, patience: Duration) -> Option<First> {
     const AGAIN: Duration = Duration::from_millis(5);
     let mut bytes = [0; 8];
-    let decided = timeout(GREET_AFTER.to_std(), async {
+    let decided = timeout(patience.to_std(), async {
         loop {
             let length = stream.peek(&mut bytes).await.ok().filter(|length| *length > 0)?;
             if let Some(first) = decide(&bytes[..length]) {

@@ -1,8 +1,10 @@
 //! The room as a process: its peers are nc, Python, sockets by hand, and our own client.
 
 mod abuse;
+mod files;
 mod members;
 mod orders;
+mod page;
 mod relay;
 mod transcripts;
 

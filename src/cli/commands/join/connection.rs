@@ -10,7 +10,7 @@ use crate::cli::args::Join;
 use crate::cli::commands::room::PSK;
 use crate::cli::key;
 use crate::cli::target::{Family, Target};
-use crate::net::{RoomReceiver, RoomSender, host_name, join_room};
+use crate::net::{RoomAddress, RoomReceiver, RoomSender, host_name, join_room};
 use crate::room::{Accepted, Message, Name};
 
 const PORT: u16 = 33_000;
@@ -58,6 +58,11 @@ impl Joining {
     /// The orders of a connection, measured to the same room where there is no way between two hosts.
     pub(super) fn orders(&self, sender: &Arc<Mutex<RoomSender>>) -> anyhow::Result<Orders> {
         Ok(Orders::new(sender, self.target.resolve(self.family)?, self.key_file.clone())?)
+    }
+
+    /// For connections that carry files.
+    pub(super) fn room_address(&self) -> anyhow::Result<RoomAddress> {
+        Ok(RoomAddress { address: self.target.resolve(self.family)?, psk: self.psk })
     }
 
     pub(super) fn place(&self) -> String {

@@ -3,6 +3,7 @@
 mod agent;
 mod backoff;
 mod connection;
+mod files;
 mod host_seconds;
 mod measure;
 mod one_command;
@@ -10,15 +11,18 @@ mod orders;
 mod reflector;
 mod share;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
 
 use crate::cli::args::Join;
 use crate::cli::exit::{Exit, print_error};
 use crate::cli::printer::stderr_line;
-use crate::cli::talk::{self, Typed};
+use crate::cli::talk::{self, TalkOutput, Typed};
 use crate::net::{RoomReceiver, RoomSender};
 use crate::room::{Event, Message};
 use connection::Joining;
+use files::{Asked, Done, Files};
 
 pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
     let joining = Joining::new(arguments)?;
@@ -29,9 +33,10 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
         Ok(connected) => connected,
         Err(error) => return Ok(print_error(&error, Exit::NoReply)),
     };
+    let files = Files::new(joining.room_address()?, &arguments.inbox);
     match &arguments.do_command {
-        Some(command) => one_command::run(arguments, command, &joining, sender, receiver),
-        None => in_person(arguments, &joining, sender, receiver),
+        Some(command) => one_command::run(arguments, command, (&joining, &files), sender, receiver),
+        None => in_person(arguments, &joining, files, sender, receiver),
     }
 }
 
@@ -39,21 +44,27 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
 fn in_person(
     arguments: &Join,
     joining: &Joining,
+    files: Files,
     sender: RoomSender,
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
     let mut orders = joining.orders(&sender)?;
+    let files = Arc::new(files);
     share::start(arguments.share, &sender)?;
-    let typing = Arc::clone(&sender);
+    let (typing, sending) = (Arc::clone(&sender), Arc::clone(&files));
     let output = talk::start(move |typed| {
         let line = match typed {
             Typed::Line(line) => line,
             Typed::End => "/quit".to_owned(),
         };
-        // Where the connection is lost, the receiver says so.
-        let _ = send(&typing, &Message::Say(line));
+        match sending.typed(&line) {
+            // Where the connection is lost, the receiver says so.
+            Ok(offer) => drop(send(&typing, &offer.unwrap_or(Message::Say(line)))),
+            Err(error) => stderr_line(format_args!("udpecho: {error:#}")),
+        }
     })?;
+    let output = Arc::new(Mutex::new(output));
     let exit = loop {
         let Ok(event) = receiver.next() else {
             stderr_line("udpecho: the connection to the room is lost");
@@ -63,18 +74,46 @@ fn in_person(
             orders.handle(order);
         }
         if arguments.json {
-            output.lines(&event.json());
+            lock(&output).lines(&event.json());
         } else {
-            output.event(&event);
+            lock(&output).event(&event);
+        }
+        if let Some(asked) = files.asked(&event) {
+            transfer(Arc::clone(&files), asked, Arc::clone(&sender), Arc::clone(&output))?;
         }
         if let Event::Closed { reason } = event {
             break if reason.is_none() { Exit::Success } else { Exit::NoReply };
         }
     };
-    output.finish()?;
+    // A file that is still on its way is cut, and can go on later.
+    if let Some(Ok(output)) = Arc::into_inner(output).map(Mutex::into_inner) {
+        output.finish()?;
+    }
     Ok(exit)
 }
 
+/// Sends or fetches a file while the talk goes on.
+fn transfer(
+    files: Arc<Files>,
+    asked: Asked,
+    sender: Arc<Mutex<RoomSender>>,
+    output: Arc<Mutex<TalkOutput>>,
+) -> anyhow::Result<()> {
+    let work = move || match files.run(asked) {
+        Ok(Done { saved, message, .. }) => {
+            saved.iter().for_each(|path| lock(&output).lines(&format!("-- saved as {}", path.display())));
+            message.iter().for_each(|message| drop(send(&sender, message)));
+        }
+        Err(error) => lock(&output).lines(&format!("-- {error:#}")),
+    };
+    std::thread::Builder::new().name("file".into()).spawn(work).context("cannot start a thread")?;
+    Ok(())
+}
+
 fn send(sender: &Mutex<RoomSender>, message: &Message) -> std::io::Result<()> {
-    sender.lock().unwrap_or_else(PoisonError::into_inner).send(message)
+    lock(sender).send(message)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

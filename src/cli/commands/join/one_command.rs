@@ -5,23 +5,31 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::connection::Joining;
+use super::files::{Done, Files};
 use super::send;
 use crate::cli::args::Join;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, print_error};
 use crate::cli::printer::{Printer, stderr_line};
 use crate::net::{RoomReceiver, RoomSender};
-use crate::room::{Command, Event, Message, Name, OrderCommand, OrderEvent, OrderNumber, shown};
+use crate::room::{
+    Command, Event, Message, Name, Offer, OrderCommand, OrderEvent, OrderNumber, ShelfFile, shown,
+};
 
 pub(super) fn run(
     arguments: &Join,
     command: &str,
-    joining: &Joining,
+    (joining, files): (&Joining, &Files),
     sender: RoomSender,
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
     let mut orders = joining.orders(&sender)?;
-    let mut waiting = Waiting::new(Command::parse(command)?);
+    let offer = files.typed(command)?;
+    // `/send` is no command of the room: the file is offered instead.
+    let parsed = if offer.is_some() { Command::Files } else { Command::parse(command)? };
+    let message = offer.unwrap_or_else(|| Message::Say(command.to_owned()));
+    let is_offer = matches!(message, Message::Offer(_));
+    let mut waiting = Waiting::new(parsed);
     let printer = Printer::start(|| {})?;
     let exit = loop {
         let Ok(event) = receiver.next() else {
@@ -33,8 +41,24 @@ pub(super) fn run(
         }
         if let Event::Welcome { name, .. } = &event {
             waiting.own = Some(name.clone());
-            send(&sender, &Message::Say(command.to_owned()))?;
+            send(&sender, &message)?;
             continue;
+        }
+        if let Event::Shelved { file } = &event
+            && is_offer
+            && message == Message::Offer(offer_of(file))
+        {
+            print(&printer, arguments, &event);
+            break Exit::Success;
+        }
+        if let Some(asked) = files.asked(&event) {
+            break match files.run(asked) {
+                Ok(done) => {
+                    print_done(&printer, arguments, &done);
+                    Exit::Success
+                }
+                Err(error) => print_error(&error, Exit::Error),
+            };
         }
         match waiting.answer(&event) {
             Some(Exit::Error) => {
@@ -44,6 +68,7 @@ pub(super) fn run(
             Some(exit) => {
                 let text = if arguments.json { waiting.json(&event) } else { waiting.text(&event) };
                 text.lines().for_each(|line| printer.text(shown(line) + "\n"));
+                print(&printer, arguments, &event);
                 break exit;
             }
             None => {}
@@ -51,6 +76,30 @@ pub(super) fn run(
     };
     printer.finish_checked()?;
     Ok(exit)
+}
+
+fn print(printer: &Printer, arguments: &Join, event: &Event) {
+    let text = if arguments.json { event.json() } else { event.text() };
+    text.lines().for_each(|line| printer.text(shown(line) + "\n"));
+}
+
+/// The file that was sent, or where the fetched one lies.
+fn print_done(printer: &Printer, arguments: &Join, done: &Done) {
+    let Some(path) = &done.saved else {
+        return print(printer, arguments, &Event::Shelved { file: done.file.clone() });
+    };
+    let path = path.to_string_lossy();
+    let text = if arguments.json {
+        serde_json::json!({ "event": "saved", "path": path, "file": done.file }).to_string()
+    } else {
+        path.into_owned()
+    };
+    printer.text(shown(&text) + "\n");
+}
+
+fn offer_of(file: &ShelfFile) -> Offer {
+    let ShelfFile { name, bytes, to, kind, hash, .. } = file.clone();
+    Offer { name, bytes, to, kind, hash }
 }
 
 /// What the command waits for.
@@ -81,6 +130,8 @@ impl Waiting {
             (Event::Closed { reason: Some(_) }, _) => Some(Exit::Error),
             (Event::Who { .. }, Command::Who)
             | (Event::Load { .. }, Command::Load { .. })
+            | (Event::Files { .. }, Command::Files)
+            | (Event::PlainOffer { .. }, Command::Plain { .. })
             | (Event::Help, Command::Help)
             | (Event::Closed { reason: None }, Command::Quit) => Some(Exit::Success),
             (Event::Renamed { from, .. }, Command::Rename { .. })

@@ -112,6 +112,11 @@ impl Recorded {
     }
 }
 
+/// The page of a run.
+pub(crate) fn page(folder: &Folder, theme: Theme) -> anyhow::Result<String> {
+    Ok(String::from_utf8(Recorded::read(folder)?.report(Format::Html, theme)?)?)
+}
+
 /// A run, read from its folder.
 struct RecordedRun {
     run: Run,

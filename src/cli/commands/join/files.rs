@@ -1,0 +1,179 @@
+//! Files of a member: `/send` puts one on the shelf of the room, `/get` takes one into the inbox. Each
+//! travels on a connection of its own, so that talk never waits for it.
+
+use std::fs::{File, metadata};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, bail};
+
+use crate::net::{Inbox, RoomAddress, hash_of, pack_run, unpack_run};
+use crate::room::{Event, FileKind, FileName, Message, Name, Offer, ShelfFile, Transfer};
+
+/// The files of one member on their way.
+pub(super) struct Files {
+    room: RoomAddress,
+    inbox: PathBuf,
+    offered: Mutex<Vec<Offered>>,
+}
+
+/// A file that the room was told of.
+pub(super) struct Offered {
+    offer: Offer,
+    file: File,
+    /// To be offered in the clear once it is on the shelf.
+    plain: bool,
+}
+
+impl Files {
+    pub(super) fn new(room: RoomAddress, inbox: &Path) -> Self {
+        Self { room, inbox: inbox.to_owned(), offered: Mutex::default() }
+    }
+
+    /// The message to the room for a line that begins with `/send`; none for other lines.
+    pub(super) fn typed(&self, line: &str) -> anyhow::Result<Option<Message>> {
+        let Some(words) = line.strip_prefix("/send").filter(|rest| rest.is_empty() || rest.starts_with(' '))
+        else {
+            return Ok(None);
+        };
+        let offered = Offered::typed(words.trim())?;
+        let offer = offered.offer.clone();
+        self.lock().push(offered);
+        Ok(Some(Message::Offer(offer)))
+    }
+
+    /// What this event asks for, to be run where it may take its time; none for other events.
+    pub(super) fn asked(&self, event: &Event) -> Option<Asked> {
+        match event {
+            Event::Put { transfer } => {
+                Some(Asked::Send(transfer.clone(), self.take_offered(&transfer.file)?))
+            }
+            Event::Get { transfer } => Some(Asked::Fetch(transfer.clone())),
+            // The room has it already, or has it now.
+            Event::Shelved { file } => {
+                self.take_offered(file).filter(|own| own.plain).map(|_| Asked::Plain(file.number))
+            }
+            _ => None,
+        }
+    }
+
+    /// Does it; the answer is a message to the room or a line for the person.
+    pub(super) fn run(&self, asked: Asked) -> anyhow::Result<Done> {
+        match asked {
+            Asked::Send(transfer, mut own) => {
+                let file = self.room.send_file(&transfer, &mut own.file)?;
+                let plain = own.plain.then(|| plainly(file.number));
+                Ok(Done { file, saved: None, message: plain })
+            }
+            Asked::Fetch(transfer) => {
+                let saved = self.fetch(&transfer)?;
+                Ok(Done { file: transfer.file, saved: Some(saved), message: None })
+            }
+            Asked::Plain(number) => bail!("file {number} is on the shelf already: /plain {number} offers it"),
+        }
+    }
+
+    /// A run becomes a folder again.
+    fn fetch(&self, transfer: &Transfer) -> anyhow::Result<PathBuf> {
+        let path = self.room.fetch_file(transfer, &Inbox::new(&self.inbox))?;
+        if transfer.file.kind == FileKind::File {
+            return Ok(path);
+        }
+        let archive = File::open(&path)?;
+        std::fs::remove_file(&path)?;
+        unpack_run(archive, &self.inbox, &transfer.file.name).context("cannot unpack the run")
+    }
+
+    fn take_offered(&self, file: &ShelfFile) -> Option<Offered> {
+        let mut offered = self.lock();
+        let is_it = |own: &Offered| own.offer.hash == file.hash && own.offer.bytes == file.bytes;
+        let place = offered.iter().position(is_it)?;
+        Some(offered.remove(place))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Offered>> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the room gave a ticket for.
+pub(super) enum Asked {
+    Send(Transfer, Offered),
+    Fetch(Transfer),
+    Plain(u32),
+}
+
+/// What became of it.
+pub(super) struct Done {
+    pub file: ShelfFile,
+    /// Where a fetched file lies.
+    pub saved: Option<PathBuf>,
+    pub message: Option<Message>,
+}
+
+fn plainly(number: u32) -> Message {
+    Message::Say(format!("/plain {number}"))
+}
+
+impl Offered {
+    /// From `FILE [@NAME] [--plain]`; the file may have blanks in its name.
+    fn typed(words: &str) -> anyhow::Result<Self> {
+        const USAGE: &str = "/send FILE [@NAME] [--plain]; for example /send capture.pcap";
+        let (words, plain) = match words.strip_suffix("--plain") {
+            Some(words) => (words.trim_end(), true),
+            None => (words, false),
+        };
+        let (path, to) = match words.rsplit_once(" @") {
+            Some((path, name)) => (path.trim_end(), Some(Name::new(name)?)),
+            None => (words, None),
+        };
+        if path.is_empty() {
+            bail!("{USAGE}");
+        }
+        Self::of(Path::new(path), to, plain)
+    }
+
+    /// A file, or the folder of a run.
+    fn of(path: &Path, to: Option<Name>, plain: bool) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot send {}", path.display());
+        let meta = metadata(path).with_context(cannot)?;
+        let (mut file, kind) = match meta.is_dir() {
+            true => (pack_run(path).with_context(cannot)?, FileKind::Run),
+            false if meta.is_file() => (File::open(path).with_context(cannot)?, FileKind::File),
+            false => bail!("{} is no regular file and no folder of a run", path.display()),
+        };
+        let hash = hash_of(&mut file).with_context(cannot)?;
+        let absolute = path.canonicalize().with_context(cannot)?;
+        let name = FileName::nearest(&absolute.file_name().unwrap_or_default().to_string_lossy());
+        let bytes = file.metadata().with_context(cannot)?.len();
+        Ok(Self { offer: Offer { name, bytes, to, kind, hash: Some(hash) }, file, plain })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_blanks_a_name_and_a_wish_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a b.txt");
+        std::fs::write(&path, "content").unwrap();
+        let typed = |more: &str| Offered::typed(&format!("{}{more}", path.display())).unwrap();
+        for (more, to, plain) in [
+            ("", None, false),
+            (" @bea", Some("bea"), false),
+            (" --plain", None, true),
+            (" @bea --plain", Some("bea"), true),
+        ] {
+            let offered = typed(more);
+            assert_eq!((offered.offer.to.as_ref().map(Name::as_str), offered.plain), (to, plain), "{more}");
+            assert_eq!((offered.offer.name.as_str(), offered.offer.bytes), ("a b.txt", 7));
+        }
+        assert!(Offered::typed("").is_err() && Offered::typed("nothing-here").is_err());
+        // A folder is that of a run or nothing.
+        assert!(Offered::typed(&place.path().display().to_string()).is_err());
+        std::fs::write(place.path().join("run.json"), "{}").unwrap();
+        assert_eq!(Offered::typed(&place.path().display().to_string()).unwrap().offer.kind, FileKind::Run);
+    }
+}
