@@ -110,6 +110,7 @@ fn probe(seq: u64, draws: &mut Draws) -> Resolved {
         corrupted: None,
         impossible_times: false,
         skipped: false,
+        reply_number: None,
     }
 }
 
@@ -126,6 +127,7 @@ fn run(probes: u64) -> Run {
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
         hosts: None,
         rate: None,
+        knows: None,
         started: "2026-01-01T00:00:00.000000Z".to_owned(),
         environment: Environment {
             os: "none".to_owned(),

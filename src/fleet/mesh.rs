@@ -84,8 +84,11 @@ fn host_of(target: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn report(source: &str, targets: &[(&str, u64, &[(&str, u64)])]) -> MonitorReport {
-        let target = |(target, sent, causes): &(&str, u64, &[(&str, u64)])| TargetReport {
+    /// A target, its probes, and those lost by each cause.
+    type Made<'a> = (&'a str, u64, &'a [(&'a str, u64)]);
+
+    fn report(source: &str, targets: &[Made<'_>]) -> MonitorReport {
+        let target = |(target, sent, causes): &Made<'_>| TargetReport {
             target: (*target).to_owned(),
             sent: *sent,
             causes: causes.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),

@@ -16,13 +16,16 @@ use udpecho::wire::auth::Key;
 const SIZE: u32 = 1_200;
 const HEADERS: u32 = 28;
 
+/// When it arrives, its place among those of one moment, its direction, its channel, its bytes.
+type InTransit = (Instant, u64, IsUp, usize, Vec<u8>);
+
 /// A client, its server, and the two links between them, which both flows share.
 struct World {
     now: Instant,
     test: LoadTest,
     server: Option<Server>,
     links: [SimulatedLink; 2],
-    on_the_way: BinaryHeap<Reverse<(Instant, u64, IsUp, usize, Vec<u8>)>>,
+    on_the_way: BinaryHeap<Reverse<InTransit>>,
     count: u64,
     /// When the client last sent, and the server.
     last_sent: [Instant; 2],
@@ -68,7 +71,7 @@ impl World {
         self.now = self.now.max(next.into_iter().flatten().min().expect("something to come"));
         while self.on_the_way.peek().is_some_and(|Reverse((at, ..))| *at <= self.now) {
             let Some(Reverse((at, _, up, channel, datagram))) = self.on_the_way.pop() else { break };
-            if up { self.to_server(channel, &datagram) } else { self.test.handle(at, channel, &datagram) }
+            if up { self.deliver_up(channel, &datagram) } else { self.test.handle(at, channel, &datagram) }
         }
         self.serve();
         self.test.handle_timeout(self.now);
@@ -94,7 +97,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, channel: usize, datagram: &[u8]) {
+    fn deliver_up(&mut self, channel: usize, datagram: &[u8]) {
         let mut buffer = vec![0; 65_536];
         buffer[..datagram.len()].copy_from_slice(datagram);
         let remote = SocketAddr::from(([127, 0, 0, 1], 10_000 + channel as u16));

@@ -284,8 +284,11 @@ fn a_scenario_takes_the_mapping_down_and_up_again() {
     client.connect(("127.0.0.1", port)).unwrap();
     client.set_read_timeout(Some(Duration::from_millis(50).to_std())).unwrap();
     let (mut refused, mut answered) = (false, false);
-    let began = std::time::Instant::now();
-    while !(refused && answered) && began.elapsed() < Duration::from_secs(20).to_std() {
+    for _ in 0..1_000 {
+        if refused && answered {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10).to_std());
         refused |= client.send(b"x").is_err();
         match client.recv(&mut [0; 8]) {
             // The first one is answered before the port is closed.

@@ -64,11 +64,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer probes, with random delay and loss unless --clean
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Measure the path to a server; without a host, to one started here
-    Ping(Ping),
+    Ping(Box<Ping>),
     /// Impair any UDP program: relay between its clients and its server
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
     /// Measure many targets, for as long as it runs
     #[cfg(feature = "control")]
     Watch(Watch),

@@ -84,7 +84,7 @@ impl RoomSender {
 
 impl RoomReceiver {
     /// Waits for the next event; an error is the end. Events of a newer room are skipped.
-    pub fn next(&mut self) -> io::Result<Event> {
+    pub fn next_event(&mut self) -> io::Result<Event> {
         loop {
             if let Received::Event(event) = self.receive()? {
                 return Ok(event);

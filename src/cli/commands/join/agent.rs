@@ -30,7 +30,7 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
     let sender = Arc::new(Mutex::new(sender));
     share::start(arguments.share, &sender)?;
     let mut orders = joining.orders(&sender)?;
-    while let Ok(event) = receiver.next() {
+    while let Ok(event) = receiver.next_event() {
         match event {
             Event::Welcome { name, .. } => {
                 backoff.joined();

@@ -66,7 +66,7 @@ fn in_person(
     })?;
     let output = Arc::new(Mutex::new(output));
     let exit = loop {
-        let Ok(event) = receiver.next() else {
+        let Ok(event) = receiver.next_event() else {
             stderr_line("udpecho: the connection to the room is lost");
             break Exit::NoReply;
         };

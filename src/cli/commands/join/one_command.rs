@@ -32,7 +32,7 @@ pub(super) fn run(
     let mut waiting = Waiting::new(parsed);
     let printer = Printer::start(|| {})?;
     let exit = loop {
-        let Ok(event) = receiver.next() else {
+        let Ok(event) = receiver.next_event() else {
             stderr_line("udpecho: the connection to the room is lost");
             break Exit::NoReply;
         };

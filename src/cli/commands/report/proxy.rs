@@ -33,10 +33,10 @@ impl ProxyRecord {
     pub(super) fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
         if self.truncated {
-            printer.line("note: the last row of datagrams.csv is incomplete and left out".to_owned());
+            printer.line("note: the last row of datagrams.csv is incomplete and left out");
         }
         if self.run.end.is_none() {
-            printer.line("note: the proxy was killed; this is what it had written by then".to_owned());
+            printer.line("note: the proxy was killed; this is what it had written by then");
         }
         proxy_lines(&self.data).iter().for_each(|line| printer.paragraph(line));
         printer.finish_checked()

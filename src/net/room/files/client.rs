@@ -50,7 +50,7 @@ impl RoomAddress {
         let (mut sender, mut receiver) = join_room(self.address, &self.psk)?;
         let put = Message::PutFile(ticket.ticket.clone());
         sender.send(&put).map_err(TransferError::Lost)?;
-        let offset = match receiver.next().map_err(TransferError::Lost)? {
+        let offset = match receiver.next_event().map_err(TransferError::Lost)? {
             Event::Put { transfer } => transfer.offset,
             event => return Err(refusal(&event)),
         };
@@ -64,7 +64,7 @@ impl RoomAddress {
                 break;
             }
         }
-        match receiver.next().map_err(TransferError::Lost)? {
+        match receiver.next_event().map_err(TransferError::Lost)? {
             Event::Shelved { file } => Ok(file),
             event => Err(refusal(&event)),
         }

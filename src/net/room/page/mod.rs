@@ -90,10 +90,14 @@ impl RoomPage {
 }
 
 impl Page {
-    fn session(&self, headers: &HeaderMap) -> Result<(String, Arc<Session>), Response> {
-        let why = "the room does not know this page any more; enter again\n";
-        self.sessions.of(headers).ok_or_else(|| (StatusCode::UNAUTHORIZED, why).into_response())
+    fn session(&self, headers: &HeaderMap) -> Option<(String, Arc<Session>)> {
+        self.sessions.of(headers)
     }
+}
+
+/// To a page without a session.
+fn unknown_page() -> Response {
+    refusal(StatusCode::UNAUTHORIZED, "the room does not know this page any more; enter again")
 }
 
 #[derive(Deserialize)]
@@ -149,19 +153,19 @@ fn refused(event: &Event) -> Option<&str> {
 /// A line of the member, commands included.
 async fn say(State(page): Shared, headers: HeaderMap, line: String) -> Response {
     match page.session(&headers) {
-        Ok((_, session)) if session.seat.say(&line) => StatusCode::NO_CONTENT.into_response(),
-        Ok(_) => refusal(StatusCode::TOO_MANY_REQUESTS, "too fast; this line was not passed on"),
-        Err(refusal) => refusal,
+        Some((_, session)) if session.seat.say(&line) => StatusCode::NO_CONTENT.into_response(),
+        Some(_) => refusal(StatusCode::TOO_MANY_REQUESTS, "too fast; this line was not passed on"),
+        None => unknown_page(),
     }
 }
 
 async fn leave(State(page): Shared, headers: HeaderMap) -> Response {
     match page.session(&headers) {
-        Ok((name, _)) => {
+        Some((name, _)) => {
             page.sessions.close(&name);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(refusal) => refusal,
+        None => unknown_page(),
     }
 }
 
@@ -173,10 +177,7 @@ struct Telling {
 
 /// Everything that the member is shown, and the state of the room whenever it changes.
 async fn events(State(page): Shared, headers: HeaderMap, Extension(place): Extension<Place>) -> Response {
-    let (name, session) = match page.session(&headers) {
-        Ok(found) => found,
-        Err(refusal) => return refusal,
-    };
+    let Some((name, session)) = page.session(&headers) else { return unknown_page() };
     if !place.become_stream() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open");
     }

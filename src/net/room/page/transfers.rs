@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Shared, json_answer, refusal};
+use super::{Shared, json_answer, refusal, unknown_page};
 use crate::net::room::files::{RoomFiles, Upload, UploadError, unpack_run};
 use crate::room::{FileKind, FileName, FileRefusal, Offer, Offered, Shelf, ShelfFile};
 use crate::time::Duration;
@@ -21,10 +21,7 @@ const OFFSET: &str = "x-offset";
 
 /// What the member wants to put on the shelf, for a ticket.
 pub(super) async fn offer(State(page): Shared, headers: HeaderMap, body: String) -> Response {
-    let session = match page.session(&headers) {
-        Ok((_, session)) => session,
-        Err(refusal) => return refusal,
-    };
+    let Some((_, session)) = page.session(&headers) else { return unknown_page() };
     let offer: Offer = match serde_json::from_str(&body) {
         Ok(offer) => offer,
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &format!("no offer of a file: {error}")),
@@ -38,10 +35,7 @@ pub(super) async fn offer(State(page): Shared, headers: HeaderMap, body: String)
 
 /// The number of a file, for a ticket.
 pub(super) async fn ask(State(page): Shared, headers: HeaderMap, body: String) -> Response {
-    let session = match page.session(&headers) {
-        Ok((_, session)) => session,
-        Err(refusal) => return refusal,
-    };
+    let Some((_, session)) = page.session(&headers) else { return unknown_page() };
     let Ok(number) = body.trim().parse() else {
         return refusal(StatusCode::BAD_REQUEST, "no number of a file");
     };
