@@ -68,7 +68,6 @@ pub(super) fn run(
             Some(exit) => {
                 let text = if arguments.json { waiting.json(&event) } else { waiting.text(&event) };
                 text.lines().for_each(|line| printer.text(shown(line) + "\n"));
-                print(&printer, arguments, &event);
                 break exit;
             }
             None => {}
