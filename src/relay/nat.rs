@@ -72,7 +72,7 @@ impl Nat {
     }
 
     /// The own address to send from; none leaves the choice to the system.
-    pub(crate) fn local_ip(&self, port: u32) -> Option<IpAddr> {
+    pub fn local_ip(&self, port: u32) -> Option<IpAddr> {
         let turn = port.checked_sub(1)? as usize;
         self.via.get(turn.checked_rem(self.via.len())?).copied()
     }

@@ -334,7 +334,7 @@ impl Room {
     }
 
     /// Whether `/help` lists this command.
-    pub(crate) fn has_command(command: &str) -> bool {
+    pub fn has_command(command: &str) -> bool {
         HELP.iter().any(|line| line.starts_with(command))
     }
 

@@ -2,6 +2,7 @@
 
 mod find_rate;
 pub(super) mod legacy_flags;
+mod locate;
 mod ping;
 mod proxy;
 #[cfg(all(feature = "control", feature = "tui"))]
@@ -23,13 +24,13 @@ use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
 pub(super) use find_rate::FindRate;
+pub(super) use locate::Locate;
 pub(super) use ping::{Fail, Fragment, Ping, StampTime, StampTlv, Timer};
 pub(super) use proxy::Proxy;
 #[cfg(all(feature = "control", feature = "tui"))]
 pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
-pub(super) use watch::Locate;
 #[cfg(feature = "control")]
 pub(super) use watch::Watch;
 

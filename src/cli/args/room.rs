@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{accepted, number};
+use super::values::number;
 use crate::room::Accepted;
-use crate::units::ByteSize;
+use crate::units::{BitRate, ByteSize, UnitError, parse_duration};
 
 const LISTENING: &str = "Listening";
 const ACCESS: &str = "Access";
@@ -147,4 +147,20 @@ impl Join {
             (false, None) => Accepted::Ask,
         })
     }
+}
+
+/// `ask`, `nothing`, or a bit rate and a time.
+fn accepted(text: &str) -> Result<Accepted, UnitError> {
+    match text {
+        "ask" => return Ok(Accepted::Ask),
+        "nothing" => return Ok(Accepted::Nothing),
+        _ => {}
+    }
+    let example = "1Mbit,30s";
+    let (rate, length) = text
+        .split_once(',')
+        .ok_or_else(|| UnitError::new("must be ask, nothing, or a rate and a time", example))?;
+    let rate: BitRate = rate.parse()?;
+    let seconds = parse_duration(length)?.as_secs_f64();
+    Ok(Accepted::UpTo { bits_per_second: rate.get() as f64, seconds })
 }

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 
-use crate::room::Accepted;
 use crate::time::Duration;
-use crate::units::{BitRate, ByteSize, Interval, Probability, UnitError, parse_duration};
+use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
 
 /// Reads a whole number between two bounds.
 pub(super) fn number<T: TryFrom<u64>>(
@@ -43,22 +42,6 @@ pub(super) fn http_address(text: &str) -> Result<SocketAddr, UnitError> {
     let here = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     here.or(text.parse().ok())
         .ok_or_else(|| UnitError::new("must be a port, or an address with a port", "127.0.0.1:8081"))
-}
-
-/// `ask`, `nothing`, or a bit rate and a time.
-pub(super) fn accepted(text: &str) -> Result<Accepted, UnitError> {
-    match text {
-        "ask" => return Ok(Accepted::Ask),
-        "nothing" => return Ok(Accepted::Nothing),
-        _ => {}
-    }
-    let example = "1Mbit,30s";
-    let (rate, length) = text
-        .split_once(',')
-        .ok_or_else(|| UnitError::new("must be ask, nothing, or a rate and a time", example))?;
-    let rate: BitRate = rate.parse()?;
-    let seconds = parse_duration(length)?.as_secs_f64();
-    Ok(Accepted::UpTo { bits_per_second: rate.get() as f64, seconds })
 }
 
 /// A number of at least 1 is in percent.

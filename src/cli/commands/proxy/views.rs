@@ -58,7 +58,9 @@ impl ProxyViews {
 
     /// Gives the terminal back and shows the last state.
     pub(super) fn finish(self) {
-        drop(self.screen);
+        {
+            let _gives_the_terminal_back = self.screen;
+        }
         self.over.store(true, Ordering::Release);
         if let Some(thread) = self.thread {
             let _ = thread.join();

@@ -69,7 +69,9 @@ impl ServerViews {
 
     /// Gives the terminal back and shows the last state; whether this host was busy.
     pub(super) fn finish(self) -> Option<host::Summary> {
-        drop(self.screen);
+        {
+            let _gives_the_terminal_back = self.screen;
+        }
         self.over.store(true, Ordering::Release);
         self.thread.join().ok().flatten()
     }
