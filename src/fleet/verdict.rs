@@ -82,7 +82,7 @@ mod tests {
     fn a_sentence_names_the_place_the_direction_and_the_share() {
         let (hosts, paths) = ring(|_, to| if to == 3 { 50 } else { 0 });
         let verdict = Verdict::of(&hosts, &paths).to_string();
-        assert_eq!(verdict, "n3 loses 5.00 % of what it is sent (3 of 3 paths); what it sends arrives");
+        assert_eq!(verdict, "n3 loses 4.99 % of what it is sent (3 of 3 paths); what it sends arrives");
         let (hosts, paths) = ring(|from, to| u64::from((from, to) == (1, 2)));
         assert_eq!(
             Verdict::of(&hosts, &paths).to_string(),

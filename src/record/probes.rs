@@ -512,7 +512,7 @@ mod tests {
 
     #[test]
     fn an_error_about_a_cell_has_no_control_characters() {
-        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,,";
+        let row = "0,0.000,\x1b[2J\u{9b}31m,1.000,64,ok,,,,,,,,,1,0,,,,,";
         let text = format!("{}\n{row}\n{row}\n", COLUMNS.join(","));
         let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: invalid sent_us '\\u{1b}[2J\\u{9b}31m'");
@@ -521,7 +521,7 @@ mod tests {
     #[test]
     fn a_time_that_no_run_lasts_is_refused() {
         for row in ["0,9223372036854775.807,,", "0,0.000,9223372036854775.807,"] {
-            let text = format!("{}\n{row}1.000,64,ok,,,,,,,,,1,0,,,,\n", COLUMNS.join(","));
+            let text = format!("{}\n{row}1.000,64,ok,,,,,,,,,1,0,,,,,\n", COLUMNS.join(","));
             let error = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();
             assert!(error.to_string().ends_with("is over 1000 days after the start of the run"), "{error}");
         }
@@ -536,11 +536,11 @@ mod tests {
 
     #[test]
     fn an_invalid_cell_is_named_with_its_line() {
-        let whole = "0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,,";
+        let whole = "0,0.000,,1.000,64,ok,,,,,,,,,1,0,,,,,";
         for (row, error) in [
-            ("0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,,", "line 2: invalid sent_us 'soon'"),
+            ("0,0.000,soon,1.000,64,ok,,,,,,,,,1,0,,,,,", "line 2: invalid sent_us 'soon'"),
             // Not read as its lower 32 bits, which are 64.
-            ("0,0.000,,1.000,4294967360,ok,,,,,,,,,1,0,,,,", "line 2: invalid size '4294967360'"),
+            ("0,0.000,,1.000,4294967360,ok,,,,,,,,,1,0,,,,,", "line 2: invalid size '4294967360'"),
         ] {
             let text = format!("{}\n{row}\n{whole}\n", COLUMNS.join(","));
             let found = ProbeReader::new(text.as_bytes()).unwrap().next().unwrap().unwrap_err();

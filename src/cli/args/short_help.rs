@@ -101,6 +101,13 @@ const SHORT: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "locate",
+        &[
+            ("reports", "Files of watch --json, or http://HOST:PORT of pages"),
+            ("json", "Print a JSON object instead of sentences"),
+        ],
+    ),
+    (
         "ports",
         &[
             ("host", "Host whose ports to ask"),

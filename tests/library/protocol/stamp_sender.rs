@@ -71,6 +71,14 @@ impl Run {
         (rows, statistics.losses_to(cause))
     }
 
+    /// Lost probes before the first and after the last that was answered: the numbers of replies do not tell where.
+    fn at_the_edges(&self) -> u64 {
+        let is_lost = |row: &&Resolved| row.outcome == Outcome::Lost;
+        let before = self.rows.iter().take_while(is_lost).count();
+        let after = self.rows.iter().rev().take_while(is_lost).count();
+        (before + after) as u64
+    }
+
     fn misnamed(&self) -> Vec<u64> {
         let reached = |seq| {
             self.simulation.ground_truth(0).probe(seq).is_some_and(|truth| !truth.reached_server.is_empty())
@@ -168,7 +176,8 @@ proptest! {
     fn sums_are_the_truth_and_no_probe_is_named_up_that_went_down(
         seed: u64, loss_up in 0.0..0.3, loss_down in 0.0..0.3, jitter_up in 0..40_i64, jitter_down in 0..40_i64,
     ) {
-        const AT_THE_EDGES: u64 = 4;
+        // Reordering around the first and the last reply blurs a few more.
+        const BLURRED: u64 = 4;
         let jittery = |loss, jitter| path(millis(10), millis(10 + jitter), loss, 0.0);
         let client = Settings { seed, wait_for_server: true, ..client() };
         let run = run(jittery(loss_up, jitter_up), jittery(loss_down, jitter_down), client);
@@ -176,10 +185,12 @@ proptest! {
         let told = (run.lost(Cause::Up).1, run.lost(Cause::Down).1);
         if jitter_up < 10 {
             let unknown = run.lost(Cause::Unknown).1;
-            prop_assert!(told.0 <= run.truth.0 && told.1 <= run.truth.1 && unknown <= AT_THE_EDGES, "{:?}", told);
+            prop_assert!(told.0 <= run.truth.0 && told.1 <= run.truth.1, "{:?}", told);
+            prop_assert!(unknown <= run.at_the_edges(), "{} of {}", unknown, run.at_the_edges());
         }
         let off = (told.0.abs_diff(run.truth.0), told.1.abs_diff(run.truth.1));
-        prop_assert!(off.0 <= 2 * AT_THE_EDGES && off.1 <= 2 * AT_THE_EDGES, "{:?} {:?}", told, run.truth);
+        let most = BLURRED + run.at_the_edges();
+        prop_assert!(off.0 <= most && off.1 <= most, "{:?} {:?}", told, run.truth);
     }
 }
 
