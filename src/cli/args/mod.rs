@@ -73,7 +73,7 @@ pub enum Command {
     /// Measure many targets, for as long as it runs
     #[cfg(feature = "control")]
     Watch(Watch),
-    /// Name the host, rack or path that is at fault, from what several watches counted
+    /// Name the host, rack or path at fault, from several watches
     Locate(Locate),
     /// Bring two people and their hosts together: talk, load, measurements
     #[cfg(all(feature = "control", feature = "tui"))]
@@ -81,7 +81,7 @@ pub enum Command {
     /// Join a room, in person, as an agent or from a script
     #[cfg(all(feature = "control", feature = "tui"))]
     Join(Join),
-    /// Find the largest datagram that passes without fragments, in each direction
+    /// Find the largest unfragmented datagram, in each direction
     FindSize(FindSize),
     /// Show which ports of a host are open
     Ports(Ports),
@@ -111,7 +111,7 @@ Examples:
     Compare(Compare),
     /// Print the completions of a shell
     Completions(Completions),
-    /// Make a trace of a path's rate from a recorded run, for rate=trace:FILE
+    /// Make a trace of a path's rate from a recorded run
     Trace(Trace),
 }
 

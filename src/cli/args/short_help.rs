@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// The commands that a first look can do without.
-const MINOR: [&str; 6] = ["completions", "keygen", "profiles", "scenario", "schema", "help"];
+const MINOR: [&str; 7] = ["completions", "keygen", "profiles", "scenario", "schema", "trace", "help"];
 
 /// By command: the arguments to show, each with its line.
 const SHORT: &[(&str, &[(&str, &str)])] = &[

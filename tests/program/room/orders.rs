@@ -71,11 +71,12 @@ fn a_host_is_measured_with_its_consent_only() {
     assert_eq!(refused.code, Some(2), "{refused:#?}");
     assert_eq!(refused.stderr, ["udpecho: bea accepts no such order"]);
 
+    let mut anna = room.member("anna");
     let mut command = udpecho();
     command.current_dir(folder.path()).args(["join", &format!("127.0.0.1:{}", room.port), "--name", "carl"]);
     let mut carl = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut typing = carl.stdin.take().unwrap();
-    let mut anna = room.member("anna");
+    anna.line_with("carl has joined the chat!");
     anna.send("/ping bea carl\n");
     anna.line_with("-- only members can do this");
     let ordered = std::thread::scope(|scope| {
