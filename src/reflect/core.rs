@@ -2,11 +2,11 @@
 
 use super::admission::{PeerFilter, RateLimits, Rates, UnverifiedPeers};
 use super::counters::Counters;
-use super::door::Door;
 use super::held_replies::{Held, HeldReplies};
 use super::incoming::Incoming;
 use super::injection::ImpairNotice;
 use super::secret::Secret;
+use super::server_port::ServerPort;
 use super::settings::Settings;
 use crate::impair::SessionLinks;
 use crate::meter::Meter;
@@ -47,7 +47,7 @@ impl Core {
             kernel_stamps: false,
             stop_asked: false,
             filter: PeerFilter {
-                own_ports: [None; Door::ALL.len()],
+                own_ports: [None; ServerPort::ALL.len()],
                 allow_low_ports: settings.allow_low_ports,
             },
             unverified: UnverifiedPeers::new(secret.derive("unverified peers", 0)),

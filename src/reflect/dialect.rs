@@ -4,9 +4,9 @@
 use super::client_table::ClientFigures;
 use super::core::Core;
 use super::counters::DialectCounters;
-use super::door::Door;
 use super::held_replies::Held;
 use super::incoming::Incoming;
+use super::server_port::ServerPort;
 use super::wall_clock::WallClock;
 use crate::impair::SessionLinks;
 use crate::time::Instant;
@@ -14,8 +14,8 @@ use crate::wire::native::ProbeStatus;
 
 pub(super) trait Dialect {
     /// The port at which it is spoken.
-    fn door(&self) -> Door {
-        Door::Main
+    fn server_port(&self) -> ServerPort {
+        ServerPort::Main
     }
 
     /// Whether clients open sessions: a handshake proves their addresses, and their messages can be

@@ -1,6 +1,6 @@
 //! A received datagram, and what the socket tells about it.
 
-use super::door::Door;
+use super::server_port::ServerPort;
 use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::SocketMark;
@@ -15,7 +15,7 @@ pub struct Incoming<'a> {
     /// Where it came from, and the address of this host that it was sent to.
     pub path: Endpoints,
     /// The port that it came to.
-    pub door: Door,
+    pub server_port: ServerPort,
     /// Its TTL or hop limit on arrival, where the system tells.
     pub ttl: Option<u8>,
     /// Its traffic class on arrival (DSCP and ECN), where the system tells.
@@ -35,7 +35,7 @@ impl<'a> Incoming<'a> {
             received: now,
             now,
             path,
-            door: Door::Main,
+            server_port: ServerPort::Main,
             ttl: None,
             traffic_class: None,
             socket: SocketMark::default(),

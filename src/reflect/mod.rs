@@ -13,12 +13,12 @@ mod core;
 mod counters;
 mod dialect;
 mod dialects;
-mod door;
 mod held_replies;
 mod incoming;
 mod injection;
 mod message_relay;
 mod secret;
+mod server_port;
 mod settings;
 mod wall_clock;
 
@@ -26,9 +26,9 @@ pub use crate::wire::native::{SocketMark, forbids_fragments};
 pub use admission::PerSecond;
 pub use client_table::ClientFigures;
 pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};
-pub use door::{Departure, Door, REPLY_TTL};
 pub use incoming::Incoming;
 pub use injection::Injection;
+pub use server_port::{Departure, REPLY_TTL, ServerPort};
 pub use settings::{Settings, TextFrom};
 pub use wall_clock::WallClock;
 
@@ -72,8 +72,8 @@ impl Server {
     }
 
     /// The number of a port that it listens on: datagrams from this server itself are ignored.
-    pub fn set_own_port(&mut self, door: Door, port: u16) {
-        self.core.filter.own_ports[door as usize] = Some(port);
+    pub fn set_own_port(&mut self, server_port: ServerPort, port: u16) {
+        self.core.filter.own_ports[server_port as usize] = Some(port);
     }
 
     /// The host's wall clock from now on.
@@ -96,13 +96,13 @@ impl Server {
     }
 
     /// Takes a datagram. An immediate reply is written over it; returns its length.
-    /// Every reply must leave with the `reply_ttl` of its door.
+    /// Every reply must leave with the `reply_ttl` of its port.
     pub fn handle(&mut self, mut packet: Incoming) -> Option<usize> {
         let packet = &mut packet;
         let counters = &mut self.core.counters;
         counters.received += 1;
         counters.received_bytes += packet.length as u64;
-        if !self.core.filter.admits(packet.door, &packet.path, packet.ttl, packet.bytes()) {
+        if !self.core.filter.admits(packet.server_port, &packet.path, packet.ttl, packet.bytes()) {
             counters.ignored += 1;
             return None;
         }
@@ -111,7 +111,7 @@ impl Server {
             self.core.counters.count_sent(length);
             return Some(length);
         }
-        let is_sealed = self.key.is_some() && packet.door == Door::Main;
+        let is_sealed = self.key.is_some() && packet.server_port == ServerPort::Main;
         let length = if is_sealed { self.open_and_seal(packet) } else { self.dispatch(packet) }?;
         self.core.counters.count_sent(length);
         Some(length)
@@ -122,7 +122,7 @@ impl Server {
         if let Some((_, path, text)) = self.relayed.pop_front() {
             let length = put(&text, buffer);
             self.core.counters.count_sent(length);
-            return Some(Departure { path, door: Door::Main, traffic_class: None, length });
+            return Some(Departure { path, server_port: ServerPort::Main, traffic_class: None, length });
         }
         let (held, length) = self.core.held.pop_due(now, buffer)?;
         let dialect = &mut self.dialects[usize::from(held.dialect)];
@@ -130,12 +130,12 @@ impl Server {
         if !dialect.has_sessions() {
             self.core.unverified.replied(held.path.remote, now, &buffer[..length]);
         }
-        let door = dialect.door();
-        if let Some(key) = self.key.as_ref().filter(|_| door == Door::Main) {
+        let server_port = dialect.server_port();
+        if let Some(key) = self.key.as_ref().filter(|_| server_port == ServerPort::Main) {
             length = key.seal(buffer, length);
         }
         self.core.counters.count_sent(length);
-        Some(Departure { path: held.path, door, traffic_class: held.traffic_class, length })
+        Some(Departure { path: held.path, server_port, traffic_class: held.traffic_class, length })
     }
 
     /// When `poll_transmit` or `handle_timeout` next has something to do.
@@ -225,7 +225,10 @@ impl Server {
     /// Text of a relay client at a private address: the key of the server is not asked for.
     fn relay(&mut self, packet: &Incoming) -> Option<RelayAnswer> {
         let remote = packet.path.remote;
-        let relay = self.relay.as_mut().filter(|_| packet.door == Door::Main && is_private(remote.ip()))?;
+        let relay = self
+            .relay
+            .as_mut()
+            .filter(|_| packet.server_port == ServerPort::Main && is_private(remote.ip()))?;
         relay
             .claims(packet.now, remote, packet.bytes())
             .then(|| relay.handle(packet.now, remote, packet.bytes()))
@@ -255,11 +258,14 @@ impl Server {
     /// Offers the datagram to the dialects in turn; returns the length of the immediate reply.
     fn dispatch(&mut self, packet: &mut Incoming) -> Option<usize> {
         let Self { core, dialects, key, .. } = self;
-        let keyed = key.is_some() && packet.door == Door::Main;
+        let keyed = key.is_some() && packet.server_port == ServerPort::Main;
         let mut suspect = None;
         for (index, dialect) in dialects.iter_mut().enumerate() {
             let has_sessions = dialect.has_sessions();
-            if dialect.door() != packet.door || keyed && !has_sessions || !dialect.claims(packet) {
+            if dialect.server_port() != packet.server_port
+                || keyed && !has_sessions
+                || !dialect.claims(packet)
+            {
                 continue;
             }
             if !has_sessions && suspect.is_none() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::reflect::Door;
+use crate::reflect::ServerPort;
 use crate::time::Instant;
 use crate::wire::native::{Message, decode, is_native};
 use crate::wire::stamp::{self, Mode, Request};
@@ -28,14 +28,14 @@ pub struct ProbeTruth {
 #[derive(Clone, Debug, Default)]
 pub struct GroundTruth {
     disabled: bool,
-    door: Door,
+    server_port: ServerPort,
     probes: BTreeMap<u64, ProbeTruth>,
 }
 
 impl GroundTruth {
     /// Of a client that sends to this port of the server.
-    pub(super) fn at(door: Door) -> Self {
-        Self { door, ..Self::default() }
+    pub(super) fn at(server_port: ServerPort) -> Self {
+        Self { server_port, ..Self::default() }
     }
 
     /// `None` if no probe with this number was sent or forged.
@@ -81,9 +81,11 @@ impl GroundTruth {
     }
 
     fn note_probe(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
-        let seq = match (self.door, self.decode(datagram)) {
-            (Door::Main, Some(Message::Probe(probe))) => Some(probe.seq),
-            (Door::Stamp, _) => Request::parse(Mode::Open, datagram).and_then(|asked| stamp_seq(asked.seq)),
+        let seq = match (self.server_port, self.decode(datagram)) {
+            (ServerPort::Main, Some(Message::Probe(probe))) => Some(probe.seq),
+            (ServerPort::Stamp, _) => {
+                Request::parse(Mode::Open, datagram).and_then(|asked| stamp_seq(asked.seq))
+            }
             _ => None,
         };
         if let Some(seq) = seq {
@@ -92,9 +94,9 @@ impl GroundTruth {
     }
 
     fn note_reply(&mut self, datagram: &[u8], note: impl FnOnce(&mut ProbeTruth)) {
-        let seq = match (self.door, self.decode(datagram)) {
-            (Door::Main, Some(Message::Reply(reply))) => Some(reply.seq),
-            (Door::Stamp, _) => {
+        let seq = match (self.server_port, self.decode(datagram)) {
+            (ServerPort::Main, Some(Message::Reply(reply))) => Some(reply.seq),
+            (ServerPort::Stamp, _) => {
                 stamp::Reply::parse(Mode::Open, datagram).and_then(|reply| stamp_seq(reply.echoed?.seq))
             }
             _ => None,

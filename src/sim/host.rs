@@ -6,7 +6,7 @@ use super::ground_truth::GroundTruth;
 use super::link::SimulatedLink;
 use super::socket::SimSocket;
 use crate::probe::{Client, Event};
-use crate::reflect::Door;
+use crate::reflect::ServerPort;
 use crate::time::{Duration, Instant};
 
 pub(super) const FIRST_PORT: u16 = 10_000;
@@ -17,7 +17,7 @@ const REBINDING_STEP: u16 = 1000;
 pub(super) struct Host {
     pub(super) client: Client,
     /// The server's port that it sends to.
-    pub(super) door: Door,
+    pub(super) server_port: ServerPort,
     pub(super) clock_lead: Duration,
     /// The port of each of the client's channels.
     pub(super) ports: Vec<u16>,
@@ -39,14 +39,14 @@ impl Host {
     pub(super) fn new(
         client: Client,
         channels: u16,
-        door: Door,
+        server_port: ServerPort,
         up: SimulatedLink,
         down: SimulatedLink,
     ) -> Self {
         let next_port = FIRST_PORT + channels;
         Self {
             client,
-            door,
+            server_port,
             clock_lead: Duration::ZERO,
             ports: (FIRST_PORT..next_port).collect(),
             next_port,
@@ -55,7 +55,7 @@ impl Host {
             up,
             down,
             wake: None,
-            ground_truth: GroundTruth::at(door),
+            ground_truth: GroundTruth::at(server_port),
             events: Vec::new(),
             keeps_events: true,
             suspended: None,

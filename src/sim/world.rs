@@ -11,7 +11,7 @@ use super::socket::{Overrun, SimSocket};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::probe::{self, Client, Dialect, Event, SendError};
-use crate::reflect::{self, Departure, Door, Incoming, Server};
+use crate::reflect::{self, Departure, Incoming, Server, ServerPort};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
@@ -130,8 +130,9 @@ impl Simulation {
         let up = SimulatedLink::new(self.up.clone(), Direction::Up, seed);
         let down = SimulatedLink::new(self.down.clone(), Direction::Down, seed);
         let channels = Client::channels(&settings) as u16;
-        let door = if settings.dialect == Dialect::Stamp { Door::Stamp } else { Door::Main };
-        self.hosts.push(Host::new(Client::new(settings, self.now), channels, door, up, down));
+        let server_port =
+            if settings.dialect == Dialect::Stamp { ServerPort::Stamp } else { ServerPort::Main };
+        self.hosts.push(Host::new(Client::new(settings, self.now), channels, server_port, up, down));
         self.serve_client(index);
         index
     }
@@ -369,11 +370,12 @@ impl Simulation {
         let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
         self.buffer[..datagram.len()].copy_from_slice(datagram);
         let path = Endpoints { remote: address(host, port), local: None };
-        let door = self.hosts[host].door;
+        let server_port = self.hosts[host].server_port;
         let now = self.now + self.server_clock_lead;
         let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
         let (received, socket) = (arrived + self.server_clock_lead, self.server_socket.mark());
-        if let Some(length) = server.handle(Incoming { ttl: TTL, received, door, socket, ..incoming }) {
+        if let Some(length) = server.handle(Incoming { ttl: TTL, received, server_port, socket, ..incoming })
+        {
             self.send_down(path, length);
         }
         self.serve_server();

@@ -10,7 +10,7 @@ use udpecho::probe::{
     Client, Dialect, Event, Outcome, SendError, Settings, SocketError, SocketErrorKind, SocketOperation,
     StampOptions,
 };
-use udpecho::reflect::{self, Departure, Door, Incoming, Injection, Server};
+use udpecho::reflect::{self, Departure, Incoming, Injection, Server, ServerPort};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::Interval;
@@ -210,9 +210,9 @@ pub fn reflect(data: &[u8]) {
         *balance.entry(from).or_default() += length as i64;
         let path = Endpoints { remote: from, local: None };
         let ttl = (act & 64 == 0).then_some(60);
-        let door = if who & 12 == 12 { Door::Stamp } else { Door::Main };
+        let server_port = if who & 12 == 12 { ServerPort::Stamp } else { ServerPort::Main };
         let incoming = Incoming::new(now, path, &mut buffer, length);
-        let Some(answered) = server.handle(Incoming { ttl, door, ..incoming }) else { continue };
+        let Some(answered) = server.handle(Incoming { ttl, server_port, ..incoming }) else { continue };
         assert!(!asked || answered <= length);
         *balance.entry(from).or_default() -= answered as i64;
         match native::decode(&buffer[..answered]) {
@@ -258,7 +258,7 @@ pub fn probe(data: &[u8]) {
         key: key.clone(),
         stamp: stamp_options(choice, size),
     };
-    let door = if dialect == Dialect::Stamp { Door::Stamp } else { Door::Main };
+    let server_port = if dialect == Dialect::Stamp { ServerPort::Stamp } else { ServerPort::Main };
     let key = key.or(settings.stamp.key.is_some().then(|| Key::new(&[7; 32])));
     let count = settings.count;
     let channels = Client::channels(&settings);
@@ -302,7 +302,7 @@ pub fn probe(data: &[u8]) {
             _ => client.note_socket(SocketMark { drops: u16::from(act), turns: u16::from(act >> 6) }),
         }
         client.handle_timeout(now);
-        exchange(&mut client, &mut server, door, now, act & 32 != 0, &mut buffer, &mut flying);
+        exchange(&mut client, &mut server, server_port, now, act & 32 != 0, &mut buffer, &mut flying);
         rows.take(&mut client);
     }
     // Left alone it comes to its end.
@@ -337,7 +337,7 @@ fn stamp_options(choice: u8, size: u32) -> StampOptions {
 fn exchange(
     client: &mut Client,
     server: &mut Server,
-    door: Door,
+    server_port: ServerPort,
     now: Instant,
     fails: bool,
     buffer: &mut [u8],
@@ -351,7 +351,7 @@ fn exchange(
         let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.channel as u16));
         let path = Endpoints { remote, local: None };
         let incoming = Incoming::new(now, path, buffer, transmit.length);
-        if let Some(length) = server.handle(Incoming { ttl: Some(60), door, ..incoming }) {
+        if let Some(length) = server.handle(Incoming { ttl: Some(60), server_port, ..incoming }) {
             flying.push((transmit.channel, buffer[..length].to_vec()));
         }
     }

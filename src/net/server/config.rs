@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::net::sys::Backend;
-use crate::reflect::Door;
+use crate::reflect::ServerPort;
 
 /// Where to listen. Port 0 is any that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,9 @@ impl Default for Serving {
 /// A port besides the main one could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct DoorClosed {
+pub struct PortClosed {
     /// Which port it is.
-    pub door: Door,
+    pub server_port: ServerPort,
     /// Why.
     pub error: io::Error,
 }

@@ -19,13 +19,13 @@ use super::sleep::{Next, Policy, Situation};
 use super::socket_errors::ErrorBudget;
 use super::stop_signal::Control;
 use super::sys::{self, Batch};
-use crate::reflect::{Counters, Door, Server, WallClock};
+use crate::reflect::{Counters, Server, ServerPort, WallClock};
 use crate::time::{Duration, Instant};
 use peer_sockets::HeavySenders;
 use receive::Received;
 use sockets::Listeners;
 
-pub use config::{Bind, DoorClosed, OnError, Serving, SocketErrorReport};
+pub use config::{Bind, OnError, PortClosed, Serving, SocketErrorReport};
 pub use threads::ServerThreads;
 
 /// A server on its sockets.
@@ -58,9 +58,9 @@ impl ServerEngine {
         // A hold counts from when the probe came, not from when it was read.
         let serving = Serving { stamps: serving.stamps || server.may_hold(), ..serving };
         let listeners = Listeners::open(bind, serving)?;
-        for door in Door::ALL {
-            if let Some(socket) = listeners.of_door(door) {
-                server.set_own_port(door, socket.local_addr()?.port());
+        for server_port in ServerPort::ALL {
+            if let Some(socket) = listeners.of_port(server_port) {
+                server.set_own_port(server_port, socket.local_addr()?.port());
             }
         }
         server.set_kernel_stamps(listeners.first().has_stamps());
@@ -91,9 +91,9 @@ impl ServerEngine {
         self.listeners.first().local_addr()
     }
 
-    /// The address at which one of its doors is, if it has it.
-    pub fn door_addr(&self, door: Door) -> Option<SocketAddr> {
-        self.listeners.of_door(door)?.local_addr().ok()
+    /// The address at which one of its ports is, if it has it.
+    pub fn port_addr(&self, server_port: ServerPort) -> Option<SocketAddr> {
+        self.listeners.of_port(server_port)?.local_addr().ok()
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the

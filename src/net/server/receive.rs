@@ -8,7 +8,7 @@ use super::sockets::Role;
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::Severity;
 use crate::net::sys::Arrival;
-use crate::reflect::{Door, Incoming, Server, WallClock, forbids_fragments};
+use crate::reflect::{Incoming, Server, ServerPort, WallClock, forbids_fragments};
 use crate::time::Duration;
 
 /// How much one look at the sockets brought.
@@ -102,8 +102,8 @@ impl ServerEngine {
         if self.server.has_kernel_stamps() {
             self.stamps.update_offset(self.clock.wall_offset());
         }
-        let door = self.listeners.all[index].door;
-        if door != Door::Main {
+        let server_port = self.listeners.all[index].server_port;
+        if server_port != ServerPort::Main {
             let offset = self.clock.wall_offset();
             self.server.set_wall_clock(WallClock { offset, ..self.wall_clock });
         }
@@ -116,7 +116,7 @@ impl ServerEngine {
         let socket = &mut listeners.all[reply_via].socket;
         for index in 0..inbox.arrived() {
             let Arrival { path, stamp, ttl, tos: traffic_class, socket: mark, .. } = *inbox.arrival(index);
-            let header = in_kind(door, traffic_class);
+            let header = in_kind(server_port, traffic_class);
             let path = Endpoints { local: path.local.or(local), ..path };
             let received = stamp.and_then(|stamp| stamps.to_monotonic(stamp, now)).unwrap_or(now);
             for place in inbox.datagrams(index) {
@@ -124,10 +124,11 @@ impl ServerEngine {
                 let buffer = inbox.room(index, &place);
                 if buffer.len() >= Server::ROOM {
                     let incoming = Incoming::new(now, path, buffer, length);
-                    let incoming = Incoming { received, ttl, traffic_class, door, socket: mark, ..incoming };
+                    let incoming =
+                        Incoming { received, ttl, traffic_class, server_port, socket: mark, ..incoming };
                     if let Some(answer) = server.handle(incoming) {
                         let place = place.start..place.start + answer;
-                        if door == Door::Main && forbids_fragments(inbox.bytes(place.clone())) {
+                        if server_port == ServerPort::Main && forbids_fragments(inbox.bytes(place.clone())) {
                             send_unfragmented(socket, inbox.bytes(place), path, outbox, server, on_error);
                         } else {
                             inbox.queue_with(path, header, place);
@@ -143,7 +144,8 @@ impl ServerEngine {
                 let spare = outbox.next_buffer();
                 spare[..length].copy_from_slice(&buffer[..length]);
                 let incoming = Incoming::new(now, path, spare, length);
-                let incoming = Incoming { received, ttl, traffic_class, door, socket: mark, ..incoming };
+                let incoming =
+                    Incoming { received, ttl, traffic_class, server_port, socket: mark, ..incoming };
                 if let Some(answer) = server.handle(incoming) {
                     outbox.queue_written_with(path, header, answer);
                 }

@@ -4,7 +4,7 @@ use super::sockets::route;
 use super::{OnError, ServerEngine, SocketErrorReport};
 use crate::endpoints::Endpoints;
 use crate::net::sys::{Batch, Socket};
-use crate::reflect::{Departure, Door, Server};
+use crate::reflect::{Departure, Server, ServerPort};
 use crate::relay::Header;
 
 impl ServerEngine {
@@ -12,36 +12,36 @@ impl ServerEngine {
     pub(super) fn release(&mut self) {
         loop {
             let now = self.clock.now();
-            let mut door = Door::Main;
+            let mut server_port = ServerPort::Main;
             while !self.outbox.is_full()
                 && let Some(departure) = self.server.poll_transmit(now, self.outbox.next_buffer())
             {
-                if departure.door != door {
-                    self.send_before(departure.length, door);
-                    door = departure.door;
+                if departure.server_port != server_port {
+                    self.send_before(departure.length, server_port);
+                    server_port = departure.server_port;
                 }
                 let Departure { path, traffic_class, length, .. } = departure;
-                self.outbox.queue_written_with(path, in_kind(door, traffic_class), length);
+                self.outbox.queue_written_with(path, in_kind(server_port, traffic_class), length);
             }
             if !self.outbox.has_outgoing() {
                 return;
             }
-            self.send_held(door);
+            self.send_held(server_port);
         }
     }
 
-    /// Sends what is queued for one door; the datagram in the next buffer, which is for another, stays the next.
-    fn send_before(&mut self, length: usize, door: Door) {
+    /// Sends what is queued for one port; the datagram in the next buffer, which is for another, stays the next.
+    fn send_before(&mut self, length: usize, server_port: ServerPort) {
         if self.outbox.has_outgoing() {
             let next = self.outbox.next_buffer()[..length].to_vec();
-            self.send_held(door);
+            self.send_held(server_port);
             self.outbox.next_buffer()[..length].copy_from_slice(&next);
         }
     }
 
-    fn send_held(&mut self, door: Door) {
+    fn send_held(&mut self, server_port: ServerPort) {
         let Self { listeners, server, outbox, on_error, .. } = self;
-        let listening = listeners.listening(door);
+        let listening = listeners.listening(server_port);
         let count = listening.len();
         for (index, listener) in listening.iter_mut().enumerate() {
             let routed_here = |path| route(path, count) == index;
@@ -53,9 +53,9 @@ impl ServerEngine {
 
 /// The IP header of a reply to a request of this traffic class, where it is not the socket's own. The congestion
 /// marks of the request are not repeated.
-pub(super) fn in_kind(door: Door, traffic_class: Option<u8>) -> Header {
+pub(super) fn in_kind(server_port: ServerPort, traffic_class: Option<u8>) -> Header {
     const DSCP: u8 = 0xFC;
-    let tos = traffic_class.filter(|_| door.replies_in_kind()).map(|class| class & DSCP);
+    let tos = traffic_class.filter(|_| server_port.replies_in_kind()).map(|class| class & DSCP);
     Header { tos, ttl: None }
 }
 

@@ -3,19 +3,19 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::config::{Bind, DoorClosed, Serving};
+use super::config::{Bind, PortClosed, Serving};
 use super::peer_sockets::Peer;
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::ErrorBudget;
 use crate::net::sys::{Backend, Options, Socket, bind_socket};
-use crate::reflect::Door;
+use crate::reflect::ServerPort;
 use crate::time::Instant;
 
 /// One UDP socket of a server, and which datagrams the kernel delivers to it.
 pub(super) struct Listener {
     pub socket: Socket,
     pub role: Role,
-    pub door: Door,
+    pub server_port: ServerPort,
     pub errors: ErrorBudget,
 }
 
@@ -29,8 +29,8 @@ pub(super) enum Role {
 }
 
 impl Listener {
-    pub(super) fn new(socket: Socket, role: Role, door: Door) -> Self {
-        Self { socket, role, door, errors: ErrorBudget::default() }
+    pub(super) fn new(socket: Socket, role: Role, server_port: ServerPort) -> Self {
+        Self { socket, role, server_port, errors: ErrorBudget::default() }
     }
 
     pub(super) fn peer(&self) -> Option<&Peer> {
@@ -48,7 +48,7 @@ impl Listener {
     }
 }
 
-/// Those that listen stand first, door by door, IPv6 before IPv4; the peers' sockets follow.
+/// Those that listen stand first, port by port, IPv6 before IPv4; the peers' sockets follow.
 pub(super) struct Listeners {
     pub all: Vec<Listener>,
     listening: usize,
@@ -65,11 +65,13 @@ impl Listeners {
     pub(super) const MAX_PEERS: usize = 8;
 
     pub(super) fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
-        let mut all = listen(bind, Door::Main, serving)?;
+        let mut all = listen(bind, ServerPort::Main, serving)?;
         if let Some(port) = serving.stamp_port {
-            let door = Door::Stamp;
-            let opened = listen(bind.at_port(port), door, serving);
-            all.extend(opened.map_err(|error| io::Error::new(error.kind(), DoorClosed { door, error }))?);
+            let server_port = ServerPort::Stamp;
+            let opened = listen(bind.at_port(port), server_port, serving);
+            all.extend(
+                opened.map_err(|error| io::Error::new(error.kind(), PortClosed { server_port, error }))?,
+            );
         }
         let (listening, shared_port) = (all.len(), serving.share_port);
         Ok(Self { all, listening, shared_port, overflows: 0, truncated: 0 })
@@ -83,17 +85,18 @@ impl Listeners {
         self.all.iter().map(|listener| &listener.socket)
     }
 
-    /// The first socket of a door, if the server has it.
-    pub(super) fn of_door(&self, door: Door) -> Option<&Socket> {
+    /// The first socket of a port, if the server has it.
+    pub(super) fn of_port(&self, server_port: ServerPort) -> Option<&Socket> {
         let listening = &self.all[..self.listening];
-        listening.iter().find(|listener| listener.door == door).map(|listener| &listener.socket)
+        listening.iter().find(|listener| listener.server_port == server_port).map(|listener| &listener.socket)
     }
 
-    /// The sockets that listen at this door, and that held replies leave through.
-    pub(super) fn listening(&mut self, door: Door) -> &mut [Listener] {
+    /// The sockets that listen at this port, and that held replies leave through.
+    pub(super) fn listening(&mut self, server_port: ServerPort) -> &mut [Listener] {
         let listening = &mut self.all[..self.listening];
-        let start = listening.iter().take_while(|listener| listener.door != door).count();
-        let count = listening[start..].iter().take_while(|listener| listener.door == door).count();
+        let start = listening.iter().take_while(|listener| listener.server_port != server_port).count();
+        let count =
+            listening[start..].iter().take_while(|listener| listener.server_port == server_port).count();
         &mut listening[start..start + count]
     }
 
@@ -151,8 +154,8 @@ impl Listeners {
             self.with_shared_port(|all| all[parent].socket.connect_to_peer(address, remote, Peer::MAX_BATCH));
         if let Ok(socket) = opened {
             let peer = Peer::new(remote, local, parent, now);
-            let door = self.all[parent].door;
-            self.all.push(Listener::new(socket, Role::Peer(peer), door));
+            let server_port = self.all[parent].server_port;
+            self.all.push(Listener::new(socket, Role::Peer(peer), server_port));
         }
     }
 
@@ -183,21 +186,21 @@ impl Listeners {
     }
 }
 
-/// The index of the socket that sends a held reply, of those that listen at its door: of two the second is that
+/// The index of the socket that sends a held reply, of those that listen at its port: of two the second is that
 /// of IPv4.
 pub(super) fn route(path: Endpoints, listening: usize) -> usize {
     if path.remote.is_ipv4() { listening - 1 } else { 0 }
 }
 
-fn listen(bind: Bind, door: Door, serving: Serving) -> io::Result<Vec<Listener>> {
+fn listen(bind: Bind, server_port: ServerPort, serving: Serving) -> io::Result<Vec<Listener>> {
     let open = |address: SocketAddr, dual_stack| {
         let wildcard = address.ip().is_unspecified();
         let options = Options {
             backend: serving.backend,
             dual_stack,
-            ttl: Some(u32::from(door.reply_ttl())),
+            ttl: Some(u32::from(server_port.reply_ttl())),
             report_ttl: true,
-            report_tos: door.replies_in_kind(),
+            report_tos: server_port.replies_in_kind(),
             local_address: wildcard,
             receive_buffer: Some(Listeners::RECEIVE_BUFFER),
             offload: true,
@@ -209,7 +212,7 @@ fn listen(bind: Bind, door: Door, serving: Serving) -> io::Result<Vec<Listener>>
             ..Options::default()
         };
         let role = if wildcard { Role::Wildcard } else { Role::LocalAddress };
-        bind_socket(address, &options).map(|socket| Listener::new(socket, role, door))
+        bind_socket(address, &options).map(|socket| Listener::new(socket, role, server_port))
     };
     let any_v4 = |port| open((Ipv4Addr::UNSPECIFIED, port).into(), false);
     let any_v6 = |port, dual_stack| open((Ipv6Addr::UNSPECIFIED, port).into(), dual_stack);
@@ -224,7 +227,7 @@ fn listen(bind: Bind, door: Door, serving: Serving) -> io::Result<Vec<Listener>>
                 Ok(v4) => vec![v6, v4],
                 // The port is free for IPv6 only: try the next one, while this is held.
                 Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
-                    return listen(bind, door, serving);
+                    return listen(bind, server_port, serving);
                 }
                 Err(error) => return Err(error),
             },

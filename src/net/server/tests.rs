@@ -104,7 +104,7 @@ fn what_was_dropped_is_known_before_anything_is_answered() {
         let options = Options { receive_buffer: Some(room), lean: true, ..Options::default() };
         let socket = bind_socket(([127, 0, 0, 1], 0).into(), &options).unwrap();
         let client = client([127, 0, 0, 1].into(), socket.local_addr().unwrap().port());
-        engine.listeners.all = vec![Listener::new(socket, Role::Wildcard, Door::Main)];
+        engine.listeners.all = vec![Listener::new(socket, Role::Wildcard, ServerPort::Main)];
         for _ in 0..SENT {
             client.send(&vec![7; length]).unwrap();
         }
@@ -320,7 +320,7 @@ fn the_kernel_stamps_what_a_server_receives_unless_it_is_told_not_to_and_holds_n
 #[test]
 fn a_server_whose_socket_is_unusable_ends_with_the_reason() {
     let mut engine = engine(Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into()), Serving::default());
-    engine.listeners.all = vec![Listener::new(unusable_socket(), Role::LocalAddress, Door::Main)];
+    engine.listeners.all = vec![Listener::new(unusable_socket(), Role::LocalAddress, ServerPort::Main)];
     let error = engine.run(&Control::new().unwrap(), |_, _| {}).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
     assert_eq!(engine.server.counters().receive_errors, 100);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Bind, OnError, ServerEngine, Serving};
 use crate::net::clock::Clock;
 use crate::net::stop_signal::Control;
-use crate::reflect::{Counters, Door, Server};
+use crate::reflect::{Counters, Server, ServerPort};
 use crate::time::{Duration, Instant};
 
 /// Servers on one port, one a thread; the kernel spreads the clients over them.
@@ -31,7 +31,7 @@ impl ServerThreads {
         let first = engine(bind, serving)?;
         // The ports that it has, even where the system chose them.
         let bind = bind.at_port(first.local_addr()?.port());
-        let stamp_port = first.door_addr(Door::Stamp).map(|address| address.port());
+        let stamp_port = first.port_addr(ServerPort::Stamp).map(|address| address.port());
         let others = (1..count.get()).map(|_| engine(bind, Serving { stamp_port, ..serving }));
         Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
     }
@@ -41,9 +41,9 @@ impl ServerThreads {
         self.engines[0].local_addr()
     }
 
-    /// The address at which one of its doors is, if it has it.
-    pub fn door_addr(&self, door: Door) -> Option<SocketAddr> {
-        self.engines[0].door_addr(door)
+    /// The address at which one of its ports is, if it has it.
+    pub fn port_addr(&self, server_port: ServerPort) -> Option<SocketAddr> {
+        self.engines[0].port_addr(server_port)
     }
 
     /// Called with each socket error from now on, by every thread.

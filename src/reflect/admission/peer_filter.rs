@@ -9,7 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::endpoints::Endpoints;
-use crate::reflect::door::{Door, REPLY_TTL};
+use crate::reflect::server_port::{REPLY_TTL, ServerPort};
 use crate::wire::{native, stamp, text};
 
 /// No path has more hops.
@@ -26,22 +26,28 @@ const STAMP_PORTS: std::ops::RangeInclusive<u16> = stamp::PORT..=stamp::PORT + 1
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerFilter {
     /// The ports that the server itself listens on, once they are known.
-    pub own_ports: [Option<u16>; Door::ALL.len()],
+    pub own_ports: [Option<u16>; ServerPort::ALL.len()],
     /// Whether the ports of services are answered, too.
     pub allow_low_ports: bool,
 }
 
 impl PeerFilter {
     /// Whether a datagram that came to this port with this TTL may be answered.
-    pub(crate) fn admits(&self, door: Door, path: &Endpoints, ttl: Option<u8>, datagram: &[u8]) -> bool {
-        let is_native = door == Door::Main && native::is_native(datagram);
-        self.may_be_a_client(door, path, ttl) && (is_native || !is_reply(ttl, datagram))
+    pub(crate) fn admits(
+        &self,
+        server_port: ServerPort,
+        path: &Endpoints,
+        ttl: Option<u8>,
+        datagram: &[u8],
+    ) -> bool {
+        let is_native = server_port == ServerPort::Main && native::is_native(datagram);
+        self.may_be_a_client(server_port, path, ttl) && (is_native || !is_reply(ttl, datagram))
     }
 
-    fn may_be_a_client(&self, door: Door, path: &Endpoints, ttl: Option<u8>) -> bool {
+    fn may_be_a_client(&self, server_port: ServerPort, path: &Endpoints, ttl: Option<u8>) -> bool {
         let port = path.remote.port();
         let is_service = LOW_PORTS.contains(&port) || SERVICE_PORTS.contains(&port);
-        let is_service = is_service && !(door == Door::Stamp && STAMP_PORTS.contains(&port));
+        let is_service = is_service && !(server_port == ServerPort::Stamp && STAMP_PORTS.contains(&port));
         port != 0
             && is_unicast(path.remote.ip())
             && path.local.is_none_or(is_unicast)
@@ -82,7 +88,7 @@ mod tests {
 
     fn admits(filter: PeerFilter, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
         let path = Endpoints { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };
-        filter.admits(Door::Main, &path, ttl, datagram)
+        filter.admits(ServerPort::Main, &path, ttl, datagram)
     }
 
     #[test]
@@ -151,7 +157,11 @@ mod tests {
             let local = Some("192.0.2.1".parse().unwrap());
             let path = Endpoints { remote: remote.parse().unwrap(), local };
             let datagram = [0xF5, 0x75, 0x10, 0];
-            assert_eq!(FILTER.admits(Door::Stamp, &path, Some(ttl), &datagram), answered, "{remote} {ttl}");
+            assert_eq!(
+                FILTER.admits(ServerPort::Stamp, &path, Some(ttl), &datagram),
+                answered,
+                "{remote} {ttl}"
+            );
         }
     }
 

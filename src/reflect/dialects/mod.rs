@@ -9,9 +9,9 @@ use super::client_table::ClientFigures;
 use super::core::Core;
 use super::counters::{DIALECTS, DialectCounters};
 use super::dialect::{Action, Dialect};
-use super::door::Door;
 use super::held_replies::Held;
 use super::incoming::Incoming;
+use super::server_port::ServerPort;
 use super::wall_clock::WallClock;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
@@ -52,8 +52,8 @@ macro_rules! each {
 }
 
 impl Dialect for AnyDialect {
-    fn door(&self) -> Door {
-        each!(self, dialect => dialect.door())
+    fn server_port(&self) -> ServerPort {
+        each!(self, dialect => dialect.server_port())
     }
 
     fn has_sessions(&self) -> bool {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use udpecho::probe::{Event, Outcome};
-use udpecho::reflect::{self, Door};
+use udpecho::reflect::{self, ServerPort};
 use udpecho::sim::Simulation;
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::native::{
@@ -220,7 +220,7 @@ fn a_sessions_copies_go_to_the_address_that_opened_it() {
 #[test]
 fn ports_of_services_and_addresses_that_are_no_hosts_are_never_answered() {
     let mut desk = Desk::new(clean());
-    desk.server.set_own_port(Door::Main, 8080);
+    desk.server.set_own_port(ServerPort::Main, 8080);
     for from in ["8.8.8.8:53", "8.8.8.8:7", "8.8.8.8:19", "224.0.0.1:4000", "255.255.255.255:4000"] {
         assert_eq!(desk.send(from.parse().unwrap(), b"hello"), None);
         assert_eq!(desk.send(from.parse().unwrap(), &hello(1)), None);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use udpecho::reflect::{self, Door, REPLY_TTL, TextFrom};
+use udpecho::reflect::{self, REPLY_TTL, ServerPort, TextFrom};
 use udpecho::time::Duration;
 use udpecho::wire::native::VERSION;
 
@@ -27,7 +27,7 @@ impl Duel {
         let addresses = [address(false, 1), address(false, 2)];
         let mut servers = [0, 1].map(|_| Desk::new(settings.clone()));
         for (server, address) in servers.iter_mut().zip(addresses) {
-            server.server.set_own_port(Door::Main, address.port());
+            server.server.set_own_port(ServerPort::Main, address.port());
         }
         Self { servers, addresses, flying: [vec![], vec![]], ttl, exchanged: 0 }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use udpecho::impair::Impairment;
-use udpecho::reflect::{self, Door, Incoming, TextFrom, WallClock};
+use udpecho::reflect::{self, Incoming, ServerPort, TextFrom, WallClock};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::auth::Key;
 use udpecho::wire::stamp::{
@@ -23,7 +23,12 @@ fn desk() -> Desk {
 
 fn ask(desk: &mut Desk, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
     let (ttl, traffic_class) = (Some(TTL), Some(TOS));
-    desk.hand_in(from, datagram, |incoming| Incoming { door: Door::Stamp, ttl, traffic_class, ..incoming })
+    desk.hand_in(from, datagram, |incoming| Incoming {
+        server_port: ServerPort::Stamp,
+        ttl,
+        traffic_class,
+        ..incoming
+    })
 }
 
 fn request(seq: u32, at: Instant, format: Format) -> Request {

@@ -22,8 +22,8 @@ use crate::cli::without_control::TcpReplyServer;
 use crate::live::ServerModel;
 #[cfg(feature = "control")]
 use crate::net::TcpReplyServer;
-use crate::net::{Clock, Control, DoorClosed, ServerThreads, Serving, random_bytes};
-use crate::reflect::{self, Counters, Door, Injection, Server, Settings};
+use crate::net::{Clock, Control, PortClosed, ServerThreads, Serving, random_bytes};
+use crate::reflect::{self, Counters, Injection, Server, ServerPort, Settings};
 use crate::report;
 use crate::room::TcpReply;
 use crate::units::ByteSize;
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("listening on {listens}"));
         printer.paragraph(&format!("injects {injects}"));
-        if let Some(address) = threads.door_addr(Door::Stamp) {
+        if let Some(address) = threads.port_addr(ServerPort::Stamp) {
             printer.paragraph(&stamp_line(address.port(), keyed, is_clean(&settings)));
         }
         if let Some(tcp) = &tcp {
@@ -156,13 +156,13 @@ fn listening(arguments: &Serve) -> Listening {
 
 /// Why one of its two ports cannot be had.
 fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
-    let closed = error.get_ref().and_then(|error| error.downcast_ref::<DoorClosed>());
+    let closed = error.get_ref().and_then(|error| error.downcast_ref::<PortClosed>());
     let main = listening(arguments);
-    let listening = match closed.map(|closed| closed.door) {
-        Some(Door::Stamp) => {
+    let listening = match closed.map(|closed| closed.server_port) {
+        Some(ServerPort::Stamp) => {
             Listening { port: arguments.stamp.unwrap_or_default(), option: "--stamp=", ..main }
         }
-        Some(Door::Main) | None => main,
+        Some(ServerPort::Main) | None => main,
     };
     listening.refusal(error)
 }

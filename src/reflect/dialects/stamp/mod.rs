@@ -12,9 +12,9 @@ use crate::reflect::client_table::ClientFigures;
 use crate::reflect::core::Core;
 use crate::reflect::counters::DialectCounters;
 use crate::reflect::dialect::{Action, Copies, Dialect, Probe};
-use crate::reflect::door::Door;
 use crate::reflect::held_replies::Held;
 use crate::reflect::incoming::Incoming;
+use crate::reflect::server_port::ServerPort;
 use crate::reflect::wall_clock::WallClock;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
@@ -123,8 +123,8 @@ fn reply_length(core: &Core, packet: &Incoming) -> Option<usize> {
 }
 
 impl Dialect for Stamp {
-    fn door(&self) -> Door {
-        Door::Stamp
+    fn server_port(&self) -> ServerPort {
+        ServerPort::Stamp
     }
 
     fn claims(&self, _packet: &Incoming) -> bool {

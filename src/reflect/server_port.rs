@@ -7,7 +7,7 @@ pub const REPLY_TTL: u8 = 180;
 
 /// A port of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Door {
+pub enum ServerPort {
     /// The native protocol, text and plain echo.
     #[default]
     Main,
@@ -15,7 +15,7 @@ pub enum Door {
     Stamp,
 }
 
-impl Door {
+impl ServerPort {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Main, Self::Stamp];
 
@@ -39,7 +39,7 @@ pub struct Departure {
     /// Where it goes, and the address that it leaves from.
     pub path: Endpoints,
     /// The port that it leaves from.
-    pub door: Door,
+    pub server_port: ServerPort,
     /// The traffic class of its request, where it leaves with the same.
     pub traffic_class: Option<u8>,
     /// Bytes in the caller's buffer.
