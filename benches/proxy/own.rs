@@ -12,8 +12,8 @@ use udpecho::relay::{Fate, Limits, MappingSettings};
 
 use super::servers::{SERVER_CORE, pin_this_thread_to};
 
-/// Sends so many datagrams of this size a second through a line for so long; how late each left, in nanoseconds, and
-/// the bytes of IP packets that passed a second.
+/// Sends `rate` datagrams of `size` bytes a second through a line for `length`. Returns by how many nanoseconds each
+/// was late, and the bytes of IP packets per second behind the line.
 fn run(line: &str, size: usize, rate: u32, length: Duration) -> (Vec<i64>, f64) {
     let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let upstream = server.local_addr().expect("an address");

@@ -1,11 +1,11 @@
 //! Where a server listens: its flags, the first line that it prints, and why it cannot.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::anyhow;
 
-use crate::net::Bind;
+use crate::net::{Bind, port_free_for_both};
 
 /// The flags of an address and a port.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,13 @@ pub(super) struct Listening {
 }
 
 impl Listening {
+    /// With a number that is free for UDP and TCP, if the system may choose the port.
+    pub(super) fn at_a_port_of_both(self) -> Self {
+        let any = if self.v6_only { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let port = if self.port == 0 { port_free_for_both(self.bind.unwrap_or(any)) } else { None };
+        Self { port: port.unwrap_or(self.port), ..self }
+    }
+
     pub(super) fn bind(&self) -> Bind {
         match (self.bind, self.v4_only, self.v6_only) {
             (Some(address), ..) => Bind::At(SocketAddr::new(address, self.port)),

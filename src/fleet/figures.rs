@@ -170,25 +170,12 @@ mod tests {
     fn probe(seq: u64, rtt: Option<i64>, cause: Option<Cause>) -> Event {
         let rtt = rtt.map(Duration::from_micros);
         Event::Resolved(Resolved {
-            seq,
-            due: Duration::ZERO,
-            sent: Some(Duration::ZERO),
             interval: Duration::from_secs(1),
-            size: 64,
             outcome: if rtt.is_some() { Outcome::Ok } else { Outcome::Lost },
             cause,
             rtt,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
             copies: 1,
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
-            skipped: false,
-            reply_number: None,
+            ..Resolved::unanswered(seq)
         })
     }
 

@@ -18,6 +18,11 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Its place in a pair: up, then down.
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Up => "up",

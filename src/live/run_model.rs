@@ -273,25 +273,11 @@ mod tests {
     #[test]
     fn skipped_probes_are_not_counted_as_sent() {
         let skipped = Resolved {
-            seq: 0,
-            due: Duration::ZERO,
             sent: None,
             interval: Duration::from_millis(1),
-            size: 64,
             outcome: Outcome::SendError,
-            cause: None,
-            rtt: None,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
-            copies: 0,
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
             skipped: true,
-            reply_number: None,
+            ..Resolved::unanswered(0)
         };
         let mut model = RunModel::new(RunInfo::default());
         model.event(&Event::Started { zero: Instant::ZERO });

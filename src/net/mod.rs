@@ -16,6 +16,7 @@ mod sleep;
 mod socket_errors;
 mod stop_signal;
 mod sys;
+mod tcp;
 mod twamp;
 
 pub use client::{
@@ -45,6 +46,7 @@ pub use sys::{
     Backend, Batch, DatagramSocket, Options, Socket, bind_socket, host_name, kernel_release, lower_priority,
     use_batch_class, wall_clock_error,
 };
+pub use tcp::{http_get, port_free_for_both};
 pub use twamp::{TwampError, TwampSession};
 
 /// Random bytes of the operating system.

@@ -74,6 +74,32 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// 64 bytes that left at time zero, 10 ms before the next probe, and were never answered. Callers replace the
+    /// fields that they know.
+    pub const fn unanswered(seq: u64) -> Self {
+        Self {
+            seq,
+            due: Duration::ZERO,
+            sent: Some(Duration::ZERO),
+            interval: Duration::from_millis(10),
+            size: 64,
+            outcome: Outcome::Lost,
+            cause: None,
+            rtt: None,
+            hold: None,
+            server: None,
+            owd_up: None,
+            owd_down: None,
+            copies: 0,
+            injected_copies: 0,
+            probe_copies: None,
+            corrupted: None,
+            impossible_times: false,
+            skipped: false,
+            reply_number: None,
+        }
+    }
+
     /// Why there is no reply in time; none where there is one.
     pub fn not_on_time(&self) -> Option<NotOnTime> {
         match self.outcome {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::lines::Line;
+use super::mapping::{MappingId, MappingSettings};
 use super::nat::NatState;
-use super::{MappingId, MappingSettings, index};
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Impairment, Link};
 use crate::meter::Meter;
@@ -133,7 +133,7 @@ impl Flow {
 
     /// From now on this direction meets another line.
     pub(super) fn set_line(&mut self, now: Instant, direction: Direction, line: Line) {
-        let at = index(direction);
+        let at = direction.index();
         if *self.links[at].impairment() != line.impairment {
             self.links[at].set_impairment(line.impairment);
         }
@@ -145,7 +145,7 @@ impl Flow {
 
     /// Whether this direction has passed all the bytes that it may.
     pub(super) fn is_cut(&self, direction: Direction) -> bool {
-        self.most_bytes[index(direction)].is_some_and(|most| self.bytes[index(direction)] > most)
+        self.most_bytes[direction.index()].is_some_and(|most| self.bytes[direction.index()] > most)
     }
 
     fn forget_at(&self) -> Option<Instant> {
@@ -176,8 +176,8 @@ impl Flow {
         if direction == Direction::Up {
             self.verified |= self.answered;
         }
-        self.bytes[index(direction)] += bytes as u64;
-        let datagrams = &mut self.datagrams[index(direction)];
+        self.bytes[direction.index()] += bytes as u64;
+        let datagrams = &mut self.datagrams[direction.index()];
         *datagrams += 1;
         *datagrams - 1
     }
@@ -185,7 +185,7 @@ impl Flow {
     /// Whether so many bytes may go to the client; if so they count.
     pub(super) fn may_answer(&mut self, amplification: bool, bytes: usize) -> bool {
         let after = self.bytes_to_client + bytes as u64;
-        let allowed = amplification || self.verified || after <= self.bytes[index(Direction::Up)];
+        let allowed = amplification || self.verified || after <= self.bytes[Direction::Up.index()];
         if allowed {
             self.bytes_to_client = after;
         }
@@ -294,7 +294,7 @@ impl Flows {
         for flow in self.by_id.values_mut().filter(|flow| flow.mapping == mapping) {
             flow.step = None;
             for direction in [Direction::Up, Direction::Down] {
-                if !flow.is_own[index(direction)] {
+                if !flow.is_own[direction.index()] {
                     let own = settings.own_line(direction);
                     let line = settings.line(own, &flow.client, flow.ordinal, direction);
                     flow.set_line(now, direction, line);

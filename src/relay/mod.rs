@@ -11,10 +11,12 @@
 //! `bursts` and `trace`.
 
 mod counters;
+mod datagram;
 mod expect;
 mod figures;
 mod flows;
 mod lines;
+mod mapping;
 mod nat;
 mod profiles;
 mod replay;
@@ -26,13 +28,14 @@ mod toxic;
 /// The JSON schema of a proxy: `/api/proxy.json`.
 pub const PROXY_SCHEMA: &str = include_str!("proxy.schema.json");
 
-use std::sync::Arc;
-
 pub use counters::{Counters, DropCause, Fate, Tally};
+pub use datagram::{Decision, Dropped, Event, Header, Leaving, Side};
 pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
 pub use lines::{ClientLines, Network};
+pub(crate) use mapping::MappingId;
+pub use mapping::{MappingSettings, Scope};
 pub use nat::{Nat, Sender};
 pub use profiles::{PathProfile, ProfileFamily, families};
 pub use replay::Replay;
@@ -40,84 +43,11 @@ pub use scenario::{RelayScenario, RelayScenarioError};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
-use crate::impair::{Bottleneck, Direction, HoldQueue, Impairment, Packet, Shared, Treatment};
-use crate::rng::{Seed, Stream};
+use crate::impair::{Direction, HoldQueue, Packet, Shared, Treatment};
 use crate::time::{Duration, Instant};
 use flows::{Flow, Flows, Refusal};
+use mapping::Mapping;
 use replay::Known;
-
-/// One listening address and the server behind it.
-#[derive(Clone, Debug)]
-pub struct MappingSettings {
-    /// Enters the random draws.
-    pub name: String,
-    /// Toward the server.
-    pub up: Arc<Impairment>,
-    /// Toward the clients.
-    pub down: Arc<Impairment>,
-    /// Of all draws of the mapping.
-    pub seed: Seed,
-    /// What the flows share.
-    pub scope: Scope,
-    /// The first network that contains a client's address decides.
-    pub clients: Arc<[ClientLines]>,
-    /// Changes to the impairments of some flows, in the order in which they were added.
-    pub toxics: Vec<Toxic>,
-    /// Between the relay and the server.
-    pub nat: Nat,
-    /// Clients that may use the mapping, and are trusted not to be spoofed; empty for all.
-    pub allow: Arc<[Network]>,
-    /// Fates of an earlier run, which come before all impairments.
-    pub replay: Option<Arc<Replay>>,
-    /// Lines and outages that change over time, instead of `up` and `down`.
-    pub scenario: Option<Arc<RelayScenario>>,
-}
-
-impl MappingSettings {
-    /// Whether a mapping may have this name: it stands in files, paths and labels as it is.
-    pub fn is_name(name: &str) -> bool {
-        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | '"' | '\'' | '/' | '\\');
-        (1..=64).contains(&name.len()) && name.chars().all(plain)
-    }
-
-    /// The same for all clients.
-    pub fn new(name: String, up: Arc<Impairment>, down: Arc<Impairment>, seed: Seed) -> Self {
-        Self {
-            name,
-            up,
-            down,
-            seed,
-            scope: Scope::Mapping,
-            clients: Arc::default(),
-            toxics: Vec::new(),
-            nat: Nat::default(),
-            allow: Arc::default(),
-            replay: None,
-            scenario: None,
-        }
-    }
-}
-
-impl MappingSettings {
-    /// A host trusts itself.
-    fn trusts(&self, client: std::net::IpAddr) -> bool {
-        self.allow.is_empty()
-            || client.to_canonical().is_loopback()
-            || self.allow.iter().any(|network| network.contains(client))
-    }
-}
-
-/// Whether the flows of a mapping share its bottleneck and its counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// They share one bottleneck per direction and one count of datagrams.
-    #[default]
-    Mapping,
-    /// Each flow has its own.
-    Flow,
-}
-
-pub(crate) type MappingId = usize;
 
 /// The flows of all mappings, and the datagrams held for them; without a socket.
 #[derive(Debug)]
@@ -134,186 +64,10 @@ pub struct Relay {
 }
 
 #[derive(Debug)]
-struct Mapping {
-    settings: MappingSettings,
-    /// Up, then down.
-    lanes: [Lane; 2],
-    flows_opened: u64,
-    is_down: bool,
-    /// When its first datagram came.
-    began: Option<Instant>,
-    /// Of the outages that its flows share.
-    outage_seed: Seed,
-    /// A step of the scenario has closed the port.
-    scene_down: bool,
-}
-
-/// What the flows of a mapping share in one direction.
-#[derive(Debug)]
-struct Lane {
-    bottleneck: Bottleneck,
-    /// Those that the models act on, by which `nth`, `bursts` and `trace` count.
-    chosen: u64,
-    tally: Tally,
-    /// The end of an outage.
-    dark_until: Instant,
-}
-
-impl Default for Lane {
-    fn default() -> Self {
-        Self {
-            bottleneck: Bottleneck::default(),
-            chosen: 0,
-            tally: Tally::default(),
-            dark_until: Instant::from_nanos(i64::MIN),
-        }
-    }
-}
-
-impl Mapping {
-    fn new(settings: MappingSettings) -> Self {
-        let outage_seed = Stream::new(settings.seed, &format!("outages of {}", settings.name)).seed(0);
-        Self {
-            settings,
-            lanes: Default::default(),
-            flows_opened: 0,
-            is_down: false,
-            began: None,
-            outage_seed,
-            scene_down: false,
-        }
-    }
-}
-
-#[derive(Debug)]
 struct Held {
     leaving: Leaving,
     bytes: Box<[u8]>,
     further_copies: u8,
-}
-
-/// Where a datagram came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The client with these endpoints.
-    Client(Endpoints),
-    /// Toward the client, at a port of this flow.
-    Server {
-        /// The flow whose port it is.
-        flow: FlowId,
-        /// Which of the ports that the flow has had.
-        port: u32,
-        /// Where it came from.
-        sender: Sender,
-    },
-}
-
-/// What the IP header said, where the socket tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    pub(crate) tos: Option<u8>,
-    pub(crate) ttl: Option<u8>,
-}
-
-/// A datagram that is to be sent now, and what is known of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leaving {
-    pub(crate) mapping: MappingId,
-    pub(crate) flow: FlowId,
-    /// Up to the server through the flow's own socket, or down to `client` along its path.
-    pub direction: Direction,
-    pub(crate) client: Endpoints,
-    pub(crate) length: usize,
-    pub(crate) header: Header,
-    /// In its flow and direction, from 0.
-    pub seq: u64,
-    pub(crate) arrived: Instant,
-    /// When it was meant to leave.
-    pub due: Instant,
-    /// The part of the hold spent at the bottleneck; `None` without one.
-    pub queued: Option<Duration>,
-    pub(crate) corrupted: Option<u32>,
-    /// The TOS byte as it leaves.
-    pub(crate) tos: Option<u8>,
-    /// Made by the impairment; the first one decides the fate.
-    pub is_copy: bool,
-    pub(crate) copies: u8,
-    /// How long after the first they leave.
-    pub(crate) copy_after: Duration,
-}
-
-/// What `handle` decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Send the buffer now, and call `sent`.
-    Forward(Leaving),
-    /// It comes out of `poll_transmit`.
-    Held(Leaving),
-    /// It goes no further.
-    Dropped(Dropped),
-}
-
-/// A datagram that goes no further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropped {
-    pub(crate) mapping: MappingId,
-    /// `None`: it opened none.
-    pub flow: Option<FlowId>,
-    /// Up is toward the server.
-    pub direction: Direction,
-    pub(crate) seq: Option<u64>,
-    pub(crate) cause: DropCause,
-}
-
-/// What the relay needs or reports besides datagrams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// An upstream socket is needed before its first datagram can be sent.
-    FlowOpened {
-        /// The new flow.
-        flow: FlowId,
-        /// Its mapping, from whose settings the server's address follows.
-        mapping: MappingId,
-        /// The client, and the address that it sent to.
-        client: Endpoints,
-    },
-    /// A scenario has the listening socket closed, or opened again.
-    StateChanged {
-        /// Of this mapping.
-        mapping: MappingId,
-        /// Closed.
-        down: bool,
-    },
-    /// A flow ended; its upstream socket can be closed.
-    FlowClosed {
-        /// The flow that ended.
-        flow: FlowId,
-        /// Its mapping.
-        mapping: MappingId,
-    },
-    /// Another upstream socket is needed before the next datagram is sent; the old ones stay open.
-    Rebound {
-        /// The flow that goes on.
-        flow: FlowId,
-        /// Its mapping.
-        mapping: MappingId,
-        /// Which of the ports that the flow has had.
-        port: u32,
-    },
-}
-
-impl Side {
-    /// The same datagram from the server itself, at the first port of a flow.
-    pub fn server(flow: FlowId) -> Self {
-        Self::Server { flow, port: 0, sender: Sender::Server }
-    }
-
-    fn direction(self) -> Direction {
-        match self {
-            Self::Client(_) => Direction::Up,
-            Self::Server { .. } => Direction::Down,
-        }
-    }
 }
 
 impl Relay {
@@ -346,7 +100,7 @@ impl Relay {
         self.note_arrival(now, mapping);
         let direction = side.direction();
         self.mappings[mapping].began.get_or_insert(now);
-        let lane = &mut self.mappings[mapping].lanes[index(direction)];
+        let lane = &mut self.mappings[mapping].lanes[direction.index()];
         lane.tally.arrived += 1;
         lane.tally.arrived_bytes += datagram.len() as u64;
         if self.mappings[mapping].is_down {
@@ -380,7 +134,7 @@ impl Relay {
 
     /// ICMP port unreachable came for a datagram of this flow that was sent to the server.
     pub fn note_refusal(&mut self, mapping: MappingId) {
-        self.mappings[mapping].lanes[index(Direction::Up)].tally.refused += 1;
+        self.mappings[mapping].lanes[Direction::Up.index()].tally.refused += 1;
     }
 
     /// The caller sent a datagram, or could not.
@@ -391,7 +145,7 @@ impl Relay {
         {
             flow.note_answer();
         }
-        let tally = &mut self.mappings[leaving.mapping].lanes[index(leaving.direction)].tally;
+        let tally = &mut self.mappings[leaving.mapping].lanes[leaving.direction.index()].tally;
         if leaving.is_copy {
             tally.copies += u64::from(succeeded);
             return Fate::Passed;
@@ -473,7 +227,7 @@ impl Relay {
         match side {
             Side::Client(_) => {
                 if let Some(port) = flow.nat.outbound(nat, now) {
-                    self.mappings[mapping].lanes[index(direction)].tally.rebound += 1;
+                    self.mappings[mapping].lanes[direction.index()].tally.rebound += 1;
                     self.events.push(Event::Rebound { flow: id, mapping, port });
                 }
             }
@@ -482,11 +236,11 @@ impl Relay {
             }
             Side::Server { .. } => {}
         }
-        let dark = now < self.mappings[mapping].lanes[index(direction)].dark_until;
+        let dark = now < self.mappings[mapping].lanes[direction.index()].dark_until;
         if scene.is_down {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Down);
         }
-        if dark || scene.dark[index(direction)] || flow.is_cut(direction) {
+        if dark || scene.dark[direction.index()] || flow.is_cut(direction) {
             return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Outage);
         }
         let settings = &self.mappings[mapping].settings;
@@ -497,11 +251,11 @@ impl Relay {
         }
         let bytes = datagram.len() + ip_overhead(&flow.client);
         let Flow { links, bottlenecks, chosen, client, .. } = flow;
-        let (client, link) = (*client, &mut links[index(direction)]);
+        let (client, link) = (*client, &mut links[direction.index()]);
         let of = &mut self.mappings[mapping];
-        let lane = &mut of.lanes[index(direction)];
+        let lane = &mut of.lanes[direction.index()];
         let (bottleneck, chosen, shared) = match scope {
-            Scope::Flow => (&mut bottlenecks[index(direction)], &mut chosen[index(direction)], None),
+            Scope::Flow => (&mut bottlenecks[direction.index()], &mut chosen[direction.index()], None),
             Scope::Mapping => {
                 let began = *of.began.get_or_insert(now);
                 (&mut lane.bottleneck, &mut lane.chosen, Some(Shared { began, seed: of.outage_seed }))
@@ -560,7 +314,7 @@ impl Relay {
             self.held_bytes += bytes;
             self.held.push(leaving.due, Held { leaving, bytes: datagram.into(), further_copies: copies });
         }
-        self.mappings[mapping].lanes[index(direction)].tally.held += 1;
+        self.mappings[mapping].lanes[direction.index()].tally.held += 1;
         if hold > Duration::ZERO || copies > 0 { Decision::Held(leaving) } else { Decision::Forward(leaving) }
     }
 
@@ -572,15 +326,8 @@ impl Relay {
         seq: Option<u64>,
         cause: DropCause,
     ) -> Decision {
-        self.mappings[mapping].lanes[index(direction)].tally.count_drop(cause);
+        self.mappings[mapping].lanes[direction.index()].tally.count_drop(cause);
         Decision::Dropped(Dropped { mapping, flow, direction, seq, cause })
-    }
-}
-
-fn index(direction: Direction) -> usize {
-    match direction {
-        Direction::Up => 0,
-        Direction::Down => 1,
     }
 }
 

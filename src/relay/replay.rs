@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{DropCause, Fate, index};
+use super::counters::{DropCause, Fate};
 use crate::impair::{Direction, Treatment};
 use crate::time::Duration;
 
@@ -36,7 +36,7 @@ impl Replay {
                 Known::Passed(Treatment { hold, extra_copies, corrupted, ..Treatment::default() })
             }
         };
-        self.fates.insert((flow, index(direction), seq), known);
+        self.fates.insert((flow, direction.index(), seq), known);
     }
 
     /// How many fates are known.
@@ -50,6 +50,6 @@ impl Replay {
     }
 
     pub(super) fn of(&self, flow: u64, direction: Direction, seq: u64) -> Option<Known> {
-        self.fates.get(&(flow, index(direction), seq)).copied()
+        self.fates.get(&(flow, direction.index(), seq)).copied()
     }
 }

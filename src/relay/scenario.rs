@@ -237,7 +237,7 @@ fn yes() -> bool {
 
 impl RelayStep {
     pub(super) fn line(&self, direction: Direction) -> &Arc<Impairment> {
-        &self.lines[super::index(direction)]
+        &self.lines[direction.index()]
     }
 }
 

@@ -41,7 +41,7 @@ impl Relay {
         if flow.step != Some(number) {
             flow.step = Some(number);
             for direction in [Direction::Up, Direction::Down] {
-                if !flow.is_own[super::index(direction)] {
+                if !flow.is_own[direction.index()] {
                     let line = of.settings.line(step.line(direction), &flow.client, id.ordinal(), direction);
                     flow.set_line(now, direction, line);
                 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::flows::{FlowFigures, FlowId};
 use super::lines::Line;
-use super::{
-    Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay, index,
-};
+use super::{Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay};
 use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Impairment};
 use crate::time::{Duration, Instant};
@@ -103,7 +101,7 @@ impl Relay {
         own: Option<Arc<Impairment>>,
     ) -> bool {
         let Some(of) = self.flows.get_mut(flow) else { return false };
-        of.is_own[index(direction)] = own.is_some();
+        of.is_own[direction.index()] = own.is_some();
         match own {
             Some(own) => of.set_line(now, direction, own.into()),
             None => {
@@ -134,7 +132,7 @@ impl Relay {
 
     /// Everything that arrives until then is lost in an outage.
     pub fn black_out(&mut self, mapping: MappingId, direction: Direction, until: Instant) {
-        self.mappings[mapping].lanes[index(direction)].dark_until = until;
+        self.mappings[mapping].lanes[direction.index()].dark_until = until;
     }
 
     /// A datagram that came out of `poll_transmit` and goes no further; nothing for a copy of another one.
@@ -143,7 +141,7 @@ impl Relay {
         if is_copy {
             return None;
         }
-        let tally = &mut self.mappings[mapping].lanes[index(direction)].tally;
+        let tally = &mut self.mappings[mapping].lanes[direction.index()].tally;
         tally.held -= 1;
         tally.count_drop(cause);
         Some(Dropped { mapping, flow: Some(flow), direction, seq: Some(seq), cause })

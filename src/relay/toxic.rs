@@ -42,7 +42,7 @@ pub enum ToxicKind {
         /// Milliseconds until the flow is closed; zero: never.
         timeout: u64,
     },
-    /// Nothing passes after so many bytes of a flow.
+    /// Drops everything after the first bytes of a flow.
     LimitData {
         /// Payload in this direction.
         bytes: u64,

@@ -76,25 +76,12 @@ mod tests {
 
     fn probe(seq: u64, due: Duration, rtt: Option<Duration>) -> Resolved {
         Resolved {
-            seq,
             due,
             sent: Some(due),
-            interval: Duration::from_millis(10),
-            size: 64,
             outcome: if rtt.is_some() { Outcome::Ok } else { Outcome::Lost },
-            cause: None,
             rtt,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
             copies: u32::from(rtt.is_some()),
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
-            skipped: false,
-            reply_number: None,
+            ..Resolved::unanswered(seq)
         }
     }
 

@@ -93,7 +93,7 @@ pub enum CommandError {
 pub(super) const HELP: &[&str] = &[
     "text              say it to everybody",
     "@anna text        say it to anna; @anna @bea: text to both; //x says /x",
-    "/who              who is here",
+    "/who              the members",
     "/load [NAME]      how busy the hosts are",
     "/name NAME        change your name",
     "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do (members)",

@@ -3,60 +3,29 @@
 //! `connect`, `hear` and `disconnect` are what happens; each member's events wait in a queue of its own
 //! until `take_events`. A member that does not read is disconnected: nobody waits for anybody.
 
+mod connection;
+mod delivery;
+mod files;
+mod orders;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use connection::{Connecting, NoRoom};
+pub use files::FileRefusal;
 
 use super::command::{Command, HELP};
 use super::connection_id::ConnectionId;
 use super::counters::RoomCounters;
-use super::event::{Event, HostLoad, LeftReason, Presence, Role, Via};
-use super::flood::{FloodLimit, Verdict};
+use super::event::{Event, HostLoad, LeftReason, Presence, Via};
+use super::flood::Verdict;
 use super::message::Message;
 use super::name::Name;
-use super::orders::{Accept, OrderNumber, Orders};
+use super::orders::{OrderNumber, Orders};
 use super::shelf::{PlainOffer, Shelf};
 use super::shown::shown;
 use crate::time::{Duration, Instant};
-
-mod orders;
-
-/// Who knocks.
-#[derive(Clone, Copy, Debug)]
-pub struct Connecting {
-    /// Its address, for the limit per source.
-    pub source: IpAddr,
-    /// By its key, or the lack of one.
-    pub role: Role,
-    /// The program at the other end.
-    pub via: Via,
-    /// Whether the connection is.
-    pub encrypted: bool,
-}
-
-/// Why somebody cannot come in, in one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoRoom {
-    /// `Room::MEMBERS` are here.
-    #[error("the room is full: {most} members are here")]
-    Members {
-        /// That limit.
-        most: usize,
-    },
-    /// `Room::PER_SOURCE` connections come from this address.
-    #[error("too many connections from your address: {most}")]
-    Source {
-        /// That limit.
-        most: usize,
-    },
-    /// `Room::UNNAMED` connections have given no name yet.
-    #[error("too many connections without a name; try again")]
-    Unnamed,
-}
-
-mod files;
-
-pub use files::FileRefusal;
+use connection::Connection;
 
 /// Its members, and what each is still to be told.
 #[derive(Debug)]
@@ -76,19 +45,6 @@ pub struct Room {
     log: Option<VecDeque<Arc<Event>>>,
     /// The time of the last call that had one.
     now: Instant,
-}
-
-#[derive(Debug)]
-struct Connection {
-    as_connected: Connecting,
-    since: Instant,
-    name: Option<Name>,
-    flood: FloodLimit,
-    queue: VecDeque<Arc<Event>>,
-    queued: usize,
-    load: Option<String>,
-    accept: Accept,
-    closed: bool,
 }
 
 impl Room {
@@ -472,72 +428,9 @@ impl Room {
         self.gone(id);
     }
 
-    fn refuse(&mut self, id: ConnectionId, why: String) {
-        self.tell(id, Event::Refused { why });
-    }
-
-    fn tell_all(&mut self, event: Event) {
-        let event = Arc::new(event);
-        let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
-        all.into_iter().for_each(|id| self.queue(id, &event));
-    }
-
     fn next_order_key(&mut self) -> [u8; 32] {
         self.orders_placed += 1;
         *blake3::keyed_hash(&self.secret, &self.orders_placed.to_be_bytes()).as_bytes()
-    }
-
-    fn tell(&mut self, id: ConnectionId, event: Event) {
-        self.queue(id, &Arc::new(event));
-    }
-
-    fn tell_others(&mut self, id: ConnectionId, event: Event) {
-        let event = Arc::new(event);
-        self.log(&event);
-        let others: Vec<ConnectionId> = self.named().map(|(id, _)| id).filter(|other| *other != id).collect();
-        others.into_iter().for_each(|other| self.queue(other, &event));
-    }
-
-    /// From now on `take_log` has everything that happens.
-    pub fn keep_log(&mut self) {
-        self.log = Some(VecDeque::new());
-    }
-
-    /// What happened since the last time; what comes beyond the bound meanwhile is lost.
-    pub fn take_log(&mut self) -> Vec<Arc<Event>> {
-        self.log.iter_mut().flat_map(|log| log.drain(..)).collect()
-    }
-
-    fn log(&mut self, event: &Arc<Event>) {
-        const MOST: usize = 10_000;
-        if let Some(log) = self.log.as_mut().filter(|log| log.len() < MOST) {
-            log.push_back(Arc::clone(event));
-        }
-    }
-
-    fn queue(&mut self, id: ConnectionId, event: &Arc<Event>) {
-        let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return };
-        connection.queued += event.weight();
-        connection.queue.push_back(Arc::clone(event));
-        if connection.queue.len() > Self::QUEUED_EVENTS || connection.queued > Self::QUEUED_BYTES {
-            self.close(id, Some(LeftReason::SlowReader));
-        }
-    }
-}
-
-impl Connection {
-    fn new(now: Instant, connecting: Connecting) -> Self {
-        Self {
-            as_connected: connecting,
-            since: now,
-            name: None,
-            flood: FloodLimit::default(),
-            queue: VecDeque::new(),
-            queued: 0,
-            load: None,
-            accept: Accept::default(),
-            closed: false,
-        }
     }
 }
 

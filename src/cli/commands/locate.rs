@@ -1,10 +1,8 @@
 //! `udpecho locate`: whose fault losses are, from what several monitors counted.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::json;
 
 use crate::cli::args::Locate;
@@ -14,10 +12,9 @@ use crate::cli::target::{Family, Target};
 use crate::cli::text_file;
 use crate::fleet::locate::{Finding, Suspect};
 use crate::fleet::{MonitorReport, Verdict, mesh};
-use crate::time::Duration;
+use crate::net::http_get;
 
 const LONGEST: u64 = 64 << 20;
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The JSON schema of `--json`.
 pub(crate) const SCHEMA: &str = include_str!("locate.schema.json");
@@ -48,17 +45,7 @@ fn fetched(url: &str) -> anyhow::Result<String> {
     let (authority, path) = url.split_once('/').unwrap_or((url, ""));
     let path = if path.is_empty() { "api/targets.json" } else { path };
     let address = Target::parse(authority, None, 80)?.resolve(Family::default())?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT.to_std())?;
-    stream.set_read_timeout(Some(TIMEOUT.to_std()))?;
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("it does not speak HTTP")?;
-    let status = head.lines().next().unwrap_or_default();
-    if !status.contains(" 200 ") {
-        bail!("it answers '{status}'");
-    }
-    Ok(body.to_owned())
+    Ok(http_get(address, authority, path, LONGEST)?)
 }
 
 fn document(verdict: &Verdict) -> anyhow::Result<String> {

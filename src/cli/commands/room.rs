@@ -34,7 +34,7 @@ pub(super) const PSK: &str = "udpecho room 1";
 
 pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {
     let key = key::find(arguments.key_file.as_deref())?;
-    let listening = listening(arguments);
+    let listening = listening(arguments).at_a_port_of_both();
     let clock = Clock::start();
     let server = Server::new(settings(arguments, key.clone()), random_bytes()?, clock.now());
     let mut udp = ServerEngine::bind(listening.bind(), Serving::default(), server, clock)

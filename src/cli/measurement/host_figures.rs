@@ -154,27 +154,7 @@ mod tests {
 
     fn row(due_ms: i64, late_us: i64) -> Resolved {
         let due = Duration::from_millis(due_ms);
-        Resolved {
-            seq: 0,
-            due,
-            sent: Some(due + Duration::from_micros(late_us)),
-            interval: Duration::from_millis(10),
-            size: 64,
-            outcome: Outcome::Lost,
-            cause: None,
-            rtt: None,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
-            copies: 0,
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
-            skipped: false,
-            reply_number: None,
-        }
+        Resolved { due, sent: Some(due + Duration::from_micros(late_us)), ..Resolved::unanswered(0) }
     }
 
     fn sample(second: u64, steal: f64) -> Figures {

@@ -166,25 +166,10 @@ mod tests {
 
     fn row(seq: u64) -> Resolved {
         Resolved {
-            seq,
             due: Duration::from_millis(10) * seq as i64,
             sent: None,
-            interval: Duration::from_millis(10),
-            size: 64,
             outcome: Outcome::SendError,
-            cause: None,
-            rtt: None,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
-            copies: 0,
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
-            skipped: false,
-            reply_number: None,
+            ..Resolved::unanswered(seq)
         }
     }
 

@@ -2,6 +2,7 @@
 //! keys. However it ends, the terminal is restored.
 
 mod loss_lanes;
+mod pausable;
 mod ping;
 mod proxy;
 mod rtt;

@@ -1,6 +1,6 @@
 //! The full screen of a proxy.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,17 +9,23 @@ use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::ScreenView;
+use super::pausable::{Model, Pausable};
 use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
 use crate::live::{DirectionSecond, ProxyModel, ProxySnapshot, clock, lost, proxy_line};
 use crate::relay::{DropCause, Tally};
 use crate::report::{bit_rate, milliseconds};
 
 pub(crate) struct ProxyScreen {
-    model: Arc<Mutex<ProxyModel>>,
-    /// The snapshot that is shown while the display is paused.
-    paused: Option<Box<ProxySnapshot>>,
-    help: bool,
+    view: Pausable<ProxyModel>,
     palette: Palette,
+}
+
+impl Model for ProxyModel {
+    type Snapshot = ProxySnapshot;
+
+    fn snapshot(&self) -> ProxySnapshot {
+        ProxyModel::snapshot(self)
+    }
 }
 
 const KEYS: [(&str, &str); 3] = [("q", "stop the proxy"), ("space", "pause"), ("?", "help")];
@@ -34,31 +40,21 @@ const HELP: [&str; 6] = [
 
 impl ProxyScreen {
     pub(crate) fn new(model: Arc<Mutex<ProxyModel>>) -> Self {
-        Self { model, paused: None, help: false, palette: Palette::of_environment() }
-    }
-
-    fn now(&self) -> Box<ProxySnapshot> {
-        Box::new(self.model.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
+        Self { view: Pausable::new(model), palette: Palette::of_environment() }
     }
 }
 
 impl ScreenView for ProxyScreen {
     fn draw(&mut self, frame: &mut Frame) {
-        let now = self.paused.clone().unwrap_or_else(|| self.now());
-        let note = if self.paused.is_some() { "display paused, the proxy is not; space resumes" } else { "" };
-        draw(frame, &now, note, &self.palette);
-        if self.help {
+        let note = if self.view.is_paused() { "display paused, the proxy is not; space resumes" } else { "" };
+        draw(frame, &self.view.shown(), note, &self.palette);
+        if self.view.help {
             help(frame, &HELP);
         }
     }
 
     fn press(&mut self, key: char) {
-        match key {
-            ' ' => self.paused = if self.paused.is_some() { None } else { Some(self.now()) },
-            '?' => self.help = !self.help,
-            '\x1b' => self.help = false,
-            _ => {}
-        }
+        self.view.press(key);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The full screen of a server.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,17 +9,23 @@ use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::ScreenView;
+use super::pausable::{Model, Pausable};
 use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
 use crate::live::{Client, ServerModel, ServerSecond, ServerSnapshot, clock, server_line, unanswered};
 use crate::reflect::{Counter, Metric};
 use crate::report::{bit_rate, milliseconds, percent};
 
 pub(crate) struct ServerScreen {
-    model: Arc<Mutex<ServerModel>>,
-    /// The snapshot that is shown while the display is paused.
-    paused: Option<Box<ServerSnapshot>>,
-    help: bool,
+    view: Pausable<ServerModel>,
     palette: Palette,
+}
+
+impl Model for ServerModel {
+    type Snapshot = ServerSnapshot;
+
+    fn snapshot(&self) -> ServerSnapshot {
+        ServerModel::snapshot(self)
+    }
 }
 
 const KEYS: [(&str, &str); 3] = [("q", "stop the server"), ("space", "pause"), ("?", "help")];
@@ -34,32 +40,22 @@ const HELP: [&str; 6] = [
 
 impl ServerScreen {
     pub(crate) fn new(model: Arc<Mutex<ServerModel>>) -> Self {
-        Self { model, paused: None, help: false, palette: Palette::of_environment() }
-    }
-
-    fn now(&self) -> Box<ServerSnapshot> {
-        Box::new(self.model.lock().unwrap_or_else(PoisonError::into_inner).snapshot())
+        Self { view: Pausable::new(model), palette: Palette::of_environment() }
     }
 }
 
 impl ScreenView for ServerScreen {
     fn draw(&mut self, frame: &mut Frame) {
-        let now = self.paused.clone().unwrap_or_else(|| self.now());
         let note =
-            if self.paused.is_some() { "display paused, the server is not; space resumes" } else { "" };
-        draw(frame, &now, note, &self.palette);
-        if self.help {
+            if self.view.is_paused() { "display paused, the server is not; space resumes" } else { "" };
+        draw(frame, &self.view.shown(), note, &self.palette);
+        if self.view.help {
             help(frame, &HELP);
         }
     }
 
     fn press(&mut self, key: char) {
-        match key {
-            ' ' => self.paused = if self.paused.is_some() { None } else { Some(self.now()) },
-            '?' => self.help = !self.help,
-            '\x1b' => self.help = false,
-            _ => {}
-        }
+        self.view.press(key);
     }
 }
 

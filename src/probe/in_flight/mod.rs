@@ -336,25 +336,16 @@ impl InFlight {
 
     fn resolve(&self, seq: u64, entry: &Entry, cause: Option<Cause>) -> Resolved {
         let mut resolved = Resolved {
-            seq,
             due: entry.due - self.zero,
             sent: Some(entry.sent() - self.zero),
             interval: entry.interval,
             size: self.size,
-            outcome: Outcome::Lost,
             cause,
-            rtt: None,
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
             copies: entry.copies,
             injected_copies: entry.injected_copies,
             probe_copies: entry.known_probe_copies(),
-            corrupted: None,
-            impossible_times: false,
             skipped: matches!(entry.state, State::Skipped),
-            reply_number: None,
+            ..Resolved::unanswered(seq)
         };
         match entry.state {
             State::Failed | State::Skipped => {

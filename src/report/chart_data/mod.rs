@@ -148,7 +148,6 @@ mod tests {
     fn probe(seq: u64, sent: f64, outcome: Result<f64, Cause>) -> Resolved {
         let at = Duration::from_secs_f64(sent);
         Resolved {
-            seq,
             due: at,
             sent: Some(at),
             interval: Duration::from_millis(1),
@@ -156,17 +155,8 @@ mod tests {
             outcome: if outcome.is_ok() { Outcome::Ok } else { Outcome::Lost },
             cause: outcome.err(),
             rtt: outcome.ok().map(Duration::from_secs_f64),
-            hold: None,
-            server: None,
-            owd_up: None,
-            owd_down: None,
             copies: 1,
-            injected_copies: 0,
-            probe_copies: None,
-            corrupted: None,
-            impossible_times: false,
-            skipped: false,
-            reply_number: None,
+            ..Resolved::unanswered(seq)
         }
     }
 

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use std::net::IpAddr;
+
 use super::*;
+use crate::room::event::Role;
 use crate::room::{Accepted, OrderEvent, ReportedSecond};
 
 fn at(millis: i64) -> Instant {

@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     let settings = settings(arguments)?;
     let injects = describe(&settings);
     let keyed = settings.key.is_some();
-    let bind = listening(arguments).bind();
+    let listening = listening(arguments);
+    let bind = if arguments.tcp.is_some() { listening.at_a_port_of_both() } else { listening }.bind();
     let clock = Clock::start();
     let make = || Ok(Server::new(settings.clone(), random_bytes()?, clock.now()));
     let mut threads = ServerThreads::bind(arguments.threads, bind, serving(arguments), clock, make)

@@ -25,7 +25,8 @@ pub(super) struct Measuring {
     clock: Clock,
     counts: Counts,
     changes: Option<TargetChanges>,
-    thread: JoinHandle<io::Result<()>>,
+    /// None once it was joined.
+    thread: Option<JoinHandle<io::Result<()>>>,
     targets: BTreeMap<Key, Wanted>,
     /// As the configuration lists them.
     order: Vec<Key>,
@@ -60,7 +61,7 @@ impl Measuring {
             clock,
             counts,
             changes: Some(changes),
-            thread: thread.context("cannot start a thread")?,
+            thread: Some(thread.context("cannot start a thread")?),
             targets: BTreeMap::new(),
             order: Vec::new(),
             ids: BTreeMap::new(),
@@ -102,7 +103,7 @@ impl Measuring {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// A target that changed keeps its number, and with it its counters.
@@ -165,9 +166,10 @@ impl Measuring {
     /// Waits for what is in flight after a stop; every target with its last counts.
     pub(super) fn finish(mut self) -> anyhow::Result<Vec<TargetView>> {
         self.changes = None;
-        let thread = std::mem::replace(&mut self.thread, std::thread::spawn(|| Ok(())));
-        let ran = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        ran.context("the sockets failed")?;
+        if let Some(thread) = self.thread.take() {
+            let ran = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            ran.context("the sockets failed")?;
+        }
         Ok(self.views())
     }
 }

@@ -1,19 +1,23 @@
 //! The simulation: one server, its clients, the paths between them, and the events to come.
 
+mod action;
+mod faults;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::ground_truth::GroundTruth;
-use super::host::{FIRST_PORT, Host, address, host_at};
-use super::link::{Conditions, START, SimulatedLink};
-use super::socket::{Overrun, SimSocket};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::probe::{self, Client, Dialect, Event, SendError};
 use crate::reflect::{self, Departure, Incoming, Server, ServerPort};
 use crate::rng::{Seed, Stream};
+use crate::sim::ground_truth::GroundTruth;
+use crate::sim::host::{Host, address, host_at};
+use crate::sim::link::{Conditions, START, SimulatedLink};
+use crate::sim::socket::SimSocket;
 use crate::time::{Duration, Instant};
+use action::{Action, Freeze, Scheduled};
 
 const BUFFER: usize = 65_536;
 /// The server's address, as clients see it.
@@ -42,49 +46,6 @@ pub struct Simulation {
 
 /// Changes a datagram that is sent at this time after the start.
 type Alter = Box<dyn FnMut(Duration, &mut Vec<u8>)>;
-
-/// The server's host does nothing for a part of each period, counted from the start; datagrams
-/// wait in its socket.
-#[derive(Clone, Copy)]
-struct Freeze {
-    period: Duration,
-    length: Duration,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Scheduled {
-    at: Instant,
-    order: u64,
-    action: Action,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Action {
-    /// `arrived` is the kernel's timestamp, however late the server or client reads the datagram.
-    ToServer {
-        host: usize,
-        port: u16,
-        arrived: Instant,
-        datagram: Vec<u8>,
-    },
-    ToClient {
-        host: usize,
-        port: u16,
-        arrived: Instant,
-        datagram: Vec<u8>,
-    },
-    WakeServer,
-    WakeClient(usize),
-    StopClient(usize),
-    RebindNat(usize),
-    StepServerClock(Duration),
-    StepClientClock(usize, Duration),
-    KillServer,
-    StartServer(Box<NewServer>),
-}
-
-/// Never compared, since no two scheduled actions have the same order.
-struct NewServer(reflect::Settings, [u8; 32]);
 
 fn server(settings: reflect::Settings, secret: [u8; 32], now: Instant) -> Server {
     let mut server = Server::new(settings, secret, now);
@@ -135,77 +96,6 @@ impl Simulation {
         self.hosts.push(Host::new(Client::new(settings, self.now), channels, server_port, up, down));
         self.serve_client(index);
         index
-    }
-
-    /// Stops a client's run at this time after the start.
-    pub fn stop_client_at(&mut self, after: Duration, client: usize) {
-        self.schedule(Self::START + after, Action::StopClient(client));
-    }
-
-    /// The server's clock jumps: ahead, as on a host that was suspended, or back.
-    pub fn step_server_clock(&mut self, after: Duration, by: Duration) {
-        self.schedule(Self::START + after, Action::StepServerClock(by));
-    }
-
-    /// A client's clock jumps.
-    pub fn step_client_clock(&mut self, after: Duration, client: usize, by: Duration) {
-        self.schedule(Self::START + after, Action::StepClientClock(client, by));
-    }
-
-    /// The NAT between a client and the server maps the client's ports to new ones; datagrams to the
-    /// old ones are lost.
-    pub fn rebind_nat(&mut self, after: Duration, client: usize) {
-        self.schedule(Self::START + after, Action::RebindNat(client));
-    }
-
-    /// A third party sends this to the first port of a client with the server's address.
-    pub fn forge_to_client(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
-        let arrived = Self::START + after;
-        self.schedule(arrived, Action::ToClient { host: client, port: FIRST_PORT, arrived, datagram });
-    }
-
-    /// A third party sends this to the server with the address of a client's first port.
-    pub fn forge_to_server(&mut self, after: Duration, client: usize, datagram: Vec<u8>) {
-        let arrived = Self::START + after;
-        self.schedule(arrived, Action::ToServer { host: client, port: FIRST_PORT, arrived, datagram });
-    }
-
-    /// The receive buffer of the server overflows for a while.
-    pub fn overrun_server(&mut self, overrun: Overrun) {
-        self.server_socket.overrun(overrun);
-    }
-
-    /// The receive buffer of a client's first socket overflows for a while.
-    pub fn overrun_client(&mut self, client: usize, overrun: Overrun) {
-        self.hosts[client].socket.overrun(overrun);
-    }
-
-    /// The path changes the clients' datagrams.
-    pub fn alter_probes(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
-        self.alter_probe = Box::new(alter);
-    }
-
-    /// The path, or a server that lies, changes the server's datagrams.
-    pub fn alter_replies(&mut self, alter: impl FnMut(Duration, &mut Vec<u8>) + 'static) {
-        self.alter_reply = Box::new(alter);
-    }
-
-    /// The server ends at one time; another one starts at another time.
-    pub fn restart_server(&mut self, gone: Duration, back: Duration, settings: reflect::Settings) {
-        self.schedule(Self::START + gone, Action::KillServer);
-        let next = NewServer(settings, secret(self.seed, back.as_nanos() as u64));
-        self.schedule(Self::START + back, Action::StartServer(Box::new(next)));
-    }
-
-    /// The server is frozen for this length at the start of each period.
-    pub fn freeze_server(&mut self, period: Duration, length: Duration) {
-        self.freeze = Some(Freeze { period, length });
-    }
-
-    /// The client's host is suspended for this length from this time after the start.
-    pub fn suspend_client(&mut self, after: Duration, length: Duration, client: usize) {
-        let from = Self::START + after;
-        self.hosts[client].suspended = Some((from, from + length));
     }
 
     /// Runs until every client is done. Panics after `bound`: a deadlock.
@@ -485,24 +375,4 @@ fn secret(seed: Seed, which: u64) -> [u8; 32] {
     let mut secret = [0; 32];
     rand::Rng::fill_bytes(&mut Stream::new(seed, "server secret").at(which), &mut secret);
     secret
-}
-
-impl PartialEq for NewServer {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for NewServer {}
-
-impl PartialOrd for NewServer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for NewServer {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
 }

@@ -1,0 +1,59 @@
+//! Idle time-outs, caps, and clients that have not shown that they receive.
+
+use super::*;
+
+#[test]
+fn idle_flows_close_the_unanswered_ones_sooner() {
+    let mut relay = relay("clean", "clean");
+    let Decision::Forward(answered) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+    down(&mut relay, at(0), answered.flow, 10);
+    let Decision::Forward(silent) = up(&mut relay, at(0), 2, 10) else { panic!("not forwarded") };
+    relay.take_events();
+    relay.handle_timeout(at(30_000));
+    assert_eq!(relay.take_events(), [Event::FlowClosed { flow: silent.flow, mapping: 0 }]);
+    relay.handle_timeout(at(299_000));
+    assert_eq!(relay.take_events(), []);
+    relay.handle_timeout(at(300_000));
+    assert_eq!(relay.take_events(), [Event::FlowClosed { flow: answered.flow, mapping: 0 }]);
+    assert_eq!(cause(down(&mut relay, at(300_001), answered.flow, 10)), Some(DropCause::Nat));
+    assert_eq!(relay.poll_timeout(), None);
+}
+
+#[test]
+fn spoofed_sources_fill_no_table_and_close_no_answered_flow() {
+    let mut relay =
+        Relay::new(vec![mapping("clean", "clean")], Limits { flows: 100, ..Limits::default() }, at(0));
+    let Decision::Forward(answered) = up(&mut relay, at(0), 1, 10) else { panic!("not forwarded") };
+    down(&mut relay, at(0), answered.flow, 10);
+    for source in 0..100_000_u32 {
+        // A thousand networks; each opens 100 flows a second at most.
+        up(&mut relay, at(i64::from(source) / 100), 0x1_0000 + (source % 1_000) * 256 + source / 1_000, 10);
+        relay.take_events();
+    }
+    let counters = relay.counters(0);
+    assert!(counters.flows <= 100, "{} flows", counters.flows);
+    assert!(matches!(down(&mut relay, at(1_000), answered.flow, 10), Decision::Forward(_)));
+    // One network alone: 200 at once, then 100 a second.
+    let mut one =
+        Relay::new(vec![mapping("clean", "clean")], Limits { flows: 9_999, ..Limits::default() }, at(0));
+    for n in 0..256_u32 {
+        up(&mut one, at(0), 0x2_0000 + n, 10);
+    }
+    assert_eq!(one.counters(0).flows, 200);
+    assert_eq!(one.counters(0).up.dropped(DropCause::Limit), 56);
+}
+
+/// As for `serve`: no amplification toward an address that has not shown that it receives.
+#[test]
+fn an_unverified_client_gets_no_more_bytes_than_it_sent() {
+    let limits = Limits { unverified_amplification: false, ..Limits::default() };
+    let mut relay = Relay::new(vec![mapping("clean", "clean")], limits, at(0));
+    let Decision::Forward(query) = up(&mut relay, at(0), 1, 50) else { panic!("not forwarded") };
+    assert_eq!(cause(down(&mut relay, at(1), query.flow, 51)), Some(DropCause::Limit));
+    up(&mut relay, at(2), 1, 50);
+    assert_eq!(cause(down(&mut relay, at(3), query.flow, 101)), Some(DropCause::Limit));
+    assert!(matches!(down(&mut relay, at(3), query.flow, 100), Decision::Forward(_)));
+    // The client goes on after an answer that came through.
+    up(&mut relay, at(4), 1, 50);
+    assert!(matches!(down(&mut relay, at(3), query.flow, 5_000), Decision::Forward(_)));
+}

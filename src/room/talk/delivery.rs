@@ -1,0 +1,58 @@
+//! Events on their way to the members: each connection has a queue of its own, and one that does not read is
+//! closed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Room;
+use crate::room::connection_id::ConnectionId;
+use crate::room::event::{Event, LeftReason};
+
+impl Room {
+    pub(super) fn refuse(&mut self, id: ConnectionId, why: String) {
+        self.tell(id, Event::Refused { why });
+    }
+
+    pub(super) fn tell_all(&mut self, event: Event) {
+        let event = Arc::new(event);
+        let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
+        all.into_iter().for_each(|id| self.queue(id, &event));
+    }
+
+    pub(super) fn tell(&mut self, id: ConnectionId, event: Event) {
+        self.queue(id, &Arc::new(event));
+    }
+
+    pub(super) fn tell_others(&mut self, id: ConnectionId, event: Event) {
+        let event = Arc::new(event);
+        self.log(&event);
+        let others: Vec<ConnectionId> = self.named().map(|(id, _)| id).filter(|other| *other != id).collect();
+        others.into_iter().for_each(|other| self.queue(other, &event));
+    }
+
+    /// From now on `take_log` has everything that happens.
+    pub fn keep_log(&mut self) {
+        self.log = Some(VecDeque::new());
+    }
+
+    /// What happened since the last time; what comes beyond the bound meanwhile is lost.
+    pub fn take_log(&mut self) -> Vec<Arc<Event>> {
+        self.log.iter_mut().flat_map(|log| log.drain(..)).collect()
+    }
+
+    pub(super) fn log(&mut self, event: &Arc<Event>) {
+        const MOST: usize = 10_000;
+        if let Some(log) = self.log.as_mut().filter(|log| log.len() < MOST) {
+            log.push_back(Arc::clone(event));
+        }
+    }
+
+    pub(super) fn queue(&mut self, id: ConnectionId, event: &Arc<Event>) {
+        let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return };
+        connection.queued += event.weight();
+        connection.queue.push_back(Arc::clone(event));
+        if connection.queue.len() > Self::QUEUED_EVENTS || connection.queued > Self::QUEUED_BYTES {
+            self.close(id, Some(LeftReason::SlowReader));
+        }
+    }
+}
