@@ -1,7 +1,7 @@
 /* The plainest echo loop that moves datagrams in batches: the measure of what the kernel allows.
    cc -O2 -o echo echo.c; ./echo PORT
-   With -DDUTIES it asks the kernel for what a server must know that answers from the address that
-   was asked, and knows another server's answer by its hops; and it says where to answer from. */
+   With -DDUTIES it asks the kernel for what this server asks it for: receive stamps, the count of drops, the
+   address asked and the TTL of each datagram; and it answers from the address asked. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
     static struct iovec vectors[BATCH];
     static struct mmsghdr messages[BATCH];
 #ifdef DUTIES
-    static char control[BATCH][128] __attribute__((aligned(8)));
+    static char control[BATCH][192] __attribute__((aligned(8)));
     int on = 1;
 #endif
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[argc - 1]))};
@@ -29,6 +29,8 @@ int main(int argc, char **argv) {
 #ifdef DUTIES
     setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof on);
     setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
 #endif
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
     puts("listens");
