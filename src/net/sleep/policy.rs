@@ -87,13 +87,13 @@ impl Policy {
             || self.busy && self.approach == Approach::Poll
             || due.is_some() && planned.is_none()
             || end.is_some_and(|end| end - now < self.shortest_sleep());
+        if let Some(length) = self.rest(now, due, awake) {
+            self.asleep = Some((now, None));
+            return Next::Rest(length);
+        }
         if !awake {
             self.asleep = Some((now, planned));
             return Next::SleepUntil(end);
-        }
-        if let Some(length) = self.rest(now, due) {
-            self.asleep = Some((now, None));
-            return Next::Rest(length);
         }
         match due {
             Some(due) if self.spins_for(due, planned, now) => Next::SpinUntil(due),
@@ -108,7 +108,7 @@ impl Policy {
             self.planner.learn(sleep, now);
         }
         if let Some(budget) = &mut self.budget {
-            budget.credit(now - since);
+            budget.slept(now - since, now);
         }
     }
 
@@ -121,14 +121,15 @@ impl Policy {
         if self.budget.is_some() { Self::SHORTEST_REALTIME_SLEEP } else { Self::SHORTEST_SLEEP }
     }
 
-    /// What a real-time thread owes, as far as there is time for it; all of it before the kernel stops the
-    /// thread for longer.
-    fn rest(&mut self, now: Instant, due: Option<Instant>) -> Option<Duration> {
+    /// The sleep that a real-time thread owes, as far as there is time for it; all of it before the kernel stops
+    /// the thread for longer, also where it would sleep anyway: datagrams end that sleep too early.
+    fn rest(&mut self, now: Instant, due: Option<Instant>, awake: bool) -> Option<Duration> {
         let budget = self.budget.as_mut()?;
         let owed = budget.sleep_due(now)?;
+        let urgent = budget.is_urgent();
         let spare = due.map_or(owed, |due| due - now - Self::REST_LATENESS);
-        let length = if budget.is_urgent() { owed } else { owed.min(spare) };
-        (length >= RealtimeBudget::SHORTEST).then_some(length)
+        let length = if urgent { owed } else { owed.min(spare) };
+        ((awake || urgent) && length >= RealtimeBudget::SHORTEST).then_some(length)
     }
 }
 
@@ -259,11 +260,37 @@ mod tests {
     }
 
     #[test]
+    fn a_real_time_thread_rests_though_datagrams_end_its_sleeps() {
+        let mut policy = Policy::of_server(false);
+        policy.set_realtime(true, at(0));
+        let (mut now, mut rested) = (0, 0);
+        while now < 1_000_000 {
+            now += 8;
+            let length = match policy.next(&idle(now)) {
+                Next::Rest(length) => length.as_nanos() / 1_000,
+                Next::SleepUntil(None) => 1,
+                other => panic!("{other:?}"),
+            };
+            now += length;
+            rested += length - 1;
+            policy.woke(at(now));
+        }
+        assert!(rested > 75_000, "{rested} us");
+        policy.next(&idle(now));
+        policy.woke(at(now + 5_000_000));
+        assert_eq!(
+            policy.next(&idle(now + 5_000_008)),
+            Next::SleepUntil(None),
+            "nothing is owed after a pause"
+        );
+    }
+
+    #[test]
     fn a_rest_fits_before_what_is_due_unless_the_kernel_is_about_to_take_it() {
         let mut policy = Policy::of_client(Timer::Busy);
         policy.set_realtime(true, at(0));
         assert_eq!(policy.next(&due(1_000, 1_050)), Next::Rest(micros(30)));
         assert_eq!(policy.next(&due(1_000, 1_030)), Next::Poll, "too short to be a rest");
-        assert_eq!(policy.next(&due(100_000, 100_030)), Next::Rest(micros(60)));
+        assert_eq!(policy.next(&due(100_000, 100_030)), Next::Rest(micros(300)));
     }
 }

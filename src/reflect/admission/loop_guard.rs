@@ -25,6 +25,9 @@ pub(super) struct Laps {
 
 impl Laps {
     const MAX: u16 = 256;
+    /// Of these laps the ends of the datagrams are compared, of the rest all bytes: reading each datagram whole
+    /// twice is 10 % of the work of an echo of 1400 bytes.
+    const BY_ENDS: u16 = 240;
     /// A reply is suspended for twice the longest lap, within these bounds: a client with several
     /// datagrams in flight sends the next one within a lap.
     const SHORTEST_SUSPENSION: Duration = Duration::from_millis(20);
@@ -51,7 +54,8 @@ impl Laps {
             self.count = 0;
         }
         self.replied = now;
-        self.reply = Some(prints.of(reply));
+        let part = if self.count < Self::BY_ENDS { Part::Ends } else { Part::Whole };
+        self.reply = Some(prints.of(reply, part));
     }
 
     /// Starts to count anew; returns for how long to suspend a reply.
@@ -73,6 +77,19 @@ impl Laps {
 struct Fingerprint {
     hash: u64,
     length: u32,
+    part: Part,
+}
+
+/// Which bytes of a datagram a fingerprint is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The first and the last `END`.
+    Ends,
+    Whole,
+}
+
+impl Part {
+    const END: usize = 32;
 }
 
 /// Makes fingerprints. Keyed, so that nobody can make two datagrams with one fingerprint.
@@ -86,21 +103,29 @@ impl Fingerprints {
         Self { hasher, lower_case: Vec::new() }
     }
 
-    fn of(&mut self, datagram: &[u8]) -> Fingerprint {
+    fn of(&mut self, datagram: &[u8], part: Part) -> Fingerprint {
+        let (first, last) = match part {
+            Part::Ends if datagram.len() > 2 * Part::END => {
+                (&datagram[..Part::END], &datagram[datagram.len() - Part::END..])
+            }
+            _ => (datagram, &[][..]),
+        };
         self.lower_case.clear();
-        self.lower_case.extend(datagram.iter().map(u8::to_ascii_lowercase));
-        self.hash()
+        self.lower_case.extend_from_slice(first);
+        self.lower_case.extend_from_slice(last);
+        self.lower_case.make_ascii_lowercase();
+        self.hash(datagram.len(), part)
     }
 
-    fn hash(&self) -> Fingerprint {
-        Fingerprint { hash: self.hasher.hash_one(&self.lower_case), length: self.lower_case.len() as u32 }
+    fn hash(&self, length: usize, part: Part) -> Fingerprint {
+        Fingerprint { hash: self.hasher.hash_one(&self.lower_case), length: length as u32, part }
     }
 
     fn repeats(&mut self, datagram: &[u8], reply: Fingerprint) -> bool {
         datagram.len() == reply.length as usize
-            && (self.of(datagram) == reply || {
+            && (self.of(datagram, reply.part) == reply || {
                 self.lower_case.reverse();
-                self.hash() == reply
+                self.hash(datagram.len(), reply.part) == reply
             })
     }
 }
