@@ -1,6 +1,6 @@
 //! The server against the plainest echo loop in C and against irtt's and sockperf's servers, each
 //! in turn on the same pinned cores: the server on core 1, its load on core 0; while it injects, against
-//! the least server in C that does so. Writes a dated table into `results/`.
+//! the least server in C that does so. Its table is `results/server.md`.
 //!
 //! `cargo bench --bench echo -- [BYTES SOURCES [OPTION...]]`, with which only that load is put on, on a
 //! server with these options, and nothing is written; with one number, the injecting server only.

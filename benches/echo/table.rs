@@ -114,7 +114,7 @@ impl Table {
              (`benches/echo/hold.c`), in turn with this one.\n\n{injecting}",
             super::HOLDS
         );
-        let path = format!("{}/results/{}-server.md", env!("CARGO_MANIFEST_DIR"), now.strftime("%Y-%m-%d"));
+        let path = format!("{}/results/server.md", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(&path, &text).expect("the results are written");
         println!("{text}\nwritten to {path}");
     }

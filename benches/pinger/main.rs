@@ -1,7 +1,7 @@
 //! The pinger's clockwork beside irtt, sockperf, stamp-suite, nping and fping: how late probes leave,
 //! where a tool tells it finely enough, beside a program in C that only meets the same moments, and
-//! what each says of the RTT over loopback in the same placement. In turn on the same cores; a dated
-//! table of all goes into `results/`.
+//! what each says of the RTT over loopback in the same placement. In turn on the same cores; the
+//! table of all is `results/pinger.md`.
 //!
 //! `cargo bench --bench pinger -- [SECTION...] [ROUNDS]`: all sections and three rounds, or those of
 //! `lateness`, `ahead`, `rtt`, `calls` and `rates` that are named, which are printed only.
@@ -41,7 +41,7 @@ fn main() {
     }
     println!("{text}");
     if !some {
-        let path = format!("{}/results/{}-pinger.md", env!("CARGO_MANIFEST_DIR"), today());
+        let path = format!("{}/results/pinger.md", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(&path, &text).expect("the results are written");
         println!("written to {path}");
     }

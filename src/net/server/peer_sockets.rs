@@ -1,5 +1,5 @@
 //! A heavy sender gets a socket of its own, connected to it, where its datagrams wait without keeping those of
-//! other clients waiting: p99 of another client falls from 0.8-41 ms to 0.3-4.6 ms (see results/2026-11-26-server.md).
+//! other clients waiting: p99 of another client falls from 33-41 ms to 0.3-4.6 ms (see results/server-profile.md).
 //! Which sender that is, and what becomes of its socket; opens none.
 
 use std::net::{IpAddr, SocketAddr};
