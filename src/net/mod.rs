@@ -38,7 +38,9 @@ pub use room::{
     RoomSender, RoomServer, RoomService, RoomSettings, RoomView, RunReport, Seat, TransferError, UploadError,
     WayFinder, hash_of, join_room, pack_run, unpack_run,
 };
-pub use server::{Bind, OnError, PortClosed, ServerEngine, ServerThreads, Serving, SocketErrorReport};
+pub use server::{
+    Bind, OnError, OtherPorts, PortClosed, ServerEngine, ServerThreads, Serving, SocketErrorReport,
+};
 pub use sleep::Timer;
 pub use socket_errors::{describe as describe_socket_error, describe_client_error};
 pub use stop_signal::Control;

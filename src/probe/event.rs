@@ -166,6 +166,12 @@ pub enum Finding {
     CountsAnew,
     /// Its replies do not tell when the request came.
     NoReceiveTime,
+    /// Its replies have one time, or no time of their own leaving.
+    NoServerTime,
+    /// Its replies do not leave with the DSCP that was asked for.
+    UnmarkedReplies,
+    /// Its replies are shorter than their probes.
+    ShortReplies,
     /// Its timestamps are not in the format that they claim.
     OtherFormat,
     /// The fractions of its NTP timestamps are nanoseconds.
@@ -186,6 +192,9 @@ impl Finding {
             Self::NoReceiveTime => {
                 "this reflector does not tell when a request came: the server's time and one-way delays are unknown"
             }
+            Self::NoServerTime => "this server tells one time of each reply: how long it took is unknown",
+            Self::UnmarkedReplies => "this server does not mark its replies with the DSCP that was asked for",
+            Self::ShortReplies => "this server's replies are shorter than their probes",
             Self::OtherFormat => {
                 "this reflector's timestamps are not in the format that they claim; they are read in the other"
             }
@@ -302,6 +311,24 @@ pub enum Failure {
     TooSmall {
         /// The server's, in bytes.
         limit: u32,
+    },
+    /// The server answers a session less often.
+    #[error("the server answers a probe each {interval} at most")]
+    TooFast {
+        /// The least that it grants.
+        interval: Duration,
+    },
+    /// The server ends a session that is silent for so long.
+    #[error("the server wants a probe each {interval} at least")]
+    TooSlow {
+        /// The most that it grants.
+        interval: Duration,
+    },
+    /// The server ends longer runs.
+    #[error("the server grants a run of {limit} at most")]
+    TooLong {
+        /// The server's.
+        limit: Duration,
     },
     /// The server's limit of sessions is reached.
     #[error("the server has {sessions} sessions already and takes no more")]

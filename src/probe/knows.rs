@@ -28,6 +28,8 @@ pub enum Losses {
     RoundTrip,
     /// By the numbers of the replies around it: exact in number, and of single probes where all were lost alike.
     Gaps,
+    /// The same, and of single probes by a window over the last 64.
+    Window,
     /// Of each probe.
     Truth,
 }
@@ -64,6 +66,9 @@ impl Dialect {
             },
             Self::Text => nothing,
             Self::Plain => Knows { corruption: true, ..nothing },
+            Self::Irtt => {
+                Knows { losses: Losses::Window, server_time: ServerTime::Whole, one_way: true, ..nothing }
+            }
             Self::Stamp => {
                 Knows { losses: Losses::Gaps, server_time: ServerTime::Whole, one_way: true, ..nothing }
             }
@@ -79,7 +84,12 @@ impl Knows {
             Finding::Stateless => Self { losses: Losses::RoundTrip, ..self },
             Finding::Stateful => Self { losses: Losses::Gaps, ..self },
             Finding::NoReceiveTime => Self { server_time: ServerTime::Unknown, one_way: false, ..self },
-            Finding::CountsAnew | Finding::OtherFormat | Finding::FractionInNanoseconds => self,
+            Finding::NoServerTime => Self { server_time: ServerTime::Unknown, ..self },
+            Finding::CountsAnew
+            | Finding::OtherFormat
+            | Finding::FractionInNanoseconds
+            | Finding::UnmarkedReplies
+            | Finding::ShortReplies => self,
         }
     }
 

@@ -34,7 +34,7 @@ pub use knows::{Knows, Losses, ServerTime};
 pub use load::{Found, LoadSettings, LoadTest, LoadTransmit, RateRow, Way};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
-pub use settings::{Counters, Dialect, Settings, StampOptions, Transmit};
+pub use settings::{Counters, Dialect, IrttOptions, Settings, StampOptions, Transmit};
 pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
 pub use twamp::{Denied as TwampDenied, TwampControl};
 

@@ -8,6 +8,7 @@ use crate::schedule::Schedule;
 use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::auth::Key;
+use crate::wire::irtt;
 use crate::wire::native;
 use crate::wire::stamp::{self, Format, HmacKey, Mode, TlvKind};
 
@@ -23,6 +24,8 @@ pub enum Dialect {
     Plain,
     /// RFC 8762 and TWAMP-Light.
     Stamp,
+    /// irtt, protocol version 1.
+    Irtt,
 }
 
 impl Dialect {
@@ -33,6 +36,7 @@ impl Dialect {
             Self::Text => "text",
             Self::Plain => "plain",
             Self::Stamp => "stamp",
+            Self::Irtt => "irtt",
         }
     }
 
@@ -43,6 +47,7 @@ impl Dialect {
             Self::Text => 1,
             Self::Plain => 32,
             Self::Stamp => 44,
+            Self::Irtt => 60,
         }
     }
 
@@ -52,7 +57,13 @@ impl Dialect {
             Self::Native | Self::Text => 8080,
             Self::Plain => 7,
             Self::Stamp => stamp::PORT,
+            Self::Irtt => irtt::PORT,
         }
+    }
+
+    /// A udpecho server speaks it at its main port, and the others at ports of their own.
+    pub const fn is_spoken_at_the_main_port(self) -> bool {
+        !matches!(self, Self::Stamp | Self::Irtt)
     }
 
     /// Its probes bear a number, so one socket is enough and a frame that the kernel stamped is told apart.
@@ -93,6 +104,17 @@ pub struct Settings {
     pub key: Option<Key>,
     /// Of the STAMP dialect.
     pub stamp: StampOptions,
+    /// Of the irtt dialect.
+    pub irtt: IrttOptions,
+}
+
+/// What an irtt client needs besides the plan of its run.
+#[derive(Clone, Debug, Default)]
+pub struct IrttOptions {
+    /// With it, every packet is signed.
+    pub key: Option<irtt::HmacKey>,
+    /// The DSCP that replies are asked to leave with.
+    pub dscp: u8,
 }
 
 /// What a STAMP sender sends beside its number and time.
@@ -160,6 +182,7 @@ impl Settings {
             seed,
             key: None,
             stamp: StampOptions::default(),
+            irtt: IrttOptions::default(),
         }
     }
 

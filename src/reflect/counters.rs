@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 use serde::{Serialize, Serializer};
 
 /// The dialects of the server, in the order in which a datagram is offered to them.
-pub const DIALECTS: [&str; 4] = ["native", "text", "plain", "stamp"];
+pub const DIALECTS: [&str; 5] = ["native", "text", "plain", "stamp", "irtt"];
 /// Those of the main port, which a server always speaks.
 const ALWAYS_SPOKEN: usize = 3;
 

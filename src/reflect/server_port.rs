@@ -13,16 +13,18 @@ pub enum ServerPort {
     Main,
     /// STAMP and TWAMP-Light.
     Stamp,
+    /// irtt.
+    Irtt,
 }
 
 impl ServerPort {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Main, Self::Stamp];
+    pub const ALL: [Self; 3] = [Self::Main, Self::Stamp, Self::Irtt];
 
     /// The time to live of its replies. RFC 8762 has its senders count the hops from 255 down.
     pub const fn reply_ttl(self) -> u8 {
         match self {
-            Self::Main => REPLY_TTL,
+            Self::Main | Self::Irtt => REPLY_TTL,
             Self::Stamp => u8::MAX,
         }
     }

@@ -36,6 +36,8 @@ pub struct Settings {
     pub max_source_sessions: usize,
     /// The longest time that a session is kept without a probe; told to clients.
     pub max_idle: Duration,
+    /// The longest run of an irtt client; told to it.
+    pub max_duration: Option<Duration>,
     /// Text clients at once.
     pub max_text_clients: usize,
     /// Bytes of memory for the outcomes of probes.
@@ -71,6 +73,7 @@ impl Default for Settings {
             max_sessions: 16_384,
             max_source_sessions: 4096,
             max_idle: Duration::from_secs(3600),
+            max_duration: None,
             max_text_clients: 4096,
             max_history_bytes: 256 << 20,
             session_rate: None,

@@ -43,6 +43,15 @@ impl Schedule {
         }
     }
 
+    /// The interval at the highest rate that it keeps up: random ones count by their mean.
+    pub fn busiest_interval(&self) -> Duration {
+        match self {
+            Self::Fixed(interval) => interval.get(),
+            Self::Decay(decay) => decay.floor(),
+            Self::Poisson(poisson) => poisson.mean(),
+        }
+    }
+
     /// The longest interval still to come.
     pub fn longest_interval(&self) -> Duration {
         match self {

@@ -35,6 +35,10 @@ impl Poisson {
         self.floor + (self.mean - self.floor).mul_f64(-draw.ln())
     }
 
+    pub(crate) fn mean(&self) -> Duration {
+        self.mean
+    }
+
     pub(crate) fn longest_interval(&self) -> Duration {
         self.floor + (self.mean - self.floor) * Self::MOST_MEANS
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::reflect::ServerPort;
 use crate::time::Instant;
+use crate::wire::irtt::Packet;
 use crate::wire::native::{Message, decode, is_native};
 use crate::wire::stamp::{self, Mode, Request};
 
@@ -86,6 +87,7 @@ impl GroundTruth {
             (ServerPort::Stamp, _) => {
                 Request::parse(Mode::Open, datagram).and_then(|asked| stamp_seq(asked.seq))
             }
+            (ServerPort::Irtt, _) => irtt_seq(datagram),
             _ => None,
         };
         if let Some(seq) = seq {
@@ -99,6 +101,7 @@ impl GroundTruth {
             (ServerPort::Stamp, _) => {
                 stamp::Reply::parse(Mode::Open, datagram).and_then(|reply| stamp_seq(reply.echoed?.seq))
             }
+            (ServerPort::Irtt, _) => irtt_seq(datagram),
             _ => None,
         };
         if let Some(seq) = seq {
@@ -109,6 +112,10 @@ impl GroundTruth {
     fn decode<'a>(&self, datagram: &'a [u8]) -> Option<Message<'a>> {
         if self.disabled || !is_native(datagram) { None } else { decode(datagram).ok() }
     }
+}
+
+fn irtt_seq(datagram: &[u8]) -> Option<u64> {
+    Packet::number_in(datagram).map(|(_, seq)| seq.into())
 }
 
 /// The probe with this number on the wire: the opening has 0, and 1 is skipped.

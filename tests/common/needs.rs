@@ -21,6 +21,7 @@ pub enum Need {
     Dig,
     Tshark,
     Iperf3,
+    Irtt,
     /// toxiproxy-python, as `.ci/run` installs it.
     ToxiproxyClient,
     /// OpenBSD's netcat, or ncat.
@@ -44,6 +45,7 @@ impl Need {
             Self::Dig => (on_path("dig"), "no dig"),
             Self::Tshark => (on_path("tshark"), "no tshark"),
             Self::Iperf3 => (on_path("iperf3"), "no iperf3"),
+            Self::Irtt => (on_path("irtt"), "no irtt"),
             Self::ToxiproxyClient => (
                 can_import("toxiproxy"),
                 "no toxiproxy-python: pip install --target target/python -r tests/python/requirements.txt",

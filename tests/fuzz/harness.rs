@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use udpecho::endpoints::Endpoints;
 use udpecho::impair::Impairment;
 use udpecho::probe::{
-    Client, Dialect, Event, Outcome, SendError, Settings, SocketError, SocketErrorKind, SocketOperation,
-    StampOptions,
+    Client, Dialect, Event, IrttOptions, Outcome, SendError, Settings, SocketError, SocketErrorKind,
+    SocketOperation, StampOptions,
 };
 use udpecho::reflect::{self, Departure, Incoming, Injection, Server, ServerPort};
 use udpecho::schedule::Schedule;
@@ -19,7 +19,7 @@ use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, P
 use udpecho::wire::stamp::{self, HmacKey, Mode, TlvKind, Understood};
 use udpecho::wire::{irtt, text, twamp_control};
 
-const START: Instant = Instant::from_nanos(1_000_000_000_000);
+pub const START: Instant = Instant::from_nanos(1_000_000_000_000);
 const BUFFER: usize = 4096;
 
 /// All parsers of input from the network.
@@ -80,9 +80,17 @@ fn other_dialects(data: &[u8]) {
     assert_eq!(stamp::tlvs(&tail).count(), stamp::tlvs(data).count());
     for key in [None, Some(irtt::HmacKey::new(b"secret"))] {
         let datagram = [&[0x14, 0xA7, 0x5B][..], data].concat();
-        if let Some(packet) = irtt::Packet::parse(&datagram, key.as_ref()) {
-            let params = packet.open_params().or(packet.opened().map(|(_, params)| params));
-            let _ = packet.echo(&params.unwrap_or_default());
+        if let Ok(packet) = irtt::Packet::parse(&datagram, key.as_ref()) {
+            let params =
+                packet.open_params().or(packet.opened().map(|(_, params)| params)).unwrap_or_default();
+            if let Some(echo) = packet.echo(&params) {
+                let mut again = vec![0; params.header(false)];
+                irtt::Packet::emit_echo(&echo, packet.close, &params, false, &mut again);
+                assert_eq!(
+                    irtt::Packet::parse(&again, None).ok().and_then(|again| again.echo(&params)),
+                    Some(echo)
+                );
+            }
         }
     }
     if let Some(message) = data.first_chunk() {
@@ -97,34 +105,34 @@ fn other_dialects(data: &[u8]) {
 }
 
 /// Takes values from the front of the bytes; zeros when none are left.
-struct Script<'a>(&'a [u8]);
+pub struct Script<'a>(pub &'a [u8]);
 
 impl<'a> Script<'a> {
-    fn byte(&mut self) -> u8 {
+    pub fn byte(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or(0)
     }
 
-    fn number(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.take(4).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    fn take(&mut self, count: usize) -> &'a [u8] {
+    pub fn take(&mut self, count: usize) -> &'a [u8] {
         let (front, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         front
     }
 
-    fn datagram(&mut self) -> Vec<u8> {
+    pub fn datagram(&mut self) -> Vec<u8> {
         let length = usize::from(self.byte()) * 2;
         self.take(length).to_vec()
     }
 
-    fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
+pub fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
     let specs =
         ["clean", "classic", "delay=uniform:1ms..90ms duplicate=100% corrupt=50%", "loss=50% duplicate=50%"];
     reflect::Settings {
@@ -136,6 +144,7 @@ fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
         max_held_bytes: 10_000,
         max_history_bytes: 4096,
         session_rate: (choice & 16 != 0).then_some(100),
+        max_duration: (choice & 36 == 4).then_some(Duration::from_millis(500)),
         key,
         ..reflect::Settings::default()
     }
@@ -230,16 +239,27 @@ pub fn reflect(data: &[u8]) {
 
 /// A client, a server that answers it when the script says so, and other datagrams of the script.
 pub fn probe(data: &[u8]) {
+    client(data, None);
+}
+
+/// The same in the irtt dialect.
+pub fn irtt_client(data: &[u8]) {
+    client(data, Some(Dialect::Irtt));
+}
+
+/// In a dialect that the script chooses, unless it is given.
+fn client(data: &[u8], dialect: Option<Dialect>) {
     let mut script = Script(data);
     let choice = script.byte();
     let key = (choice & 64 != 0).then(|| Key::new(&[7; 32]));
     let size = 80 + u32::from(script.byte());
-    let dialect = match (choice & 128 != 0 && key.is_none(), size % 4) {
+    let dialect = dialect.unwrap_or(match (choice & 128 != 0 && key.is_none(), size % 4) {
         (true, 0) => Dialect::Text,
         (true, 1) => Dialect::Plain,
         (true, _) => Dialect::Stamp,
         (false, _) => Dialect::Native,
-    };
+    });
+    let irtt = IrttOptions { key: key.as_ref().map(|_| irtt::HmacKey::new(&[7; 32])), dscp: choice & 63 };
     let settings = Settings {
         dialect,
         size,
@@ -257,8 +277,13 @@ pub fn probe(data: &[u8]) {
         seed: 1,
         key: key.clone(),
         stamp: stamp_options(choice, size),
+        irtt,
     };
-    let server_port = if dialect == Dialect::Stamp { ServerPort::Stamp } else { ServerPort::Main };
+    let server_port = match dialect {
+        Dialect::Stamp => ServerPort::Stamp,
+        Dialect::Irtt => ServerPort::Irtt,
+        _ => ServerPort::Main,
+    };
     let key = key.or(settings.stamp.key.is_some().then(|| Key::new(&[7; 32])));
     let count = settings.count;
     let channels = Client::channels(&settings);

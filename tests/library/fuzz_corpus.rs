@@ -2,6 +2,8 @@
 
 #[path = "../fuzz/harness.rs"]
 mod harness;
+#[path = "../fuzz/irtt.rs"]
+mod irtt;
 
 use std::fs;
 use std::path::Path;
@@ -32,6 +34,16 @@ fn the_corpus_of_the_client() {
     replay("probe", harness::probe);
 }
 
+#[test]
+fn the_corpus_of_the_irtt_server() {
+    replay("irtt_server", irtt::irtt_server);
+}
+
+#[test]
+fn the_corpus_of_the_irtt_client() {
+    replay("irtt_client", harness::irtt_client);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -40,5 +52,7 @@ proptest! {
         harness::decoders(&data);
         harness::reflect(&data);
         harness::probe(&data);
+        harness::irtt_client(&data);
+        irtt::irtt_server(&data);
     }
 }

@@ -13,6 +13,7 @@ mod hostile;
 mod hosts;
 mod icmp_and_filters;
 mod impair;
+mod irtt;
 mod live;
 mod loopback;
 mod nat_rebinding;

@@ -40,7 +40,7 @@ pub struct FindRate {
 }
 
 /// A search has no schedule, no deadline and no views of its own.
-const NOT_WITH_IT: [&str; 20] = [
+const NOT_WITH_IT: [&str; 24] = [
     "count",
     "interval",
     "rate",
@@ -50,6 +50,10 @@ const NOT_WITH_IT: [&str; 20] = [
     "total",
     "fragment",
     "text",
+    "plain",
+    "stamp",
+    "twamp",
+    "irtt",
     "impair",
     "wait",
     "stop_server",

@@ -54,8 +54,8 @@ pub struct Ping {
     /// sleeps
     #[arg(help_heading = PROBES, long, value_name = "HOW", default_value = "hybrid")]
     pub timer: Timer,
-    /// Bytes of UDP payload, as in 512, 1k, 1Ki [default: 512; with --find-rate 1200; with --stamp as few as it
-    /// takes, 44]
+    /// Bytes of UDP payload, as in 512, 1k, 1Ki [default: 512; with --find-rate 1200; with --stamp and
+    /// --irtt as few as it takes, 44 and 60]
     #[arg(help_heading = PROBES, short, long, value_name = "BYTES", allow_negative_numbers = true)]
     pub size: Option<ByteSize>,
     /// Make each interval this much shorter than the one before, as in 5%, 0.05; 3 is 3% [default: 5%]
@@ -103,6 +103,10 @@ pub struct Ping {
     /// port given), then measure its reflector as with --stamp
     #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "plain", "stamp", "impair", "stop_server", "key_file", "wait"])]
     pub twamp: bool,
+    /// Measure an irtt server, on port 2112 by default: RTT, the server's own time, one-way delays, losses by
+    /// direction. With --key-file every packet is signed, and -Q marks replies too
+    #[arg(help_heading = SERVER, long, conflicts_with_all = ["text", "plain", "stamp", "twamp", "impair", "stop_server"])]
+    pub irtt: bool,
     #[command(flatten)]
     pub stamp_request: StampRequest,
     /// Request impairments for this session, as in "wifi loss=5%"; a server grants it with --client-impair, the one
@@ -232,6 +236,7 @@ impl Ping {
             () if self.text => Dialect::Text,
             () if self.plain => Dialect::Plain,
             () if self.stamp || self.twamp => Dialect::Stamp,
+            () if self.irtt => Dialect::Irtt,
             () => Dialect::Native,
         }
     }

@@ -70,6 +70,10 @@ pub struct Serve {
     /// in authenticated mode [default port: 862]
     #[arg(help_heading = LISTENING, long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "862", value_parser = number::<u16>(0, 65_535, "862"))]
     pub stamp: Option<u16>,
+    /// Answer irtt clients (irtt 0.9) on a port of their own, within --session-rate, --max-duration and --max-size;
+    /// with a key those with HMAC only [default port: 2112]
+    #[arg(help_heading = LISTENING, long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "2112", value_parser = number::<u16>(0, 65_535, "2112"))]
+    pub irtt: Option<u16>,
     #[command(flatten)]
     pub impair: Impair,
     /// Allow clients to request impairments for their own sessions (ping --impair)
@@ -82,7 +86,8 @@ pub struct Serve {
     #[arg(help_heading = ACCESS, long)]
     pub allow_stop: bool,
     /// Which addresses get replies that are longer than their requests, so that a forged source address is sent more
-    /// than the attacker sends: text clients, and TWAMP-Light senders of less than 41 bytes
+    /// than the attacker sends: text clients, TWAMP-Light senders of less than 41 bytes, and
+    /// irtt clients, of which others get their answer at the second request
     #[arg(help_heading = ACCESS, long, value_name = "FROM", default_value = "private")]
     pub text_from: TextFrom,
     /// Answer datagrams from service ports too: those below 1024, mDNS, SSDP, SIP and the like
@@ -154,6 +159,9 @@ pub struct Limits {
     /// Longest idle time of a session, even if its client asks for more; the server tells its clients
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
     pub max_idle: Duration,
+    /// Longest run of an irtt client; the server tells it, and ends a longer one [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_duration: Option<Duration>,
     /// Text clients at once
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_text_clients: usize,

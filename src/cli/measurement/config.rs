@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow, bail};
 
-use super::{stamp, timestamps};
+use super::{irtt, stamp, timestamps};
 use crate::cli::args::{self, Destination, Fragment, Ping};
 use crate::cli::impair::requested;
 use crate::cli::key;
@@ -13,7 +13,7 @@ use crate::cli::target::{Family, Target};
 use crate::net::{
     self, Clock, Outgoing, Timer, TwampError, TwampSession, TxStamps, kernel_release, random_bytes,
 };
-use crate::probe::{Dialect, ServerInfo, Settings, StampOptions};
+use crate::probe::{Dialect, IrttOptions, ServerInfo, Settings, StampOptions};
 use crate::record::{self, Config as RecordedConfig, Environment, ReceiveBuffer, Run, SCHEMA, Stamps};
 use crate::rng::Seed;
 use crate::schedule::{Decay, Poisson, Schedule};
@@ -69,8 +69,8 @@ impl Connection {
             None if destination.port.is_some() => {
                 bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080")
             }
-            None if dialect == Dialect::Stamp => {
-                bail!("this dialect needs a host; for example --stamp 192.0.2.1")
+            None if !dialect.is_spoken_at_the_main_port() => {
+                bail!("this dialect needs a host; for example --{} 192.0.2.1", dialect.name())
             }
             None => {
                 let server = LocalServer::start(outgoing.backend, key.clone(), clock)?;
@@ -235,13 +235,18 @@ fn settings(
     let Connection { peer, key, .. } = connection;
     let fast = arguments.rate.is_some() || arguments.flood;
     let asked = arguments.size.map(|size| size.get());
-    let (stamp, asked) = if dialect == Dialect::Stamp {
-        stamp::check_pace(arguments, interval(arguments))?;
-        let options = stamp::options(arguments)?;
-        let size = stamp::size(asked, &options)?;
-        (options, size)
-    } else {
-        (StampOptions::default(), arguments.size().get())
+    let (mut stamp, mut irtt) = (StampOptions::default(), IrttOptions::default());
+    let asked = match dialect {
+        Dialect::Stamp => {
+            stamp::check_pace(arguments, interval(arguments))?;
+            stamp = stamp::options(arguments)?;
+            stamp::size(asked, &stamp)?
+        }
+        Dialect::Irtt => {
+            irtt = irtt::options(arguments)?;
+            irtt::size(asked, &irtt)?
+        }
+        _ => arguments.size().get(),
     };
     Ok(Settings {
         dialect,
@@ -258,6 +263,7 @@ fn settings(
         seed: u64::from_ne_bytes(random_bytes()?),
         key: key.clone(),
         stamp,
+        irtt,
     })
 }
 

@@ -70,6 +70,13 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
             milliseconds(*after),
             silence_of_reflectors(port)
         ),
+        Failure::Silent { tries, after } if dialect == Dialect::Irtt => anyhow!(
+            "no answer from {ip} port {port} to {tries} irtt openings in {}{hint}; {SILENCE_OF_IRTT}",
+            milliseconds(*after),
+        ),
+        Failure::Unreachable if dialect == Dialect::Irtt => {
+            anyhow!("{ip} port {port} is closed (ICMP port unreachable): no irtt server listens there{hint}")
+        }
         Failure::Unreachable => anyhow!(
             "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}{hint}"
         ),
@@ -95,6 +102,13 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
         }
         Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
         Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
+        Failure::TooFast { interval } => {
+            anyhow!("the server at {ip} answers a probe each {interval} at most: -i {interval}")
+        }
+        Failure::TooSlow { interval } => {
+            anyhow!("the server at {ip} forgets a session without a probe each {interval}: -i {interval}")
+        }
+        Failure::TooLong { limit } => anyhow!("the server at {ip} grants {limit} at most: -w {limit}"),
         Failure::ImpairDenied => {
             anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
         }
@@ -115,6 +129,10 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
         }
     }
 }
+
+/// An irtt server without the key of a request answers nothing.
+const SILENCE_OF_IRTT: &str = "likely reasons: no irtt server is there, or on another port; it wants a key or has \
+                               another one (--key-file); a firewall drops UDP on the path";
 
 /// What is known of other ports than 862.
 const PORTS_OF_DEVICES: &str = "some devices reflect on other ports, as Nokia's on 64364 to 64373";

@@ -5,6 +5,7 @@ mod errors;
 mod event_queue;
 mod follow;
 mod host_figures;
+mod irtt;
 mod outputs;
 mod run_events;
 mod stamp;

@@ -43,13 +43,22 @@ pub struct Serving {
     /// The kernel stamps what is received, so that the time in the socket, while the server does not run,
     /// is the server's and not the network's. Costs an echo server 3 %.
     pub stamps: bool,
-    /// The port at which STAMP is spoken, if it is.
-    pub stamp_port: Option<u16>,
+    /// The ports beside the main one that it has; that of each is at its place in `ServerPort`.
+    pub other_ports: OtherPorts,
 }
+
+/// A number for each `ServerPort` that is open; that of the main port stands elsewhere.
+pub type OtherPorts = [Option<u16>; ServerPort::ALL.len()];
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { backend: Backend::Native, busy_poll: false, share_port: false, stamps: true, stamp_port: None }
+        Self {
+            backend: Backend::Native,
+            busy_poll: false,
+            share_port: false,
+            stamps: true,
+            other_ports: OtherPorts::default(),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use peer_sockets::HeavySenders;
 use receive::Received;
 use sockets::Listeners;
 
-pub use config::{Bind, OnError, PortClosed, Serving, SocketErrorReport};
+pub use config::{Bind, OnError, OtherPorts, PortClosed, Serving, SocketErrorReport};
 pub use threads::ServerThreads;
 
 /// A server on its sockets.

@@ -66,8 +66,8 @@ impl Listeners {
 
     pub(super) fn open(bind: Bind, serving: Serving) -> io::Result<Self> {
         let mut all = listen(bind, ServerPort::Main, serving)?;
-        if let Some(port) = serving.stamp_port {
-            let server_port = ServerPort::Stamp;
+        for (server_port, port) in ServerPort::ALL.into_iter().zip(serving.other_ports) {
+            let Some(port) = port else { continue };
             let opened = listen(bind.at_port(port), server_port, serving);
             all.extend(
                 opened.map_err(|error| io::Error::new(error.kind(), PortClosed { server_port, error }))?,

@@ -31,8 +31,9 @@ impl ServerThreads {
         let first = engine(bind, serving)?;
         // The ports that it has, even where the system chose them.
         let bind = bind.at_port(first.local_addr()?.port());
-        let stamp_port = first.port_addr(ServerPort::Stamp).map(|address| address.port());
-        let others = (1..count.get()).map(|_| engine(bind, Serving { stamp_port, ..serving }));
+        let opened = |port| first.port_addr(port).map(|address| address.port());
+        let other_ports = ServerPort::ALL.map(|port| serving.other_ports[port as usize].and(opened(port)));
+        let others = (1..count.get()).map(|_| engine(bind, Serving { other_ports, ..serving }));
         Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
     }
 

@@ -1,5 +1,7 @@
 //! The dialects that the client speaks. A new one is a file here, a variant of each enum and an arm.
 
+mod gaps;
+mod irtt;
 mod native;
 mod plain;
 mod stamp;
@@ -11,6 +13,7 @@ use super::in_flight::InFlight;
 use super::settings::{Dialect, Settings, Transmit};
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
+use irtt::Irtt;
 use native::Native;
 pub(super) use native::{Accepted, Handshake, Requested};
 use plain::Plain;
@@ -23,6 +26,7 @@ pub(super) enum AnyDialect {
     Text(Text),
     Plain(Plain),
     Stamp(Box<Stamp>),
+    Irtt(Box<Irtt>),
 }
 
 /// The same call on the dialect in use.
@@ -33,6 +37,7 @@ macro_rules! each {
             AnyDialect::Text($dialect) => $call,
             AnyDialect::Plain($dialect) => $call,
             AnyDialect::Stamp($dialect) => $call,
+            AnyDialect::Irtt($dialect) => $call,
         }
     };
 }
@@ -44,6 +49,7 @@ impl AnyDialect {
             Dialect::Text => Self::Text(Text::new(settings, now)),
             Dialect::Plain => Self::Plain(Plain::new(settings, now)),
             Dialect::Stamp => Self::Stamp(Box::new(Stamp::new(settings, now))),
+            Dialect::Irtt => Self::Irtt(Box::new(Irtt::new(settings, now))),
         }
     }
 

@@ -84,7 +84,8 @@ fn is_reply(ttl: Option<u8>, datagram: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const FILTER: PeerFilter = PeerFilter { own_ports: [Some(8080), Some(862)], allow_low_ports: false };
+    const FILTER: PeerFilter =
+        PeerFilter { own_ports: [Some(8080), Some(862), None], allow_low_ports: false };
 
     fn admits(filter: PeerFilter, remote: &str, ttl: Option<u8>, datagram: &[u8]) -> bool {
         let path = Endpoints { remote: remote.parse().unwrap(), local: Some("192.0.2.1".parse().unwrap()) };

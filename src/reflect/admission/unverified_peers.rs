@@ -24,7 +24,7 @@ pub(crate) struct UnverifiedPeers {
 struct Peer {
     address_hash: u64,
     laps: Laps,
-    /// Bytes that it sent and that the injection dropped.
+    /// Bytes that it sent and that nothing was sent for.
     credit: u32,
 }
 
@@ -67,6 +67,17 @@ impl UnverifiedPeers {
         let copies = affordable.min(u32::from(treatment.extra_copies));
         peer.credit -= copies * length;
         copies as u8
+    }
+
+    /// Whether the peer has sent as many bytes without a reply as this reply has; if not, this datagram counts for a
+    /// later one.
+    pub(crate) fn pays_for(&mut self, remote: SocketAddr, length: usize, reply: usize) -> bool {
+        let bucket = self.bucket(remote);
+        let credit = &mut self.peers[bucket].credit;
+        *credit = credit.saturating_add(length as u32);
+        let left = credit.checked_sub(reply as u32);
+        *credit = left.unwrap_or(*credit);
+        left.is_some()
     }
 
     /// A datagram arrived; true if its reply is to be suspended.

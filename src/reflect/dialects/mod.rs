@@ -1,6 +1,7 @@
 //! The dialects of the server, one file or folder each. Static dispatch: a match, no table of functions.
 
 mod echo;
+mod irtt;
 mod native;
 mod stamp;
 mod text;
@@ -16,6 +17,7 @@ use super::wall_clock::WallClock;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 use echo::Echo;
+use irtt::Irtt;
 use native::Native;
 use stamp::Stamp;
 use text::Text;
@@ -25,6 +27,7 @@ pub(super) enum AnyDialect {
     Text(Text),
     Echo(Echo),
     Stamp(Box<Stamp>),
+    Irtt(Box<Irtt>),
 }
 
 impl AnyDialect {
@@ -35,6 +38,7 @@ impl AnyDialect {
             Self::Text(Text::new(core)),
             Self::Echo(Echo::new(core)),
             Self::Stamp(Stamp::new(core).into()),
+            Self::Irtt(Irtt::new(core).into()),
         ]
     }
 }
@@ -47,6 +51,7 @@ macro_rules! each {
             AnyDialect::Text($dialect) => $do,
             AnyDialect::Echo($dialect) => $do,
             AnyDialect::Stamp($dialect) => $do,
+            AnyDialect::Irtt($dialect) => $do,
         }
     };
 }

@@ -91,8 +91,11 @@ impl Simulation {
         let up = SimulatedLink::new(self.up.clone(), Direction::Up, seed);
         let down = SimulatedLink::new(self.down.clone(), Direction::Down, seed);
         let channels = Client::channels(&settings) as u16;
-        let server_port =
-            if settings.dialect == Dialect::Stamp { ServerPort::Stamp } else { ServerPort::Main };
+        let server_port = match settings.dialect {
+            Dialect::Stamp => ServerPort::Stamp,
+            Dialect::Irtt => ServerPort::Irtt,
+            _ => ServerPort::Main,
+        };
         self.hosts.push(Host::new(Client::new(settings, self.now), channels, server_port, up, down));
         self.serve_client(index);
         index

@@ -5,6 +5,8 @@ mod abuse;
 mod frozen;
 mod impossible_times;
 mod injection;
+mod irtt_client;
+mod irtt_server;
 mod keys;
 mod limits;
 mod loops;

@@ -194,7 +194,7 @@ fn words(command: &str) -> Vec<OsString> {
 #[test]
 fn every_option_that_the_readme_and_docs_name_exists() {
     let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
-    // Of cargo.
+    // Of cargo, containers and irtt.
     known.extend(
         [
             "--release",
@@ -207,6 +207,8 @@ fn every_option_that_the_readme_and_docs_name_exists() {
             "--rm",
             "--now",
             "--network",
+            "--hmac",
+            "--sfill",
         ]
         .map(str::to_owned),
     );

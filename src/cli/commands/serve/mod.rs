@@ -2,6 +2,7 @@
 
 mod error_log;
 mod host_load;
+mod other_ports;
 mod views;
 
 use std::io;
@@ -23,7 +24,7 @@ use crate::live::ServerModel;
 #[cfg(feature = "control")]
 use crate::net::TcpReplyServer;
 use crate::net::{Clock, Control, PortClosed, ServerThreads, Serving, random_bytes};
-use crate::reflect::{self, Counters, Injection, Server, ServerPort, Settings};
+use crate::reflect::{self, Counters, Injection, Server, Settings};
 use crate::report;
 use crate::room::TcpReply;
 use crate::units::ByteSize;
@@ -51,8 +52,8 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<Exit> {
     if !arguments.quiet && !arguments.tui {
         printer.line(format!("listening on {listens}"));
         printer.paragraph(&format!("injects {injects}"));
-        if let Some(address) = threads.port_addr(ServerPort::Stamp) {
-            printer.paragraph(&stamp_line(address.port(), keyed, is_clean(&settings)));
+        for line in other_ports::lines(&threads, keyed, is_clean(&settings)) {
+            printer.paragraph(&line);
         }
         if let Some(tcp) = &tcp {
             printer.line(format!("answers TCP on port {}, without impairments", tcp.address().port()));
@@ -103,7 +104,7 @@ fn serving(arguments: &Serve) -> Serving {
         busy_poll: arguments.busy_poll,
         stamps: !arguments.no_stamps,
         share_port: false,
-        stamp_port: arguments.stamp,
+        other_ports: other_ports::asked(arguments),
     }
 }
 
@@ -128,6 +129,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         max_sessions: limits.max_sessions.div_ceil(threads),
         max_source_sessions: limits.max_source_sessions,
         max_idle: limits.max_idle,
+        max_duration: limits.max_duration,
         max_text_clients: limits.max_text_clients.div_ceil(threads),
         max_held_bytes: bytes(limits.max_held) / threads,
         max_history_bytes: bytes(limits.max_history) / threads,
@@ -155,24 +157,15 @@ fn listening(arguments: &Serve) -> Listening {
     Listening { port, option: "-p ", bind, v4_only: ipv4, v6_only: ipv6 }
 }
 
-/// Why one of its two ports cannot be had.
+/// Why one of its ports cannot be had.
 fn refusal(arguments: &Serve, error: &io::Error) -> anyhow::Error {
     let closed = error.get_ref().and_then(|error| error.downcast_ref::<PortClosed>());
     let main = listening(arguments);
-    let listening = match closed.map(|closed| closed.server_port) {
-        Some(ServerPort::Stamp) => {
-            Listening { port: arguments.stamp.unwrap_or_default(), option: "--stamp=", ..main }
-        }
-        Some(ServerPort::Main) | None => main,
-    };
+    let listening = closed.map_or(main, |closed| {
+        let port = other_ports::asked(arguments)[closed.server_port as usize].unwrap_or_default();
+        Listening { port, option: other_ports::option(closed.server_port), ..main }
+    });
     listening.refusal(error)
-}
-
-/// What a STAMP sender is not told.
-fn stamp_line(port: u16, keyed: bool, clean: bool) -> String {
-    let mode = if keyed { "authenticated STAMP" } else { "STAMP and TWAMP-Light" };
-    let injection = if clean { "" } else { "; its senders take what is injected for the network's" };
-    format!("answers {mode} on UDP port {port}{injection}")
 }
 
 /// Whether nothing is injected.

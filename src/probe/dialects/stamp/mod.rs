@@ -4,22 +4,20 @@
 //! numbered that one 1, one that copies numbers has not, so they are told apart without a loss.
 
 mod clock;
-mod numbers;
 
 use super::super::dialect::{DialectClient, Heard};
 use super::super::event::{Failure, Finding, SendError, ServerInfo};
 use super::super::in_flight::{InFlight, ReplyFacts, ServerTimes};
 use super::super::retry::Retry;
 use super::super::settings::{Dialect, Settings, StampOptions, Transmit};
+use super::gaps::{Gaps, Noted, Place};
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
-use crate::wire::native::ProbeStatus;
 use crate::wire::stamp::{
     ClassOfService, DirectMeasurement, ErrorEstimate, Mode, Reply, Request, Timestamp, TlvKind, TlvWriter,
     tlvs, verifies_tlvs,
 };
 use clock::ReflectorClock;
-use numbers::{Direction, Noted, Numbers};
 
 #[derive(Debug)]
 pub(crate) struct Stamp {
@@ -31,15 +29,12 @@ pub(crate) struct Stamp {
     setup: Option<Retry>,
     /// Requests sent, as Direct Measurement tells them.
     sent: u32,
-    numbers: Numbers,
+    gaps: Gaps,
     counting: Counting,
     clock: ReflectorClock,
     findings: Vec<Finding>,
     /// It is said that replies have no receive time.
     told_no_times: bool,
-    /// No reply to probes below this one counts any more.
-    over_below: u64,
-    closing: Closing,
 }
 
 /// Whether the reflector counts its replies.
@@ -52,23 +47,10 @@ enum Counting {
     Counts,
 }
 
-/// Requests after the last probe, so that the numbers around that are known.
-#[derive(Debug)]
-struct Closing {
-    sent: u64,
-    next: Instant,
-    /// One of them was answered, or none is needed.
-    is_over: bool,
-}
-
 impl Stamp {
     const TRIES: u32 = 3;
     /// The number of the first probe: that of the opening is 0, and 1 is skipped.
     const FIRST: u64 = 2;
-    const MAX_CLOSING: u64 = 8;
-    const CLOSING_GAP: Duration = Duration::from_millis(100);
-    /// A lost probe waits this long for a later reply, whose number tells where it was lost.
-    const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
     pub(crate) fn new(settings: &Settings, now: Instant) -> Self {
         let options = settings.stamp.clone();
@@ -81,13 +63,11 @@ impl Stamp {
             options,
             setup: Some(Retry::every_second(now)),
             sent: 0,
-            numbers: Numbers::default(),
+            gaps: Gaps::new(now),
             counting: Counting::NotShown,
             clock: ReflectorClock::default(),
             findings: Vec::new(),
             told_no_times: false,
-            over_below: 0,
-            closing: Closing { sent: 0, next: now, is_over: false },
         }
     }
 
@@ -172,42 +152,6 @@ impl Stamp {
         }
         (self.counting == Counting::Counts).then_some(own)
     }
-
-    /// Tells the probes of closed gaps where they were lost.
-    fn judge(&mut self, now: Instant, probes: &mut InFlight) {
-        if self.counting != Counting::Counts {
-            return;
-        }
-        self.numbers.resolved_below(probes.range().start);
-        while let Some(seq) = self.numbers.first_missing_from(self.over_below)
-            && probes.give_up_at(seq).is_none_or(|at| at <= now)
-        {
-            self.over_below = seq + 1;
-        }
-        let end = probes.range().end;
-        let is_over = |seq| seq >= end || seq < self.over_below;
-        let mut judged = Vec::new();
-        while let Some(gap) = self.numbers.judge(is_over) {
-            judged.push(gap);
-        }
-        for (seqs, direction) in judged {
-            let status = match direction {
-                Direction::Up => ProbeStatus::NotSeen,
-                Direction::Down => ProbeStatus::Answered,
-                Direction::Unclear => ProbeStatus::Forgotten,
-            };
-            seqs.into_iter().for_each(|seq| probes.set_status(seq, status, now));
-        }
-    }
-
-    /// Whether the last probes have no reply, so that nothing tells where they were lost.
-    fn needs_closing(&self, probes: &InFlight) -> bool {
-        self.counting == Counting::Counts
-            && probes.is_sending_over()
-            && !self.closing.is_over
-            && self.closing.sent < Self::MAX_CLOSING
-            && self.numbers.first_missing_from(0).is_some_and(|seq| seq < probes.range().end)
-    }
 }
 
 impl DialectClient for Stamp {
@@ -230,7 +174,7 @@ impl DialectClient for Stamp {
     fn build(&mut self, seq: u64, _: Instant, _: Instant, buffer: &mut [u8]) -> Result<Transmit, SendError> {
         let length = self.emit(Self::number_of(seq), buffer);
         if self.counting != Counting::Copies {
-            self.numbers.sent(seq);
+            self.gaps.sent(seq);
         }
         Ok(Transmit { channel: 0, renew: false, length, seq: Some(seq) })
     }
@@ -260,14 +204,14 @@ impl DialectClient for Stamp {
                 return Heard::Forged;
             }
             let own = self.own_number(&reply, 0, datagram, false).unwrap_or(0);
-            self.numbers.opened(own);
+            self.gaps.opened(own);
             return match self.setup.take() {
                 Some(_) => Heard::SetUp { server: ServerInfo::silent(Dialect::Stamp), silent: None },
                 None => Heard::Understood,
             };
         };
-        let is_closing = seq >= probes.range().end;
-        if is_closing && seq - probes.range().end >= self.closing.sent {
+        let place = self.gaps.place_of(seq, probes);
+        if place == Place::Nowhere {
             return Heard::Forged;
         }
         let sent = probes.sent_at(seq);
@@ -277,20 +221,20 @@ impl DialectClient for Stamp {
         {
             return Heard::Forged;
         }
-        let own = self.own_number(&reply, number, datagram, !is_closing);
+        let own = self.own_number(&reply, number, datagram, place == Place::Probe);
         if self.counting == Counting::Copies {
             probes.timeouts_mut().query = Duration::ZERO;
         }
         if let Some(own) = own
-            && self.numbers.replied(seq, own) == Noted::Restart
+            && self.gaps.replied(seq, own) == Noted::Restart
         {
             self.findings.push(Finding::CountsAnew);
         }
         if own.is_none() {
-            self.numbers.not_sent(seq);
+            self.gaps.not_sent(seq);
         }
-        if is_closing {
-            self.closing.is_over = true;
+        if place == Place::Closing {
+            self.gaps.closed();
             return Heard::Understood;
         }
         let times = sent.and_then(|sent| self.times(&reply, sent, received));
@@ -310,32 +254,25 @@ impl DialectClient for Stamp {
     }
 
     fn not_sent(&mut self, seq: u64) {
-        self.numbers.not_sent(seq);
+        self.gaps.not_sent(seq);
         self.sent = self.sent.wrapping_sub(1);
     }
 
     fn query(&mut self, now: Instant, probes: &mut InFlight, buffer: &mut [u8]) -> Option<Transmit> {
-        self.judge(now, probes);
-        if !self.needs_closing(probes) || now < self.closing.next.max(probes.last_deadline()) {
+        if self.counting != Counting::Counts {
             return None;
         }
-        let seq = probes.range().end + self.closing.sent;
-        self.closing.sent += 1;
-        self.closing.next = now + Self::CLOSING_GAP;
-        self.numbers.sent(seq);
+        self.gaps.judge(now, probes);
+        let seq = self.gaps.next_closing(now, probes)?;
         let length = self.emit(Self::number_of(seq), buffer);
         Some(Transmit { channel: 0, renew: false, length, seq: None })
     }
 
     fn query_timeout(&self, _: Instant, probes: &InFlight) -> Option<Instant> {
-        let closing = self.needs_closing(probes).then(|| self.closing.next.max(probes.last_deadline()));
-        let waiting = self.numbers.first_missing_from(self.over_below);
-        let waiting = waiting.filter(|_| self.counting == Counting::Counts);
-        let judged = waiting.and_then(|seq| probes.give_up_at(seq));
-        closing.into_iter().chain(judged).min()
+        if self.counting == Counting::Counts { self.gaps.timeout(probes) } else { None }
     }
 
     fn longest_query(&self) -> Duration {
-        Self::LONGEST_WAIT
+        Gaps::LONGEST_WAIT
     }
 }

@@ -42,11 +42,13 @@ pub(super) struct Numbers {
     highest: Option<(i64, u32)>,
     /// By how many numbers the worst reply was behind one before it in the order of probes.
     disorder: i64,
+    /// Of those missing, whether the window of a later reply shows that they arrived.
+    shown: BTreeMap<Place, bool>,
 }
 
 /// What the number of a reply shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Noted {
+pub(crate) enum Noted {
     Next,
     /// The reflector began to count anew.
     Restart,
@@ -60,6 +62,8 @@ impl Numbers {
     /// Replies that are remembered.
     const REMEMBERED: usize = 4096;
     const MISSING: usize = 1 << 20;
+    /// How far a window reaches back.
+    const WINDOW: u64 = 63;
 
     pub(super) fn sent(&mut self, seq: u64) {
         self.missing.insert(place(seq));
@@ -83,7 +87,7 @@ impl Numbers {
     }
 
     fn note(&mut self, place: Place, number: u32) -> Noted {
-        self.missing.remove(&place);
+        self.answered(place);
         let (counted, noted) = match self.highest {
             None => (0, Noted::Next),
             Some((highest, written)) => {
@@ -109,11 +113,51 @@ impl Numbers {
         noted
     }
 
+    fn answered(&mut self, place: Place) {
+        self.missing.remove(&place);
+        self.shown.remove(&place);
+    }
+
     /// Nothing is known of gaps that the restart is in.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.by_place.clear();
         self.seen.clear();
         self.highest = None;
+    }
+
+    /// The window of the reply to this probe shows which of the probes before it arrived: bit k is that of the k-th
+    /// before. Returns those without a reply that did.
+    pub(super) fn window(&mut self, seq: u64, window: u64) -> Vec<u64> {
+        let at = place(seq);
+        let arrived = |before: Place| window >> (at - before) & 1 == 1;
+        let covered = at.saturating_sub(Self::WINDOW).max(place(0))..at;
+        let missing: Vec<Place> = self.missing.range(covered).copied().collect();
+        for before in &missing {
+            *self.shown.entry(*before).or_default() |= arrived(*before);
+        }
+        self.explain(at, arrived);
+        missing.into_iter().filter(|before| arrived(*before)).map(seq_at).collect()
+    }
+
+    /// Where the window accounts for every number since the reply before, these numbers are those of the probes that
+    /// it shows. A server whose window forgets what came before a probe out of order does not show that reply.
+    fn explain(&mut self, at: Place, arrived: impl Fn(Place) -> bool) {
+        let (Some(&number), Some((&before, &last))) =
+            (self.by_place.get(&at), self.by_place.range(..at).next_back())
+        else {
+            return;
+        };
+        if at - before > Self::WINDOW || before != OPENING && !arrived(before) {
+            return;
+        }
+        let between: Vec<Place> = (before + 1..at).filter(|place| arrived(*place)).collect();
+        if between.len() as i64 == number - last - 1 {
+            for (place, number) in between.into_iter().zip(last + 1..) {
+                self.answered(place);
+                self.seen.insert(number);
+                self.by_place.insert(place, number);
+            }
+        }
     }
 
     fn forget(&mut self) {
@@ -123,15 +167,16 @@ impl Numbers {
             while self.missing.first().is_some_and(|place| *place < oldest) {
                 self.missing.pop_first();
             }
+            self.shown = self.shown.split_off(&oldest);
         }
         if self.seen.len() > Self::REMEMBERED {
             self.seen.pop_first();
         }
     }
 
-    /// The lost probes of the first gap that can be judged, and what it shows. `is_over`: no reply to a probe counts
-    /// any more.
-    pub(super) fn judge(&mut self, is_over: impl Fn(u64) -> bool) -> Option<(Vec<u64>, Direction)> {
+    /// The lost probes of the first gap that can be judged, each with what is known. `is_over`: no reply to a probe
+    /// counts any more.
+    pub(super) fn judge(&mut self, is_over: impl Fn(u64) -> bool) -> Option<Vec<(u64, Direction)>> {
         let first =
             self.missing.range(self.judged..).next().copied().filter(|place| is_over(seq_at(*place)))?;
         let (&end, _) = self.by_place.range(first..).next()?;
@@ -140,9 +185,16 @@ impl Numbers {
         if self.missing.range(first..=settled).any(|place| !is_over(seq_at(*place))) {
             return None;
         }
-        let gap = self.missing.range(first..end).map(|place| seq_at(*place)).collect();
+        let of_gap = self.direction(first, end);
+        let known = |place: &Place| match (self.shown.get(place), of_gap) {
+            (Some(true), _) => Direction::Down,
+            (Some(false), Direction::Down) => Direction::Unclear,
+            (Some(false) | None, of_gap) => of_gap,
+        };
+        let gap = self.missing.range(first..end).map(|place| (seq_at(*place), known(place))).collect();
+        self.shown = self.shown.split_off(&end);
         self.judged = end;
-        Some((gap, self.direction(first, end)))
+        Some(gap)
     }
 
     /// The first probe without a reply that is not judged, from this one on.
