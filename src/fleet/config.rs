@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::dscp::Dscp;
+use super::ring::Peers;
+use super::sources::{DnsNames, DnsSettings, HttpSd, HttpSettings};
+use crate::endpoints::Network;
 use crate::probe::Dialect;
 use crate::strict_toml::{self, TomlError};
 use crate::time::Duration;
@@ -20,10 +24,25 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// Where `/metrics` is served; nothing listens without it.
     pub http: Option<SocketAddr>,
+    /// Where this host answers the probes of others; it does not without it.
+    pub reflect: Option<Reflect>,
+    /// Where a reload and single probes are asked for; nothing listens without it.
+    pub admin: Option<SocketAddr>,
+    /// Networks whose addresses may be asked for by `/probe`; private ones if empty.
+    pub probe_allow: Vec<Network>,
     /// A configuration that would give more series than this is refused.
     pub max_series: u64,
     /// In the order of the file.
     pub groups: Vec<Group>,
+}
+
+/// The reflector of a host that also measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reflect {
+    /// A port at all addresses, or one address.
+    pub listen: SocketAddr,
+    /// The key that its clients need.
+    pub key_file: Option<String>,
 }
 
 /// Targets that are measured alike.
@@ -35,8 +54,12 @@ pub struct Group {
     pub targets: Vec<String>,
     /// A file of Prometheus' file_sd form, read again when it changes.
     pub file: Option<String>,
-    /// A name each of whose addresses is a target.
+    /// A URL of Prometheus' http_sd form.
+    pub http_sd: Option<HttpSd>,
+    /// A name whose records are targets.
     pub dns: Option<DnsNames>,
+    /// How many of the targets this host measures; all if none.
+    pub peers: Option<Peers>,
     /// Sources that measure this group; all if empty.
     pub from: Vec<String>,
     /// Between two probes to one target.
@@ -51,22 +74,29 @@ pub struct Group {
     pub give_up: Duration,
     /// How the targets are asked.
     pub dialect: Dialect,
+    /// Source ports by which probes take turns.
+    pub flows: u8,
     /// Whether intervals are random (Poisson).
     pub poisson: bool,
     /// The share of probes that should be answered in time.
     pub objective: Option<f64>,
     /// How many series a target has.
     pub detail: Detail,
+    /// Whether one-way delays and the clock offset have series, too.
+    pub one_way: bool,
 }
 
-/// A DNS name whose A and AAAA records are targets.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DnsNames {
-    /// For example a headless service.
-    pub name: String,
-    /// Of each target.
-    pub port: u16,
+impl Group {
+    /// Whether a target of either is measured alike: where targets are found and what is shown of them does not matter.
+    pub(super) fn probes_like(&self, other: &Self) -> bool {
+        let how = |group: &Self| {
+            (
+                (group.interval, group.size, group.dscp, group.dialect, group.poisson),
+                (group.deadline, group.give_up, group.flows),
+            )
+        };
+        how(self) == how(other)
+    }
 }
 
 /// How many series a target has.
@@ -96,6 +126,16 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Without the place.
+    fn why(self) -> String {
+        match self {
+            Self::Toml(error) => error.to_string(),
+            Self::Value { why, .. } => why,
+        }
+    }
+}
+
 impl Config {
     const MAX_SERIES: u64 = 200_000;
 
@@ -115,10 +155,20 @@ impl Config {
             }
             groups.push(group);
         }
+        let reflect = file.reflect.as_ref().map(|reflect| reflect.read(&expanded));
+        let allowed = file.probe_allow.iter();
+        let allowed =
+            allowed.map(|network| parsed("probe-allow", &expanded("probe-allow", network)?, "10.0.0.0/8"));
         Ok(Self {
             name: file.name.map(|name| expanded("name", &name)).transpose()?,
             labels: labels.collect::<Result<_, ConfigError>>()?,
             http: file.http.map(|at| parsed("http", &expanded("http", &at)?, "0.0.0.0:9476")).transpose()?,
+            reflect: reflect.transpose()?,
+            admin: file
+                .admin
+                .map(|at| parsed("admin", &expanded("admin", &at)?, "127.0.0.1:9477"))
+                .transpose()?,
+            probe_allow: allowed.collect::<Result<_, ConfigError>>()?,
             max_series: file.max_series.unwrap_or(Self::MAX_SERIES),
             groups,
         })
@@ -132,6 +182,9 @@ impl Config {
             name: None,
             labels: BTreeMap::new(),
             http: None,
+            reflect: None,
+            admin: None,
+            probe_allow: Vec::new(),
             max_series: Self::MAX_SERIES,
             groups: vec![group.expect("the defaults are valid")],
         }
@@ -145,11 +198,32 @@ struct File {
     #[serde(default)]
     labels: BTreeMap<String, String>,
     http: Option<String>,
+    reflect: Option<ReflectSettings>,
+    admin: Option<String>,
+    #[serde(default)]
+    probe_allow: Vec<String>,
     max_series: Option<u64>,
     #[serde(default)]
     defaults: Settings,
     #[serde(default)]
     group: Vec<Settings>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ReflectSettings {
+    listen: String,
+    key_file: Option<String>,
+}
+
+impl ReflectSettings {
+    fn read(&self, expand: Expand<'_>) -> Result<Reflect, ConfigError> {
+        const PLACE: &str = "reflect: listen";
+        let listen = expand(PLACE, &self.listen)?;
+        let listen = if listen.starts_with(':') { format!("[::]{listen}") } else { listen };
+        let key_file = self.key_file.as_ref().map(|file| expand("reflect: key-file", file));
+        Ok(Reflect { listen: parsed(PLACE, &listen, ":8080")?, key_file: key_file.transpose()? })
+    }
 }
 
 /// A group as it is written, or the defaults of all groups.
@@ -160,7 +234,9 @@ struct Settings {
     #[serde(default)]
     targets: Vec<String>,
     file: Option<String>,
-    dns: Option<DnsNames>,
+    http_sd: Option<HttpSettings>,
+    dns: Option<DnsSettings>,
+    peers: Option<Peers>,
     from: Option<Vec<String>>,
     interval: Option<String>,
     size: Option<u32>,
@@ -168,16 +244,11 @@ struct Settings {
     deadline: Option<String>,
     give_up: Option<String>,
     dialect: Option<Dialect>,
+    flows: Option<u8>,
     poisson: Option<bool>,
     objective: Option<String>,
     detail: Option<Detail>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Dscp {
-    Number(u8),
-    Name(String),
+    one_way: Option<bool>,
 }
 
 /// Replaces the variables of the text at a place.
@@ -185,7 +256,7 @@ type Expand<'a> = &'a dyn Fn(&str, &str) -> Result<String, ConfigError>;
 
 impl Settings {
     fn has_targets(&self) -> bool {
-        !self.targets.is_empty() || self.file.is_some() || self.dns.is_some()
+        !self.targets.is_empty() || self.file.is_some() || self.http_sd.is_some() || self.dns.is_some()
     }
 
     fn read(&self, defaults: &Self, at: usize, expand: Expand<'_>) -> Result<Group, ConfigError> {
@@ -208,6 +279,13 @@ impl Settings {
             return Err(invalid(&place("give-up"), "it is shorter than the deadline"));
         }
         let dialect = self.dialect.or(defaults.dialect).unwrap_or(Dialect::Native);
+        let flows = self.flows.or(defaults.flows.filter(|_| dialect == Dialect::Native)).unwrap_or(1);
+        if !(1..=64).contains(&flows) {
+            return Err(invalid(&place("flows"), "must be from 1 to 64; for example 16"));
+        }
+        if flows > 1 && dialect != Dialect::Native {
+            return Err(invalid(&place("flows"), "only sessions of the native dialect have several ports"));
+        }
         let size = self.size.or(defaults.size).unwrap_or(128);
         if !(dialect.min_size()..=65_507).contains(&size) {
             let why = format!("must be from {} to 65507 bytes", dialect.min_size());
@@ -216,10 +294,15 @@ impl Settings {
         let objective = self.objective.as_ref().or(defaults.objective.as_ref());
         let objective = objective.map(|share| parsed::<Probability>(&place("objective"), share, "99.9%"));
         let targets = self.targets.iter().map(|target| expand(&place("targets"), target));
+        let variables = |text: &str| expand(&name, text).map_err(ConfigError::why);
+        let http_sd = self.http_sd.as_ref().map(|http| http.read(&variables));
+        let dns = self.dns.as_ref().map(|dns| dns.read(&variables));
         Ok(Group {
             targets: targets.collect::<Result<_, _>>()?,
             file: self.file.as_ref().map(|file| expand(&place("file"), file)).transpose()?,
-            dns: self.dns.clone(),
+            http_sd: http_sd.transpose().map_err(|why| invalid(&place("http-sd"), why))?,
+            dns: dns.transpose().map_err(|why| invalid(&place("dns"), why))?,
+            peers: self.peers.or(defaults.peers),
             from: self.from.clone().or(defaults.from.clone()).unwrap_or_default(),
             interval,
             size,
@@ -227,46 +310,22 @@ impl Settings {
                 .dscp
                 .as_ref()
                 .or(defaults.dscp.as_ref())
-                .map(|dscp| dscp.read(&place("dscp")))
+                .map(|dscp| dscp.read().ok_or_else(|| invalid(&place("dscp"), DSCP)))
                 .transpose()?,
             deadline,
             give_up,
             dialect,
+            flows,
             poisson: self.poisson.or(defaults.poisson).unwrap_or(false),
             objective: objective.transpose()?.map(Probability::get),
             detail: self.detail.or(defaults.detail).unwrap_or_default(),
+            one_way: self.one_way.or(defaults.one_way).unwrap_or(false),
             name,
         })
     }
 }
 
-impl Dscp {
-    /// Names of RFC 2474, 2597, 3246 and 8622.
-    fn read(&self, place: &str) -> Result<u8, ConfigError> {
-        let known = match self {
-            Self::Number(number) => Some(*number).filter(|number| *number < 64),
-            Self::Name(name) => match name.to_ascii_uppercase().as_str() {
-                "DF" | "CS0" => Some(0),
-                "LE" => Some(1),
-                "EF" => Some(46),
-                name => class(name, "CS").map(|(class, _)| 8 * class).or_else(|| {
-                    let (class, drop) = class(name, "AF")?;
-                    Some(8 * class + 2 * drop).filter(|_| (1..=4).contains(&class) && (1..=3).contains(&drop))
-                }),
-            },
-        };
-        known.ok_or_else(|| invalid(place, "must be a number from 0 to 63 or a name; for example \"EF\""))
-    }
-}
-
-/// The class and the drop precedence behind a prefix, as in AF31 and CS5.
-fn class(name: &str, prefix: &str) -> Option<(u8, u8)> {
-    let digits = name.strip_prefix(prefix)?.as_bytes();
-    let digit = |at: usize| digits.get(at).filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0');
-    let expected = if prefix == "CS" { 1 } else { 2 };
-    let class = digit(0).filter(|class| *class < 8 && digits.len() == expected)?;
-    Some((class, digit(1).unwrap_or(0)))
-}
+const DSCP: &str = "must be a number from 0 to 63 or a name; for example \"EF\"";
 
 fn duration(place: &str, text: &str) -> Result<Duration, ConfigError> {
     parse_duration(text).map_err(|error| invalid(place, error.to_string()))
@@ -353,15 +412,5 @@ mod tests {
         assert_eq!(error("name = '${HOST}'"), "name: the environment has no variable HOST");
         assert!(error("http = 'here'").ends_with("for example 0.0.0.0:9476"));
         assert_eq!(error("[defaults]\nname = 'x'"), "defaults: a name and targets belong into a [[group]]");
-    }
-
-    #[test]
-    fn code_points_have_the_names_of_their_rfcs() {
-        for (name, number) in [("EF", 46), ("cs6", 48), ("AF11", 10), ("AF43", 38), ("LE", 1), ("CS0", 0)] {
-            assert_eq!(Dscp::Name(name.into()).read("").unwrap(), number, "{name}");
-        }
-        for name in ["AF14", "AF01", "CS8", "CS", "AF", "AF111", "x"] {
-            assert!(Dscp::Name(name.into()).read("").is_err(), "{name}");
-        }
     }
 }

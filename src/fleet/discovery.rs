@@ -1,4 +1,5 @@
-//! Files in the form of Prometheus' file_sd: `[{"targets": ["h:p"], "labels": {"site": "x"}}]`.
+//! Files in the form of Prometheus' file_sd, JSON or YAML, and answers in that of http_sd:
+//! `[{"targets": ["h:p"], "labels": {"site": "x"}}]`.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +14,63 @@ pub struct FileTarget {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Why a file of targets cannot be read.
+/// Why a list of targets cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "line {line}: {why}; for example [{{\"targets\": [\"192.0.2.7:8080\"], \"labels\": {{\"site\": \"x\"}}}}]"
-)]
-pub struct FileSdError {
-    line: usize,
-    why: String,
+pub enum FileSdError {
+    /// It has another form.
+    #[error(
+        "line {line}: {why}; for example [{{\"targets\": [\"192.0.2.7:8080\"], \"labels\": {{\"site\": \"x\"}}}}]"
+    )]
+    Form {
+        /// Of the first error, from 1.
+        line: usize,
+        /// In the parser's words.
+        why: String,
+    },
+    /// Prometheus would refuse the page with it.
+    #[error("'{0}' is no name for a label; for example site")]
+    Label(String),
 }
 
-/// The targets of a JSON file, in its order.
+/// Labels of every series, or of `udpecho_target_info` itself.
+const TAKEN: [&str; 5] = ["source", "group", "target", "address", "dialect"];
+
+/// The targets of a JSON text, in its order.
 pub fn read_file_sd(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
-    let blocks: Vec<Block> = serde_json::from_str(text)
-        .map_err(|error| FileSdError { line: error.line(), why: without_place(&error.to_string()) })?;
-    let targets = blocks.into_iter().flat_map(|block| {
-        let labels: BTreeMap<_, _> =
-            block.labels.into_iter().filter(|(name, _)| !name.starts_with("__")).collect();
-        block.targets.into_iter().map(move |target| FileTarget { target, labels: labels.clone() })
-    });
-    Ok(targets.collect())
+    let blocks = serde_json::from_str(text)
+        .map_err(|error| FileSdError::Form { line: error.line(), why: without_place(&error.to_string()) })?;
+    targets(blocks)
+}
+
+/// The same of a YAML text.
+pub fn read_file_sd_yaml(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
+    let blocks = serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or(1, |location| location.line() as usize);
+        let why = error.without_snippet().to_string();
+        FileSdError::Form { line, why: without_place(why.lines().next().unwrap_or_default()) }
+    })?;
+    targets(blocks)
+}
+
+fn targets(blocks: Vec<Block>) -> Result<Vec<FileTarget>, FileSdError> {
+    let mut found = Vec::new();
+    for block in blocks {
+        let labels = block.labels.into_iter().filter(|(name, _)| !name.starts_with("__"));
+        let labels: BTreeMap<_, _> = labels.map(named).collect::<Result<_, _>>()?;
+        let targets = block.targets.into_iter();
+        found.extend(targets.map(|target| FileTarget { target, labels: labels.clone() }));
+    }
+    Ok(found)
+}
+
+/// A label whose name is taken gets the prefix that Prometheus gives such labels.
+fn named((name, value): (String, String)) -> Result<(String, String), FileSdError> {
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    if !begins || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        return Err(FileSdError::Label(name));
+    }
+    let is_taken = TAKEN.contains(&name.as_str());
+    Ok((if is_taken { format!("exported_{name}") } else { name }, value))
 }
 
 #[derive(Deserialize)]
@@ -68,5 +106,26 @@ mod tests {
             "{error}"
         );
         assert!(read_file_sd("").is_err() && read_file_sd("{}").is_err());
+    }
+
+    #[test]
+    fn yaml_and_json_read_alike() {
+        let json = r#"[{"targets": ["a:1", "[2001:db8::1]:2"], "labels": {"site": "x", "rack": "12"}}, {"targets": ["b"]}]"#;
+        let yaml = "# sites\n- targets: ['a:1', \"[2001:db8::1]:2\"]\n  labels:\n    site: x\n    rack: \"12\"\n- targets:\n  - b\n";
+        assert_eq!(read_file_sd_yaml(yaml).unwrap(), read_file_sd(json).unwrap());
+        assert_eq!(read_file_sd_yaml(json).unwrap(), read_file_sd(json).unwrap());
+        let error = read_file_sd_yaml("- targets: [a]\n- target: [b]\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 2: ") && error.contains("target"), "{error}");
+        assert!(read_file_sd_yaml("- targets: &a [*a]\n").is_err());
+    }
+
+    #[test]
+    fn a_label_that_every_series_has_is_renamed_and_one_that_prometheus_refuses_is_an_error() {
+        let targets = read_file_sd(r#"[{"targets": ["a"], "labels": {"group": "x", "site": "y"}}]"#).unwrap();
+        assert!(targets[0].labels.keys().eq(["exported_group", "site"]));
+        for name in ["site-a", "1st", "", "a b"] {
+            let text = format!(r#"[{{"targets": ["a"], "labels": {{"{name}": "x"}}}}]"#);
+            assert_eq!(read_file_sd(&text), Err(FileSdError::Label(name.into())));
+        }
     }
 }

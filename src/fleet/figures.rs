@@ -1,7 +1,8 @@
 //! What is counted of one target. Probes count once they are resolved, so that at any moment losses are
 //! `lost / (replies + lost)`.
 
-use crate::probe::{Cause, Event, Failure, NotOnTime, Outcome, Resolved};
+use super::one_way::OneWay;
+use crate::probe::{Cause, Event, Failure, FlowChange, NotOnTime, Outcome, Reroll, Resolved};
 use crate::stats::{OutcomeCounts, RttBuckets};
 use crate::time::{Duration, Instant};
 
@@ -50,6 +51,12 @@ pub struct Figures {
     least: Option<Duration>,
     most: Option<Duration>,
     last: Option<Duration>,
+    /// Flows that lose half of their probes or more, a bit each.
+    lossy_flows: u64,
+    rerolls: [u64; Reroll::ALL.len()],
+    /// Source ports of the flows, as of the last event about one.
+    flow_ports: Vec<u16>,
+    one_way: Option<Box<OneWay>>,
     state: State,
     /// Lost in a row, up to the last resolved probe.
     lost_in_a_row: u64,
@@ -60,6 +67,11 @@ impl Figures {
     /// Of a target whose name has no address.
     pub fn unresolved() -> Self {
         Self { state: State::Unresolved, ..Self::default() }
+    }
+
+    /// Of a target whose one-way delays count, too.
+    pub fn with_one_way() -> Self {
+        Self { one_way: Some(Box::default()), ..Self::default() }
     }
 
     /// Takes what the target's client reports.
@@ -76,6 +88,11 @@ impl Figures {
             Event::Reply { .. } => self.duplicates += 1,
             Event::Suspended { probes, .. } => self.skipped += probes,
             Event::Resolved(probe) => self.resolve(probe),
+            Event::Started { .. } => self.one_way.iter_mut().for_each(|one_way| one_way.restart()),
+            Event::Flow { change: FlowChange::Lossy(flows), .. } => self.lossy_flows = *flows,
+            Event::Flow { change: FlowChange::Rerolled(_, result), .. } => {
+                self.rerolls[*result as usize] += 1
+            }
             Event::Failed(failure) | Event::Waiting(failure) => self.fail(failure),
             _ => {}
         }
@@ -92,6 +109,7 @@ impl Figures {
         };
         self.lost_in_a_row = 0;
         self.rtt.record(rtt);
+        self.one_way.iter_mut().for_each(|one_way| one_way.record(probe));
         self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
         self.most = Some(self.most.map_or(rtt, |most| most.max(rtt)));
     }
@@ -144,6 +162,32 @@ impl Figures {
     pub fn rtt_range(&self) -> Option<[Duration; 3]> {
         let mean = self.rtt.total().as_nanos() / i64::try_from(self.rtt.count()).ok().filter(|n| *n > 0)?;
         Some([self.least?, Duration::from_nanos(mean), self.most?])
+    }
+
+    /// The numbers of the flows that lose half of their probes or more.
+    pub fn lossy_flows(&self) -> impl Iterator<Item = u32> + use<> {
+        let flows = self.lossy_flows;
+        (0..u64::BITS).filter(move |flow| flows >> flow & 1 == 1)
+    }
+
+    /// Takes the source ports of the flows.
+    pub fn note_flow_ports(&mut self, ports: Vec<u16>) {
+        self.flow_ports = ports;
+    }
+
+    /// The source port of a flow that was lossy.
+    pub fn flow_port(&self, flow: u32) -> Option<u16> {
+        self.flow_ports.get(flow as usize).copied()
+    }
+
+    /// One-way delays and the clock offset, if they count.
+    pub fn one_way(&self) -> Option<&OneWay> {
+        self.one_way.as_deref()
+    }
+
+    /// Comparisons of a silent port with a fresh one that ended so.
+    pub fn rerolls(&self, result: Reroll) -> u64 {
+        self.rerolls[result as usize]
     }
 
     /// Whether the target answers.

@@ -19,8 +19,11 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Counters, gauges and 20 buckets; and those of `counts`.
-    const SERIES: [u64; 2] = [39, 10];
+    /// Counters, gauges and 20 buckets.
+    const FULL: u64 = 46;
+    const COUNTS: u64 = 12;
+    /// Two histograms, the clock offset and its bound.
+    const ONE_WAY: u64 = 48;
     /// A session, its counters and sockets; see `results/`.
     const TARGET_BYTES: u64 = 12_000;
     const IN_FLIGHT_BYTES: f64 = 250.0;
@@ -31,7 +34,11 @@ impl Forecast {
         let per_target = 1.0 / group.interval.get().as_secs_f64();
         let probes_per_second = per_target * targets as f64;
         let in_flight = per_target * (group.give_up + Duration::from_secs(1)).as_secs_f64();
-        let series = Self::SERIES[usize::from(group.detail == Detail::Counts)];
+        let series = match group.detail {
+            Detail::Counts => Self::COUNTS,
+            Detail::Full if group.one_way => Self::FULL + Self::ONE_WAY,
+            Detail::Full => Self::FULL,
+        };
         let bytes = Self::TARGET_BYTES as f64 + in_flight * Self::IN_FLIGHT_BYTES;
         Self {
             targets,
@@ -64,9 +71,9 @@ mod tests {
     fn a_thousand_targets_a_second_are_a_thousand_probes() {
         let group = Config::of_targets(vec!["h".into()]).groups.remove(0);
         let cost = Forecast::of(&group, 1_000);
-        assert_eq!((cost.targets, cost.probes_per_second, cost.series), (1_000, 1_000.0, 39_000));
+        assert_eq!((cost.targets, cost.probes_per_second, cost.series), (1_000, 1_000.0, 46_000));
         assert_eq!(cost.bits_per_second, 1_000.0 * (128.0 + 28.0) * 8.0);
         let counts = Forecast::of(&Group { detail: Detail::Counts, ..group }, 1_000);
-        assert_eq!(counts.and(cost).series, 49_000);
+        assert_eq!(counts.and(cost).series, 58_000);
     }
 }

@@ -3,21 +3,31 @@
 
 mod config;
 mod discovery;
+pub mod dns;
+mod dscp;
 mod figures;
 mod forecast;
 pub mod locate;
 mod mesh;
+mod monitor;
+mod one_way;
 mod phase;
+mod ring;
 mod snapshot;
+mod sources;
 mod verdict;
 mod wanted;
 
-pub use config::{Config, ConfigError, Detail, DnsNames, Group};
-pub use discovery::{FileSdError, FileTarget, read_file_sd};
+pub use config::{Config, ConfigError, Detail, Group, Reflect};
+pub use discovery::{FileSdError, FileTarget, read_file_sd, read_file_sd_yaml};
 pub use figures::{Figures, State};
 pub use forecast::Forecast;
 pub use mesh::{MonitorReport, TargetReport, mesh};
+pub use monitor::Monitor;
+pub use one_way::OneWay;
 pub use phase::phase;
+pub use ring::{Peers, RingHost, choose as choose_peers};
 pub use snapshot::{Snapshot, TargetView};
+pub use sources::{DnsKind, DnsNames, HttpSd};
 pub use verdict::Verdict;
 pub use wanted::{Key, Reload, Wanted};

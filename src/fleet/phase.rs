@@ -1,15 +1,21 @@
 //! When in its interval a target is due: by hash, so that targets that come and go move no other, and
-//! nothing leaves in bursts.
+//! nothing leaves in bursts. Those of one millisecond share a wake-up.
 
 use crate::rng::Stream;
 use crate::time::Duration;
 
-/// The same for the same names, from 0 to less than the interval.
+const SLOT: i64 = 1_000_000;
+/// A shorter interval has no slots: a slot is at most this part of it.
+const LEAST_SLOTS: i64 = 20;
+
+/// The same for the same names, from 0 to less than the interval; whole milliseconds if that is from 20 ms on.
 pub fn phase(source: &str, group: &str, target: &str, interval: Duration) -> Duration {
     let share = Stream::new(0, &format!("{source}\0{group}\0{target}")).unit(0);
     // Rounding may reach the interval itself.
     let nanos = (share * interval.as_nanos() as f64) as i64;
-    Duration::from_nanos(nanos.min(interval.as_nanos() - 1).max(0))
+    let nanos = nanos.min(interval.as_nanos() - 1).max(0);
+    let slot = if interval.as_nanos() >= LEAST_SLOTS * SLOT { SLOT } else { 1 };
+    Duration::from_nanos(nanos - nanos % slot)
 }
 
 #[cfg(test)]
@@ -30,6 +36,13 @@ mod tests {
         assert_ne!(phase("a", "g", "t", second), phase("a", "h", "t", second));
         assert_ne!(phase("ab", "c", "t", second), phase("a", "bc", "t", second));
         assert_eq!(phase("a", "g", "t", Duration::from_nanos(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn phases_of_long_intervals_are_whole_milliseconds() {
+        assert!(phases(1_000).iter().all(|nanos| nanos % SLOT == 0));
+        let fast = phase("a", "g", "t", Duration::from_millis(19));
+        assert_ne!(fast.as_nanos() % SLOT, 0);
     }
 
     /// 10,000 targets in 100 slots: 100 each, with the scatter of independent draws (chi squared, 99 degrees of

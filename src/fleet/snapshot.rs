@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::figures::{Figures, State};
+use super::monitor::Monitor;
 use super::wanted::Wanted;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// One target with what was counted of it.
 #[derive(Clone, Debug)]
@@ -24,12 +25,18 @@ pub struct Snapshot {
     pub labels: BTreeMap<String, String>,
     /// Since the start.
     pub elapsed: Duration,
+    /// What is counted of the monitor.
+    pub monitor: Monitor,
     /// In the order of groups and targets.
     pub targets: Vec<TargetView>,
     /// Whether the configuration that runs is that of the file.
     pub is_configured: bool,
+    /// When it was last read without an error.
+    pub configured_at: Instant,
     /// Reads of files and names that failed, by group.
     pub discovery_failures: BTreeMap<String, u64>,
+    /// When discovery last succeeded, by group.
+    pub discovery_successes: BTreeMap<String, Instant>,
 }
 
 impl Snapshot {

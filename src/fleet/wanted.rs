@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::config::{Detail, Group};
+use super::config::Group;
 
 /// A target's place in every series; its address may change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,18 +29,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether probes to the other would differ: the lists of targets that a group has do not matter.
+    /// Whether probes to the other would be the same.
     fn is_measured_like(&self, other: &Self) -> bool {
-        let how = |wanted: &Self| Group {
-            targets: Vec::new(),
-            file: None,
-            dns: None,
-            from: Vec::new(),
-            objective: None,
-            detail: Detail::Full,
-            ..Group::clone(&wanted.group)
-        };
-        self.address == other.address && (Arc::ptr_eq(&self.group, &other.group) || how(self) == how(other))
+        self.address == other.address
+            && (Arc::ptr_eq(&self.group, &other.group) || self.group.probes_like(&other.group))
     }
 }
 

@@ -4,8 +4,10 @@ use std::fmt::Display;
 
 use super::exposition::{Exposition, Kind};
 use super::metrics::build_info;
-use crate::fleet::{Detail, Snapshot, State, TargetView};
-use crate::probe::Cause;
+use crate::fleet::{Detail, OneWay, Snapshot, State, TargetView};
+use crate::probe::{Cause, Reroll};
+use crate::stats::RttBuckets;
+use crate::time::Instant;
 
 /// The series that a target has with `detail = "counts"`, and those of `"full"` besides.
 type Count = (&'static str, &'static str, fn(&TargetView) -> u64);
@@ -35,6 +37,8 @@ pub fn of_fleet(now: &Snapshot) -> String {
     }
     losses(&mut page, now);
     rtt(&mut page, now);
+    one_way(&mut page, now);
+    flows(&mut page, now);
     let up = ("udpecho_target_up", Kind::Gauge, "Whether the target answers.");
     family(&mut page, now, up, false, |target| u8::from(target.figures.is_up()));
     target_info(&mut page, now);
@@ -87,15 +91,69 @@ fn rtt(page: &mut Exposition, now: &Snapshot) {
     for target in &now.targets {
         let [group, host] = place(target);
         let rtt = &target.figures.rtt;
-        let bucket = format!("{name}_bucket");
         if is_full(target) {
-            for (bound, count) in rtt.cumulative() {
-                page.sample(&bucket, &[group, host, ("le", &bound.as_secs_f64().to_string())], count);
-            }
+            histogram(page, name, &[group, host], rtt);
+            continue;
         }
-        page.sample(&bucket, &[group, host, ("le", "+Inf")], rtt.count());
+        page.sample(&format!("{name}_bucket"), &[group, host, ("le", "+Inf")], rtt.count());
         page.sample(&format!("{name}_sum"), &[group, host], rtt.total().as_secs_f64());
         page.sample(&format!("{name}_count"), &[group, host], rtt.count());
+    }
+}
+
+fn histogram(page: &mut Exposition, name: &str, labels: &[(&str, &str)], buckets: &RttBuckets) {
+    let bucket = format!("{name}_bucket");
+    for (bound, count) in buckets.cumulative() {
+        page.sample(&bucket, &[labels, &[("le", &bound.as_secs_f64().to_string())]].concat(), count);
+    }
+    page.sample(&bucket, &[labels, &[("le", "+Inf")]].concat(), buckets.count());
+    page.sample(&format!("{name}_sum"), labels, buckets.total().as_secs_f64());
+    page.sample(&format!("{name}_count"), labels, buckets.count());
+}
+
+/// Of the groups that ask for it.
+fn one_way(page: &mut Exposition, now: &Snapshot) {
+    let shown = |target: &&TargetView| is_full(target) && target.wanted.group.one_way;
+    if !now.targets.iter().any(|target| shown(&target)) {
+        return;
+    }
+    let none = OneWay::default();
+    let of = |target: &'_ TargetView| target.figures.one_way().cloned().unwrap_or_else(|| none.clone());
+    let name = "udpecho_one_way_seconds";
+    page.family(name, Kind::Histogram, "One-way delays, while the bound of the clock offset is below them.");
+    for target in now.targets.iter().filter(shown) {
+        let ([group, host], delays) = (place(target), of(target));
+        for (direction, buckets) in [("up", &delays.up), ("down", &delays.down)] {
+            histogram(page, name, &[group, host, ("direction", direction)], buckets);
+        }
+    }
+    let offset = "udpecho_clock_offset_seconds";
+    page.family(offset, Kind::Gauge, "The target's clock minus this host's; NaN while it is unknown.");
+    let bound = "udpecho_clock_offset_bound_seconds";
+    let value = |target: &TargetView| target.figures.one_way().and_then(OneWay::clock_offset);
+    for target in now.targets.iter().filter(shown) {
+        let offset_now = value(target).map_or(f64::NAN, |(offset, _)| offset.as_secs_f64());
+        page.sample(offset, &place(target), offset_now);
+    }
+    page.family(bound, Kind::Gauge, "How far that may be off; infinite while it is unknown.");
+    for target in now.targets.iter().filter(shown) {
+        let bound_now = value(target).map_or("+Inf".to_owned(), |(_, bound)| bound.as_secs_f64().to_string());
+        page.sample(bound, &place(target), bound_now);
+    }
+}
+
+fn flows(page: &mut Exposition, now: &Snapshot) {
+    let flows = ("udpecho_flows", Kind::Gauge, "Source ports by which probes take turns.");
+    family(page, now, flows, false, |target| target.wanted.group.flows);
+    let lossy = ("udpecho_flows_lossy", Kind::Gauge, "Flows that lose half of their probes or more.");
+    family(page, now, lossy, false, |target| target.figures.lossy_flows().count());
+    let name = "udpecho_flow_rerolls_total";
+    page.family(name, Kind::Counter, "Comparisons of a silent port with a fresh one, by their result.");
+    for target in now.targets.iter().filter(|target| is_full(target)) {
+        let [group, host] = place(target);
+        for result in Reroll::ALL {
+            page.sample(name, &[group, host, ("result", result.label())], target.figures.rerolls(result));
+        }
     }
 }
 
@@ -137,15 +195,40 @@ fn monitor(page: &mut Exposition, now: &Snapshot) {
     let configured = "udpecho_watch_config_last_reload_successful";
     let help = "Whether the configuration that runs is that of the file.";
     page.single(configured, Kind::Gauge, help, u8::from(now.is_configured));
+    let at = "udpecho_watch_config_last_reload_success_timestamp_seconds";
+    page.single(at, Kind::Gauge, "When the file was last read without an error.", seconds(now.configured_at));
     let failures = "udpecho_watch_sd_failures_total";
     page.family(failures, Kind::Counter, "Reads of target files and names that failed.");
     for (group, count) in &now.discovery_failures {
         page.sample(failures, &[("group", group)], count);
     }
+    let successes = "udpecho_watch_sd_last_success_timestamp_seconds";
+    page.family(successes, Kind::Gauge, "When target files, URLs and names last answered.");
+    for (group, at) in &now.discovery_successes {
+        page.sample(successes, &[("group", group)], seconds(*at));
+    }
+    let lateness = "udpecho_watch_schedule_lateness_seconds";
+    page.family(lateness, Kind::Histogram, "From due to sent, of all probes.");
+    histogram(page, lateness, &[], &now.monitor.lateness);
+    let overflows = "udpecho_watch_receive_overflows_total";
+    let help = "Datagrams that came while a receive buffer of the monitor was full.";
+    page.single(overflows, Kind::Counter, help, now.monitor.overflows);
+    let foreign = "udpecho_watch_foreign_datagrams_total";
+    page.single(
+        foreign,
+        Kind::Counter,
+        "Datagrams from addresses that are no target's.",
+        now.monitor.foreign,
+    );
     let info = "udpecho_watch_info";
     page.family(info, Kind::Gauge, "Labels of this host.");
     let labels: Vec<_> = now.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     page.sample(info, &labels, 1);
+}
+
+/// Since 1970, as the clock of a program counts.
+fn seconds(at: Instant) -> f64 {
+    at.as_nanos() as f64 / 1e9
 }
 
 #[cfg(test)]
@@ -177,8 +260,11 @@ mod tests {
 
     #[test]
     fn every_series_is_there_from_the_start_and_as_many_as_the_forecast_says() {
-        for detail in [Detail::Full, Detail::Counts] {
-            let now = snapshot(detail);
+        for (detail, one_way) in [(Detail::Full, false), (Detail::Full, true), (Detail::Counts, false)] {
+            let mut now = snapshot(detail);
+            for target in &mut now.targets {
+                Arc::make_mut(&mut target.wanted.group).one_way = one_way;
+            }
             let page = of_fleet(&now);
             let forecast = Forecast::of(&now.targets[0].wanted.group, 2);
             assert_eq!(2 * series_of(&page, "a"), forecast.series as usize, "{page}");

@@ -6,6 +6,7 @@ mod exposition;
 mod fleet_metrics;
 mod histogram;
 pub mod metrics;
+mod probe_metrics;
 mod proxy_model;
 mod run_info;
 mod run_model;
@@ -15,6 +16,7 @@ mod status;
 pub use bins::Bin;
 pub use fleet_metrics::of_fleet;
 pub use histogram::{Bar, histogram};
+pub use probe_metrics::{SingleProbing, of_probe};
 #[cfg(test)]
 pub(crate) use proxy_model::example as proxy_example;
 pub use proxy_model::{DirectionSecond, ProxyModel, ProxySecond, ProxySnapshot, lost};

@@ -5,6 +5,7 @@ mod client;
 mod clock;
 #[cfg(feature = "control")]
 mod control;
+mod dns;
 mod host;
 mod kernel_timestamps;
 mod port_scan;
@@ -26,9 +27,10 @@ pub use client::{
 pub use clock::Clock;
 #[cfg(feature = "control")]
 pub use control::{
-    ControlPlane, Limits, PageState, Publisher, RelayApi, RequestSource, TcpListening, TcpPassThrough,
-    TcpReplyServer, text_route,
+    ControlPlane, Limits, PageState, Publisher, RelayApi, RequestSource, SlowMethod, SlowRequest,
+    TcpListening, TcpPassThrough, TcpReplyServer, slow_route, text_route,
 };
+pub use dns::ask_dns;
 pub use host::{HostSampler, processes};
 pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
@@ -50,6 +52,11 @@ pub use sys::{
 };
 pub use tcp::{http_get, port_free_for_both};
 pub use twamp::{TwampError, TwampSession};
+
+/// Whether an interface of this host has this address; those of loopback are every host's.
+pub fn is_own_address(address: std::net::IpAddr) -> bool {
+    !address.to_canonical().is_loopback() && std::net::UdpSocket::bind((address, 0)).is_ok()
+}
 
 /// Random bytes of the operating system.
 pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::flows::FlowChange;
 use super::outcome::Resolved;
 use super::settings::{Counters, Dialect};
 use super::socket_error::SocketError;
@@ -124,6 +125,13 @@ pub enum Event {
         at: Instant,
         /// What it showed.
         finding: Finding,
+    },
+    /// A flow became lossy or is so no more, or its port was compared with a fresh one.
+    Flow {
+        /// When a probe showed it.
+        at: Instant,
+        /// What it showed.
+        change: FlowChange,
     },
     /// Datagrams came that count for no probe: the counts so far, at most once a second.
     Unexpected {

@@ -8,6 +8,7 @@ mod cause;
 mod dialect;
 mod dialects;
 mod event;
+mod flows;
 mod in_flight;
 mod knows;
 mod load;
@@ -30,6 +31,7 @@ use std::net::SocketAddr;
 
 pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, Finding, SendError, ServerInfo};
+pub use flows::{FlowChange, Reroll};
 pub use knows::{Knows, Losses, ServerTime};
 pub use load::{Found, LoadSettings, LoadTest, LoadTransmit, RateRow, Way};
 pub use outcome::{Corruption, Outcome, Resolved};
@@ -43,6 +45,7 @@ use crate::wire::native::SocketMark;
 
 use dialect::{DialectClient, Heard};
 use dialects::AnyDialect;
+use flows::Flows;
 use in_flight::{Arrival, InFlight, ReplyFacts, Timeouts};
 use retry::Retry;
 use send_plan::SendPlan;
@@ -61,6 +64,8 @@ pub struct Client {
     counters: Counters,
     unexpected: Unexpected,
     suspended: Suspended,
+    /// None where all probes leave by one socket.
+    flows: Option<Flows>,
     server: Option<ServerInfo>,
     /// The first probe of the session.
     first_seq: u64,
@@ -114,6 +119,7 @@ impl Client {
             counters: Counters::default(),
             unexpected: Unexpected::new(now),
             suspended: Suspended::default(),
+            flows: settings.flow_count().map(Flows::new),
             server: None,
             first_seq: 0,
             reachable: true,
@@ -126,7 +132,13 @@ impl Client {
 
     /// Sockets needed, numbered from 0.
     pub fn channels(settings: &Settings) -> usize {
-        AnyDialect::channels(settings)
+        // A fresh port beside those of the flows.
+        settings.flow_count().map_or_else(|| AnyDialect::channels(settings), |count| usize::from(count) + 1)
+    }
+
+    /// The channel of each flow, if probes take turns by several.
+    pub fn flow_channels(&self) -> impl Iterator<Item = usize> {
+        self.flows.iter().flat_map(Flows::channels)
     }
 
     /// Takes a datagram that was received at `received` on one of the sockets.
@@ -330,6 +342,10 @@ impl Client {
             Arrival::First { rtt, hold, late_by } => {
                 self.reachable = true;
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by, copy: 1 });
+                match late_by {
+                    None => self.note_flow(seq, false, received),
+                    Some(_) => self.flows.iter_mut().for_each(|flows| flows.note_late(seq)),
+                }
             }
             Arrival::Copy { rtt, hold, copy } => {
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by: None, copy });
@@ -337,6 +353,13 @@ impl Client {
             Arrival::CopyAfterClose => self.counters.copies_after_close += 1,
             Arrival::TooLate => self.counters.stragglers += 1,
             Arrival::Forged => self.counters.forged += 1,
+        }
+    }
+
+    fn note_flow(&mut self, seq: u64, is_lost: bool, at: Instant) {
+        if let Some(flows) = &mut self.flows {
+            let changes = flows.note(seq, is_lost, at);
+            self.events.extend(changes.into_iter().map(|change| Event::Flow { at, change }));
         }
     }
 

@@ -20,6 +20,7 @@ impl Client {
     pub(super) fn resolve(&mut self, now: Instant) {
         while let Some(seq) = self.in_flight.next_overdue(now) {
             self.events.push_back(Event::Overdue { seq });
+            self.note_flow(seq, true, now);
         }
         let all_sent = self.plan.is_finished();
         if all_sent {

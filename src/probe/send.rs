@@ -2,6 +2,7 @@
 
 use super::dialect::DialectClient;
 use super::event::{Event, Failure, SendError};
+use super::flows::Flows;
 use super::send_plan::Planned;
 use super::settings::Transmit;
 use super::{Client, Phase};
@@ -21,11 +22,11 @@ impl Client {
     /// The next datagram to send, written to `buffer` but for what `finalize` adds.
     pub fn build(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         match &mut self.phase {
-            Phase::SetUp => self.dialect.setup(now, buffer),
+            Phase::SetUp => self.build_setup(now, buffer),
             Phase::Running => self
                 .build_probe(now, buffer)
-                .or_else(|| self.dialect.setup(now, buffer))
-                .or_else(|| self.dialect.query(now, &mut self.in_flight, buffer)),
+                .or_else(|| self.build_setup(now, buffer))
+                .or_else(|| self.build_query(now, buffer)),
             Phase::Stopping(retry) => {
                 if !retry.is_due(now) {
                     return None;
@@ -75,12 +76,34 @@ impl Client {
         self.events.push_back(Event::NotSent { seq, why });
     }
 
+    fn build_setup(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.dialect.setup(now, buffer)?;
+        let channel = self.flows.as_mut().map(Flows::of_setup);
+        Some(Transmit { channel: channel.unwrap_or(transmit.channel), ..transmit })
+    }
+
+    fn build_query(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        let transmit = self.dialect.query(now, &mut self.in_flight, buffer)?;
+        let channel = self.flows.as_ref().map(Flows::of_query);
+        Some(Transmit { channel: channel.unwrap_or(transmit.channel), ..transmit })
+    }
+
+    fn by_flow(&mut self, transmit: Transmit, seq: u64, now: Instant) -> Transmit {
+        match &mut self.flows {
+            Some(flows) => {
+                let (channel, renew) = flows.assign(seq, now);
+                Transmit { channel, renew, ..transmit }
+            }
+            None => transmit,
+        }
+    }
+
     fn build_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
         loop {
             let seq = self.next_planned(now)?.seq;
             let give_up_at = self.in_flight.last_give_up_at();
             match self.dialect.build(seq, now, give_up_at, buffer) {
-                Ok(transmit) => return Some(transmit),
+                Ok(transmit) => return Some(self.by_flow(transmit, seq, now)),
                 Err(why) => self.not_sent(seq, why),
             }
         }

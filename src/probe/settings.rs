@@ -84,6 +84,9 @@ pub struct Settings {
     /// Time zero is the next time that lies this long behind a multiple of the longest interval, and so the same
     /// after a restart; none: as soon as the session is open.
     pub phase: Option<Duration>,
+    /// Source ports by which probes take turns, and a silent one of which is compared with a fresh one; native
+    /// dialect only. None: one port, which stays.
+    pub flows: Option<u8>,
     /// None: until the run is stopped.
     pub count: Option<u64>,
     /// No probe is sent later than this after time zero.
@@ -172,6 +175,7 @@ impl Settings {
             size: 512,
             schedule: Schedule::Fixed(interval),
             phase: None,
+            flows: None,
             count: None,
             total: None,
             deadline: None,
@@ -184,6 +188,11 @@ impl Settings {
             stamp: StampOptions::default(),
             irtt: IrttOptions::default(),
         }
+    }
+
+    /// Of a dialect whose sessions have no fixed port.
+    pub(super) fn flow_count(&self) -> Option<u8> {
+        self.flows.filter(|_| self.dialect == Dialect::Native)
     }
 
     /// When the first probe is due if the session is open now.

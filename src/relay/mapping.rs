@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counters::Tally;
-use super::lines::{ClientLines, Network};
+use super::lines::ClientLines;
 use super::nat::Nat;
 use super::replay::Replay;
 use super::scenario::RelayScenario;
 use super::toxic::Toxic;
+use crate::endpoints::Network;
 use crate::impair::{Bottleneck, Impairment};
 use crate::rng::{Seed, Stream};
 use crate::time::Instant;

@@ -28,12 +28,13 @@ mod toxic;
 /// The JSON schema of a proxy: `/api/proxy.json`.
 pub const PROXY_SCHEMA: &str = include_str!("proxy.schema.json");
 
+pub use crate::endpoints::Network;
 pub use counters::{Counters, DropCause, Fate, Tally};
 pub use datagram::{Decision, Dropped, Event, Header, Leaving, Side};
 pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
-pub use lines::{ClientLines, Network};
+pub use lines::ClientLines;
 pub(crate) use mapping::MappingId;
 pub use mapping::{MappingSettings, Scope};
 pub use nat::{Nat, Sender};

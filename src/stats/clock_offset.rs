@@ -81,6 +81,11 @@ impl ClockOffset {
         self.segment.as_ref().map(|segment| segment.at(segment.halfway()))
     }
 
+    /// The offset at this time, which need not be one of a probe.
+    pub(crate) fn at(&self, time: Duration) -> Option<Offset> {
+        self.segment.as_ref().map(|segment| segment.at(time))
+    }
+
     /// None while the probes bound it no better than `MAX_SKEW` does.
     pub(crate) fn skew(&self) -> Option<Skew> {
         let (low, high) = self.segment.as_ref()?.slopes;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use udpecho::endpoints::Endpoints;
+use udpecho::fleet::dns::{self, RecordKind, Resolvers};
+use udpecho::fleet::{Config, read_file_sd, read_file_sd_yaml};
 use udpecho::impair::Impairment;
 use udpecho::probe::{
     Client, Dialect, Event, IrttOptions, Outcome, SendError, Settings, SocketError, SocketErrorKind,
@@ -42,12 +44,33 @@ pub fn decoders(data: &[u8]) {
             }
         }
     }
+    for kind in [RecordKind::A, RecordKind::Aaaa, RecordKind::Srv] {
+        let number = data.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
+        let _ = dns::answer(data, number, kind);
+    }
     if let Ok(text) = std::str::from_utf8(data) {
+        watch_files(text);
         let _ = Key::parse(text);
         if let Ok(impairment) = text.parse::<Impairment>() {
             let again: Impairment = impairment.to_string().parse().expect("a printed line parses again");
             assert_eq!(again.to_string(), impairment.to_string());
         }
+    }
+}
+
+/// What `watch` reads: its configuration, lists of targets, the system's list of DNS servers.
+fn watch_files(text: &str) {
+    let _ = Config::from_toml(text, &|name| Some(name.to_owned()));
+    let json = read_file_sd(text);
+    // JSON is YAML, but a parser of YAML may refuse what nests deeply.
+    if let (Ok(json), Ok(yaml)) = (json, read_file_sd_yaml(text)) {
+        assert_eq!(json.len(), yaml.len());
+    }
+    for name in Resolvers::parse(text).full_names("a.b") {
+        assert!(name.starts_with("a.b"));
+    }
+    if let Ok(question) = dns::question(1, text, RecordKind::A) {
+        assert!(dns::answer(&question, 1, RecordKind::A).is_err(), "a question is no answer");
     }
 }
 

@@ -26,3 +26,6 @@ mod room;
 mod stamp;
 mod tcp;
 mod watch;
+mod watch_admin;
+mod watch_discovery;
+mod watch_flows;

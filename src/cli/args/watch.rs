@@ -43,18 +43,27 @@ pub struct Watch {
     /// File with the servers' key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if set]
     #[arg(help_heading = TARGETS, long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Answer the probes of others at this UDP port, too
+    #[arg(help_heading = TARGETS, long, value_name = "PORT")]
+    pub serve: Option<u16>,
     /// Probes to each target [default: until interrupted]
     #[arg(help_heading = PROBES, short = 'n', long, value_name = "N", value_parser = number::<u64>(1, u64::MAX, "100"))]
     pub count: Option<u64>,
     /// Time between two probes to one target [default: 1s]
     #[arg(help_heading = PROBES, short, long, value_name = "TIME", conflicts_with = "file")]
     pub interval: Option<Interval>,
+    /// Source ports by which the probes to a target take turns, so that one bad path of several shows [default: 1]
+    #[arg(help_heading = PROBES, long, value_name = "N", conflicts_with = "file", value_parser = number::<u8>(1, 64, "16"))]
+    pub flows: Option<u8>,
     /// Bytes of UDP payload [default: 128]
     #[arg(help_heading = PROBES, short, long, value_name = "BYTES", conflicts_with = "file")]
     pub size: Option<ByteSize>,
     /// Serve a page and /metrics here; a bare port binds to localhost
     #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS", value_parser = http_address)]
     pub http: Option<SocketAddr>,
+    /// Take POST /-/reload and /probe?target=HOST:PORT here; a bare port binds to localhost
+    #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS", value_parser = http_address)]
+    pub admin: Option<SocketAddr>,
     /// Further names under which the page may be asked for
     #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
     pub http_host: Vec<String>,

@@ -259,6 +259,7 @@ fn settings(
         requested_impairment: arguments.impair.as_deref().map(requested).transpose()?,
         wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
         phase: None,
+        flows: None,
         stop_server: arguments.stop_server,
         seed: u64::from_ne_bytes(random_bytes()?),
         key: key.clone(),

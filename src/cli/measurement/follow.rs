@@ -87,6 +87,8 @@ impl<'a> Follower<'a> {
                         self.note(self.events.socket_failed(at, &why));
                         self.socket_failure = Some(why);
                     }
+                    // A run has sockets of its own, and one flow.
+                    Observation::FlowPorts { .. } | Observation::SharedSockets { .. } => {}
                     Observation::Tick { now, in_flight } => {
                         if now >= next_flush {
                             self.recorder.flush();

@@ -68,6 +68,8 @@ fn target(view: &TargetView) -> Value {
         "lost": figures.lost(),
         "loss": figures.loss_share(),
         "causes": serde_json::Map::from_iter(causes),
+        "flows": view.wanted.group.flows,
+        "lossy_flows": figures.lossy_flows().map(|flow| json!([flow, figures.flow_port(flow)])).collect::<Vec<_>>(),
         "last_us": figures.last_rtt().map(micros),
         "rtt_us": range,
     })

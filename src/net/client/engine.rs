@@ -37,6 +37,8 @@ pub struct ClientEngine {
     round: u64,
     /// The targets of a round; kept for its memory.
     turn: Vec<TargetId>,
+    /// Those that shared sockets had something for; kept for its memory.
+    pub(super) heard: Vec<TargetId>,
 }
 
 pub(super) struct Entry {
@@ -61,7 +63,7 @@ pub(super) enum Known {
 }
 
 impl Known {
-    fn of(&self, target: TargetId) -> Readable<'_> {
+    pub(super) fn of(&self, target: TargetId) -> Readable<'_> {
         let Self::Readable { places, as_of, complete } = self else { return Readable::Any };
         let start = places.partition_point(|place| place.target < target);
         let count = places[start..].iter().take_while(|place| place.target == target).count();
@@ -89,6 +91,7 @@ impl ClientEngine {
             changes: None,
             round: 0,
             turn: Vec::new(),
+            heard: Vec::new(),
         }
     }
 
@@ -113,6 +116,7 @@ impl ClientEngine {
         self.running += 1;
         let entry = Entry { target, load: Load::default(), round: 0, is_over: false, is_removed: false };
         self.targets.insert(id, entry);
+        self.take_ports(id)?;
         self.requeue(id, Target::LAZY);
         self.watch_sockets(id)
     }
@@ -170,6 +174,7 @@ impl ClientEngine {
     /// Serves each target that is due, or at whose sockets something may be, once; those that are due first.
     fn serve_round(&mut self, observer: &mut impl Observer) -> io::Result<()> {
         self.look()?;
+        self.read_pool(observer)?;
         self.round += 1;
         let mut turn = std::mem::take(&mut self.turn);
         turn.extend(self.queue.due_by(self.shared.clock.now()));
@@ -187,7 +192,7 @@ impl ClientEngine {
         Ok(())
     }
 
-    fn serve(&mut self, id: TargetId, observer: &mut impl Observer) {
+    pub(super) fn serve(&mut self, id: TargetId, observer: &mut impl Observer) {
         let Some(entry) = self.targets.get_mut(&id).filter(|entry| !entry.is_over) else { return };
         entry.round = self.round;
         match entry.target.serve(self.readable.of(id), &mut self.shared, observer) {
@@ -237,6 +242,11 @@ impl ClientEngine {
         if self.shared.ready_set.is_none() {
             self.targets.values_mut().for_each(|entry| entry.target.read_foreign(&mut self.shared));
         }
+        let pool = &self.shared.pool;
+        if !pool.is_empty() {
+            let (overflows, foreign) = (pool.overflows(), pool.foreign());
+            observer.observe(Observation::SharedSockets { overflows, foreign });
+        }
         observer.observe(Observation::Tick { now, in_flight: self.load.in_flight });
         observer.idle();
     }
@@ -267,7 +277,7 @@ impl ClientEngine {
         self.running -= 1;
         self.sockets -= entry.target.socket_count();
         self.load.replace(std::mem::take(&mut entry.load), Load::default());
-        entry.target.close();
+        entry.target.close(&mut self.shared);
         self.queue.remove(id);
     }
 
@@ -281,15 +291,24 @@ impl ClientEngine {
         running.map(|(id, _)| *id).collect()
     }
 
-    /// From now on a wait covers the sockets of this target; where there are many, by the set of all.
+    fn take_ports(&mut self, id: TargetId) -> io::Result<()> {
+        match self.targets.get_mut(&id) {
+            Some(entry) => entry.target.take_ports(&mut self.shared),
+            None => Ok(()),
+        }
+    }
+
+    /// From now on a wait covers the sockets of this target; where there are many, or shared ones, by the set of all.
     fn watch_sockets(&mut self, id: TargetId) -> io::Result<()> {
         if self.shared.ready_set.is_some() {
             return self.targets[&id].target.watch_sockets(&self.shared);
         }
-        if self.sockets > Self::FEW_SOCKETS {
+        if self.sockets > Self::FEW_SOCKETS || !self.shared.pool.is_empty() {
             self.shared.ready_set = ReadySet::new().ok();
             let running = || self.targets.values().filter(|entry| !entry.is_over);
-            if running().any(|entry| entry.target.watch_sockets(&self.shared).is_err()) {
+            if self.shared.watch_pool().is_err()
+                || running().any(|entry| entry.target.watch_sockets(&self.shared).is_err())
+            {
                 // Other backends' sockets are in no set.
                 self.shared.ready_set = None;
             }

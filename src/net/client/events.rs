@@ -53,6 +53,20 @@ pub enum Observation {
         /// In the words of the system.
         why: String,
     },
+    /// The source ports of a target's flows, after an event about a flow.
+    FlowPorts {
+        /// The target whose flows they are.
+        target: TargetId,
+        /// Of flow 0 and so on.
+        ports: Vec<u16>,
+    },
+    /// What the sockets that targets share have dropped or ignored, with each `Tick`, if there are such sockets.
+    SharedSockets {
+        /// Datagrams that came while a receive buffer was full.
+        overflows: u64,
+        /// Datagrams from addresses that are no target's.
+        foreign: u64,
+    },
     /// The time, and the probes in flight to all targets; at most once every `ClientEngine::TICK`.
     Tick {
         /// The time of the engine's clock.

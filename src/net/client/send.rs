@@ -9,9 +9,10 @@ use crate::net::socket_errors::{Severity, is_too_long, socket_error};
 use crate::probe::{Client, SendError, SocketOperation, Transmit};
 use crate::time::{Duration, Instant};
 
+/// How often one call is repeated because it reported an ICMP error instead of sending.
+pub(super) const ICMP_TRIES: u32 = 3;
+
 impl Target {
-    /// How often one call is repeated because it reported an ICMP error instead of sending.
-    const ICMP_TRIES: u32 = 3;
     /// With less time than this until the next probe the processor is not yielded.
     const YIELDING: Duration = Duration::from_micros(500);
 
@@ -24,6 +25,7 @@ impl Target {
             shared.clock.spin_until(moment);
             match shared.departing[..] {
                 [] => return,
+                _ if self.pooled.is_some() => self.send_pooled(shared),
                 [transmit] => self.send_one(&transmit, shared),
                 _ => self.send_all(shared),
             }
@@ -36,16 +38,20 @@ impl Target {
 
     /// Fills the outbox with what is due by that moment.
     fn build(&mut self, moment: Instant, shared: &mut Shared) {
-        let Shared { clock, outbox, departing, .. } = shared;
+        let Shared { clock, outbox, departing, pool, .. } = shared;
         outbox.clear_outgoing();
         departing.clear();
+        let header = self.pooled.as_ref().map(|pooled| pooled.header).unwrap_or_default();
+        if self.pooled.is_some() {
+            self.client.note_socket(pool.mark());
+        }
         while !outbox.is_full()
             && let Some(transmit) = self.client.build(clock.now().max(moment), outbox.next_buffer())
         {
-            outbox.queue_written(self.endpoint.path(), transmit.length);
+            outbox.queue_written_with(self.endpoint.path(), header, transmit.length);
             departing.push(transmit);
             // A datagram for another socket leaves alone.
-            if transmit.channel != 0 || transmit.renew {
+            if transmit.channel != 0 || transmit.renew || self.pooled.is_some() {
                 return;
             }
         }
@@ -65,16 +71,10 @@ impl Target {
         self.finalize(shared);
         // It is alone in the outbox, so at its beginning.
         let datagram = shared.outbox.bytes(0..transmit.length);
-        let mut tries = Self::ICMP_TRIES;
+        let mut tries = ICMP_TRIES;
         while let Err(error) = self.sockets[transmit.channel].send_one(datagram) {
             if !was_icmp_error(&error, &mut tries) {
-                // The machine repeats everything but probes.
-                let short = matches!(Severity::of(&error), Severity::Shortage | Severity::WouldBlock);
-                let again = transmit.seq.is_none() && short;
-                if !again {
-                    self.client.send_failed(transmit, send_error(&error));
-                }
-                return;
+                return report_send_error(&mut self.client, transmit, &error);
             }
             report_icmp(&mut self.client, shared.clock.now(), SocketOperation::Send, &error);
         }
@@ -89,7 +89,7 @@ impl Target {
     }
 
     /// Writes the send time into each datagram of the outbox; the send call follows at once.
-    fn finalize(&mut self, shared: &mut Shared) {
+    pub(super) fn finalize(&mut self, shared: &mut Shared) {
         let now = shared.clock.now();
         for (index, transmit) in shared.departing.iter().enumerate() {
             self.client.finalize(transmit, now, shared.outbox.written(index));
@@ -105,7 +105,7 @@ impl Target {
             departing.iter().filter_map(|transmit| transmit.seq).for_each(|seq| client.sent_offloaded(seq));
         }
         let mut sent = departing.iter().filter(|transmit| transmit.seq.is_some()).count();
-        let mut tries = Self::ICMP_TRIES;
+        let mut tries = ICMP_TRIES;
         sockets[channel].send_those(outbox, &|_| true, &mut |index, error| {
             let again = was_icmp_error(error, &mut tries);
             if again {
@@ -122,7 +122,7 @@ impl Target {
 
 /// The kernel reports a pending ICMP error instead of sending; the datagram is still to be sent. A missing route has
 /// the same error codes, and stays.
-fn was_icmp_error(error: &io::Error, tries: &mut u32) -> bool {
+pub(super) fn was_icmp_error(error: &io::Error, tries: &mut u32) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let icmp = matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable);
     let again = icmp && *tries > 0;
@@ -135,6 +135,14 @@ pub(super) fn report_icmp(client: &mut Client, now: Instant, operation: SocketOp
         client.unreachable(now);
     } else if error.raw_os_error().is_none_or(|code| !is_too_long(code)) {
         client.obstructed(now, socket_error(operation, error));
+    }
+}
+
+/// The client repeats everything but probes, so a shortage is no failure of these.
+pub(super) fn report_send_error(client: &mut Client, transmit: &Transmit, error: &io::Error) {
+    let short = matches!(Severity::of(error), Severity::Shortage | Severity::WouldBlock);
+    if transmit.seq.is_some() || !short {
+        client.send_failed(transmit, send_error(error));
     }
 }
 

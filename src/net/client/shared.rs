@@ -1,7 +1,9 @@
 //! What the targets of an engine share: the clock, the buffers and, where there are many, the set of their sockets.
 
 use std::io;
+use std::net::SocketAddr;
 
+use super::pool::{Owner, Pool, PortNumber};
 use super::target_queue::TargetId;
 use crate::net::clock::Clock;
 use crate::net::sys::{Batch, ReadySet, Socket};
@@ -21,6 +23,8 @@ pub(super) struct Shared {
     pub shares_processor: bool,
     /// None while there are few sockets.
     pub ready_set: Option<ReadySet>,
+    /// The sockets of targets without sockets of their own.
+    pub pool: Pool,
 }
 
 impl Shared {
@@ -39,6 +43,7 @@ impl Shared {
             awaiting: false,
             shares_processor: false,
             ready_set: None,
+            pool: Pool::default(),
         }
     }
 
@@ -49,6 +54,29 @@ impl Shared {
                 *batch = Batch::new(Self::BATCH, longest);
             }
         }
+    }
+
+    /// A socket of the pool, from this one on, at which this address belongs to this target from now on.
+    pub(super) fn port_for(
+        &mut self,
+        remote: SocketAddr,
+        owner: Owner,
+        from: PortNumber,
+    ) -> io::Result<PortNumber> {
+        let port = match self.pool.free_port(remote, from) {
+            Some(port) => port,
+            None => {
+                let port = self.pool.open(remote.is_ipv6(), &self.clock)?;
+                self.watch(self.pool.socket(port), Place::of_pool(port))?;
+                port
+            }
+        };
+        self.pool.take(port, remote, owner);
+        Ok(port)
+    }
+
+    pub(super) fn watch_pool(&self) -> io::Result<()> {
+        self.pool.sockets().try_for_each(|(port, socket)| self.watch(socket, Place::of_pool(port)))
     }
 
     /// Where there are many sockets this one is waited for, too.
@@ -70,6 +98,12 @@ pub(super) struct Place {
 impl Place {
     /// The foreign listener in place of a channel.
     pub(super) const FOREIGN: u32 = u32::MAX;
+    /// In place of a target: a socket of the pool.
+    pub(super) const POOL: TargetId = TargetId(u32::MAX);
+
+    pub(super) fn of_pool(port: PortNumber) -> Self {
+        Self { target: Self::POOL, channel: port }
+    }
 
     pub(super) fn number(self) -> u64 {
         u64::from(self.target.0) << 32 | u64::from(self.channel)

@@ -68,8 +68,10 @@ pub(super) struct Endpoint {
     options: Options,
 }
 
+/// Bytes that are asked for where the rate does not ask for more.
+pub(super) const RECEIVE_BUFFER: usize = 4 << 20;
+
 impl Endpoint {
-    const RECEIVE_BUFFER: usize = 4 << 20;
     const BUFFER_MOST: usize = 64 << 20;
     /// What the kernel counts for a datagram besides its bytes.
     const BUFFER_OVERHEAD: i64 = 768;
@@ -82,7 +84,7 @@ impl Endpoint {
             ttl: outgoing.ttl.map(u32::from),
             traffic_class: outgoing.dscp.map(|dscp| u32::from(dscp) << 2),
             dont_fragment: outgoing.dont_fragment,
-            receive_buffer: Some(Self::RECEIVE_BUFFER),
+            receive_buffer: Some(RECEIVE_BUFFER),
             stamps: true,
             report_ttl: true,
             ..Options::default()
@@ -112,12 +114,12 @@ impl Endpoint {
         let awaited = settings.schedule.most_within(wait);
         let each = i64::from(settings.size) + Self::BUFFER_OVERHEAD;
         let bytes = usize::try_from(awaited.saturating_mul(each)).unwrap_or(0);
-        bytes.clamp(Self::RECEIVE_BUFFER, Self::BUFFER_MOST)
+        bytes.clamp(RECEIVE_BUFFER, Self::BUFFER_MOST)
     }
 
     /// Bytes of receive buffer that are asked for.
     pub(super) fn receive_buffer(&self) -> usize {
-        self.options.receive_buffer.unwrap_or(Self::RECEIVE_BUFFER)
+        self.options.receive_buffer.unwrap_or(RECEIVE_BUFFER)
     }
 
     /// Whether it sends by GSO and receives by GRO.

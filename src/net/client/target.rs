@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::events::{Observation, Observer};
 use super::foreign_listener::ForeignListener;
+use super::pool_ports::PoolPorts;
 use super::shared::{Place, Shared};
 use super::sockets::{Endpoint, Outgoing};
 use super::target_queue::{Moments, TargetId};
@@ -12,7 +13,7 @@ use crate::net::clock::Clock;
 use crate::net::kernel_timestamps::StampMapper;
 use crate::net::socket_errors::ErrorBudget;
 use crate::net::sys::Socket;
-use crate::probe::{Client, Counters, Settings};
+use crate::probe::{Client, Counters, Event, Settings};
 use crate::time::{Duration, Instant};
 
 /// One run against one server, on its sockets.
@@ -27,6 +28,9 @@ pub struct Target {
     pub(super) tx_stamps: Option<TxStampCount>,
     /// One for each socket.
     pub(super) errors: Vec<ErrorBudget>,
+    /// Of a target without sockets of its own.
+    pub(super) pooled: Option<PoolPorts>,
+    channels: usize,
     /// Bytes of the longest datagram.
     longest: usize,
 }
@@ -76,18 +80,46 @@ impl Target {
         let endpoint = Endpoint::of_run(remote, outgoing, &settings);
         let sockets =
             (0..Client::channels(&settings)).map(|_| endpoint.open()).collect::<io::Result<Vec<_>>>()?;
-        let now = clock.now();
-        Ok(Self {
+        let mut target = Self::without_sockets(endpoint, settings, clock.now());
+        target.foreign = ForeignListener::new(target.endpoint.open_foreign(&sockets[0]), clock.now());
+        target.errors = vec![ErrorBudget::default(); sockets.len()];
+        target.tx_stamps = sockets[0].has_tx_stamps().then(TxStampCount::default);
+        target.stamps = StampMapper::new(clock.wall_offset(), clock.now());
+        target.sockets = sockets;
+        Ok(target)
+    }
+
+    /// Sends and receives by the engine's shared sockets, which stay few however many targets there are. The session
+    /// is opened from `opens` on.
+    pub fn pooled(remote: SocketAddr, settings: Settings, dscp: Option<u8>, opens: Instant) -> Self {
+        let endpoint = Endpoint::of_run(remote, &Outgoing::default(), &settings);
+        let pooled = Some(PoolPorts::new(remote, dscp));
+        Self { pooled, ..Self::without_sockets(endpoint, settings, opens) }
+    }
+
+    fn without_sockets(endpoint: Endpoint, settings: Settings, opens: Instant) -> Self {
+        Self {
             id: TargetId::default(),
-            foreign: ForeignListener::new(endpoint.open_foreign(&sockets[0]), now),
+            foreign: ForeignListener::new(None, opens),
             endpoint,
-            errors: vec![ErrorBudget::default(); sockets.len()],
-            tx_stamps: sockets[0].has_tx_stamps().then(TxStampCount::default),
-            sockets,
+            sockets: Vec::new(),
+            errors: Vec::new(),
+            tx_stamps: None,
+            pooled: None,
+            channels: Client::channels(&settings),
             longest: (settings.size as usize).max(2048),
-            client: Client::new(settings, now),
-            stamps: StampMapper::new(clock.wall_offset(), now),
-        })
+            client: Client::new(settings, opens),
+            stamps: StampMapper::new(Duration::ZERO, opens),
+        }
+    }
+
+    /// Of a target that shares them.
+    pub(super) fn take_ports(&mut self, shared: &mut Shared) -> io::Result<()> {
+        let Self { pooled, id, channels, .. } = self;
+        let Some(pooled) = pooled else { return Ok(()) };
+        pooled.take_ports(*id, *channels, shared)?;
+        self.tx_stamps = shared.pool.has_tx_stamps().then(TxStampCount::default);
+        Ok(())
     }
 
     /// An ended target has no sockets any more.
@@ -101,7 +133,10 @@ impl Target {
     }
 
     pub(crate) fn has_kernel_stamps(&self) -> bool {
-        self.sockets.first().is_some_and(|socket| socket.has_stamps())
+        match &self.pooled {
+            Some(pooled) => pooled.has_stamps,
+            None => self.sockets.first().is_some_and(|socket| socket.has_stamps()),
+        }
     }
 
     /// Whether the kernel stamps probes of this target now.
@@ -143,8 +178,10 @@ impl Target {
         shared: &mut Shared,
         observer: &mut impl Observer,
     ) -> io::Result<()> {
-        self.foreign.listen_again(shared, self.id)?;
-        self.receive(readable, shared, observer)?;
+        if self.pooled.is_none() {
+            self.foreign.listen_again(shared, self.id)?;
+            self.receive(readable, shared, observer)?;
+        }
         let now = shared.clock.now();
         self.client.handle_timeout(now);
         self.send(now, shared);
@@ -177,7 +214,13 @@ impl Target {
 
     pub(super) fn pass_on(&mut self, observer: &mut impl Observer, ttl: Option<u8>) {
         while let Some(event) = self.client.poll_event() {
+            let is_of_flow = matches!(event, Event::Flow { .. });
             observer.observe(Observation::Event { target: self.id, event, ttl });
+            if let Some(pooled) = self.pooled.as_ref().filter(|_| is_of_flow) {
+                let channels = self.client.flow_channels();
+                let ports = channels.filter_map(|channel| pooled.source_port(channel)).collect();
+                observer.observe(Observation::FlowPorts { target: self.id, ports });
+            }
         }
     }
 
@@ -202,7 +245,10 @@ impl Target {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, shared: &mut Shared) {
+        if let Some(pooled) = &mut self.pooled {
+            pooled.leave_ports(shared);
+        }
         self.sockets.clear();
         self.foreign.close();
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
@@ -24,10 +25,14 @@ struct Reflector {
 
 impl Reflector {
     fn start(clock: Clock) -> Self {
+        Self::at("127.0.0.1:0", clock)
+    }
+
+    fn at(address: &str, clock: Clock) -> Self {
         let injection = Injection::steady(Impairment::clean());
         let settings = reflect::Settings { injection, ..reflect::Settings::default() };
         let server = Server::new(settings, [1; 32], clock.now());
-        let bind = Bind::At("127.0.0.1:0".parse().unwrap());
+        let bind = Bind::At(address.parse().unwrap());
         let mut engine = ServerEngine::bind(bind, Serving::default(), server, clock).unwrap();
         let address = engine.local_addr().unwrap();
         let control = Arc::new(Control::new().unwrap());
@@ -46,14 +51,20 @@ impl Drop for Reflector {
     }
 }
 
-fn target(remote: SocketAddr, millis: i64, count: Option<u64>, clock: Clock) -> Target {
+fn settings(millis: i64, count: Option<u64>) -> Settings {
+    // A session is known by nonce and source, and several targets may have one source.
+    static SEEDS: AtomicU64 = AtomicU64::new(1);
     let interval = Interval::new(Duration::from_millis(millis)).unwrap();
-    let settings = Settings {
-        count,
-        deadline: Some(Duration::from_secs(30)),
-        ..Settings::every(interval, millis as u64)
-    };
-    Target::connect(remote, settings, &Outgoing::default(), clock).unwrap()
+    let seed = SEEDS.fetch_add(1, Ordering::Relaxed);
+    Settings { count, deadline: Some(Duration::from_secs(30)), ..Settings::every(interval, seed) }
+}
+
+fn target(remote: SocketAddr, millis: i64, count: Option<u64>, clock: Clock) -> Target {
+    Target::connect(remote, settings(millis, count), &Outgoing::default(), clock).unwrap()
+}
+
+fn pooled(remote: SocketAddr, millis: i64, count: Option<u64>, clock: Clock) -> Target {
+    Target::pooled(remote, settings(millis, count), None, clock.now())
 }
 
 fn engine(clock: Clock, targets: impl IntoIterator<Item = (u32, Target)>) -> ClientEngine {
@@ -137,6 +148,67 @@ fn a_hundred_targets_are_measured_by_one_thread() {
     let seen = run(&mut engine);
     assert!(seen.answered.len() == 100 && seen.answered.values().all(|count| *count == 5), "{seen:?}");
     assert!(seen.failed.is_empty() && seen.finished.into_iter().eq(0..100));
+}
+
+/// 300 addresses of one reflector.
+#[test]
+fn hundreds_of_targets_share_one_socket_and_each_gets_its_own_replies() {
+    let clock = Clock::start();
+    let server = Reflector::at("0.0.0.0:0", clock);
+    let address = |id: u32| {
+        SocketAddr::from(([127, 0, 1 + (id / 250) as u8, (id % 250) as u8 + 1], server.address.port()))
+    };
+    let targets = (0..300).map(|id| (id, pooled(address(id), 500, Some(1 + u64::from(id % 3)), clock)));
+    let mut engine = engine(clock, targets);
+    let seen = run(&mut engine);
+    assert_eq!(engine.shared.pool.count(), 1);
+    let expected: BTreeMap<u32, u64> = (0..300).map(|id| (id, 1 + u64::from(id % 3))).collect();
+    assert_eq!((seen.answered, seen.failed), (expected, BTreeMap::new()));
+    assert_eq!((engine.shared.pool.foreign(), engine.shared.pool.overflows()), (0, 0));
+}
+
+#[test]
+fn targets_at_one_address_have_a_shared_socket_each_and_leave_it_to_others_at_their_end() {
+    let clock = Clock::start();
+    let server = Reflector::start(clock);
+    let mut engine = engine(clock, [1, 2, 3].map(|id| (id, pooled(server.address, 5, Some(10), clock))));
+    assert_eq!(engine.shared.pool.count(), 3);
+    assert_eq!(run(&mut engine).answered, BTreeMap::from([(1, 10), (2, 10), (3, 10)]));
+    engine.add(TargetId(4), pooled(server.address, 5, Some(4), clock)).unwrap();
+    assert_eq!((run(&mut engine).answered, engine.shared.pool.count()), (BTreeMap::from([(4, 4)]), 3));
+}
+
+/// With one socket for all, the kernel's error queue tells which address an ICMP error is about.
+#[test]
+fn an_icmp_error_at_a_shared_socket_is_told_to_its_target_alone() {
+    let clock = Clock::start();
+    for any in ["127.0.0.1:0", "[::1]:0"] {
+        let server = Reflector::at(any, clock);
+        let closed: Vec<_> = (0..20).map(|_| UdpSocket::bind(any).unwrap().local_addr().unwrap()).collect();
+        let dead = (100..).zip(closed).map(|(id, remote)| (id, pooled(remote, 5, Some(10), clock)));
+        let targets = [(1, pooled(server.address, 3, Some(50), clock))].into_iter().chain(dead);
+        let mut engine = engine(clock, targets);
+        let seen = run(&mut engine);
+        assert_eq!((engine.shared.pool.count(), seen.answered), (1, BTreeMap::from([(1, 50)])));
+        let unreachable = (100..120).map(|id| (id, Some(Failure::Unreachable))).collect();
+        assert_eq!(seen.failed, unreachable);
+    }
+}
+
+/// As with a socket of its own, the RTT leaves out the send call.
+#[test]
+fn probes_from_a_shared_socket_have_the_kernel_s_transmit_timestamp() {
+    let clock = Clock::start();
+    let server = Reflector::start(clock);
+    let mut engine = engine(clock, [(1, pooled(server.address, 2, Some(20), clock))]);
+    let mut told = None;
+    let mut observe = |observation| {
+        if let Observation::TxStamps { sent, stamped, .. } = observation {
+            told = Some((sent, stamped));
+        }
+    };
+    engine.run(&Control::new().unwrap(), &mut observe).unwrap();
+    assert_eq!(told, Some((20, 20)));
 }
 
 #[test]

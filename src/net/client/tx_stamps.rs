@@ -3,11 +3,21 @@
 use super::events::Observer;
 use super::shared::Shared;
 use super::target::Target;
+use crate::net::sys::Queued;
+use crate::time::Instant;
 
 impl Target {
     pub(super) fn note_sent(&mut self, probes: usize) {
         if let Some(count) = &mut self.tx_stamps {
             count.sent += probes as u64;
+        }
+    }
+
+    /// The kernel stamped this frame of a shared socket.
+    pub(super) fn on_tx_timestamp(&mut self, moment: Instant, frame: &[u8]) {
+        let stamped = self.client.on_tx_timestamp(moment, frame);
+        if let Some(count) = &mut self.tx_stamps {
+            count.stamped += u64::from(stamped);
         }
     }
 
@@ -30,8 +40,10 @@ impl Target {
         let Self { sockets, tx_stamps: Some(count), client, stamps, .. } = self else { return };
         let Shared { frames, clock, .. } = shared;
         for socket in sockets {
-            socket.read_tx_stamps(frames, &mut |stamp, frame| {
-                if let Some(moment) = stamps.to_monotonic(stamp, clock.now()) {
+            socket.read_error_queue(frames, &mut |queued| {
+                if let Queued::Sent(stamp, frame) = queued
+                    && let Some(moment) = stamps.to_monotonic(stamp, clock.now())
+                {
                     count.stamped += u64::from(client.on_tx_timestamp(moment, frame));
                 }
             });

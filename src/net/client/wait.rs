@@ -119,7 +119,8 @@ impl ClientEngine {
             return Ok((woken.stop_requested, Known::Nothing));
         }
         let running = self.targets.values().filter(|entry| !entry.is_over);
-        let all = running.flat_map(|entry| entry.target.places(as_of));
+        let pool = self.shared.pool.sockets().map(|(port, socket)| (Place::of_pool(port), socket));
+        let all = running.flat_map(|entry| entry.target.places(as_of)).chain(pool);
         let woken = sys::wait(all.clone().map(|(_, socket)| socket), control, timeout)?;
         let is_readable = |index: &usize| woken.readable >> index & 1 == 1;
         let readable = (0..Self::TOLD_APART).zip(all.clone()).filter(|(index, _)| is_readable(index));

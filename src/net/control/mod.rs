@@ -10,6 +10,7 @@ mod listener;
 mod live_page;
 mod places;
 mod relay_api;
+mod slow_route;
 mod tcp_pass;
 mod tcp_reply;
 
@@ -20,6 +21,7 @@ pub use live_page::{PageState, Publisher};
 pub(super) use places::Place;
 pub use places::{Limits, RequestSource};
 pub use relay_api::RelayApi;
+pub use slow_route::{SlowMethod, SlowRequest, slow_route};
 pub use tcp_pass::{TcpListening, TcpPassThrough};
 pub use tcp_reply::TcpReplyServer;
 

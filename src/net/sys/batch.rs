@@ -39,6 +39,8 @@ pub struct Arrival {
     pub stamp: Option<Instant>,
     pub ttl: Option<u8>,
     pub tos: Option<u8>,
+    /// In the error queue: the code of an ICMP error about a datagram to `path.remote`.
+    pub icmp_error: Option<i32>,
     /// The socket as this was queued.
     pub socket: SocketMark,
 }
@@ -84,8 +86,16 @@ impl Batch {
         let stride = longest.next_multiple_of(64) + 64;
         let nowhere = Endpoints { remote: SocketAddr::new(IpAddr::from([0; 4]), 0), local: None };
         let socket = SocketMark::default();
-        let none =
-            Arrival { path: nowhere, length: 0, segment: 0, stamp: None, ttl: None, tos: None, socket };
+        let none = Arrival {
+            path: nowhere,
+            length: 0,
+            segment: 0,
+            stamp: None,
+            ttl: None,
+            tos: None,
+            icmp_error: None,
+            socket,
+        };
         Self {
             bytes: vec![0; stride * capacity],
             stride,

@@ -81,6 +81,16 @@ pub struct Options {
     pub report_ttl: bool,
     /// Report the traffic class (TOS) of what is received.
     pub report_tos: bool,
+    /// Queue the ICMP errors of all peers of an unconnected socket, with the address that each is about (IP_RECVERR).
+    pub icmp_errors: bool,
+}
+
+/// An entry of a socket's error queue.
+pub enum Queued<'a> {
+    /// The beginning of a frame that left, and when.
+    Sent(Instant, &'a [u8]),
+    /// An ICMP error about a datagram to this address.
+    IcmpError(SocketAddr, io::Error),
 }
 
 /// A UDP socket that never blocks. What a backend cannot do has a default.
@@ -145,8 +155,8 @@ pub trait DatagramSocket: Send {
         false
     }
 
-    /// Passes on the transmit timestamps that the kernel has queued, each with the frame that left then.
-    fn read_tx_stamps(&mut self, _batch: &mut Batch, _each: &mut dyn FnMut(Instant, &[u8])) {}
+    /// Passes on the transmit timestamps and ICMP errors that the kernel has queued.
+    fn read_error_queue(&mut self, _batch: &mut Batch, _each: &mut dyn FnMut(Queued<'_>)) {}
 
     /// Whether what it sends may be fragmented from now on. A backend that cannot forbid it allows it.
     fn set_dont_fragment(&mut self, _forbidden: bool) -> io::Result<()> {

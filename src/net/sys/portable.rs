@@ -48,6 +48,7 @@ impl DatagramSocket for Socket {
                         stamp: None,
                         ttl: None,
                         tos: None,
+                        icmp_error: None,
                         socket: SocketMark::default(),
                     });
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::fleet::{Snapshot, TargetView};
-use crate::probe::Cause;
+use crate::probe::{Cause, Reroll};
 
 /// The JSON schema of `--json`.
 pub(crate) const SCHEMA: &str = include_str!("../watch.schema.json");
@@ -36,6 +36,15 @@ struct Target<'a> {
     send_errors: u64,
     loss_share: Option<f64>,
     rtt_us: Option<Rtt>,
+    flows: u8,
+    lossy_flows: Vec<LossyFlow>,
+    rerolls: BTreeMap<&'a str, u64>,
+}
+
+#[derive(Serialize)]
+struct LossyFlow {
+    flow: u32,
+    source_port: Option<u16>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +71,7 @@ pub(crate) fn json(now: &Snapshot) -> anyhow::Result<String> {
 fn target(view: &TargetView) -> Target<'_> {
     let figures = &view.figures;
     let causes = Cause::ALL.into_iter().filter(|cause| figures.lost_by(*cause) > 0);
+    let rerolls = Reroll::ALL.into_iter().filter(|result| figures.rerolls(*result) > 0);
     Target {
         group: &view.wanted.key.group,
         target: &view.wanted.key.target,
@@ -82,5 +92,11 @@ fn target(view: &TargetView) -> Target<'_> {
             max: max.as_micros_f64(),
             last: figures.last_rtt().map(|last| last.as_micros_f64()),
         }),
+        flows: view.wanted.group.flows,
+        lossy_flows: figures
+            .lossy_flows()
+            .map(|flow| LossyFlow { flow, source_port: figures.flow_port(flow) })
+            .collect(),
+        rerolls: rerolls.map(|result| (result.label(), figures.rerolls(result))).collect(),
     }
 }

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 
-use super::collector::{Collector, Counts};
+use super::collector::{Collector, Counts, News};
 use crate::cli::printer::stderr_line;
-use crate::fleet::{Figures, Group, Key, Reload, State, TargetView, Wanted, phase};
+use crate::fleet::{Figures, Group, Key, Monitor, Reload, State, TargetView, Wanted, phase};
 use crate::net::{
     ClientEngine, Clock, Control, Outgoing, Target, TargetChanges, TargetId, Timer, random_bytes,
 };
-use crate::probe::Settings;
+use crate::probe::{FlowChange, Settings};
 use crate::schedule::{Poisson, Schedule};
+use crate::time::{Duration, Instant};
 use crate::units::Interval;
 use crate::wire::auth::Key as Secret;
 
@@ -32,9 +34,15 @@ pub(super) struct Measuring {
     order: Vec<Key>,
     ids: BTreeMap<Key, TargetId>,
     next_id: u32,
+    news: Receiver<News>,
 }
 
 impl Measuring {
+    /// Between two handshakes, on average.
+    const APART: Duration = Duration::from_micros(100);
+    /// Two round trips later, and so within a second, each session is open.
+    const LONGEST_SPREAD: Duration = Duration::from_millis(500);
+
     /// Starts the thread, without a target yet.
     pub(super) fn start(
         source: String,
@@ -46,7 +54,7 @@ impl Measuring {
         let mut engine = ClientEngine::new(Timer::Sleep, clock);
         let changes = engine.changes(control);
         let counts = Counts::default();
-        let mut collector = Collector::new(&counts);
+        let (mut collector, news) = Collector::new(&counts);
         let control = Arc::clone(control);
         let measure = move || {
             let ran = engine.run(&control, &mut collector);
@@ -66,6 +74,7 @@ impl Measuring {
             order: Vec::new(),
             ids: BTreeMap::new(),
             next_id: 0,
+            news,
         })
     }
 
@@ -79,6 +88,7 @@ impl Measuring {
             self.targets.remove(key);
             if let (Some(id), Some(changes)) = (self.ids.remove(key), &self.changes) {
                 changes.remove(id);
+                self.counts.forget(id);
             }
         }
         for wanted in reload.added.into_iter().chain(reload.changed) {
@@ -97,6 +107,23 @@ impl Measuring {
         denied.into_iter().for_each(|wanted| self.measure(wanted));
     }
 
+    /// What is counted of the monitor itself.
+    pub(super) fn monitor(&self) -> Monitor {
+        self.counts.monitor()
+    }
+
+    /// Lines about flows whose port was compared with a fresh one.
+    pub(super) fn take_news(&self) -> Vec<String> {
+        let line = |News { target, change }| match change {
+            FlowChange::Rerolled(flow, result) => {
+                let key = self.ids.iter().find(|(_, id)| **id == target)?.0;
+                Some(format!("{}: {}: flow {flow}: {}", key.group, key.target, result.words()))
+            }
+            FlowChange::Lossy(_) => None,
+        };
+        self.news.try_iter().filter_map(line).collect()
+    }
+
     /// Once every target has had its count of probes, the thread ends.
     pub(super) fn takes_no_more(&mut self) {
         self.changes = None;
@@ -113,7 +140,10 @@ impl Measuring {
             self.next_id += 1;
             TargetId(self.next_id)
         });
-        match (self.connect(&wanted), &self.changes) {
+        if wanted.group.one_way {
+            self.counts.prepare(id, Figures::with_one_way());
+        }
+        match (self.open(&wanted), &self.changes) {
             (Ok(Some(target)), Some(changes)) => changes.add(id, target),
             (Ok(_), _) => {}
             (Err(error), _) => stderr_line(format_args!("udpecho: {}: {error:#}", key.target)),
@@ -121,14 +151,24 @@ impl Measuring {
         self.targets.insert(key, wanted);
     }
 
-    fn connect(&self, wanted: &Wanted) -> anyhow::Result<Option<Target>> {
+    fn open(&self, wanted: &Wanted) -> anyhow::Result<Option<Target>> {
         let Some(address) = wanted.address else { return Ok(None) };
         let group = &wanted.group;
+        let settings = self.settings(group, &wanted.key.target)?;
+        if group.dialect.numbers_probes() {
+            return Ok(Some(Target::pooled(address, settings, group.dscp, self.opens(&wanted.key))));
+        }
+        // A reply without a number belongs to the socket that it comes to.
         let outgoing =
             Outgoing { dscp: group.dscp, timer: Timer::Sleep, single_socket: true, ..Outgoing::default() };
-        let settings = self.settings(group, &wanted.key.target)?;
         let target = Target::connect(address, settings, &outgoing, self.clock);
         target.map(Some).with_context(|| format!("cannot send to {address}"))
+    }
+
+    /// Many handshakes are spread like the probes, so that they are no burst either.
+    fn opens(&self, key: &Key) -> Instant {
+        let spread = (Self::APART * self.order.len() as i64).min(Self::LONGEST_SPREAD);
+        self.clock.now() + phase(&self.source, &key.group, &key.target, spread)
     }
 
     fn settings(&self, group: &Group, target: &str) -> anyhow::Result<Settings> {
@@ -142,6 +182,7 @@ impl Measuring {
             dialect: group.dialect,
             size: group.size,
             schedule,
+            flows: Some(group.flows),
             count: self.count,
             phase: (!group.poisson).then(|| phase(&self.source, &group.name, target, group.interval.get())),
             deadline: Some(group.deadline),

@@ -1,31 +1,28 @@
 //! `udpecho watch`: many targets at once, for as long as it runs.
 
+mod admin;
 mod collector;
 mod discovery;
 mod document;
 mod measuring;
+mod probe;
+mod reflector;
 mod table;
+mod watching;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Context, bail};
 
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
-use crate::cli::key;
-use crate::cli::printer::{Printer, on_a_terminal, stderr_line, terminal_width};
-use crate::cli::signals;
+use crate::cli::printer::Printer;
 use crate::cli::text_file;
-use crate::cli::web::FleetPage;
-use crate::fleet::{Config, Forecast, Group, Snapshot};
-use crate::net::{Clock, Control, host_name};
-use crate::time::{Duration, Instant};
-use discovery::{Discovered, Discovery};
+use crate::fleet::{Config, Forecast, Group, Wanted};
+use crate::net::{Clock, host_name};
+use discovery::Discovery;
 pub(crate) use document::SCHEMA;
-use measuring::Measuring;
+use watching::Watching;
 
 const SAMPLE: &str = include_str!("../../../../contrib/watch.toml");
 const LONGEST_FILE: u64 = 16 << 20;
@@ -36,14 +33,14 @@ pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     }
     let config = read_config(arguments)?;
     let source = config.name.clone().or_else(host_name).unwrap_or_else(|| "udpecho".to_owned());
-    let mut discovery = Discovery::new(arguments.file.as_deref());
-    let found = discovery.look(&config, &source);
-    let cost = costs(&config, &found);
+    let clock = Clock::start();
+    let mut discovery = Discovery::new(arguments.file.as_deref(), source.clone(), clock);
     if arguments.check {
-        return print(cost_lines(&cost).iter().map(String::as_str));
+        let targets = discovery.look(&config).targets.unwrap_or_default();
+        let exit = print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
+        return affordable(&config, &targets).map(|()| exit);
     }
-    affordable(&config, &cost)?;
-    Watching::start(arguments, config, source, discovery, found)?.until_over()
+    Watching::start(arguments, config, source, discovery, clock)?.until_over()
 }
 
 fn print<'a>(lines: impl Iterator<Item = &'a str>) -> anyhow::Result<Exit> {
@@ -59,6 +56,7 @@ fn read_config(arguments: &Watch) -> anyhow::Result<Config> {
         None => Config::of_targets(arguments.targets.clone()),
     };
     for group in &mut config.groups {
+        group.flows = arguments.flows.unwrap_or(group.flows);
         group.interval = arguments.interval.unwrap_or(group.interval);
         if let Some(size) = arguments.size {
             let fits = |size: &u32| (group.dialect.min_size()..=65_507).contains(size);
@@ -81,9 +79,9 @@ fn read_file(file: &Path) -> anyhow::Result<Config> {
 }
 
 /// Of each group, by name.
-fn costs(config: &Config, found: &Discovered) -> Vec<(String, Forecast)> {
+fn costs(config: &Config, targets: &[Wanted]) -> Vec<(String, Forecast)> {
     let cost = |group: &Group| {
-        let targets = found.targets.iter().filter(|target| target.key.group == group.name).count();
+        let targets = targets.iter().filter(|target| target.key.group == group.name).count();
         (group.name.clone(), Forecast::of(group, targets as u64))
     };
     config.groups.iter().map(cost).collect()
@@ -109,8 +107,8 @@ fn cost_lines(costs: &[(String, Forecast)]) -> Vec<String> {
     [header].into_iter().chain(groups).chain([line("all", &all)]).collect()
 }
 
-fn affordable(config: &Config, costs: &[(String, Forecast)]) -> anyhow::Result<()> {
-    let series: u64 = costs.iter().map(|(_, cost)| cost.series).sum();
+fn affordable(config: &Config, targets: &[Wanted]) -> anyhow::Result<()> {
+    let series: u64 = costs(config, targets).iter().map(|(_, cost)| cost.series).sum();
     if series > config.max_series {
         bail!(
             "{series} series on /metrics are more than max-series = {}: set detail = \"counts\" for large groups",
@@ -118,184 +116,4 @@ fn affordable(config: &Config, costs: &[(String, Forecast)]) -> anyhow::Result<(
         );
     }
     Ok(())
-}
-
-/// A running watch: the thread that measures, the one that discovers, and the views.
-struct Watching<'a> {
-    arguments: &'a Watch,
-    measuring: Measuring,
-    printer: Printer,
-    page: Option<FleetPage>,
-    control: Arc<Control>,
-    clock: Clock,
-    began: Instant,
-    configs: Sender<Config>,
-    found: Receiver<Discovered>,
-    reload: Arc<AtomicBool>,
-    /// The configuration that runs, as it was read.
-    config: Config,
-    now: Snapshot,
-    /// Rows on the screen, above which the next table is drawn.
-    drawn: usize,
-}
-
-impl<'a> Watching<'a> {
-    const PERIOD: Duration = Duration::from_secs(1);
-    /// How soon it is noticed that all targets have had their probes.
-    const WAIT: Duration = Duration::from_millis(200);
-    /// How often the file is read again.
-    const FILE_PERIOD: Duration = Duration::from_secs(10);
-
-    fn start(
-        arguments: &'a Watch,
-        config: Config,
-        source: String,
-        discovery: Discovery,
-        found: Discovered,
-    ) -> anyhow::Result<Self> {
-        let key = key::find(arguments.key_file.as_deref())?;
-        let control = Arc::new(Control::new().context("cannot make a pipe")?);
-        let reload = Arc::new(AtomicBool::new(false));
-        watch_signals(arguments, &control, &reload).context("cannot watch for signals")?;
-        let clock = Clock::start();
-        let mut measuring = Measuring::start(source.clone(), key, arguments.count, clock, &control)?;
-        let failures = found.failures.clone();
-        measuring.set(found.targets);
-        let now = Snapshot {
-            source: source.clone(),
-            labels: config.labels.clone(),
-            targets: measuring.views(),
-            is_configured: true,
-            discovery_failures: failures,
-            ..Snapshot::default()
-        };
-        let http = arguments.http.or(config.http);
-        let page = http.map(|at| FleetPage::start(at, &arguments.http_host, now.clone())).transpose()?;
-        let (configs, to_discover) = channel();
-        let (tell, found) = channel();
-        let first = config.clone();
-        std::thread::Builder::new()
-            .name("discovery".into())
-            .spawn(move || discovery.run(first, &source, &to_discover, &tell))
-            .context("cannot start a thread")?;
-        let closed = Arc::clone(&control);
-        let printer = Printer::start(move || closed.stop())?;
-        let began = clock.now();
-        Ok(Self {
-            arguments,
-            measuring,
-            printer,
-            page,
-            control,
-            clock,
-            began,
-            configs,
-            found,
-            reload,
-            config,
-            now,
-            drawn: 0,
-        })
-    }
-
-    fn until_over(mut self) -> anyhow::Result<Exit> {
-        let mut next_file = self.began + Self::FILE_PERIOD;
-        let mut next_table = self.began;
-        if self.arguments.count.is_some() {
-            self.measuring.takes_no_more();
-        }
-        while !self.control.stop_asked() && !self.measuring.is_over() {
-            if let Ok(found) = self.found.recv_timeout(Self::WAIT.to_std()) {
-                self.take(found);
-            }
-            let now = self.clock.now();
-            let hup = self.reload.swap(false, Ordering::AcqRel);
-            if hup || now >= next_file {
-                self.reload(hup);
-                next_file = now + Self::FILE_PERIOD;
-            }
-            if now >= next_table {
-                self.show();
-                next_table = now + Self::PERIOD;
-            }
-        }
-        self.finish()
-    }
-
-    fn take(&mut self, found: Discovered) {
-        if let Err(error) = affordable(&self.config, &costs(&self.config, &found)) {
-            stderr_line(format_args!("udpecho: {error:#}; the targets stay as they were"));
-            return;
-        }
-        self.now.discovery_failures = found.failures;
-        self.measuring.set(found.targets);
-        if self.arguments.count.is_none() {
-            self.measuring.retry_denied();
-        }
-    }
-
-    /// A file with an error changes nothing.
-    fn reload(&mut self, asked: bool) {
-        let Some(file) = &self.arguments.file else { return };
-        match read_file(file) {
-            Ok(config) if config != self.config => {
-                self.now.labels = config.labels.clone();
-                self.config = config.clone();
-                let _ = self.configs.send(config);
-                stderr_line(format_args!("udpecho: {} is loaded", file.display()));
-                self.now.is_configured = true;
-            }
-            Ok(_) => self.now.is_configured = true,
-            Err(error) if asked || self.now.is_configured => {
-                stderr_line(format_args!("udpecho: {error:#}; the targets stay as they were"));
-                self.now.is_configured = false;
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn show(&mut self) {
-        self.now.elapsed = self.clock.now() - self.began;
-        self.now.targets = self.measuring.views();
-        if let Some(page) = &self.page {
-            page.show(self.now.clone());
-        }
-        let Some(width) = terminal_width().filter(|_| self.draws()) else { return };
-        let height = ratatui::crossterm::terminal::size().map_or(24, |(_, rows)| usize::from(rows));
-        let most = self.arguments.rows.map_or(height.saturating_sub(4).max(1), |rows| rows.get());
-        let lines = table::rows(&self.now, most, width.saturating_sub(1));
-        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
-        self.drawn = lines.len();
-        let text: String =
-            lines.iter().map(|line| format!("\x1b[2K{}\n", crate::printable::printable(line))).collect();
-        self.printer.text(format!("{up}{text}\x1b[0J"));
-    }
-
-    fn draws(&self) -> bool {
-        on_a_terminal() && !self.arguments.quiet && !self.arguments.json
-    }
-
-    fn finish(mut self) -> anyhow::Result<Exit> {
-        self.now.targets = self.measuring.finish()?;
-        self.now.elapsed = self.clock.now() - self.began;
-        if self.arguments.json {
-            document::json(&self.now)?.lines().for_each(|line| self.printer.line(line));
-        } else if !self.arguments.quiet {
-            table::summary(&self.now).iter().for_each(|line| self.printer.line(line));
-        }
-        let answered = self.now.targets.iter().any(|target| target.figures.replies() > 0);
-        if let Some(page) = self.page {
-            page.finish(self.now);
-        }
-        self.printer.finish_checked()?;
-        Ok(if answered { Exit::Success } else { Exit::NoReply })
-    }
-}
-
-fn watch_signals(arguments: &Watch, control: &Arc<Control>, reload: &Arc<AtomicBool>) -> std::io::Result<()> {
-    let reload = Arc::clone(reload);
-    match arguments.file {
-        Some(_) => signals::watch_and_reload(control, || {}, move || reload.store(true, Ordering::Release)),
-        None => signals::watch(control, || {}),
-    }
 }

@@ -40,8 +40,20 @@ fn row(target: &TargetView) -> String {
         figures.lost(),
         figures.lost_by(Cause::Up),
         figures.lost_by(Cause::Down),
-        figures.state().label(),
+        flows(target).unwrap_or_else(|| figures.state().label().to_owned()),
     )
+}
+
+/// The flows that lose half of their probes or more, by their ports, unless all do.
+fn flows(target: &TargetView) -> Option<String> {
+    let (figures, count) = (&target.figures, u32::from(target.wanted.group.flows));
+    let lossy: Vec<u32> = figures.lossy_flows().collect();
+    if count < 2 || lossy.is_empty() || lossy.len() as u32 == count {
+        return None;
+    }
+    let ports: Vec<String> =
+        lossy.iter().filter_map(|flow| figures.flow_port(*flow)).map(|port| port.to_string()).collect();
+    Some(format!("{} of {count} flows lossy: source port {}", lossy.len(), ports.join(", ")))
 }
 
 fn percent(share: f64) -> String {
@@ -76,8 +88,9 @@ pub(super) fn summary(now: &Snapshot) -> Vec<String> {
         let causes = Cause::ALL.into_iter().filter(|cause| figures.lost_by(*cause) > 0);
         let causes: Vec<String> =
             causes.map(|cause| format!("{} {}", figures.lost_by(cause), cause.label())).collect();
+        let flows = flows(target).map_or_else(String::new, |flows| format!(", {flows}"));
         let lost = if causes.is_empty() { String::new() } else { format!(", lost: {}", causes.join(", ")) };
-        counts + &rtt + &lost
+        counts + &rtt + &lost + &flows
     };
     now.targets.iter().map(line).collect()
 }

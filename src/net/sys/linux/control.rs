@@ -42,6 +42,8 @@ pub(super) struct Ancillary {
     pub local: Option<IpAddr>,
     pub overflow: Option<u32>,
     pub segment: Option<usize>,
+    /// Of an ICMP error about a datagram that was sent.
+    pub icmp_error: Option<i32>,
     /// There was more to tell than room for it.
     pub cut: bool,
 }
@@ -79,6 +81,12 @@ pub(super) fn read_control(header: &libc::msghdr) -> Ancillary {
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info: libc::in6_pktinfo = read_payload(message);
                 ancillary.local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+            }
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                let error: libc::sock_extended_err = read_payload(message);
+                // Transmit timestamps are queued there, too.
+                let is_icmp = matches!(error.ee_origin, libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6);
+                ancillary.icmp_error = i32::try_from(error.ee_errno).ok().filter(|_| is_icmp);
             }
             (libc::SOL_UDP, libc::UDP_GRO) => {
                 ancillary.segment = usize::try_from(read_payload::<c_int>(message)).ok();

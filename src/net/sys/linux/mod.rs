@@ -20,10 +20,10 @@ use std::os::fd::AsRawFd;
 
 use super::drop_count::DropCount;
 use super::turns::Turns;
-use super::{Batch, DatagramSocket, Options};
+use super::{Batch, DatagramSocket, Options, Queued};
 use crate::endpoints::Endpoints;
 use crate::reflect::SocketMark;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 use headers::Headers;
 use pmtu_mode::PmtuMode;
 
@@ -157,8 +157,8 @@ impl DatagramSocket for Socket {
         self.options.tx_stamps
     }
 
-    fn read_tx_stamps(&mut self, batch: &mut Batch, each: &mut dyn FnMut(Instant, &[u8])) {
-        self.take_tx_stamps(batch, each);
+    fn read_error_queue(&mut self, batch: &mut Batch, each: &mut dyn FnMut(Queued<'_>)) {
+        self.take_queued(batch, each);
     }
 
     fn set_dont_fragment(&mut self, forbidden: bool) -> io::Result<()> {

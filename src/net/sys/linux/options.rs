@@ -40,6 +40,13 @@ pub(super) fn set_all(fd: RawFd, ipv6: bool, options: &Options) -> io::Result<()
         };
         set_option(fd, level, name, 1)?;
     }
+    if options.icmp_errors {
+        let (level, name) = match ipv6 {
+            true => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+            false => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        };
+        set_option(fd, level, name, 1)?;
+    }
     if options.offload && !options.lean {
         enable_gro(fd);
     }

@@ -13,21 +13,26 @@ use super::control::{CONTROL, read_control};
 use super::headers::Headers;
 use super::options;
 use crate::endpoints::Endpoints;
-use crate::net::sys::DatagramSocket;
 use crate::net::sys::batch::{Arrival, Batch};
-use crate::time::Instant;
+use crate::net::sys::{DatagramSocket, Queued};
 
 impl Socket {
     pub(super) const OFFER_LEAST: usize = 8;
     pub(super) const BATCHES_OF_TRAINS: u8 = 16;
 
-    /// The kernel queues each stamp with the socket's errors, together with the frame that it is of.
-    pub(super) fn take_tx_stamps(&mut self, batch: &mut Batch, each: &mut dyn FnMut(Instant, &[u8])) {
-        while self.options.tx_stamps && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
+    /// The kernel queues each transmit timestamp with the socket's errors, together with the frame that it is of.
+    pub(super) fn take_queued(&mut self, batch: &mut Batch, each: &mut dyn FnMut(Queued<'_>)) {
+        let is_used = self.options.tx_stamps || self.options.icmp_errors;
+        while is_used && self.take(batch, libc::MSG_ERRQUEUE).is_ok() {
             for index in 0..batch.arrived() {
                 let place = batch.datagrams(index).next().expect("every arrival is one datagram at least");
-                if let Some(stamp) = batch.arrival(index).stamp {
-                    each(stamp, batch.bytes(place));
+                let Arrival { path, stamp, icmp_error, .. } = *batch.arrival(index);
+                match (icmp_error, stamp) {
+                    (Some(code), _) => {
+                        each(Queued::IcmpError(path.remote, io::Error::from_raw_os_error(code)))
+                    }
+                    (None, Some(stamp)) => each(Queued::Sent(stamp, batch.bytes(place))),
+                    (None, None) => {}
                 }
             }
             if !batch.was_filled() {
@@ -85,6 +90,7 @@ impl Socket {
                 stamp: ancillary.stamp,
                 ttl: ancillary.ttl,
                 tos: ancillary.tos,
+                icmp_error: ancillary.icmp_error,
                 socket,
             };
             self.truncated += u64::from(ancillary.cut);
@@ -251,7 +257,7 @@ mod tests {
                     && arrival.path.local.is_some()
             );
             let mut left = 0;
-            sender.read_tx_stamps(&mut inbox, &mut |_, _| left += 1);
+            sender.read_error_queue(&mut inbox, &mut |_| left += 1);
             assert!(left > 0, "stamps of what was sent to {ip}");
             assert_eq!((socket.truncated(), sender.truncated()), (0, 0), "{ip}");
         }

@@ -1,0 +1,282 @@
+//! A running watch: takes what discovery finds, reloads the file, and shows figures once a second.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::{Context, bail};
+
+use super::admin::{Admin, ReloadRequest};
+use super::discovery::{Discovered, Discovery};
+use super::measuring::Measuring;
+use super::probe::Prober;
+use super::reflector::Reflector;
+use super::{affordable, document, read_file, table};
+use crate::cli::args::Watch;
+use crate::cli::exit::Exit;
+use crate::cli::key;
+use crate::cli::printer::{Printer, on_a_terminal, stderr_line, terminal_width};
+use crate::cli::signals;
+use crate::cli::web::FleetPage;
+use crate::fleet::{Config, Snapshot};
+use crate::net::{Clock, Control};
+use crate::time::{Duration, Instant};
+
+/// A running watch: the thread that measures, the one that discovers, and the views.
+pub(super) struct Watching<'a> {
+    arguments: &'a Watch,
+    measuring: Measuring,
+    printer: Printer,
+    page: Option<FleetPage>,
+    /// Its listener, if there is one.
+    _admin: Option<Admin>,
+    reloads: Option<Receiver<ReloadRequest>>,
+    _reflector: Option<Reflector>,
+    prober: Prober,
+    control: Arc<Control>,
+    clock: Clock,
+    began: Instant,
+    configs: Sender<Config>,
+    found: Receiver<Discovered>,
+    reload: Arc<AtomicBool>,
+    /// The configuration that runs, as it was read.
+    config: Config,
+    /// It has more series than it allows, so the targets of the one before stay.
+    has_too_many: bool,
+    now: Snapshot,
+    /// Rows on the screen, above which the next table is drawn.
+    drawn: usize,
+}
+
+impl<'a> Watching<'a> {
+    const PERIOD: Duration = Duration::from_secs(1);
+    /// How soon it is noticed that all targets have had their probes.
+    const WAIT: Duration = Duration::from_millis(200);
+    /// How often the file is read again.
+    const FILE_PERIOD: Duration = Duration::from_secs(10);
+    /// For so long names, URLs and DNS may keep the start waiting.
+    const FIRST_LOOK: Duration = Duration::from_secs(2);
+    /// How often a server is asked again that refused a session.
+    const RETRY_PERIOD: Duration = Duration::from_secs(30);
+
+    pub(super) fn start(
+        arguments: &'a Watch,
+        config: Config,
+        source: String,
+        mut discovery: Discovery,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let key = key::find(arguments.key_file.as_deref())?;
+        let control = Arc::new(Control::new().context("cannot make a pipe")?);
+        let reload = Arc::new(AtomicBool::new(false));
+        watch_signals(arguments, &control, &reload).context("cannot watch for signals")?;
+        let began = clock.now();
+        // With a count no target can be added later.
+        let mut first =
+            if arguments.count.is_some() { discovery.look(&config) } else { discovery.glance(&config) };
+        let (configs, to_discover) = channel();
+        let (tell, found) = channel();
+        let running = config.clone();
+        std::thread::Builder::new()
+            .name("discovery".into())
+            .spawn(move || discovery.run(running, &to_discover, &tell))
+            .context("cannot start a thread")?;
+        if arguments.count.is_none() {
+            first = found.recv_timeout(Self::FIRST_LOOK.to_std()).unwrap_or(first);
+        }
+        let targets = first.targets.take().unwrap_or_default();
+        affordable(&config, &targets)?;
+        let prober = Prober::new(config.clone(), key.clone(), clock);
+        let mut measuring = Measuring::start(source.clone(), key, arguments.count, clock, &control)?;
+        measuring.set(targets);
+        let now = Snapshot {
+            source,
+            labels: config.labels.clone(),
+            targets: measuring.views(),
+            is_configured: true,
+            configured_at: began,
+            discovery_failures: first.failures,
+            discovery_successes: first.successes,
+            ..Snapshot::default()
+        };
+        let http = arguments.http.or(config.http);
+        let page = http.map(|at| FleetPage::start(at, &arguments.http_host, now.clone())).transpose()?;
+        let admin = arguments.admin.or(config.admin);
+        let admin = admin.map(|at| Admin::start(at, &arguments.http_host, prober.clone())).transpose()?;
+        let (admin, reloads) = admin.unzip();
+        let closed = Arc::clone(&control);
+        let printer = Printer::start(move || closed.stop())?;
+        Ok(Self {
+            arguments,
+            measuring,
+            printer,
+            page,
+            _admin: admin,
+            reloads,
+            _reflector: reflector(arguments, &config, clock)?,
+            prober,
+            control,
+            clock,
+            began,
+            configs,
+            found,
+            reload,
+            config,
+            has_too_many: false,
+            now,
+            drawn: 0,
+        })
+    }
+
+    pub(super) fn until_over(mut self) -> anyhow::Result<Exit> {
+        let mut next_file = self.began + Self::FILE_PERIOD;
+        let mut next_table = self.began;
+        let mut next_retry = self.began + Self::RETRY_PERIOD;
+        if self.arguments.count.is_some() {
+            self.measuring.takes_no_more();
+        }
+        while !self.control.stop_asked() && !self.measuring.is_over() {
+            if let Ok(found) = self.found.recv_timeout(Self::WAIT.to_std()) {
+                self.take(found);
+            }
+            let now = self.clock.now();
+            let hup = self.reload.swap(false, Ordering::AcqRel);
+            if hup || now >= next_file {
+                let _ = self.reload(hup);
+                next_file = now + Self::FILE_PERIOD;
+            }
+            self.answer_reloads();
+            for line in self.measuring.take_news() {
+                stderr_line(format_args!("udpecho: {line}"));
+            }
+            if now >= next_retry && self.arguments.count.is_none() {
+                self.measuring.retry_denied();
+                next_retry = now + Self::RETRY_PERIOD;
+            }
+            if now >= next_table {
+                self.show();
+                next_table = now + Self::PERIOD;
+            }
+        }
+        self.finish()
+    }
+
+    fn take(&mut self, found: Discovered) {
+        self.now.discovery_failures = found.failures;
+        self.now.discovery_successes = found.successes;
+        let Some(targets) = found.targets else { return };
+        let affordable = affordable(&self.config, &targets);
+        let had_too_many = std::mem::replace(&mut self.has_too_many, affordable.is_err());
+        match affordable {
+            Ok(()) => {
+                self.now.is_configured |= had_too_many;
+                self.measuring.set(targets);
+            }
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn answer_reloads(&mut self) {
+        while let Some(request) = self.reloads.as_ref().and_then(|asked| asked.try_recv().ok()) {
+            let _ = request.send(self.reload(true).map_err(|error| format!("{error:#}")));
+        }
+    }
+
+    /// Reads the file again. One with an error changes nothing.
+    fn reload(&mut self, asked: bool) -> anyhow::Result<()> {
+        let arguments = self.arguments;
+        let Some(file) = &arguments.file else { bail!("there is no file") };
+        let config = read_file(file).inspect_err(|error| {
+            if asked || self.now.is_configured {
+                stderr_line(format_args!("udpecho: {error:#}; the targets stay as they were"));
+                self.now.is_configured = false;
+            }
+        })?;
+        self.run_with(config, file);
+        Ok(())
+    }
+
+    fn run_with(&mut self, config: Config, file: &Path) {
+        (self.now.is_configured, self.now.configured_at) = (!self.has_too_many, self.clock.now());
+        if config == self.config {
+            return;
+        }
+        let needs_start =
+            |config: &Config| (config.name.clone(), config.http, config.admin, config.reflect.clone());
+        if needs_start(&config) != needs_start(&self.config) {
+            stderr_line("udpecho: name, http, admin and [reflect] take effect with the next start");
+        }
+        self.now.labels = config.labels.clone();
+        self.config = config.clone();
+        self.prober.set(config.clone());
+        let _ = self.configs.send(config);
+        stderr_line(format_args!("udpecho: {} is loaded", file.display()));
+    }
+
+    fn refuse(&mut self, error: &anyhow::Error) {
+        stderr_line(format_args!("udpecho: {error:#}; the targets stay as they were"));
+        self.now.is_configured = false;
+    }
+
+    fn show(&mut self) {
+        if self.page.is_none() && !self.draws() {
+            return;
+        }
+        self.now.elapsed = self.clock.now() - self.began;
+        self.now.targets = self.measuring.views();
+        self.now.monitor = self.measuring.monitor();
+        if let Some(page) = &self.page {
+            page.show(self.now.clone());
+        }
+        let Some(width) = terminal_width().filter(|_| self.draws()) else { return };
+        let height = ratatui::crossterm::terminal::size().map_or(24, |(_, rows)| usize::from(rows));
+        let most = self.arguments.rows.map_or(height.saturating_sub(4).max(1), |rows| rows.get());
+        let lines = table::rows(&self.now, most, width.saturating_sub(1));
+        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
+        self.drawn = lines.len();
+        let text: String =
+            lines.iter().map(|line| format!("\x1b[2K{}\n", crate::printable::printable(line))).collect();
+        self.printer.text(format!("{up}{text}\x1b[0J"));
+    }
+
+    fn draws(&self) -> bool {
+        on_a_terminal() && !self.arguments.quiet && !self.arguments.json
+    }
+
+    fn finish(mut self) -> anyhow::Result<Exit> {
+        self.now.targets = self.measuring.finish()?;
+        self.now.elapsed = self.clock.now() - self.began;
+        if self.arguments.json {
+            document::json(&self.now)?.lines().for_each(|line| self.printer.line(line));
+        } else if !self.arguments.quiet {
+            table::summary(&self.now).iter().for_each(|line| self.printer.line(line));
+        }
+        let answered = self.now.targets.iter().any(|target| target.figures.replies() > 0);
+        if let Some(page) = self.page {
+            page.finish(self.now);
+        }
+        self.printer.finish_checked()?;
+        Ok(if answered { Exit::Success } else { Exit::NoReply })
+    }
+}
+
+/// As the flag says, or else the file.
+fn reflector(arguments: &Watch, config: &Config, clock: Clock) -> anyhow::Result<Option<Reflector>> {
+    let own_key = arguments.key_file.as_deref();
+    let (listen, key_file) = match (arguments.serve, &config.reflect) {
+        (Some(port), _) => (SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), own_key),
+        (None, Some(reflect)) => (reflect.listen, reflect.key_file.as_deref().map(Path::new).or(own_key)),
+        (None, None) => return Ok(None),
+    };
+    Reflector::start(listen, key_file, clock).map(Some)
+}
+
+fn watch_signals(arguments: &Watch, control: &Arc<Control>, reload: &Arc<AtomicBool>) -> std::io::Result<()> {
+    let reload = Arc::clone(reload);
+    match arguments.file {
+        Some(_) => signals::watch_and_reload(control, || {}, move || reload.store(true, Ordering::Release)),
+        None => signals::watch(control, || {}),
+    }
+}

@@ -1,0 +1,211 @@
+//! Where `watch` finds its targets: DNS servers that answer with thousands of records, are dead at the start or fail
+//! later; URLs and files.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+
+use crate::common::process::{Process, Serve, command, free_port, run};
+use crate::live::web::page_of;
+use crate::watch::{metrics_once, series};
+
+/// A number that is free for UDP and TCP.
+fn dns_port() -> u16 {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    drop((UdpSocket::bind(("127.0.0.1", port)).unwrap(), tcp));
+    port
+}
+
+/// A server of DNS with the addresses of this file of hosts.
+fn dnsmasq(port: u16, hosts: &Path, arguments: &[String]) -> Process {
+    let mut dnsmasq = Command::new("dnsmasq");
+    dnsmasq
+        .args(["--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file="])
+        .args(["--bind-interfaces", "--listen-address=127.0.0.1", "--local=/test/"])
+        .arg(format!("--addn-hosts={}", hosts.display()))
+        .arg(format!("--port={port}"))
+        .args(arguments);
+    let mut dnsmasq = Process::spawn(dnsmasq);
+    // It says so once it listens and has read the file.
+    dnsmasq.remark_with("read ");
+    dnsmasq
+}
+
+fn write(folder: &Path, text: &str) {
+    fs::write(folder.join("watch.toml"), text).unwrap();
+}
+
+#[test]
+fn each_of_three_thousand_addresses_of_a_name_is_a_target() {
+    crate::needs!(Dnsmasq);
+    let folder = TempDir::new().unwrap();
+    let mut hosts = String::new();
+    for n in 0..3_000 {
+        writeln!(hosts, "127.1.{}.{} many.test", n / 250, n % 250 + 1).unwrap();
+    }
+    writeln!(hosts, "fd00::7 many.test").unwrap();
+    fs::write(folder.path().join("hosts"), hosts).unwrap();
+    let port = dns_port();
+    let _dnsmasq = dnsmasq(port, &folder.path().join("hosts"), &[]);
+    write(
+        folder.path(),
+        &format!(
+            "[[group]]\nname = 'mesh'\ndns = {{ name = 'many.test', port = 9, server = '127.0.0.1:{port}' }}\n"
+        ),
+    );
+    let checked = run(command(folder.path(), "watch -f watch.toml --check"));
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    assert!(checked.has_line("mesh                     3001     3001.0"), "{checked:#?}");
+}
+
+#[test]
+fn srv_records_name_hosts_and_ports() {
+    crate::needs!(Dnsmasq);
+    let folder = TempDir::new().unwrap();
+    let servers = [Serve::start("--clean"), Serve::start("--clean")];
+    fs::write(folder.path().join("hosts"), "127.0.0.1 n0.test\n127.0.0.1 n1.test\n").unwrap();
+    let record =
+        |(n, server): (usize, &Serve)| format!("--srv-host=_udpecho._udp.test,n{n}.test,{}", server.port);
+    let records: Vec<String> = servers.iter().enumerate().map(record).collect();
+    let port = dns_port();
+    let _dnsmasq = dnsmasq(port, &folder.path().join("hosts"), &records);
+    write(
+        folder.path(),
+        &format!(
+            "[[group]]\nname = 'mesh'\ninterval = '20ms'\n\
+             dns = {{ name = '_udpecho._udp.test', kind = 'srv', server = '127.0.0.1:{port}' }}\n"
+        ),
+    );
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let target = |n: usize| format!("target=\"n{n}.test:{}\"", servers[n].port);
+    metrics_once(page, |now| (0..2).all(|n| series(now, "udpecho_replies_total", &[&target(n)]) > Some(5)));
+}
+
+/// What needs no DNS is measured at once; what a dead server told before it died is measured on.
+#[test]
+fn a_dns_server_that_is_dead_at_the_start_and_dies_again_costs_no_target() {
+    crate::needs!(Dnsmasq);
+    let folder = TempDir::new().unwrap();
+    let (server, port) = (Serve::start("--clean"), dns_port());
+    let hosts = folder.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 late.test\n").unwrap();
+    write(
+        folder.path(),
+        &format!(
+            "[[group]]\nname = 'fixed'\ninterval = '20ms'\ntargets = ['127.0.0.1:{0}']\n\
+             [[group]]\nname = 'mesh'\ninterval = '20ms'\n\
+             dns = {{ name = 'late.test', port = {0}, server = '127.0.0.1:{port}', refresh = '1s' }}\n",
+            server.port
+        ),
+    );
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let replies =
+        |now: &str, group: &str| series(now, "udpecho_replies_total", &[&format!("group=\"{group}\"")]);
+    let failures = |now: &str| series(now, "udpecho_watch_sd_failures_total", &["group=\"mesh\""]);
+    let dead = metrics_once(page, |now| replies(now, "fixed") > Some(5) && failures(now) > Some(0));
+    assert_eq!(replies(&dead, "mesh"), None);
+
+    let alive = dnsmasq(port, &hosts, &[]);
+    metrics_once(page, |now| replies(now, "mesh") > Some(5));
+    alive.signal("TERM");
+    alive.finish();
+    let before = metrics_once(page, |_| true);
+    let after = metrics_once(page, |now| failures(now) > failures(&before));
+    assert!(replies(&after, "mesh") > replies(&before, "mesh"));
+    assert_eq!(series(&after, "udpecho_probes_lost_total", &["group=\"mesh\"", "cause=\"up\""]), Some(0));
+}
+
+/// Answers each request with the text of the moment.
+fn http_server(answer: Arc<Mutex<String>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                request.extend(byte);
+            }
+            let answer = answer.lock().unwrap().clone();
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn targets_come_from_a_url_and_from_yaml_and_an_error_keeps_them() {
+    let folder = TempDir::new().unwrap();
+    let server = Serve::start("--clean");
+    let list = |label: &str| {
+        format!(
+            "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n\
+             [{{\"targets\": [\"127.0.0.1:{}\"], \"labels\": {{\"site\": \"{label}\"}}}}]",
+            server.port
+        )
+    };
+    let answer = Arc::new(Mutex::new(list("x")));
+    let http = http_server(Arc::clone(&answer));
+    let yaml =
+        |site: &str| format!("- targets: ['127.0.0.1:{}']\n  labels: {{ site: {site} }}\n", server.port);
+    fs::write(folder.path().join("sites.yaml"), yaml("y")).unwrap();
+    write(
+        folder.path(),
+        &format!(
+            "[defaults]\ninterval = '20ms'\n\
+             [[group]]\nname = 'url'\nhttp-sd = {{ url = 'http://127.0.0.1:{http}/udp', refresh = '1s' }}\n\
+             [[group]]\nname = 'file'\nfile = 'sites.yaml'\n"
+        ),
+    );
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let replies =
+        |now: &str, group: &str| series(now, "udpecho_replies_total", &[&format!("group=\"{group}\"")]);
+    let site = |now: &str, group: &str, site: &str| {
+        series(now, "udpecho_target_info", &[&format!("group=\"{group}\""), &format!("site=\"{site}\"")])
+            .is_some()
+    };
+    let before = metrics_once(page, |now| replies(now, "url") > Some(5) && replies(now, "file") > Some(5));
+    assert!(site(&before, "url", "x") && site(&before, "file", "y"), "{before}");
+
+    *answer.lock().unwrap() = "HTTP/1.0 503 Service Unavailable\r\n\r\n".to_owned();
+    fs::write(folder.path().join("sites.yaml"), "- target: [x]\n").unwrap();
+    let failures = |now: &str, group: &str| {
+        series(now, "udpecho_watch_sd_failures_total", &[&format!("group=\"{group}\"")]) > Some(0)
+    };
+    let failed = metrics_once(page, |now| failures(now, "url") && failures(now, "file"));
+    assert!(replies(&failed, "url") >= replies(&before, "url") && site(&failed, "file", "y"));
+    watching.remark_with("url: http://127.0.0.1:");
+
+    *answer.lock().unwrap() = list("z");
+    fs::write(folder.path().join("sites.yaml"), yaml("w")).unwrap();
+    let after = metrics_once(page, |now| site(now, "url", "z") && site(now, "file", "w"));
+    assert!(replies(&after, "url") > replies(&failed, "url"), "a new label keeps the counters");
+    assert!(replies(&after, "file") > replies(&failed, "file"));
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_a_target_without_an_address() {
+    let folder = TempDir::new().unwrap();
+    write(
+        folder.path(),
+        &format!(
+            "[[group]]\nname = 'a'\ntargets = ['no-such-host.invalid:{0}', '127.0.0.1:{0}']\n",
+            free_port()
+        ),
+    );
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let now = metrics_once(page, |now| series(now, "udpecho_watch_sd_failures_total", &[]) > Some(0));
+    assert_eq!(series(&now, "udpecho_watch_targets", &["state=\"unresolved\""]), Some(1));
+    assert_eq!(series(&now, "udpecho_target_up", &["target=\"no-such-host.invalid"]), Some(0));
+}
