@@ -4,20 +4,22 @@ use super::counters::Process;
 use super::figures::Figures;
 use super::verdict::reasons;
 
-/// `busy: steal 12 %`, or `not busy: CPU 12 %, load 0.4, 3.1 GiB free`; then the busiest processes, each
-/// with its share of one processor's time of `ticks`.
+/// `busy: steal 12 % (CPU 97 %, load 8.1, 3.1 GiB free)`, or `not busy: CPU 12 %, load 0.4, 3.1 GiB free`; then
+/// the busiest processes, each with its share of one processor's time of `ticks`.
 pub fn in_words(figures: &Figures, busiest: &[(Process, u64)], ticks: u64) -> String {
     const GIB: f64 = (1_u64 << 30) as f64;
     let why: Vec<String> = reasons(figures).iter().map(ToString::to_string).collect();
-    let (verdict, parts) = if why.is_empty() {
-        let parts = [
-            figures.cpu_share.map(|share| format!("CPU {:.0} %", share * 100.0)),
-            figures.load.map(|load| format!("load {load:.1}")),
-            figures.memory_available.map(|bytes| format!("{:.1} GiB free", bytes as f64 / GIB)),
-        ];
-        ("not busy", parts.into_iter().flatten().collect())
-    } else {
-        ("busy", why)
+    let parts = [
+        figures.cpu_share.map(|share| format!("CPU {:.0} %", share * 100.0)),
+        figures.load.map(|load| format!("load {load:.1}")),
+        figures.memory_available.map(|bytes| format!("{:.1} GiB free", bytes as f64 / GIB)),
+    ];
+    let parts = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let mut line = match (why.is_empty(), parts.is_empty()) {
+        (true, true) => "not busy".to_owned(),
+        (true, false) => format!("not busy: {parts}"),
+        (false, true) => format!("busy: {}", why.join(", ")),
+        (false, false) => format!("busy: {} ({parts})", why.join(", ")),
     };
     let processes: Vec<String> = busiest
         .iter()
@@ -25,12 +27,9 @@ pub fn in_words(figures: &Figures, busiest: &[(Process, u64)], ticks: u64) -> St
             format!("{} {:.0} %", process.name, 100.0 * *used as f64 / ticks.max(1) as f64)
         })
         .collect();
-    let mut line = verdict.to_owned();
-    for (before, list) in [(": ", parts), ("; ", processes)] {
-        if !list.is_empty() {
-            line += before;
-            line += &list.join(", ");
-        }
+    if !processes.is_empty() {
+        line += "; ";
+        line += &processes.join(", ");
     }
     line
 }
@@ -52,8 +51,10 @@ mod tests {
         let process = Process { pid: 7, name: "rustc".into(), ticks: 900 };
         assert_eq!(
             in_words(&busy, &[(process, 170)], 200),
-            "busy: steal 12 %, frozen 2 times by its CPU quota; rustc 85 %"
+            "busy: steal 12 %, frozen 2 times by its CPU quota (CPU 12 %, load 0.4, 3.0 GiB free); rustc 85 %"
         );
+        let alone = Figures { throttled: Some(1), ..Figures::default() };
+        assert_eq!(in_words(&alone, &[], 200), "busy: frozen once by its CPU quota");
         assert_eq!(in_words(&Figures::default(), &[], 200), "not busy");
     }
 }

@@ -36,9 +36,10 @@ pub use port_scan::{ScanProtocol, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{
-    Inbox, InboxError, JoinError, Partial, RoomAddress, RoomFiles, RoomOperator, RoomPage, RoomReceiver,
-    RoomSender, RoomServer, RoomService, RoomSettings, RoomView, RunReport, Seat, TransferError, UploadError,
-    WayFinder, hash_of, join_room, pack_run, unpack_run,
+    Frame, Inbox, InboxError, JoinError, Opener, Opening, OtherKey, Partial, RoomAddress, RoomFiles,
+    RoomOperator, RoomPage, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, RoomView,
+    RunReport, Sealer, Seat, TransferError, UploadError, WayFinder, accept_handshake, hash_of, join_room,
+    pack_run, unpack_run,
 };
 pub use server::{
     Bind, OnError, OtherPorts, PortClosed, ServerEngine, ServerThreads, Serving, SocketErrorReport,

@@ -68,6 +68,10 @@ impl MessageRelay {
         if text == "exit server" {
             return RelayAnswer::Stop;
         }
+        // Another server echoes it: an answer would come back forever.
+        if is_answer(&text) {
+            return RelayAnswer::Silence;
+        }
         match parse(&text) {
             Err(code) => RelayAnswer::Reply(code.to_owned()),
             Ok(message) => match message.target().filter(|to| *to != from && self.knows(now, *to)) {
@@ -109,6 +113,12 @@ impl MessageRelay {
         let member = self.members.get_mut(&from);
         member.is_some_and(|member| member.messages.admits(now, Self::PER_MESSAGE, burst))
     }
+}
+
+/// Whether it is what the relay itself answers.
+fn is_answer(text: &str) -> bool {
+    let is_code = |code: &str| code.len() == 3 && code.starts_with("40");
+    is_code(text) || text.starts_with("405, Could") || text.starts_with("200, UDP") || text.starts_with("('")
 }
 
 struct Message<'a> {
@@ -210,6 +220,19 @@ mod tests {
         relay.handle(later, address(7), b"hii");
         let answer = relay.handle(later, address(7), b"to:10.0.0.8/54321;content:hello");
         assert_eq!(answer, reply("405, Could not send the message to the requested address"));
+    }
+
+    #[test]
+    fn what_the_relay_answered_is_not_answered_again() {
+        let mut relay = relay_of(&[7, 8]);
+        for text in ["hii", "x", "a;b", "to:10.0.0.9/1;content:x", "to:10.0.0.8/54321;content:x"] {
+            let answer = match relay.handle(Instant::ZERO, address(7), text.as_bytes()) {
+                RelayAnswer::Reply(answer) | RelayAnswer::Deliver { reply: answer, .. } => answer,
+                other => panic!("{text}: {other:?}"),
+            };
+            let again = relay.handle(Instant::ZERO, address(7), answer.as_bytes());
+            assert_eq!(again, RelayAnswer::Silence, "{answer}");
+        }
     }
 
     #[test]

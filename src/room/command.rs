@@ -1,6 +1,7 @@
 //! What a member types or sends, taken apart.
 
 use super::addressing::addressed;
+use crate::printable::is_printable;
 
 /// A line of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +152,11 @@ impl Command {
             },
             ("get", _) => usage("/get N; for example /get 3"),
             ("send", _) => usage("a file is sent by udpecho join or by the page, not by this connection"),
-            ("plain", [number, word @ ..]) if word.len() < 2 && number.parse::<u32>().is_ok() => {
+            ("plain", [number, word @ ..])
+                if word.len() < 2
+                    && word.iter().all(|word| word.chars().all(is_printable))
+                    && number.parse::<u32>().is_ok() =>
+            {
                 let number = number.parse().unwrap_or_default();
                 Ok(Self::Plain { number, word: word.first().map(|word| (*word).to_owned()) })
             }
@@ -222,6 +227,7 @@ mod tests {
         for (line, told) in [
             ("/dance", "/dance is no command; /help lists them"),
             ("/name", "/name NAME; for example /name anna"),
+            ("/plain 3 \u{1b}[2J", "/plain N [WORD]; for example /plain 3"),
             ("/yes soon", "/yes N; for example /yes 4"),
             ("/ping", "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100"),
         ] {

@@ -5,9 +5,11 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::command::HELP;
+use super::host_load::HostLoad;
 use super::name::Name;
 use super::order_event::OrderEvent;
-use super::shelf::{ShelfFile, Transfer};
+use super::order_summary::OrderSummary;
+use super::shelf::{ContentHash, FileName, ShelfFile, Transfer};
 
 /// One thing that a member is told; in JSON its `event` names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +84,16 @@ pub enum Event {
         /// The ticket, and where to begin.
         transfer: Transfer,
     },
+    /// What the member offered does not come to the shelf.
+    NotShelved {
+        /// As it was offered.
+        name: FileName,
+        /// As it was offered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<ContentHash>,
+        /// In words.
+        why: String,
+    },
     /// Fetch what you asked for, with this ticket.
     Get {
         /// The ticket, and what comes.
@@ -106,6 +118,8 @@ pub enum Event {
     },
     /// A measurement on order goes on.
     Order(OrderEvent),
+    /// A measurement on order was carried out.
+    Measured(OrderSummary),
     /// The connection ends.
     Closed {
         /// `None` if the member asked for it.
@@ -164,14 +178,6 @@ pub struct Presence {
     pub(crate) via: Via,
 }
 
-/// How busy a member's host is, as its client last said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HostLoad {
-    pub(crate) name: Name,
-    /// `None`: it does not share its load.
-    pub verdict: Option<String>,
-}
-
 impl Event {
     /// The event as lines of text, without the last end of line; empty if it is for programs alone. What members say begins with a name and
     /// a colon, lines of the room with `-- ` or a name and no colon.
@@ -199,10 +205,7 @@ impl Event {
                 format!("{from} to {}: {text}", names.join(", "))
             }
             Self::Who { here } => format!("-- here: {}", list(here)),
-            Self::Load { hosts } => lines(hosts.iter().map(|host| {
-                let verdict = host.verdict.as_deref().unwrap_or("does not share its load");
-                format!("{}: {verdict}", host.name)
-            })),
+            Self::Load { hosts } => lines(hosts.iter().map(HostLoad::line)),
             Self::Help => lines(HELP.iter().map(|line| (*line).to_owned())),
             Self::Files { files } if files.is_empty() => "-- the shelf is empty".to_owned(),
             Self::Files { files } => lines(files.iter().map(ShelfFile::to_string)),
@@ -213,7 +216,9 @@ impl Event {
                 "-- {file} is offered in the clear for 10 min or 3 fetches to clients that send: {word}"
             ),
             Self::Refused { why } | Self::Dropped { why } => format!("-- {why}"),
+            Self::NotShelved { name, why, .. } => format!("-- {name} is not put on the shelf: {why}"),
             Self::Order(order) => order.text(),
+            Self::Measured(_) => String::new(),
             Self::Closed { reason: None } => "{quit}".to_owned(),
             Self::Closed { reason: Some(reason) } => format!("-- disconnected: {}", reason.words()),
         }
@@ -234,9 +239,14 @@ impl Event {
                 Self::Load { hosts } => hosts.len() * 100,
                 Self::Refused { why } | Self::Dropped { why } => why.len(),
                 Self::Files { files } => files.len() * 400,
-                Self::Shelved { .. } | Self::Put { .. } | Self::Get { .. } | Self::PlainOffer { .. } => 400,
+                Self::Shelved { .. }
+                | Self::NotShelved { .. }
+                | Self::Put { .. }
+                | Self::Get { .. }
+                | Self::PlainOffer { .. } => 400,
                 Self::Help => 600,
                 Self::Order(_) => 800,
+                Self::Measured(_) => 2_000,
                 _ => 0,
             }
     }

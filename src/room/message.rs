@@ -57,6 +57,11 @@ pub enum Message {
         /// What it measured.
         figures: OrderFigures,
     },
+    /// The run of this host is on the shelf, or does not come there.
+    Recorded {
+        /// Of the order.
+        order: OrderNumber,
+    },
     /// A second of this host during an order.
     Second {
         /// Its number.

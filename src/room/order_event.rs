@@ -209,6 +209,11 @@ impl OrderEvent {
         }
     }
 
+    /// Whether it is for our own client alone, which carries it out.
+    pub fn is_instruction(&self) -> bool {
+        self.for_all().is_none() && !matches!(self, Self::Ask { .. })
+    }
+
     /// As a line of the room; empty where people are shown nothing.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -273,7 +278,7 @@ impl FoundWay {
 }
 
 impl OrderFigures {
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         if let Some(why) = &self.failed {
             return format!("could not be measured: {why}");
         }

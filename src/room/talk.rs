@@ -17,8 +17,9 @@ pub use files::FileRefusal;
 use super::command::{Command, HELP};
 use super::connection_id::ConnectionId;
 use super::counters::RoomCounters;
-use super::event::{Event, HostLoad, LeftReason, Presence, Via};
+use super::event::{Event, LeftReason, Presence, Via};
 use super::flood::Verdict;
+use super::host_load::HostLoad;
 use super::message::Message;
 use super::name::Name;
 use super::orders::{OrderNumber, Orders};
@@ -41,6 +42,8 @@ pub struct Room {
     orders_placed: u64,
     shelf: Shelf,
     plain: Option<PlainOffer>,
+    /// Connections with an event since the last `take_touched`, each once.
+    touched: Vec<ConnectionId>,
     /// What the transcript is yet to get, if there is one.
     log: Option<VecDeque<Arc<Event>>>,
     /// The time of the last call that had one.
@@ -72,6 +75,7 @@ impl Room {
             orders_placed: 0,
             shelf: Shelf::new([0; 32], 0),
             plain: None,
+            touched: Vec::new(),
             log: None,
             now: Instant::ZERO,
         }
@@ -194,7 +198,7 @@ impl Room {
     /// The client of this connection says how busy its host is.
     pub fn set_load(&mut self, id: ConnectionId, verdict: &str) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.load = Some(shown(&verdict.chars().take(200).collect::<String>()));
+            connection.load = Some(shown(&verdict.chars().take(300).collect::<String>()));
         }
     }
 
@@ -312,7 +316,13 @@ impl Room {
     }
 
     fn find(&self, name: &str) -> Option<(ConnectionId, Name)> {
-        self.named().find(|(_, presence)| presence.name.is(name)).map(|(id, presence)| (id, presence.name))
+        let mut open = self.connections.iter().filter(|(_, one)| !one.closed);
+        open.find_map(|(id, one)| Some((*id, one.name.as_ref().filter(|own| own.is(name))?.clone())))
+    }
+
+    fn named_ids(&self) -> Vec<ConnectionId> {
+        let named = self.connections.iter().filter(|(_, one)| !one.closed && one.name.is_some());
+        named.map(|(id, _)| *id).collect()
     }
 
     /// The name ends at the first blank where more follows: the original's clients may send both at once.
@@ -363,19 +373,21 @@ impl Room {
         if to.is_empty() {
             let said = Arc::new(Event::Said { from, to: Vec::new(), text });
             self.log(&said);
-            let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
-            return all.into_iter().for_each(|id| self.queue(id, &said));
+            return self.named_ids().into_iter().for_each(|id| self.queue(id, &said));
         }
         let mut found: Vec<(ConnectionId, Name)> = Vec::new();
-        for name in to {
+        let mut missing: Vec<String> = Vec::new();
+        for name in to.iter().take(Self::MEMBERS) {
             match self.find(name) {
                 Some(one) if !found.contains(&one) => found.push(one),
                 Some(_) => {}
-                None => {
-                    let why = format!("{} is not here; /who lists who is", shown(name));
-                    self.tell(id, Event::Refused { why });
-                }
+                None => missing.push(shown(name)),
             }
+        }
+        if !missing.is_empty() {
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            let why = format!("{} {verb} not here; /who lists who is", missing.join(", "));
+            self.tell(id, Event::Refused { why });
         }
         if found.is_empty() {
             return;
@@ -401,8 +413,7 @@ impl Room {
                 }
                 let renamed = Arc::new(Event::Renamed { from, to });
                 self.log(&renamed);
-                let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
-                all.into_iter().for_each(|id| self.queue(id, &renamed));
+                self.named_ids().into_iter().for_each(|id| self.queue(id, &renamed));
             }
         }
     }
@@ -422,7 +433,9 @@ impl Room {
             Some(LeftReason::RoomClosed) | None => {}
         }
         connection.queue.push_back(Arc::new(Event::Closed { reason }));
-        if let Some(name) = connection.name.clone() {
+        let name = connection.name.clone();
+        self.touch(id);
+        if let Some(name) = name {
             self.tell_others(id, Event::Left { name, reason });
         }
         self.gone(id);

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::event::Event;
-use super::shelf::{FileKind, ShelfFile};
+use super::order_summary::OrderSummary;
+use super::shelf::{FileKind, Shelf};
 
 /// One event and when it happened.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct TranscriptLine {
     pub at: String,
     /// What happened.
     pub event: Event,
+    /// Where the folder has the file of this event: `files/HASH`, or `runs/NAME` with its `report.html`.
+    pub kept: Option<String>,
 }
 
 impl TranscriptLine {
@@ -29,6 +32,7 @@ impl TranscriptLine {
         };
         if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
             line.extend(event);
+            line.extend(self.kept.as_ref().map(|kept| ("kept".to_owned(), kept.as_str().into())));
         }
         line.to_string()
     }
@@ -48,9 +52,10 @@ impl TranscriptLine {
 const STYLE: &str = ":root { color-scheme: light dark } \
 body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font: 1rem/1.45 \"DejaVu Sans\", Verdana, Arial, sans-serif } \
 h1 { font-size: 1.35rem } p { margin: .15rem 0; overflow-wrap: anywhere; white-space: pre-wrap } \
+h2 { font-size: 1.1rem } li { margin: .2rem 0; overflow-wrap: anywhere } \
 time { opacity: .7; font-size: .8rem; margin-right: .8rem } .notice { opacity: .75 }";
 
-/// The page of a room that is over: everything said, with links to the files beside it.
+/// The page of a room that is over: the measurements, and everything said, with links to the files beside it.
 pub fn transcript_page(lines: &[TranscriptLine], left_out: u64, keep_private: bool) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -64,25 +69,47 @@ pub fn transcript_page(lines: &[TranscriptLine], left_out: u64, keep_private: bo
             "<p class=\"notice\">The first {left_out} events are in the ndjson files alone.</p>"
         );
     }
-    for line in lines {
+    page += &measurements(lines);
+    for line in lines.iter().filter(|line| !line.text(keep_private).is_empty()) {
         let class = if matches!(line.event, Event::Said { .. }) { "" } else { " class=\"notice\"" };
         let text = escape(line.text(keep_private).trim_start_matches("-- "));
-        let _ = writeln!(page, "<p{class}><time>{}</time>{text}{}</p>", escape(&line.at), link(&line.event));
+        let _ = writeln!(page, "<p{class}><time>{}</time>{text}{}</p>", escape(&line.at), link(line));
     }
     page + "</body>\n</html>\n"
 }
 
-/// To the file or the report, under the name that it has in the folder.
-fn link(event: &Event) -> String {
-    let Event::Shelved { file } = event else { return String::new() };
-    let Some((path, what)) = kept_path(file) else { return String::new() };
-    format!(" <a href=\"{}\" download=\"{}\">{what}</a>", escape(&path), escape(file.name.as_str()))
+/// A line for each, with its report; empty without any.
+fn measurements(lines: &[TranscriptLine]) -> String {
+    let summaries = lines.iter().filter_map(|line| match &line.event {
+        Event::Measured(summary) => Some(measurement(summary, lines)),
+        _ => None,
+    });
+    let items: String = summaries.collect();
+    if items.is_empty() {
+        items
+    } else {
+        format!("<h2>Measurements</h2>\n<ul>\n{items}</ul>\n<h2>Talk</h2>\n")
+    }
 }
 
-/// Where a kept room has this file.
-fn kept_path(file: &ShelfFile) -> Option<(String, &'static str)> {
-    let what = if file.kind == FileKind::Run { "the run (tar)" } else { "the file" };
-    Some((format!("files/{}", file.hash?), what))
+fn measurement(summary: &OrderSummary, lines: &[TranscriptLine]) -> String {
+    let is_of_it = |line: &&TranscriptLine| matches!(&line.event, Event::Shelved { file } if summary.runs.contains(&file.number));
+    let reports: String = lines.iter().filter(is_of_it).map(link).collect();
+    format!("<li>{}{reports}</li>\n", escape(&summary.line()))
+}
+
+/// To the file or the report, under the name that it has in the folder.
+fn link(line: &TranscriptLine) -> String {
+    let (Event::Shelved { file }, Some(kept)) = (&line.event, &line.kept) else { return String::new() };
+    match file.kind {
+        FileKind::Run if file.bytes > Shelf::LARGEST_REPORTED => {
+            format!(" <a href=\"{}/run.json\">run.json</a>", escape(kept))
+        }
+        FileKind::Run => format!(" <a href=\"{}/report.html\">report</a>", escape(kept)),
+        FileKind::File => {
+            format!(" <a href=\"{}\" download=\"{}\">the file</a>", escape(kept), escape(file.name.as_str()))
+        }
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -92,12 +119,30 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{ContentHash, FileName, Name};
+    use crate::room::{ContentHash, FileName, HostResult, Name, OrderFigures, OrderTerms, ShelfFile};
 
     fn said(to: &[&str], text: &str) -> TranscriptLine {
         let name = |name: &&str| Name::new(name).unwrap();
         let event = Event::Said { from: name(&"anna"), to: to.iter().map(name).collect(), text: text.into() };
-        TranscriptLine { at: "2026-11-28T06:00:00.000Z".into(), event }
+        line_of(event, None)
+    }
+
+    fn line_of(event: Event, kept: Option<&str>) -> TranscriptLine {
+        TranscriptLine { at: "2026-11-28T06:00:00.000Z".into(), event, kept: kept.map(str::to_owned) }
+    }
+
+    fn shelved(number: u32, name: &str, kind: FileKind, kept: &str) -> TranscriptLine {
+        let file = ShelfFile {
+            number,
+            name: FileName::nearest(name),
+            bytes: 1,
+            from: Name::new("anna").unwrap(),
+            to: None,
+            kind,
+            order: None,
+            hash: Some(ContentHash::of(b"x")),
+        };
+        line_of(Event::Shelved { file }, Some(kept))
     }
 
     #[test]
@@ -114,20 +159,41 @@ mod tests {
 
     #[test]
     fn the_page_shows_text_as_text_and_links_to_files_by_their_hash() {
-        let file = ShelfFile {
-            number: 1,
-            name: FileName::nearest("a\"><b>.txt"),
-            bytes: 1,
-            from: Name::new("anna").unwrap(),
-            to: None,
-            kind: FileKind::File,
-            hash: Some(ContentHash::of(b"x")),
-        };
-        let shelved = TranscriptLine { event: Event::Shelved { file }, ..said(&[], "") };
+        let path = format!("files/{}", ContentHash::of(b"x"));
+        let shelved = shelved(1, "a\"><b>.txt", FileKind::File, &path);
+        assert!(shelved.json(false).contains(&format!("\"kept\":\"{path}\"")));
         let page = transcript_page(&[said(&[], "<script>&"), shelved], 7, false);
         assert!(page.contains("anna: &lt;script&gt;&amp;") && !page.contains("<script>"), "{page}");
         assert!(page.contains("The first 7 events"));
-        let link = format!("<a href=\"files/{}\" download=\"a___b_.txt\">", ContentHash::of(b"x"));
-        assert!(page.contains(&link), "{page}");
+        assert!(page.contains(&format!("<a href=\"{path}\" download=\"a___b_.txt\">")), "{page}");
+        assert!(!page.contains("<h2>"), "{page}");
+    }
+
+    #[test]
+    fn the_page_lists_measurements_with_their_reports() {
+        let name = |text| Name::new(text).unwrap();
+        let figures = OrderFigures { sent: 9, on_time: 9, ..OrderFigures::default() };
+        let summary = OrderSummary {
+            order: 4,
+            by: name("anna"),
+            from: name("bea"),
+            to: name("carl"),
+            terms: OrderTerms { count: 9, interval_us: 1_000, size: 80 },
+            results: vec![HostResult { host: name("bea"), to_room: false, figures }],
+            hosts: Vec::new(),
+            runs: vec![2],
+        };
+        let lines = [
+            shelved(1, "other", FileKind::Run, "runs/other"),
+            shelved(2, "order-4", FileKind::Run, "runs/order-4 (2)"),
+            line_of(Event::Measured(summary), None),
+        ];
+        assert!(lines[2].json(false).contains("\"event\":\"measured\",\"from\":\"bea\""));
+        let page = transcript_page(&lines, 0, false);
+        let item =
+            "<li>#4 bea to carl; 9 sent, 9 on time <a href=\"runs/order-4 (2)/report.html\">report</a></li>";
+        assert!(page.contains(item), "{page}");
+        // The measurement itself is no line of the talk.
+        assert_eq!(page.matches("<p class").count(), 2, "{page}");
     }
 }

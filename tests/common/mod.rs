@@ -2,6 +2,7 @@
 //! the program as a process.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub mod cgroup;
 pub mod chromium;
 pub mod desk;
 pub mod files;

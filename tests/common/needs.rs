@@ -24,6 +24,9 @@ pub enum Need {
     Irtt,
     /// toxiproxy-python, as `.ci/run` installs it.
     ToxiproxyClient,
+    /// A control group with a CPU quota.
+    CpuQuota,
+    Telnet,
     /// OpenBSD's netcat, or ncat.
     Nc,
 }
@@ -50,6 +53,11 @@ impl Need {
                 can_import("toxiproxy"),
                 "no toxiproxy-python: pip install --target target/python -r tests/python/requirements.txt",
             ),
+            Self::CpuQuota => (
+                super::cgroup::CpuQuota::of_percent(50).is_some(),
+                "a CPU quota needs root and the cpu controller",
+            ),
+            Self::Telnet => (on_path("telnet"), "no telnet"),
             Self::Nc => (on_path("nc.openbsd") || on_path("ncat"), "no nc"),
         };
         (!is_met).then_some(why)

@@ -1,4 +1,5 @@
 """Clients of the room as students write them: plain sockets, no ends of lines, each read is one message."""
+import select
 import socket
 import sys
 import threading
@@ -54,4 +55,48 @@ def processes(port, words):
     client.close()
 
 
-{"chat": chat, "one-to-one": one_to_one, "processes": processes}[sys.argv[1]](int(sys.argv[2]), sys.argv[3:])
+def messenger(port, words):
+    """The command line's messenger: one select for the keyboard and the socket."""
+    client = connect(port)
+    client.send(words[0].encode())
+    while True:
+        ready, _, _ = select.select([sys.stdin, client], [], [])
+        for source in ready:
+            if source is client:
+                message = client.recv(BUFFER).decode()
+                if not message:
+                    print("closed", flush=True)
+                    return
+                print("shown", repr(message), flush=True)
+            else:
+                client.send(sys.stdin.readline().rstrip("\n").encode())
+
+
+def fetch(port, words):
+    """The file client: the word, one recv for the verdict, then the file until the end."""
+    client = connect(port)
+    client.send(words[0].encode())
+    print("verdict", client.recv(BUFFER).decode())
+    received = b""
+    while True:
+        part = client.recv(BUFFER)
+        if not part:
+            break
+        received += part
+    print("received", len(received), sum(received))
+    client.close()
+
+
+def relay(port, words):
+    """The relay's client: a datagram for each line of the keyboard, whatever comes is shown."""
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for word in words:
+        client.sendto(word.encode(), ("127.0.0.1", port))
+        answer, _ = client.recvfrom(BUFFER)
+        print("answered", answer.decode(), flush=True)
+    print("shown", client.recvfrom(BUFFER)[0].decode(), flush=True)
+
+
+CLIENTS = {"chat": chat, "one-to-one": one_to_one, "processes": processes, "messenger": messenger,
+           "fetch": fetch, "relay": relay}
+CLIENTS[sys.argv[1]](int(sys.argv[2]), sys.argv[3:])

@@ -167,7 +167,7 @@ Examples:
   udpecho schema size")]
 pub struct Schema {
     /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json; ports: ports
-    /// --json; watch: watch --json; locate: locate --json
+    /// --json; watch: watch --json; locate: locate --json; join: join --json
     #[arg(value_name = "OUTPUT", default_value = "run")]
     pub which: Which,
 }
@@ -183,6 +183,8 @@ pub enum Which {
     #[cfg(feature = "control")]
     Watch,
     Locate,
+    #[cfg(all(feature = "control", feature = "tui"))]
+    Join,
 }
 
 #[derive(Debug, Args)]

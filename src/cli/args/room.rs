@@ -132,7 +132,7 @@ pub struct Join {
     /// Give one command as it would be typed, print its answer, and leave
     #[arg(help_heading = SCRIPTS, long = "do", value_name = "COMMAND")]
     pub do_command: Option<String>,
-    /// Print events as JSON objects, one a line, instead of text
+    /// Print events as JSON objects, one a line, instead of text; udpecho schema join describes them
     #[arg(help_heading = SCRIPTS, long)]
     pub json: bool,
 }

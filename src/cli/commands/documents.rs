@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap_complete::Shell;
 
+#[cfg(all(feature = "control", feature = "tui"))]
+use super::join;
 #[cfg(feature = "control")]
 use super::watch;
 use super::{find_size, locate, ports};
@@ -37,6 +39,8 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         #[cfg(feature = "control")]
         Which::Watch => watch::SCHEMA,
         Which::Locate => locate::SCHEMA,
+        #[cfg(all(feature = "control", feature = "tui"))]
+        Which::Join => join::SCHEMA,
     })
 }
 

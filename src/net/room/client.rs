@@ -98,6 +98,7 @@ impl RoomReceiver {
             let frame = read_frame(&mut self.stream)?;
             match self.opener.open(&frame) {
                 None => return Err(ErrorKind::InvalidData.into()),
+                Some(Frame::Begun) => {}
                 Some(Frame::Data(part)) => return Ok(Received::Part(part)),
                 Some(Frame::Json(line)) => {
                     if let Ok(event) = serde_json::from_str(&line) {

@@ -7,9 +7,9 @@ use tokio::time::{sleep, timeout};
 
 use super::converse::converse;
 use super::plain::FLOOD_PAUSE;
-use super::secure::{Frame, MAGIC, Opener, Sealer, accept};
+use super::secure::{Frame, Opener, Sealer, accept_handshake};
 use super::service::Seat;
-use crate::room::Event;
+use crate::room::{Event, MAGIC};
 use crate::time::Duration;
 
 /// An encrypted connection whose peer has proven that it has the key.
@@ -27,7 +27,7 @@ impl Secure {
             let mut magic = [0; MAGIC.len()];
             stream.read_exact(&mut magic).await.ok()?;
             let frame = read_frame(&mut stream).await.filter(|_| magic == MAGIC)?;
-            let (answer, sealer, opener) = accept(psk, &frame).ok()?;
+            let (answer, sealer, opener) = accept_handshake(psk, &frame).ok()?;
             stream.write_all(&answer).await.ok()?;
             Some((sealer, opener))
         });

@@ -21,6 +21,7 @@ pub use files::{
     unpack_run,
 };
 pub use page::{RoomPage, RunReport};
+pub use secure::{Frame, Opener, Opening, OtherKey, Sealer, accept_handshake};
 pub use server::{RoomOperator, RoomServer, RoomSettings};
 pub use service::{RoomService, RoomView, Seat};
 pub use way::WayFinder;

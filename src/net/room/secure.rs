@@ -8,33 +8,38 @@ use std::sync::Arc;
 
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
-/// The first bytes of a connection: no text in UTF-8 begins so. The last byte is the version.
-pub(super) const MAGIC: [u8; 4] = [0xF5, b'u', b'R', 1];
+use crate::room::MAGIC;
+
 /// Bytes of a frame behind its length.
 const LONGEST: usize = 65_535;
 const TAG: usize = 16;
+const JSON: u8 = 0;
+const DATA: u8 = 1;
+const BEGUN: u8 = 2;
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 
 /// What a frame carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub enum Frame {
     /// A line of JSON without its end: a message to the room, or an event.
     Json(String),
     /// A part of a file.
     Data(Vec<u8>),
+    /// The begin of a line that is longer than a frame; the next frame goes on with it.
+    Begun,
 }
 
 /// The other end has another key, another version, or is no udpecho.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the other end does not have the same key")]
-pub(super) struct OtherKey;
+pub struct OtherKey;
 
 /// The client's side of the handshake, begun.
-pub(super) struct Opening(HandshakeState);
+pub struct Opening(HandshakeState);
 
 impl Opening {
     /// What the client sends first.
-    pub(super) fn begin(psk: &[u8; 32]) -> Result<(Self, Vec<u8>), OtherKey> {
+    pub fn begin(psk: &[u8; 32]) -> Result<(Self, Vec<u8>), OtherKey> {
         let mut state = builder(psk)?.build_initiator().map_err(|_| OtherKey)?;
         let mut sent = MAGIC.to_vec();
         sent.extend(handshake(&mut state)?);
@@ -42,14 +47,14 @@ impl Opening {
     }
 
     /// With the server's frame.
-    pub(super) fn finish(mut self, frame: &[u8]) -> Result<(Sealer, Opener), OtherKey> {
+    pub fn finish(mut self, frame: &[u8]) -> Result<(Sealer, Opener), OtherKey> {
         self.0.read_message(frame, &mut [0; LONGEST]).map_err(|_| OtherKey)?;
         halves(self.0)
     }
 }
 
-/// The server's side: with the client's frame, without the magic. The bytes are the answer.
-pub(super) fn accept(psk: &[u8; 32], frame: &[u8]) -> Result<(Vec<u8>, Sealer, Opener), OtherKey> {
+/// The server's side: with the client's frame, without the magic and its length. The bytes are the answer.
+pub fn accept_handshake(psk: &[u8; 32], frame: &[u8]) -> Result<(Vec<u8>, Sealer, Opener), OtherKey> {
     let mut state = builder(psk)?.build_responder().map_err(|_| OtherKey)?;
     state.read_message(frame, &mut [0; LONGEST]).map_err(|_| OtherKey)?;
     let answer = handshake(&mut state)?;
@@ -71,7 +76,7 @@ fn handshake(state: &mut HandshakeState) -> Result<Vec<u8>, OtherKey> {
 
 fn halves(state: HandshakeState) -> Result<(Sealer, Opener), OtherKey> {
     let state = Arc::new(state.into_stateless_transport_mode().map_err(|_| OtherKey)?);
-    Ok((Sealer { state: Arc::clone(&state), nonce: 0 }, Opener { state, nonce: 0 }))
+    Ok((Sealer { state: Arc::clone(&state), nonce: 0 }, Opener { state, nonce: 0, begun: Vec::new() }))
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {
@@ -80,20 +85,32 @@ fn framed(message: &[u8]) -> Vec<u8> {
 }
 
 /// Encrypts in one direction.
-pub(super) struct Sealer {
+pub struct Sealer {
     state: Arc<StatelessTransportState>,
     nonce: u64,
 }
 
 impl Sealer {
-    /// The frame with its length. What is too long for one is cut: no event is.
-    pub(super) fn seal(&mut self, frame: &Frame) -> Vec<u8> {
-        let (kind, content) = match frame {
-            Frame::Json(line) => (0, line.as_bytes()),
-            Frame::Data(bytes) => (1, &bytes[..]),
+    /// The frame with its length; of a long line as many frames as it takes.
+    pub fn seal(&mut self, frame: &Frame) -> Vec<u8> {
+        const PART: usize = LONGEST - TAG - 1;
+        let (kind, mut rest) = match frame {
+            Frame::Json(line) => (JSON, line.as_bytes()),
+            Frame::Data(bytes) => (DATA, &bytes[..]),
+            Frame::Begun => return Vec::new(),
         };
-        let mut plain = vec![kind];
-        plain.extend(&content[..content.len().min(LONGEST - TAG - 1)]);
+        let mut sealed = Vec::new();
+        while rest.len() > PART {
+            let (part, after) = rest.split_at(PART);
+            sealed.extend(self.seal_part(if kind == JSON { BEGUN } else { kind }, part));
+            rest = after;
+        }
+        sealed.extend(self.seal_part(kind, rest));
+        sealed
+    }
+
+    fn seal_part(&mut self, kind: u8, part: &[u8]) -> Vec<u8> {
+        let plain = [&[kind], part].concat();
         let mut message = vec![0; plain.len() + TAG];
         let length = self.state.write_message(self.nonce, &plain, &mut message);
         self.nonce += 1;
@@ -102,20 +119,35 @@ impl Sealer {
 }
 
 /// Decrypts in one direction.
-pub(super) struct Opener {
+pub struct Opener {
     state: Arc<StatelessTransportState>,
     nonce: u64,
+    /// Of a line that goes on.
+    begun: Vec<u8>,
 }
 
 impl Opener {
+    /// A longer line is none.
+    const LONGEST_LINE: usize = 1 << 20;
+
     /// Of a frame without its length.
-    pub(super) fn open(&mut self, frame: &[u8]) -> Option<Frame> {
+    pub fn open(&mut self, frame: &[u8]) -> Option<Frame> {
         let mut plain = vec![0; frame.len()];
         let length = self.state.read_message(self.nonce, frame, &mut plain).ok()?;
         self.nonce += 1;
-        match plain[..length].split_first()? {
-            (0, line) => Some(Frame::Json(String::from_utf8(line.to_vec()).ok()?)),
-            (1, bytes) => Some(Frame::Data(bytes.to_vec())),
+        let (kind, content) = plain[..length].split_first()?;
+        match *kind {
+            JSON | BEGUN if self.begun.len() + content.len() > Self::LONGEST_LINE => None,
+            BEGUN => {
+                self.begun.extend(content);
+                Some(Frame::Begun)
+            }
+            JSON => {
+                let mut line = std::mem::take(&mut self.begun);
+                line.extend(content);
+                Some(Frame::Json(String::from_utf8(line).ok()?))
+            }
+            DATA => Some(Frame::Data(content.to_vec())),
             _ => None,
         }
     }
@@ -130,7 +162,7 @@ mod tests {
     fn connected() -> ((Sealer, Opener), (Sealer, Opener)) {
         let (opening, sent) = Opening::begin(&KEY).unwrap();
         assert_eq!(sent[..4], MAGIC);
-        let (answer, sealer, opener) = accept(&KEY, &sent[6..]).unwrap();
+        let (answer, sealer, opener) = accept_handshake(&KEY, &sent[6..]).unwrap();
         (opening.finish(&answer[2..]).unwrap(), (sealer, opener))
     }
 
@@ -151,11 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn a_line_longer_than_a_frame_comes_in_parts_and_one_without_end_is_refused() {
+        let (mut client, mut server) = connected();
+        let line = "x".repeat(200_000);
+        let sealed = server.0.seal(&Frame::Json(line.clone()));
+        let mut rest = &sealed[..];
+        let mut opened = Vec::new();
+        while let [high, low, after @ ..] = rest {
+            let (frame, after) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+            opened.push(client.1.open(frame));
+            rest = after;
+        }
+        assert_eq!(opened.pop(), Some(Some(Frame::Json(line))));
+        assert_eq!(opened, vec![Some(Frame::Begun); 3]);
+        let begun = vec![b'x'; LONGEST - TAG - 1];
+        let mut endless = (0..20).map(|_| server.1.open(&client.0.seal_part(BEGUN, &begun)[2..]));
+        assert!(endless.any(|frame| frame.is_none()));
+    }
+
+    #[test]
     fn another_key_another_version_or_a_changed_byte_is_refused() {
         let (opening, sent) = Opening::begin(&KEY).unwrap();
-        assert!(accept(&[8; 32], &sent[6..]).is_err());
-        assert!(accept(&KEY, &sent[7..]).is_err());
-        let (answer, ..) = accept(&KEY, &sent[6..]).unwrap();
+        assert!(accept_handshake(&[8; 32], &sent[6..]).is_err());
+        assert!(accept_handshake(&KEY, &sent[7..]).is_err());
+        let (answer, ..) = accept_handshake(&KEY, &sent[6..]).unwrap();
         let changed: Vec<u8> = answer[2..].iter().map(|byte| byte ^ 1).collect();
         assert!(opening.finish(&changed).is_err());
 

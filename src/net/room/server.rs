@@ -16,14 +16,14 @@ use tokio::time::{sleep, timeout};
 use super::browsers::Browsers;
 use super::files::{RoomFiles, give_file, said_before_greeting, serve_word, take_file};
 use super::members::Secure;
+use super::plain;
 use super::secure::Frame;
 use super::service::{RoomService, Seat};
-use super::sniff::{First, first};
+use super::sniff::first;
 use super::sockets::{OpenSocket, Sockets};
-use super::{plain, sniff};
 use crate::net::control::{Http, Limits, listen};
 use crate::net::sys;
-use crate::room::{Access, Connecting, Event, Message, NoRoom, Role, Via};
+use crate::room::{Access, Connecting, Event, FirstBytes, Message, NoRoom, Role, Via};
 use crate::time::Duration;
 
 /// What a room's port is told.
@@ -198,10 +198,10 @@ async fn connection(
     let accepted = port.room.now();
     let has_browser = || port.browsers.may_have_opened(source, accepted);
     let Some(kind) = first(&stream, has_browser).await else { return };
-    if kind == First::Http {
+    if kind == FirstBytes::Http {
         port.browsers.seen(source, port.room.now());
     }
-    if kind == sniff::First::Secure {
+    if kind == FirstBytes::Secure {
         return secure(stream, source, &port).await;
     }
     let role = match port.settings.access.plain(source) {
@@ -212,12 +212,12 @@ async fn connection(
         }
     };
     let via = match kind {
-        First::Http | First::Secure => return port.http.serve(stream, stopped).await,
-        First::Json => Via::Json,
-        First::Text if port.room.has_plain_offer() && said_before_greeting(&stream).await => {
+        FirstBytes::Http | FirstBytes::Secure => return port.http.serve(stream, stopped).await,
+        FirstBytes::Json => Via::Json,
+        FirstBytes::Text if port.room.has_plain_offer() && said_before_greeting(&stream).await => {
             return serve_word(stream, source, &port.files).await;
         }
-        First::Text => Via::Text,
+        FirstBytes::Text => Via::Text,
     };
     match port.room.join(Connecting { source, role, via, encrypted: false }) {
         Ok(seat) if via == Via::Json => plain::json(seat, stream).await,
@@ -256,17 +256,17 @@ async fn secure(stream: TcpStream, source: IpAddr, port: &Port) {
 
 /// One line says why. What the peer sent is read first: closing with unread bytes would reset the
 /// connection before the peer reads the line.
-async fn refuse(mut stream: TcpStream, kind: First, why: &str) {
+async fn refuse(mut stream: TcpStream, kind: FirstBytes, why: &str) {
     const PATIENCE: Duration = Duration::from_millis(100);
     let line = match kind {
-        First::Json => Event::Refused { why: why.to_owned() }.json() + "\n",
-        First::Http => {
+        FirstBytes::Json => Event::Refused { why: why.to_owned() }.json() + "\n",
+        FirstBytes::Http => {
             let length = why.len() + 1;
             format!(
                 "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}\n"
             )
         }
-        First::Text | First::Secure => format!("-- {why}\n"),
+        FirstBytes::Text | FirstBytes::Secure => format!("-- {why}\n"),
     };
     let _ = timeout(PATIENCE.to_std(), stream.read(&mut [0; 8_192])).await;
     let _ = timeout(PATIENCE.to_std(), stream.write_all(line.as_bytes())).await;

@@ -131,11 +131,10 @@ impl RoomService {
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, Clock) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state, self.shared.clock);
-        for (id, wake) in &state.seats {
-            if state.room.has_events(*id) {
-                wake.events.notify_one();
-            }
-            if state.room.is_closed(*id) {
+        for id in state.room.take_touched() {
+            let Some(wake) = state.seats.get(&id) else { continue };
+            wake.events.notify_one();
+            if state.room.is_closed(id) {
                 wake.closed.notify_one();
             }
         }

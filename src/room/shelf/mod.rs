@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::name::Name;
+use super::orders::OrderNumber;
 use crate::time::{Duration, Instant};
 
 /// A file on the shelf, or one that is coming.
@@ -35,6 +36,9 @@ pub struct ShelfFile {
     /// What it is for the room.
     #[serde(default)]
     pub kind: FileKind,
+    /// The run of this order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderNumber>,
     /// `None` until it is whole, where the sender could not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<ContentHash>,
@@ -94,6 +98,9 @@ pub struct Offer {
     /// What it is for the room.
     #[serde(default)]
     pub kind: FileKind,
+    /// The run of this order, in which the member takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderNumber>,
     /// Lets a cut upload go on, and a known file not be sent at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<ContentHash>,
@@ -198,6 +205,8 @@ struct Permit {
 impl Shelf {
     /// A transfer goes on at a multiple of this.
     pub const BLOCK: u64 = 64 << 10;
+    /// A report of more bytes would keep the room's host busy for long.
+    pub const LARGEST_REPORTED: u64 = 64 << 20;
     const FILES: usize = 256;
     const UPLOADS_OF_ONE: usize = 2;
     const PARTIAL_STAYS: Duration = Duration::from_secs(3600);
@@ -239,8 +248,8 @@ impl Shelf {
         self.has_room(from, &offer)?;
         let number = self.next;
         self.next += 1;
-        let Offer { name, bytes, to, kind, hash } = offer;
-        let file = ShelfFile { number, name, bytes, from: from.clone(), to, kind, hash };
+        let Offer { name, bytes, to, kind, order, hash } = offer;
+        let file = ShelfFile { number, name, bytes, from: from.clone(), to, kind, order, hash };
         let state = State::Partial { received: 0, idle: Some(now) };
         self.files.insert(number, Entry { file: file.clone(), state });
         let ticket = self.ticket(now, number, Direction::Put);

@@ -1,9 +1,9 @@
 //! A file offered in the clear to a client of ten lines: it sends a word, and gets a verdict and the bytes.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::ShelfFile;
+use crate::room::wrong_words::WrongWords;
 use crate::time::{Duration, Instant};
 
 /// What is sent before the bytes of the file.
@@ -18,8 +18,7 @@ pub struct PlainOffer {
     word: String,
     until: Instant,
     fetches: u32,
-    /// Wrong words of each source, and since when they count.
-    wrong: HashMap<IpAddr, (Instant, u32)>,
+    wrong: WrongWords,
 }
 
 /// What a word is answered.
@@ -36,13 +35,10 @@ pub enum PlainAnswer {
 impl PlainOffer {
     const STANDS: Duration = Duration::from_secs(600);
     const FETCHES: u32 = 3;
-    const WRONG_A_MINUTE: u32 = 3;
-    const MINUTE: Duration = Duration::from_secs(60);
-    const SOURCES: usize = 1_024;
 
     /// From now on, for those who send this word.
     pub fn new(now: Instant, file: ShelfFile, word: String) -> Self {
-        Self { file, word, until: now + Self::STANDS, fetches: Self::FETCHES, wrong: HashMap::new() }
+        Self { file, word, until: now + Self::STANDS, fetches: Self::FETCHES, wrong: WrongWords::default() }
     }
 
     /// Whether it still stands.
@@ -52,16 +48,66 @@ impl PlainOffer {
 
     /// A client sent this instead of a name.
     pub fn hear(&mut self, now: Instant, source: IpAddr, word: &[u8]) -> PlainAnswer {
-        self.wrong.retain(|_, (since, _)| now < *since + Self::MINUTE);
-        let wrong = self.wrong.get(&source).map_or(0, |(_, wrong)| *wrong);
-        if !self.is_open(now) || wrong >= Self::WRONG_A_MINUTE || self.wrong.len() >= Self::SOURCES {
+        if !self.is_open(now) || !self.wrong.may_try(now, source) {
             return PlainAnswer::Silent;
         }
         if word.trim_ascii() == self.word.as_bytes() {
             self.fetches -= 1;
             return PlainAnswer::Fetch(self.file.clone());
         }
-        self.wrong.entry(source).or_insert((now, 0)).1 += 1;
+        self.wrong.note(now, source);
         PlainAnswer::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::shelf::{FileKind, FileName};
+    use crate::room::{ContentHash, Name};
+
+    fn at(seconds: i64) -> Instant {
+        Instant::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn offer() -> PlainOffer {
+        let file = ShelfFile {
+            number: 1,
+            name: FileName::nearest("a.txt"),
+            bytes: 1,
+            from: Name::nearest("anna").unwrap(),
+            to: None,
+            kind: FileKind::File,
+            order: None,
+            hash: Some(ContentHash::of(b"x")),
+        };
+        PlainOffer::new(at(0), file, "tulip".to_owned())
+    }
+
+    #[test]
+    fn a_source_has_three_wrong_words_a_minute() {
+        let mut offer = offer();
+        let [one, other] = [1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+        for _ in 0..3 {
+            assert_eq!(offer.hear(at(0), one, b"rose"), PlainAnswer::Wrong);
+        }
+        // The right one is not answered either, so no word can be found by trying.
+        assert_eq!(offer.hear(at(59), one, b"tulip"), PlainAnswer::Silent);
+        assert!(matches!(offer.hear(at(59), other, b"tulip\r\n"), PlainAnswer::Fetch(_)));
+        assert!(matches!(offer.hear(at(60), one, b"tulip"), PlainAnswer::Fetch(_)));
+    }
+
+    #[test]
+    fn an_offer_stands_for_three_fetches_or_ten_minutes() {
+        let source = IpAddr::from([10, 0, 0, 1]);
+        let mut fetched = offer();
+        assert_eq!(
+            (0..5).filter(|_| matches!(fetched.hear(at(1), source, b"tulip"), PlainAnswer::Fetch(_))).count(),
+            3
+        );
+        assert!(!fetched.is_open(at(1)));
+        let mut old = offer();
+        assert!(old.is_open(at(599)) && !old.is_open(at(600)));
+        assert_eq!(old.hear(at(600), source, b"tulip"), PlainAnswer::Silent);
     }
 }

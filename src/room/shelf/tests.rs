@@ -18,6 +18,7 @@ fn offer(bytes: &[u8]) -> Offer {
         bytes: bytes.len() as u64,
         to: None,
         kind: FileKind::File,
+        order: None,
         hash: Some(ContentHash::of(bytes)),
     }
 }

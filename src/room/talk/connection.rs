@@ -54,6 +54,8 @@ pub(super) struct Connection {
     pub(super) load: Option<String>,
     pub(super) accept: Accept,
     pub(super) closed: bool,
+    /// Stands in the room's list of connections with something new.
+    pub(super) touched: bool,
 }
 
 impl Connection {
@@ -68,6 +70,7 @@ impl Connection {
             load: None,
             accept: Accept::default(),
             closed: false,
+            touched: false,
         }
     }
 }

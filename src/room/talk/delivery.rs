@@ -7,16 +7,17 @@ use std::sync::Arc;
 use super::Room;
 use crate::room::connection_id::ConnectionId;
 use crate::room::event::{Event, LeftReason};
+use crate::room::shown::shown;
 
 impl Room {
     pub(super) fn refuse(&mut self, id: ConnectionId, why: String) {
-        self.tell(id, Event::Refused { why });
+        self.tell(id, Event::Refused { why: shown(&why) });
     }
 
     pub(super) fn tell_all(&mut self, event: Event) {
         let event = Arc::new(event);
-        let all: Vec<ConnectionId> = self.named().map(|(id, _)| id).collect();
-        all.into_iter().for_each(|id| self.queue(id, &event));
+        self.log(&event);
+        self.named_ids().into_iter().for_each(|id| self.queue(id, &event));
     }
 
     pub(super) fn tell(&mut self, id: ConnectionId, event: Event) {
@@ -26,8 +27,8 @@ impl Room {
     pub(super) fn tell_others(&mut self, id: ConnectionId, event: Event) {
         let event = Arc::new(event);
         self.log(&event);
-        let others: Vec<ConnectionId> = self.named().map(|(id, _)| id).filter(|other| *other != id).collect();
-        others.into_iter().for_each(|other| self.queue(other, &event));
+        let others = self.named_ids().into_iter().filter(|other| *other != id);
+        others.for_each(|other| self.queue(other, &event));
     }
 
     /// From now on `take_log` has everything that happens.
@@ -52,7 +53,28 @@ impl Room {
         connection.queued += event.weight();
         connection.queue.push_back(Arc::clone(event));
         if connection.queue.len() > Self::QUEUED_EVENTS || connection.queued > Self::QUEUED_BYTES {
-            self.close(id, Some(LeftReason::SlowReader));
+            return self.close(id, Some(LeftReason::SlowReader));
         }
+        self.touch(id);
+    }
+
+    /// There is something to show to this connection.
+    pub(super) fn touch(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !std::mem::replace(&mut connection.touched, true) {
+            self.touched.push(id);
+        }
+    }
+
+    /// The connections that got an event since the last time: what a line costs depends on those whom it
+    /// reaches, and a dropped line reaches nobody.
+    pub fn take_touched(&mut self) -> Vec<ConnectionId> {
+        let touched = std::mem::take(&mut self.touched);
+        for id in &touched {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.touched = false;
+            }
+        }
+        touched
     }
 }

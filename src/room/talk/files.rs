@@ -45,10 +45,11 @@ impl Room {
     }
 
     pub(super) fn put_file(&mut self, id: ConnectionId, offer: Offer) {
+        let (name, hash) = (offer.name.clone(), offer.hash);
         let event = match self.offer_file(self.now, id, offer) {
             Ok(Offered::Upload(transfer)) => Event::Put { transfer },
             Ok(Offered::Known(file)) => Event::Shelved { file },
-            Err(why) => Event::Refused { why: why.to_string() },
+            Err(why) => Event::NotShelved { name, hash, why: why.to_string() },
         };
         self.tell(id, event);
     }
@@ -82,9 +83,10 @@ impl Room {
         &mut self,
         now: Instant,
         id: ConnectionId,
-        offer: Offer,
+        mut offer: Offer,
     ) -> Result<Offered, FileRefusal> {
         let name = self.member(id)?;
+        offer.order = offer.order.filter(|order| self.is_host_of(id, *order));
         Ok(self.shelf.offer(now, &name, offer)?)
     }
 
@@ -119,6 +121,9 @@ impl Room {
         let file = self.shelf.finish(number, hash)?;
         let seen_by: Vec<ConnectionId> =
             self.named().filter(|(_, who)| file.is_for(&who.name)).map(|(id, _)| id).collect();
+        if let Some(order) = file.order {
+            self.keep_run(order, file.number);
+        }
         let event = std::sync::Arc::new(Event::Shelved { file: file.clone() });
         seen_by.into_iter().for_each(|id| self.queue(id, &event));
         self.log(&event);

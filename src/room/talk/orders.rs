@@ -1,6 +1,7 @@
 //! Orders in the room: commands and messages in, news for all and steps for the clients that carry them out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{ConnectionId, Room};
 use crate::room::command::OrderCommand;
@@ -8,6 +9,7 @@ use crate::room::event::{Event, Role, Via};
 use crate::room::message::{Message, ReportedSecond};
 use crate::room::name::Name;
 use crate::room::order_event::{FoundWay, OrderEvent, OrderFigures, Placed};
+use crate::room::order_summary::{HostBusy, HostResult, OrderSummary};
 use crate::room::orders::{Addresses, Ending, News, OrderNumber, Orders, Parties, Refusal, Step, Terms, Way};
 use crate::room::shown::shown;
 use crate::time::{Duration, Instant};
@@ -22,6 +24,17 @@ pub(super) struct Kept {
     to: Name,
     terms: Terms,
     hosts: BTreeMap<ConnectionId, HostSeconds>,
+    /// Whose result is there.
+    reported: BTreeSet<ConnectionId>,
+    results: Vec<HostResult>,
+    /// On the shelf.
+    runs: Vec<u32>,
+}
+
+impl Kept {
+    fn is_measured(&self) -> bool {
+        self.results.first().is_some_and(|first| self.results.len() > usize::from(first.to_room))
+    }
 }
 
 /// How often a host was busy during an order, and why.
@@ -77,7 +90,8 @@ impl Room {
         }
         let key = self.next_order_key();
         let order = self.orders.place(now, parties, terms, accept, key);
-        self.kept.insert(order, Kept { parties, by: own, from, to, terms, hosts: BTreeMap::new() });
+        let (hosts, reported, results, runs) = Default::default();
+        self.kept.insert(order, Kept { parties, by: own, from, to, terms, hosts, reported, results, runs });
         Ok(())
     }
 
@@ -116,34 +130,55 @@ impl Room {
                 self.orders.addresses(now, id, order, Addresses { candidates, varies: port_varies });
             }
             Message::Found { order, at } => self.orders.found(now, id, order, at),
-            Message::Result { order, figures } => self.result(now, id, order, figures),
+            Message::Result { order, figures } => self.result(id, order, figures),
+            Message::Recorded { order } => self.recorded(now, id, order),
             Message::Second { order, second } => self.second(id, order, second),
             _ => {}
         }
         self.do_steps();
     }
 
-    fn result(&mut self, now: Instant, id: ConnectionId, order: OrderNumber, figures: OrderFigures) {
+    /// It is told at once. The host stays in the order until its run is on the shelf: the next measurement
+    /// does not share the path with that.
+    fn result(&mut self, id: ConnectionId, order: OrderNumber, figures: OrderFigures) {
         if !self.orders.waits_for(order, id) {
             return;
         }
         let Some(from) = self.name(id).cloned() else { return };
+        let Some(kept) = self.kept.get_mut(&order) else { return };
+        if !kept.reported.insert(id) {
+            return;
+        }
         let failed = figures.failed.map(|why| shown(&why.chars().take(200).collect::<String>()));
         let to_room = self.orders.is_measured_to_the_room(order);
-        self.tell_all(Event::Order(OrderEvent::Result {
-            order,
-            from,
-            to_room,
-            figures: OrderFigures { failed, ..figures },
-        }));
-        self.orders.done(now, id, order);
+        let figures = OrderFigures { failed, ..figures };
+        kept.results.push(HostResult { host: from.clone(), to_room, figures: figures.clone() });
+        self.tell_all(Event::Order(OrderEvent::Result { order, from, to_room, figures }));
+    }
+
+    /// After its result the host has nothing more to do.
+    fn recorded(&mut self, now: Instant, id: ConnectionId, order: OrderNumber) {
+        if self.kept.get(&order).is_some_and(|kept| kept.reported.contains(&id)) {
+            self.orders.done(now, id, order);
+        }
+    }
+
+    pub(super) fn is_host_of(&self, id: ConnectionId, order: OrderNumber) -> bool {
+        self.kept.get(&order).is_some_and(|kept| [kept.parties.from, kept.parties.to].contains(&id))
+    }
+
+    /// A run of this order is on the shelf.
+    pub(super) fn keep_run(&mut self, order: OrderNumber, file: u32) {
+        if let Some(kept) = self.kept.get_mut(&order) {
+            kept.runs.push(file);
+        }
     }
 
     fn second(&mut self, id: ConnectionId, order: OrderNumber, second: ReportedSecond) {
         const KINDS: usize = 5;
         let Some(kept) = self.kept.get_mut(&order) else { return };
         let parties = kept.parties;
-        if id != parties.from && id != parties.to {
+        if id != parties.from && id != parties.to || kept.is_measured() {
             return;
         }
         let host = kept.hosts.entry(id).or_default();
@@ -218,13 +253,16 @@ impl Room {
             News::Agreed => placed(Placed::Accepted),
             News::Way(way) => return self.announce_way(order, way),
             News::Refused { why } => ended(refusal(why, &kept.to)),
+            // Its run did not come to the shelf in time.
+            News::Ended { why: Ending::Stalled | Ending::Gone } if kept.is_measured() => {
+                OrderEvent::Done { order }
+            }
             News::Ended { why } => ended(ending(why).to_owned()),
             News::Done => OrderEvent::Done { order },
         };
         let is_last = matches!(event, OrderEvent::Done { .. } | OrderEvent::Ended { .. });
         if is_last {
-            self.announce_hosts(order);
-            self.kept.remove(&order);
+            self.summarize(order);
         }
         self.tell_all(Event::Order(event));
     }
@@ -233,25 +271,32 @@ impl Room {
     fn announce_way(&mut self, order: OrderNumber, way: Way) {
         let Some(to) = self.kept.get(&order).map(|kept| kept.to.clone()) else { return };
         let members: Vec<(ConnectionId, Role)> = self.named().map(|(id, one)| (id, one.role)).collect();
+        let found = |room: &Self, sees_address: bool| match way {
+            Way::Direct(at) => FoundWay::Direct(sees_address.then_some(at)),
+            Way::None { varies } => FoundWay::None(varies.and_then(|id| room.name(id)).cloned()),
+        };
+        let event = |way| OrderEvent::Way { order, to: to.clone(), way };
+        self.log(&Arc::new(Event::Order(event(found(self, true)))));
         for (id, role) in members {
-            let way = match way {
-                Way::Direct(at) => FoundWay::Direct((role == Role::Member).then_some(at)),
-                Way::None { varies } => FoundWay::None(varies.and_then(|id| self.name(id)).cloned()),
-            };
-            self.instruct(id, OrderEvent::Way { order, to: to.clone(), way });
+            self.instruct(id, event(found(self, role == Role::Member)));
         }
     }
 
-    /// Of each host that was busy.
-    fn announce_hosts(&mut self, order: OrderNumber) {
-        let Some(kept) = self.kept.get_mut(&order) else { return };
-        let names = [(kept.parties.from, kept.from.clone()), (kept.parties.to, kept.to.clone())];
-        let hosts = std::mem::take(&mut kept.hosts);
-        for (id, host) in names {
-            let Some(seconds) = hosts.get(&id).filter(|host| host.busy > 0) else { continue };
-            let HostSeconds { busy, seconds, reasons } = seconds;
-            let (busy, seconds, reasons) = (*busy, *seconds, reasons.clone());
+    /// The order is over: each host that was busy, and the whole if there is a result.
+    fn summarize(&mut self, order: OrderNumber) {
+        let Some(kept) = self.kept.remove(&order) else { return };
+        let Kept { parties, by, from, to, terms, mut hosts, results, runs, reported: _ } = kept;
+        let seen = [(parties.from, &from), (parties.to, &to)].into_iter().filter_map(|(id, host)| {
+            let HostSeconds { seconds, busy, reasons } = hosts.remove(&id)?;
+            Some(HostBusy { host: host.clone(), seconds, busy, reasons })
+        });
+        let hosts: Vec<HostBusy> = seen.collect();
+        for HostBusy { host, seconds, busy, reasons } in hosts.iter().filter(|host| host.busy > 0).cloned() {
             self.tell_all(Event::Order(OrderEvent::Host { order, host, busy, seconds, reasons }));
+        }
+        if !results.is_empty() {
+            let terms = terms.into();
+            self.tell_all(Event::Measured(OrderSummary { order, by, from, to, terms, results, hosts, runs }));
         }
     }
 }

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::room::event::Role;
-use crate::room::{Accepted, OrderEvent, ReportedSecond};
+use crate::room::{
+    Accepted, ContentHash, Direction, FileKind, FileName, Offer, Offered, OrderEvent, ReportedSecond,
+};
 
 fn at(millis: i64) -> Instant {
     Instant::ZERO + Duration::from_millis(millis)
@@ -77,6 +79,10 @@ fn a_private_message_reaches_its_members_and_its_sender_alone() {
     assert!(!room.has_events(ids[3]));
     room.hear(at(0), ids[0], "@nobody hi");
     assert_eq!(shown_to(&mut room, ids[0]), ["-- nobody is not here; /who lists who is"]);
+    // Names cost the room a bounded time, and one line.
+    room.hear(at(0), ids[0], &format!("{}: hi", "@x ".repeat(1_300).trim_end()));
+    let told = shown_to(&mut room, ids[0]);
+    assert!(told.len() == 1 && told[0].matches('x').count() == Room::MEMBERS, "{told:?}");
     assert!(ids[1..].iter().all(|id| !room.has_events(*id)));
 }
 
@@ -279,11 +285,23 @@ fn an_order_goes_its_way_from_consent_to_the_result() {
     let figures = crate::room::OrderFigures { sent: 10, on_time: 10, ..Default::default() };
     message(&mut room, 4_000, ids[0], &Message::Result { order: 1, figures: figures.clone() });
     assert_eq!(shown_to(&mut room, watching), Vec::<String>::new());
-    message(&mut room, 4_000, ids[1], &Message::Result { order: 1, figures });
-    assert_eq!(
-        shown_to(&mut room, watching),
-        ["-- #1 10 sent, 10 on time", "-- #1 carl was BUSY: steal 12 % in 2 of 3 s: suspect the host first"]
-    );
+    message(&mut room, 4_000, ids[1], &Message::Recorded { order: 1 });
+    message(&mut room, 4_000, ids[1], &Message::Result { order: 1, figures: figures.clone() });
+    assert_eq!(shown_to(&mut room, watching), ["-- #1 10 sent, 10 on time"]);
+    // The order ends with its run on the shelf; what happens meanwhile is no part of the measurement.
+    message(&mut room, 5_000, ids[1], &Message::Result { order: 1, figures: figures.clone() });
+    message(&mut room, 5_000, ids[2], &second(&["steal 99 %"]));
+    put_run(&mut room, ids[1], 1);
+    message(&mut room, 6_000, ids[2], &Message::Recorded { order: 1 });
+    assert_eq!(shown_to(&mut room, watching), ["-- bea put on the shelf: run 1: order-1, 5 B"]);
+    message(&mut room, 6_000, ids[1], &Message::Recorded { order: 1 });
+    let told = room.take_events(watching);
+    let busy = "-- #1 carl was BUSY: steal 12 % in 2 of 3 s: suspect the host first";
+    assert_eq!(told.iter().map(|event| event.text()).collect::<Vec<_>>(), [busy, "", ""]);
+    let Event::Measured(summary) = &*told[1] else { panic!("{told:?}") };
+    assert_eq!((summary.order, summary.by.as_str(), &summary.runs[..]), (1, "anna", &[1][..]));
+    assert_eq!((summary.results.len(), &summary.results[0].figures), (1, &figures));
+    assert_eq!(summary.hosts.iter().map(|host| (host.busy, host.seconds)).collect::<Vec<_>>(), [(2, 3)]);
     let carls = instructions(&mut room, ids[2]);
     assert_eq!(
         carls,
@@ -291,16 +309,94 @@ fn an_order_goes_its_way_from_consent_to_the_result() {
     );
 }
 
+/// A host offers the run of an order and sends it.
+fn put_run(room: &mut Room, host: ConnectionId, order: u32) {
+    room.set_shelf(Shelf::new([1; 32], 100));
+    let (name, hash) = (FileName::nearest(&format!("order-{order}")), Some(ContentHash::of(b"hello")));
+    let offer = Offer { name, bytes: 5, to: None, kind: FileKind::Run, order: Some(order), hash };
+    let Ok(Offered::Upload(transfer)) = room.offer_file(at(5_000), host, offer) else { panic!("no upload") };
+    room.begin_transfer(at(5_000), transfer.ticket.as_str(), Direction::Put).unwrap();
+    room.finish_upload(transfer.file.number, ContentHash::of(b"hello")).unwrap();
+}
+
+#[test]
+fn sixteen_orders_wait_at_most() {
+    let (mut room, ids) = clients(&["anna", "bea"]);
+    for second in 0..17 {
+        room.hear(at(second * 1_000), ids[0], "/ping bea");
+    }
+    let told = shown_to(&mut room, ids[0]);
+    assert_eq!(told.iter().filter(|line| line.ends_with(". queued")).count(), 15);
+    assert_eq!(told.last().map(String::as_str), Some("-- 16 orders wait already; try again later"));
+}
+
+#[test]
+fn only_a_host_of_an_order_puts_its_run_on_the_shelf() {
+    let (mut room, ids) = clients(&["anna", "bea", "carl"]);
+    message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
+    room.hear(at(0), ids[0], "/ping bea");
+    for (host, order) in [(ids[0], Some(1)), (ids[1], Some(1)), (ids[2], None)] {
+        put_run(&mut room, host, 1);
+        assert_eq!(room.files_for(ids[2])[0].order, order);
+    }
+}
+
+#[test]
+fn an_offer_without_a_place_is_refused_by_its_name() {
+    let (mut room, ids) = clients(&["anna"]);
+    let hash = Some(ContentHash::of(b"x"));
+    let offer = Offer {
+        name: FileName::nearest("a.txt"),
+        bytes: 1,
+        to: None,
+        kind: FileKind::File,
+        order: None,
+        hash,
+    };
+    message(&mut room, 0, ids[0], &Message::Offer(offer));
+    let told = room.take_events(ids[0]);
+    assert!(matches!(&*told[0], Event::NotShelved { hash: told, .. } if *told == hash));
+    let text =
+        "-- a.txt is not put on the shelf: the shelf has room for 0 more of its 0 bytes; this file has 1";
+    assert_eq!(told[0].text(), text);
+}
+
+#[test]
+fn a_host_that_leaves_after_its_result_has_done_its_part() {
+    let (mut room, ids) = clients(&["anna", "bea"]);
+    message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
+    room.hear(at(0), ids[0], "/ping bea");
+    let at_bea = std::net::SocketAddr::from(([10, 0, 0, 2], 4_000));
+    for id in &ids {
+        message(&mut room, 0, *id, &Message::Addresses { order: 1, candidates: vec![], port_varies: false });
+    }
+    message(&mut room, 0, ids[0], &Message::Found { order: 1, at: at_bea });
+    message(&mut room, 0, ids[0], &Message::Result { order: 1, figures: Default::default() });
+    drop(room.take_events(ids[1]));
+    room.disconnect(ids[0]);
+    let told = room.take_events(ids[1]);
+    assert!(
+        told.iter().any(|event| matches!(&**event, Event::Order(OrderEvent::Done { order: 1 }))),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|event| matches!(&**event, Event::Measured(_))), "{told:?}");
+}
+
 #[test]
 fn without_a_way_each_is_measured_to_the_room_and_a_host_that_leaves_ends_the_order() {
     let (mut room, ids) = clients(&["anna", "bea"]);
     message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
-    for order in [1, 2] {
-        room.hear(at(0), ids[0], "/ping bea");
+    for (order, begin) in [(1, 0), (2, 10_000)] {
+        room.hear(at(begin), ids[0], "/ping bea");
         for id in &ids {
-            message(&mut room, 0, *id, &Message::Addresses { order, candidates: vec![], port_varies: false });
+            message(
+                &mut room,
+                begin,
+                *id,
+                &Message::Addresses { order, candidates: vec![], port_varies: false },
+            );
         }
-        room.handle_timeout(at(2_000));
+        room.handle_timeout(at(begin + 2_000));
         assert!(
             instructions(&mut room, ids[1])
                 .iter()
@@ -314,6 +410,7 @@ fn without_a_way_each_is_measured_to_the_room_and_a_host_that_leaves_ends_the_or
         if order == 1 {
             for id in &ids {
                 message(&mut room, 2_000, *id, &Message::Result { order, figures: Default::default() });
+                message(&mut room, 2_000, *id, &Message::Recorded { order });
             }
             let shown = shown_to(&mut room, ids[1]);
             assert!(shown.contains(&"-- #1 anna to the room: 0 sent, 0 on time".to_owned()), "{shown:#?}");
@@ -349,6 +446,20 @@ fn an_order_that_cannot_be_is_refused_to_its_member_alone() {
         ["-- only members can do this: join with udpecho join and the room's key"]
     );
     assert_eq!(shown_to(&mut room, ids[1]), Vec::<String>::new());
+}
+
+#[test]
+fn a_line_touches_those_whom_it_reaches_and_a_dropped_one_nobody() {
+    let (mut room, ids) = room(&["anna", "bea", "carl"]);
+    drop(room.take_touched());
+    room.hear(at(0), ids[0], "hello");
+    room.hear(at(0), ids[0], "hello again");
+    assert_eq!(room.take_touched(), ids);
+    room.hear(at(0), ids[1], "@anna psst");
+    assert_eq!(room.take_touched(), [ids[0], ids[1]]);
+    (0..20).for_each(|_| drop(room.hear(at(0), ids[2], "buy")));
+    drop((room.take_touched(), room.hear(at(0), ids[2], "buy")));
+    assert_eq!(room.take_touched(), []);
 }
 
 proptest! {

@@ -300,3 +300,26 @@ fn forged_text_clients_evict_no_active_one() {
     desk.pass(Duration::from_secs(12));
     assert_eq!(desk.send(address(false, 9999), b"C 512").as_deref(), Some(CALIBRATED));
 }
+
+#[test]
+fn the_message_relay_serves_private_addresses_and_no_one_who_did_not_ask() {
+    let settings = reflect::Settings { message_relay: true, ..clean() };
+    let mut desk = Desk::new(settings);
+    // To a public address, whose datagrams may be forged, it is an echo of as many bytes.
+    let public = address(true, 1);
+    assert_eq!(desk.send(public, b"hii").as_deref(), Some(&b"hii"[..]));
+    let [anna, bea] = [1, 2].map(|index| address(false, index));
+    let greeted = desk.send(anna, b"hii").unwrap();
+    assert_eq!(String::from_utf8(greeted).unwrap(), format!("('{}', {})", anna.ip(), anna.port()));
+    for silent in [public, bea] {
+        let message = format!("to:{}/{};content:x", silent.ip(), silent.port());
+        let answer = desk.send(anna, message.as_bytes()).unwrap();
+        assert!(answer.starts_with(b"405, "), "{}", answer.escape_ascii());
+        assert!(desk.pass(millis(0)).is_empty());
+    }
+    desk.send(bea, b"hii").unwrap();
+    let message = format!("to:{}/{};content:x", bea.ip(), bea.port());
+    assert!(desk.send(anna, message.as_bytes()).unwrap().starts_with(b"200, "));
+    let delivered = desk.pass(millis(0));
+    assert_eq!(delivered.iter().map(|sent| sent.to).collect::<Vec<_>>(), [bea]);
+}

@@ -1,14 +1,12 @@
 //! Files through the shelf: our own client, the client of ten lines, a disk that is full, a kept room.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::Room;
-use crate::common::process::{Finished, Process, command, names, port_in, run, udpecho};
+use super::{Room, assert_described};
+use crate::common::process::{Finished, Process, command, names, output, port_in, python, run, udpecho};
 
 /// `join --do` in this folder.
 fn order(folder: &Path, port: u16, name: &str, line: &str) -> Finished {
@@ -27,7 +25,10 @@ fn order(folder: &Path, port: u16, name: &str, line: &str) -> Finished {
 
 fn answer(finished: &Finished) -> Value {
     assert_eq!(finished.code, Some(0), "{finished:#?}");
-    serde_json::from_str(&finished.stdout.join("\n")).unwrap_or_else(|_| panic!("{finished:#?}"))
+    let answer =
+        serde_json::from_str(&finished.stdout.join("\n")).unwrap_or_else(|_| panic!("{finished:#?}"));
+    assert_described(&answer);
+    answer
 }
 
 #[test]
@@ -84,6 +85,7 @@ fn a_file_for_one_member_is_not_for_another_and_a_guest_gets_none() {
 /// The original's client: one `recv` for the verdict, then the file until the end.
 #[test]
 fn a_client_of_ten_lines_fetches_a_file_that_is_offered_in_the_clear() {
+    crate::needs!(Python);
     let room = Room::start("");
     let place = tempfile::tempdir().unwrap();
     let content = vec![9; 500_000];
@@ -91,15 +93,12 @@ fn a_client_of_ten_lines_fetches_a_file_that_is_offered_in_the_clear() {
     answer(&order(place.path(), room.port, "anna", "/send a.bin"));
     let offered = answer(&order(place.path(), room.port, "anna", "/plain 1"));
     let word = offered["word"].as_str().unwrap();
-    for (sent, verdict, file) in [(word, "AUTH_SUCCESS", &content[..]), ("SECRET_KEY", "AUTH_ERROR", &[])] {
-        let mut stream = TcpStream::connect(("127.0.0.1", room.port)).unwrap();
-        stream.write_all(sent.as_bytes()).unwrap();
-        let mut bytes = [0; 1024];
-        let length = stream.read(&mut bytes).unwrap();
-        assert_eq!(&bytes[..length], verdict.as_bytes());
-        let mut received = Vec::new();
-        stream.read_to_end(&mut received).unwrap();
-        assert!(received == file, "{} bytes", received.len());
+    let sum: u64 = content.iter().map(|byte| u64::from(*byte)).sum();
+    let whole = format!("verdict AUTH_SUCCESS\nreceived {} {sum}\n", content.len());
+    for (sent, said) in [(word, &whole[..]), ("SECRET_KEY", "verdict AUTH_ERROR\nreceived 0 0\n")] {
+        let mut client = python("room_client.py");
+        client.args(["fetch", &room.port.to_string(), sent]);
+        assert_eq!(String::from_utf8(output(client, "").stdout).unwrap(), said);
     }
 }
 
@@ -181,4 +180,27 @@ fn a_full_disk_ends_the_upload_and_not_the_room() {
     answer(&order(place.path(), port, "anna", "/send small"));
     process.signal("TERM");
     assert_eq!(process.finish().code, Some(0));
+}
+
+/// What the receiver's disk cannot hold goes again, and what fits still comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_of_the_receiver_keeps_nothing_of_the_file() {
+    crate::needs!(UserNamespace);
+    let room = Room::start("");
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("inbox")).unwrap();
+    fs::write(place.path().join("big"), vec![1; 2_000_000]).unwrap();
+    fs::write(place.path().join("small"), "small").unwrap();
+    for name in ["big", "small"] {
+        answer(&order(place.path(), room.port, "anna", &format!("/send {name}")));
+    }
+    let mut inside = std::process::Command::new("unshare");
+    let script = "mount -t tmpfs -o size=1m none inbox && for number in 1 2; do \
+        \"$1\" join \"127.0.0.1:$2\" --name bea --do \"/get $number\"; echo $? $(ls -A inbox); done";
+    inside.current_dir(place.path()).args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+    inside.args([env!("CARGO_BIN_EXE_udpecho"), &room.port.to_string()]);
+    let fetched = run(inside);
+    assert_eq!(fetched.stdout, ["2", "inbox/small", "0 small"], "{fetched:#?}");
+    assert!(fetched.stderr[0].contains("No space left"), "{fetched:#?}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Room;
+use super::{Room, assert_described};
 use crate::common::process::{Finished, Process, command, free_port, output, run, udpecho};
 
 fn join(port: u16, words: &str) -> Finished {
@@ -30,6 +30,7 @@ fn one_command_is_answered_on_stdout_and_by_the_exit_code() {
         {"name": "bea", "role": "member", "via": "client"},
     ]);
     assert_eq!(answer, json!({"event": "who", "here": here}));
+    assert_described(&answer);
     let said = order(room.port, "--name bea", "@anna all done");
     assert_eq!((said.code, said.stdout), (Some(0), vec!["bea to anna: all done".to_owned()]));
     anna.line_with("bea to anna: all done");
@@ -105,7 +106,7 @@ fn an_agent_shares_its_load_and_joins_a_killed_and_restarted_room_again() {
     loop {
         anna.send("/load bea\n");
         let load = anna.line();
-        if load.starts_with("-- bea: busy: ") || load.starts_with("-- bea: not busy") {
+        if load.starts_with("-- bea: [") && load.contains("busy: ") && load.contains("CPU ") {
             break;
         }
         assert_eq!(load, "-- bea: does not share its load");

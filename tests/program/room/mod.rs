@@ -10,9 +10,20 @@ mod transcripts;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::common::process::{Process, port_in, udpecho};
+use serde_json::Value;
+
+use crate::common::process::{Process, command, port_in, run, udpecho};
+use crate::exports::schema::assert_valid;
+
+/// What `join --json` printed, against `udpecho schema join`.
+fn assert_described(printed: &Value) {
+    let schema = run(command(Path::new("."), "schema join")).stdout.concat();
+    let schema = serde_json::from_str(&schema).unwrap();
+    assert_valid(&jsonschema::validator_for(&schema).unwrap(), printed);
+}
 
 /// A running room.
 struct Room {

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use super::Room;
+use crate::common::process::{output, python};
 
 fn client(room: &Room) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -54,4 +55,38 @@ fn without_guests_there_is_no_relay_and_without_leave_nobody_stops_the_room() {
     let anna = client(&room);
     ask(&anna, "hii");
     assert_eq!(ask(&anna, "exit server"), "400");
+}
+
+#[test]
+fn a_client_in_python_gets_the_codes_and_a_message_to_itself_through_another() {
+    crate::needs!(Python);
+    let room = Room::start("");
+    let mut python = python("room_client.py");
+    let other = client(&room);
+    ask(&other, "hii");
+    let to_other = format!("to:127.0.0.1/{};content:ping", other.local_addr().unwrap().port());
+    python.args(["relay", &room.port.to_string(), "hii", "hello", "to:127.0.0.1/1;content:x", &to_other]);
+    let answering = std::thread::spawn(move || {
+        let message = heard(&other);
+        let (from, content) = message.split_once(" ; content : ").unwrap();
+        assert_eq!(content, "ping");
+        let (ip, port) = from.split_once('/').unwrap();
+        ask(&other, &format!("to : {ip} / {port} ; content : pong"))
+    });
+    let said = String::from_utf8(output(python, "").stdout).unwrap();
+    assert_eq!(answering.join().unwrap(), "200, UDP Packet Sent Successfully");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("answered ('127.0.0.1', "), "{lines:#?}");
+    assert_eq!(
+        lines[1..4],
+        [
+            "answered 400",
+            "answered 405, Could not send the message to the requested address",
+            "answered 200, UDP Packet Sent Successfully"
+        ]
+    );
+    assert!(
+        lines[4].starts_with("shown 127.0.0.1/") && lines[4].ends_with(" ; content : pong"),
+        "{lines:#?}"
+    );
 }

@@ -1,10 +1,10 @@
 //! What each kind of peer sees, to the letter.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::Room;
-use crate::common::process::{output, python};
+use crate::common::process::{Process, output, port_in, python, udpecho};
 
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
 
@@ -177,4 +177,126 @@ fn the_same_port_answers_http_and_udp() {
     room.process.signal("TERM");
     assert_eq!(anna.line(), "-- disconnected: the room is closed");
     room.process.line_with("1 joined, 2 lines");
+}
+
+/// A program that somebody types into; ended when it is dropped.
+struct Typing {
+    child: Child,
+    keyboard: ChildStdin,
+    shown: BufReader<ChildStdout>,
+}
+
+impl Typing {
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (keyboard, shown) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, keyboard, shown }
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.keyboard, "{line}").unwrap();
+    }
+
+    /// The next line; empty at the end.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.shown.read_line(&mut line).unwrap();
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    }
+}
+
+impl Drop for Typing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn people_with_telnet_see_what_those_with_nc_do() {
+    crate::needs!(Telnet);
+    let room = Room::start("");
+    let mut anna = room.member("anna");
+    let mut telnet = Command::new("telnet");
+    telnet.args(["127.0.0.1", &room.port.to_string()]);
+    let mut bea = Typing::start(telnet);
+    let connecting = std::iter::repeat_with(|| bea.line()).find(|line| line.starts_with("Escape character"));
+    assert!(connecting.is_some());
+    assert_eq!(bea.line(), GREETING);
+    bea.types("bea");
+    assert_eq!(bea.line(), "Welcome bea! If you ever want to quit, type {quit} to exit.");
+    assert_eq!(bea.line(), "-- here: anna (text). Not encrypted; you are a guest. /help");
+    assert_eq!(anna.line(), "bea has joined the chat!");
+    bea.types("grüße");
+    assert_eq!([anna.line(), bea.line()], ["bea: grüße"; 2]);
+    bea.types("{quit}");
+    assert_eq!(bea.line(), "{quit}");
+    assert_eq!(anna.line(), "bea has left the chat.");
+}
+
+/// One room for the addresses of both families.
+#[test]
+fn people_with_nc_over_ipv4_and_ipv6_meet() {
+    crate::needs!(Nc);
+    let program = if Command::new("nc.openbsd").arg("-h").output().is_ok() { "nc.openbsd" } else { "ncat" };
+    let mut room = udpecho();
+    room.args(["room", "-p", "0"]);
+    let mut room = Process::spawn(room);
+    let port = port_in(&room.line_with("room on TCP and UDP port ").replace("port ", ":")).to_string();
+    let mut people = ["127.0.0.1", "::1"].map(|address| {
+        let mut nc = Command::new(program);
+        nc.args([address, &port]);
+        Typing::start(nc)
+    });
+    let [anna, bea] = &mut people;
+    for (person, name, here) in [(&mut *anna, "anna", "nobody else"), (&mut *bea, "bea", "anna (text)")] {
+        assert_eq!(person.line(), GREETING);
+        person.types(name);
+        assert_eq!(
+            person.line(),
+            format!("Welcome {name}! If you ever want to quit, type {{quit}} to exit.")
+        );
+        assert_eq!(person.line(), format!("-- here: {here}. Not encrypted; you are a guest. /help"));
+    }
+    assert_eq!(anna.line(), "bea has joined the chat!");
+    bea.types("@anna over IPv6");
+    assert_eq!([anna.line(), bea.line()], ["bea to anna: over IPv6"; 2]);
+    anna.types("{quit}");
+    assert_eq!(anna.line(), "{quit}");
+    assert_eq!(bea.line(), "anna has left the chat.");
+}
+
+#[test]
+fn a_messenger_of_the_command_line_sends_to_one_and_to_a_group() {
+    crate::needs!(Python);
+    let room = Room::start("");
+    let mut anna = room.member("anna");
+    let mut messenger = python("room_client.py");
+    messenger.args(["messenger", &room.port.to_string(), "rishu"]);
+    let mut rishu = Typing::start(messenger);
+    assert_eq!(anna.line(), "rishu has joined the chat!");
+    let mut shown = rishu.line();
+    // Greeting and welcome may come in one read or in two.
+    while !shown.ends_with("you are a guest. /help'") {
+        shown += &rishu.line();
+    }
+    assert!(shown.starts_with(&format!("shown '{GREETING}")), "{shown}");
+    let mut parul = room.member("parul");
+    assert_eq!(
+        [anna.line(), rishu.line()],
+        ["parul has joined the chat!", "shown 'parul has joined the chat!'"]
+    );
+    rishu.types("@parul:helloooo");
+    assert_eq!(
+        [parul.line(), rishu.line()],
+        ["rishu to parul: helloooo", "shown 'rishu to parul: helloooo'"]
+    );
+    rishu.types("@parul @anna:hey");
+    assert_eq!([parul.line(), anna.line()], ["rishu to parul, anna: hey"; 2]);
+    assert_eq!(rishu.line(), "shown 'rishu to parul, anna: hey'");
+    rishu.types("@nobody:hey");
+    assert_eq!(rishu.line(), "shown '-- nobody is not here; /who lists who is'");
+    parul.send("{quit}\n");
+    assert_eq!(rishu.line(), "shown 'parul has left the chat.'");
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use super::backoff::Backoff;
 use super::connection::Joining;
-use super::share;
+use super::files::{Asked, Files};
+use super::{share, transfer};
 use crate::cli::args::Join;
 use crate::cli::exit::Exit;
 use crate::cli::printer::stderr_line;
@@ -29,8 +30,13 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
     let (sender, mut receiver) = joining.connect(true)?;
     let sender = Arc::new(Mutex::new(sender));
     share::start(arguments.share, &sender)?;
-    let mut orders = joining.orders(&sender)?;
+    let files = Arc::new(Files::new(joining.room_address()?, &arguments.inbox));
+    let mut orders = joining.orders(&sender, &files)?;
     while let Ok(event) = receiver.next_event() {
+        // Nobody is there to ask for a file.
+        if let Some(asked) = files.asked(&event).filter(|asked| !matches!(asked, Asked::Fetch(_))) {
+            transfer(&files, asked, &sender, |line| stderr_line(format_args!("udpecho: {line}")))?;
+        }
         match event {
             Event::Welcome { name, .. } => {
                 backoff.joined();
@@ -41,6 +47,7 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
                 orders.handle(&order);
                 order_line(&order);
             }
+            Event::NotShelved { .. } => stderr_line(format_args!("udpecho: {}", event.text())),
             Event::Closed { .. } => return Ok(event.text().trim_start_matches("-- ").to_owned()),
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, anyhow};
 
+use super::files::Files;
 use super::orders::Orders;
 use crate::cli::args::Join;
 use crate::cli::commands::room::PSK;
@@ -56,8 +57,12 @@ impl Joining {
     }
 
     /// The orders of a connection, measured to the same room where there is no way between two hosts.
-    pub(super) fn orders(&self, sender: &Arc<Mutex<RoomSender>>) -> anyhow::Result<Orders> {
-        Ok(Orders::new(sender, self.target.resolve(self.family)?, self.key_file.clone())?)
+    pub(super) fn orders(
+        &self,
+        sender: &Arc<Mutex<RoomSender>>,
+        files: &Arc<Files>,
+    ) -> anyhow::Result<Orders> {
+        Ok(Orders::new(sender, files, self.target.resolve(self.family)?, self.key_file.clone())?)
     }
 
     /// For connections that carry files.

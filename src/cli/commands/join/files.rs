@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, bail};
 
 use crate::net::{Inbox, RoomAddress, hash_of, pack_run, unpack_run};
-use crate::room::{Event, FileKind, FileName, Message, Name, Offer, ShelfFile, Transfer};
+use crate::room::{
+    ContentHash, Event, FileKind, FileName, Message, Name, Offer, OrderNumber, ShelfFile, Transfer,
+};
 
 /// The files of one member on their way.
 pub(super) struct Files {
@@ -36,22 +38,40 @@ impl Files {
         else {
             return Ok(None);
         };
-        let offered = Offered::typed(words.trim())?;
+        Offered::typed(words.trim()).map(|offered| Some(self.offer(offered)))
+    }
+
+    /// The message that offers the run of an order.
+    pub(super) fn run_of(&self, order: OrderNumber, folder: &Path) -> anyhow::Result<Message> {
+        let mut offered = Offered::of(folder, None, false)?;
+        offered.offer.order = Some(order);
+        Ok(self.offer(offered))
+    }
+
+    fn offer(&self, offered: Offered) -> Message {
         let offer = offered.offer.clone();
         self.lock().push(offered);
-        Ok(Some(Message::Offer(offer)))
+        Message::Offer(offer)
     }
 
     /// What this event asks for, to be run where it may take its time; none for other events.
     pub(super) fn asked(&self, event: &Event) -> Option<Asked> {
         match event {
             Event::Put { transfer } => {
-                Some(Asked::Send(transfer.clone(), self.take_offered(&transfer.file)?))
+                let file = &transfer.file;
+                Some(Asked::Send(transfer.clone(), self.take_offered(file.hash, file.bytes)?))
             }
             Event::Get { transfer } => Some(Asked::Fetch(transfer.clone())),
-            // The room has it already, or has it now.
+            // The room has it already.
             Event::Shelved { file } => {
-                self.take_offered(file).filter(|own| own.plain).map(|_| Asked::Plain(file.number))
+                let own = self.take_offered(file.hash, file.bytes)?;
+                let recorded = own.offer.order.map(Asked::Recorded);
+                recorded.or(own.plain.then_some(Asked::Plain(file.number)))
+            }
+            Event::NotShelved { hash, .. } => {
+                let mut offered = self.lock();
+                let place = offered.iter().position(|own| own.offer.hash == *hash)?;
+                offered.remove(place).offer.order.map(Asked::Recorded)
             }
             _ => None,
         }
@@ -63,12 +83,13 @@ impl Files {
             Asked::Send(transfer, mut own) => {
                 let file = self.room.send_file(&transfer, &mut own.file)?;
                 let plain = own.plain.then(|| plainly(file.number));
-                Ok(Done { file, saved: None, message: plain })
+                Ok(Done { file: Some(file), saved: None, message: plain })
             }
             Asked::Fetch(transfer) => {
                 let saved = self.fetch(&transfer)?;
-                Ok(Done { file: transfer.file, saved: Some(saved), message: None })
+                Ok(Done { file: Some(transfer.file), saved: Some(saved), message: None })
             }
+            Asked::Recorded(_) => Ok(Done { file: None, saved: None, message: None }),
             Asked::Plain(number) => bail!("file {number} is on the shelf already: /plain {number} offers it"),
         }
     }
@@ -84,9 +105,9 @@ impl Files {
         unpack_run(archive, &self.inbox, &transfer.file.name).context("cannot unpack the run")
     }
 
-    fn take_offered(&self, file: &ShelfFile) -> Option<Offered> {
+    fn take_offered(&self, hash: Option<ContentHash>, bytes: u64) -> Option<Offered> {
         let mut offered = self.lock();
-        let is_it = |own: &Offered| own.offer.hash == file.hash && own.offer.bytes == file.bytes;
+        let is_it = |own: &Offered| own.offer.hash == hash && own.offer.bytes == bytes;
         let place = offered.iter().position(is_it)?;
         Some(offered.remove(place))
     }
@@ -101,11 +122,24 @@ pub(super) enum Asked {
     Send(Transfer, Offered),
     Fetch(Transfer),
     Plain(u32),
+    /// The run of an order lies there, or will not.
+    Recorded(OrderNumber),
+}
+
+impl Asked {
+    /// Of a run of this host; the room waits until it lies on the shelf.
+    pub(super) fn order(&self) -> Option<OrderNumber> {
+        match self {
+            Self::Send(_, own) => own.offer.order,
+            Self::Recorded(order) => Some(*order),
+            Self::Fetch(_) | Self::Plain(_) => None,
+        }
+    }
 }
 
 /// What became of it.
 pub(super) struct Done {
-    pub file: ShelfFile,
+    pub file: Option<ShelfFile>,
     /// Where a fetched file lies.
     pub saved: Option<PathBuf>,
     pub message: Option<Message>,
@@ -146,7 +180,8 @@ impl Offered {
         let absolute = path.canonicalize().with_context(cannot)?;
         let name = FileName::nearest(&absolute.file_name().unwrap_or_default().to_string_lossy());
         let bytes = file.metadata().with_context(cannot)?.len();
-        Ok(Self { offer: Offer { name, bytes, to, kind, hash: Some(hash) }, file, plain })
+        let offer = Offer { name, bytes, to, kind, order: None, hash: Some(hash) };
+        Ok(Self { offer, file, plain })
     }
 }
 

@@ -38,23 +38,23 @@ impl Measuring {
     }
 }
 
-/// The figures for the room; the run is recorded in `results/`, if that can be written.
+/// The figures for the room, and the folder of the run below `results`, if that can be written.
 pub(super) fn measure(
     order: OrderNumber,
     words: &[String],
     key: Option<String>,
     measuring: &Measuring,
-) -> OrderFigures {
+) -> (OrderFigures, Option<PathBuf>) {
     let folder = free_folder(order);
     match run(words, key, folder.as_deref(), measuring) {
         Ok(run) => {
-            if let Some(folder) = folder {
+            if let Some(folder) = &folder {
                 // The run itself is whole without them.
-                let _ = add_other_host(&folder, std::mem::take(&mut *lock(&measuring.other)));
+                let _ = add_other_host(folder, std::mem::take(&mut *lock(&measuring.other)));
             }
-            figures_of(&run)
+            (figures_of(&run), folder)
         }
-        Err(error) => OrderFigures { failed: Some(format!("{error:#}")), ..OrderFigures::default() },
+        Err(error) => (OrderFigures { failed: Some(format!("{error:#}")), ..OrderFigures::default() }, None),
     }
 }
 

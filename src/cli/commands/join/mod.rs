@@ -9,6 +9,7 @@ mod measure;
 mod one_command;
 mod orders;
 mod reflector;
+mod schema;
 mod share;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,13 @@ use anyhow::Context;
 use crate::cli::args::Join;
 use crate::cli::exit::{Exit, print_error};
 use crate::cli::printer::stderr_line;
-use crate::cli::talk::{self, TalkOutput, Typed};
+use crate::cli::talk::{self, Typed};
 use crate::net::{RoomReceiver, RoomSender};
 use crate::room::{Event, Message};
 use connection::Joining;
 use files::{Asked, Done, Files};
+
+pub(crate) use schema::SCHEMA;
 
 pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
     let joining = Joining::new(arguments)?;
@@ -33,7 +36,7 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
         Ok(connected) => connected,
         Err(error) => return Ok(print_error(&error, Exit::NoReply)),
     };
-    let files = Files::new(joining.room_address()?, &arguments.inbox);
+    let files = Arc::new(Files::new(joining.room_address()?, &arguments.inbox));
     match &arguments.do_command {
         Some(command) => one_command::run(arguments, command, (&joining, &files), sender, receiver),
         None => in_person(arguments, &joining, files, sender, receiver),
@@ -44,13 +47,12 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
 fn in_person(
     arguments: &Join,
     joining: &Joining,
-    files: Files,
+    files: Arc<Files>,
     sender: RoomSender,
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
-    let mut orders = joining.orders(&sender)?;
-    let files = Arc::new(files);
+    let mut orders = joining.orders(&sender, &files)?;
     share::start(arguments.share, &sender)?;
     let (typing, sending) = (Arc::clone(&sender), Arc::clone(&files));
     let output = talk::start(move |typed| {
@@ -73,13 +75,14 @@ fn in_person(
         if let Event::Order(order) = &event {
             orders.handle(order);
         }
-        if arguments.json {
+        if arguments.json && schema::is_printed(&event) {
             lock(&output).lines(&event.json());
-        } else {
+        } else if !arguments.json {
             lock(&output).event(&event);
         }
         if let Some(asked) = files.asked(&event) {
-            transfer(Arc::clone(&files), asked, Arc::clone(&sender), Arc::clone(&output))?;
+            let output = Arc::clone(&output);
+            transfer(&files, asked, &sender, move |line| lock(&output).lines(&line))?;
         }
         if let Event::Closed { reason } = event {
             break if reason.is_none() { Exit::Success } else { Exit::NoReply };
@@ -94,17 +97,23 @@ fn in_person(
 
 /// Sends or fetches a file while the talk goes on.
 fn transfer(
-    files: Arc<Files>,
+    files: &Arc<Files>,
     asked: Asked,
-    sender: Arc<Mutex<RoomSender>>,
-    output: Arc<Mutex<TalkOutput>>,
+    sender: &Arc<Mutex<RoomSender>>,
+    tell: impl Fn(String) + Send + 'static,
 ) -> anyhow::Result<()> {
-    let work = move || match files.run(asked) {
-        Ok(Done { saved, message, .. }) => {
-            saved.iter().for_each(|path| lock(&output).lines(&format!("-- saved as {}", path.display())));
-            message.iter().for_each(|message| drop(send(&sender, message)));
+    let (files, sender) = (Arc::clone(files), Arc::clone(sender));
+    let work = move || {
+        let order = asked.order();
+        match files.run(asked) {
+            Ok(Done { saved, message, .. }) => {
+                saved.iter().for_each(|path| tell(format!("-- saved as {}", path.display())));
+                message.iter().for_each(|message| drop(send(&sender, message)));
+            }
+            Err(error) => tell(format!("-- {error:#}")),
         }
-        Err(error) => lock(&output).lines(&format!("-- {error:#}")),
+        let recorded = order.map(|order| Message::Recorded { order });
+        recorded.iter().for_each(|message| drop(send(&sender, message)));
     };
     std::thread::Builder::new().name("file".into()).spawn(work).context("cannot start a thread")?;
     Ok(())

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::connection::Joining;
 use super::files::{Done, Files};
-use super::send;
+use super::{send, transfer};
 use crate::cli::args::Join;
 use crate::cli::exit::{Exit, print_error};
 use crate::cli::printer::{Printer, stderr_line};
@@ -18,12 +18,12 @@ use crate::room::{
 pub(super) fn run(
     arguments: &Join,
     command: &str,
-    (joining, files): (&Joining, &Files),
+    (joining, files): (&Joining, &Arc<Files>),
     sender: RoomSender,
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
-    let mut orders = joining.orders(&sender)?;
+    let mut orders = joining.orders(&sender, files)?;
     let offer = files.typed(command)?;
     // `/send` is no command of the room: the file is offered instead.
     let parsed = if offer.is_some() { Command::Files } else { Command::parse(command)? };
@@ -51,7 +51,12 @@ pub(super) fn run(
             print(&printer, arguments, &event);
             break Exit::Success;
         }
-        if let Some(asked) = files.asked(&event) {
+        let asked = files.asked(&event);
+        if let Some(asked) = asked {
+            if asked.order().is_some() {
+                transfer(files, asked, &sender, |line| stderr_line(format_args!("udpecho: {line}")))?;
+                continue;
+            }
             break match files.run(asked) {
                 Ok(done) => {
                     print_done(&printer, arguments, &done);
@@ -84,12 +89,13 @@ fn print(printer: &Printer, arguments: &Join, event: &Event) {
 
 /// The file that was sent, or where the fetched one lies.
 fn print_done(printer: &Printer, arguments: &Join, done: &Done) {
+    let Some(file) = &done.file else { return };
     let Some(path) = &done.saved else {
-        return print(printer, arguments, &Event::Shelved { file: done.file.clone() });
+        return print(printer, arguments, &Event::Shelved { file: file.clone() });
     };
     let path = path.to_string_lossy();
     let text = if arguments.json {
-        serde_json::json!({ "event": "saved", "path": path, "file": done.file }).to_string()
+        serde_json::json!({ "event": "saved", "path": path, "file": file }).to_string()
     } else {
         path.into_owned()
     };
@@ -97,8 +103,8 @@ fn print_done(printer: &Printer, arguments: &Join, done: &Done) {
 }
 
 fn offer_of(file: &ShelfFile) -> Offer {
-    let ShelfFile { name, bytes, to, kind, hash, .. } = file.clone();
-    Offer { name, bytes, to, kind, hash }
+    let ShelfFile { name, bytes, to, kind, order, hash, .. } = file.clone();
+    Offer { name, bytes, to, kind, order, hash }
 }
 
 /// What the command waits for.
@@ -107,7 +113,7 @@ struct Waiting {
     own: Option<Name>,
     /// The number of the order, once it is known, and all that is told of it.
     order: Option<OrderNumber>,
-    told: Vec<OrderEvent>,
+    told: Vec<Event>,
 }
 
 impl Waiting {
@@ -125,7 +131,11 @@ impl Waiting {
     fn answer(&mut self, event: &Event) -> Option<Exit> {
         let own = |name: &Name| self.own.as_ref() == Some(name);
         match (event, &self.command) {
-            (Event::Refused { .. } | Event::Dropped { .. }, _) => Some(Exit::Error),
+            // The run of an order may have no place on the shelf.
+            (Event::NotShelved { .. }, Command::Order(_)) => None,
+            (Event::Refused { .. } | Event::Dropped { .. } | Event::NotShelved { .. }, _) => {
+                Some(Exit::Error)
+            }
             (Event::Closed { reason: Some(_) }, _) => Some(Exit::Error),
             (Event::Who { .. }, Command::Who)
             | (Event::Load { .. }, Command::Load { .. })
@@ -140,6 +150,8 @@ impl Waiting {
                 Some(Exit::Success)
             }
             (Event::Order(order), Command::Order(_)) => self.order(order),
+            (Event::Shelved { file: ShelfFile { order, .. } }, Command::Order(_)) => self.note(*order, event),
+            (Event::Measured(summary), Command::Order(_)) => self.note(Some(summary.order), event),
             _ => None,
         }
     }
@@ -154,8 +166,8 @@ impl Waiting {
         if event.for_all().is_none() || event.for_all() != self.order {
             return None;
         }
-        self.told.push(event.clone());
-        let replied = |event: &OrderEvent| matches!(event, OrderEvent::Result { figures, .. } if figures.rtt_p50_us.is_some());
+        self.told.push(Event::Order(event.clone()));
+        let replied = |event: &Event| matches!(event, Event::Order(OrderEvent::Result { figures, .. }) if figures.rtt_p50_us.is_some());
         let measures = matches!(self.command, Command::Order(OrderCommand::Ping { .. }));
         match event {
             OrderEvent::Done { .. } | OrderEvent::Ended { .. } if measures => {
@@ -168,11 +180,19 @@ impl Waiting {
         }
     }
 
+    /// What comes before the end of the order.
+    fn note(&mut self, order: Option<OrderNumber>, event: &Event) -> Option<Exit> {
+        if order.is_some() && order == self.order {
+            self.told.push(event.clone());
+        }
+        None
+    }
+
     fn text(&self, event: &Event) -> String {
         if self.told.is_empty() {
             return event.text();
         }
-        let lines = self.told.iter().map(|event| Event::Order(event.clone()).text());
+        let lines = self.told.iter().map(Event::text);
         lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 

@@ -5,16 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use super::files::Files;
 use super::host_seconds;
 use super::measure::{Measuring, measure};
 use super::reflector::Reflector;
 use super::send;
+use crate::cli::printer::stderr_line;
 use crate::net::{RoomSender, WayFinder};
 use crate::room::{FoundWay, Message, OrderEvent, OrderFigures, OrderNumber, OrderTerms};
 
 /// The orders of one connection to a room. Dropped, with the connection, all that belongs to them ends.
 pub(super) struct Orders {
     sender: Arc<Mutex<RoomSender>>,
+    /// Recorded runs go to the shelf.
+    files: Arc<Files>,
     room: SocketAddr,
     /// With which this host reaches the room.
     own: SocketAddr,
@@ -38,16 +42,19 @@ struct Current {
     found: Arc<Mutex<Option<SocketAddr>>>,
     reflector: Option<Reflector>,
     measuring: Arc<Measuring>,
+    files: Arc<Files>,
 }
 
 impl Orders {
     pub(super) fn new(
         sender: &Arc<Mutex<RoomSender>>,
+        files: &Arc<Files>,
         room: SocketAddr,
         key_file: Option<std::path::PathBuf>,
     ) -> std::io::Result<Self> {
         let own = lock(sender).local_address()?;
-        Ok(Self { sender: Arc::clone(sender), room, own, key_file, current: None })
+        let (sender, files) = (Arc::clone(sender), Arc::clone(files));
+        Ok(Self { sender, files, room, own, key_file, current: None })
     }
 
     /// Does what the room asks of this host.
@@ -117,6 +124,7 @@ impl Orders {
             found: Arc::default(),
             reflector: None,
             measuring: Arc::default(),
+            files: Arc::clone(&self.files),
         };
         self.current = Some(current);
         let candidates = vec![SocketAddr::new(self.own.ip().to_canonical(), port)];
@@ -128,7 +136,9 @@ impl Orders {
     fn fail(&self, why: &str) {
         let Some(current) = &self.current else { return };
         let figures = OrderFigures { failed: Some(why.to_owned()), ..OrderFigures::default() };
-        let _ = send(&self.sender, &Message::Result { order: current.order, figures });
+        let order = current.order;
+        let _ = send(&self.sender, &Message::Result { order, figures });
+        let _ = send(&self.sender, &Message::Recorded { order });
     }
 }
 
@@ -169,7 +179,8 @@ impl Current {
     fn measure_to(&mut self, sender: &Arc<Mutex<RoomSender>>, to: SocketAddr) -> anyhow::Result<()> {
         let found = *self.found.lock().unwrap_or_else(PoisonError::into_inner);
         anyhow::ensure!(found == Some(to), "{to} did not answer");
-        let mut words = vec!["--source-port".to_owned(), self.port.to_string()];
+        // The other host may not listen yet: its client takes a moment to hand the port to the server.
+        let mut words = vec!["--wait".to_owned(), "--source-port".to_owned(), self.port.to_string()];
         words.extend(self.words(to));
         self.start(sender, words, Some(self.key_text.clone()))
     }
@@ -202,9 +213,16 @@ impl Current {
         key: Option<String>,
     ) -> anyhow::Result<()> {
         let (order, measuring, sender) = (self.order, Arc::clone(&self.measuring), Arc::clone(sender));
+        let files = Arc::clone(&self.files);
         let run = move || {
-            let figures = measure(order, &words, key, &measuring);
+            let (figures, folder) = measure(order, &words, key, &measuring);
             let _ = send(&sender, &Message::Result { order, figures });
+            let offer = folder.map(|folder| files.run_of(order, &folder));
+            if let Some(Err(error)) = &offer {
+                stderr_line(format_args!("udpecho: the run of order {order}: {error:#}"));
+            }
+            let next = offer.and_then(Result::ok).unwrap_or(Message::Recorded { order });
+            let _ = send(&sender, &next);
         };
         std::thread::Builder::new().name("measure".into()).spawn(run)?;
         Ok(())

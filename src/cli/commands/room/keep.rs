@@ -12,7 +12,7 @@ use anyhow::Context;
 use crate::cli::measurement::rfc3339;
 use crate::cli::printer::stderr_line;
 use crate::net::{Clock, RoomService, RunReport, unpack_run};
-use crate::room::{Event, FileKind, ShelfFile, TranscriptLine, transcript_page};
+use crate::room::{Event, FileKind, Shelf, ShelfFile, TranscriptLine, transcript_page};
 use crate::time::Duration;
 
 /// Writes down a room until it is finished.
@@ -84,19 +84,13 @@ impl Writing {
     }
 
     fn take(&mut self, at: String, event: &Event) {
-        let line = TranscriptLine { at, event: event.clone() };
+        let line = TranscriptLine { at, event: event.clone(), kept: self.kept(event) };
         let json = line.json(self.keep_private) + "\n";
         self.bytes += json.len() as u64;
         let written = self.out.write_all(json.as_bytes());
         self.check("write the transcript", written);
         if self.bytes > Self::LONGEST {
             self.next_file();
-        }
-        if let Event::Shelved { file } = event
-            && file.kind == FileKind::Run
-        {
-            let unpacked = self.unpack(file);
-            self.check("unpack a run", unpacked);
         }
         self.lines.push_back(line);
         if self.lines.len() > Self::ON_THE_PAGE {
@@ -114,15 +108,32 @@ impl Writing {
         }
     }
 
-    /// The folder of the run below `runs`, with its report.
-    fn unpack(&self, file: &ShelfFile) -> io::Result<()> {
-        let Some(hash) = file.hash else { return Ok(()) };
-        let archive = File::open(self.folder.join("files").join(hash.to_string()))?;
-        let run = unpack_run(archive, &self.folder.join("runs"), &file.name)?;
-        match (self.report)(&run) {
-            Ok(html) => fs::write(run.join("report.html"), html),
-            Err(why) => Err(io::Error::other(why)),
+    /// Where the folder has the file of this event, if it has one; a run is unpacked.
+    fn kept(&mut self, event: &Event) -> Option<String> {
+        let Event::Shelved { file } = event else { return None };
+        let path = format!("files/{}", file.hash?);
+        if file.kind == FileKind::File {
+            return Some(path);
         }
+        match self.unpack(&path, file) {
+            Ok(name) => Some(format!("runs/{name}")),
+            Err(error) => {
+                self.check("unpack a run", Err(error));
+                None
+            }
+        }
+    }
+
+    /// The folder of the run below `runs`, with its report; its name there.
+    fn unpack(&self, archive: &str, file: &ShelfFile) -> io::Result<String> {
+        let archive = File::open(self.folder.join(archive))?;
+        let run = unpack_run(archive, &self.folder.join("runs"), &file.name)?;
+        if file.bytes <= Shelf::LARGEST_REPORTED {
+            let html = (self.report)(&run).map_err(io::Error::other)?;
+            // The report that the member sent is replaced.
+            fs::write(run.join("report.html"), html)?;
+        }
+        Ok(run.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
     fn flush(&mut self) {

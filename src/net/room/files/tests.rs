@@ -13,6 +13,7 @@ fn file(name: &str, content: &[u8]) -> ShelfFile {
         from: Name::new("anna").unwrap(),
         to: None,
         kind: FileKind::File,
+        order: None,
         hash: Some(ContentHash::of(content)),
     }
 }

@@ -7,8 +7,9 @@ mod session;
 mod transfers;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -27,7 +28,7 @@ use self::session::{Session, Sessions, Stream};
 use super::files::RoomFiles;
 use super::service::RoomService;
 use crate::net::control::{Place, RequestSource};
-use crate::room::{Access, Connecting, Event, Room, Via};
+use crate::room::{Access, Connecting, Event, Room, Via, WrongWords};
 use crate::time::Duration;
 
 const PAGE: &str = include_str!("page.html");
@@ -59,6 +60,7 @@ struct Page {
     files: RoomFiles,
     settings: RoomPage,
     sessions: Sessions,
+    wrong_words: Mutex<WrongWords>,
     /// Reports are made one after the other.
     reporting: Semaphore,
     html: String,
@@ -74,7 +76,9 @@ impl RoomPage {
             .replace("/*SCRIPT*/", &SCRIPTS.concat())
             .replace("/*KEYED*/", if self.access.keyed { "true" } else { "false" });
         let sessions = Sessions::default();
-        let page = Page { room, files, settings: self, sessions, reporting: Semaphore::new(1), html };
+        let wrong_words = Mutex::default();
+        let reporting = Semaphore::new(1);
+        let page = Page { room, files, settings: self, sessions, wrong_words, reporting, html };
         Router::new()
             .route("/", get(|State(page): Shared| async move { Html(page.html.clone()) }))
             .route("/room/enter", post(enter))
@@ -90,6 +94,20 @@ impl RoomPage {
 }
 
 impl Page {
+    /// Whether it is the room's word; tried too often, no word is.
+    fn knows(&self, source: IpAddr, word: &str) -> bool {
+        let now = self.room.now();
+        let mut wrong = self.wrong_words.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wrong.may_try(now, source) {
+            return false;
+        }
+        let knows = self.settings.word.as_deref() == Some(word);
+        if !knows {
+            wrong.note(now, source);
+        }
+        knows
+    }
+
     fn session(&self, headers: &HeaderMap) -> Option<(String, Arc<Session>)> {
         self.sessions.of(headers)
     }
@@ -113,15 +131,17 @@ async fn enter(
     Extension(RequestSource(source)): Extension<RequestSource>,
     body: String,
 ) -> Response {
-    /// So that words cannot be tried quickly.
     const WRONG_WORD: Duration = Duration::from_secs(1);
     let Ok(Enter { name, word }) = serde_json::from_str(&body) else {
         return refusal(StatusCode::BAD_REQUEST, "no name; for example {\"name\":\"anna\"}");
     };
     let word = Some(word).filter(|word| !word.is_empty());
-    if word.is_some() && word != page.settings.word {
+    if word.as_deref().is_some_and(|word| !page.knows(source, word)) {
         sleep(WRONG_WORD.to_std()).await;
-        return refusal(StatusCode::FORBIDDEN, "this is not the room's word");
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "this is not the room's word, or three wrong ones came within a minute",
+        );
     }
     let role = match page.settings.access.page(source, word.is_some()) {
         Ok(role) => role,

@@ -165,6 +165,10 @@ fn a_bad_name_and_a_wrong_word_are_refused_in_words() {
         let session = answer["session"].as_str().unwrap();
         assert_eq!(served.offer(session, json!({ "name": "a", "bytes": 1 })).status, status, "{answer}");
     }
+    // After three wrong ones within a minute the right one is not looked at.
+    for word in ["rose", "rose", "tulip"] {
+        assert_eq!(enter(json!({ "name": "eve", "word": word })).status, 403, "{word}");
+    }
 }
 
 #[test]

@@ -172,6 +172,9 @@ pub(super) async fn run_report(State(page): Shared, Path(ticket): Path<String>) 
     if file.kind != FileKind::Run {
         return refusal(StatusCode::CONFLICT, "this file is not the folder of a run");
     }
+    if file.bytes > Shelf::LARGEST_REPORTED {
+        return refusal(StatusCode::CONFLICT, "this run is too large for a report here: /get it");
+    }
     let Ok(_turn) = page.reporting.acquire().await else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "the room is closing");
     };
