@@ -296,6 +296,7 @@ fn client(data: &[u8], dialect: Option<Dialect>) {
         requested_impairment: None,
         wait_for_server: false,
         phase: None,
+        flows: (size % 8 == 7).then_some(1 + (choice & 3)),
         stop_server: choice & 32 != 0,
         seed: 1,
         key: key.clone(),

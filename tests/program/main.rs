@@ -29,3 +29,4 @@ mod watch;
 mod watch_admin;
 mod watch_discovery;
 mod watch_flows;
+mod watch_mesh;
