@@ -77,7 +77,7 @@ impl InFlight {
             entries,
             first: 0,
             overdue_from: 0,
-            recent: RecentlyResolved::default(),
+            recent: RecentlyResolved::new(expected),
             socket: SocketMark::default(),
             surroundings: Surroundings::default(),
             clocks: ClockRelation::default(),
