@@ -127,6 +127,7 @@ fn run(probes: u64) -> Run {
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
         hosts: None,
         rate: None,
+        load: None,
         knows: None,
         started: "2026-01-01T00:00:00.000000Z".to_owned(),
         environment: Environment {

@@ -60,9 +60,25 @@ impl SessionLinks {
         active.select_step(now);
         active.admit(&Packet::new(now, seq, bytes)).unwrap_or_else(|dropped| dropped)
     }
+
+    /// Treats a packet that goes in one direction only.
+    pub fn admit_one_way(&mut self, direction: Direction, now: Instant, seq: u64, bytes: usize) -> Treatment {
+        let Some(active) = &mut self.0 else { return Treatment::default() };
+        active.select_step(now);
+        active.admit_one_way(direction, &Packet::new(now, seq, bytes))
+    }
 }
 
 impl Active {
+    fn admit_one_way(&mut self, direction: Direction, packet: &Packet) -> Treatment {
+        let (link, bottleneck) = match direction {
+            _ if !self.impairment.direction.has(direction) => return Treatment::default(),
+            Direction::Up => (&mut self.up, &mut self.up_bottleneck),
+            Direction::Down => (&mut self.down, &mut self.down_bottleneck),
+        };
+        link.admit_packet(bottleneck, packet)
+    }
+
     fn new(impairment: Arc<Impairment>, seed: Seed, playing: Option<Playing>) -> Self {
         let link = |direction| Link::new(Arc::clone(&impairment), direction, seed);
         Self {

@@ -24,6 +24,8 @@ pub struct ServerSecond {
     pub probes: u64,
     pub(crate) received_bytes: u64,
     pub(crate) sent_bytes: u64,
+    /// Bytes of load, up and down.
+    pub load_bytes: [u64; 2],
     /// Dropped by injection.
     pub dropped: u64,
     /// Not answered for any other reason.
@@ -77,6 +79,7 @@ impl ServerSecond {
             probes: more(&|of| of.in_all().probes + of.dropped),
             received_bytes: more(&|of| of.received_bytes),
             sent_bytes: more(&|of| of.sent_bytes),
+            load_bytes: [more(&|of| of.load_received_bytes), more(&|of| of.load_sent_bytes)],
             dropped: more(&|of| of.dropped),
             refused: more(&refused),
         }
@@ -183,8 +186,14 @@ mod tests {
         let now = model.snapshot();
         assert_eq!((now.second, now.rate(), now.elapsed), (3, 0, Duration::from_millis(3500)));
         assert_eq!(now.seconds.iter().map(|second| second.probes).collect::<Vec<_>>(), [4, 6, 0]);
-        let first =
-            ServerSecond { second: 1, probes: 4, sent_bytes: 64, dropped: 1, refused: 2, received_bytes: 0 };
+        let first = ServerSecond {
+            second: 1,
+            probes: 4,
+            sent_bytes: 64,
+            dropped: 1,
+            refused: 2,
+            ..ServerSecond::default()
+        };
         assert_eq!(now.seconds[0], first);
     }
 

@@ -3,7 +3,7 @@
 use super::RunSnapshot;
 use super::proxy_model::{ProxySnapshot, lost};
 use super::server_model::ServerSnapshot;
-use crate::report::{milliseconds_bare, percent};
+use crate::report::{bit_rate, milliseconds_bare, percent};
 use crate::time::Duration;
 
 /// The status line in four versions, from the longest to the shortest, for terminals of any width.
@@ -37,13 +37,20 @@ pub fn server_line(now: &ServerSnapshot) -> String {
     let clients = now.clients_now();
     let plural = if clients == 1 { "" } else { "s" };
     let counters = &now.counters;
+    let load = now.seconds.back().map_or(String::new(), |second| load(second.load_bytes));
     format!(
-        "{clients} client{plural}, {} probes per second, {} held, {} dropped (injected), {} refused",
+        "{clients} client{plural}, {} probes per second{load}, {} held, {} dropped (injected), {} refused",
         now.rate(),
         counters.held,
         counters.dropped,
         counters.refused
     )
+}
+
+/// `, load 94.0 Mbit/s down`; nothing without load.
+fn load(bytes: [u64; 2]) -> String {
+    let ways = bytes.into_iter().zip(["up", "down"]).filter(|(bytes, _)| *bytes > 0);
+    ways.map(|(bytes, way)| format!(", load {} {way}", bit_rate(bytes as f64 * 8.0))).collect()
 }
 
 /// `0:48`, `1:02:03`; rounded up to a second.
@@ -96,6 +103,21 @@ mod tests {
                 "4 sent, 25 % lost, p50/p99 1.00/1.00 ms",
                 "4 sent, 25 % lost",
             ]
+        );
+    }
+
+    #[test]
+    fn a_servers_line_tells_its_load_while_there_is_one() {
+        use crate::live::ServerSecond;
+        let of = |load_bytes| {
+            let second = ServerSecond { load_bytes, ..ServerSecond::default() };
+            server_line(&ServerSnapshot { seconds: [second].into(), ..ServerSnapshot::default() })
+        };
+        let ends = ", 0 held, 0 dropped (injected), 0 refused";
+        assert_eq!(of([0, 0]), format!("0 clients, 0 probes per second{ends}"));
+        assert_eq!(
+            of([0, 11_750_000]),
+            format!("0 clients, 0 probes per second, load 94.0 Mbit/s down{ends}")
         );
     }
 

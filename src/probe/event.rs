@@ -230,6 +230,8 @@ pub struct ServerInfo {
     pub kernel_stamps: bool,
     /// The probes a second that the server answers to one session, if it sets a limit.
     pub session_rate: Option<u32>,
+    /// Whether it lets this client load the path, each direction by itself.
+    pub grants_load: bool,
 }
 
 impl ServerInfo {
@@ -246,6 +248,7 @@ impl ServerInfo {
             longest_hold: Duration::ZERO,
             kernel_stamps: false,
             session_rate: None,
+            grants_load: false,
         }
     }
 
@@ -347,6 +350,15 @@ pub enum Failure {
     /// The server does not let clients choose impairments.
     #[error("the server does not inject what this client asks for: it would with --client-impair")]
     ImpairDenied,
+    /// The server does not let this address load the path, or its release knows nothing of it.
+    #[error("the server sends and counts no load for this client")]
+    LoadRefused,
+    /// Another client has the load.
+    #[error("the server has sent load to another client for {after}")]
+    LoadBusy {
+        /// How long this client has waited.
+        after: Duration,
+    },
     /// For a reason that this version does not know.
     #[error("the server refused to open a session (reason {code})")]
     Denied {

@@ -33,7 +33,10 @@ pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, Finding, SendError, ServerInfo};
 pub use flows::{FlowChange, Reroll};
 pub use knows::{Knows, Losses, ServerTime};
-pub use load::{Found, LoadSettings, LoadTest, LoadTransmit, RateRow, Way};
+pub use load::{
+    Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
+    SteadySettings, Way,
+};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, IrttOptions, Settings, StampOptions, Transmit};

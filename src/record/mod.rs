@@ -13,6 +13,7 @@ mod events;
 pub mod files;
 #[cfg_attr(not(feature = "net"), allow(clippy::disallowed_methods, clippy::disallowed_types))]
 mod folder;
+mod load;
 pub mod pcapng;
 mod probes;
 mod proxy_run;
@@ -33,6 +34,7 @@ pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 pub use datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 pub use events::EventWriter;
 pub use folder::{DATAGRAMS, Folder, FolderError, PICTURE, PROBES, RATE_ROWS, RUN, SECONDS};
+pub use load::{Load, LoadDirection};
 pub use probes::{COLUMNS as PROBE_COLUMNS, ProbeReader, ProbeWriter, RowError};
 pub use proxy_run::{ProxyEnd, ProxyRun, RecordedLine, RecordedMapping, RecordedProxy};
 pub use proxy_seconds::{ProxySeconds, Settled};

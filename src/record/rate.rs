@@ -12,8 +12,15 @@ pub const SCALE: &str = "mean added delay of the other flow under push: A+ <5 A 
 /// The searches of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// `echo`: both directions are loaded at once, and the slower one is found.
+    /// `sequential`: each direction by itself, one after the other; `echo`: both are loaded at once, and the slower
+    /// one is found.
     pub mode: String,
+    /// Client to server, in sequential mode.
+    #[serde(default)]
+    pub up: Option<DirectionRate>,
+    /// Server to client.
+    #[serde(default)]
+    pub down: Option<DirectionRate>,
     /// In echo mode, of the slower direction.
     #[serde(default)]
     pub echo: Option<DirectionRate>,
@@ -34,7 +41,8 @@ pub struct Rate {
 impl Rate {
     /// The searches, with their names.
     pub fn directions(&self) -> impl Iterator<Item = (&'static str, &DirectionRate)> {
-        [("echo", &self.echo)].into_iter().filter_map(|(name, rate)| Some((name, rate.as_ref()?)))
+        let all = [("up", &self.up), ("down", &self.down), ("echo", &self.echo)];
+        all.into_iter().filter_map(|(name, rate)| Some((name, rate.as_ref()?)))
     }
 }
 

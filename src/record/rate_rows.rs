@@ -51,7 +51,7 @@ impl<W: Write> RateWriter<W> {
 pub struct RateSample {
     /// From the start of the run.
     pub time: f64,
-    /// `echo`.
+    /// `up`, `down` or `echo`.
     pub direction: String,
     /// The phase of the search.
     pub phase: String,

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::load::Load;
 use super::rate::Rate;
 use crate::host;
 use crate::probe::{Cause, Dialect, Knows};
@@ -47,6 +48,9 @@ pub struct Run {
     /// What a rate search found.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// The steady load beside the probes.
+    #[serde(default)]
+    pub load: Option<Load>,
     /// What happened during the run, in the order of time.
     pub events: Vec<Event>,
     /// Absent while the run goes on, and when it was killed.

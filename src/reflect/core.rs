@@ -1,5 +1,7 @@
 //! The centre of a server: what its dialects share.
 
+use std::net::IpAddr;
+
 use super::admission::{PeerFilter, RateLimits, Rates, UnverifiedPeers};
 use super::counters::Counters;
 use super::held_replies::{Held, HeldReplies};
@@ -12,6 +14,7 @@ use crate::impair::SessionLinks;
 use crate::meter::Meter;
 use crate::rng::Seed;
 use crate::time::Instant;
+use crate::units::BitRate;
 use crate::wire::auth::TAG;
 
 pub(super) struct Core {
@@ -60,13 +63,22 @@ impl Core {
 
     /// The largest message that fits the largest datagram.
     pub(super) fn largest_message(&self) -> u32 {
-        let tag = if self.is_keyed() { TAG as u32 } else { 0 };
-        self.settings.max_size.saturating_sub(tag)
+        self.settings.max_size.saturating_sub(self.tag())
+    }
+
+    /// Bytes that sealing adds to a message.
+    pub(super) fn tag(&self) -> u32 {
+        if self.is_keyed() { TAG as u32 } else { 0 }
     }
 
     /// Whether every message is sealed with a key.
     pub(super) fn is_keyed(&self) -> bool {
         self.settings.key.is_some()
+    }
+
+    /// Bits a second of load that this address may have, if any.
+    pub(super) fn load_for(&self, address: IpAddr) -> Option<BitRate> {
+        self.settings.load.to(address, self.is_keyed())
     }
 
     /// Counts a client that opened; the seed of its injection.

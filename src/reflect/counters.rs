@@ -112,6 +112,12 @@ counters! {
     send_errors: Total("send_errors"), "could not be sent";
     /// Errors of the sockets while receiving.
     receive_errors: Total("receive_errors"), "errors while receiving";
+    /// Bytes of UDP payload of load sent to clients that measure what their path carries.
+    load_sent_bytes: Total("load_sent_bytes"), "bytes of load sent";
+    /// Bytes of UDP payload of load received from them.
+    load_received_bytes: Total("load_received_bytes"), "bytes of load received";
+    /// Messages of a load from an address that was not proven or is granted none.
+    load_refused: Dropped("load"), "of load refused";
     /// Replies held now.
     held: Gauge("held_replies"), "still held";
     /// Bytes of memory of the replies held now.

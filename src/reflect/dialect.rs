@@ -8,6 +8,7 @@ use super::held_replies::Held;
 use super::incoming::Incoming;
 use super::server_port::ServerPort;
 use super::wall_clock::WallClock;
+use crate::endpoints::Endpoints;
 use crate::impair::SessionLinks;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
@@ -36,6 +37,21 @@ pub(super) trait Dialect {
     /// Turns the probe in `buffer[..length]` into its reply, which leaves now; returns its length.
     fn finish(&mut self, _held: &Held, _now: Instant, _buffer: &mut [u8], length: usize) -> usize {
         length
+    }
+
+    /// When `transmit` next has something to send.
+    fn next_send(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Writes the next datagram that is due and no reply; returns its path and its length.
+    fn transmit(
+        &mut self,
+        _core: &mut Core,
+        _now: Instant,
+        _buffer: &mut [u8],
+    ) -> Option<(Endpoints, usize)> {
+        None
     }
 
     /// The host's wall clock from now on.

@@ -16,6 +16,7 @@ mod dialects;
 mod held_replies;
 mod incoming;
 mod injection;
+mod load_grant;
 mod message_relay;
 mod secret;
 mod server_port;
@@ -28,6 +29,7 @@ pub use client_table::ClientFigures;
 pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};
 pub use incoming::Incoming;
 pub use injection::Injection;
+pub use load_grant::LoadGrant;
 pub use server_port::{Departure, REPLY_TTL, ServerPort};
 pub use settings::{Settings, TextFrom};
 pub use wall_clock::WallClock;
@@ -124,7 +126,9 @@ impl Server {
             self.core.counters.count_sent(length);
             return Some(Departure { path, server_port: ServerPort::Main, traffic_class: None, length });
         }
-        let (held, length) = self.core.held.pop_due(now, buffer)?;
+        let Some((held, length)) = self.core.held.pop_due(now, buffer) else {
+            return self.transmit_load(now, buffer);
+        };
         let dialect = &mut self.dialects[usize::from(held.dialect)];
         let mut length = dialect.finish(&held, now, buffer, length);
         if !dialect.has_sessions() {
@@ -138,6 +142,19 @@ impl Server {
         Some(Departure { path: held.path, server_port, traffic_class: held.traffic_class, length })
     }
 
+    /// The next packet of a load, which no request waits for.
+    fn transmit_load(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Departure> {
+        let Self { core, dialects, key, .. } = self;
+        let (path, mut length) =
+            dialects.iter_mut().find_map(|dialect| dialect.transmit(core, now, buffer))?;
+        if let Some(key) = key {
+            length = key.seal(buffer, length);
+        }
+        core.counters.count_sent(length);
+        core.counters.load_sent_bytes += length as u64;
+        Some(Departure { path, server_port: ServerPort::Main, traffic_class: None, length })
+    }
+
     /// When `poll_transmit` or `handle_timeout` next has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let dialects = self.dialects.iter().map(Dialect::next_timeout);
@@ -145,10 +162,11 @@ impl Server {
         centre.into_iter().chain(dialects).flatten().min()
     }
 
-    /// When the next held reply is due.
+    /// When the next held reply or packet of a load is due.
     pub fn next_release(&self) -> Option<Instant> {
         let relayed = self.relayed.front().map(|(came, ..)| *came);
-        relayed.or(self.core.held.next_due())
+        let loads = self.dialects.iter().filter_map(Dialect::next_send);
+        relayed.or(loads.chain(self.core.held.next_due()).min())
     }
 
     /// Drops silent clients, and the suspended replies of echo loops.

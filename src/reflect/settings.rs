@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::admission::PerSecond;
 use super::injection::Injection;
+use super::load_grant::LoadGrant;
 use crate::endpoints::is_private;
 use crate::impair::Impairment;
 use crate::rng::Seed;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub unverified_rate: PerSecond,
     /// Datagrams per second of all clients.
     pub max_rate: PerSecond,
+    /// The load that clients may ask for.
+    pub load: LoadGrant,
     /// Bytes of memory for held replies.
     pub max_held_bytes: usize,
     /// Whether the system sends a datagram for which `forbids_fragments` holds in one piece or not at
@@ -80,6 +83,7 @@ impl Default for Settings {
             source_rate: Some(20_000),
             unverified_rate: Some(200_000),
             max_rate: None,
+            load: LoadGrant::default(),
             max_held_bytes: 512 << 20,
             unfragmented_replies: false,
             key: None,

@@ -15,6 +15,7 @@ mod format;
 #[cfg(feature = "report")]
 mod html;
 mod injection;
+mod load;
 mod ping_lines;
 #[cfg(feature = "report")]
 pub mod png;
@@ -35,6 +36,7 @@ pub use format::{bit_rate, milliseconds, percent};
 #[cfg(feature = "report")]
 pub use html::{html, proxy_html, rate_html};
 pub use injection::injection;
+pub use load::load_header;
 pub use ping_lines::{Reply, bytes_on_the_wire, header, not_sent, outstanding, overdue, reply, timestamps};
 pub use rate::{rate_lines, rate_table};
 

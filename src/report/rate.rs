@@ -67,7 +67,8 @@ fn head(run: &Run, rate: &Rate) -> String {
     };
     let queue = rate.directions().next().map_or(0.0, |(_, found)| found.target_queue_us);
     let head = format!("{}: {idle}, {injects}.", run.config.host);
-    format!("{head} Both directions at once, {} of queue", micros(queue))
+    let ways = if rate.echo.is_some() { "Both directions at once" } else { "Each direction by itself" };
+    format!("{head} {ways}, {} of queue", micros(queue))
 }
 
 fn result(name: &str, found: &DirectionRate) -> String {

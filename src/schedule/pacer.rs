@@ -45,6 +45,11 @@ impl Pacer {
         count
     }
 
+    /// After a pause in which nothing was to leave: the next packet is not due before now.
+    pub fn resume(&mut self, now: Instant) {
+        self.next = self.next.max(now);
+    }
+
     /// The rate has changed: the next packet is not due later than one `gap` from now.
     pub fn hurry(&mut self, now: Instant, gap: f64) {
         self.next = self.next.min(now + Duration::from_secs_f64(gap));

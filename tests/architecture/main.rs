@@ -21,7 +21,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("schedule", &[]),
     ("impair", &[]),
-    ("reflect", &["wire", "impair"]),
+    ("reflect", &["wire", "schedule", "impair"]),
     ("probe", &["wire", "schedule", "impair"]),
     ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
     ("stats", &["probe"]),

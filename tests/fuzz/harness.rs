@@ -9,15 +9,18 @@ use udpecho::fleet::dns::{self, RecordKind, Resolvers};
 use udpecho::fleet::{Config, read_file_sd, read_file_sd_yaml};
 use udpecho::impair::Impairment;
 use udpecho::probe::{
-    Client, Dialect, Event, IrttOptions, Outcome, SendError, Settings, SocketError, SocketErrorKind,
-    SocketOperation, StampOptions,
+    Client, Dialect, Event, IrttOptions, LoadMachine, LoadSettings, LoadTest, Outcome, SendError, Settings,
+    SocketError, SocketErrorKind, SocketOperation, StampOptions, SteadyLoad, SteadySettings, Way,
+    rate_search,
 };
-use udpecho::reflect::{self, Departure, Incoming, Injection, Server, ServerPort};
+use udpecho::reflect::{self, Departure, Incoming, Injection, LoadGrant, Server, ServerPort};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
-use udpecho::units::Interval;
+use udpecho::units::{BitRate, Interval};
 use udpecho::wire::auth::{Key, TAG};
-use udpecho::wire::native::{self, Accept, Cookie, Hello, Message, Nonce, Open, Probe, SocketMark, Token};
+use udpecho::wire::native::{
+    self, Accept, Cookie, Hello, Load, Message, Nonce, Open, Probe, Pull, SocketMark, Token,
+};
 use udpecho::wire::stamp::{self, HmacKey, Mode, TlvKind, Understood};
 use udpecho::wire::{irtt, text, twamp_control};
 
@@ -168,9 +171,15 @@ pub fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
         max_history_bytes: 4096,
         session_rate: (choice & 16 != 0).then_some(100),
         max_duration: (choice & 36 == 4).then_some(Duration::from_millis(500)),
+        load: if choice & 64 != 0 { LoadGrant::Anybody(load_limit()) } else { LoadGrant::default() },
         key,
         ..reflect::Settings::default()
     }
+}
+
+/// Of a server that grants load.
+fn load_limit() -> BitRate {
+    BitRate::new(10_000_000).expect("more than zero")
 }
 
 /// A server and its peers: its limits hold, and no unverified peer gets more bytes than it sent.
@@ -224,9 +233,22 @@ pub fn reflect(data: &[u8]) {
             }
             5 => {
                 let body = script.datagram();
-                let message = [&[0xF5, 0x75, 0x10, who & 15][..], &token.0.to_be_bytes(), &body].concat();
+                let message =
+                    [&[0xF5, 0x75, 0x10, act >> 3 & 15 | who << 4 & 16][..], &token.0.to_be_bytes(), &body]
+                        .concat();
                 buffer[..message.len()].copy_from_slice(&message);
                 message.len()
+            }
+            6 if act & 8 != 0 => {
+                let (phase, number) = (script.byte().into(), script.byte().into());
+                let (rate, size, budget) = (script.number(), script.byte().into(), script.number() as u32);
+                Pull { token, phase, number, rate, size, budget }.emit(&mut buffer)
+            }
+            6 if act & 16 != 0 => {
+                let (phase, seq, report_every) =
+                    (script.byte().into(), script.number(), script.byte().into());
+                let length = Load::MIN + usize::from(script.byte());
+                Load { token, phase, seq, sent: now, report_every }.emit(&mut buffer, length)
             }
             6 => text::emit_calibrate(script.number() as u32, &mut buffer),
             _ => {
@@ -434,4 +456,103 @@ impl Rows {
             }
         }
     }
+}
+
+/// A client that loads the path, a server that answers it when the script says so, and datagrams of a server that
+/// lies.
+pub fn load(data: &[u8]) {
+    let mut script = Script(data);
+    let choice = script.byte();
+    let key = (choice & 32 != 0).then(|| Key::new(&[7; 32]));
+    let (size, packet, seed) = (200, 228, 1);
+    if choice & 1 != 0 {
+        let (up, down) = (choice & 2 != 0, choice & 4 != 0 || choice & 2 == 0);
+        let settings = SteadySettings { rate: 1e6, up, down, size, packet, seed, key: key.clone() };
+        return drive(SteadyLoad::new(settings, START), choice, key, script);
+    }
+    let ways = match choice & 6 {
+        0 => vec![Way::Echo],
+        2 => vec![Way::Up],
+        4 => vec![Way::Down],
+        _ => vec![Way::Up, Way::Down],
+    };
+    let search = rate_search::Settings { max_rate: 1e6, max_bytes: 200_000, packet, ..Default::default() };
+    let dialect = if choice & 8 != 0 && key.is_none() { Dialect::Plain } else { Dialect::Native };
+    let settings = LoadSettings { dialect, ways, search, size, other_size: 80, seed, key: key.clone() };
+    drive(LoadTest::new(settings, START), choice, key, script);
+}
+
+fn drive<L: LoadMachine>(mut load: L, choice: u8, key: Option<Key>, mut script: Script<'_>) {
+    let mut server = Server::new(server_settings(choice | 64, key.clone()), [7; 32], START);
+    let mut now = START;
+    let mut buffer = vec![0; BUFFER];
+    let mut flying: Vec<(usize, Vec<u8>)> = Vec::new();
+    while !script.is_over() && !load.is_done() {
+        let act = script.byte();
+        match act % 8 {
+            0 => now += Duration::from_micros(script.number() as i64 & 0xF_FFFF),
+            1 | 2 => now = load.poll_timeout().map_or(now, |at| at.max(now)),
+            // A message of a server that lies: a token that it has seen, and any fields.
+            3 if !flying.is_empty() => {
+                let mut datagram = flying[usize::from(act >> 3) % flying.len()].1.clone();
+                datagram.truncate(12);
+                datagram.extend(script.datagram());
+                if datagram.len() > 3 {
+                    datagram[3] = 16 + (act >> 6);
+                }
+                load.handle(now, 0, &datagram);
+            }
+            4..=6 if !flying.is_empty() => {
+                let index = usize::from(script.byte()) % flying.len();
+                let (channel, mut datagram) = flying.swap_remove(index);
+                if act & 8 != 0 && !datagram.is_empty() {
+                    let at = usize::from(script.byte()) % datagram.len();
+                    datagram[at] ^= script.byte();
+                }
+                load.handle(now, channel, &datagram);
+            }
+            7 if act & 16 != 0 => load.note_drops(script.number()),
+            7 if act & 32 != 0 => {
+                server = Server::new(server_settings(act | 64, key.clone()), [act; 32], now)
+            }
+            _ => {}
+        }
+        load.handle_timeout(now);
+        pass(&mut load, &mut server, now, &mut buffer, &mut flying);
+    }
+    // Left alone it comes to its end, and what it asks of nobody does not keep it.
+    load.stop(now);
+    for _ in 0..100_000 {
+        if load.is_done() {
+            return;
+        }
+        now = load.poll_timeout().map_or(now, |at| at.max(now));
+        load.handle_timeout(now);
+        while load.poll_transmit(now, &mut buffer).is_some() {}
+    }
+    panic!("it does not end");
+}
+
+/// What is due leaves, and is answered by the server.
+fn pass<L: LoadMachine>(
+    load: &mut L,
+    server: &mut Server,
+    now: Instant,
+    buffer: &mut [u8],
+    flying: &mut Vec<(usize, Vec<u8>)>,
+) {
+    while let Some(transmit) = load.poll_transmit(now, buffer) {
+        assert!(transmit.channel < L::CHANNELS && transmit.length <= 400);
+        let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.channel as u16));
+        let incoming = Incoming::new(now, Endpoints { remote, local: None }, buffer, transmit.length);
+        if let Some(length) = server.handle(Incoming { ttl: Some(60), ..incoming }) {
+            flying.push((transmit.channel, buffer[..length].to_vec()));
+        }
+    }
+    server.handle_timeout(now);
+    while let Some(Departure { path, length, .. }) = server.poll_transmit(now, buffer) {
+        flying.push((usize::from(path.remote.port() - 40_000), buffer[..length].to_vec()));
+    }
+    let old = flying.len().saturating_sub(64);
+    flying.drain(..old);
 }

@@ -122,6 +122,11 @@ fn changed_inputs_of_encrypted_connections() {
     replay_changed("noise", room::noise);
 }
 
+#[test]
+fn the_corpus_of_the_load() {
+    replay("load", harness::load);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -134,5 +139,6 @@ proptest! {
         irtt::irtt_server(&data);
         room::room(&data);
         room::noise(&data);
+        harness::load(&data);
     }
 }

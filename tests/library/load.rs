@@ -7,11 +7,17 @@ use std::net::SocketAddr;
 use udpecho::endpoints::Endpoints;
 use udpecho::impair::{Direction, Impairment};
 use udpecho::probe::rate_search::{self, Kind, LimitedBy};
-use udpecho::probe::{Dialect, Failure, Found, LoadSettings, LoadTest};
-use udpecho::reflect::{self, Incoming, Injection, Server};
+use udpecho::probe::{
+    Dialect, Failure, Found, LoadMachine, LoadSettings, LoadTest, SteadyLoad, SteadySettings, Way,
+};
+use udpecho::reflect::{self, Incoming, Injection, LoadGrant, Server};
 use udpecho::sim::{Conditions, SimulatedLink, Simulation};
 use udpecho::time::{Duration, Instant};
+use udpecho::units::BitRate;
 use udpecho::wire::auth::Key;
+use udpecho::wire::native::{Message, Pull, Token, decode};
+
+use crate::common::desk::{emitted, hello, open};
 
 const SIZE: u32 = 1_200;
 const HEADERS: u32 = 28;
@@ -20,9 +26,9 @@ const HEADERS: u32 = 28;
 type InTransit = (Instant, u64, IsUp, usize, Vec<u8>);
 
 /// A client, its server, and the two links between them, which both flows share.
-struct World {
+struct World<L> {
     now: Instant,
-    test: LoadTest,
+    test: L,
     server: Option<Server>,
     links: [SimulatedLink; 2],
     on_the_way: BinaryHeap<Reverse<InTransit>>,
@@ -34,8 +40,8 @@ struct World {
 /// The direction of a datagram.
 type IsUp = bool;
 
-impl World {
-    fn new(settings: LoadSettings, server: reflect::Settings, up: &str, down: &str) -> Self {
+impl<L: LoadMachine> World<L> {
+    fn with(test: L, server: reflect::Settings, up: &str, down: &str) -> Self {
         let now = Simulation::START;
         let link = |line: &str, direction| {
             let conditions = Conditions { delay: Duration::from_millis(5), ..Conditions::impaired(line) };
@@ -45,7 +51,7 @@ impl World {
         server.set_kernel_stamps(true);
         Self {
             now,
-            test: LoadTest::new(settings, now),
+            test,
             server: Some(server),
             links: [link(up, Direction::Up), link(down, Direction::Down)],
             on_the_way: BinaryHeap::new(),
@@ -57,7 +63,7 @@ impl World {
     /// Until the test is over, or that long.
     fn run(&mut self, most: Duration) {
         let end = self.now + most;
-        while self.test.outcome().is_none() && self.now < end {
+        while !self.test.is_done() && self.now < end {
             self.step();
         }
     }
@@ -116,6 +122,12 @@ impl World {
             self.on_the_way.push(Reverse((self.now + delay, self.count, up, channel, datagram)));
         }
     }
+}
+
+impl World<LoadTest> {
+    fn new(settings: LoadSettings, server: reflect::Settings, up: &str, down: &str) -> Self {
+        Self::with(LoadTest::new(settings, Simulation::START), server, up, down)
+    }
 
     fn found(&self) -> &[Found] {
         assert_eq!(self.test.outcome(), Some(&Ok(())));
@@ -126,6 +138,7 @@ impl World {
 fn settings(dialect: Dialect) -> LoadSettings {
     LoadSettings {
         dialect,
+        ways: vec![Way::Echo],
         search: rate_search::Settings { packet: SIZE + HEADERS, ..rate_search::Settings::default() },
         size: SIZE,
         other_size: 80,
@@ -208,9 +221,207 @@ fn a_stop_ends_the_load_at_once_and_keeps_what_is_known() {
     let mut world = World::new(settings(Dialect::Native), clean(), "rate=8Mbit,queue=200k", "clean");
     world.run(Duration::from_millis(3_800));
     let stopped = world.now;
-    world.test.stop();
+    let now = world.now;
+    world.test.stop(now);
     world.run(Duration::from_secs(1));
     assert!(world.last_sent[0] <= stopped + Duration::from_millis(1), "only the end of the sessions follows");
     let error = payload_error(&world.found()[0], 8e6);
     assert!(error.abs() < 0.05, "{error:+.4}");
+}
+
+fn each_way() -> LoadSettings {
+    LoadSettings { ways: vec![Way::Up, Way::Down], ..settings(Dialect::Native) }
+}
+
+fn granting(bits_per_second: u64) -> reflect::Settings {
+    reflect::Settings { load: LoadGrant::Anybody(BitRate::new(bits_per_second).unwrap()), ..clean() }
+}
+
+#[test]
+fn each_direction_is_measured_by_itself() {
+    for (up, down) in [(2e6, 12e6), (12e6, 2e6)] {
+        let line = |rate: f64| format!("rate={}kbit,queue={}", (rate / 1e3) as u64, (rate / 40.0) as u64);
+        let mut world = World::new(each_way(), clean(), &line(up), &line(down));
+        world.run(Duration::from_secs(90));
+        let found = world.found();
+        assert_eq!(found.iter().map(|found| found.way).collect::<Vec<_>>(), [Way::Up, Way::Down]);
+        for (found, rate) in found.iter().zip([up, down]) {
+            let error = payload_error(found, rate);
+            assert!(error.abs() < 0.02, "{:?} of {up} and {down}: {error:+.4}", found.way);
+            assert_eq!((found.result.kind(), found.result.limited_by), (Kind::Queue, None));
+            // 200 ms of queue, for both flows.
+            let pushed = found.result.pushed.expect("a push");
+            for delays in [pushed.own, pushed.other] {
+                let max = delays.expect("delays").max;
+                assert!((max - Duration::from_millis(200)).abs() < Duration::from_millis(20), "{max}");
+            }
+            assert!(pushed.recovery.is_some(), "{:?} is not idle again", found.way);
+            assert_eq!(found.result.steps.len(), 6);
+        }
+        let [p50, _] = world.test.idle_rtt().expect("an idle RTT");
+        assert!((p50 - Duration::from_millis(10)).abs() < Duration::from_millis(3), "{p50}");
+    }
+}
+
+#[test]
+fn the_server_that_emulates_a_bottleneck_shows_it_in_its_direction() {
+    for (direction, limited) in [("up", Way::Up), ("down", Way::Down)] {
+        let injection = format!("rate=4Mbit,queue=100k direction={direction}").parse().unwrap();
+        let server = reflect::Settings { injection: Injection::steady(injection), ..granting(40_000_000) };
+        let mut world = World::new(each_way(), server, "clean", "clean");
+        world.run(Duration::from_secs(90));
+        for found in world.found() {
+            let (rate, limit) =
+                if found.way == limited { (4e6, None) } else { (40e6, Some(LimitedBy::Grant)) };
+            let error = payload_error(found, rate);
+            assert!(error.abs() < 0.02, "{:?}, {direction} limited: {error:+.4}", found.way);
+            assert_eq!(found.result.limited_by, limit, "{:?}, {direction} limited", found.way);
+        }
+    }
+}
+
+#[test]
+fn with_a_key_each_direction_is_the_same() {
+    let key = Key::new(&[9; 32]);
+    let server = reflect::Settings { key: Some(key.clone()), ..clean() };
+    let client = LoadSettings { key: Some(key), ..each_way() };
+    let mut world = World::new(client, server, "rate=3Mbit,queue=50k", "rate=2Mbit,queue=50k");
+    world.run(Duration::from_secs(90));
+    for (found, rate) in world.found().iter().zip([3e6, 2e6]) {
+        let error = payload_error(found, rate);
+        assert!(error.abs() < 0.02, "{:?}: {error:+.4}", found.way);
+    }
+}
+
+#[test]
+fn loss_of_requests_and_reports_costs_no_rate() {
+    let lossy = "rate=8Mbit,queue=200k loss=3%";
+    let mut world = World::new(each_way(), clean(), lossy, lossy);
+    world.run(Duration::from_secs(90));
+    for found in world.found() {
+        let error = payload_error(found, 8e6);
+        assert!(error.abs() < 0.02, "{:?}: {error:+.4}", found.way);
+    }
+}
+
+#[test]
+fn a_server_that_grants_no_load_is_a_failure_at_once() {
+    let server = reflect::Settings { load: LoadGrant::Nobody, ..clean() };
+    let mut world = World::new(each_way(), server, "clean", "clean");
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.test.outcome(), Some(&Err(Failure::LoadRefused)));
+    assert!(world.now - Simulation::START < Duration::from_millis(100));
+}
+
+#[test]
+fn a_stop_ends_the_load_of_the_server_too_and_skips_what_was_to_come() {
+    let ways = LoadSettings { ways: vec![Way::Down, Way::Up], ..each_way() };
+    let mut world = World::new(ways, clean(), "clean", "rate=8Mbit,queue=200k");
+    world.run(Duration::from_millis(4_500));
+    let stopped = world.now;
+    world.test.stop(stopped);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.found().len(), 1);
+    let error = payload_error(&world.found()[0], 8e6);
+    assert!(error.abs() < 0.05, "{error:+.4}");
+    assert!(world.last_sent[1] <= stopped + Duration::from_millis(6), "the close takes 5 ms");
+}
+
+#[test]
+fn a_server_that_stops_in_the_middle_ends_the_search() {
+    for ways in [vec![Way::Up], vec![Way::Down]] {
+        let settings = LoadSettings { ways, ..each_way() };
+        let mut world = World::new(settings, clean(), "rate=8Mbit,queue=200k", "rate=8Mbit,queue=200k");
+        world.run(Duration::from_secs(4));
+        world.server = None;
+        let gone = world.now;
+        world.run(Duration::from_secs(60));
+        assert_eq!(world.test.outcome(), Some(&Ok(())));
+        assert!(world.now - gone < Duration::from_secs(15), "{}", world.now - gone);
+    }
+}
+
+#[test]
+fn a_steady_load_is_what_was_asked_for_in_the_directions_that_were() {
+    for (up, down) in [(true, true), (true, false), (false, true)] {
+        let settings =
+            SteadySettings { rate: 4e6, up, down, size: SIZE, packet: SIZE + HEADERS, seed: 1, key: None };
+        let mut world =
+            World::with(SteadyLoad::new(settings, Simulation::START), clean(), "loss=10%", "loss=10%");
+        world.run(Duration::from_secs(10));
+        assert!(world.test.is_loading());
+        let stopped = world.now;
+        world.test.stop(stopped);
+        world.run(Duration::from_secs(1));
+        assert_eq!(world.test.outcome(), Some(&Ok(())));
+        assert!(world.last_sent[1] <= stopped + Duration::from_millis(6));
+        for (wanted, result) in [up, down].into_iter().zip(world.test.results()) {
+            assert_eq!(wanted, result.is_some());
+            let Some(result) = result else { continue };
+            let sent = result.sent as f64 * f64::from(SIZE + HEADERS) * 8.0 / result.span.as_secs_f64();
+            assert!((sent / 4e6 - 1.0).abs() < 0.01, "{sent}");
+            let lost = 1.0 - result.arrived as f64 / result.sent as f64;
+            assert!((lost - 0.1).abs() < 0.03, "{lost}");
+            assert!(result.span > Duration::from_secs(9), "{}", result.span);
+        }
+    }
+}
+
+/// Another client's session, which keeps the load of the server in this world.
+struct Occupant {
+    token: Token,
+    number: u32,
+}
+
+impl Occupant {
+    const ADDRESS: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9)), 5_000);
+
+    fn ask(world: &mut World<LoadTest>, datagram: &[u8]) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; 65_536];
+        buffer[..datagram.len()].copy_from_slice(datagram);
+        let path = Endpoints { remote: Self::ADDRESS, local: None };
+        let incoming = Incoming::new(world.now, path, &mut buffer, datagram.len());
+        let length = world.server.as_mut()?.handle(incoming)?;
+        Some(buffer[..length].to_vec())
+    }
+
+    fn of(world: &mut World<LoadTest>) -> Self {
+        let cookie = Self::ask(world, &hello(1)).expect("a cookie");
+        let Ok(Message::Cookie(cookie)) = decode(&cookie) else { panic!("no cookie") };
+        let accept = Self::ask(world, &open(1, 200, cookie.cookie)).expect("an accept");
+        let Ok(Message::Accept(accept)) = decode(&accept) else { panic!("no accept") };
+        Self { token: accept.token, number: 0 }
+    }
+
+    fn keep(&mut self, world: &mut World<LoadTest>) {
+        self.number += 1;
+        let pull = Pull { token: self.token, phase: 1, number: self.number, rate: 0, size: 0, budget: 0 };
+        let answer = Self::ask(world, &emitted(|buffer| pull.emit(buffer))).expect("a grant");
+        let Ok(Message::LoadReport(report)) = decode(&answer) else { panic!("no report") };
+        assert!(!report.busy);
+    }
+}
+
+#[test]
+fn a_client_waits_while_another_one_has_the_load_and_gives_up_after_a_minute() {
+    for seconds in [5, 70] {
+        let settings = LoadSettings { ways: vec![Way::Down], ..each_way() };
+        let mut world = World::new(settings, clean(), "clean", "rate=2Mbit,queue=50k");
+        let mut occupant = Occupant::of(&mut world);
+        for _ in 0..seconds {
+            occupant.keep(&mut world);
+            world.run(Duration::from_secs(1));
+        }
+        assert_eq!(world.test.is_waiting(), seconds == 5);
+        world.run(Duration::from_secs(60));
+        match world.test.outcome() {
+            Some(Err(Failure::LoadBusy { after })) => {
+                assert!(seconds == 70 && *after > Duration::from_secs(60), "{after}");
+            }
+            outcome => {
+                assert!(seconds == 5 && outcome == Some(&Ok(())) && world.found().len() == 1, "{outcome:?}")
+            }
+        }
+    }
 }

@@ -66,6 +66,7 @@ fn accept(nonce: Nonce, size: u32, injects: &str) -> Accept<'_> {
         longest_hold: udpecho::time::Duration::ZERO,
         socket: udpecho::wire::native::SocketMark::default(),
         session_rate: 0,
+        grants_load: false,
         injects,
         kernel_stamps: false,
         idle_secs: 0,

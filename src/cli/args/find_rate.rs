@@ -1,24 +1,57 @@
-//! The arguments of `udpecho ping --find-rate`.
+//! The arguments of `udpecho ping --find-rate` and `--load`.
+
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::units::{BitRate, ByteSize, Interval};
+use crate::units::{BitRate, ByteSize, Interval, UnitError};
 
 const RATE: &str = "Rate";
 
 /// How the path is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Load {
-    /// By probes that the server sends back whole: the rate of the slower direction.
+pub enum HowToLoad {
+    /// Up, then down, with a server that grants load.
+    Each,
+    /// Client to server only.
+    Up,
+    /// Server to client only.
+    Down,
+    /// Both at once by probes that the server sends back whole: the rate of the slower direction.
     Echo,
+}
+
+/// A steady load: `10Mbit`, `10Mbit,up`, `10Mbit,down`, `10Mbit,both`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SteadyRate {
+    /// In each direction.
+    pub rate: BitRate,
+    pub up: bool,
+    pub down: bool,
+}
+
+impl FromStr for SteadyRate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (rate, ways) = text.split_once(',').unwrap_or((text, "both"));
+        let (up, down) = match ways.trim() {
+            "up" => (true, false),
+            "down" => (false, true),
+            "both" => (true, true),
+            _ => return Err(UnitError::new("the direction must be up, down or both", "10Mbit,down")),
+        };
+        Ok(Self { rate: rate.parse()?, up, down })
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct FindRate {
-    /// Find the rate that the path carries, and what load does to delay: echo loads both directions at once, against
-    /// any server that echoes, and finds the rate of the slower one
-    #[arg(help_heading = RATE, long, value_name = "HOW", require_equals = true, conflicts_with_all = NOT_WITH_IT)]
-    pub find_rate: Option<Load>,
+    /// Find the rate that the path carries, and what load does to delay: each direction by itself with a server that
+    /// grants load (serve --load), or only up or down. echo loads both directions at once, against any server that
+    /// echoes, and finds the rate of the slower one [default: each]
+    #[arg(help_heading = RATE, long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "each", conflicts_with_all = NOT_WITH_IT)]
+    pub find_rate: Option<HowToLoad>,
     /// The queue to hold while the rate is measured
     #[arg(help_heading = RATE, long, value_name = "TIME", requires = "find_rate", default_value = "10ms")]
     pub target_queue: Interval,
@@ -28,19 +61,23 @@ pub struct FindRate {
     /// A longer queue ends the final push at once
     #[arg(help_heading = RATE, long, value_name = "TIME", requires = "find_rate", default_value = "1s")]
     pub max_queue: Interval,
-    /// Receive no more than this in all
+    /// Spend no more than this in all
     #[arg(help_heading = RATE, long, value_name = "BYTES", requires = "find_rate", default_value = "2G")]
     pub max_bytes: ByteSize,
-    /// Exit with 3 if the rate is lower
+    /// Exit with 3 if the rate of a direction is lower
     #[arg(help_heading = RATE, long, value_name = "RATE", requires = "find_rate")]
     pub fail_rate: Option<BitRate>,
     /// Exit with 3 if the final push makes the other flow wait longer, in the mean of its delays
     #[arg(help_heading = RATE, long, value_name = "TIME", requires = "find_rate")]
     pub fail_queue: Option<Interval>,
+    /// Load the path steadily beside the probes, which then show the latency under load: RATE, or RATE with the
+    /// direction, as in 10Mbit,down; the server must grant it (serve --load) [default direction: both]
+    #[arg(help_heading = RATE, long, value_name = "RATE[,up|down|both]", conflicts_with_all = ["find_rate", "text", "plain", "stamp", "twamp", "irtt"])]
+    pub load: Option<SteadyRate>,
 }
 
 /// A search has no schedule, no deadline and no views of its own.
-const NOT_WITH_IT: [&str; 24] = [
+const NOT_WITH_IT: [&str; 23] = [
     "count",
     "interval",
     "rate",
@@ -50,7 +87,6 @@ const NOT_WITH_IT: [&str; 24] = [
     "total",
     "fragment",
     "text",
-    "plain",
     "stamp",
     "twamp",
     "irtt",
@@ -71,4 +107,25 @@ impl FindRate {
     /// Bytes of UDP payload, unless others are asked for: whole packets of most paths.
     pub const SIZE: u64 = 1_200;
     pub const OTHER_SIZE: u32 = 80;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_load_has_a_rate_and_perhaps_a_direction() {
+        for (text, rate, up, down) in [
+            ("10Mbit", 10_000_000, true, true),
+            ("64kbit,up", 64_000, true, false),
+            ("1Gbit,down", 1_000_000_000, false, true),
+            ("5M, both", 5_000_000, true, true),
+        ] {
+            let steady = SteadyRate { rate: BitRate::new(rate).unwrap(), up, down };
+            assert_eq!(text.parse(), Ok(steady), "{text}");
+        }
+        for text in ["", "10Mbit,sideways", "0,up", ",up", "fast"] {
+            assert!(text.parse::<SteadyRate>().is_err(), "{text}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ use clap_complete::Shell;
 use crate::report::compare::MarginPart;
 use crate::room::PortRange;
 
-pub(super) use find_rate::FindRate;
+pub(super) use find_rate::{FindRate, HowToLoad, SteadyRate};
 pub(super) use locate::Locate;
 pub(super) use ping::{Fail, Fragment, Ping, StampTime, StampTlv, Timer};
 pub(super) use proxy::Proxy;
@@ -31,6 +31,7 @@ pub(super) use proxy::Proxy;
 pub(super) use room::{GuestsFrom, Join, Room, Share};
 pub(super) use serve::{Impair, Serve, TcpKind, TextFrom};
 pub(super) use shared::Destination;
+pub(super) use values::LoadLimit;
 #[cfg(feature = "control")]
 pub(super) use watch::Watch;
 
@@ -302,7 +303,7 @@ pub struct Compare {
     /// its own --margin [default: 5% and 50us]
     #[arg(long, value_name = "MARGIN")]
     pub margin: Vec<MarginPart>,
-    /// Exit with 3 if loss or RTT is worse by the margin
+    /// Exit with 3 if loss, RTT or rate is worse by margin
     #[arg(long)]
     pub fail_regression: bool,
 }

@@ -35,7 +35,8 @@ Examples:
   udpecho ping -n 100 -i 10ms 192.0.2.7
   udpecho ping --rate 10k -w 30 -o results/evening 192.0.2.7
   udpecho ping -i 100ms --every 1m 192.0.2.7
-  udpecho ping --find-rate=echo 192.0.2.7
+  udpecho ping --find-rate 192.0.2.7
+  udpecho ping --load 10Mbit,down 192.0.2.7
   udpecho ping --json --fail-loss 1% -n 1000 -i 5ms 192.0.2.7 > run.json")]
 #[command(group = ArgGroup::new("written").args(["output", "csv"]).multiple(true))]
 pub struct Ping {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::shared::Io;
 #[cfg(feature = "control")]
 use super::values::http_address;
-use super::values::number;
+use super::values::{LoadLimit, load, number};
 use crate::time::Duration;
 use crate::units::{ByteSize, parse_duration};
 
@@ -175,6 +175,11 @@ pub struct Limits {
     /// The same from all sources together: the rate limit of unverified peers
     #[arg(long, alias = "stranger-rate", value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub unverified_rate: u32,
+    /// Most load that clients may send and ask for (ping --find-rate, --load), one client at a time, in UDP payload;
+    /// any address that a handshake has proven then gets it, and none refuses it [default: 1Gbit for loopback,
+    /// link-local and private addresses, and with a key]
+    #[arg(long, value_name = "RATE|none", value_parser = load)]
+    pub load: Option<LoadLimit>,
     /// Datagrams per second from all clients, those with sessions included [default: no limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub max_rate: Option<u32>,

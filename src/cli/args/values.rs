@@ -6,7 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 
 use crate::time::Duration;
-use crate::units::{ByteSize, Interval, Probability, UnitError, parse_duration};
+use crate::units::{BitRate, ByteSize, Interval, Probability, UnitError, parse_duration};
+
+/// The load that a server grants: none, or up to a rate.
+pub(crate) type LoadLimit = Option<BitRate>;
 
 /// Reads a whole number between two bounds.
 pub(super) fn number<T: TryFrom<u64>>(
@@ -62,6 +65,11 @@ pub(super) fn rate(text: &str) -> Result<Interval, UnitError> {
     let per_second: ByteSize = text.parse().map_err(|_| none())?;
     let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
     Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
+}
+
+/// A rate, or `none`.
+pub(super) fn load(text: &str) -> Result<LoadLimit, UnitError> {
+    if text == "none" { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// A time in whole seconds, as in `1m`.

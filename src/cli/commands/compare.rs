@@ -1,6 +1,6 @@
 //! `udpecho compare`: compares recorded runs with the first of them, in a table and a picture.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
@@ -10,12 +10,19 @@ use crate::cli::output::Output;
 use crate::cli::printer::{Printer, print_path, stderr_line};
 use crate::printable::printable;
 use crate::record::Folder;
-use crate::report::compare::{Changes, Document, Margin, Sample, changes, letter, regression, table};
+use crate::report::compare::{
+    Changes, Document, Margin, RateSample, Sample, changes, letter, rate_changes, rate_comparison,
+    regression, table,
+};
 use crate::report::{Theme, chart, png};
 
 const PICTURE: &str = "compare.png";
 
 pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
+    let rates = rates(arguments)?;
+    if !rates.is_empty() {
+        return compare_rates(arguments, &rates);
+    }
     let picture = picture(arguments)?;
     if arguments.json && matches!(&picture, Some((Output::Stdout, _))) {
         bail!("--json and -o - both write to standard output; write the picture to a file");
@@ -45,6 +52,42 @@ pub(crate) fn run(arguments: &Compare) -> anyhow::Result<Exit> {
         }
     }
     Ok(if arguments.fail_regression { verdict(&changes) } else { Exit::Success })
+}
+
+/// The runs, if all of them are rate searches.
+fn rates(arguments: &Compare) -> anyhow::Result<Vec<RateSample>> {
+    let read = |path: &PathBuf| -> anyhow::Result<Option<RateSample>> {
+        Ok(RateSample::new(printable(&path.display().to_string()), Folder::open(path)?.read_run()?))
+    };
+    let samples = arguments.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let searches = samples.iter().flatten().count();
+    if 0 < searches && searches < samples.len() {
+        bail!("some of these runs are rate searches (--find-rate) and some are not: compare like with like");
+    }
+    Ok(samples.into_iter().flatten().collect())
+}
+
+fn compare_rates(arguments: &Compare, samples: &[RateSample]) -> anyhow::Result<Exit> {
+    if arguments.output.is_some() {
+        bail!("a comparison of rates has no picture: leave out -o");
+    }
+    let margin = Margin::with(&arguments.margin);
+    let changes = rate_changes(samples, margin);
+    if arguments.json {
+        let text = Document::of_rates(samples, &changes, margin).text();
+        print(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
+    } else {
+        print(&rate_comparison(samples, &changes, margin))?;
+    }
+    let mut exit = Exit::Success;
+    for (k, change) in changes.iter().enumerate().flat_map(|(k, all)| all.iter().map(move |c| (k, c))) {
+        if arguments.fail_regression && change.is_regression() {
+            let letter = letter(k + 1);
+            stderr_line(format_args!("udpecho: regression: {letter} is worse than A: {}", change.from_to()));
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
 }
 
 /// The picture's file. With --json there is none unless -o names it.

@@ -2,28 +2,30 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
-use crate::cli::args::{FindRate, Ping};
+use crate::cli::args::{FindRate, HowToLoad, Ping};
 use crate::cli::exit::{self, Exit};
 use crate::cli::measurement::{Config, cannot_send, exit_of, explain, run_folder};
 use crate::cli::picture::draw_rate;
 use crate::cli::printer::{Printer, print_path};
 use crate::cli::signals;
 use crate::net::{Control, run_load};
-use crate::probe::rate_search;
+use crate::probe::rate_search::{self, RateSearch};
 use crate::probe::{Dialect, Found, LoadSettings, LoadTest, RateRow, Way};
 use crate::record::rate::{DirectionRate, Rate, SCALE, worst};
 use crate::record::{Folder, RATE_ROWS, RateWriter, Run};
 use crate::report::{bit_rate, bytes_on_the_wire, milliseconds, rate_lines, rate_table};
 use crate::time::Duration;
+use crate::wire::auth::TAG;
+use crate::wire::native::Load;
 
 pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let config = Config::new(arguments, argv)?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let (peer, clock) = (&config.connection.peer, config.clock);
-    let settings = settings(&config, &arguments.rate_search);
+    let settings = settings(&config, &arguments.rate_search)?;
     let zero = clock.now();
     let folder = run_folder(arguments, &peer.host, zero + clock.wall_offset())?;
     let for_program = arguments.export.json;
@@ -65,7 +67,14 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     Ok(judge(&arguments.rate_search, &run))
 }
 
-fn settings(config: &Config, asked: &FindRate) -> LoadSettings {
+fn settings(config: &Config, asked: &FindRate) -> anyhow::Result<LoadSettings> {
+    let ways = ways(asked.find_rate);
+    if (asked.max_rate.get() as f64) < RateSearch::FIRST_RATE {
+        bail!(
+            "'{}' for '--max-rate' is too low: a search begins at 250kbit; for example 10Mbit",
+            asked.max_rate
+        );
+    }
     let (size, address) = (config.settings.size, config.connection.peer.address);
     let search = rate_search::Settings {
         target_queue: asked.target_queue.get(),
@@ -74,18 +83,46 @@ fn settings(config: &Config, asked: &FindRate) -> LoadSettings {
         max_bytes: asked.max_bytes.get(),
         packet: bytes_on_the_wire(size, address.ip()),
     };
-    LoadSettings {
+    if ways != [Way::Echo] {
+        check(config.settings.dialect, size, config.settings.key.is_some())?;
+    }
+    Ok(LoadSettings {
         dialect: config.settings.dialect,
+        ways,
         search,
         size,
         other_size: FindRate::OTHER_SIZE,
         seed: config.settings.seed,
         key: config.settings.key.clone(),
+    })
+}
+
+fn ways(asked: Option<HowToLoad>) -> Vec<Way> {
+    match asked {
+        Some(HowToLoad::Echo) => vec![Way::Echo],
+        Some(HowToLoad::Up) => vec![Way::Up],
+        Some(HowToLoad::Down) => vec![Way::Down],
+        Some(HowToLoad::Each) | None => vec![Way::Up, Way::Down],
     }
+}
+
+/// What a load in one direction takes.
+fn check(dialect: Dialect, size: u32, keyed: bool) -> anyhow::Result<()> {
+    let least = Load::MIN + if keyed { TAG } else { 0 };
+    if dialect == Dialect::Plain {
+        bail!("--plain has only echoes: use --find-rate=echo");
+    }
+    if (size as usize) < least {
+        bail!("'{size}' for '--size' is too small for a load: {least} bytes at least; for example -s 1200");
+    }
+    Ok(())
 }
 
 /// One line while it goes on.
 fn progress(test: &LoadTest) -> Option<String> {
+    if test.is_waiting() {
+        return Some("another client has the server's load: waiting".to_owned());
+    }
     let (way, phase, rate) = test.progress()?;
     let rate = if rate > 0.0 { format!(", {}", bit_rate(rate)) } else { String::new() };
     Some(format!("{}: {}{rate}", way.label(), phase.label()))
@@ -98,8 +135,10 @@ fn rate(test: &LoadTest, size: u32, took: Duration) -> Rate {
     };
     let idle = test.idle_rtt();
     let mut rate = Rate {
-        mode: "echo".to_owned(),
+        mode: if of(Way::Echo).is_some() { "echo" } else { "sequential" }.to_owned(),
         echo: of(Way::Echo),
+        up: of(Way::Up),
+        down: of(Way::Down),
         idle_rtt_p50_us: idle.map(|[p50, _]| p50.as_micros_f64()),
         idle_rtt_p95_us: idle.map(|[_, p95]| p95.as_micros_f64()),
         grade: None,

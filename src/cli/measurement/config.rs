@@ -193,6 +193,7 @@ impl<'a> Config<'a> {
             clock: None,
             hosts: None,
             rate: None,
+            load: None,
             events: Vec::new(),
             summary: None,
         }

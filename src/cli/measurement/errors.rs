@@ -124,6 +124,13 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
             };
             anyhow!("cannot {verb} {ip} port {port}: {}{hint}", describe_client_error(*error))
         }
+        Failure::LoadRefused => anyhow!(
+            "the server at {ip} port {port} grants no load to this address: start it with udpecho serve --load 1Gbit, or \
+             measure both directions at once with --find-rate=echo"
+        ),
+        Failure::LoadBusy { .. } => anyhow!(
+            "the server at {ip} port {port} has its load with another client; it has one at a time, so try again later"
+        ),
         Failure::Full { .. } | Failure::Denied { .. } => {
             anyhow!("cannot measure {ip} port {port}: {failure}{hint}")
         }

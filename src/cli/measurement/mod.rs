@@ -1,5 +1,6 @@
 //! A measurement: the client on a thread of its own, the record and the views on the caller's.
 
+mod beside;
 mod config;
 mod errors;
 mod event_queue;
@@ -25,8 +26,10 @@ use super::output::{Finished, Recorder};
 use super::picture::draw;
 use super::printer::{Printer, print_path};
 use crate::net::{ClientEngine, Control, Target, TargetId, lower_priority, use_batch_class};
-use crate::record::{Clock, Run, Summary};
+use crate::probe::SteadySettings;
+use crate::record::{self, Clock, Run, Summary};
 use crate::time::Duration;
+use beside::BesideLoad;
 use event_queue::{EventQueue, event_queue};
 use follow::{Ended, Follower};
 use host_figures::HostFigures;
@@ -53,6 +56,8 @@ pub(super) struct Measurement<'a> {
     run: Run,
     recorder: Recorder,
     views: Views,
+    /// What loads the path beside the probes.
+    load: Option<SteadySettings>,
     /// Prints data for a program, if the user asked for it.
     data: Option<Printer>,
 }
@@ -79,18 +84,29 @@ impl<'a> Measurement<'a> {
         let cannot_send = |error| cannot_send(&error, connection);
         let target =
             Target::connect(address, settings.clone(), &connection.outgoing, *clock).map_err(cannot_send)?;
-        let run = config.record(&target);
+        let mut run = config.record(&target);
+        let load = arguments.rate_search.load.as_ref();
+        let load = load.map(|asked| beside::settings(&config, asked)).transpose()?;
+        run.load = load.as_ref().map(record::Load::asked);
         let mut engine = ClientEngine::new(connection.outgoing.timer, *clock);
         engine.add(TargetId::default(), target).map_err(cannot_send)?;
         let terminal = Terminal::new(lines, connection, &run, recorder.folder(), display);
         let views = Views::start(&config, &run, terminal, control)?;
-        Ok(Self { control: Arc::clone(control), config, engine, run, recorder, views, data })
+        Ok(Self { control: Arc::clone(control), config, engine, run, recorder, views, load, data })
     }
 
     /// Measures until the run is over. `interim` asks for a line on how it goes.
     pub(super) fn run(self, interim: &AtomicBool) -> anyhow::Result<Outcome> {
-        let Self { config, control, engine, mut run, mut recorder, mut views, data } = self;
+        let Self { config, control, engine, mut run, mut recorder, mut views, load, data } = self;
         let Config { arguments, connection, settings, .. } = &config;
+        let load = load.map(|load| BesideLoad::start(load, connection, config.clock)).transpose();
+        let load = match load {
+            Ok(load) => load,
+            Err((why, exit)) => {
+                drop(views);
+                return Ok(Outcome::NotStarted { why, exit });
+            }
+        };
         let watched = !arguments.quiet || arguments.http.is_some() || arguments.tui || data.is_some();
         let (client, queue) = start(engine, &control, watched)?;
         if settings.schedule.most_within(Duration::from_secs(1)) > LOW_PRIORITY_RATE {
@@ -102,6 +118,7 @@ impl<'a> Measurement<'a> {
         let mut follower = Follower::new(&mut run, &mut recorder, &mut views, config.clock, interim, host);
         let ended = follower.until_the_end(&queue);
         let failed = follower.socket_failure.take();
+        run.load = load.and_then(BesideLoad::finish);
         let failed = failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}"));
         let panicked = match ended {
             Ended::Over => panic_of(client),

@@ -258,6 +258,7 @@ mod tests {
                     probes: k * 3 % 50,
                     received_bytes: k * 3 % 50 * 512,
                     sent_bytes: k * 3 % 50 * 500,
+                    load_bytes: [0; 2],
                     dropped: k % 5,
                     refused: k / 60,
                 })

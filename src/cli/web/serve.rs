@@ -66,6 +66,8 @@ fn second(second: &ServerSecond) -> Value {
         "probes": second.probes,
         "received_bps": second.received_bytes * 8,
         "sent_bps": second.sent_bytes * 8,
+        "load_up_bps": second.load_bytes[0] * 8,
+        "load_down_bps": second.load_bytes[1] * 8,
         "dropped": second.dropped,
         "refused": second.refused,
     })

@@ -1,4 +1,4 @@
-//! The I/O loop of a load test: one socket for each flow, trains in one call, arrivals with kernel
+//! The I/O loop of a load: one socket for each flow, trains in one call, arrivals with kernel
 //! timestamps.
 
 use std::io;
@@ -10,38 +10,38 @@ use crate::net::kernel_timestamps::StampMapper;
 use crate::net::socket_errors::{Severity, socket_error};
 use crate::net::stop_signal::Control;
 use crate::net::sys::{self, Batch, Socket};
-use crate::probe::{Failure, LoadTest, LoadTransmit, SocketOperation};
+use crate::probe::{Failure, LoadMachine, LoadTransmit, SocketOperation};
 use crate::time::Duration;
 
-/// Runs the test until it is over, or until a stop is asked for; `observe` sees it about every 20 ms.
-pub fn run_load(
-    test: &mut LoadTest,
+/// Runs the load until it is over, or until a stop is asked for; `observe` sees it about every 20 ms.
+pub fn run_load<L: LoadMachine>(
+    load: &mut L,
     longest: usize,
     remote: SocketAddr,
     outgoing: &Outgoing,
     clock: Clock,
     control: &Control,
-    observe: &mut dyn FnMut(&mut LoadTest),
+    observe: &mut dyn FnMut(&mut L),
 ) -> io::Result<()> {
     sys::set_min_timer_slack();
     sys::request_short_timeslice();
-    let mut runner = Runner::open(longest, remote, outgoing, clock)?;
+    let mut runner = Runner::open(L::CHANNELS, longest, remote, outgoing, clock)?;
     let mut next_look = clock.now();
-    while test.outcome().is_none() {
+    while !load.is_done() {
         if control.abort_asked() {
             break;
         }
         if control.stop_asked() {
             control.clear();
-            test.stop();
+            load.stop(clock.now());
         }
-        runner.step(test, control)?;
+        runner.step(load, control)?;
         if clock.now() >= next_look {
-            observe(test);
+            observe(load);
             next_look = clock.now() + Runner::LOOK;
         }
     }
-    observe(test);
+    observe(load);
     Ok(())
 }
 
@@ -68,7 +68,13 @@ impl Runner {
     /// Calls that receive before the next train has its turn.
     const CALLS: usize = 8;
 
-    fn open(longest: usize, remote: SocketAddr, outgoing: &Outgoing, clock: Clock) -> io::Result<Self> {
+    fn open(
+        channels: usize,
+        longest: usize,
+        remote: SocketAddr,
+        outgoing: &Outgoing,
+        clock: Clock,
+    ) -> io::Result<Self> {
         let (endpoint, longest) = (Endpoint::new(remote, outgoing), longest.max(2_048));
         // A source port that was asked for is the load's: the flow beside it takes any.
         let beside = Endpoint::new(remote, &Outgoing { source_port: None, ..*outgoing });
@@ -77,7 +83,9 @@ impl Runner {
             endpoint.open().map(|socket| Flow { socket, stamps })
         };
         Ok(Self {
-            flows: vec![open(&endpoint)?, open(&beside)?],
+            flows: (0..channels)
+                .map(|channel| open(if channel == 0 { &endpoint } else { &beside }))
+                .collect::<io::Result<_>>()?,
             clock,
             endpoint,
             inbox: Batch::new(Self::BATCH, longest),
@@ -86,15 +94,15 @@ impl Runner {
         })
     }
 
-    fn step(&mut self, test: &mut LoadTest, control: &Control) -> io::Result<()> {
+    fn step(&mut self, load: &mut impl LoadMachine, control: &Control) -> io::Result<()> {
         for channel in 0..self.flows.len() {
-            self.receive(test, channel);
+            self.receive(load, channel);
         }
-        test.handle_timeout(self.clock.now());
-        while self.build(test) {
-            self.send(test);
+        load.handle_timeout(self.clock.now());
+        while self.build(load) {
+            self.send(load);
         }
-        let Some(next) = test.poll_timeout() else { return Ok(()) };
+        let Some(next) = load.poll_timeout() else { return Ok(()) };
         let wait = (next - self.clock.now()).min(Self::LONGEST_WAIT);
         if wait > Self::SPIN {
             let sockets = self.flows.iter().map(|flow| &flow.socket);
@@ -103,7 +111,7 @@ impl Runner {
         Ok(())
     }
 
-    fn receive(&mut self, test: &mut LoadTest, channel: usize) {
+    fn receive(&mut self, load: &mut impl LoadMachine, channel: usize) {
         let Self { clock, flows, inbox, .. } = self;
         let Flow { socket, stamps } = &mut flows[channel];
         stamps.begin_poll(clock.now());
@@ -116,37 +124,38 @@ impl Runner {
                         let stamp = inbox.arrival(index).stamp;
                         let received = stamp.and_then(|stamp| stamps.to_monotonic(stamp, now)).unwrap_or(now);
                         for place in inbox.datagrams(index) {
-                            test.handle(received, channel, inbox.bytes(place));
+                            load.handle(received, channel, inbox.bytes(place));
                         }
                     }
                     if channel == 0 {
-                        test.note_drops(socket.overflows());
+                        load.note_drops(socket.overflows());
                     }
                     if !inbox.was_filled() {
                         return stamps.end_poll();
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    test.failed(Failure::Unreachable);
+                    load.failed(clock.now(), Failure::Unreachable);
                 }
                 Err(error) if Severity::of(&error) == Severity::WouldBlock => {
                     return stamps.end_poll();
                 }
                 Err(error) => {
-                    return test.failed(Failure::Socket(socket_error(SocketOperation::Receive, &error)));
+                    let why = Failure::Socket(socket_error(SocketOperation::Receive, &error));
+                    return load.failed(clock.now(), why);
                 }
             }
         }
     }
 
     /// Fills the outbox with what is due of the load; false if nothing is. The other flow's leaves at once.
-    fn build(&mut self, test: &mut LoadTest) -> bool {
+    fn build(&mut self, load: &mut impl LoadMachine) -> bool {
         let Self { clock, endpoint, flows, outbox, departing, .. } = self;
         outbox.clear_outgoing();
         departing.clear();
         let now = clock.now();
         while !outbox.is_full() {
-            let Some(transmit) = test.poll_transmit(now, outbox.next_buffer()) else { break };
+            let Some(transmit) = load.poll_transmit(now, outbox.next_buffer()) else { break };
             if transmit.channel == 0 {
                 outbox.queue_written(endpoint.path(), transmit.length);
                 departing.push(transmit);
@@ -158,10 +167,10 @@ impl Runner {
         !departing.is_empty()
     }
 
-    fn send(&mut self, test: &mut LoadTest) {
+    fn send(&mut self, load: &mut impl LoadMachine) {
         let Self { flows, outbox, departing, .. } = self;
         flows[0].socket.send_those(outbox, &|_| true, &mut |index, _| {
-            test.send_failed(&departing[index]);
+            load.send_failed(&departing[index]);
             false
         });
     }

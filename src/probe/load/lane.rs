@@ -7,7 +7,7 @@ use crate::probe::settings::Dialect;
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, TAG};
-use crate::wire::native::{self as wire, Message, Token, decode, emit_close};
+use crate::wire::native::{self as wire, Load, LoadReport, Message, Pull, Push, Token, decode, emit_close};
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -33,6 +33,10 @@ pub(super) enum Heard {
         sent: Instant,
         server: Option<ServerTimes>,
     },
+    /// Of the load up, or of what the server grants.
+    Report(LoadReport),
+    /// A packet of the load down, and its bytes of UDP payload.
+    Push(Push, u64),
     Failed(Failure),
     /// The server does not know the session any more.
     Forgotten,
@@ -56,7 +60,6 @@ impl Lane {
     const PLAIN_HEADER: usize = 24;
 
     pub(super) fn new(dialect: Dialect, size: u32, key: Option<Key>, seed: Seed, now: Instant) -> Self {
-        let tag = if key.is_some() { TAG as u32 } else { 0 };
         let speech = if dialect == Dialect::Plain {
             // It begins as no message of another dialect does.
             let run = Stream::new(seed, "plain load").seed(0) >> 8 | 0xEC << 56;
@@ -64,7 +67,7 @@ impl Lane {
         } else {
             let requested = Requested {
                 impairment: String::new(),
-                size: size - tag,
+                size: size - if key.is_some() { TAG as u32 } else { 0 },
                 remember: Self::REMEMBER,
                 idle: Self::IDLE,
             };
@@ -74,8 +77,9 @@ impl Lane {
         Self { size, key, speech, next_seq: 0 }
     }
 
-    pub(super) fn size(&self) -> u32 {
-        self.size
+    /// Bytes that sealing adds to a message.
+    pub(super) fn tag(&self) -> u32 {
+        if self.key.is_some() { TAG as u32 } else { 0 }
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -92,7 +96,7 @@ impl Lane {
         }
     }
 
-    fn token(&self) -> Option<Token> {
+    pub(super) fn token(&self) -> Option<Token> {
         match &self.speech {
             Speech::Native { session, .. } => session.as_ref().map(|session| session.token),
             Speech::Plain { .. } => None,
@@ -159,6 +163,18 @@ impl Lane {
         }
     }
 
+    /// Writes a packet of the load up, of so many bytes of UDP payload with the tag.
+    pub(super) fn load(&self, load: &Load, size: u32, buffer: &mut [u8]) -> usize {
+        let length = load.emit(buffer, ((size - self.tag()) as usize).max(Load::MIN));
+        self.seal(buffer, length)
+    }
+
+    /// Writes a request for load down.
+    pub(super) fn pull(&self, pull: &Pull, buffer: &mut [u8]) -> usize {
+        let length = pull.emit(buffer);
+        self.seal(buffer, length)
+    }
+
     /// Ends the session.
     pub(super) fn close(&self, buffer: &mut [u8]) -> Option<usize> {
         let length = emit_close(self.token()?, buffer);
@@ -187,7 +203,7 @@ impl Lane {
                     None => Some(datagram),
                 };
                 let Some(Ok(message)) = message.map(decode) else { return Heard::Junk };
-                hear_native(now, message, handshake, session)
+                hear_native(now, message, datagram.len() as u64, handshake, session)
             }
         }
     }
@@ -202,6 +218,7 @@ fn plain_reply(run: u64, datagram: &[u8]) -> Option<(u64, Instant)> {
 fn hear_native(
     now: Instant,
     message: Message<'_>,
+    bytes: u64,
     handshake: &mut Handshake,
     session: &mut Option<Accepted>,
 ) -> Heard {
@@ -227,6 +244,8 @@ fn hear_native(
             };
             return Heard::Reply { seq: reply.seq, sent: reply.sent, server: Some(server) };
         }
+        Message::LoadReport(report) if is_ours(report.token) => return Heard::Report(report),
+        Message::Push(push) if is_ours(push.token) => return Heard::Push(push, bytes),
         Message::UnknownSession(unknown) if is_ours(unknown.token) => return Heard::Forgotten,
         _ => {}
     }

@@ -103,7 +103,7 @@ impl RateSearch {
                 self.rate = 0.99 * received / (1.0 - self.baseline_loss);
             }
         }
-        self.rate = self.rate.clamp(Self::FIRST_RATE / 10.0, self.settings.max_rate);
+        self.rate = self.rate.max(Self::FIRST_RATE / 10.0).min(self.settings.max_rate);
         hold.remember(now, self.rate, Self::SETTLING.max(self.report_gap * 5));
         is_new
     }

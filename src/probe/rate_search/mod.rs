@@ -55,7 +55,8 @@ pub struct RateSearch {
 impl RateSearch {
     const IDLE: Duration = Duration::from_secs(1);
     const IDLE_INTERVAL: Duration = Duration::from_millis(20);
-    const FIRST_RATE: f64 = 250_000.0;
+    /// Where a search begins, in bits a second; less is not measured.
+    pub const FIRST_RATE: f64 = 250_000.0;
     const LONGEST_HOLD: Duration = Duration::from_secs(12);
     /// Without a report for so long everything was lost.
     const SILENCE: Duration = Duration::from_secs(1);

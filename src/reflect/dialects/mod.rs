@@ -14,6 +14,7 @@ use super::held_replies::Held;
 use super::incoming::Incoming;
 use super::server_port::ServerPort;
 use super::wall_clock::WallClock;
+use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 use echo::Echo;
@@ -79,6 +80,14 @@ impl Dialect for AnyDialect {
 
     fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
         each!(self, dialect => dialect.finish(held, now, buffer, length))
+    }
+
+    fn next_send(&self) -> Option<Instant> {
+        each!(self, dialect => dialect.next_send())
+    }
+
+    fn transmit(&mut self, core: &mut Core, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
+        each!(self, dialect => dialect.transmit(core, now, buffer))
     }
 
     fn set_wall_clock(&mut self, clock: WallClock) {

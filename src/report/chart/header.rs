@@ -10,6 +10,7 @@ use crate::probe::Dialect;
 use crate::record::{Config, Run};
 use crate::report::font;
 use crate::report::format;
+use crate::report::load::load_words;
 
 const BIG: f64 = 26.0;
 const LINE: f64 = 15.0;
@@ -76,6 +77,7 @@ pub fn parameters(run: &Run, duration: f64) -> String {
     parts.extend(config.dscp.filter(|dscp| *dscp > 0).map(|dscp| format!("dscp={dscp}")));
     parts.extend((config.dialect != Dialect::Native).then(|| format!("{} dialect", config.dialect.name())));
     parts.extend(config.embedded.then(|| "server in the same process".to_owned()));
+    parts.extend(run.load.as_ref().map(|load| format!("load {}", load_words(load))));
     parts.push(format!("started {}", run.started));
     parts.push(format!("duration {}", format::span(duration)));
     parts.join(" · ")

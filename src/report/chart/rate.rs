@@ -171,8 +171,11 @@ fn delays(
 fn timeline(layer: &mut Layer, found: &DirectionRate, samples: &[&RateSample], top: f64) {
     let colours = layer.colours();
     let area = |top: f64, height: f64| Area { left: TIME.0, right: TIME.1, top, bottom: top + height };
-    let end = samples.iter().map(|sample| sample.time).fold(1e9, f64::max);
-    let most = samples.iter().filter_map(|sample| sample.received).fold(found.bps.max(1.0), f64::max);
+    // The directions follow one another: each begins at zero.
+    let begin = samples.first().map_or(0.0, |sample| sample.time);
+    let end = samples.iter().map(|sample| sample.time - begin).fold(1e9, f64::max);
+    // Arrivals that a busy host saw all at once are no rate: they end at the upper edge.
+    let most = samples.iter().map(|sample| sample.asked).fold(found.bps.max(1.0), f64::max);
     let unit = rate_unit(most);
     let rates = Axis::linear(0.0, most * 1.15, 5.0, unit).titled(format!("Rate ({})", unit.name));
     let frame = area(top, UPPER).frame(Axis::elapsed(end, 10.0), rates);
@@ -183,11 +186,12 @@ fn timeline(layer: &mut Layer, found: &DirectionRate, samples: &[&RateSample], t
     ];
     frame.heading(layer, "Rate over time", &legend);
     let line = |of: &dyn Fn(&RateSample) -> Option<f64>, frame: &Frame| -> Vec<(f64, f64)> {
-        samples.iter().filter_map(|sample| Some(frame.at(sample.time, of(sample)?))).collect()
+        samples.iter().filter_map(|sample| Some(frame.at(sample.time - begin, of(sample)?))).collect()
     };
     layer.line(&line(&|sample| Some(sample.asked), &frame), &colours.muted, 1.0);
-    layer.line(&line(&|sample| sample.received, &frame), &colours.reply, 2.0);
-    phases(layer, &frame, samples);
+    let edge = most * 1.15;
+    layer.line(&line(&|sample| Some(sample.received?.min(edge)), &frame), &colours.reply, 2.0);
+    phases(layer, &frame, samples, begin);
     let queues = || samples.iter().flat_map(|sample| [sample.own, sample.other]).flatten();
     let most = queues().fold(1e6, f64::max);
     let frame =
@@ -199,12 +203,12 @@ fn timeline(layer: &mut Layer, found: &DirectionRate, samples: &[&RateSample], t
 }
 
 /// The names of the phases along the upper edge, where each begins.
-fn phases(layer: &mut Layer, frame: &Frame, samples: &[&RateSample]) {
+fn phases(layer: &mut Layer, frame: &Frame, samples: &[&RateSample], begin: f64) {
     let colours = layer.colours();
     let mut free_from = frame.left;
     for group in samples.chunk_by(|a, b| a.phase == b.phase) {
         let Some(first) = group.first() else { continue };
-        let x = frame.at_x(first.time);
+        let x = frame.at_x(first.time - begin);
         layer.dashes((x, frame.top), (x, frame.bottom), &colours.muted.mix(0.6), 1.0);
         if x >= free_from {
             layer.text(&first.phase, (x + 4.0, frame.top + 14.0), hand(SMALL, colours.muted));

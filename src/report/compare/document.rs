@@ -9,60 +9,60 @@ use super::margin::Margin;
 use super::sample::Sample;
 use super::table::{letter, settings_that_differ};
 
-const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 1;
 
 /// The comparison as `compare --json` prints it.
 #[derive(Serialize)]
 pub struct Document<'a> {
-    schema: u64,
-    udpecho: &'static str,
-    margin: MarginKeys,
+    pub(super) schema: u64,
+    pub(super) udpecho: &'static str,
+    pub(super) margin: MarginKeys,
     /// Whether any run is worse by loss or delay.
-    regression: bool,
-    runs: Vec<RunKeys<'a>>,
-    comparisons: Vec<Comparison>,
+    pub(super) regression: bool,
+    pub(super) runs: Vec<RunKeys<'a>>,
+    pub(super) comparisons: Vec<Comparison>,
 }
 
 #[derive(Serialize)]
-struct MarginKeys {
-    share: f64,
-    time_us: f64,
+pub(super) struct MarginKeys {
+    pub share: f64,
+    pub time_us: f64,
 }
 
 #[derive(Serialize)]
-struct RunKeys<'a> {
-    run: char,
-    name: &'a str,
-    started: &'a str,
-    address: &'a str,
-    sent: u64,
-    lost_or_late: u64,
-    bursts: u64,
+pub(super) struct RunKeys<'a> {
+    pub run: char,
+    pub name: &'a str,
+    pub started: &'a str,
+    pub address: &'a str,
+    pub sent: u64,
+    pub lost_or_late: u64,
+    pub bursts: u64,
 }
 
 #[derive(Serialize)]
-struct Comparison {
-    run: char,
-    verdict: &'static str,
-    headline: String,
-    settings_differ: Vec<&'static str>,
-    figures: Vec<FigureKeys>,
+pub(super) struct Comparison {
+    pub run: char,
+    pub verdict: &'static str,
+    pub headline: String,
+    pub settings_differ: Vec<&'static str>,
+    pub figures: Vec<FigureKeys>,
 }
 
 #[derive(Serialize)]
-struct FigureKeys {
-    figure: String,
-    unit: &'static str,
-    before: Option<f64>,
-    after: Option<f64>,
-    difference: Option<f64>,
-    low: Option<f64>,
-    high: Option<f64>,
-    confidence: Option<f64>,
-    margin: f64,
-    verdict: &'static str,
-    needed: Option<u64>,
-    regression: bool,
+pub(super) struct FigureKeys {
+    pub figure: String,
+    pub unit: &'static str,
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+    pub difference: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub confidence: Option<f64>,
+    pub margin: f64,
+    pub verdict: &'static str,
+    pub needed: Option<u64>,
+    pub regression: bool,
 }
 
 impl<'a> Document<'a> {
@@ -134,7 +134,7 @@ fn figure(change: &Change) -> FigureKeys {
     }
 }
 
-fn key(verdict: Verdict) -> &'static str {
+pub(super) fn key(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Worse => "worse",
         Verdict::Better => "better",

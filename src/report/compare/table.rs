@@ -56,7 +56,7 @@ fn interval(config: &Config) -> String {
     milliseconds(Duration::from_secs_f64(config.interval_us / 1e6))
 }
 
-fn columns(letter: char) -> String {
+pub(super) fn columns(letter: char) -> String {
     let difference = format!("{letter} - A");
     format!("{:<12} {:>11} {letter:>11} {difference:>12} {:>19}  verdict", "", "A", "interval")
 }
@@ -147,7 +147,7 @@ fn footnotes(changes: &[Changes], margin: Margin) -> Vec<String> {
     wrapped(&text, WIDTH)
 }
 
-fn hanging(line: &str) -> Vec<String> {
+pub(super) fn hanging(line: &str) -> Vec<String> {
     let mut lines = wrapped(line, WIDTH - 2);
     lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, "  "));
     lines

@@ -9,6 +9,7 @@ mod loss;
 mod seconds;
 
 use super::format::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
+use super::load::load_lines;
 use super::ping_lines::{clock_words, timestamps};
 use crate::record::{Distribution, Run, Summary};
 use crate::stats::Second;
@@ -52,6 +53,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     lines.extend(loss::in_time(run, summary));
     lines.extend(loss::skipped(summary));
     lines.extend(loss::losses(summary));
+    lines.extend(run.load.iter().flat_map(load_lines));
     lines.extend(host::busy_hosts(run));
     lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
     if all {
@@ -132,7 +134,7 @@ fn knee(summary: &Summary) -> Vec<String> {
         _ => "loss leaves",
     };
     vec![format!(
-        "{what} the plateau at an interval of {} ({} both ways); --find-rate=echo measures the rate",
+        "{what} the plateau at an interval of {} ({} both ways); --find-rate measures the rate",
         milliseconds(micros(knee.interval_us)),
         bit_rate(knee.throughput_bps)
     )]
@@ -199,7 +201,7 @@ mod tests {
             "7 reordered (10 %), max displacement 4, 5 duplicates (1 up, 2 down, 2 injected)",
             "corrupted: 1 by the network, 3 by injection",
             "send lateness (due time to send) p50/p99/max = 0.500/2.00/30.0 ms, 3 sent after the next was due",
-            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways); --find-rate=echo measures the rate",
+            "loss leaves the plateau at an interval of 0.800 ms (10.0 Mbit/s both ways); --find-rate measures the rate",
             "note: sends were late by 2.00 ms at p99: use --timer busy, or a longer interval",
             "note: 3 probes were sent after the next was due",
             "note: this host dropped replies; a lower rate would not",

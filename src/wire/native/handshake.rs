@@ -141,6 +141,8 @@ pub struct Accept<'a> {
     pub injects: &'a str,
     /// Whether the server's kernel stamps incoming datagrams.
     pub kernel_stamps: bool,
+    /// Whether the client may load the path, up by `Load` and down by `Pull`.
+    pub grants_load: bool,
     /// How long it keeps the session without a probe; zero if the server does not say.
     pub idle_secs: u32,
 }
@@ -160,11 +162,13 @@ impl<'a> Accept<'a> {
     /// Not in the first releases, whose opens may end before this field.
     pub(super) const IDLE: U32 = Self::LENGTH_MAX..Self::LENGTH_MAX + 4;
     const KERNEL_STAMPS: u8 = 1;
+    const GRANTS_LOAD: u8 = 2;
 
     /// Writes an accept of exactly `length` bytes, the length of its open.
     pub fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
         buffer[..length].fill(0);
-        let flags = if self.kernel_stamps { Self::KERNEL_STAMPS } else { 0 };
+        let stamps = if self.kernel_stamps { Self::KERNEL_STAMPS } else { 0 };
+        let flags = stamps | if self.grants_load { Self::GRANTS_LOAD } else { 0 };
         emit_prefix(buffer, Kind::Accept, flags, self.nonce.0);
         put_u64(buffer, Self::TOKEN, self.token.0);
         put_u32(buffer, Self::SIZE, self.size);
@@ -198,6 +202,7 @@ impl<'a> Accept<'a> {
             session_rate: get_u32(datagram, Self::RATE),
             injects: get_text(datagram, Self::INJECTS)?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
+            grants_load: flags(datagram) & Self::GRANTS_LOAD != 0,
             idle_secs: datagram.get(Self::IDLE).map_or(0, |_| get_u32(datagram, Self::IDLE)),
         })
     }
@@ -319,7 +324,7 @@ mod tests {
             let accept = Accept {
                 nonce, token: Token(token), size, max_size: limit, remember, seed,
                 longest_hold: Duration::from_nanos(hold), socket: SocketMark { drops: remember as u16, turns: 9 }, session_rate: remember, injects: &text, kernel_stamps,
-                idle_secs,
+                grants_load: limit % 2 == 1, idle_secs,
             };
             let answered = accept.emit(&mut buffer, asked);
             prop_assert_eq!(answered, asked);
@@ -346,6 +351,7 @@ mod tests {
             session_rate: 0,
             injects,
             kernel_stamps: false,
+            grants_load: false,
             idle_secs: 0,
         };
         for (text, good) in [

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::handshake::{Accept, COOKIE, Deny, Open, SPEC_MAX};
 use super::path_mtu::{NUMBER, PathMtuProbe, PathMtuReply};
-use super::{BODY, ID, KIND, Kind, VERSION_AND_FLAGS, outcome_query, probe};
+use super::{
+    BODY, ID, KIND, Kind, Load, LoadReport, Pull, Push, VERSION_AND_FLAGS, load, outcome_query, probe,
+};
 
 /// The fields of one kind of message, in the order of their offsets.
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ fn fields(kind: Kind) -> Vec<(&'static str, Range<usize>)> {
         ("count", outcome_query::COUNT),
     ];
     let probe = vec![("seq", probe::SEQ), ("sent", probe::SENT)];
+    let packet = vec![("phase", load::PHASE), ("seq", load::SEQ), ("sent", load::SENT)];
     let with = |mut fields: Vec<_>, more: Vec<_>| {
         fields.extend(more);
         fields
@@ -90,6 +93,27 @@ fn fields(kind: Kind) -> Vec<(&'static str, Range<usize>)> {
             ("number", NUMBER),
             ("received", PathMtuReply::RECEIVED),
             ("max size", PathMtuReply::MAX_SIZE),
+        ],
+        Kind::Load => with(packet, vec![("report every", Load::EVERY)]),
+        Kind::Push => with(packet, vec![("missed", Push::MISSED)]),
+        Kind::LoadReport => vec![
+            ("phase", load::PHASE),
+            ("limit", LoadReport::LIMIT),
+            ("socket", LoadReport::SOCKET),
+            ("number", LoadReport::NUMBER),
+            ("newest", LoadReport::NEWEST),
+            ("arrived", LoadReport::ARRIVED),
+            ("bytes", LoadReport::BYTES),
+            ("first", LoadReport::FIRST),
+            ("last", LoadReport::LAST),
+            ("delays", LoadReport::DELAYS),
+        ],
+        Kind::Pull => vec![
+            ("phase", load::PHASE),
+            ("number", Pull::NUMBER),
+            ("rate", Pull::RATE),
+            ("size", Pull::SIZE),
+            ("budget", Pull::BUDGET),
         ],
     }
 }

@@ -18,10 +18,15 @@
 //!     Close (token)               ------------>           frees the session, no reply
 //!     PathMtuProbe (nonce)        ------------>           without a session
 //!                                 <------------  PathMtuReply (nonce), unfragmented
+//!     Load (token, seq)           ------------>           counted, not answered
+//!                                 <------------  LoadReport (sums), now and then
+//!     Pull (token, rate, budget)  ------------>           each 50 ms
+//!                                 <------------  Push (token, seq), within the budget
 //! ```
 //!
 //! No reply is longer than its request: `Hello` and `OutcomeQuery` are padded to the length of their
-//! replies, `Open` and `Accept` to the size of the session's probes.
+//! replies, `Open` and `Accept` to the size of the session's probes. `Push` alone, which the client's proven address
+//! pulls, is more than what asked for it.
 //!
 //! ```text
 //!  0               1               2               3
@@ -36,6 +41,7 @@
 
 mod handshake;
 mod layout;
+mod load;
 mod outcome_query;
 mod path_mtu;
 mod probe;
@@ -43,6 +49,7 @@ mod socket;
 
 pub use handshake::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
 pub use layout::{Layout, layouts};
+pub use load::{Arrivals, Load, LoadReport, Pull, Push, Sums};
 pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, statuses_that_fit};
 pub use path_mtu::{PathMtuProbe, PathMtuReply};
 pub use probe::{Probe, Reply, UnknownSession};
@@ -108,6 +115,14 @@ pub enum Message<'a> {
     PathMtuProbe(PathMtuProbe),
     /// The answer to `PathMtuProbe`.
     PathMtuReply(PathMtuReply),
+    /// A packet of a load up.
+    Load(Load),
+    /// What has arrived of it, or what the server grants.
+    LoadReport(LoadReport),
+    /// Asks for a load down.
+    Pull(Pull),
+    /// A packet of it.
+    Push(Push),
 }
 
 /// Why a datagram with the magic number is no message.
@@ -165,6 +180,10 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::Close => Some(Message::Close(Token(id))),
         Kind::PathMtuProbe => PathMtuProbe::parse(datagram).map(Message::PathMtuProbe),
         Kind::PathMtuReply => PathMtuReply::parse(datagram).map(Message::PathMtuReply),
+        Kind::Load => Load::parse(datagram).map(Message::Load),
+        Kind::LoadReport => LoadReport::parse(datagram).map(Message::LoadReport),
+        Kind::Pull => Pull::parse(datagram).map(Message::Pull),
+        Kind::Push => Push::parse(datagram).map(Message::Push),
     };
     message.ok_or(DecodeError::Malformed)
 }
@@ -212,10 +231,14 @@ enum Kind {
     Close = 13,
     PathMtuProbe = 14,
     PathMtuReply = 15,
+    Load = 16,
+    LoadReport = 17,
+    Pull = 18,
+    Push = 19,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 19] = [
         Self::Hello,
         Self::Cookie,
         Self::Open,
@@ -231,6 +254,10 @@ impl Kind {
         Self::Close,
         Self::PathMtuProbe,
         Self::PathMtuReply,
+        Self::Load,
+        Self::LoadReport,
+        Self::Pull,
+        Self::Push,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -283,7 +310,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(kind in 0_u8..18, rest in proptest::collection::vec(any::<u8>(), 0..700)) {
+        fn arbitrary_bytes_never_panic(kind in 0_u8..22, rest in proptest::collection::vec(any::<u8>(), 0..700)) {
             let _ = decode(&rest);
             let mut bytes = MAGIC.to_vec();
             bytes.extend([VERSION << 4, kind]);

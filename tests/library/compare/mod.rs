@@ -7,3 +7,4 @@ mod false_alarms;
 mod json;
 mod paths;
 mod picture;
+mod rates;

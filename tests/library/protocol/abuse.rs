@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use udpecho::probe::{Event, Outcome};
-use udpecho::reflect::{self, ServerPort};
+use udpecho::reflect::{self, LoadGrant, ServerPort};
 use udpecho::sim::Simulation;
 use udpecho::time::{Duration, Instant};
+use udpecho::units::BitRate;
 use udpecho::wire::native::{
     Message, Reply, SocketMark, Token, UnknownSession, VERSION, decode, emit_close, emit_stop, is_native,
 };
@@ -15,7 +16,7 @@ use udpecho::wire::native::{
 use crate::common::desk::{Desk, address, emitted, hello, open, probe};
 use crate::common::{clean, injecting, millis, resolved, settings, simulation};
 
-const KINDS: std::ops::RangeInclusive<u8> = 0..=15;
+const KINDS: std::ops::RangeInclusive<u8> = 0..=19;
 const MAGIC: [u8; 2] = [0xF5, 0x75];
 
 /// A datagram with the prefix of a native message; the bytes behind it are arbitrary.
@@ -86,9 +87,14 @@ proptest! {
     #[test]
     fn nothing_is_amplified(
         acts in proptest::collection::vec((act(), any::<bool>(), 0_u32..3), 1..80),
-        base in injection(), allow_stop: bool,
+        base in injection(), allow_stop: bool, load_to_all: bool,
     ) {
-        let mut desk = Desk::new(reflect::Settings { allow_stop, ..base });
+        let load = if load_to_all {
+            LoadGrant::Anybody(BitRate::new(1_000_000_000).unwrap())
+        } else {
+            LoadGrant::default()
+        };
+        let mut desk = Desk::new(reflect::Settings { allow_stop, load, ..base });
         let (proven, token) = (address(true, 100), desk.open(address(true, 100), 1, 64).unwrap());
         let cookie = desk.cookie(proven, 2);
         let mut accounts: HashMap<SocketAddr, Account> = HashMap::new();
@@ -131,7 +137,7 @@ proptest! {
     fn another_version_or_an_unknown_kind_is_counted_and_ignored(
         version in 0_u8..16, kind: u8, id: u64, rest in proptest::collection::vec(any::<u8>(), 0..100),
     ) {
-        prop_assume!(version != VERSION || kind == 0 || kind > 15);
+        prop_assume!(version != VERSION || kind == 0 || kind > 19);
         let mut desk = Desk::new(clean());
         prop_assert_eq!(desk.send(address(false, 1), &native(version, kind, id, &rest)), None);
         prop_assert_eq!(desk.server.counters().malformed, 1);

@@ -9,6 +9,7 @@ mod irtt_client;
 mod irtt_server;
 mod keys;
 mod limits;
+mod load;
 mod loops;
 mod nat_rebinding;
 mod opening;

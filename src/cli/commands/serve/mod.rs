@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::cli::args::{Serve, TcpKind, TextFrom};
+use crate::cli::args::{LoadLimit, Serve, TcpKind, TextFrom};
 use crate::cli::exit::Exit;
 use crate::cli::impair::injection;
 use crate::cli::key;
@@ -24,10 +24,10 @@ use crate::live::ServerModel;
 #[cfg(feature = "control")]
 use crate::net::TcpReplyServer;
 use crate::net::{Clock, Control, PortClosed, ServerThreads, Serving, random_bytes};
-use crate::reflect::{self, Counters, Injection, Server, Settings};
+use crate::reflect::{self, Counters, Injection, LoadGrant, Server, Settings};
 use crate::report;
 use crate::room::TcpReply;
-use crate::units::ByteSize;
+use crate::units::{BitRate, ByteSize};
 use error_log::ErrorLog;
 use views::ServerViews;
 
@@ -137,7 +137,19 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         source_rate: Some(limits.source_rate),
         unverified_rate: Some(rate(limits.unverified_rate)),
         max_rate: limits.max_rate.map(rate),
+        load: load_grant(limits.load, threads)?,
         unfragmented_replies: arguments.io.backend().forbids_fragments(),
+    })
+}
+
+/// Each thread grants an equal share.
+fn load_grant(asked: Option<LoadLimit>, threads: usize) -> anyhow::Result<LoadGrant> {
+    let share = |rate: BitRate| BitRate::new(rate.get() / threads as u64);
+    Ok(match (asked, LoadGrant::default()) {
+        (Some(None), _) => LoadGrant::Nobody,
+        (Some(Some(rate)), _) => LoadGrant::Anybody(share(rate)?),
+        (None, LoadGrant::Private(rate)) => LoadGrant::Private(share(rate)?),
+        (None, usual) => usual,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::cli::printer::{Printer, on_a_terminal};
 use crate::live::{RunInfo, RunModel, status};
 use crate::net::describe_client_error;
 use crate::probe::{Event, Failure, ServerInfo};
-use crate::record::{Folder, Run, Stamps};
+use crate::record::{Folder, Load, Run, Stamps};
 use crate::report::{self, Detail, milliseconds};
 use crate::stats::Second;
 use crate::time::{Duration, Instant};
@@ -66,6 +66,8 @@ pub(super) struct Terminal {
     folder: Option<Folder>,
     size: u32,
     stamps: Stamps,
+    /// The load beside the probes.
+    load: Option<Load>,
     display: Display,
     live: RunModel,
     outstanding: Outstanding,
@@ -104,6 +106,7 @@ impl Terminal {
             folder,
             size: run.config.size,
             stamps: run.stamps.clone(),
+            load: run.load.clone(),
             display,
             live: RunModel::new(RunInfo::of(&run.config)),
             outstanding: Outstanding::default(),
@@ -124,6 +127,9 @@ impl Terminal {
             Some(folder) => format!("{stamps}; recorded in {}", folder.path().display()),
             None => stamps,
         });
+        if let Some(load) = &self.load {
+            self.printer.paragraph(&report::load_header(load));
+        }
         if self.is_local {
             self.line("no host given: measuring a server started here, inside this process");
         }

@@ -35,6 +35,7 @@ ${tablePart("reasons", "Datagrams without a reply", ["reason", "datagrams"])}`,
     this.timeline.update(seen.map((x) => axis.at(x.second - 0.5)), seen.map((x) => x.second), (k) => {
       const x = seen[k];
       return [`second ${x.second}`, count(x.probes, "probe"), `received ${bitRate(x.received_bps)}`, `sent ${bitRate(x.sent_bps)}`,
+        ...(x.load_up_bps + x.load_down_bps ? [`of it load: ${bitRate(x.load_up_bps)} up, ${bitRate(x.load_down_bps)} down`] : []),
         `${x.dropped} dropped (injected)`, `${x.refused} refused`].join(" · ");
     });
     fillTable("clients", state.clients.map((x) => [x.remote, x.dialect, x.size, x.probes, x.rate,

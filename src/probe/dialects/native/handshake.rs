@@ -138,6 +138,7 @@ impl Handshake {
                 longest_hold: accept.longest_hold,
                 kernel_stamps: accept.kernel_stamps,
                 session_rate: (accept.session_rate > 0).then_some(accept.session_rate),
+                grants_load: accept.grants_load,
             },
         })
     }

@@ -1,11 +1,14 @@
 //! The native protocol's server: handshake, sessions, probes, outcomes, path-MTU tests.
 
 mod cookies;
+mod loads;
 mod outcomes;
 mod replay_window;
 mod sessions;
+mod unknown_session;
 mod used_openings;
 
+use crate::endpoints::Endpoints;
 use crate::impair::{Impairment, SessionLinks};
 use crate::meter::Meter;
 use crate::reflect::client_table::ClientFigures;
@@ -18,19 +21,22 @@ use crate::reflect::injection::ImpairNotice;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{
     self as wire, Accept, Cookie, Deny, DenyReason, Hello, MIN_SIZE, Message, Open, OutcomeQuery, Outcomes,
-    PathMtuReply, ProbeStatus, Reply, SocketMark, Token, UnknownSession, decode, emit_stopped,
+    PathMtuReply, ProbeStatus, Reply, SocketMark, Token, decode, emit_stopped,
 };
 
 use cookies::Cookies;
+use loads::Loads;
 use outcomes::{MaxJump, Noted, OutcomeHistory};
 use replay_window::ReplayWindow;
 use sessions::{OpeningId, Session, SessionLimits, Sessions, Slot};
+use unknown_session::unknown_session;
 use used_openings::UsedOpenings;
 
 pub(crate) struct Native {
     cookies: Cookies,
     sessions: Sessions,
     used_openings: UsedOpenings,
+    loads: Loads,
     /// Sessions refused because there was no room for them.
     denied: u64,
     next_sweep: Instant,
@@ -53,6 +59,7 @@ impl Native {
                 history_bytes: core.settings.max_history_bytes,
             }),
             used_openings: UsedOpenings::new(core.settings.max_sessions),
+            loads: Loads::new(),
             denied: 0,
             next_sweep: Instant::ZERO,
         }
@@ -116,6 +123,7 @@ impl Native {
             meter: Meter::default(),
             queries: ReplayWindow::default(),
             stops: 0,
+            pulled: (0, 0),
             opening,
             history,
             seed,
@@ -148,6 +156,7 @@ impl Native {
             longest_hold: notice.longest_hold,
             injects: &notice.line,
             kernel_stamps: core.kernel_stamps,
+            grants_load: core.load_for(session.opening.remote.ip()).is_some(),
             idle_secs: (session.idle.as_nanos() / 1_000_000_000) as u32,
             session_rate: core.settings.session_rate.unwrap_or(0),
         }
@@ -261,8 +270,11 @@ impl Dialect for Native {
             },
             Message::OutcomeQuery(query) => self.outcomes(core, packet, &query),
             Message::Stop(token) => self.stop(core, packet, token),
+            Message::Load(load) => self.loads.count(core, &mut self.sessions, packet, &load),
+            Message::Pull(pull) => self.loads.pull(core, &mut self.sessions, packet, &pull),
             Message::Close(token) => {
                 self.sessions.remove(token);
+                self.loads.end(token);
                 Action::Drop
             }
             Message::PathMtuProbe(probe) => {
@@ -283,7 +295,9 @@ impl Dialect for Native {
             | Message::UnknownSession(_)
             | Message::Outcomes(_)
             | Message::Stopped(..)
-            | Message::PathMtuReply(_) => {
+            | Message::PathMtuReply(_)
+            | Message::LoadReport(_)
+            | Message::Push(_) => {
                 core.counters.malformed += 1;
                 Action::Drop
             }
@@ -316,6 +330,14 @@ impl Dialect for Native {
         };
         reply.emit(buffer);
         length
+    }
+
+    fn next_send(&self) -> Option<Instant> {
+        self.loads.next_send()
+    }
+
+    fn transmit(&mut self, core: &mut Core, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
+        self.loads.transmit(core, &mut self.sessions, now, buffer)
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -373,18 +395,4 @@ fn requested_impairment(core: &Core, open: &Open) -> Result<Option<Impairment>, 
     let impairment: Impairment = open.requested_impairment.parse().map_err(|_| NotAllowed)?;
     let allowed = core.settings.client_impair && impairment.servable().is_ok();
     if allowed { Ok(Some(impairment)) } else { Err(NotAllowed) }
-}
-
-/// The reply to a message of a session that the server does not know.
-fn unknown_session(
-    core: &mut Core,
-    packet: &mut Incoming,
-    token: Token,
-    seq: Option<u64>,
-) -> Action<'static> {
-    core.counters.unknown_session += 1;
-    if !core.admit_unverified(packet) {
-        return Action::Drop;
-    }
-    Action::Reply(UnknownSession { token, seq }.emit(packet.buffer))
 }

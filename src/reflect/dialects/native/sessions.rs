@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub meter: Meter,
     /// Which queries were answered.
     pub queries: ReplayWindow,
+    /// Phase and number of its newest request for load.
+    pub pulled: (u32, u32),
     /// How many stops arrived.
     pub stops: u8,
     pub opening: OpeningId,

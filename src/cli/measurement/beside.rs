@@ -1,0 +1,106 @@
+//! The steady load beside the probes (`--load`), on a thread and a socket of its own.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, anyhow};
+
+use super::config::{Config, Connection};
+use super::errors::{cannot_send, exit_of, explain};
+use crate::cli::args::{FindRate, SteadyRate};
+use crate::cli::exit::Exit;
+use crate::net::{Clock, Control, Outgoing, random_bytes, run_load};
+use crate::probe::{Dialect, Failure, SteadyLoad, SteadySettings};
+use crate::record;
+use crate::report::{bytes_on_the_wire, milliseconds};
+
+/// A load under way.
+pub(super) struct BesideLoad {
+    control: Arc<Control>,
+    thread: JoinHandle<SteadyLoad>,
+}
+
+/// What the user asked for.
+pub(super) fn settings(config: &Config, asked: &SteadyRate) -> anyhow::Result<SteadySettings> {
+    let size = FindRate::SIZE as u32;
+    Ok(SteadySettings {
+        rate: asked.rate.get() as f64,
+        up: asked.up,
+        down: asked.down,
+        size,
+        packet: bytes_on_the_wire(size, config.connection.peer.address.ip()),
+        seed: u64::from_ne_bytes(random_bytes()?),
+        key: config.settings.key.clone(),
+    })
+}
+
+impl BesideLoad {
+    /// How long a server may take to grant it; its handshake gives up before.
+    const START: std::time::Duration = std::time::Duration::from_secs(20);
+
+    /// Returns when the load flows. The error: why it does not.
+    pub(super) fn start(
+        settings: SteadySettings,
+        connection: &Connection,
+        clock: Clock,
+    ) -> Result<Self, (anyhow::Error, Exit)> {
+        let failed = |error: anyhow::Error| (error, Exit::Error);
+        let control = Arc::new(Control::new().context("cannot make a pipe").map_err(failed)?);
+        let (send, started) = channel();
+        let (seen, address) = (Arc::clone(&control), connection.peer.address);
+        // The port that was asked for is the probes'.
+        let outgoing = Outgoing { source_port: None, ..connection.outgoing };
+        let run = move || {
+            let mut load = SteadyLoad::new(settings, clock.now());
+            let longest = load.settings().size as usize;
+            let mut told = false;
+            let ran = run_load(&mut load, longest, address, &outgoing, clock, &seen, &mut |load| {
+                told = told || tell(&send, load);
+            });
+            // A socket that does not open is told by the end of the channel.
+            drop(ran);
+            load
+        };
+        let thread = std::thread::Builder::new().name("load".into()).spawn(run);
+        let thread = thread.context("cannot start a thread").map_err(failed)?;
+        match started.recv_timeout(Self::START) {
+            Ok(Ok(())) => Ok(Self { control, thread }),
+            Ok(Err(failure)) => {
+                Err((explain(&failure, &connection.peer, Dialect::Native), exit_of(&failure)))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                control.stop();
+                Err(failed(anyhow!("the load did not start")))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let error = std::io::Error::other("the socket of the load does not open");
+                Err(failed(cannot_send(&error, connection)))
+            }
+        }
+    }
+
+    /// Ends it; what became of it.
+    pub(super) fn finish(self) -> Option<record::Load> {
+        self.control.stop();
+        let load = self.thread.join().ok()?;
+        let ended = match load.outcome() {
+            Some(Err(Failure::Silent { after, .. })) => {
+                Some(format!("the server said nothing of it for {}", milliseconds(*after)))
+            }
+            Some(Err(failure)) => Some(failure.to_string()),
+            _ => None,
+        };
+        Some(record::Load::of(load.settings(), load.results(), ended))
+    }
+}
+
+/// Tells once whether the load flows; whether it did.
+fn tell(send: &Sender<Result<(), Failure>>, load: &SteadyLoad) -> bool {
+    let word = match load.outcome() {
+        Some(Err(failure)) => Err(failure.clone()),
+        _ if load.is_loading() => Ok(()),
+        _ => return false,
+    };
+    send.send(word).is_ok()
+}
