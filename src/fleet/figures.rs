@@ -1,6 +1,7 @@
 //! What is counted of one target. Probes count once they are resolved, so that at any moment losses are
 //! `lost / (replies + lost)`.
 
+use super::history::Sample;
 use super::one_way::OneWay;
 use crate::probe::{Cause, Event, Failure, FlowChange, NotOnTime, Outcome, Reroll, Resolved};
 use crate::stats::{OutcomeCounts, RttBuckets};
@@ -61,6 +62,8 @@ pub struct Figures {
     /// Lost in a row, up to the last resolved probe.
     lost_in_a_row: u64,
     opened: Option<Instant>,
+    /// The first probe of the run was due then.
+    zero: Option<Instant>,
 }
 
 impl Figures {
@@ -88,7 +91,10 @@ impl Figures {
             Event::Reply { .. } => self.duplicates += 1,
             Event::Suspended { probes, .. } => self.skipped += probes,
             Event::Resolved(probe) => self.resolve(probe),
-            Event::Started { .. } => self.one_way.iter_mut().for_each(|one_way| one_way.restart()),
+            Event::Started { zero } => {
+                self.zero = Some(*zero);
+                self.one_way.iter_mut().for_each(|one_way| one_way.restart());
+            }
             Event::Flow { change: FlowChange::Lossy(flows), .. } => self.lossy_flows = *flows,
             Event::Flow { change: FlowChange::Rerolled(_, result), .. } => {
                 self.rerolls[*result as usize] += 1
@@ -96,6 +102,11 @@ impl Figures {
             Event::Failed(failure) | Event::Waiting(failure) => self.fail(failure),
             _ => {}
         }
+    }
+
+    /// A probe for the history of its target; none if it never left.
+    pub fn sample(&self, probe: &Resolved) -> Option<Sample> {
+        Sample::of(self.zero?, probe)
     }
 
     fn resolve(&mut self, probe: &Resolved) {

@@ -45,6 +45,12 @@ pub enum Suspect {
     Link(String, String),
     /// One path.
     Path(String, String),
+    /// No host of this rack answers any that asks it.
+    SilentRack(String),
+    /// This host answers none that asks it.
+    Silent(String),
+    /// Neither answers the other.
+    SilentPair(String, String),
 }
 
 /// A suspect and the losses that it explains.

@@ -1,88 +1,150 @@
 //! What several monitors counted, as directed paths between hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use super::locate::{Finding, Host, Path, Suspect};
+use super::report::{MonitorReport, TargetReport};
 
-use super::locate::{Host, Path};
-
-/// What a monitor tells of its targets: `/api/targets.json`, or the output of `watch --json`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct MonitorReport {
-    /// The name of the monitor's host.
-    pub source: String,
-    /// `rack` and `zone` say where it stands.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// Its targets.
-    pub targets: Vec<TargetReport>,
+/// Hosts that monitor each other.
+#[derive(Clone, Debug, Default)]
+pub struct Mesh {
+    /// Monitors and targets.
+    pub hosts: Vec<Host>,
+    /// In the order of the hosts.
+    pub paths: Vec<MeshPath>,
+    /// By the asked host: the hosts that ask it, and whether they get an answer.
+    asked: BTreeMap<usize, BTreeMap<usize, bool>>,
 }
 
-/// The counts of one target.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct TargetReport {
-    /// `HOST` or `HOST:PORT`; the host is that of another monitor, by its name.
-    pub target: String,
-    /// Probes that are resolved.
-    pub sent: u64,
-    /// The lost ones by cause.
-    pub causes: BTreeMap<String, u64>,
+/// A directed path as both its ends counted it.
+#[derive(Clone, Copy, Debug)]
+pub struct MeshPath {
+    /// Lost in the network or in the receiver's socket. A loss whose direction is unknown counts for neither.
+    pub counts: Path,
+    /// Of the lost ones, those lost in the receiver's socket.
+    pub overflow: u64,
+    /// Lost on the way there or back.
+    pub unknown: u64,
+    /// A median of the round trip, in microseconds.
+    pub median_us: Option<f64>,
 }
 
-/// The hosts and the paths between them. What both ends of a path counted is added; a loss whose direction is
-/// unknown counts for neither.
-pub fn mesh(reports: &[MonitorReport]) -> (Vec<Host>, Vec<Path>) {
-    let mut hosts: Vec<Host> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut place = |name: &str| {
-        *places.entry(name.to_owned()).or_insert_with(|| {
-            hosts.push(Host { name: name.to_owned(), rack: String::new(), zone: String::new() });
-            hosts.len() - 1
-        })
-    };
-    let mut counts: BTreeMap<(usize, usize), (u64, u64)> = BTreeMap::new();
-    for report in reports {
-        let from = place(&report.source);
-        for target in &report.targets {
-            let to = place(host_of(&target.target));
-            let lost = |causes: &[&str]| {
-                causes.iter().filter_map(|cause| target.causes.get(*cause)).sum::<u64>().min(target.sent)
-            };
-            let up = lost(&["up", "server_overflow"]);
-            let mut add = |way, sent, lost| {
-                let (all, gone) = counts.entry(way).or_default();
-                *all += sent;
-                *gone += lost;
-            };
-            add((from, to), target.sent, up);
-            let answered = target.sent - up;
-            add((to, from), answered, lost(&["down", "client_overflow"]).min(answered));
+impl Mesh {
+    /// Of these monitors. A monitor's probes to itself are no path.
+    pub fn of(reports: &[MonitorReport]) -> Self {
+        let mut mesh = Self::default();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut paths: BTreeMap<(usize, usize), MeshPath> = BTreeMap::new();
+        for report in reports {
+            let from = mesh.place(&mut places, &report.source);
+            for target in &report.targets {
+                let to = mesh.place(&mut places, target.host());
+                if from != to {
+                    count(&mut paths, from, to, target);
+                    *mesh.asked.entry(to).or_default().entry(from).or_default() |= !target.is_silent();
+                }
+            }
         }
-    }
-    for report in reports {
-        let label = |name: &str| report.labels.get(name).cloned().unwrap_or_default();
-        if let Some(host) = hosts.iter_mut().find(|host| host.name == report.source) {
+        for report in reports {
+            let label = |name: &str| report.labels.get(name).cloned().unwrap_or_default();
+            let host = &mut mesh.hosts[places[&report.source]];
             (host.rack, host.zone) = (label("rack"), label("zone"));
         }
+        mesh.paths = paths.into_values().collect();
+        mesh
     }
-    let path = |((from, to), (sent, lost))| Path { from, to, sent, lost };
-    (hosts, counts.into_iter().map(path).collect())
+
+    fn place(&mut self, places: &mut BTreeMap<String, usize>, name: &str) -> usize {
+        *places.entry(name.to_owned()).or_insert_with(|| {
+            self.hosts.push(Host { name: name.to_owned(), rack: String::new(), zone: String::new() });
+            self.hosts.len() - 1
+        })
+    }
+
+    /// For `locate`.
+    pub fn counts(&self) -> Vec<Path> {
+        self.paths.iter().map(|path| path.counts).collect()
+    }
+
+    /// Racks and hosts that answer none of those that ask them, and pairs of others without an answer: where
+    /// nothing comes back the direction is unknown.
+    pub(super) fn silent(&self) -> Vec<Finding> {
+        let hosts: BTreeSet<usize> = self
+            .asked
+            .iter()
+            .filter(|(_, by)| !by.values().any(|heard| *heard))
+            .map(|(host, _)| *host)
+            .collect();
+        let mut findings = Vec::new();
+        let mut of_racks = BTreeSet::new();
+        for rack in hosts
+            .iter()
+            .map(|host| &self.hosts[*host].rack)
+            .filter(|rack| !rack.is_empty())
+            .collect::<BTreeSet<_>>()
+        {
+            let members: BTreeSet<usize> =
+                (0..self.hosts.len()).filter(|host| self.hosts[*host].rack == *rack).collect();
+            if members.len() > 1 && members.is_subset(&hosts) {
+                findings.push(silence(Suspect::SilentRack(rack.clone()), members.len()));
+                of_racks.extend(members);
+            }
+        }
+        let alone = hosts
+            .difference(&of_racks)
+            .map(|host| silence(Suspect::Silent(self.hosts[*host].name.clone()), self.asked[host].len()));
+        findings.extend(alone);
+        findings.extend(self.unheard(&hosts));
+        findings
+    }
+
+    /// Pairs in which neither hears the other, while others hear both.
+    fn unheard(&self, silent: &BTreeSet<usize>) -> Vec<Finding> {
+        let heard = |host: usize, by: usize| self.asked.get(&host).and_then(|asked| asked.get(&by)).copied();
+        let mut pairs = BTreeSet::new();
+        for (host, by) in self.asked.iter().flat_map(|(host, asked)| asked.keys().map(|by| (*host, *by))) {
+            let is_deaf = heard(host, by) == Some(false) && heard(by, host) != Some(true);
+            if is_deaf && !silent.contains(&host) && !silent.contains(&by) {
+                pairs.insert((host.min(by), host.max(by)));
+            }
+        }
+        let name = |host: usize| self.hosts[host].name.clone();
+        pairs
+            .into_iter()
+            .map(|(one, other)| silence(Suspect::SilentPair(name(one), name(other)), 2))
+            .collect()
+    }
 }
 
-/// Without a port and the brackets of an IPv6 address.
-fn host_of(target: &str) -> &str {
-    if let Some(address) = target.strip_prefix('[') {
-        return address.split(']').next().unwrap_or(address);
-    }
-    match target.split_once(':') {
-        Some((host, port)) if !port.contains(':') => host,
-        _ => target,
-    }
+fn silence(suspect: Suspect, paths: usize) -> Finding {
+    Finding { suspect, share: 1.0, paths, lossy: paths, gain: f64::INFINITY }
+}
+
+/// What one monitor counted of one target, in both directions.
+fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize, target: &TargetReport) {
+    let counts = target.newest();
+    let unknown = counts.lost_by(&["unknown", "refused", "injected_up", "injected_down"]);
+    let lost_up = counts.lost_by(&["up", "server_overflow"]).min(counts.sent - unknown);
+    let arrived = counts.sent - unknown - lost_up;
+    let lost_down = counts.lost_by(&["down", "client_overflow"]).min(arrived);
+    let mut add = |from, to, sent, lost, overflow: &str| {
+        let none = Path { from, to, sent: 0, lost: 0 };
+        let none = MeshPath { counts: none, overflow: 0, unknown: 0, median_us: None };
+        let path = paths.entry((from, to)).or_insert(none);
+        path.counts.sent += sent;
+        path.counts.lost += lost;
+        path.overflow += counts.lost_by(&[overflow]);
+        path.unknown += counts.lost_by(&["unknown"]);
+        path.median_us = counts.median_us.or(path.median_us);
+    };
+    add(from, to, lost_up + arrived, lost_up, "server_overflow");
+    add(to, from, arrived, lost_down, "client_overflow");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::report::ProbeCounts;
 
     /// A target, its probes, and those lost by each cause.
     type Made<'a> = (&'a str, u64, &'a [(&'a str, u64)]);
@@ -90,33 +152,71 @@ mod tests {
     fn report(source: &str, targets: &[Made<'_>]) -> MonitorReport {
         let target = |(target, sent, causes): &Made<'_>| TargetReport {
             target: (*target).to_owned(),
-            sent: *sent,
-            causes: causes.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+            total: ProbeCounts {
+                sent: *sent,
+                causes: causes.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+                median_us: None,
+            },
+            ..TargetReport::default()
         };
         MonitorReport {
             source: source.to_owned(),
-            labels: BTreeMap::from([("rack".to_owned(), format!("r-{source}"))]),
+            labels: BTreeMap::from([("rack".to_owned(), format!("r-{}", &source[..1]))]),
             targets: targets.iter().map(target).collect(),
         }
     }
 
     #[test]
     fn a_path_is_counted_from_both_its_ends() {
-        let a = report("a", &[("b:8080", 100, &[("up", 10), ("down", 5), ("unknown", 3)])]);
+        let a = report("a", &[("b:8080", 100, &[("up", 10), ("down", 5), ("unknown", 3)]), ("a", 9, &[])]);
         let b = report("b", &[("a", 50, &[("server_overflow", 2), ("client_overflow", 1)])]);
-        let (hosts, paths) = mesh(&[a, b]);
-        assert_eq!(hosts.iter().map(|host| host.rack.as_str()).collect::<Vec<_>>(), ["r-a", "r-b"]);
-        let [there, back] = paths[..] else { panic!("{paths:?}") };
-        assert_eq!((there.sent, there.lost), (100 + 48, 10 + 1));
-        assert_eq!((back.sent, back.lost), (90 + 50, 5 + 2));
+        let mesh = Mesh::of(&[a, b]);
+        assert_eq!(mesh.hosts.iter().map(|host| host.rack.as_str()).collect::<Vec<_>>(), ["r-a", "r-b"]);
+        let [there, back] = mesh.paths[..] else { panic!("{mesh:?}") };
+        assert_eq!((there.counts.sent, there.counts.lost), (97 + 48, 10 + 1));
+        assert_eq!((back.counts.sent, back.counts.lost), (87 + 50, 5 + 2));
+        assert_eq!((there.overflow, back.overflow, there.unknown), (1, 2, 3));
     }
 
     #[test]
-    fn hosts_have_their_names_without_ports() {
-        for (target, host) in
-            [("n8", "n8"), ("n8:80", "n8"), ("[2001:db8::1]:80", "2001:db8::1"), ("::1", "::1")]
-        {
-            assert_eq!(host_of(target), host);
-        }
+    fn recent_counts_go_before_those_since_the_start() {
+        let mut a = report("a", &[("b", 1_000, &[("up", 500)])]);
+        a.targets[0].recent = Some(ProbeCounts { sent: 120, ..ProbeCounts::default() });
+        let mesh = Mesh::of(&[a]);
+        assert_eq!((mesh.paths[0].counts.sent, mesh.paths[0].counts.lost), (120, 0));
+    }
+
+    fn names(mesh: &Mesh) -> Vec<Suspect> {
+        mesh.silent().into_iter().map(|finding| finding.suspect).collect()
+    }
+
+    #[test]
+    fn a_host_is_silent_if_no_monitor_hears_it_and_a_rack_if_none_of_its_hosts_is_heard() {
+        let gone: &[(&str, u64)] = &[("unknown", 60)];
+        let a = report("a", &[("b", 60, gone), ("c", 60, &[])]);
+        let c = report("c", &[("b", 60, gone), ("a", 60, &[])]);
+        assert_eq!(names(&Mesh::of(&[a.clone(), c.clone()])), [Suspect::Silent("b".into())]);
+        let b = report("b", &[("a", 60, &[])]);
+        assert_eq!(
+            names(&Mesh::of(&[a.clone(), b])),
+            [Suspect::Silent("b".into())],
+            "its reflector is dead, its monitor is not"
+        );
+        let one = report("r1", &[("r2", 60, gone), ("a", 60, gone)]);
+        let two = report("r2", &[("r1", 60, gone), ("a", 60, gone)]);
+        let others = report("a", &[("r1", 60, gone), ("r2", 60, gone), ("c", 60, &[])]);
+        let c = report("c", &[("a", 60, &[]), ("r1", 60, gone)]);
+        assert_eq!(names(&Mesh::of(&[one, two, others, c])), [Suspect::SilentRack("r-r".into())]);
+    }
+
+    #[test]
+    fn two_that_do_not_hear_each_other_are_a_pair() {
+        let gone: &[(&str, u64)] = &[("unknown", 60)];
+        let reports = [
+            report("a", &[("b", 60, gone), ("c", 60, &[])]),
+            report("b", &[("a", 60, gone), ("c", 60, &[])]),
+            report("c", &[("a", 60, &[]), ("b", 60, &[])]),
+        ];
+        assert_eq!(names(&Mesh::of(&reports)), [Suspect::SilentPair("a".into(), "b".into())]);
     }
 }

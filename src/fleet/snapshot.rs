@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figures::{Figures, State};
+use super::history::Recent;
 use super::monitor::Monitor;
 use super::wanted::Wanted;
 use crate::time::{Duration, Instant};
@@ -14,6 +15,8 @@ pub struct TargetView {
     pub wanted: Wanted,
     /// Since it was added.
     pub figures: Figures,
+    /// Of the last two minutes.
+    pub recent: Recent,
 }
 
 /// All targets, and the monitor itself.

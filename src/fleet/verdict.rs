@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::locate::{Finding, Host, Path, Suspect, locate};
+use super::mesh::Mesh;
 
 /// Which host, rack, link or path is at fault, in which direction; or nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// The weightiest first.
     pub findings: Vec<Finding>,
@@ -16,6 +17,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Of hosts that monitor each other: those that are silent first.
+    pub fn of_mesh(mesh: &Mesh) -> Self {
+        let mut verdict = Self::of(&mesh.hosts, &mesh.counts());
+        verdict.findings.splice(..0, mesh.silent());
+        verdict
+    }
+
     /// Of these paths.
     pub fn of(hosts: &[Host], paths: &[Path]) -> Self {
         let sent = || paths.iter().filter(|path| path.sent > 0);
@@ -30,15 +38,31 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What a host at fault does not lose.
+    fn other_direction(&self, finding: &Finding) -> Option<&'static str> {
+        let (other, arrives) = match &finding.suspect {
+            Suspect::HostIn(host) => (Suspect::HostOut(host.clone()), "what it sends arrives"),
+            Suspect::HostOut(host) => (Suspect::HostIn(host.clone()), "what it is sent arrives"),
+            _ => return None,
+        };
+        self.findings.iter().all(|finding| finding.suspect != other).then_some(arrives)
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, finding) in self.findings.iter().enumerate() {
             let gap = if at > 0 { "\n" } else { "" };
             write!(f, "{gap}{}", sentence(finding))?;
+            if let Some(arrives) = self.other_direction(finding) {
+                write!(f, "; {arrives}")?;
+            }
         }
         match &self.worst {
             _ if !self.findings.is_empty() => Ok(()),
             None => write!(f, "nothing: no path has a probe"),
+            Some((.., loss)) if *loss == 0.0 => write!(f, "nothing: {} paths, none with a loss", self.paths),
             Some((from, to, loss)) => {
                 write!(f, "nothing: {} paths, the worst from {from} to {to} {}", self.paths, percent(*loss))
             }
@@ -51,15 +75,24 @@ fn sentence(finding: &Finding) -> String {
     let paths = format!("{} of {} paths", finding.lossy, finding.paths);
     match &finding.suspect {
         Suspect::HostIn(host) => {
-            format!("{host} loses {share} of what it is sent ({paths}); what it sends arrives")
+            format!("{host} loses {share} of what it is sent ({paths})")
         }
         Suspect::HostOut(host) => {
-            format!("{host} loses {share} of what it sends ({paths}); what it is sent arrives")
+            format!("{host} loses {share} of what it sends ({paths})")
         }
         Suspect::RackIn(rack) => format!("rack {rack} loses {share} of what enters it ({paths})"),
         Suspect::RackOut(rack) => format!("rack {rack} loses {share} of what leaves it ({paths})"),
         Suspect::Link(from, to) => format!("{share} is lost from zone {from} to zone {to} ({paths})"),
         Suspect::Path(from, to) => format!("{share} is lost from {from} to {to}, on this path alone"),
+        Suspect::SilentRack(rack) => {
+            format!("rack {rack} is silent: none of its {} hosts answers", finding.paths)
+        }
+        Suspect::Silent(host) => {
+            format!("{host} is silent: none of the {} that ask it has an answer", finding.paths)
+        }
+        Suspect::SilentPair(one, other) => {
+            format!("{one} and {other} do not hear each other; others hear both, the direction is unknown")
+        }
     }
 }
 
@@ -94,6 +127,8 @@ mod tests {
     #[test]
     fn what_a_host_loses_in_both_directions_is_two_findings() {
         let (hosts, paths) = ring(|from, to| if from == 5 || to == 5 { 40 } else { 0 });
-        assert_eq!(Verdict::of(&hosts, &paths).findings.len(), 2);
+        let verdict = Verdict::of(&hosts, &paths);
+        assert_eq!(verdict.findings.len(), 2);
+        assert!(!verdict.to_string().contains("arrives"), "{verdict}");
     }
 }

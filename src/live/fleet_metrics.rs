@@ -237,7 +237,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fleet::{Config, Figures, Forecast, Group, Key, Wanted};
+    use crate::fleet::{Config, Figures, Forecast, Group, Key, Recent, Wanted};
 
     fn snapshot(detail: Detail) -> Snapshot {
         let group = Config::of_targets(vec!["h".into()]).groups.remove(0);
@@ -250,6 +250,7 @@ mod tests {
                 group: Arc::clone(&group),
             },
             figures: Figures::unresolved(),
+            recent: Recent::default(),
         };
         Snapshot { source: "n1".into(), targets: vec![view("a"), view("b")], ..Snapshot::default() }
     }

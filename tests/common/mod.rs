@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod chromium;
 pub mod desk;
 pub mod files;
+pub mod mesh;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod needs;

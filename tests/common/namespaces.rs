@@ -71,6 +71,20 @@ impl Network {
         assert!(done.status.success(), "nft: {}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Runs `nft` in a host with these rules; what it printed.
+    pub fn nft(&self, host: &str, rules: &str) -> String {
+        let mut nft = Command::new("ip");
+        nft.args(["netns", "exec", &self.name(host), "nft", "--json", rules]);
+        let done = output(nft, "");
+        assert!(done.status.success(), "nft {rules}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// The interface of a host at its wire to another.
+    pub fn interface(&self, host: &str, to: &str) -> String {
+        format!("{}{host}{to}", self.id)
+    }
+
     /// Lets a host pass on what is not for it.
     pub fn forward(&self, host: &str) {
         let words = ["netns", "exec", &self.name(host), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];

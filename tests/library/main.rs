@@ -8,6 +8,7 @@ mod fixtures;
 mod attribution;
 mod compare;
 mod faults;
+mod fleet;
 mod fuzz_corpus;
 mod html;
 mod load;

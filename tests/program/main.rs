@@ -30,3 +30,6 @@ mod watch_admin;
 mod watch_discovery;
 mod watch_flows;
 mod watch_mesh;
+mod watch_namespaces;
+mod watch_page;
+mod watch_prometheus;

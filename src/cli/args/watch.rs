@@ -20,6 +20,7 @@ Examples:
   udpecho watch -n 100 -i 20ms --json 192.0.2.7 192.0.2.8
   udpecho watch -f watch.toml --check
   udpecho watch -f watch.toml --http 9476
+  udpecho watch -f watch.toml --http 0.0.0.0:9476 --peer-pages 9476
 
 udpecho watch --sample prints a file with every setting. HUP, and a change of
 the file, reload it: targets that did not change keep their session, their
@@ -67,6 +68,9 @@ pub struct Watch {
     /// Further names under which the page may be asked for
     #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
     pub http_host: Vec<String>,
+    /// Read the pages of the targets at this port too, for the verdict and the matrix of the whole mesh
+    #[arg(help_heading = DISPLAY, long, value_name = "PORT")]
+    pub peer_pages: Option<NonZero<u16>>,
     /// Print a JSON object at the end; udpecho schema watch describes it
     #[arg(help_heading = DISPLAY, long)]
     pub json: bool,

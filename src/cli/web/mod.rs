@@ -1,11 +1,13 @@
 //! The live page: its text, style and script, and what a run or a server publishes on it.
 
 mod fleet;
+mod mesh;
 mod ping;
 mod proxy;
 mod serve;
 
-pub(super) use fleet::FleetPage;
+pub(super) use fleet::{FleetPage, Histories, Past};
+pub(super) use mesh::MeshView;
 pub(super) use ping::PingPage;
 pub(super) use proxy::ProxyPage;
 pub(super) use serve::ServerPage;
@@ -21,7 +23,7 @@ use crate::time::Duration;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 /// The page's script, in the order in which its parts build on each other.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("script/format.js"),
     include_str!("script/charts.js"),
     include_str!("script/explore.js"),
@@ -29,6 +31,9 @@ const SCRIPTS: [&str; 9] = [
     include_str!("script/ping.js"),
     include_str!("script/serve.js"),
     include_str!("script/proxy.js"),
+    include_str!("script/fleet_paths.js"),
+    include_str!("script/fleet_matrix.js"),
+    include_str!("script/fleet_past.js"),
     include_str!("script/fleet.js"),
     include_str!("script/page.js"),
 ];

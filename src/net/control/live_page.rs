@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -31,6 +31,12 @@ pub trait PageState: Send + Sync + 'static {
 
     /// For Prometheus, in its text format.
     fn metrics(&self) -> String;
+
+    /// A further document for the page's script, as JSON, by the segments of its path below `/api/`; none if there is
+    /// none.
+    fn document(&self, _path: &[String]) -> Option<String> {
+        None
+    }
 }
 
 /// Replaces what the page shows.
@@ -50,6 +56,8 @@ impl Publisher {
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
             .route(record_path, get(record))
+            .route("/api/{name}", get(document))
+            .route("/api/{name}/{one}/{two}/{three}", get(long_document))
             .with_state(page);
         (Self { sender }, routes)
     }
@@ -78,6 +86,14 @@ struct LivePage {
 impl LivePage {
     fn now(&self) -> Arc<Published> {
         Arc::clone(&self.published.borrow())
+    }
+
+    fn document(&self, path: &[String]) -> Response {
+        let now = self.now();
+        match now.source.document(path) {
+            Some(document) => now.answer("application/json", document),
+            None => refuse(StatusCode::NOT_FOUND),
+        }
     }
 }
 
@@ -128,6 +144,14 @@ async fn record(State(page): State<LivePage>) -> Response {
 async fn metrics(State(page): State<LivePage>) -> Response {
     let now = page.now();
     now.answer("text/plain; version=0.0.4; charset=utf-8", now.source.metrics())
+}
+
+async fn document(State(page): State<LivePage>, Path(name): Path<String>) -> Response {
+    page.document(&[name])
+}
+
+async fn long_document(State(page): State<LivePage>, Path(path): Path<[String; 4]>) -> Response {
+    page.document(&path)
 }
 
 /// Every state from now on; a slow reader gets the newest, not each.

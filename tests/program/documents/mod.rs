@@ -164,13 +164,14 @@ fn every_promise_of_security_has_a_test() {
 
 #[test]
 fn the_service_starts_what_is_understood() {
-    let unit = fs::read_to_string(file("contrib/udpecho.service")).expect("the unit");
-    let starts: Vec<&str> = unit
+    let units = ["contrib/udpecho.service", "contrib/udpecho-watch.service"];
+    let units = units.map(|unit| fs::read_to_string(file(unit)).expect("the unit")).concat();
+    let starts: Vec<&str> = units
         .lines()
         .filter_map(|line| line.split_once("ExecStart=/usr/local/bin/"))
         .map(|(_, command)| command)
         .collect();
-    assert_eq!(starts.len(), 2);
+    assert_eq!(starts.len(), 4);
     for start in starts {
         if let Err(error) = cli::parse(words(start)) {
             panic!("{start}: {error}");

@@ -10,7 +10,8 @@ use anyhow::Context;
 
 use super::collector::{Collector, Counts, News};
 use crate::cli::printer::stderr_line;
-use crate::fleet::{Figures, Group, Key, Monitor, Reload, State, TargetView, Wanted, phase};
+use crate::cli::web::{Histories, Past};
+use crate::fleet::{Figures, Group, Key, Monitor, Recent, Reload, Span, State, TargetView, Wanted, phase};
 use crate::net::{
     ClientEngine, Clock, Control, Outgoing, Target, TargetChanges, TargetId, Timer, random_bytes,
 };
@@ -88,7 +89,7 @@ impl Measuring {
             self.targets.remove(key);
             if let (Some(id), Some(changes)) = (self.ids.remove(key), &self.changes) {
                 changes.remove(id);
-                self.counts.forget(id);
+                self.counts.forget(key, id);
             }
         }
         for wanted in reload.added.into_iter().chain(reload.changed) {
@@ -138,6 +139,7 @@ impl Measuring {
         let key = wanted.key.clone();
         let id = *self.ids.entry(key.clone()).or_insert_with(|| {
             self.next_id += 1;
+            self.counts.add(key.clone(), TargetId(self.next_id));
             TargetId(self.next_id)
         });
         if wanted.group.one_way {
@@ -193,13 +195,24 @@ impl Measuring {
         })
     }
 
+    /// What is read of a target's history.
+    pub(super) fn histories(&self) -> Histories {
+        let (counts, clock) = (self.counts.clone(), self.clock);
+        Arc::new(move |key: &Key, span: Span| {
+            let now = clock.now();
+            counts.history(key, |history| Past { periods: history.span(span, now), now })
+        })
+    }
+
     /// Every target with its counts, in the order of the configuration.
     pub(super) fn views(&self) -> Vec<TargetView> {
+        let now = self.clock.now();
         let view = |key: &Key| {
             let wanted = self.targets.get(key)?;
-            let counted = self.ids.get(key).and_then(|id| self.counts.of(*id));
+            let counted = self.ids.get(key).and_then(|id| self.counts.of(*id, now));
             let none = || if wanted.address.is_some() { Figures::default() } else { Figures::unresolved() };
-            Some(TargetView { wanted: wanted.clone(), figures: counted.unwrap_or_else(none) })
+            let (figures, recent) = counted.unwrap_or_else(|| (none(), Recent::default()));
+            Some(TargetView { wanted: wanted.clone(), figures, recent })
         };
         self.order.iter().filter_map(view).collect()
     }

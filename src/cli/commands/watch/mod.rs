@@ -5,6 +5,7 @@ mod collector;
 mod discovery;
 mod document;
 mod measuring;
+mod peers;
 mod probe;
 mod reflector;
 mod table;

@@ -101,7 +101,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fleet::{Config, Figures, Key, Wanted};
+    use crate::fleet::{Config, Figures, Key, Recent, Wanted};
 
     fn snapshot(names: &[&str]) -> Snapshot {
         let group = Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0));
@@ -113,6 +113,7 @@ mod tests {
                 group: Arc::clone(&group),
             },
             figures: Figures::default(),
+            recent: Recent::default(),
         };
         Snapshot { targets: names.iter().map(view).collect(), ..Snapshot::default() }
     }

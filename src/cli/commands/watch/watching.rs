@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use super::admin::{Admin, ReloadRequest};
 use super::discovery::{Discovered, Discovery};
 use super::measuring::Measuring;
+use super::peers::{Peers, mesh_view};
 use super::probe::Prober;
 use super::reflector::Reflector;
 use super::{affordable, document, read_file, table};
@@ -19,7 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::key;
 use crate::cli::printer::{Printer, on_a_terminal, stderr_line, terminal_width};
 use crate::cli::signals;
-use crate::cli::web::FleetPage;
+use crate::cli::web::{FleetPage, MeshView};
 use crate::fleet::{Config, Snapshot};
 use crate::net::{Clock, Control};
 use crate::time::{Duration, Instant};
@@ -30,6 +31,9 @@ pub(super) struct Watching<'a> {
     measuring: Measuring,
     printer: Printer,
     page: Option<FleetPage>,
+    /// The other monitors whose pages are read.
+    peers: Option<Peers>,
+    mesh: Arc<MeshView>,
     /// Its listener, if there is one.
     _admin: Option<Admin>,
     reloads: Option<Receiver<ReloadRequest>>,
@@ -56,6 +60,8 @@ impl<'a> Watching<'a> {
     const WAIT: Duration = Duration::from_millis(200);
     /// How often the file is read again.
     const FILE_PERIOD: Duration = Duration::from_secs(10);
+    /// How often the place of a fault is sought.
+    const MESH_PERIOD: Duration = Duration::from_secs(5);
     /// For so long names, URLs and DNS may keep the start waiting.
     const FIRST_LOOK: Duration = Duration::from_secs(2);
     /// How often a server is asked again that refused a session.
@@ -102,7 +108,13 @@ impl<'a> Watching<'a> {
             ..Snapshot::default()
         };
         let http = arguments.http.or(config.http);
-        let page = http.map(|at| FleetPage::start(at, &arguments.http_host, now.clone())).transpose()?;
+        let page =
+            http.map(|at| FleetPage::start(at, &arguments.http_host, measuring.histories(), now.clone()));
+        let page = page.transpose()?;
+        if page.is_none() && arguments.peer_pages.is_some() {
+            bail!("'--peer-pages' is for the page; give --http too, for example --http 9476");
+        }
+        let peers = arguments.peer_pages.map(Peers::start).transpose()?;
         let admin = arguments.admin.or(config.admin);
         let admin = admin.map(|at| Admin::start(at, &arguments.http_host, prober.clone())).transpose()?;
         let (admin, reloads) = admin.unzip();
@@ -113,6 +125,8 @@ impl<'a> Watching<'a> {
             measuring,
             printer,
             page,
+            peers,
+            mesh: Arc::default(),
             _admin: admin,
             reloads,
             _reflector: reflector(arguments, &config, clock)?,
@@ -133,6 +147,7 @@ impl<'a> Watching<'a> {
     pub(super) fn until_over(mut self) -> anyhow::Result<Exit> {
         let mut next_file = self.began + Self::FILE_PERIOD;
         let mut next_table = self.began;
+        let mut next_mesh = self.began;
         let mut next_retry = self.began + Self::RETRY_PERIOD;
         if self.arguments.count.is_some() {
             self.measuring.takes_no_more();
@@ -154,6 +169,10 @@ impl<'a> Watching<'a> {
             if now >= next_retry && self.arguments.count.is_none() {
                 self.measuring.retry_denied();
                 next_retry = now + Self::RETRY_PERIOD;
+            }
+            if now >= next_mesh {
+                self.seek_fault();
+                next_mesh = now + Self::MESH_PERIOD;
             }
             if now >= next_table {
                 self.show();
@@ -220,6 +239,14 @@ impl<'a> Watching<'a> {
         self.now.is_configured = false;
     }
 
+    /// From what this monitor and its peers counted last.
+    fn seek_fault(&mut self) {
+        if self.page.is_some() {
+            self.peers.iter().for_each(|peers| peers.ask(&self.now));
+            self.mesh = Arc::new(mesh_view(self.mesh.version + 1, &self.now, self.peers.as_ref()));
+        }
+    }
+
     fn show(&mut self) {
         if self.page.is_none() && !self.draws() {
             return;
@@ -228,7 +255,7 @@ impl<'a> Watching<'a> {
         self.now.targets = self.measuring.views();
         self.now.monitor = self.measuring.monitor();
         if let Some(page) = &self.page {
-            page.show(self.now.clone());
+            page.show(self.now.clone(), &self.mesh);
         }
         let Some(width) = terminal_width().filter(|_| self.draws()) else { return };
         let height = ratatui::crossterm::terminal::size().map_or(24, |(_, rows)| usize::from(rows));
@@ -255,7 +282,7 @@ impl<'a> Watching<'a> {
         }
         let answered = self.now.targets.iter().any(|target| target.figures.replies() > 0);
         if let Some(page) = self.page {
-            page.finish(self.now);
+            page.finish(self.now, &self.mesh);
         }
         self.printer.finish_checked()?;
         Ok(if answered { Exit::Success } else { Exit::NoReply })

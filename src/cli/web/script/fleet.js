@@ -1,20 +1,84 @@
-// The page of many targets: the worst first.
+// The page of many targets: whose fault it is, all paths, the past of one, the worst.
 const fleet = {
   record: "/api/targets.json",
+  MOST: 40,
+  asked: 0,
 
-  layout: () => `<dl class="cards five" id="cards"></dl>
+  layout: () => `<section id="verdict" aria-live="polite"></section><dl class="cards five" id="cards"></dl>
+${matrix.layout()}${past.layout()}
+${tablePart("worst", "The worst paths of the last two minutes", ["from", "to", "loss", "lost", "of", "full buffer", "unknown", "median RTT"])}
 ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "loss", "up", "down", "other", "late", "last RTT", "mean RTT", "largest"])}`,
 
-  start() {},
+  start() {
+    past.start();
+    matrix.start(fleet.choosePath);
+    $("targets").querySelector("tbody").addEventListener("click", (event) => {
+      const row = event.target.closest("tr");
+      if (!row) return;
+      const { group, target } = fleet.worst[row.rowIndex - 1];
+      fleet.path = null;
+      $("past-now").textContent = "";
+      past.choose(group, target);
+    });
+    addEventListener("resize", () => past.draw());
+  },
+
+  // A path of this monitor has a past here; that of others has it on the page of its own.
+  choosePath(from, to) {
+    const { hosts } = matrix.mesh;
+    fleet.path = [hosts[from].name, hosts[to].name];
+    const target = fleet.sayPath();
+    $("past").hidden = false;
+    if (target) past.choose(target.group, target.target);
+  },
+
+  // Its counts of the last two minutes, again with each new mesh; the target whose past is here, if there is one.
+  sayPath() {
+    const { hosts } = matrix.mesh, at = (name) => hosts.findIndex((host) => host.name === name);
+    const [from, to] = fleet.path.map(at), self = at(last.source), other = from === self ? to : from;
+    if (from < 0 || to < 0) return null;
+    const [there, back] = [matrix.path(from, to), matrix.path(to, from)], names = [from, to].map((at) => escape(hosts[at].name));
+    const target = from === self || to === self ? last.targets.find((one) => fleet.hostOf(one.target) === hosts[other].name) : null;
+    const pages = [from, to].filter((at) => !target && hosts[at].page).map((at) => `<a href="${escape(hosts[at].page)}">${escape(hosts[at].name)}</a>`);
+    $("past-now").innerHTML = `${names.join(" to ")}: ${paths.words(there)}. Back: ${paths.words(back)}. ` +
+      (pages.length ? `Its past is on the page of ${pages.join(" or ")}.` : "");
+    return target;
+  },
+
+  hostOf: (target) => target.startsWith("[") ? target.slice(1).split("]")[0]
+    : target.split(":").length === 2 ? target.split(":")[0] : target,
+
+  async readMesh(version) {
+    if (version <= fleet.asked) return;
+    fleet.asked = version;
+    const answer = await fetch("/api/mesh.json").catch(() => null);
+    if (!answer?.ok) return;
+    const mesh = await answer.json();
+    matrix.show(mesh, last.source);
+    if (fleet.path) fleet.sayPath();
+    const name = (at) => mesh.hosts[at].name;
+    const worst = mesh.list.filter((path) => path.lost || path.unknown).sort((a, b) => fleet.weight(b) - fleet.weight(a)).slice(0, 20);
+    fillTable("worst", worst.map((path) => [name(path.from), name(path.to), path.sent ? percent(paths.loss(path)) : "silent", path.lost, path.sent, path.overflow, path.unknown, ms(path.median)]));
+  },
+
+  weight: (path) => path.sent ? path.lost / path.sent : 1,
 
   show(state) {
+    $("verdict").className = state.found ? "found" : "";
+    const verdict = state.verdict.split("\n").map((line) => `<p>${escape(line)}</p>`).join("");
+    if (fleet.said !== verdict) $("verdict").innerHTML = fleet.said = verdict;
     const sum = (of) => state.targets.reduce((total, target) => total + of(target), 0);
     const silent = state.targets.filter((target) => target.state !== "measuring").length;
     const lost = sum((target) => target.lost), sent = sum((target) => target.sent);
     $("cards").innerHTML = card("targets", state.targets.length) + card("not answering", silent, silent, silent) +
       card("probes", sent) + card("lost", lost, lost, lost) + card("loss", percent(sent ? lost / sent : null));
     const worst = [...state.targets].sort((a, b) => (b.state !== "measuring") - (a.state !== "measuring") || (b.loss ?? 0) - (a.loss ?? 0));
-    fillTable("targets", worst.map((x) => [x.target, x.group, x.state, x.lost, x.sent, percent(x.loss), x.causes.up, x.causes.down,
+    fleet.worst = worst.slice(0, fleet.MOST);
+    const hidden = worst.length - fleet.worst.length;
+    $("targets").querySelector("h2").textContent = hidden ? `Targets since the start: the ${fleet.MOST} with the most loss of ${worst.length}` : "Targets since the start";
+    fillTable("targets", fleet.worst.map((x) => [x.target, x.group, x.state, x.lost, x.sent, percent(x.loss), x.causes.up, x.causes.down,
       x.lost - x.causes.up - x.causes.down, x.late, ms(x.last_us), ms(x.rtt_us?.[1]), ms(x.rtt_us?.[2])]));
+    if (!past.chosen && worst.length) past.choose(worst[0].group, worst[0].target);
+    fleet.readMesh(state.mesh);
   },
 };

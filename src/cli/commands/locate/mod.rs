@@ -1,8 +1,10 @@
 //! `udpecho locate`: whose fault losses are, from what several monitors counted.
 
+mod prometheus;
+
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::json;
 
 use crate::cli::args::Locate;
@@ -11,18 +13,26 @@ use crate::cli::printer::Printer;
 use crate::cli::target::{Family, Target};
 use crate::cli::text_file;
 use crate::fleet::locate::{Finding, Suspect};
-use crate::fleet::{MonitorReport, Verdict, mesh};
+use crate::fleet::{Mesh, MonitorReport, Verdict};
 use crate::net::http_get;
 
+const HTTP: &str = "http://";
 const LONGEST: u64 = 64 << 20;
 
 /// The JSON schema of `--json`.
-pub(crate) const SCHEMA: &str = include_str!("locate.schema.json");
+pub(crate) const SCHEMA: &str = include_str!("../locate.schema.json");
 
 pub(crate) fn run(arguments: &Locate) -> anyhow::Result<Exit> {
-    let reports = arguments.reports.iter().map(|place| report(place));
-    let (hosts, paths) = mesh(&reports.collect::<anyhow::Result<Vec<_>>>()?);
-    let verdict = Verdict::of(&hosts, &paths);
+    let mut reports = read(arguments)?;
+    if let Some(time) = arguments.during {
+        if let Some(file) = arguments.reports.iter().find(|place| !place.starts_with(HTTP)) {
+            bail!("'--during' reads pages, and {file} is none; for example http://n1:9476");
+        }
+        std::thread::sleep(time.get().to_std());
+        let later = read(arguments)?.into_iter();
+        reports = later.zip(&reports).map(|(later, earlier)| later.since(earlier)).collect();
+    }
+    let verdict = Verdict::of_mesh(&Mesh::of(&reports));
     let printer = Printer::start(|| {})?;
     let text = if arguments.json { document(&verdict)? } else { verdict.to_string() };
     text.lines().for_each(|line| printer.line(line));
@@ -30,8 +40,18 @@ pub(crate) fn run(arguments: &Locate) -> anyhow::Result<Exit> {
     Ok(if verdict.findings.is_empty() { Exit::Success } else { Exit::Failed })
 }
 
+fn read(arguments: &Locate) -> anyhow::Result<Vec<MonitorReport>> {
+    if let Some(url) = &arguments.prometheus {
+        let bare = url
+            .strip_prefix(HTTP)
+            .with_context(|| format!("'{url}' is no address; for example http://localhost:9090"))?;
+        return prometheus::reports(bare, arguments.last.get()).with_context(|| format!("cannot ask {url}"));
+    }
+    arguments.reports.iter().map(|place| report(place)).collect()
+}
+
 fn report(place: &str) -> anyhow::Result<MonitorReport> {
-    let text = match place.strip_prefix("http://") {
+    let text = match place.strip_prefix(HTTP) {
         Some(url) => fetched(url).with_context(|| format!("cannot read {place}"))?,
         None => text_file::read(Path::new(place), LONGEST).with_context(|| format!("cannot read {place}"))?,
     };
@@ -67,6 +87,9 @@ fn finding(finding: &Finding) -> serde_json::Value {
         Suspect::RackOut(rack) => ("rack", "out", vec![rack]),
         Suspect::Link(from, to) => ("link", "out", vec![from, to]),
         Suspect::Path(from, to) => ("path", "out", vec![from, to]),
+        Suspect::SilentRack(rack) => ("rack", "both", vec![rack]),
+        Suspect::Silent(host) => ("host", "both", vec![host]),
+        Suspect::SilentPair(one, other) => ("path", "unknown", vec![one, other]),
     };
     json!({
         "kind": kind,

@@ -1,0 +1,169 @@
+//! What a monitor tells of its targets: `/api/targets.json` of its page, or the output of `watch --json`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::snapshot::{Snapshot, TargetView};
+use crate::probe::Cause;
+
+/// Of one monitor.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct MonitorReport {
+    /// The name of the monitor's host.
+    pub source: String,
+    /// `rack` and `zone` say where it stands.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Its targets.
+    pub targets: Vec<TargetReport>,
+}
+
+/// The counts of one target.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct TargetReport {
+    /// `HOST` or `HOST:PORT`; the host is that of another monitor, by its name.
+    pub target: String,
+    /// As in `State::label`.
+    #[serde(default)]
+    pub state: String,
+    /// Since the start.
+    #[serde(flatten)]
+    pub total: ProbeCounts,
+    /// Of the last two minutes; a page has these.
+    #[serde(default)]
+    pub recent: Option<ProbeCounts>,
+}
+
+/// Probes and their losses.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct ProbeCounts {
+    /// Probes that are resolved.
+    pub sent: u64,
+    /// The lost ones by cause.
+    pub causes: BTreeMap<String, u64>,
+    /// Of the newest RTTs.
+    #[serde(default)]
+    pub median_us: Option<f64>,
+}
+
+impl MonitorReport {
+    /// What a monitor would tell now.
+    pub fn of(now: &Snapshot) -> Self {
+        Self {
+            source: now.source.clone(),
+            labels: now.labels.clone(),
+            targets: now.targets.iter().map(TargetReport::of).collect(),
+        }
+    }
+
+    /// What was counted since an earlier report of the same monitor.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for target in &mut self.targets {
+            target.recent = None;
+            if let Some(before) = earlier.targets.iter().find(|before| before.target == target.target) {
+                target.total = target.total.since(&before.total);
+            }
+        }
+        self
+    }
+}
+
+impl TargetReport {
+    fn of(view: &TargetView) -> Self {
+        let figures = &view.figures;
+        let recent = ProbeCounts {
+            sent: view.recent.sent,
+            causes: view.recent.causes().map(|(cause, count)| (cause.to_owned(), count)).collect(),
+            median_us: view.recent.median.map(|median| median.as_micros_f64()),
+        };
+        let causes = Cause::ALL.map(|cause| (cause.label().to_owned(), figures.lost_by(cause)));
+        Self {
+            target: view.wanted.key.target.clone(),
+            state: figures.state().label().to_owned(),
+            total: ProbeCounts { sent: figures.resolved(), causes: causes.into(), median_us: None },
+            recent: Some(recent),
+        }
+    }
+
+    /// The recent counts, where there are any.
+    pub(super) fn newest(&self) -> &ProbeCounts {
+        self.recent.as_ref().unwrap_or(&self.total)
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        let counts = self.newest();
+        self.state == "silent" || counts.sent > 0 && counts.lost() >= counts.sent
+    }
+
+    /// Without a port and the brackets of an IPv6 address.
+    pub(super) fn host(&self) -> &str {
+        if let Some(address) = self.target.strip_prefix('[') {
+            return address.split(']').next().unwrap_or(address);
+        }
+        match self.target.split_once(':') {
+            Some((host, port)) if !port.contains(':') => host,
+            _ => &self.target,
+        }
+    }
+}
+
+impl ProbeCounts {
+    /// By these causes; never more than were sent.
+    pub(super) fn lost_by(&self, causes: &[&str]) -> u64 {
+        causes.iter().filter_map(|cause| self.causes.get(*cause)).sum::<u64>().min(self.sent)
+    }
+
+    fn lost(&self) -> u64 {
+        self.causes.values().sum()
+    }
+
+    /// A monitor that was started anew counts from its start.
+    fn since(&self, earlier: &Self) -> Self {
+        let is_later = self.sent >= earlier.sent;
+        let before = |cause: &str| earlier.causes.get(cause).copied().filter(|_| is_later).unwrap_or(0);
+        let rest = |(cause, count): (&String, &u64)| (cause.clone(), count.saturating_sub(before(cause)));
+        Self {
+            sent: if is_later { self.sent - earlier.sent } else { self.sent },
+            causes: self.causes.iter().map(rest).collect(),
+            median_us: self.median_us,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(sent: u64, up: u64) -> MonitorReport {
+        let target = serde_json::json!({ "target": "b:80", "sent": sent, "causes": { "up": up }, "state": "measuring" });
+        serde_json::from_value(serde_json::json!({ "source": "a", "targets": [target] })).unwrap()
+    }
+
+    #[test]
+    fn the_difference_of_two_reports_is_what_was_counted_between() {
+        let counts =
+            |report: MonitorReport| (report.targets[0].total.sent, report.targets[0].total.lost_by(&["up"]));
+        assert_eq!(counts(read(150, 12).since(&read(100, 10))), (50, 2));
+        assert_eq!(counts(read(20, 1).since(&read(100, 10))), (20, 1), "it was started anew");
+        let new = MonitorReport { targets: Vec::new(), ..read(0, 0) };
+        assert_eq!(counts(read(20, 1).since(&new)), (20, 1));
+    }
+
+    #[test]
+    fn hosts_have_their_names_without_ports() {
+        for (target, host) in
+            [("n8", "n8"), ("n8:80", "n8"), ("[2001:db8::1]:80", "2001:db8::1"), ("::1", "::1")]
+        {
+            let report = TargetReport { target: target.to_owned(), ..TargetReport::default() };
+            assert_eq!(report.host(), host);
+        }
+    }
+
+    #[test]
+    fn a_target_without_a_reply_is_silent() {
+        let is_silent = |report: MonitorReport| report.targets[0].is_silent();
+        assert!(is_silent(read(10, 10)) && !is_silent(read(10, 9)) && !is_silent(read(0, 0)));
+    }
+}
