@@ -115,7 +115,7 @@ fn start_room() -> (Child, SocketAddr) {
 
 fn enter(form: Form, address: SocketAddr, number: u32, begin: Instant, delays: &Sender<f64>) -> Member {
     let delays = delays.clone();
-    let mut note = move |sent: &str| {
+    let note = move |sent: &str| {
         let sent: u64 = sent.parse().expect("a time");
         let delay = begin.elapsed().as_nanos() as f64 - sent as f64;
         let _ = delays.send(delay / 1e6);

@@ -283,10 +283,14 @@ impl OrderFigures {
             return format!("could not be measured: {why}");
         }
         let mut text = format!("{} sent, {} on time", self.sent, self.on_time);
+        let late = self.sent.saturating_sub(self.on_time + self.lost_up + self.lost_down + self.lost_other);
+        if late > 0 {
+            // Writing to a string does not fail.
+            let _ = write!(text, ", {late} late");
+        }
         let lost = [("up", self.lost_up), ("down", self.lost_down), ("elsewhere", self.lost_other)];
         let mut separator = ", lost ";
         for (place, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
-            // Writing to a string does not fail.
             let _ = write!(text, "{separator}{place} {count}");
             separator = " ";
         }
@@ -359,6 +363,10 @@ mod tests {
             (
                 result(true, OrderFigures { sent: 1, on_time: 1, ..OrderFigures::default() }),
                 "-- #4 bea to the room: 1 sent, 1 on time",
+            ),
+            (
+                result(false, OrderFigures { sent: 9, on_time: 6, lost_up: 1, ..OrderFigures::default() }),
+                "-- #4 9 sent, 6 on time, 2 late, lost up 1",
             ),
             (
                 host,

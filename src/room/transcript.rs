@@ -72,7 +72,9 @@ pub fn transcript_page(lines: &[TranscriptLine], left_out: u64, keep_private: bo
     page += &measurements(lines);
     for line in lines.iter().filter(|line| !line.text(keep_private).is_empty()) {
         let class = if matches!(line.event, Event::Said { .. }) { "" } else { " class=\"notice\"" };
-        let text = escape(line.text(keep_private).trim_start_matches("-- "));
+        let text = line.text(keep_private);
+        let text: Vec<&str> = text.lines().map(|line| line.trim_start_matches("-- ")).collect();
+        let text = escape(&text.join("\n"));
         let _ = writeln!(page, "<p{class}><time>{}</time>{text}{}</p>", escape(&line.at), link(line));
     }
     page + "</body>\n</html>\n"
