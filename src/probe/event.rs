@@ -323,23 +323,11 @@ pub enum Failure {
         /// The server's, in bytes.
         limit: u32,
     },
-    /// The server answers a session less often.
-    #[error("the server answers a probe each {interval} at most")]
-    TooFast {
-        /// The least that it grants.
-        interval: Duration,
-    },
-    /// The server ends a session that is silent for so long.
-    #[error("the server wants a probe each {interval} at least")]
-    TooSlow {
-        /// The most that it grants.
-        interval: Duration,
-    },
-    /// The server ends longer runs.
-    #[error("the server grants a run of {limit} at most")]
-    TooLong {
-        /// The server's.
-        limit: Duration,
+    /// The server grants less than the run needs.
+    #[error("the server {what}")]
+    Restricted {
+        /// What it grants, and the option that fits.
+        what: String,
     },
     /// The server's limit of sessions is reached.
     #[error("the server has {sessions} sessions already and takes no more")]

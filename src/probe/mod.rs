@@ -10,6 +10,7 @@ mod dialects;
 mod event;
 mod flows;
 mod in_flight;
+mod irtt;
 mod knows;
 mod load;
 mod loss_attribution;
@@ -32,6 +33,7 @@ use std::net::SocketAddr;
 pub use cause::{Cause, Group, NotOnTime};
 pub use event::{Event, Failure, Finding, SendError, ServerInfo};
 pub use flows::{FlowChange, Reroll};
+pub use irtt::IrttOptions;
 pub use knows::{Knows, Losses, ServerTime};
 pub use load::{
     Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
@@ -39,7 +41,7 @@ pub use load::{
 };
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
-pub use settings::{Counters, Dialect, IrttOptions, Settings, StampOptions, Transmit};
+pub use settings::{Counters, Dialect, Settings, StampOptions, Transmit};
 pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
 pub use twamp::{Denied as TwampDenied, TwampControl};
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::irtt::IrttOptions;
 use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::schedule::Schedule;
@@ -109,15 +110,6 @@ pub struct Settings {
     pub stamp: StampOptions,
     /// Of the irtt dialect.
     pub irtt: IrttOptions,
-}
-
-/// What an irtt client needs besides the plan of its run.
-#[derive(Clone, Debug, Default)]
-pub struct IrttOptions {
-    /// With it, every packet is signed.
-    pub key: Option<irtt::HmacKey>,
-    /// The DSCP that replies are asked to leave with.
-    pub dscp: u8,
 }
 
 /// What a STAMP sender sends beside its number and time.

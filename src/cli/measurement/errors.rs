@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use anyhow::anyhow;
 
 use super::config::{Connection, Peer};
+use super::irtt;
 use crate::cli::exit::Exit;
 use crate::net::{Control, describe_client_error, describe_socket_error, find_size, random_bytes};
 use crate::probe::{Dialect, Failure, SizeFinder, SocketOperation};
@@ -61,6 +62,9 @@ pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &
 pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyhow::Error {
     let hint = meant_port(&peer.host);
     let (ip, port) = (peer.address.ip(), peer.address.port());
+    if let Some(error) = irtt::explain(failure, dialect, peer.address, hint.as_str()) {
+        return error;
+    }
     match failure {
         Failure::Unreachable if dialect == Dialect::Stamp => anyhow!(
             "{ip} port {port} is closed (ICMP port unreachable): no reflector listens there{hint}; {PORTS_OF_DEVICES}"
@@ -70,13 +74,6 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
             milliseconds(*after),
             silence_of_reflectors(port)
         ),
-        Failure::Silent { tries, after } if dialect == Dialect::Irtt => anyhow!(
-            "no answer from {ip} port {port} to {tries} irtt openings in {}{hint}; {SILENCE_OF_IRTT}",
-            milliseconds(*after),
-        ),
-        Failure::Unreachable if dialect == Dialect::Irtt => {
-            anyhow!("{ip} port {port} is closed (ICMP port unreachable): no irtt server listens there{hint}")
-        }
         Failure::Unreachable => anyhow!(
             "{ip} port {port} is closed (ICMP port unreachable); start a server there with: udpecho serve -p {port}{hint}"
         ),
@@ -102,13 +99,7 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
         }
         Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
         Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
-        Failure::TooFast { interval } => {
-            anyhow!("the server at {ip} answers a probe each {interval} at most: -i {interval}")
-        }
-        Failure::TooSlow { interval } => {
-            anyhow!("the server at {ip} forgets a session without a probe each {interval}: -i {interval}")
-        }
-        Failure::TooLong { limit } => anyhow!("the server at {ip} grants {limit} at most: -w {limit}"),
+        Failure::Restricted { what } => anyhow!("the server at {ip} {what}"),
         Failure::ImpairDenied => {
             anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
         }
@@ -136,10 +127,6 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
         }
     }
 }
-
-/// An irtt server without the key of a request answers nothing.
-const SILENCE_OF_IRTT: &str = "likely reasons: no irtt server is there, or on another port; it wants a key or has \
-                               another one (--key-file); a firewall drops UDP on the path";
 
 /// What is known of other ports than 862.
 const PORTS_OF_DEVICES: &str = "some devices reflect on other ports, as Nokia's on 64364 to 64373";

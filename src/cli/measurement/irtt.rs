@@ -1,10 +1,14 @@
-//! What an irtt run is asked for: the key, the DSCP of replies, and a size that holds what replies tell.
+//! What an irtt run is asked for: the key, the DSCP of replies, and a size that holds what replies tell; and why there
+//! may be no answer.
 
-use anyhow::bail;
+use std::net::SocketAddr;
+
+use anyhow::{anyhow, bail};
 
 use crate::cli::args::Ping;
 use crate::cli::key;
-use crate::probe::IrttOptions;
+use crate::probe::{Dialect, Failure, IrttOptions};
+use crate::report::milliseconds;
 use crate::wire::irtt::{HmacKey, Params};
 
 pub(super) fn options(arguments: &Ping) -> anyhow::Result<IrttOptions> {
@@ -23,4 +27,27 @@ pub(super) fn size(asked: Option<u64>, options: &IrttOptions) -> anyhow::Result<
         );
     }
     Ok(size)
+}
+
+/// Why nothing came back, in this dialect.
+pub(super) fn explain(
+    failure: &Failure,
+    dialect: Dialect,
+    server: SocketAddr,
+    hint: &str,
+) -> Option<anyhow::Error> {
+    let (ip, port) = (server.ip(), server.port());
+    match failure {
+        _ if dialect != Dialect::Irtt => None,
+        Failure::Unreachable => Some(anyhow!(
+            "{ip} port {port} is closed (ICMP port unreachable): no irtt server listens there{hint}"
+        )),
+        Failure::Silent { tries, after } => Some(anyhow!(
+            "no answer from {ip} port {port} to {tries} irtt openings in {}{hint}; likely reasons: no irtt server is \
+             there, or on another port; it wants a key or has another one (--key-file); a firewall drops UDP on the \
+             path",
+            milliseconds(*after),
+        )),
+        _ => None,
+    }
 }

@@ -172,13 +172,23 @@ proptest! {
     }
 }
 
+fn restricted(what: &str) -> Failure {
+    Failure::Restricted { what: what.to_owned() }
+}
+
 #[test]
 fn what_a_server_does_not_grant_is_told_and_its_session_ended() {
     let second = Duration::from_secs(1);
     for (server, expected) in [
-        (reflect::Settings { session_rate: Some(10), ..clean() }, Failure::TooFast { interval: millis(100) }),
-        (reflect::Settings { max_idle: millis(20), ..clean() }, Failure::TooSlow { interval: millis(5) }),
-        (reflect::Settings { max_duration: Some(second), ..clean() }, Failure::TooLong { limit: second }),
+        (
+            reflect::Settings { session_rate: Some(10), ..clean() },
+            restricted("answers a probe each 100ms at most: -i 100ms"),
+        ),
+        (
+            reflect::Settings { max_idle: millis(20), ..clean() },
+            restricted("forgets a session without a probe each 5ms: -i 5ms"),
+        ),
+        (reflect::Settings { max_duration: Some(second), ..clean() }, restricted("grants 1s at most: -w 1s")),
         (reflect::Settings { max_size: 59, ..clean() }, Failure::TooLarge { limit: 59 }),
     ] {
         let mut simulation = simulated(server, ideal(), ideal(), client());

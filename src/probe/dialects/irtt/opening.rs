@@ -43,15 +43,25 @@ pub(super) fn refusal(asked: &Params, granted: &Params, is_closed: bool) -> Opti
         return Some(Failure::Denied { code: granted.version.clamp(0, 255) as u8 });
     }
     if granted.interval > asked.interval {
-        return Some(Failure::TooFast { interval: nanos(granted.interval) });
+        let interval = nanos(granted.interval);
+        return restricted(format!("answers a probe each {interval} at most: -i {interval}"));
     }
     if granted.interval < asked.interval {
-        return Some(Failure::TooSlow { interval: nanos(granted.interval) });
+        let interval = nanos(granted.interval);
+        return restricted(format!("forgets a session without a probe each {interval}: -i {interval}"));
     }
     if granted.length < asked.length {
         return Some(Failure::TooLarge { limit: granted.length.clamp(0, i64::from(u32::MAX)) as u32 });
     }
-    (granted.duration < asked.duration).then(|| Failure::TooLong { limit: nanos(granted.duration) })
+    if granted.duration < asked.duration {
+        let limit = nanos(granted.duration);
+        return restricted(format!("grants {limit} at most: -w {limit}"));
+    }
+    None
+}
+
+fn restricted(what: String) -> Option<Failure> {
+    Some(Failure::Restricted { what })
 }
 
 /// What a run goes on without.

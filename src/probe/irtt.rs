@@ -1,0 +1,12 @@
+//! What a run in the irtt dialect is asked for.
+
+use crate::wire::irtt::HmacKey;
+
+/// What an irtt client needs besides the plan of its run.
+#[derive(Clone, Debug, Default)]
+pub struct IrttOptions {
+    /// With it, every packet is signed.
+    pub key: Option<HmacKey>,
+    /// The DSCP that replies are asked to leave with.
+    pub dscp: u8,
+}
