@@ -100,8 +100,10 @@ impl Tally {
 /// A mapping, or several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    pub(crate) up: Tally,
-    pub(crate) down: Tally,
+    /// Toward the server.
+    pub up: Tally,
+    /// Toward the clients.
+    pub down: Tally,
     /// Open now.
     pub flows: u64,
     pub(crate) flows_opened: u64,

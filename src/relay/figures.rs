@@ -91,6 +91,7 @@ impl Serialize for MappingFigures {
             flows_opened: counters.flows_opened,
             up: direction(&settings.up, &counters.up, queues[0]),
             down: direction(&settings.down, &counters.down, queues[1]),
+            nat: settings.nat.to_string(),
             toxics: settings.toxics.iter().map(|toxic| toxic.name.as_str()).collect(),
         };
         view.serialize(serializer)
@@ -109,6 +110,7 @@ struct MappingView<'a> {
     flows_opened: u64,
     up: DirectionView<'a>,
     down: DirectionView<'a>,
+    nat: String,
     toxics: Vec<&'a str>,
 }
 
@@ -124,7 +126,7 @@ struct DirectionView<'a> {
 /// The counts of one direction, the dropped ones by cause: every cause is there.
 impl Serialize for Tally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Tally", 9)?;
+        let mut fields = serializer.serialize_struct("Tally", 11)?;
         fields.serialize_field("arrived", &self.arrived)?;
         fields.serialize_field("arrived_bytes", &self.arrived_bytes)?;
         fields.serialize_field("passed", &self.passed)?;
@@ -133,6 +135,8 @@ impl Serialize for Tally {
         fields.serialize_field("send_errors", &self.send_errors)?;
         fields.serialize_field("held", &self.held)?;
         fields.serialize_field("copies", &self.copies)?;
+        fields.serialize_field("marked", &self.marked)?;
+        fields.serialize_field("rebound", &self.rebound)?;
         fields.serialize_field("refused", &self.refused)?;
         fields.end()
     }

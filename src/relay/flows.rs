@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::lines::Line;
 use super::mapping::{MappingId, MappingSettings};
 use super::nat::NatState;
+use super::scenario::Visit;
 use crate::endpoints::Endpoints;
 use crate::impair::{Bottleneck, Direction, Impairment, Link};
 use crate::meter::Meter;
@@ -40,7 +41,8 @@ impl FlowId {
 /// Bounds on what clients can make a relay spend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    pub(crate) flows: usize,
+    /// Open at once.
+    pub flows: usize,
     /// New flows a second of one source network (/24, /56), after a burst of twice as many; loopback has
     /// no such limit.
     pub new_flows_per_second: u32,
@@ -78,8 +80,10 @@ pub(super) struct Flow {
     pub(super) chosen: [u64; 2],
     /// The line was set for this flow alone.
     pub(super) is_own: [bool; 2],
-    /// The step of a scenario whose lines it has.
-    pub(super) step: Option<usize>,
+    /// The step of a scenario that it is in.
+    pub(super) visit: Option<Visit>,
+    /// Its lines are those of that step.
+    pub(super) has_its_lines: bool,
     ordinal: u64,
     most_bytes: [Option<u64>; 2],
     /// When each direction has the flow closed.
@@ -116,11 +120,12 @@ impl Flow {
             bottlenecks: Default::default(),
             chosen: [0; 2],
             is_own: [false; 2],
-            step: None,
+            visit: None,
+            has_its_lines: false,
             ordinal,
             most_bytes: lines.each_ref().map(|line| line.most_bytes),
             forget_at: lines.each_ref().map(|line| line.forget_after.map(|after| now + after)),
-            nat: NatState::new(now),
+            nat: NatState::new(settings.nat.clone(), now),
             datagrams: [0; 2],
             bytes: [0; 2],
             bytes_to_client: 0,
@@ -276,6 +281,10 @@ impl Flows {
         self.by_id.values().filter(move |flow| flow.mapping == mapping)
     }
 
+    pub(super) fn of_mapping_mut(&mut self, mapping: MappingId) -> impl Iterator<Item = &mut Flow> {
+        self.by_id.values_mut().filter(move |flow| flow.mapping == mapping)
+    }
+
     pub(super) fn ids_of(&self, mapping: MappingId) -> impl Iterator<Item = FlowId> {
         self.by_id.iter().filter(move |(_, flow)| flow.mapping == mapping).map(|(id, _)| *id)
     }
@@ -292,7 +301,10 @@ impl Flows {
     /// The flows of a mapping meet what its settings say now, except for those with lines of their own.
     pub(super) fn follow(&mut self, now: Instant, mapping: MappingId, settings: &MappingSettings) {
         for flow in self.by_id.values_mut().filter(|flow| flow.mapping == mapping) {
-            flow.step = None;
+            flow.has_its_lines = false;
+            if settings.scenario.is_none() {
+                flow.nat.set(&settings.nat, now);
+            }
             for direction in [Direction::Up, Direction::Down] {
                 if !flow.is_own[direction.index()] {
                     let own = settings.own_line(direction);

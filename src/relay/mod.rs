@@ -15,6 +15,7 @@ mod datagram;
 mod expect;
 mod figures;
 mod flows;
+mod journal;
 mod lines;
 mod mapping;
 mod nat;
@@ -34,6 +35,8 @@ pub use datagram::{Decision, Dropped, Event, Header, Leaving, Side};
 pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
+pub use journal::JournalEntry;
+pub(crate) use journal::{Happening, Journal};
 pub use lines::ClientLines;
 pub(crate) use mapping::MappingId;
 pub use mapping::{MappingSettings, Scope};
@@ -224,15 +227,14 @@ impl Relay {
             return self.drop(mapping, None, direction, None, DropCause::Nat);
         };
         let seq = flow.count(now, direction, datagram.len());
-        let nat = &self.mappings[mapping].settings.nat;
         match side {
             Side::Client(_) => {
-                if let Some(port) = flow.nat.outbound(nat, now) {
+                if let Some(port) = flow.nat.outbound(now) {
                     self.mappings[mapping].lanes[direction.index()].tally.rebound += 1;
                     self.events.push(Event::Rebound { flow: id, mapping, port });
                 }
             }
-            Side::Server { port, sender, .. } if !flow.nat.admits(nat, now, port, sender) => {
+            Side::Server { port, sender, .. } if !flow.nat.admits(now, port, sender) => {
                 return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Nat);
             }
             Side::Server { .. } => {}

@@ -17,6 +17,8 @@ pub struct Nat {
     old: OldPort,
     expire: Option<Duration>,
     filter: Filter,
+    /// The next datagrams of a flow go to the port of the server that answered last.
+    follow: bool,
     via: Vec<IpAddr>,
 }
 
@@ -68,7 +70,12 @@ impl Nat {
 
     /// Whether a port lets in others than the server.
     pub(crate) fn is_open(&self) -> bool {
-        self.filter != Filter::AddressAndPort
+        self.follow || self.filter != Filter::AddressAndPort
+    }
+
+    /// Whether a flow goes on with the port of the server that answered last.
+    pub(crate) fn follows(&self) -> bool {
+        self.follow
     }
 
     /// The own address to send from; none leaves the choice to the system.
@@ -97,32 +104,53 @@ impl Nat {
     }
 }
 
-/// What a NAT knows of a flow.
-#[derive(Clone, Copy, Debug)]
+/// The NAT of one flow, and what it knows of it.
+#[derive(Clone, Debug)]
 pub(super) struct NatState {
+    nat: Nat,
+    /// When the times of `rebind` began to count.
     began: Instant,
     last_outbound: Instant,
     /// Counts the ports that the flow has had.
     port: u32,
     turns: u64,
+    /// The next datagram toward the server leaves from another port.
+    is_asked: bool,
     /// Ports before this one were forgotten.
     forgotten: u32,
 }
 
 impl NatState {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, last_outbound: now, port: 0, turns: 0, forgotten: 0 }
+    pub(super) fn new(nat: Nat, now: Instant) -> Self {
+        Self { nat, began: now, last_outbound: now, port: 0, turns: 0, is_asked: false, forgotten: 0 }
+    }
+
+    pub(super) fn nat(&self) -> &Nat {
+        &self.nat
+    }
+
+    /// Another NAT from now on: its times count anew.
+    pub(super) fn set(&mut self, nat: &Nat, now: Instant) {
+        if self.nat != *nat {
+            (self.nat, self.began, self.turns) = (nat.clone(), now, 0);
+        }
+    }
+
+    /// The NAT forgets the flow's port, whatever its times say.
+    pub(super) fn rebind(&mut self) {
+        self.is_asked = true;
     }
 
     /// A datagram leaves for the server: the number of the flow's port, if it is another one from now on.
-    pub(super) fn outbound(&mut self, nat: &Nat, now: Instant) -> Option<u32> {
-        let turns = nat.turns(now - self.began);
-        let expired = self.is_expired(nat, now);
+    pub(super) fn outbound(&mut self, now: Instant) -> Option<u32> {
+        let turns = self.nat.turns(now - self.began);
+        let expired = self.is_expired(now);
         self.last_outbound = self.last_outbound.max(now);
-        if !expired && turns <= self.turns {
+        if !expired && !self.is_asked && turns <= self.turns {
             return None;
         }
         self.turns = turns.max(self.turns);
+        self.is_asked = false;
         self.port += 1;
         if expired {
             self.forgotten = self.port;
@@ -131,14 +159,15 @@ impl NatState {
     }
 
     /// Whether a datagram that came to this port of the flow reaches the client.
-    pub(super) fn admits(&self, nat: &Nat, now: Instant, port: u32, sender: Sender) -> bool {
-        let is_current = port == self.port && nat.turns(now - self.began) <= self.turns;
-        let is_known = is_current || nat.old == OldPort::Pass && port >= self.forgotten;
-        is_known && !self.is_expired(nat, now) && nat.lets_in(sender)
+    pub(super) fn admits(&self, now: Instant, port: u32, sender: Sender) -> bool {
+        let is_due = self.is_asked || self.nat.turns(now - self.began) > self.turns;
+        let is_current = port == self.port && !is_due;
+        let is_known = is_current || self.nat.old == OldPort::Pass && port >= self.forgotten;
+        is_known && !self.is_expired(now) && self.nat.lets_in(sender)
     }
 
-    fn is_expired(&self, nat: &Nat, now: Instant) -> bool {
-        nat.expire.is_some_and(|expire| now - self.last_outbound >= expire)
+    fn is_expired(&self, now: Instant) -> bool {
+        self.nat.expire.is_some_and(|expire| now - self.last_outbound >= expire)
     }
 }
 
@@ -164,11 +193,13 @@ impl FromStr for Nat {
                 ("filter", "address") => nat.filter = Filter::Address,
                 ("filter", "any") => nat.filter = Filter::Any,
                 ("filter", _) => return Err(bad("is not address+port, address or any")),
+                ("follow", "port") => nat.follow = true,
+                ("follow", _) => return Err(bad("is not follow=port")),
                 ("via", addresses) => {
                     let addresses = addresses.split('+').map(str::parse).collect::<Result<_, _>>();
                     nat.via = addresses.map_err(|_| bad("is no list of addresses, as in via=127.0.0.2"))?;
                 }
-                _ => return Err(bad("is unknown (rebind, old, expire, filter, via)")),
+                _ => return Err(bad("is unknown (rebind, old, expire, filter, follow, via)")),
             }
         }
         Ok(nat)
@@ -207,6 +238,9 @@ impl fmt::Display for Nat {
             Filter::Address => parts.push("filter=address".to_owned()),
             Filter::Any => parts.push("filter=any".to_owned()),
         }
+        if self.follow {
+            parts.push("follow=port".to_owned());
+        }
         if !self.via.is_empty() {
             let addresses: Vec<String> = self.via.iter().map(IpAddr::to_string).collect();
             parts.push(format!("via={}", addresses.join("+")));
@@ -234,6 +268,7 @@ mod tests {
             ("filter=any,via=127.0.0.2+127.0.0.3", "filter=any,via=127.0.0.2+127.0.0.3"),
             ("filter=address+port", "none"),
             ("filter=address,via=::1", "filter=address,via=::1"),
+            ("follow=port", "follow=port"),
         ] {
             let nat: Nat = typed.parse().unwrap();
             assert_eq!(nat.to_string(), printed);
@@ -246,6 +281,7 @@ mod tests {
             ("filter=cone", "'filter=cone' is not address+port"),
             ("via=lo", "'via=lo' is no list of addresses"),
             ("expire=1s,expire=2s", "'expire=2s' is given twice"),
+            ("follow=address", "'follow=address' is not follow=port"),
             ("hairpin=yes", "'hairpin=yes' is unknown"),
         ] {
             let error = text.parse::<Nat>().unwrap_err().to_string();
@@ -256,9 +292,9 @@ mod tests {
     #[test]
     fn a_flow_gets_another_port_with_the_first_datagram_after_it_is_due() {
         let nat: Nat = "rebind=1s+5s".parse().unwrap();
-        let mut state = NatState::new(at(0));
+        let mut state = NatState::new(nat, at(0));
         let ports: Vec<Option<u32>> =
-            [0, 999, 1_000, 1_001, 5_999, 6_000, 30_000].map(|ms| state.outbound(&nat, at(ms))).to_vec();
+            [0, 999, 1_000, 1_001, 5_999, 6_000, 30_000].map(|ms| state.outbound(at(ms))).to_vec();
         assert_eq!(ports, [None, None, Some(1), None, None, Some(2), Some(3)]);
     }
 
@@ -266,26 +302,41 @@ mod tests {
     fn answers_to_an_old_port_are_dropped_or_pass() {
         for (text, passes) in [("rebind=1s", false), ("rebind=1s,old=pass", true)] {
             let nat: Nat = text.parse().unwrap();
-            let mut state = NatState::new(at(0));
-            assert!(state.admits(&nat, at(999), 0, Sender::Server));
+            let mut state = NatState::new(nat, at(0));
+            assert!(state.admits(at(999), 0, Sender::Server));
             // The NAT has forgotten the port before the client sends again.
-            assert_eq!(state.admits(&nat, at(1_000), 0, Sender::Server), passes, "{text}");
-            state.outbound(&nat, at(1_100));
-            assert_eq!(state.admits(&nat, at(1_200), 0, Sender::Server), passes, "{text}");
-            assert!(state.admits(&nat, at(1_200), 1, Sender::Server));
+            assert_eq!(state.admits(at(1_000), 0, Sender::Server), passes, "{text}");
+            state.outbound(at(1_100));
+            assert_eq!(state.admits(at(1_200), 0, Sender::Server), passes, "{text}");
+            assert!(state.admits(at(1_200), 1, Sender::Server));
         }
+    }
+
+    #[test]
+    fn a_port_may_be_forgotten_on_request_and_another_nat_counts_anew() {
+        let mut state = NatState::new(Nat::default(), at(0));
+        state.rebind();
+        assert!(!state.admits(at(10), 0, Sender::Server), "forgotten before the client sends again");
+        assert_eq!((state.outbound(at(20)), state.outbound(at(21))), (Some(1), None));
+        assert!(state.admits(at(22), 1, Sender::Server));
+        let nat = "rebind=1s+1s".parse().unwrap();
+        state.set(&nat, at(10_000));
+        assert_eq!((state.outbound(at(10_999)), state.outbound(at(11_000))), (None, Some(2)));
+        // The same once more changes nothing.
+        state.set(&nat, at(11_500));
+        assert_eq!(state.outbound(at(12_000)), Some(3));
     }
 
     #[test]
     fn a_mapping_without_outbound_traffic_expires() {
         let nat: Nat = "expire=30s,old=pass".parse().unwrap();
-        let mut state = NatState::new(at(0));
-        assert_eq!(state.outbound(&nat, at(20_000)), None);
-        assert!(state.admits(&nat, at(49_999), 0, Sender::Server));
-        assert!(!state.admits(&nat, at(50_000), 0, Sender::Server));
-        assert_eq!(state.outbound(&nat, at(50_000)), Some(1));
-        assert!(state.admits(&nat, at(50_001), 1, Sender::Server));
-        assert!(!state.admits(&nat, at(50_001), 0, Sender::Server), "it was forgotten, not replaced");
+        let mut state = NatState::new(nat, at(0));
+        assert_eq!(state.outbound(at(20_000)), None);
+        assert!(state.admits(at(49_999), 0, Sender::Server));
+        assert!(!state.admits(at(50_000), 0, Sender::Server));
+        assert_eq!(state.outbound(at(50_000)), Some(1));
+        assert!(state.admits(at(50_001), 1, Sender::Server));
+        assert!(!state.admits(at(50_001), 0, Sender::Server), "it was forgotten, not replaced");
     }
 
     #[test]
@@ -294,11 +345,12 @@ mod tests {
         for (text, let_in) in [
             ("none", [true, false, false]),
             ("filter=address", [true, true, false]),
+            ("follow=port", [true, true, false]),
             ("filter=any", [true, true, true]),
         ] {
             let nat: Nat = text.parse().unwrap();
-            let state = NatState::new(at(0));
-            assert_eq!(SENDERS.map(|sender| state.admits(&nat, at(1), 0, sender)), let_in, "{text}");
+            let state = NatState::new(nat, at(0));
+            assert_eq!(SENDERS.map(|sender| state.admits(at(1), 0, sender)), let_in, "{text}");
         }
     }
 

@@ -143,9 +143,15 @@ const FAMILIES: [ProfileFamily; 4] = [
     },
     ProfileFamily {
         title: "Apple's Network Link Conditioner",
-        source: "as ipfw scripts reproduce its 3G and Edge; the rates are those of WebPageTest's 3GSlow and Edge; \
-                 the queues, 64 kB, are assumed",
+        source: "a public ipfw script for Mac OS X 10.8 that lists the tool's 3G and Edge: good, average (here without a \
+                 word) and lossy; Apple publishes no list, so these are not checked against the tool; the queues, \
+                 64 kB, are assumed",
         profiles: &[
+            path(
+                "nlc-3g-good",
+                "delay=constant:100ms rate=420kbit,queue=64000",
+                "delay=constant:100ms rate=850kbit,queue=64000",
+            ),
             path(
                 "nlc-3g",
                 "delay=constant:100ms rate=330kbit,queue=64000",
@@ -157,9 +163,19 @@ const FAMILIES: [ProfileFamily; 4] = [
                 "delay=constant:100ms loss=1% rate=780kbit,queue=64000",
             ),
             path(
+                "nlc-edge-good",
+                "delay=constant:370ms rate=200kbit,queue=64000",
+                "delay=constant:350ms rate=250kbit,queue=64000",
+            ),
+            path(
                 "nlc-edge",
                 "delay=constant:440ms rate=200kbit,queue=64000",
                 "delay=constant:400ms rate=240kbit,queue=64000",
+            ),
+            path(
+                "nlc-edge-lossy",
+                "delay=constant:440ms rate=200kbit,queue=64000",
+                "delay=constant:400ms loss=1% rate=240kbit,queue=64000",
             ),
         ],
     },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::nat::Nat;
 use crate::impair::{Direction, Impairment, ReadFile, SpecError};
 use crate::time::Duration;
 use crate::units::{BitRate, Interval, Probability, UnitError, parse_duration};
@@ -13,6 +14,8 @@ use crate::units::{BitRate, Interval, Probability, UnitError, parse_duration};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RelayScenario {
     steps: Vec<RelayStep>,
+    /// When each ends, counted from the start of a round.
+    ends: Vec<Duration>,
     repeat: bool,
     pub(super) clock: ScenarioClock,
 }
@@ -30,6 +33,13 @@ pub(super) enum ScenarioClock {
     Flow,
 }
 
+/// A step at one time: later visits are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Visit {
+    round: i64,
+    step: usize,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RelayStep {
     lasts: Duration,
@@ -39,6 +49,10 @@ pub(super) struct RelayStep {
     pub(super) dark: [bool; 2],
     /// The mapping's port is closed.
     pub(super) is_down: bool,
+    /// The NAT gives each flow another port as the step begins.
+    rebind: bool,
+    /// Instead of that of the mapping.
+    pub(super) nat: Option<Nat>,
 }
 
 /// Why a file is not a valid scenario.
@@ -85,7 +99,12 @@ impl RelayScenario {
         if steps.is_empty() {
             return Err(RelayScenarioError::Empty);
         }
-        Ok(Self { steps, repeat: script.repeat, clock: script.clock })
+        let mut end = Duration::ZERO;
+        let ends = steps.iter().map(|step: &RelayStep| {
+            end += step.lasts;
+            end
+        });
+        Ok(Self { ends: ends.collect(), steps, repeat: script.repeat, clock: script.clock })
     }
 
     /// How many steps there are, each part of a ramp counted.
@@ -98,21 +117,30 @@ impl RelayScenario {
         self.steps.is_empty()
     }
 
-    /// The number of the step at this time, and when it ends.
-    pub(super) fn at(&self, elapsed: Duration) -> (usize, Duration) {
-        let whole: Duration = self.steps.iter().map(|step| step.lasts).sum();
-        let rounds = if self.repeat { (elapsed.as_nanos() / whole.as_nanos()).max(0) } else { 0 };
+    /// The step at this time, and when it ends.
+    pub(super) fn at(&self, elapsed: Duration) -> (Visit, Duration) {
         let last = self.steps.len() - 1;
-        let (mut at, mut until) = (0, whole * rounds + self.steps[0].lasts);
-        while at < last && elapsed >= until {
-            at += 1;
-            until += self.steps[at].lasts;
-        }
-        (at, if at == last && !self.repeat { Duration::MAX } else { until })
+        let whole = self.ends[last];
+        let round = if self.repeat { (elapsed.as_nanos() / whole.as_nanos()).max(0) } else { 0 };
+        let since = elapsed - whole * round;
+        let step = self.ends.partition_point(|end| *end <= since).min(last);
+        let ends = step < last || self.repeat;
+        (Visit { round, step }, if ends { whole * round + self.ends[step] } else { Duration::MAX })
     }
 
-    pub(super) fn step(&self, number: usize) -> &RelayStep {
-        &self.steps[number]
+    pub(super) fn step(&self, visit: Visit) -> &RelayStep {
+        &self.steps[visit.step]
+    }
+
+    /// Whether a NAT gives flows other ports in a step that begins after `before`, up to that of `now`.
+    pub(super) fn rebinds(&self, before: Visit, now: Visit) -> bool {
+        let any = |steps: &[RelayStep]| steps.iter().any(|step| step.rebind);
+        let rest = &self.steps[before.step + 1..];
+        match now.round - before.round {
+            0 => any(&rest[..(now.step - before.step).min(rest.len())]),
+            1 => any(rest) || any(&self.steps[..=now.step]),
+            _ => any(&self.steps),
+        }
     }
 }
 
@@ -137,6 +165,9 @@ struct ScriptStep {
     blackhole: Option<String>,
     state: Option<String>,
     ramp: Option<String>,
+    #[serde(default)]
+    rebind: bool,
+    nat: Option<String>,
     /// The keys of an impairment, in both directions.
     #[serde(flatten)]
     parts: BTreeMap<String, String>,
@@ -165,7 +196,9 @@ impl ScriptStep {
             Some("down") => true,
             Some(other) => return Err(bad(format!("state: '{other}' is neither up nor down"), "down")),
         };
-        let step = RelayStep { lasts: lasts.get(), lines: lines.map(Arc::new), dark, is_down };
+        let nat = self.nat.as_deref().map(str::parse).transpose().map_err(|error| wrong("nat", error))?;
+        let lines = lines.map(Arc::new);
+        let step = RelayStep { lasts: lasts.get(), lines, dark, is_down, rebind: self.rebind, nat };
         match &self.ramp {
             None => Ok(vec![step]),
             Some(ramp) => Ramp::read(ramp)?.expand(&step, files),
@@ -217,7 +250,8 @@ impl<'a> Ramp<'a> {
             // The last part takes what the division leaves.
             let each = step.lasts / count;
             let lasts = if at == count - 1 { step.lasts - each * (count - 1) } else { each };
-            Ok(RelayStep { lasts, lines: lines.map(Arc::new), ..step.clone() })
+            let rebind = step.rebind && at == 0;
+            Ok(RelayStep { lasts, lines: lines.map(Arc::new), rebind, ..step.clone() })
         };
         (0..count).map(part).collect()
     }
@@ -252,8 +286,8 @@ mod tests {
     }
 
     fn shown(scenario: &RelayScenario, millis: i64) -> String {
-        let (number, until) = scenario.at(Duration::from_millis(millis));
-        let step = scenario.step(number);
+        let (visit, until) = scenario.at(Duration::from_millis(millis));
+        let step = scenario.step(visit);
         let [up, down] = step.lines.each_ref().map(ToString::to_string);
         format!("{up} | {down} | {:?} {} until {until}", step.dark, step.is_down)
     }
@@ -278,8 +312,29 @@ mod tests {
         assert_eq!(ramp.len(), 10);
         let total: Duration = ramp.steps.iter().map(|step| step.lasts).sum();
         assert_eq!(total, Duration::from_secs(1));
-        assert!(ramp.step(9).lines[0].to_string().contains("loss=50%"));
-        assert_eq!(ramp.at(Duration::from_secs(99)), (9, Duration::MAX));
+        let last = Visit { round: 0, step: 9 };
+        assert!(ramp.step(last).lines[0].to_string().contains("loss=50%"));
+        assert_eq!(ramp.at(Duration::from_secs(99)), (last, Duration::MAX));
+    }
+
+    #[test]
+    fn ports_change_as_a_step_begins_that_says_so() {
+        let text = "[[step]]\nfor = '1s'\n[[step]]\nfor = '1s'\nrebind = true\nramp = 'loss 0%..9%'\n";
+        let scenario = read(text).unwrap();
+        let rebinds = |from: i64, to: i64| {
+            let [before, now] = [from, to].map(|millis| scenario.at(Duration::from_millis(millis)).0);
+            scenario.rebinds(before, now)
+        };
+        for (from, to, does) in [
+            (0, 999, false),
+            (0, 1_000, true),
+            (1_000, 1_999, false),
+            (1_999, 2_500, false),
+            (1_999, 3_000, true),
+            (500, 90_500, true),
+        ] {
+            assert_eq!(rebinds(from, to), does, "{from} to {to}");
+        }
     }
 
     #[test]
@@ -294,6 +349,7 @@ mod tests {
             ("[[step]]\nfor = '1s'\nstate = 'off'\n", "step 1: state: 'off' is neither up nor down"),
             ("[[step]]\nfor = '1s'\nramp = 'mtu 1..2'\n", "step 1: ramp: 'mtu' cannot be ramped"),
             ("[[step]]\nfor = '1s'\nramp = 'loss 1%'\n", "step 1: ramp: 'loss 1%' is not KEY FROM..TO"),
+            ("[[step]]\nfor = '1s'\nnat = 'cone'\n", "step 1: nat: 'cone' is not key=value"),
             ("[[step]]\nfor = '1s'\nlag = '1s'\n", "step 1: unknown impairment 'lag'"),
             ("clock = 'noon'\n", "line 1: unknown variant `noon`"),
             ("loop = true\n", "line 1: unknown field `loop`"),

@@ -36,10 +36,14 @@ impl Relay {
             ScenarioClock::First => of.began.unwrap_or(now),
             ScenarioClock::Flow => flow.opened,
         };
-        let (number, _) = scenario.at(now - began);
-        let step = scenario.step(number);
-        if flow.step != Some(number) {
-            flow.step = Some(number);
+        let (visit, _) = scenario.at(now - began);
+        let step = scenario.step(visit);
+        if flow.visit.is_some_and(|before| before < visit && scenario.rebinds(before, visit)) {
+            flow.nat.rebind();
+        }
+        if flow.visit != Some(visit) || !flow.has_its_lines {
+            (flow.visit, flow.has_its_lines) = (Some(visit), true);
+            flow.nat.set(step.nat.as_ref().unwrap_or(&of.settings.nat), now);
             for direction in [Direction::Up, Direction::Down] {
                 if !flow.is_own[direction.index()] {
                     let line = of.settings.line(step.line(direction), &flow.client, id.ordinal(), direction);
@@ -66,8 +70,8 @@ impl Relay {
                 },
                 ScenarioClock::Flow => continue,
             };
-            let (number, until) = scenario.at(now - began);
-            let down = scenario.step(number).is_down;
+            let (visit, until) = scenario.at(now - began);
+            let down = scenario.step(visit).is_down;
             if std::mem::replace(&mut of.scene_down, down) != down {
                 self.events.push(Event::StateChanged { mapping, down });
             }

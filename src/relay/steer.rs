@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::flows::{FlowFigures, FlowId};
 use super::lines::Line;
-use super::{Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Relay};
+use super::{Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Nat, Relay};
 use crate::endpoints::Endpoints;
 use crate::impair::{Direction, Impairment};
 use crate::time::{Duration, Instant};
@@ -84,12 +84,31 @@ impl Relay {
 
     /// Changes the settings of a mapping; its flows follow.
     pub fn change(&mut self, now: Instant, mapping: MappingId, change: impl FnOnce(&mut MappingSettings)) {
+        let before = self.mappings[mapping].settings.scenario.clone();
         change(&mut self.mappings[mapping].settings);
         let settings = &self.mappings[mapping].settings;
         if settings.scenario.is_some() {
             self.next_scene = Some(now);
         }
+        if settings.scenario != before {
+            self.flows.of_mapping_mut(mapping).for_each(|flow| flow.visit = None);
+        }
         self.flows.follow(now, mapping, settings);
+    }
+
+    /// The NAT forgets the ports of all flows of a mapping: their next datagrams leave from others.
+    pub fn rebind(&mut self, mapping: MappingId) {
+        self.flows.of_mapping_mut(mapping).for_each(|flow| flow.nat.rebind());
+    }
+
+    /// The same for one flow. Whether there is such a flow.
+    pub fn rebind_flow(&mut self, flow: FlowId) -> bool {
+        self.flows.get_mut(flow).map(|flow| flow.nat.rebind()).is_some()
+    }
+
+    /// The NAT of a flow as it is now.
+    pub(crate) fn nat(&self, flow: FlowId) -> Option<&Nat> {
+        self.flows.get(flow).map(|flow| flow.nat.nat())
     }
 
     /// The line of one flow in one direction; `None` gives it that of its mapping again. Whether there is such a flow.

@@ -2,7 +2,7 @@
 //! same seed gives the same bytes, and a day of traffic passes in seconds.
 //!
 //! The network records the ground truth of each probe and reply, so that a test can compare a
-//! client's conclusions with it.
+//! client's conclusions with it. A relay may stand before the server.
 
 mod ground_truth;
 mod host;
@@ -15,4 +15,4 @@ pub use ground_truth::{GroundTruth, ProbeTruth};
 pub use link::{Conditions, SimulatedLink};
 pub use rate::{Change, Judged, Others, RatePath, judge_rate};
 pub use socket::Overrun;
-pub use world::Simulation;
+pub use world::{RelayedDatagram, Simulation};

@@ -23,7 +23,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("impair", &[]),
     ("reflect", &["wire", "schedule", "impair"]),
     ("probe", &["wire", "schedule", "impair"]),
-    ("sim", &["wire", "schedule", "impair", "reflect", "probe"]),
+    ("sim", &["wire", "schedule", "impair", "reflect", "probe", "relay"]),
     ("stats", &["probe"]),
     ("host", &[]),
     ("relay", &["impair"]),

@@ -12,6 +12,7 @@ pub mod namespaces;
 pub mod needs;
 pub mod process;
 pub mod relay;
+pub mod relayed_truth;
 pub mod watchdog;
 
 use udpecho::impair::Impairment;

@@ -29,6 +29,18 @@ pub enum Need {
     Telnet,
     /// OpenBSD's netcat, or ncat.
     Nc,
+    Openssl,
+    /// libcoap's client and server.
+    Coap,
+    /// tftp-hpa's client and server.
+    Tftp,
+    Root,
+    /// ngtcp2's client and server, on GnuTLS.
+    Ngtcp2,
+    /// As `.ci/run` installs it.
+    Aioquic,
+    /// `tests/peers`, as `.ci/run` builds it.
+    Quinn,
 }
 
 impl Need {
@@ -59,6 +71,25 @@ impl Need {
             ),
             Self::Telnet => (on_path("telnet"), "no telnet"),
             Self::Nc => (on_path("nc.openbsd") || on_path("ncat"), "no nc"),
+            Self::Openssl => (on_path("openssl"), "no openssl"),
+            Self::Coap => (on_path("coap-server-notls") && on_path("coap-client-notls"), "no libcoap"),
+            Self::Tftp => (
+                on_path("tftp") && Path::new("/usr/sbin/in.tftpd").is_file(),
+                "no tftp-hpa, or not its server",
+            ),
+            Self::Root => (is_root(), "needs root"),
+            Self::Ngtcp2 => {
+                let server = Path::new("/usr/sbin/gtlsserver").is_file();
+                (on_path("gtlsclient") && server, "no ngtcp2, or not its server")
+            }
+            Self::Aioquic => (
+                can_import("aioquic"),
+                "no aioquic: pip install --target target/python -r tests/python/requirements.txt",
+            ),
+            Self::Quinn => (
+                quinn_peer().is_file(),
+                "no quinn: cargo build --manifest-path tests/peers/Cargo.toml --target-dir target/peers",
+            ),
         };
         (!is_met).then_some(why)
     }
@@ -111,6 +142,15 @@ fn skipped_folder() -> PathBuf {
 /// Where Python finds the packages of `tests/python/requirements.txt`.
 pub fn python_packages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python")
+}
+
+/// A QUIC server and client on quinn.
+pub fn quinn_peer() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/debug/quinn-peer")
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|of| std::os::unix::fs::MetadataExt::uid(&of) == 0)
 }
 
 fn can_import(module: &str) -> bool {

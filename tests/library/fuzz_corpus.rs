@@ -6,6 +6,8 @@ mod harness;
 mod irtt;
 #[path = "../fuzz/room.rs"]
 mod room;
+#[path = "../fuzz/proxy_harness.rs"]
+mod proxy_harness;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -127,6 +129,16 @@ fn the_corpus_of_the_load() {
     replay("load", harness::load);
 }
 
+#[test]
+fn the_corpus_of_a_proxys_texts() {
+    replay("proxy_texts", proxy_harness::proxy_texts);
+}
+
+#[test]
+fn the_corpus_of_the_relay() {
+    replay("relay", proxy_harness::relay);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -140,5 +152,7 @@ proptest! {
         room::room(&data);
         room::noise(&data);
         harness::load(&data);
+        proxy_harness::proxy_texts(&data);
+        proxy_harness::relay(&data);
     }
 }

@@ -15,6 +15,7 @@ mod load;
 mod overflow;
 mod protocol;
 mod rate_search;
+mod relayed;
 mod report;
 mod report_formats;
 mod simulation;

@@ -1,6 +1,6 @@
 //! The interface of `proxy --api`: its own routes, and those of Toxiproxy with one of its clients.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 
@@ -120,6 +120,62 @@ fn a_black_hole_is_an_outage_and_a_mapping_that_is_down_refuses() {
     exchange(&client);
 }
 
+/// The events of a proxy, up to the one that is waited for.
+fn events(api: u16, last: &str) -> Vec<Value> {
+    let mut stream = TcpStream::connect(("127.0.0.1", api)).unwrap();
+    stream.write_all(b"GET /api/events?from=0 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let lines = std::io::BufReader::new(stream).lines().map(Result::unwrap);
+    let mut events = Vec::new();
+    // Lines of the header and of the chunked coding are no objects.
+    for line in lines.filter(|line| line.starts_with('{')) {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let is_last = event["event"] == last;
+        events.push(event);
+        if is_last {
+            break;
+        }
+    }
+    events
+}
+
+#[test]
+fn ports_change_on_request_and_under_another_nat_and_events_tell() {
+    let server = Serve::start("--clean");
+    let proxy = Proxy::start(server.port, "");
+    let client = proxy.client();
+    let port = || proxy.ask("GET /api/flows", None).1["flows"][0]["upstream_port"].clone();
+    let mut ports = Vec::new();
+    for request in [None, Some("POST /api/mappings/m1/rebind"), Some("POST /api/flows/0/rebind")] {
+        if let Some(request) = request {
+            assert_eq!(proxy.ask(request, None).0, 204);
+        }
+        exchange(&client);
+        assert!(!ports.contains(&port()), "{ports:?}");
+        ports.push(port());
+    }
+    let (status, changed) = proxy.ask("PATCH /api/mappings/m1", Some(json!({ "nat": "rebind=10ms" })));
+    assert_eq!((status, &changed["nat"], &changed["up"]["rebound"]), (200, &json!("rebind=10ms"), &json!(2)));
+    while proxy.ask("GET /api/mappings/m1", None).1["up"]["rebound"] != 3 {
+        let _ = client.send(b"question");
+    }
+    assert_eq!(proxy.ask("PATCH /api/mappings/m1", Some(json!({ "state": "down" }))).0, 200);
+    let events = events(proxy.api, "state");
+    let named = |name: &str| events.iter().filter(|event| event["event"] == name).count();
+    assert_eq!(["mapping_added", "flow_opened", "rebound", "changed"].map(named), [1, 1, 3, 1]);
+    let upstreams = events.iter().filter_map(|event| event["upstream"].as_str()?.rsplit(':').next());
+    let told: Vec<Value> = upstreams.map(|port| json!(port.parse::<u16>().unwrap())).collect();
+    assert_eq!(told[..3], ports[..]);
+    let schema: Value =
+        serde_json::from_str(&run(command(Path::new("."), "schema proxy")).stdout.concat()).unwrap();
+    let mut of_event = schema["$defs"]["event"].clone();
+    of_event["$defs"] = schema["$defs"].clone();
+    let validator = jsonschema::validator_for(&of_event).unwrap();
+    for event in &events {
+        let errors: Vec<String> = validator.iter_errors(event).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?} {event}");
+    }
+}
+
 #[test]
 fn the_state_keeps_to_its_schema_and_metrics_count_the_same() {
     let server = Serve::start("--clean");
@@ -152,7 +208,7 @@ fn what_makes_no_sense_or_comes_from_elsewhere_is_refused_with_the_reason() {
             "PATCH /api/mappings/m1",
             Some(json!({ "upp": "clean" })),
             400,
-            "unknown key 'upp' (known: up, down, state)",
+            "unknown key 'upp' (known: up, down, nat, state)",
         ),
         ("PATCH /api/mappings/m1", Some(json!({ "up": "loss=often" })), 400, "loss"),
         ("PATCH /api/mappings/m1", Some(json!({ "up": "loss=trace:/etc/passwd" })), 400, "loss"),
@@ -169,6 +225,10 @@ fn what_makes_no_sense_or_comes_from_elsewhere_is_refused_with_the_reason() {
             400,
             "start it with --public",
         ),
+        ("PATCH /api/mappings/m1", Some(json!({ "nat": "cone" })), 400, "'cone' is not key=value"),
+        ("POST /api/mappings/none/rebind", None, 404, "not found"),
+        ("POST /api/flows/9/rebind", None, 404, "flow not found"),
+        ("GET /api/events?since=2", None, 400, "is not from=NUMBER"),
         ("PATCH /api/flows/9", Some(json!({ "up": "clean" })), 404, "flow not found"),
         ("GET /api/flows?page=2", None, 400, "is not from=NUMBER"),
         ("POST /proxies", Some(json!({ "name": "x" })), 400, "missing required field: upstream"),

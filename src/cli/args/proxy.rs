@@ -97,7 +97,8 @@ pub struct Proxy {
     pub only: Option<String>,
     /// NAT before the server: rebind=FIRST+EVERY gives a flow another port, old=pass still takes answers to the
     /// old one, expire=TIME without datagrams toward the server forgets it, filter=address or any lets in others
-    /// than the server, via=ADDRESS+ADDRESS are own addresses to send from
+    /// than the server, follow=port goes on with the port of the server that answered, as TFTP needs,
+    /// via=ADDRESS+ADDRESS are own addresses to send from
     #[arg(help_heading = IMPAIRMENTS, long, value_name = "NAT")]
     pub nat: Option<Nat>,
     /// Impairments toward the server, instead of those above: 'delay=20ms loss=1%'
@@ -144,7 +145,7 @@ pub struct Proxy {
     /// Replace existing files
     #[arg(help_heading = RUNNING, long)]
     pub force: bool,
-    /// Steer the proxy over HTTP at this port of localhost: its own interface and that of Toxiproxy
+    /// Steer and follow the proxy over HTTP at this port of localhost: its own interface and that of Toxiproxy
     #[cfg_attr(feature = "control", arg(help_heading = RUNNING, long, value_name = "PORT", value_parser = http_address))]
     #[cfg_attr(not(feature = "control"), arg(skip))]
     pub api: Option<SocketAddr>,

@@ -1,6 +1,7 @@
 //! The relay's engine, of Linux: feeds the machine what clients and servers send, and sends what it lets pass when it
 //! is due, with the traffic class that it came with and a time to live that is one less.
 
+mod notes;
 mod receive;
 mod send;
 mod steer;
@@ -23,7 +24,8 @@ use super::sys::{self, Batch, Options, ReadySet, Socket, bind_socket};
 use crate::endpoints::Endpoints;
 use crate::relay::Relay;
 use crate::relay::{
-    Counters, Dropped, Event, Fate, FlowId, Header, Leaving, Limits, MappingId, MappingSettings,
+    Counters, Dropped, Event, Fate, FlowId, Happening, Header, Journal, Leaving, Limits, MappingId,
+    MappingSettings,
 };
 use crate::time::{Duration, Instant};
 use send::Outbox;
@@ -165,6 +167,7 @@ pub struct RelayEngine {
     order_sender: Sender<Order>,
     /// Observed while an order ran.
     notes: Vec<RelayObservation>,
+    journal: Journal,
     /// Nanoseconds, with two significant digits.
     release_errors: Histogram<u64>,
 }
@@ -224,6 +227,8 @@ impl RelayEngine {
 
     /// Binds the sockets of all mappings; nothing is relayed before `run`.
     pub fn bind(mappings: Vec<RelayMapping>, limits: Limits, clock: Clock) -> io::Result<Self> {
+        // A flow has a socket, and with a NAT several.
+        sys::raise_open_files();
         let (order_sender, orders) = channel();
         let mut engine = Self {
             relay: Relay::new(Vec::new(), limits, clock.now()),
@@ -239,6 +244,7 @@ impl RelayEngine {
             orders,
             order_sender,
             notes: Vec::new(),
+            journal: Journal::default(),
             release_errors: Histogram::new_with_bounds(1, Self::LONGEST_ERROR, 2)
                 .map_err(io::Error::other)?,
             clock,
@@ -329,27 +335,26 @@ impl RelayEngine {
             match event {
                 Event::StateChanged { mapping, down } => {
                     if let Err(error) = self.set_down(mapping, down) {
-                        observer.observe(self.socket_error(mapping, None, &error), &[]);
+                        self.tell_error(mapping, None, &error, observer);
                     }
                 }
                 Event::FlowClosed { flow, mapping } => {
-                    if self.outbox.leaves_by(Place::Upstream(self.upstreams.current(flow))) {
+                    if self.outbox.holds_for_server(flow) {
                         self.flush(observer);
                     }
                     self.upstreams.close(flow);
+                    self.note_flow(flow, mapping, |id, flow| Happening::FlowClosed { id, flow });
                     observer.observe(RelayObservation::FlowClosed { flow, mapping }, &[]);
                 }
-                Event::FlowOpened { flow, mapping, .. } => {
-                    let upstream = self.open_upstream(flow, mapping, 0, observer);
+                Event::FlowOpened { flow, mapping, client } => {
+                    let (upstream, client) = (self.open_upstream(flow, mapping, 0, observer), client.remote);
+                    let opened = |id, flow| Happening::FlowOpened { id, flow, client, upstream };
+                    self.note_flow(flow, mapping, opened);
                     observer.observe(RelayObservation::FlowOpened { flow, mapping, upstream }, &[]);
                 }
-                Event::Rebound { flow, mapping, port } => self.rebind(flow, mapping, port, observer),
+                Event::Rebound { flow, mapping, port } => self.rebind_to(flow, mapping, port, observer),
             }
         }
-    }
-
-    fn socket_error(&self, mapping: MappingId, flow: Option<FlowId>, error: &io::Error) -> RelayObservation {
-        RelayObservation::SocketError { mapping, flow, at: self.clock.now(), why: error.to_string() }
     }
 }
 

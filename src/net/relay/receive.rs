@@ -7,7 +7,7 @@ use super::{Listener, Place, RelayEngine, RelayObservation, RelayObserver};
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::Severity;
 use crate::net::sys::{Arrival, ReadySet};
-use crate::relay::{Decision, FlowId, Header, MappingId, Sender, Side};
+use crate::relay::{Decision, FlowId, Happening, Header, MappingId, Nat, Sender, Side};
 
 /// A listening socket, or that of a flow.
 #[derive(Clone, Copy)]
@@ -42,6 +42,7 @@ impl RelayEngine {
         for number in readable {
             backlog |= self.receive_at(Place::of_number(*number), observer)?;
         }
+        self.flush(observer);
         if !backlog && readable.len() < ReadySet::AT_ONCE {
             self.stamps.end_poll();
         }
@@ -88,7 +89,15 @@ impl RelayEngine {
             Some(flow) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.note_refusal(mapping, flow, observer);
             }
-            _ => observer.observe(self.socket_error(mapping, flow, error), &[]),
+            _ => self.tell_error(mapping, flow, error, observer),
+        }
+    }
+
+    /// The server answered from this port: the flow's next datagrams go there, if its NAT follows.
+    fn follow(&mut self, flow: Option<FlowId>, from: SocketAddr) {
+        let Some(flow) = flow.filter(|flow| self.relay.nat(*flow).is_some_and(Nat::follows)) else { return };
+        if let Some(upstream) = self.upstreams.of_flow_mut(flow) {
+            upstream.remote = from;
         }
     }
 
@@ -100,6 +109,7 @@ impl RelayEngine {
         observer: &mut impl RelayObserver,
     ) {
         self.relay.note_refusal(mapping);
+        self.note_flow(flow, mapping, |id, flow| Happening::Refused { id, flow, left_out: 0 });
         let at = self.clock.now();
         observer.observe(RelayObservation::Refused { flow, mapping, at }, &[]);
     }
@@ -118,6 +128,9 @@ impl RelayEngine {
                 let datagram = &mut self.inbox.room(index, &place)[..size];
                 let decision = self.relay.handle(arrived, source.mapping, side, header, datagram);
                 self.apply_events(observer);
+                if path.remote != server && !matches!(decision, Decision::Dropped(_)) {
+                    self.follow(source.flow, path.remote);
+                }
                 let datagram = &self.inbox.room(index, &place)[..size];
                 match decision {
                     Decision::Held(leaving) => {
@@ -135,6 +148,5 @@ impl RelayEngine {
                 }
             }
         }
-        self.flush(observer);
     }
 }

@@ -1,4 +1,4 @@
-//! What leaves: runs of datagrams of one socket in one call.
+//! What leaves: what is to be sent through one socket goes in one call, whatever stands between it.
 
 use std::io;
 use std::ops::Range;
@@ -8,34 +8,57 @@ use super::{Place, RelayEngine, RelayObservation, RelayObserver};
 use crate::endpoints::Endpoints;
 use crate::impair::Direction;
 use crate::net::sys::Batch;
-use crate::relay::{DropCause, Fate, Header, Leaving};
+use crate::relay::{DropCause, Fate, FlowId, Header, Leaving};
 use crate::time::Instant;
 
-/// Datagrams that leave through one socket.
+/// Datagrams that are to leave, in the order in which they were queued.
 pub(super) struct Outbox {
     batch: Batch,
-    leaving: Vec<Leaving>,
+    queued: Vec<Queued>,
+    /// Their numbers, sorted by socket.
+    order: Vec<usize>,
+}
+
+/// It stands in the buffer of its number.
+#[derive(Clone)]
+struct Queued {
+    leaving: Leaving,
     place: Place,
+    header: Header,
+    bytes: Range<usize>,
 }
 
 impl Outbox {
+    pub(super) fn new(capacity: usize, longest: usize) -> Self {
+        let (queued, order) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+        Self { batch: Batch::new(capacity, longest), queued, order }
+    }
+
     /// Where the next datagram is written.
     pub(super) fn next_buffer(&mut self) -> &mut [u8] {
         self.batch.next_buffer()
     }
 
-    pub(super) fn leaves_by(&self, place: Place) -> bool {
-        self.place == place
+    /// Whether something waits for a socket of this flow.
+    pub(super) fn holds_for_server(&self, flow: FlowId) -> bool {
+        let is_of =
+            |queued: &Queued| queued.leaving.flow == flow && queued.leaving.direction == Direction::Up;
+        self.queued.iter().any(is_of)
     }
 
-    pub(super) fn new(capacity: usize, longest: usize) -> Self {
-        Self {
-            batch: Batch::new(capacity, longest),
-            leaving: Vec::with_capacity(capacity),
-            place: Place::Listener(0),
+    /// Datagrams of one socket stay in their order.
+    fn sort_by_socket(&mut self) {
+        let Self { queued, order, .. } = self;
+        order.clear();
+        order.extend(0..queued.len());
+        if queued.windows(2).any(|pair| pair[0].place != pair[1].place) {
+            order.sort_by_key(|number| queued[*number].place.number());
         }
     }
 }
+
+/// What a socket refused: its place among those that were to leave through it, and why.
+type Failed = Vec<(usize, String)>;
 
 impl RelayEngine {
     /// Sends what was held and is due.
@@ -53,23 +76,17 @@ impl RelayEngine {
 
     /// Queues a datagram that stands in the inbox.
     pub(super) fn queue(&mut self, leaving: Leaving, bytes: Range<usize>, observer: &mut impl RelayObserver) {
-        if self.outbox.batch.is_full() || exit(&self.upstreams, &leaving) != self.outbox.place {
+        if self.outbox.batch.is_full() {
             self.flush(observer);
         }
         self.outbox.batch.next_buffer()[..bytes.len()].copy_from_slice(self.inbox.bytes(bytes));
         self.queue_written(leaving, observer);
     }
 
-    /// Queues the datagram in the next buffer, after what leaves through another socket.
+    /// Queues the datagram in the next buffer.
     fn queue_written(&mut self, leaving: Leaving, observer: &mut impl RelayObserver) {
         if self.relay.is_down(leaving.mapping) {
             return self.discard(leaving, observer);
-        }
-        let place = exit(&self.upstreams, &leaving);
-        if place != self.outbox.place && !self.outbox.leaving.is_empty() {
-            let datagram = self.outbox.batch.next_buffer()[..leaving.length].to_vec();
-            self.flush(observer);
-            self.outbox.batch.next_buffer()[..leaving.length].copy_from_slice(&datagram);
         }
         let ttl = match leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)) {
             // A relay that sends to itself ends here, as with a router.
@@ -82,61 +99,90 @@ impl RelayEngine {
             ttl => ttl,
         };
         let header = Header { ttl, tos: leaving.tos };
-        let path = match leaving.direction {
-            Direction::Up => Endpoints { remote: self.listeners[leaving.mapping].upstream, local: None },
-            Direction::Down => leaving.client,
-        };
-        self.outbox.place = place;
-        self.outbox.batch.queue_written_with(path, header, leaving.length);
-        self.outbox.leaving.push(leaving);
+        let place = exit(&self.upstreams, &leaving);
+        let bytes = self.outbox.batch.keep_written(leaving.length);
+        self.outbox.queued.push(Queued { leaving, place, header, bytes });
     }
 
     /// Sends what is queued; a datagram has its fate then.
     pub(super) fn flush(&mut self, observer: &mut impl RelayObserver) {
-        if self.outbox.leaving.is_empty() {
+        if self.outbox.queued.is_empty() {
             return;
         }
-        let Outbox { batch, leaving, place } = &mut self.outbox;
-        let socket = match *place {
-            Place::Listener(mapping) => self.listeners[mapping].socket.as_mut(),
-            Place::Upstream(number) => self.upstreams.get_mut(number).map(|upstream| &mut upstream.socket),
-        };
-        let could_not_open = socket.is_none();
-        let mut errors: Vec<(usize, String)> = Vec::new();
-        let mut refusals = 0;
-        if let Some(socket) = socket {
-            socket.send_those(batch, &|_| true, &mut |index, error| {
-                // It is about a datagram that left earlier: this one has not been tried yet.
-                if error.kind() == io::ErrorKind::ConnectionRefused && refusals < 2 * leaving.len() {
-                    refusals += 1;
-                    return true;
+        self.outbox.sort_by_socket();
+        let (mut queued, order) =
+            (std::mem::take(&mut self.outbox.queued), std::mem::take(&mut self.outbox.order));
+        for group in order.chunk_by(|one, next| queued[*one].place == queued[*next].place) {
+            let failed = self.send_group(&queued, group, observer);
+            let released = self.clock.now();
+            for (at, number) in group.iter().enumerate() {
+                let why = failed.as_ref().map(|failed| failed.iter().find(|(failed, _)| *failed == at));
+                let has_left = why == Some(None);
+                if let Some(Some((_, why))) = why {
+                    let Leaving { mapping, flow, .. } = queued[*number].leaving;
+                    self.tell_error(mapping, Some(flow), why, observer);
                 }
-                errors.push((index, error.to_string()));
-                false
-            });
+                self.settle(&queued[*number].leaving, *number, has_left, released, observer);
+            }
         }
-        batch.clear_outgoing();
-        let mut sent = std::mem::take(leaving);
-        let Leaving { mapping, flow, .. } = sent[0];
+        self.outbox.batch.clear_outgoing();
+        queued.clear();
+        // Their memory serves again.
+        (self.outbox.queued, self.outbox.order) = (queued, order);
+    }
+
+    /// Sends what leaves through one socket; `None` if that could not be opened.
+    fn send_group(
+        &mut self,
+        queued: &[Queued],
+        group: &[usize],
+        observer: &mut impl RelayObserver,
+    ) -> Option<Failed> {
+        let (socket, server) = match queued[group[0]].place {
+            Place::Listener(mapping) => (self.listeners[mapping].socket.as_mut()?, None),
+            Place::Upstream(number) => {
+                let upstream = self.upstreams.get_mut(number)?;
+                (&mut upstream.socket, Some(upstream.remote))
+            }
+        };
+        let batch = &mut self.outbox.batch;
+        for number in group {
+            let Queued { leaving, header, bytes, .. } = &queued[*number];
+            let path = server.map_or(leaving.client, |remote| Endpoints { remote, local: None });
+            batch.queue_with(path, *header, bytes.clone());
+        }
+        let mut failed = Failed::new();
+        let mut refusals = 0;
+        socket.send_those(batch, &|_| true, &mut |index, error| {
+            // It is about a datagram that left earlier: this one has not been tried yet.
+            if error.kind() == io::ErrorKind::ConnectionRefused && refusals < 2 * group.len() {
+                refusals += 1;
+                return true;
+            }
+            failed.push((index, error.to_string()));
+            false
+        });
+        batch.clear_queue();
+        let Leaving { mapping, flow, .. } = queued[group[0]].leaving;
         for _ in 0..refusals {
             self.note_refusal(mapping, flow, observer);
         }
-        let released = self.clock.now();
-        for (index, leaving) in sent.drain(..).enumerate() {
-            let error = errors.iter().find(|(at, _)| *at == index).map(|(_, why)| why.clone());
-            let failed = could_not_open || error.is_some();
-            if let Some(why) = error {
-                let Leaving { mapping, flow, .. } = leaving;
-                let flow = Some(flow);
-                observer.observe(RelayObservation::SocketError { mapping, flow, at: released, why }, &[]);
-            }
-            let fate: Fate = self.relay.sent(&leaving, !failed);
-            self.note_release_error(&leaving, released);
-            let payload = &self.outbox.batch.written(index)[..leaving.length];
-            observer.observe(RelayObservation::Sent { leaving, fate, released }, payload);
-        }
-        // Its memory serves again.
-        self.outbox.leaving = sent;
+        Some(failed)
+    }
+
+    /// A datagram in the buffer of this number has left, or has not.
+    fn settle(
+        &mut self,
+        leaving: &Leaving,
+        number: usize,
+        has_left: bool,
+        released: Instant,
+        observer: &mut impl RelayObserver,
+    ) {
+        let fate: Fate = self.relay.sent(leaving, has_left);
+        self.note_release_error(leaving, released);
+        let payload = &self.outbox.batch.written(number)[..leaving.length];
+        observer.observe(RelayObservation::Sent { leaving: *leaving, fate, released }, payload);
     }
 
     /// How late a held datagram left.

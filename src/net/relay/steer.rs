@@ -10,7 +10,7 @@ use super::{Listener, Place, RelayEngine, RelayMapping, RelayObservation};
 use crate::impair::{Direction, Impairment};
 use crate::net::stop_signal::Control;
 use crate::relay::{
-    FlowFigures, FlowId, MappingFigures, MappingId, MappingSettings, RelayFigures, ReleaseError,
+    FlowFigures, FlowId, Happening, MappingFigures, MappingId, MappingSettings, RelayFigures, ReleaseError,
 };
 use crate::time::Duration;
 
@@ -120,6 +120,19 @@ impl RelayEngine {
     pub fn change(&mut self, mapping: MappingId, change: impl FnOnce(&mut MappingSettings)) {
         let now = self.clock.now();
         self.relay.change(now, mapping, change);
+        let MappingSettings { up, down, nat, .. } = self.relay.settings(mapping);
+        let (up, down, nat) = (up.to_string(), down.to_string(), nat.to_string());
+        self.note(mapping, Happening::Changed { up, down, nat });
+    }
+
+    /// The NAT forgets the ports of all flows of a mapping: their next datagrams leave from others.
+    pub fn rebind(&mut self, mapping: MappingId) {
+        self.relay.rebind(mapping);
+    }
+
+    /// The same for one flow. Whether there is such a flow.
+    pub fn rebind_flow(&mut self, flow: FlowId) -> bool {
+        self.relay.rebind_flow(flow)
     }
 
     /// The line of one flow; `None` gives it that of its mapping again. Whether there is such a flow.
@@ -142,10 +155,12 @@ impl RelayEngine {
     pub fn black_out(&mut self, mapping: MappingId, direction: Direction, length: Duration) {
         let until = self.clock.now() + length;
         self.relay.black_out(mapping, direction, until);
+        self.note(mapping, Happening::blackhole(direction, length));
     }
 
     /// Closes the listening socket, so that the kernel refuses what clients send, or opens it again.
     pub fn set_down(&mut self, mapping: MappingId, down: bool) -> io::Result<()> {
+        let before = self.relay.is_down(mapping);
         if down {
             self.listeners[mapping].socket = None;
         } else if self.listeners[mapping].socket.is_none() {
@@ -153,6 +168,9 @@ impl RelayEngine {
             self.listeners[mapping].socket = Some(self.listen(address, mapping)?);
         }
         self.relay.set_down(mapping, down);
+        if down != before {
+            self.note(mapping, Happening::state(down));
+        }
         Ok(())
     }
 
@@ -169,7 +187,9 @@ impl RelayEngine {
             listen: address,
             upstream,
         });
-        Ok(self.relay.add_mapping(settings))
+        let number = self.relay.add_mapping(settings);
+        self.note(number, Happening::MappingAdded { listen: address, to: upstream });
+        Ok(number)
     }
 
     /// Relays to another server; the flows to the one before are closed.
@@ -193,6 +213,7 @@ impl RelayEngine {
         let listener = &mut self.listeners[mapping];
         (listener.socket, listener.is_removed) = (None, true);
         self.relay.remove_mapping(mapping);
+        self.note(mapping, Happening::MappingRemoved);
     }
 
     pub(super) fn listen(&self, address: SocketAddr, mapping: MappingId) -> io::Result<super::Socket> {

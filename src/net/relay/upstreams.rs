@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::{Place, RelayEngine, RelayObservation, RelayObserver, options};
 use crate::net::socket_errors::ErrorBudget;
 use crate::net::sys::{Socket, bind_socket};
-use crate::relay::{FlowId, MappingId};
+use crate::relay::{FlowId, Happening, MappingId};
 
 /// The socket of one port of a flow, connected to its server unless a NAT lets in others.
 pub(super) struct Upstream {
@@ -17,6 +17,8 @@ pub(super) struct Upstream {
     /// Among the ports that the flow has had.
     pub(super) port: u32,
     pub(super) local: SocketAddr,
+    /// Where it sends: the server, or the port of it that answered last.
+    pub(super) remote: SocketAddr,
     pub(super) errors: ErrorBudget,
 }
 
@@ -47,6 +49,11 @@ impl Upstreams {
 
     pub(super) fn of_flow(&self, flow: FlowId) -> Option<&Upstream> {
         self.sockets.get(&self.current(flow))
+    }
+
+    pub(super) fn of_flow_mut(&mut self, flow: FlowId) -> Option<&mut Upstream> {
+        let current = self.current(flow);
+        self.sockets.get_mut(&current)
     }
 
     fn insert(&mut self, number: u64, upstream: Upstream) {
@@ -90,15 +97,14 @@ impl RelayEngine {
         match self.try_open(flow, mapping, port) {
             Ok(local) => Some(local),
             Err(error) => {
-                let error = self.socket_error(mapping, Some(flow), &error);
-                observer.observe(error, &[]);
+                self.tell_error(mapping, Some(flow), &error, observer);
                 None
             }
         }
     }
 
     /// From now on the flow sends from another port.
-    pub(super) fn rebind(
+    pub(super) fn rebind_to(
         &mut self,
         flow: FlowId,
         mapping: MappingId,
@@ -106,13 +112,15 @@ impl RelayEngine {
         observer: &mut impl RelayObserver,
     ) {
         let upstream = self.open_upstream(flow, mapping, port, observer);
+        self.note_flow(flow, mapping, |id, flow| Happening::Rebound { id, flow, upstream });
         observer.observe(RelayObservation::Rebound { flow, mapping, upstream }, &[]);
     }
 
     fn try_open(&mut self, flow: FlowId, mapping: MappingId, port: u32) -> io::Result<SocketAddr> {
-        let remote = self.listeners[mapping].upstream;
-        let nat = &self.relay.settings(mapping).nat;
-        let (own, is_open) = (nat.local_ip(port), nat.is_open());
+        let before = self.upstreams.of_flow(flow).map(|upstream| upstream.remote);
+        let remote = before.unwrap_or(self.listeners[mapping].upstream);
+        let (own, is_open) =
+            self.relay.nat(flow).map_or((None, false), |nat| (nat.local_ip(port), nat.is_open()));
         let any: IpAddr = match remote {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -125,7 +133,7 @@ impl RelayEngine {
         self.ready_set.add(&socket, Place::Upstream(number).number(), false)?;
         let local = socket.local_addr()?;
         let errors = ErrorBudget::default();
-        self.upstreams.insert(number, Upstream { socket, flow, mapping, port, local, errors });
+        self.upstreams.insert(number, Upstream { socket, flow, mapping, port, local, remote, errors });
         Ok(local)
     }
 }

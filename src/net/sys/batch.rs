@@ -204,9 +204,14 @@ impl Batch {
 
     /// Forgets what waits to be sent.
     pub fn clear_outgoing(&mut self) {
+        self.clear_queue();
+        self.written = 0;
+    }
+
+    /// The same, but what was written keeps its buffers.
+    pub(crate) fn clear_queue(&mut self) {
         self.outgoing.clear();
         self.pieces.clear();
-        self.written = 0;
     }
 
     /// Whether every buffer is written.
@@ -225,9 +230,15 @@ impl Batch {
     }
 
     pub(crate) fn queue_written_with(&mut self, path: Endpoints, header: Header, length: usize) {
+        let place = self.keep_written(length);
+        self.queue_with(path, header, place);
+    }
+
+    /// Keeps what was written into the last buffer handed out, to be queued later; returns where it stands.
+    pub(crate) fn keep_written(&mut self, length: usize) -> Range<usize> {
         let start = self.written * self.stride;
         self.written += 1;
-        self.queue_with(path, header, start..start + length);
+        start..start + length
     }
 
     /// The buffer of the datagram that was written as the `index`-th.

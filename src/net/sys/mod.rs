@@ -284,6 +284,12 @@ pub(super) fn set_min_timer_slack() {
     linux::set_min_timer_slack();
 }
 
+/// As many open files as the administrator allows.
+pub(super) fn raise_open_files() {
+    #[cfg(target_os = "linux")]
+    linux::raise_open_files();
+}
+
 /// This thread runs at once when it wakes, before threads with longer time slices.
 pub(super) fn request_short_timeslice() {
     #[cfg(target_os = "linux")]

@@ -60,6 +60,22 @@ fn a_scenario_may_count_from_the_start_or_for_each_flow() {
 }
 
 #[test]
+fn a_step_gives_flows_other_ports_and_another_nat() {
+    let text = "[[step]]\nfor = '1s'\n[[step]]\nfor = '1s'\nrebind = true\nnat = 'expire=100ms'\n";
+    let settings = MappingSettings { scenario: scenario(text), ..mapping("clean", "clean") };
+    let mut relay = Relay::new(vec![settings], Limits::default(), at(0));
+    let rebound: Vec<i64> = [0, 990, 1_010, 1_100, 1_300, 1_990, 2_010, 2_400, 2_990, 3_010]
+        .into_iter()
+        .filter(|millis| {
+            up(&mut relay, at(*millis), 1, 10);
+            relay.take_events().iter().any(|event| matches!(event, Event::Rebound { .. }))
+        })
+        .collect();
+    // As the second step begins, and in it after silences; as it begins again.
+    assert_eq!(rebound, [1_010, 1_300, 1_990, 3_010]);
+}
+
+#[test]
 fn a_scenario_that_is_given_while_the_relay_runs_is_played_at_once() {
     let mut relay = relay("clean", "clean");
     up(&mut relay, at(0), 1, 10);

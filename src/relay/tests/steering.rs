@@ -134,3 +134,27 @@ fn a_queue_tells_how_long_a_new_datagram_would_wait() {
     let queued: Vec<_> = release(&mut relay, at(9)).iter().map(|leaving| leaving.queued).collect();
     assert_eq!(queued, [1, 2].map(|millis| Some(Duration::from_millis(millis))));
 }
+
+#[test]
+fn ports_are_forgotten_on_request_and_open_flows_get_another_nat() {
+    let mut relay = relay("clean", "clean");
+    let flows = [1, 2].map(|host| match up(&mut relay, at(0), host, 10) {
+        Decision::Forward(leaving) => leaving.flow,
+        other => panic!("{other:?}"),
+    });
+    let rebound = |relay: &mut Relay, now, host| {
+        relay.take_events();
+        up(relay, at(now), host, 10);
+        relay.take_events().iter().any(|event| matches!(event, Event::Rebound { .. }))
+    };
+    assert!(relay.rebind_flow(flows[0]));
+    assert_eq!(cause(down(&mut relay, at(1), flows[0], 10)), Some(DropCause::Nat));
+    assert_eq!([1, 2].map(|host| rebound(&mut relay, 2, host)), [true, false]);
+    relay.rebind(0);
+    assert_eq!([1, 2].map(|host| rebound(&mut relay, 3, host)), [true, true]);
+    relay.change(at(10), 0, |settings| settings.nat = "rebind=1s".parse().unwrap());
+    assert_eq!([1_009, 1_010, 9_000].map(|now| rebound(&mut relay, now, 1)), [false, true, false]);
+    assert_eq!(relay.counters(0).up.rebound, 4);
+    relay.close_flow(flows[0]);
+    assert!(!relay.rebind_flow(flows[0]));
+}

@@ -34,6 +34,7 @@ pub(super) enum Action {
         datagram: Vec<u8>,
     },
     WakeServer,
+    WakeRelay,
     WakeClient(usize),
     StopClient(usize),
     RebindNat(usize),

@@ -2,6 +2,7 @@
 
 mod action;
 mod faults;
+mod relayed;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,11 +14,13 @@ use crate::probe::{self, Client, Dialect, Event, SendError};
 use crate::reflect::{self, Departure, Incoming, Server, ServerPort};
 use crate::rng::{Seed, Stream};
 use crate::sim::ground_truth::GroundTruth;
-use crate::sim::host::{Host, address, host_at};
+use crate::sim::host::{Host, host_at};
 use crate::sim::link::{Conditions, START, SimulatedLink};
 use crate::sim::socket::SimSocket;
 use crate::time::{Duration, Instant};
 use action::{Action, Freeze, Scheduled};
+use relayed::Relayed;
+pub use relayed::RelayedDatagram;
 
 const BUFFER: usize = 65_536;
 /// The server's address, as clients see it.
@@ -42,6 +45,7 @@ pub struct Simulation {
     buffer: Vec<u8>,
     alter_probe: Alter,
     alter_reply: Alter,
+    relayed: Option<Relayed>,
 }
 
 /// Changes a datagram that is sent at this time after the start.
@@ -75,6 +79,7 @@ impl Simulation {
             buffer: vec![0; BUFFER],
             alter_probe: Box::new(|_, _| {}),
             alter_reply: Box::new(|_, _| {}),
+            relayed: None,
         }
     }
 
@@ -184,7 +189,7 @@ impl Simulation {
         }
         match action {
             Action::ToServer { host, port, arrived, datagram } => {
-                self.deliver_to_server(host, port, arrived, &datagram);
+                self.arrive(host, port, arrived, &datagram);
             }
             Action::ToClient { host, port, arrived, datagram } => {
                 self.deliver_to_client(host, port, arrived, &datagram);
@@ -193,6 +198,11 @@ impl Simulation {
                 if self.server_wake.is_some_and(|wake| wake <= self.now) {
                     self.server_wake = None;
                     self.serve_server();
+                }
+            }
+            Action::WakeRelay => {
+                if self.relayed.as_ref().is_some_and(|relayed| relayed.is_due(self.now)) {
+                    self.wake_relay();
                 }
             }
             Action::WakeClient(host) => {
@@ -234,6 +244,7 @@ impl Simulation {
                 self.hosts[*host].resumes(self.now)
             }
             Action::RebindNat(_)
+            | Action::WakeRelay
             | Action::KillServer
             | Action::StartServer(_)
             | Action::StepServerClock(_)
@@ -247,7 +258,7 @@ impl Simulation {
         (into < length.as_nanos()).then(|| self.now + length - Duration::from_nanos(into))
     }
 
-    fn deliver_to_server(&mut self, host: usize, port: u16, arrived: Instant, datagram: &[u8]) {
+    fn deliver_to_server(&mut self, host: usize, from: SocketAddr, arrived: Instant, datagram: &[u8]) {
         let Some(server) = &mut self.server else {
             // Nothing listens: the client's host learns it by ICMP, here at once.
             let now = self.now + self.hosts[host].clock_lead;
@@ -255,14 +266,14 @@ impl Simulation {
             self.serve_client(host);
             return;
         };
-        if !self.server_socket.has_room(self.now - Self::START, address(host, port)) {
+        if !self.server_socket.has_room(self.now - Self::START, from) {
             self.hosts[host].ground_truth.probe_dropped(datagram);
             return;
         }
         self.hosts[host].ground_truth.probe_delivered(datagram, self.now);
         let arrived = if server.has_kernel_stamps() { arrived } else { self.now };
         self.buffer[..datagram.len()].copy_from_slice(datagram);
-        let path = Endpoints { remote: address(host, port), local: None };
+        let path = Endpoints { remote: from, local: None };
         let server_port = self.hosts[host].server_port;
         let now = self.now + self.server_clock_lead;
         let incoming = Incoming::new(now, path, &mut self.buffer, datagram.len());
@@ -357,11 +368,20 @@ impl Simulation {
     }
 
     fn send_down(&mut self, path: Endpoints, length: usize) {
-        let (index, port) = host_at(path.remote);
-        let datagram = &self.buffer[..length];
-        let host = &mut self.hosts[index];
-        host.ground_truth.reply_sent(datagram);
-        for (delay, mut datagram) in host.down.pass(self.now, datagram) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let datagram = &buffer[..length];
+        if !self.relay_down(path.remote, datagram) {
+            let (host, _) = host_at(path.remote);
+            self.hosts[host].ground_truth.reply_sent(datagram);
+            self.pass_down(path.remote, datagram);
+        }
+        self.buffer = buffer;
+    }
+
+    /// Sends a datagram along the path to a client.
+    fn pass_down(&mut self, to: SocketAddr, datagram: &[u8]) {
+        let (index, port) = host_at(to);
+        for (delay, mut datagram) in self.hosts[index].down.pass(self.now, datagram) {
             let arrived = self.now + delay;
             (self.alter_reply)(self.now - Self::START, &mut datagram);
             self.schedule(arrived, Action::ToClient { host: index, port, arrived, datagram });

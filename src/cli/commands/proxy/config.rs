@@ -32,6 +32,7 @@ pub(super) struct ConfigMapping {
     pub(super) line: Option<String>,
     pub(super) up: Option<String>,
     pub(super) down: Option<String>,
+    pub(super) nat: Option<String>,
 }
 
 /// One `[[client]]`, for all mappings.
@@ -72,7 +73,40 @@ fn explained(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const WORDS: [&str; 16] = [
+        "[[mapping]]\n",
+        "[[client]]\n",
+        "seed = 7\n",
+        "listen = '0'\n",
+        "to = 'x:1'\n",
+        "nat = ''\n",
+        "line = 5\n",
+        "network = '::/0'\n",
+        "up = \"\u{1F600}\"\n",
+        "name = '\n",
+        "= ",
+        "[",
+        "\"\"\"",
+        "\u{0}",
+        "é",
+        "\n",
+    ];
+
+    proptest! {
+        /// Whatever stands in the file: it is read, or the mistake is one line that names its line.
+        #[test]
+        fn any_text_is_read_or_refused_in_one_line(picks in proptest::collection::vec(0..WORDS.len(), 0..12)) {
+            let text: String = picks.iter().map(|pick| WORDS[*pick]).collect();
+            if let Err(error) = Config::parse(&text) {
+                let error = error.to_string();
+                prop_assert!(error.starts_with("line ") && error.lines().count() == 1, "{text:?}: {error:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_sample_is_read() {

@@ -34,6 +34,7 @@ struct Wanted {
     listen: String,
     to: String,
     lines: Lines,
+    nat: Nat,
 }
 
 impl Mappings {
@@ -48,7 +49,6 @@ impl Mappings {
 
     fn with_seed(arguments: &Proxy, drawn: Option<Seed>) -> anyhow::Result<Self> {
         let config = arguments.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let nat = nat(arguments)?;
         let allow: Arc<[Network]> = arguments.allow.clone().into();
         // Short enough to be typed again.
         let seed = match arguments.seed.or(config.seed).or(drawn) {
@@ -58,7 +58,7 @@ impl Mappings {
         let clients = clients(arguments, &config)?;
         let mut replays = replay::read(arguments.replay.as_deref())?;
         let mut mappings: Vec<RelayMapping> = Vec::new();
-        for Wanted { name, listen, to, lines: [up, down] } in wanted(arguments, config)? {
+        for Wanted { name, listen, to, lines: [up, down], nat } in wanted(arguments, config)? {
             let name = name.unwrap_or_else(|| format!("m{}", mappings.len() + 1));
             if mappings.iter().any(|other| other.settings.name == name) {
                 bail!("two mappings have the name '{name}'");
@@ -77,7 +77,7 @@ impl Mappings {
             let upstream = target.resolve(Family::default())?;
             let settings = MappingSettings {
                 scope: scope(arguments),
-                nat: nat.clone(),
+                nat,
                 allow: Arc::clone(&allow),
                 clients: Arc::clone(&clients),
                 replay: replays.remove(&name).map(Arc::new),
@@ -154,8 +154,14 @@ impl Mappings {
             let name = if same { String::new() } else { format!("{} ", mapping.settings.name) };
             [format!("{name}up: {up}"), format!("{name}down: {down} (seed {})", self.seed)]
         });
-        let MappingSettings { nat, scenario, clients, .. } = &first.settings;
-        let nat = (!nat.is_none()).then(|| format!("nat: {nat}"));
+        let MappingSettings { nat: of_first, scenario, clients, .. } = &first.settings;
+        let same_nat = self.mappings.iter().all(|mapping| mapping.settings.nat == *of_first);
+        let under_nat = self.mappings.iter().filter(|mapping| !mapping.settings.nat.is_none());
+        let nat = under_nat.take(if same_nat { 1 } else { usize::MAX }).map(|mapping| {
+            let MappingSettings { name, nat, .. } = &mapping.settings;
+            let name = if same_nat { String::new() } else { format!("{name} ") };
+            format!("{name}nat: {nat}")
+        });
         let clients = clients
             .iter()
             .map(|of| format!("clients in {}: up {}, down {}", of.network, words(&of.up), words(&of.down)));
@@ -195,10 +201,11 @@ fn wanted(arguments: &Proxy, config: Config) -> anyhow::Result<Vec<Wanted>> {
         Some(text) => line(flag, text).map(Arc::new),
         None => Ok(Arc::new(both)),
     };
+    let nat = nat(arguments)?;
     let usual = [of("--up", &arguments.up, both_up)?, of("--down", &arguments.down, both_down)?];
     let mut all = Vec::new();
     if let Some((listen, to)) = arguments.listen.clone().zip(arguments.to.clone()) {
-        all.push(Wanted { name: None, listen, to, lines: usual.clone() });
+        all.push(Wanted { name: None, listen, to, lines: usual.clone(), nat: nat.clone() });
     }
     for text in &arguments.map {
         let parts = text.split_once(':').and_then(|(name, rest)| Some((name, rest.split_once('=')?)));
@@ -206,15 +213,22 @@ fn wanted(arguments: &Proxy, config: Config) -> anyhow::Result<Vec<Wanted>> {
             anyhow!("'{text}' for '--map' is not NAME:ADDRESS=SERVER; for example {EXAMPLE}")
         })?;
         check_name(name).with_context(|| format!("'{name}' for '--map'"))?;
-        let name = Some(name.to_owned());
-        all.push(Wanted { name, listen: listen.to_owned(), to: to.to_owned(), lines: usual.clone() });
+        all.push(Wanted {
+            name: Some(name.to_owned()),
+            listen: listen.to_owned(),
+            to: to.to_owned(),
+            lines: usual.clone(),
+            nat: nat.clone(),
+        });
     }
     for mapping in config.mapping {
         if let Some(name) = &mapping.name {
             check_name(name).with_context(|| format!("name = '{name}'"))?;
         }
         let lines = lines([&mapping.line, &mapping.up, &mapping.down], &usual)?;
-        all.push(Wanted { name: mapping.name, listen: mapping.listen, to: mapping.to, lines });
+        let own = mapping.nat.as_deref().map(str::parse).transpose();
+        let nat = own.map_err(|error| anyhow!("nat: {error}"))?.unwrap_or_else(|| nat.clone());
+        all.push(Wanted { name: mapping.name, listen: mapping.listen, to: mapping.to, lines, nat });
     }
     Ok(all)
 }

@@ -5,6 +5,7 @@ mod api;
 mod capture;
 mod child;
 mod config;
+mod error_log;
 mod ledger;
 mod mappings;
 mod record;
@@ -34,6 +35,7 @@ use crate::relay::{Counters, DropCause, Limits, RelayFigures, Tally};
 use crate::time::Instant;
 use capture::Capture;
 use child::Child;
+use error_log::ErrorLog;
 use mappings::Mappings;
 use record::Record;
 use recorder::{Recorder, Sink};
@@ -92,11 +94,13 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     };
     watched.context("cannot watch for signals")?;
     let child = Child::start(&arguments.command, &names, &addresses, &control)?;
-    let mut observer = Observer { recorder };
+    let errors = ErrorLog::start(arguments.tui)?;
+    let mut observer = Observer { recorder, errors };
     let ran = engine.run(&control, &mut observer);
     views.finish();
     let code = child.map(Child::finish).transpose()?;
     ran.context("the proxy's socket failed")?;
+    observer.errors.finish();
     if let Some(recorder) = observer.recorder {
         recorder.finish()?.iter().for_each(|path| say(path.display().to_string()));
     }
@@ -136,13 +140,12 @@ fn unmet(arguments: &Proxy, figures: &RelayFigures) -> Vec<String> {
 /// What becomes of all that the relay observes.
 struct Observer {
     recorder: Option<Recorder>,
+    errors: ErrorLog,
 }
 
 impl RelayObserver for Observer {
     fn observe(&mut self, observation: RelayObservation, payload: &[u8]) {
-        if let RelayObservation::SocketError { why, .. } = &observation {
-            stderr_line(format_args!("udpecho: {why}"));
-        }
+        self.errors.note(&observation);
         if let Some(recorder) = &mut self.recorder {
             recorder.note(observation, payload);
         }

@@ -2,6 +2,7 @@
 //! order to the relay's thread, which answers when it comes to it.
 
 mod address;
+mod events;
 mod native;
 mod toxics;
 mod toxiproxy;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::impair::Impairment;
 use crate::net::relay::{RelayEngine, RelayHandle, RelayMapping};
-use crate::relay::{MappingId, MappingSettings, RelayFigures, Scope};
+use crate::relay::{MappingId, MappingSettings, Nat, RelayFigures, Scope};
 use crate::rng::Seed;
 
 /// What mappings added through the interface have in common.
@@ -41,6 +42,7 @@ impl RelayApi {
         Router::new()
             .merge(native::routes())
             .merge(toxiproxy::routes())
+            .route("/api/events", get(events::events))
             .route("/metrics", get(metrics))
             .layer(from_fn(no_browsers))
             .with_state(Api { handle, settings: Arc::new(self) })
@@ -109,7 +111,7 @@ impl Api {
 
     /// A new mapping from what was typed, its addresses resolved.
     async fn mapping(&self, wanted: Wanted) -> Result<RelayMapping, Refusal> {
-        let Wanted { name, listen, to, up, down } = wanted;
+        let Wanted { name, listen, to, up, down, nat } = wanted;
         if !MappingSettings::is_name(&name) {
             return Err(Refusal::bad(format!(
                 "'{name}' is no name: 1 to 64 letters, digits and signs, without commas, quotes and slashes"
@@ -118,7 +120,7 @@ impl Api {
         let listen = address::listen(listen, self.settings.public).await?;
         let upstream = address::server(to.clone()).await?;
         let settings = MappingSettings::new(name, Arc::new(up), Arc::new(down), self.settings.seed);
-        let settings = MappingSettings { scope: self.settings.scope, ..settings };
+        let settings = MappingSettings { scope: self.settings.scope, nat, ..settings };
         Ok(RelayMapping { listen, upstream, server: to, settings })
     }
 }
@@ -130,6 +132,7 @@ struct Wanted {
     to: String,
     up: Impairment,
     down: Impairment,
+    nat: Nat,
 }
 
 /// Adds a mapping unless its name is taken or its server is the proxy itself.
@@ -157,6 +160,18 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Refus
 fn line(text: &str) -> Result<Impairment, Refusal> {
     let parsed = text.parse::<Impairment>().and_then(|line| line.runnable().map(|()| line));
     parsed.map_err(|error| Refusal::bad(format!("'{text}': {error}")))
+}
+
+/// A NAT as `--nat` takes it.
+fn nat(text: &str) -> Result<Nat, Refusal> {
+    text.parse().map_err(|error| Refusal::bad(format!("nat: {error}")))
+}
+
+/// `?from=N`; 0 without it.
+fn from(uri: &Uri) -> Result<u64, Refusal> {
+    let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return Ok(0) };
+    let number = query.strip_prefix("from=").and_then(|number| number.parse().ok());
+    number.ok_or_else(|| Refusal::bad(format!("'{query}' is not from=NUMBER")))
 }
 
 fn parse(body: &[u8]) -> Result<Value, Refusal> {

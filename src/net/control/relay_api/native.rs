@@ -10,10 +10,10 @@ use axum::response::IntoResponse;
 use axum::routing::{get, patch, post};
 use serde_json::{Value, json};
 
-use super::{Answer, Api, Refusal, Wanted, add, answer, cannot_listen, line, parse, text};
+use super::{Answer, Api, Refusal, Wanted, add, answer, cannot_listen, from, line, nat, parse, text};
 use crate::impair::{Direction, Impairment};
 use crate::net::relay::RelayEngine;
-use crate::relay::{FlowDirection, FlowFigures};
+use crate::relay::{FlowDirection, FlowFigures, Nat};
 use crate::time::Duration;
 use crate::units::parse_duration;
 
@@ -26,8 +26,10 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/mappings", post(create))
         .route("/api/mappings/{name}", get(show).patch(change).delete(remove))
         .route("/api/mappings/{name}/blackhole", post(black_out))
+        .route("/api/mappings/{name}/rebind", post(rebind))
         .route("/api/flows", get(flows))
         .route("/api/flows/{id}", patch(change_flow).delete(close_flow))
+        .route("/api/flows/{id}/rebind", post(rebind_flow))
 }
 
 async fn proxy(State(api): State<Api>) -> Answer {
@@ -46,19 +48,21 @@ async fn show(State(api): State<Api>, Path(name): Path<String>) -> Answer {
 
 async fn create(State(api): State<Api>, body: Bytes) -> Answer {
     let wanted = parse(&body)?;
-    known(&wanted, &["name", "listen", "to", "up", "down"])?;
+    known(&wanted, &["name", "listen", "to", "up", "down", "nat"])?;
     let needed = |key| text(&wanted, key)?.ok_or_else(|| Refusal::bad(format!("'{key}' is missing")));
     let of = |key| text(&wanted, key)?.map_or(Ok(Impairment::clean()), |text| line(&text));
     let listen = text(&wanted, "listen")?.unwrap_or_default();
     let (name, to, up, down) = (needed("name")?, needed("to")?, of("up")?, of("down")?);
-    let mapping = api.mapping(Wanted { name, listen, to, up, down }).await?;
+    let nat = text(&wanted, "nat")?.map_or(Ok(Nat::default()), |text| nat(&text))?;
+    let mapping = api.mapping(Wanted { name, listen, to, up, down, nat }).await?;
     let made = move |engine: &mut RelayEngine| add(engine, mapping).map(|mapping| engine.mapping(mapping));
     Ok(answer(StatusCode::CREATED, &json!(api.ask(made).await??)))
 }
 
 async fn change(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -> Answer {
     let wanted = parse(&body)?;
-    known(&wanted, &["up", "down", "state"])?;
+    known(&wanted, &["up", "down", "nat", "state"])?;
+    let nat = text(&wanted, "nat")?.map(|text| nat(&text)).transpose()?;
     let of = |key| text(&wanted, key)?.map(|text| line(&text).map(Arc::new)).transpose();
     let (up, down) = (of("up")?, of("down")?);
     let is_down = match text(&wanted, "state")?.as_deref() {
@@ -73,10 +77,13 @@ async fn change(State(api): State<Api>, Path(name): Path<String>, body: Bytes) -
                 let address = engine.local_addr(mapping);
                 engine.set_down(mapping, is_down).map_err(|error| cannot_listen(address, &error))?;
             }
-            engine.change(mapping, |settings| {
-                settings.up = up.unwrap_or_else(|| Arc::clone(&settings.up));
-                settings.down = down.unwrap_or_else(|| Arc::clone(&settings.down));
-            });
+            if up.is_some() || down.is_some() || nat.is_some() {
+                engine.change(mapping, |settings| {
+                    settings.up = up.unwrap_or_else(|| Arc::clone(&settings.up));
+                    settings.down = down.unwrap_or_else(|| Arc::clone(&settings.down));
+                    settings.nat = nat.unwrap_or_else(|| settings.nat.clone());
+                });
+            }
             Ok(engine.mapping(mapping))
         })
         .await?;
@@ -118,13 +125,7 @@ async fn black_out(State(api): State<Api>, Path(name): Path<String>, uri: Uri) -
 
 /// `?from=N`: flows of this number on, in the order in which they were opened.
 async fn flows(State(api): State<Api>, uri: Uri) -> Answer {
-    let from = match uri.query() {
-        None | Some("") => 0,
-        Some(query) => query
-            .strip_prefix("from=")
-            .and_then(|number| number.parse().ok())
-            .ok_or_else(|| Refusal::bad(format!("'{query}' is not from=NUMBER")))?,
-    };
+    let from = from(&uri)?;
     let shown = api.ask(move |engine| {
         let flows = engine.flows(from, FLOWS);
         let name = |flow: &FlowFigures| engine.mapping_name(flow.mapping).to_owned();
@@ -168,6 +169,24 @@ async fn close_flow(State(api): State<Api>, Path(id): Path<String>) -> Answer {
         .ask(move |engine| engine.flow_numbered(number).is_some_and(|flow| engine.close_flow(flow)))
         .await?;
     if closed { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(no_flow()) }
+}
+
+/// Every flow of the mapping leaves from another port with its client's next datagram.
+async fn rebind(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    api.ask_mapping(name, |engine, mapping| {
+        engine.rebind(mapping);
+        Ok(())
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn rebind_flow(State(api): State<Api>, Path(id): Path<String>) -> Answer {
+    let number = flow_number(&id)?;
+    let found = api
+        .ask(move |engine| engine.flow_numbered(number).is_some_and(|flow| engine.rebind_flow(flow)))
+        .await?;
+    if found { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(no_flow()) }
 }
 
 fn flow_number(id: &str) -> Result<u64, Refusal> {

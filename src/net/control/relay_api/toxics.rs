@@ -126,7 +126,39 @@ fn stream(direction: Direction) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<f64>().prop_map(|number| json!(number)),
+            any::<u64>().prop_map(|number| json!(number)),
+            any::<i64>().prop_map(|number| json!(number)),
+            Just(json!(null)),
+            Just(json!([1])),
+            Just(json!({ "line": "loss=1%" })),
+            "[a-z=%:0-9,]{0,12}".prop_map(|text| json!(text)),
+        ]
+    }
+
+    proptest! {
+        /// A toxic is read and shows itself, or is refused: nothing else happens, whatever is sent.
+        #[test]
+        fn any_json_is_a_toxic_or_is_refused(
+            label in prop_oneof!["(latency|bandwidth|timeout|limit_data|packet_loss|udpecho)", "[a-z_]{0,9}"],
+            keys in proptest::collection::vec(
+                ("(latency|jitter|rate|timeout|bytes|loss_rate|correlation|line)", any_value()), 0..4),
+            toxicity in any_value(), stream in any_value(),
+        ) {
+            let attributes: Map<String, Value> = keys.into_iter().collect();
+            let wanted = json!({ "type": label, "toxicity": toxicity, "stream": stream, "attributes": attributes });
+            if let Ok(toxic) = from_json(&wanted) {
+                let shown = to_json(&toxic);
+                prop_assert_eq!(to_json(&changed(&toxic, &json!({})).unwrap()), shown);
+            }
+        }
+    }
 
     #[test]
     fn a_toxic_reads_back_what_it_shows_and_has_toxiproxys_defaults() {

@@ -12,7 +12,7 @@ use super::{Answer, Api, Refusal, Wanted, add, answer, cannot_listen, parse, ref
 use super::{address, toxics};
 use crate::impair::Impairment;
 use crate::net::relay::{RelayEngine, RelayMapping};
-use crate::relay::{MappingFigures, MappingId, Toxic};
+use crate::relay::{MappingFigures, MappingId, Nat, Toxic};
 
 /// The version whose interface this is.
 const VERSION: &str = "2.12.0";
@@ -218,7 +218,7 @@ async fn mapping(api: &Api, wanted: &Value, place: &str) -> Result<RelayMapping,
     let (name, to) = (needed(wanted, "name", place)?, needed(wanted, "upstream", place)?);
     let listen = text(wanted, "listen")?.unwrap_or_default();
     let (up, down) = (Impairment::clean(), Impairment::clean());
-    api.mapping(Wanted { name, listen, to, up, down }).await
+    api.mapping(Wanted { name, listen, to, up, down, nat: Nat::default() }).await
 }
 
 fn needed(wanted: &Value, key: &str, place: &str) -> Result<String, Refusal> {

@@ -29,7 +29,8 @@ use pmtu_mode::PmtuMode;
 
 pub(crate) use ready_set::ReadySet;
 pub(super) use scheduling::{
-    is_realtime, lower_priority, request_short_timeslice, set_min_timer_slack, use_batch_class,
+    is_realtime, lower_priority, raise_open_files, request_short_timeslice, set_min_timer_slack,
+    use_batch_class,
 };
 pub(super) use wait::wait;
 pub(super) use wall_clock::wall_clock_error;

@@ -1,4 +1,4 @@
-//! `proxy` between programs that know nothing of it: what they lose is what its files name.
+//! A DNS client behind a proxy: the queries that time out are those that its files name.
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, UdpSocket};
