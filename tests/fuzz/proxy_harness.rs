@@ -8,8 +8,8 @@ use udpecho::endpoints::{Endpoints, Network};
 use udpecho::impair::{Direction, Impairment, RateTrace};
 use udpecho::record::DatagramReader;
 use udpecho::relay::{
-    Decision, Event, Expectations, FlowId, Header, Limits, MappingSettings, Nat, Relay,
-    RelayScenario, Replay, Sender, Side, Toxic, ToxicKind,
+    Decision, Event, Expectations, FlowId, Header, Limits, MappingSettings, Nat, Relay, RelayScenario,
+    Replay, Sender, Side, Toxic, ToxicKind,
 };
 use udpecho::time::{Duration, Instant};
 use udpecho::units::ByteSize;

@@ -4,10 +4,10 @@
 mod harness;
 #[path = "../fuzz/irtt.rs"]
 mod irtt;
-#[path = "../fuzz/room.rs"]
-mod room;
 #[path = "../fuzz/proxy_harness.rs"]
 mod proxy_harness;
+#[path = "../fuzz/room.rs"]
+mod room;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
