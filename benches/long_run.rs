@@ -125,6 +125,7 @@ fn run(probes: u64) -> Run {
         schema: SCHEMA,
         udpecho: env!("CARGO_PKG_VERSION").to_owned(),
         argv: vec!["udpecho".to_owned(), "ping".to_owned()],
+        tlvs: None,
         hosts: None,
         rate: None,
         load: None,

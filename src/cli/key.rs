@@ -14,36 +14,35 @@ const KEYGEN_DIGITS: usize = 64;
 
 /// The key in this file, or else in the environment, if it has one.
 pub(super) fn find(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
-    let (text, place) = match file {
-        Some(file) => {
-            let text = text_file::read(file, LONGEST);
-            warn_if_readable_by_others(file);
-            (
-                text.with_context(|| format!("cannot read the key in {}", file.display()))?,
-                file.display().to_string(),
-            )
-        }
-        None => match std::env::var(VARIABLE) {
-            Ok(text) => (text, VARIABLE.to_owned()),
-            Err(std::env::VarError::NotPresent) => return Ok(None),
-            Err(error) => return Err(anyhow!(error).context(VARIABLE)),
-        },
-    };
+    let Some((text, place)) = text_of(file)? else { return Ok(None) };
     Key::parse(&text).map(Some).with_context(|| format!("no key in {place}"))
 }
 
-/// The bytes of a secret that servers of others share: hexadecimal digits as udpecho keygen writes them or behind 0x,
-/// or else the text itself.
-pub(super) fn secret(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let text = text_file::read(file, LONGEST);
-    let text = text.with_context(|| format!("cannot read the key in {}", file.display()))?;
-    warn_if_readable_by_others(file);
+/// The bytes of a secret that servers of others share, from the same places: hexadecimal digits as udpecho keygen
+/// writes them or behind 0x, or else the text itself.
+pub(super) fn secret(file: Option<&Path>) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some((text, place)) = text_of(file)? else { return Ok(None) };
     let text = text.trim();
     if text.is_empty() {
-        anyhow::bail!("no key in {}: the file is empty", file.display());
+        anyhow::bail!("no key in {place}: it is empty");
     }
     let digits = text.strip_prefix("0x").or((text.len() == KEYGEN_DIGITS).then_some(text));
-    Ok(digits.and_then(from_hex).unwrap_or_else(|| text.as_bytes().to_vec()))
+    Ok(Some(digits.and_then(from_hex).unwrap_or_else(|| text.as_bytes().to_vec())))
+}
+
+/// The text of a key, and where it stands.
+fn text_of(file: Option<&Path>) -> anyhow::Result<Option<(String, String)>> {
+    let Some(file) = file else {
+        return match std::env::var(VARIABLE) {
+            Ok(text) => Ok(Some((text, VARIABLE.to_owned()))),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(error) => Err(anyhow!(error).context(VARIABLE)),
+        };
+    };
+    let place = file.display().to_string();
+    let text = text_file::read(file, LONGEST).with_context(|| format!("cannot read the key in {place}"))?;
+    warn_if_readable_by_others(file);
+    Ok(Some((text, place)))
 }
 
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
@@ -77,12 +76,12 @@ mod tests {
         let file = folder.path().join("key");
         let read = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            secret(&file)
+            secret(Some(&file))
         };
-        assert_eq!(read(&format!("{}\n", "0a".repeat(32))).unwrap(), [10; 32]);
-        assert_eq!(read("0x00ff").unwrap(), [0, 255]);
-        assert_eq!(read(" secret\n").unwrap(), b"secret");
-        assert_eq!(read("0xyz").unwrap(), b"0xyz");
+        assert_eq!(read(&format!("{}\n", "0a".repeat(32))).unwrap().unwrap(), [10; 32]);
+        assert_eq!(read("0x00ff").unwrap().unwrap(), [0, 255]);
+        assert_eq!(read(" secret\n").unwrap().unwrap(), b"secret");
+        assert_eq!(read("0xyz").unwrap().unwrap(), b"0xyz");
         assert!(read(" \n").is_err());
     }
 }

@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 pub(super) struct Target {
     pub host: String,
     pub port: u16,
+    /// The same, unless it is the default.
+    pub given_port: Option<u16>,
 }
 
 /// Which address families of a name are allowed.
@@ -30,7 +32,8 @@ impl Target {
         {
             bail!("'{text}' names port {own} and -p names {option}: give one of them");
         }
-        Ok(Self { host: host.to_owned(), port: own_port.or(port).unwrap_or(default_port) })
+        let given_port = own_port.or(port);
+        Ok(Self { host: host.to_owned(), port: given_port.unwrap_or(default_port), given_port })
     }
 
     pub(super) fn resolve(&self, family: Family) -> anyhow::Result<SocketAddr> {

@@ -69,12 +69,13 @@ fn place(target: &TargetView) -> [(&str, &str); 2] {
     [("group", &target.wanted.key.group), ("target", &target.wanted.key.target)]
 }
 
-/// With `counts`, causes other than the network's have a series once they occur.
+/// A cause that the dialect cannot tell has no series. With `counts`, causes other than the network's have a series once they occur.
 fn losses(page: &mut Exposition, now: &Snapshot) {
     let name = "udpecho_probes_lost_total";
     page.family(name, Kind::Counter, "Probes without a reply, by cause.");
     for target in &now.targets {
-        for cause in Cause::ALL {
+        let dialect = target.wanted.group.dialect;
+        for cause in Cause::ALL.into_iter().filter(|cause| dialect.may_tell(*cause)) {
             let lost = target.figures.lost_by(cause);
             let always = matches!(cause, Cause::Up | Cause::Down | Cause::Unknown);
             if is_full(target) || always || lost > 0 {
@@ -276,6 +277,19 @@ mod tests {
                 1
             );
         }
+    }
+
+    #[test]
+    fn a_cause_that_the_dialect_cannot_tell_has_no_series() {
+        let mut now = snapshot(Detail::Full);
+        let group = Group { dialect: crate::probe::Dialect::Plain, ..(*now.targets[0].wanted.group).clone() };
+        now.targets[0].wanted.group = Arc::new(group);
+        let page = of_fleet(&now);
+        let lost = |target: &str| {
+            let is_lost = |line: &&str| line.starts_with("udpecho_probes_lost_total{");
+            page.lines().filter(is_lost).filter(|line| line.contains(&format!("target=\"{target}\""))).count()
+        };
+        assert_eq!((lost("a"), lost("b")), (2, 8), "client_overflow and unknown, {page}");
     }
 
     #[test]

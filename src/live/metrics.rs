@@ -3,7 +3,7 @@
 use super::RunSnapshot;
 use super::exposition::{Exposition, Kind};
 use super::server_model::unanswered;
-use crate::probe::{Cause, NotOnTime};
+use crate::probe::{Cause, Knows, NotOnTime};
 use crate::reflect::{Counter, Counters, Metric};
 use crate::relay::{DropCause, MappingFigures, RelayFigures, Tally};
 use crate::room::RoomCounters;
@@ -28,10 +28,11 @@ pub fn of_run(now: &RunSnapshot) -> String {
         page.single(name, Kind::Counter, help, value);
     }
     page.family("udpecho_probes_lost_total", Kind::Counter, "Probes without a reply, by cause.");
-    for cause in Cause::ALL {
+    for cause in Cause::ALL.into_iter().filter(|cause| now.knows.tells(*cause)) {
         let lost = now.outcomes.of(NotOnTime::Lost(cause));
         page.sample("udpecho_probes_lost_total", &[("cause", cause.label())], lost);
     }
+    known(&mut page, info.dialect.name(), now.knows);
     page.single(
         "udpecho_probes_in_flight",
         Kind::Gauge,
@@ -49,6 +50,22 @@ pub fn of_run(now: &RunSnapshot) -> String {
     page.sample("udpecho_rtt_seconds_count", &[], now.rtt_buckets.count());
     build_info(&mut page);
     page.finish()
+}
+
+/// What the dialect tells: a cause of loss that it cannot tell has no series.
+fn known(page: &mut Exposition, dialect: &str, knows: Knows) {
+    let name = "udpecho_knows_info";
+    page.family(name, Kind::Gauge, "What the dialect can tell of the path, as far as replies have shown it.");
+    let yes_or_no = |known: bool| if known { "yes" } else { "no" };
+    let labels = [
+        ("dialect", dialect),
+        ("losses", knows.losses.name()),
+        ("server_time", knows.server_time.name()),
+        ("one_way", yes_or_no(knows.one_way)),
+        ("injection", yes_or_no(knows.injection)),
+        ("corruption", yes_or_no(knows.corruption)),
+    ];
+    page.sample(name, &labels, 1);
 }
 
 /// The `/metrics` of a server, in the text format of Prometheus.

@@ -1,5 +1,6 @@
 //! What stays the same during a run: the target and the schedule.
 
+use crate::probe::Dialect;
 use crate::record::Config;
 use crate::time::Duration;
 
@@ -9,6 +10,7 @@ pub struct RunInfo {
     /// As the user wrote it.
     pub host: String,
     pub(crate) address: String,
+    pub(crate) dialect: Dialect,
     pub(crate) size: u32,
     /// For example `every 20ms`.
     pub pace: String,
@@ -30,6 +32,7 @@ impl RunInfo {
         Self {
             host: config.host.clone(),
             address: config.address.clone(),
+            dialect: config.dialect,
             size: config.size,
             pace,
             count: config.count,
@@ -67,7 +70,7 @@ mod tests {
         Config {
             host: "h".into(),
             address: "192.0.2.1:8080".into(),
-            dialect: crate::probe::Dialect::Native,
+            dialect: Dialect::Native,
             embedded: false,
             count,
             interval_us: 500_000.0,

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use super::bins::{Bin, Bins};
 
 use super::run_info::RunInfo;
-use crate::probe::{Event, NotOnTime, Outcome, Resolved};
+use crate::probe::{Event, Knows, NotOnTime, Outcome, Resolved};
 use crate::report::{injection, unknown};
 use crate::stats::{OutcomeCounts, Proportion, Quantiles, RttBuckets, Second};
 use crate::time::{Duration, Instant};
@@ -17,7 +17,9 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct RunSnapshot {
     pub(crate) info: RunInfo,
-    /// What the server injects, in words; empty before the handshake.
+    /// What may be said of the run, as far as replies have shown it.
+    pub(crate) knows: Knows,
+    /// What the server injects, in words, or what is unknown; empty before the handshake.
     pub injects: String,
     /// Since time zero; none before it.
     pub elapsed: Option<Duration>,
@@ -93,6 +95,7 @@ impl RunModel {
     fn starting(info: RunInfo, from: u64) -> Self {
         Self {
             now: RunSnapshot {
+                knows: info.dialect.knows(),
                 info,
                 injects: String::new(),
                 elapsed: None,
@@ -122,6 +125,7 @@ impl RunModel {
         let fresh = Self::starting(self.now.info.clone(), self.launched);
         let before = std::mem::replace(self, fresh);
         self.now.injects = before.now.injects;
+        self.now.knows = before.now.knows;
         self.now.elapsed = before.now.elapsed;
         self.zero = before.zero;
         self.resolved = before.resolved;
@@ -141,8 +145,12 @@ impl RunModel {
                     Some(injects) => {
                         format!("the server injects {}", injection(injects, Some(server.seed)))
                     }
-                    None => unknown(server.dialect, server.dialect.knows()),
+                    None => unknown(server.dialect, self.now.knows),
                 };
+            }
+            Event::Found { finding, .. } => {
+                self.now.knows = self.now.knows.after(*finding);
+                self.now.injects = unknown(self.now.info.dialect, self.now.knows);
             }
             Event::Started { zero } => self.zero = Some(*zero),
             Event::Reply { seq, rtt, late_by, copy: 1, .. } => self.reply(*seq, *rtt, late_by.is_some()),
@@ -288,5 +296,26 @@ mod tests {
         model.event(&Event::Reply { seq: 3, rtt, hold: None, late_by: None, copy: 1 });
         let now = model.now();
         assert_eq!((now.sent, now.outcomes.not_sent(), now.outcomes.on_time), (1, 3, 1));
+    }
+
+    #[test]
+    fn what_replies_show_changes_what_is_known_and_its_metrics() {
+        use crate::live::metrics::of_run;
+        use crate::probe::{Dialect, Finding, ServerInfo};
+        let info = RunInfo { dialect: Dialect::Stamp, ..RunInfo::default() };
+        let mut model = RunModel::new(info);
+        let server = ServerInfo::silent(Dialect::Stamp);
+        model.event(&Event::Opened { at: Instant::ZERO, server });
+        let has_up = |model: &RunModel| of_run(model.now()).contains("cause=\"up\"");
+        assert!(model.now().injects.contains("until replies show it") && !has_up(&model));
+        model.event(&Event::Found { at: Instant::ZERO, finding: Finding::Stateful });
+        assert!(has_up(&model) && !of_run(model.now()).contains("injected_down"));
+        assert_eq!(model.now().injects, "stamp dialect; unknown: what the server injects, changed bytes");
+        model.reset();
+        assert!(has_up(&model), "a reset forgets nothing of the server");
+        model.event(&Event::Found { at: Instant::ZERO, finding: Finding::NoReceiveTime });
+        let page = of_run(model.now());
+        let line = "dialect=\"stamp\",losses=\"gaps\",server_time=\"unknown\",one_way=\"no\"";
+        assert!(page.contains(line), "{page}");
     }
 }

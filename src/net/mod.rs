@@ -21,8 +21,8 @@ mod tcp;
 mod twamp;
 
 pub use client::{
-    ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps, find_size,
-    run_load,
+    ClientEngine, Observation, Observer, Outgoing, Target, TargetChanges, TargetId, TxStamps,
+    ask_other_dialects, find_size, run_load,
 };
 pub use clock::Clock;
 #[cfg(feature = "control")]

@@ -1,4 +1,5 @@
-//! Small uses of TCP beside the measuring: a port number that is free for both protocols, one HTTP request.
+//! Small uses of TCP beside the measuring: a port number that is free for both protocols, a
+//! connection with a time limit, one HTTP request.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -13,6 +14,25 @@ pub fn port_free_for_both(host: IpAddr) -> Option<u16> {
         TcpListener::bind((host, port)).is_ok().then_some(port)
     };
     (0..TRIES).find_map(|_| free())
+}
+
+/// A connection from this address of the host, if one is given; no connect, read or write takes longer than `timeout`.
+pub(super) fn connect(
+    server: SocketAddr,
+    source: Option<IpAddr>,
+    timeout: Duration,
+) -> io::Result<TcpStream> {
+    let timeout = timeout.to_std();
+    let (domain, protocol) = (socket2::Domain::for_address(server), socket2::Protocol::TCP);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(protocol))?;
+    if let Some(source) = source {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    socket.connect_timeout(&server.into(), timeout)?;
+    let connection = TcpStream::from(socket);
+    connection.set_read_timeout(Some(timeout))?;
+    connection.set_write_timeout(Some(timeout))?;
+    Ok(connection)
 }
 
 /// The body of a page, if the status is 200; the authority is what the `Host` header says.

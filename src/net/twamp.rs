@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 
 use super::clock::Clock;
+use super::tcp;
 use crate::probe::{TwampControl, TwampDenied};
 use crate::time::Duration;
 
@@ -41,7 +42,7 @@ impl TwampSession {
         dscp: u8,
         clock: Clock,
     ) -> Result<Self, TwampError> {
-        let mut connection = connect(server, source)?;
+        let mut connection = tcp::connect(server, source, Self::TIMEOUT)?;
         let host = connection.local_addr()?.ip();
         let sender = SocketAddr::new(host, source_port.map_or_else(|| free_port(host), Ok)?);
         let start = (clock.now() + clock.wall_offset()).as_nanos();
@@ -61,23 +62,6 @@ impl Drop for TwampSession {
         // A server that is gone needs no word.
         let _ = self.connection.write_all(&self.control.stop());
     }
-}
-
-fn connect(server: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
-    let timeout = TwampSession::TIMEOUT.to_std();
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(server),
-        socket2::Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    if let Some(source) = source {
-        socket.bind(&SocketAddr::new(source, 0).into())?;
-    }
-    socket.connect_timeout(&server.into(), timeout)?;
-    let connection = TcpStream::from(socket);
-    connection.set_read_timeout(Some(timeout))?;
-    connection.set_write_timeout(Some(timeout))?;
-    Ok(connection)
 }
 
 /// A UDP port that the run binds to a moment later.

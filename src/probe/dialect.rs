@@ -4,6 +4,7 @@
 use super::event::{Failure, Finding, SendError, ServerInfo};
 use super::in_flight::{InFlight, ReplyFacts};
 use super::settings::Transmit;
+use super::tlv_answers::TlvAnswers;
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
@@ -38,6 +39,14 @@ pub(super) trait DialectClient {
 
     /// Something that the replies showed of the server, each once.
     fn finding(&mut self) -> Option<Finding> {
+        None
+    }
+
+    /// The traffic class with which the next datagram came.
+    fn note_traffic_class(&mut self, _class: Option<u8>) {}
+
+    /// What the replies told in TLVs.
+    fn tlv_answers(&mut self) -> Option<TlvAnswers> {
         None
     }
 

@@ -6,6 +6,7 @@ use super::flows::FlowChange;
 use super::outcome::Resolved;
 use super::settings::{Counters, Dialect};
 use super::socket_error::SocketError;
+use super::tlv_answers::TlvAnswers;
 use crate::time::{Duration, Instant};
 
 /// In the order of time, but `Resolved` comes in the order of the probes.
@@ -150,6 +151,8 @@ pub enum Event {
         /// Whether `Client::stop` would end the wait.
         skippable: bool,
     },
+    /// What the replies told in TLVs; once, at the end of a run that sent some.
+    TlvAnswers(Box<TlvAnswers>),
     /// The server's answer to the request to stop.
     StopAnswered {
         /// Whether the server ends.
@@ -239,7 +242,7 @@ impl ServerInfo {
     const HOLD_BELIEVED: Duration = Duration::from_secs(60);
 
     /// Of a dialect in which a server says nothing of itself.
-    pub(super) fn silent(dialect: Dialect) -> Self {
+    pub(crate) fn silent(dialect: Dialect) -> Self {
         Self {
             dialect,
             injects: None,

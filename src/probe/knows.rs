@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cause::Cause;
 use super::event::Finding;
 use super::settings::Dialect;
 
@@ -26,6 +27,8 @@ pub struct Knows {
 pub enum Losses {
     /// Not at all.
     RoundTrip,
+    /// Not yet: the first reply to a probe shows whether by numbers or not at all.
+    NotShown,
     /// By the numbers of the replies around it: exact in number, and of single probes where all were lost alike.
     Gaps,
     /// The same, and of single probes by a window over the last 64.
@@ -40,14 +43,47 @@ pub enum Losses {
 pub enum ServerTime {
     /// Not at all.
     Unknown,
-    /// As a whole.
+    /// As a whole, with what was injected.
     Whole,
     /// What was injected by itself.
     Split,
 }
 
+impl Losses {
+    /// In lower case, as files and metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RoundTrip => "round_trip",
+            Self::NotShown => "not_shown",
+            Self::Gaps => "gaps",
+            Self::Window => "window",
+            Self::Truth => "truth",
+        }
+    }
+}
+
+impl ServerTime {
+    /// In lower case, as files and metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Whole => "whole",
+            Self::Split => "split",
+        }
+    }
+}
+
 impl Dialect {
-    /// As long as no reply has shown less.
+    /// Whether a loss by this cause may come to be named so, whatever replies show.
+    pub const fn may_tell(self, cause: Cause) -> bool {
+        let knows = self.knows();
+        match knows.losses {
+            Losses::NotShown => Knows { losses: Losses::Gaps, ..knows }.tells(cause),
+            _ => knows.tells(cause),
+        }
+    }
+
+    /// As long as no reply has shown more or less.
     pub const fn knows(self) -> Knows {
         let nothing = Knows {
             injection: false,
@@ -70,7 +106,7 @@ impl Dialect {
                 Knows { losses: Losses::Window, server_time: ServerTime::Whole, one_way: true, ..nothing }
             }
             Self::Stamp => {
-                Knows { losses: Losses::Gaps, server_time: ServerTime::Whole, one_way: true, ..nothing }
+                Knows { losses: Losses::NotShown, server_time: ServerTime::Whole, one_way: true, ..nothing }
             }
         }
     }
@@ -93,10 +129,23 @@ impl Knows {
         }
     }
 
-    /// What is unknown from the start, in a sentence.
+    /// Whether a loss by this cause would be named so. The client sees its own receive buffer whatever the dialect.
+    pub const fn tells(self, cause: Cause) -> bool {
+        match cause {
+            Cause::Unknown | Cause::ClientOverflow => true,
+            Cause::Up | Cause::Down => {
+                matches!(self.losses, Losses::Gaps | Losses::Window | Losses::Truth)
+            }
+            Cause::InjectedUp | Cause::InjectedDown => self.injection,
+            Cause::Refused | Cause::ServerOverflow => matches!(self.losses, Losses::Truth),
+        }
+    }
+
+    /// What is unknown, in a sentence; empty if nothing is.
     pub fn unknown(self) -> String {
         let parts = [
             (self.injection, "what the server injects"),
+            (self.losses != Losses::NotShown, "where probes are lost (until replies show it)"),
             (self.losses != Losses::RoundTrip, "where probes are lost"),
             (self.server_time != ServerTime::Unknown, "the time at the server"),
             (self.one_way, "one-way delays"),
@@ -116,11 +165,24 @@ mod tests {
     fn what_is_unknown_is_said_and_grows_with_what_replies_show() {
         assert_eq!(Dialect::Native.knows().unknown(), "");
         let stamp = Dialect::Stamp.knows();
-        assert_eq!(stamp.unknown(), "what the server injects, changed bytes");
+        assert_eq!(
+            stamp.unknown(),
+            "what the server injects, where probes are lost (until replies show it), changed bytes"
+        );
+        assert_eq!(stamp.after(Finding::Stateful).unknown(), "what the server injects, changed bytes");
         let narrowed = stamp.after(Finding::Stateless).after(Finding::NoReceiveTime);
         assert_eq!(
             narrowed.unknown(),
             "what the server injects, where probes are lost, the time at the server, one-way delays, changed bytes"
         );
+    }
+
+    #[test]
+    fn a_cause_that_a_dialect_cannot_tell_is_never_named() {
+        let told = |knows: Knows| Cause::ALL.into_iter().filter(|cause| knows.tells(*cause)).count();
+        let stamp = Dialect::Stamp.knows();
+        assert_eq!(told(Dialect::Native.knows()), Cause::ALL.len());
+        assert_eq!((told(Dialect::Plain.knows()), told(stamp), told(Dialect::Irtt.knows())), (2, 2, 4));
+        assert_eq!((told(stamp.after(Finding::Stateful)), told(stamp.after(Finding::Stateless))), (4, 2));
     }
 }

@@ -14,6 +14,7 @@ mod irtt;
 mod knows;
 mod load;
 mod loss_attribution;
+mod other_dialects;
 mod outcome;
 mod path_mtu;
 pub mod rate_search;
@@ -24,6 +25,7 @@ mod send_plan;
 mod settings;
 mod socket_error;
 mod suspended;
+mod tlv_answers;
 mod twamp;
 mod unexpected;
 
@@ -39,10 +41,12 @@ pub use load::{
     Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
     SteadySettings, Way,
 };
+pub use other_dialects::{Opening, OtherDialect};
 pub use outcome::{Corruption, Outcome, Resolved};
 pub use path_mtu::{Down, PathSize, SizeFinder, Sizing};
 pub use settings::{Counters, Dialect, Settings, StampOptions, Transmit};
 pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
+pub use tlv_answers::{ClassCount, ClassSeen, ClockSeen, LeftLater, PacketsSeen, TlvAnswers};
 pub use twamp::{Denied as TwampDenied, TwampControl};
 
 use crate::time::{Duration, Instant};
@@ -224,6 +228,11 @@ impl Client {
         self.mark_socket();
     }
 
+    /// The traffic class with which the next datagram that is handled came, where the system tells.
+    pub fn note_traffic_class(&mut self, class: Option<u8>) {
+        self.dialect.note_traffic_class(class);
+    }
+
     /// A forged datagram bears the server's address, but it is another sender's.
     fn mark_socket(&mut self) {
         let Counters { junk, forged, unauthentic, .. } = self.counters;
@@ -397,6 +406,8 @@ impl Client {
     fn finish(&mut self) {
         if !matches!(self.phase, Phase::SetUp | Phase::Done) {
             self.events.extend(self.unexpected.report(self.last_heard, self.counters));
+            self.events
+                .extend(self.dialect.tlv_answers().map(|answers| Event::TlvAnswers(Box::new(answers))));
         }
         self.phase = Phase::Done;
         self.events.push_back(Event::Finished);

@@ -14,10 +14,11 @@ use crate::wire::native;
 use crate::wire::stamp::{self, Format, HmacKey, Mode, TlvKind};
 
 /// A wire protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// The protocol of `udpecho serve`, with times and the fates of probes.
+    #[default]
     Native,
     /// `C SIZE`, then a fixed answer to each datagram.
     Text,
@@ -30,6 +31,9 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Native, Self::Text, Self::Plain, Self::Stamp, Self::Irtt];
+
     /// In lower case, as files and metrics have it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -134,6 +138,11 @@ pub struct StampOptions {
 impl StampOptions {
     const TLV_HEADER: u32 = 4;
     const HMAC: u32 = 16;
+
+    /// Whether the class with which replies come is to be told.
+    pub(crate) fn asks_for_class(&self) -> bool {
+        self.tlvs.contains(&TlvKind::ClassOfService)
+    }
 
     /// Bytes of a request without padding.
     pub fn least_size(&self) -> u32 {

@@ -33,6 +33,8 @@ enum Step {
 impl TwampControl {
     /// The TCP port of servers.
     pub const PORT: u16 = wire::PORT;
+    /// Bytes of the server's first message.
+    pub const GREETING: usize = GREETING;
     /// The server waits this long for packets that are under way when the session ends.
     const TIMEOUT: Duration = Duration::from_secs(2);
     /// Octets of a sender's packet before its padding.

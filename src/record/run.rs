@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::load::Load;
 use super::rate::Rate;
 use crate::host;
-use crate::probe::{Cause, Dialect, Knows};
+use crate::probe::{Cause, Dialect, Knows, TlvAnswers};
 
 /// The version of the record's form; a reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -38,6 +38,9 @@ pub struct Run {
     /// What the server's dialect can tell; what it cannot is null in the summary.
     #[serde(default)]
     pub knows: Option<Knows>,
+    /// What a STAMP reflector answered in TLVs; absent where none were sent.
+    #[serde(default)]
+    pub tlvs: Option<TlvAnswers>,
     /// Where each time stamp was taken.
     pub stamps: Stamps,
     /// The relation of the two clocks, where the server stamps.
@@ -62,6 +65,11 @@ impl Run {
     pub fn stopped_early(&self) -> Option<&str> {
         let stopped = self.events.iter().find(|event| event.kind == RECORD_LIMIT);
         stopped.map(|event| event.text.as_str())
+    }
+
+    /// What may be said of the run; older records have only their dialect.
+    pub fn known(&self) -> Knows {
+        self.knows.unwrap_or_else(|| self.config.dialect.knows())
     }
 
     /// The whole of `run.json`.
@@ -264,11 +272,11 @@ pub struct Summary {
     #[serde(default)]
     pub duplication_down: Option<Duplicated>,
     /// Of the duplicates, sent on purpose by the server.
-    pub injected_duplicates: u64,
-    /// Replies whose payload was changed, by the network and on purpose.
-    pub corrupted: u64,
-    /// The part of `corrupted` that the server did on purpose.
-    pub injected_corrupted: u64,
+    pub injected_duplicates: Option<u64>,
+    /// Replies whose payload was changed by the network; by whomever where the server does not tell.
+    pub corrupted: Option<u64>,
+    /// Replies whose payload the server changed on purpose.
+    pub injected_corrupted: Option<u64>,
     /// Replies whose server times are impossible and count in no figure.
     #[serde(default)]
     pub impossible_times: u64,
@@ -295,7 +303,7 @@ pub struct Summary {
     pub net_rtt_us: Option<Distribution>,
     /// How long the server held replies on purpose.
     pub hold_us: Option<Distribution>,
-    /// What the server took besides.
+    /// What the server took besides; all of its time where `knows` says whole.
     pub server_own_us: Option<Distribution>,
     /// One way, with the offset of the run's `clock` taken off: no truer than its bound. From the
     /// last step of a clock on.

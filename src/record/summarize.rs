@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::run::{Clock, Distribution, Duplicated, Knee, LengthCount, LossRuns, Outage, Summary};
-use crate::probe::Cause;
+use crate::probe::{Cause, Knows};
 use crate::stats::{Duplication, Lengths, Pdv, Proportion, Quantiles, RunStatistics};
 use crate::time::Duration;
 
@@ -34,9 +34,9 @@ impl Summary {
             replicated_share: run.duplication.replicated(),
             duplication_up: duplicated(&run.duplication_up),
             duplication_down: duplicated(&run.duplication_down),
-            injected_duplicates: run.injected_duplicates,
-            corrupted: run.corrupted,
-            injected_corrupted: run.injected_corrupted,
+            injected_duplicates: Some(run.injected_duplicates),
+            corrupted: Some(run.corrupted),
+            injected_corrupted: Some(run.injected_corrupted),
             impossible_times: run.impossible_times,
             reordered: reordering.reordered(),
             reordered_share: reordering.ratio(),
@@ -61,6 +61,20 @@ impl Summary {
             missed: run.schedule.missed(),
             knee: knee(run),
             percentile_resolution: run.rtt.resolution(),
+        }
+    }
+}
+
+impl Summary {
+    /// Without the counts that the dialect cannot know: there zero would say too much.
+    #[must_use]
+    pub fn narrowed_to(self, knows: Knows) -> Self {
+        let if_injection = |count: Option<u64>| count.filter(|_| knows.injection);
+        Self {
+            injected_duplicates: if_injection(self.injected_duplicates),
+            injected_corrupted: if_injection(self.injected_corrupted),
+            corrupted: self.corrupted.filter(|_| knows.corruption),
+            ..self
         }
     }
 }

@@ -24,7 +24,8 @@ pub const PORT: u16 = 862;
 
 const OPEN_MODE: u32 = 1;
 
-pub(crate) const GREETING: usize = 64;
+/// Bytes of the server's first message.
+pub const GREETING: usize = 64;
 /// Bytes of the client's first message.
 pub const SET_UP_RESPONSE: usize = 164;
 /// Bytes of the server's answer to it.
@@ -92,6 +93,11 @@ pub fn read_greeting(greeting: &[u8; GREETING]) -> Result<(), Denied> {
         modes if modes & OPEN_MODE == 0 => Err(Denied::NeedsKey { modes }),
         _ => Ok(()),
     }
+}
+
+/// Whether these can be a server's first octets: the unused ones are zero, and it offers modes that standards name.
+pub fn is_greeting(octets: &[u8; GREETING]) -> bool {
+    octets[..12].iter().all(|octet| *octet == 0) && (1..1 << 10).contains(&get_u32(octets, 12..16))
 }
 
 /// Chooses open mode.

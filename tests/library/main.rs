@@ -7,6 +7,7 @@ mod fixtures;
 
 mod attribution;
 mod compare;
+mod dialect_table;
 mod faults;
 mod fleet;
 mod fuzz_corpus;

@@ -6,6 +6,7 @@ mod common;
 mod addresses;
 mod attribution_on_sockets;
 mod cli;
+mod dialects;
 mod documents;
 mod exports;
 mod find_rate;

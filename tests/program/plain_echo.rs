@@ -119,6 +119,7 @@ fn an_echo_server_of_ten_lines_of_python_is_measured() {
     assert_eq!((record.count(Outcome::Ok), record.count(Outcome::Lost)), (36, 4));
     assert_eq!((record.run.config.dialect, &record.run.server), (Dialect::Plain, &None));
     let summary = record.run.summary.unwrap();
-    assert_eq!((summary.duplicates, summary.corrupted), (4, 4));
+    assert_eq!((summary.duplicates, summary.corrupted), (4, Some(4)));
+    assert_eq!((summary.injected_duplicates, summary.injected_corrupted), (None, None));
     assert_eq!(summary.causes.get(&Cause::Unknown), Some(&4));
 }

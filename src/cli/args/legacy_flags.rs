@@ -1,10 +1,13 @@
-//! Spellings that clap does not have: `-ip`, `-port`, `--decay` with an optional share, and `ping --find-size` for
-//! the command `find-size`.
+//! Spellings that clap does not have: `-ip`, `-port`, `--decay` with an optional share, `ping --find-size` for the
+//! command `find-size`, and `ping --dialect stamp` for `ping --stamp`.
 
 use std::ffi::OsString;
 
+use super::ping::DialectName;
+
 const SINGLE_DASH: [&str; 2] = ["ip", "port"];
 const FIND_SIZE: &str = "--find-size";
+const DIALECT: &str = "--dialect";
 
 /// Rewrites the arguments up to a bare `--`: `-ip HOST` to `--ip HOST`, `-port=N` to `--port=N`, and
 /// `--decay 5%` to `--decay=5%`, so that a host behind a bare `--decay` is not taken for its share.
@@ -14,12 +17,20 @@ pub(crate) fn for_clap(mut arguments: Vec<OsString>) -> Vec<OsString> {
         arguments.remove(at);
         arguments[1] = "find-size".into();
     }
+    let is_ping = arguments.get(1).is_some_and(|word| word == "ping");
     let mut rewritten: Vec<OsString> = Vec::with_capacity(arguments.len());
     let mut options = true;
     for argument in arguments {
         options &= argument != "--";
         let text = if options { argument.to_str() } else { None };
-        let after_decay = rewritten.last().is_some_and(|last| last == "--decay");
+        let after = |option| rewritten.last().is_some_and(|last| last == option);
+        let (after_decay, after_dialect) = (after("--decay"), after(DIALECT));
+        let named = if after_dialect { text } else { text.and_then(|text| text.strip_prefix("--dialect=")) };
+        if let Some(option) = named.filter(|_| is_ping).and_then(DialectName::option) {
+            rewritten.truncate(rewritten.len() - usize::from(after_dialect));
+            rewritten.push(option.into());
+            continue;
+        }
         match text {
             Some(share) if after_decay && is_number(share) => {
                 rewritten.pop();
@@ -73,6 +84,13 @@ mod tests {
             ("udpecho ping -ip x --find-size", "udpecho find-size --ip x"),
             ("udpecho ping -- --find-size", "udpecho ping -- --find-size"),
             ("udpecho report --find-size", "udpecho report --find-size"),
+            ("udpecho ping --dialect stamp x", "udpecho ping --stamp x"),
+            ("udpecho ping --dialect=plain x", "udpecho ping --plain x"),
+            ("udpecho ping --dialect auto x", "udpecho ping --dialect auto x"),
+            ("udpecho ping --dialect=native x", "udpecho ping --dialect=native x"),
+            ("udpecho ping --dialect morse x", "udpecho ping --dialect morse x"),
+            ("udpecho watch --dialect stamp", "udpecho watch --dialect stamp"),
+            ("udpecho ping -- --dialect stamp", "udpecho ping -- --dialect stamp"),
         ] {
             assert_eq!(rewritten(typed), meant);
         }

@@ -88,6 +88,11 @@ pub struct Ping {
     /// Path MTU discovery: do sets don't-fragment, dont allows fragments
     #[arg(help_heading = SOCKET, short = 'M', value_name = "do|dont")]
     pub fragment: Option<Fragment>,
+    /// Dialect to speak. auto speaks the native one, and where no udpecho server answers it names the others that the
+    /// host speaks: one datagram of each, to the port given, else to the usual ports. The others have options of their
+    /// own, as in --stamp
+    #[arg(help_heading = SERVER, long, value_name = "NAME", default_value = "auto", conflicts_with_all = ["text", "plain", "stamp", "twamp", "irtt"])]
+    pub dialect: DialectName,
     /// Speak the text dialect, for servers that know no other
     #[arg(help_heading = SERVER, long, conflicts_with = "key_file")]
     pub text: bool,
@@ -175,6 +180,26 @@ pub struct Ping {
     pub fail: Fail,
 }
 
+/// The dialects by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DialectName {
+    Auto,
+    Native,
+    Text,
+    Plain,
+    Stamp,
+    Twamp,
+    Irtt,
+}
+
+impl DialectName {
+    /// The option that means this dialect, if it has one of its own.
+    pub fn option(text: &str) -> Option<String> {
+        let name = Self::from_str(text, false).ok()?;
+        (!matches!(name, Self::Auto | Self::Native)).then(|| format!("--{text}"))
+    }
+}
+
 /// What a STAMP request carries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = STAMP)]
@@ -230,6 +255,11 @@ impl Ping {
         let usual =
             if self.rate_search.find_rate.is_some() { ByteSize::new(FindRate::SIZE) } else { Self::SIZE };
         self.size.unwrap_or(usual)
+    }
+
+    /// Whether other dialects are looked for where no native server answers.
+    pub fn asks_other_dialects(&self) -> bool {
+        self.dialect == DialectName::Auto && self.dialect() == Dialect::Native
     }
 
     pub fn dialect(&self) -> Dialect {

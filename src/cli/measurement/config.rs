@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     /// As the user typed it.
     pub host: String,
     pub address: SocketAddr,
+    /// The port, if the user named one.
+    pub given_port: Option<u16>,
 }
 
 /// The server of a measurement, and how to reach it.
@@ -43,6 +45,8 @@ pub(crate) struct Connection {
     pub outgoing: Outgoing,
     pub key: Option<Key>,
     pub dialect: Dialect,
+    /// If no native server answers, the host is asked for other dialects.
+    pub asks_others: bool,
     /// Answers as long as the measurement lasts, where no host was given.
     local_server: Option<LocalServer>,
     /// The control connection of the reflector, which lasts as long.
@@ -64,7 +68,7 @@ impl Connection {
                 let target = Target::parse(text, destination.port, dialect.default_port())?;
                 let family = Family { v4_only: destination.ipv4, v6_only: destination.ipv6 };
                 let address = target.resolve(family)?;
-                (Peer { host: target.host, address }, None)
+                (Peer { host: target.host, address, given_port: target.given_port }, None)
             }
             None if destination.port.is_some() => {
                 bail!("-p needs a host; for example -ip 127.0.0.1 -p 8080")
@@ -74,10 +78,13 @@ impl Connection {
             }
             None => {
                 let server = LocalServer::start(outgoing.backend, key.clone(), clock)?;
-                (Peer { host: "localhost".to_owned(), address: server.address() }, Some(server))
+                (
+                    Peer { host: "localhost".to_owned(), address: server.address(), given_port: None },
+                    Some(server),
+                )
             }
         };
-        Ok(Self { peer, outgoing, key, dialect, local_server, twamp: None })
+        Ok(Self { peer, outgoing, key, dialect, asks_others: false, local_server, twamp: None })
     }
 
     /// Asks a TWAMP server for a session; from now on its reflector is the peer.
@@ -117,6 +124,7 @@ impl<'a> Config<'a> {
         let key = key.transpose()?.flatten();
         let mut connection =
             Connection::open(&arguments.destination, dialect, outgoing(arguments), key, clock)?;
+        connection.asks_others = arguments.asks_other_dialects();
         // Short enough to type again.
         let drawn = arguments.poisson.then(random_bytes).transpose()?.map(u32::from_ne_bytes);
         let poisson_seed = arguments.poisson_seed.or(drawn.map(Seed::from));
@@ -191,6 +199,7 @@ impl<'a> Config<'a> {
             knows: Some(settings.dialect.knows()),
             stamps,
             clock: None,
+            tlvs: None,
             hosts: None,
             rate: None,
             load: None,

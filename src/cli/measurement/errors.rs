@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use anyhow::anyhow;
 
 use super::config::{Connection, Peer};
-use super::irtt;
+use super::{irtt, other_dialects};
 use crate::cli::exit::Exit;
 use crate::net::{Control, describe_client_error, describe_socket_error, find_size, random_bytes};
 use crate::probe::{Dialect, Failure, SizeFinder, SocketOperation};
@@ -40,11 +40,13 @@ pub(crate) fn exit_of(failure: &Failure) -> Exit {
     if failure.is_silence() { Exit::NoReply } else { Exit::Error }
 }
 
-/// Why the run did not start. Where its probes are too long for the path, finds the size that passes.
+/// Why the run did not start. Where its probes are too long for the path, finds the size that passes; where no server
+/// answers, the dialects that the host does speak.
 pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {
     let Connection { peer, outgoing, key, .. } = connection;
     let (Failure::SizeLost { size } | Failure::SizeNotSent { size }) = *failure else {
-        return explain(failure, peer, connection.dialect);
+        let unfound = || explain(failure, peer, connection.dialect);
+        return other_dialects::explain(failure, connection, unfound).unwrap_or_else(unfound);
     };
     let seed = random_bytes().map(u64::from_ne_bytes);
     let found = seed.and_then(|seed| {
@@ -137,7 +139,8 @@ fn silence_of_reflectors(port: u16) -> String {
         "reflection is off, as it is by default on Juniper and Nokia".to_owned(),
         "this host's address is not among those that the reflector is configured for (Nokia: prefixes)"
             .to_owned(),
-        "the source port is not the one configured, as on Huawei and H3C: try --source-port 862".to_owned(),
+        "the source port or the size is not the one configured, as on Huawei and H3C: try --source-port 862, -s 142"
+            .to_owned(),
         format!("it reflects on another port than {port}: {PORTS_OF_DEVICES}"),
         "it wants a TWAMP control connection first, as Cisco IOS and NX-OS do: try --twamp".to_owned(),
         "it wants authentication (--key-file), or a firewall drops UDP on the path".to_owned(),
@@ -181,7 +184,11 @@ mod tests {
     #[test]
     fn an_error_of_the_path_is_no_reply_and_one_of_this_host_is_an_error() {
         use crate::probe::{SocketError, SocketErrorKind};
-        let peer = Peer { host: "192.0.2.1".to_owned(), address: "192.0.2.1:8080".parse().unwrap() };
+        let peer = Peer {
+            host: "192.0.2.1".to_owned(),
+            address: "192.0.2.1:8080".parse().unwrap(),
+            given_port: None,
+        };
         for (operation, kind, exit, words) in [
             (SocketOperation::Receive, SocketErrorKind::HostUnreachable, Exit::NoReply, "cannot reach"),
             (SocketOperation::Send, SocketErrorKind::NetworkUnreachable, Exit::NoReply, "cannot reach"),
@@ -198,7 +205,11 @@ mod tests {
 
     #[test]
     fn no_hint_doubles_the_punctuation() {
-        let peer = Peer { host: "::1:8080".to_owned(), address: "[::1:8080]:8080".parse().unwrap() };
+        let peer = Peer {
+            host: "::1:8080".to_owned(),
+            address: "[::1:8080]:8080".parse().unwrap(),
+            given_port: None,
+        };
         let failures = [
             Failure::Unreachable,
             Failure::Silent { tries: 5, after: Duration::from_millis(3100) },

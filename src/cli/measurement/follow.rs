@@ -144,6 +144,7 @@ impl<'a> Follower<'a> {
         match event {
             Event::Opened { server, .. } => add_server(run, server),
             Event::Found { finding, .. } => run.knows = run.knows.map(|knows| knows.after(*finding)),
+            Event::TlvAnswers(answers) => run.tlvs = Some((**answers).clone()),
             Event::Started { zero } => {
                 run.started = rfc3339(*zero);
                 recorder.start(run);

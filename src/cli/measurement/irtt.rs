@@ -13,7 +13,7 @@ use crate::wire::irtt::{HmacKey, Params};
 
 pub(super) fn options(arguments: &Ping) -> anyhow::Result<IrttOptions> {
     let destination = &arguments.destination;
-    let secret = destination.key_file.as_deref().map(key::secret).transpose()?;
+    let secret = key::secret(destination.key_file.as_deref())?;
     Ok(IrttOptions { key: secret.map(|secret| HmacKey::new(&secret)), dscp: destination.dscp.unwrap_or(0) })
 }
 

@@ -7,6 +7,7 @@ mod event_queue;
 mod follow;
 mod host_figures;
 mod irtt;
+mod other_dialects;
 mod outputs;
 mod run_events;
 mod stamp;
@@ -143,7 +144,7 @@ impl<'a> Measurement<'a> {
             data.into_iter().for_each(|data| data.leave(ABORT_TIMEOUT));
             return Ok(Outcome::Aborted);
         }
-        let summary = Summary::of(recorder.statistics());
+        let summary = Summary::of(recorder.statistics()).narrowed_to(run.known());
         run.clock = Clock::of(recorder.statistics());
         run.summary = Some(summary.clone());
         let Finished { rows, folder, mut failures } = recorder.finish(&run);

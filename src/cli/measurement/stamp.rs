@@ -15,7 +15,8 @@ const SHORTEST_UNASKED: Duration = Duration::from_millis(10);
 
 pub(super) fn options(arguments: &Ping) -> anyhow::Result<StampOptions> {
     let asked = &arguments.stamp_request;
-    let secret = arguments.destination.key_file.as_deref().map(key::secret).transpose()?;
+    // TWAMP is spoken in open mode, whatever key the environment holds.
+    let secret = if arguments.twamp { None } else { key::secret(arguments.destination.key_file.as_deref())? };
     let (synchronized, clock_error) = wall_clock_error().unwrap_or((false, Duration::from_secs(1)));
     Ok(StampOptions {
         ssid: asked.ssid,

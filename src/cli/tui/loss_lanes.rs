@@ -39,6 +39,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &P
         let margin = usize::from(rtt::MARGIN) - 1;
         frame.render_widget(Line::raw(format!("{name:>margin$}│")), row);
         let inside = Rect { x: row.x + rtt::MARGIN, width: row.width.saturating_sub(rtt::MARGIN), ..row };
+        if !kinds.iter().any(|(reason, _)| is_told(now, *reason)) {
+            frame.render_widget(Line::styled(" unknown in this dialect", palette.muted), inside);
+            continue;
+        }
         let cells: Vec<Span> = bins
             .rchunks(rtt::DOTS)
             .rev()
@@ -49,6 +53,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, now: &RunSnapshot, palette: &P
             .collect();
         frame.render_widget(Line::from(cells).right_aligned(), inside);
     }
+}
+
+/// Whether the dialect could tell such a loss from others.
+fn is_told(now: &RunSnapshot, reason: NotOnTime) -> bool {
+    !matches!(reason, NotOnTime::Lost(cause) if !now.knows.tells(cause))
 }
 
 /// The most frequent reason of these probes in this lane; with many probes the mark shows their share.

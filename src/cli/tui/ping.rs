@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::cli::tui::tests::assert_drawn;
     use crate::live::status;
-    use crate::probe::{Cause, Event, NotOnTime, Settings};
+    use crate::probe::{Cause, Dialect, Event, NotOnTime, Settings};
     use crate::reflect;
     use crate::sim::{Conditions, Simulation};
     use crate::stats::RunStatistics;
@@ -289,6 +289,7 @@ mod tests {
         let mut live = RunModel::new(RunInfo {
             host: "example.net".to_owned(),
             address: "192.0.2.1:8080".to_owned(),
+            dialect: Dialect::Native,
             size: 512,
             pace: format!("every {every}"),
             count: Some(count),

@@ -107,7 +107,9 @@ fn micros(time: Duration) -> f64 {
 fn target(view: &TargetView) -> Value {
     let figures = &view.figures;
     let range = figures.rtt_range().map(|range| range.map(micros));
-    let causes = Cause::ALL.map(|cause| (cause.label().to_owned(), figures.lost_by(cause).into()));
+    let dialect = view.wanted.group.dialect;
+    let told = |cause: Cause| dialect.may_tell(cause).then(|| figures.lost_by(cause));
+    let causes = Cause::ALL.map(|cause| (cause.label().to_owned(), told(cause).into()));
     json!({
         "group": view.wanted.key.group,
         "target": view.wanted.key.target,

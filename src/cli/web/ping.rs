@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::LivePage;
 use crate::live::{Bin, RunInfo, RunModel, RunSnapshot, histogram, metrics};
 use crate::net::PageState;
-use crate::probe::{Cause, Event, NotOnTime};
+use crate::probe::{Cause, Event, Knows, NotOnTime};
 use crate::record::{Run, Summary};
 use crate::stats::{Quantiles, RunStatistics, Second};
 use crate::time::{Duration, Instant};
@@ -63,19 +63,22 @@ impl PingPage {
 
 struct PingState {
     now: RunSnapshot,
-    /// With the summary so far.
+    /// With the summary so far; what the dialect does not tell is null.
     run: Run,
 }
 
 impl PingState {
     fn new(model: &RunModel, run: &Run, summary: Summary) -> Self {
-        Self { now: model.now().clone(), run: Run { summary: Some(summary), ..run.clone() } }
+        let now = model.now().clone();
+        let summary = Some(summary.narrowed_to(now.knows));
+        Self { now, run: Run { summary, ..run.clone() } }
     }
 }
 
 impl PageState for PingState {
     fn state(&self) -> Value {
         let Self { now, run } = self;
+        let knows = now.knows;
         let info = &now.info;
         let end = match (info.count, info.length) {
             (Some(count), _) => format!("{count} probes"),
@@ -93,7 +96,7 @@ impl PageState for PingState {
             "left": secs(now.left()),
             "in_flight": now.in_flight(),
             "stride": now.bins.stride(),
-            "lanes": lanes(),
+            "lanes": lanes(knows),
             "bins": now.bins.last(usize::MAX).map(|(seq, found)| bin(seq, found)).collect::<Vec<_>>(),
             "histogram": bars(&now.rtt),
             "seconds": now.seconds.iter().skip(from).map(second).collect::<Vec<_>>(),
@@ -156,13 +159,14 @@ fn second(second: &Second) -> Value {
 /// Past its deadline, and the cause is not known yet.
 const OPEN: &str = "open";
 
-/// The lanes of the losses and the reasons in each: label, name and group.
-fn lanes() -> Value {
+/// The lanes of the losses and the reasons in each: label, name and group; those that the dialect can tell.
+fn lanes(knows: Knows) -> Value {
     use Cause::{ClientOverflow, Down, InjectedDown, InjectedUp, Refused, ServerOverflow, Unknown, Up};
     use NotOnTime::{Late, Lost, NotSent};
     let lane = |lane: &str, reasons: &[NotOnTime]| {
-        let reasons =
-            reasons.iter().map(|reason| json!([reason.label(), reason.name(), reason.group().label()]));
+        let is_told = |reason: &&NotOnTime| !matches!(reason, Lost(cause) if !knows.tells(*cause));
+        let reasons = reasons.iter().filter(is_told);
+        let reasons = reasons.map(|reason| json!([reason.label(), reason.name(), reason.group().label()]));
         json!({ "name": lane, "reasons": reasons.collect::<Vec<_>>() })
     };
     let mut unknown = lane("unknown", &[Lost(Unknown)]);

@@ -118,6 +118,7 @@ impl Target {
                 self.client.handle_timeout(received);
             }
             self.client.note_socket(arrival.socket);
+            self.client.note_traffic_class(arrival.tos);
             for place in shared.inbox.datagrams(index) {
                 self.client.handle(received, channel, shared.inbox.bytes(place));
             }

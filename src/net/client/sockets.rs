@@ -102,6 +102,7 @@ impl Endpoint {
         options.offload = settings.schedule.most_within(Duration::from_secs(1)) > Self::OFFLOAD_ABOVE;
         options.receive_buffer = Some(Self::buffer_size(settings));
         options.tx_stamps = outgoing.tx_stamps.wanted(settings);
+        options.report_tos = settings.stamp.asks_for_class();
         options.allow_second_socket = settings.dialect.numbers_probes()
             && outgoing.backend.has_foreign_listeners()
             && !outgoing.single_socket;

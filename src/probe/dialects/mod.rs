@@ -11,6 +11,7 @@ use super::dialect::{DialectClient, Heard};
 use super::event::{Failure, Finding, SendError};
 use super::in_flight::InFlight;
 use super::settings::{Dialect, Settings, Transmit};
+use super::tlv_answers::TlvAnswers;
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 use irtt::Irtt;
@@ -96,6 +97,14 @@ impl DialectClient for AnyDialect {
 
     fn finding(&mut self) -> Option<Finding> {
         each!(self, dialect => dialect.finding())
+    }
+
+    fn note_traffic_class(&mut self, class: Option<u8>) {
+        each!(self, dialect => dialect.note_traffic_class(class));
+    }
+
+    fn tlv_answers(&mut self) -> Option<TlvAnswers> {
+        each!(self, dialect => dialect.tlv_answers())
     }
 
     fn claims(&self, datagram: &[u8]) -> bool {

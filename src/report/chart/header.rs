@@ -97,8 +97,10 @@ fn schedule(config: &Config) -> String {
 }
 
 fn server(run: &Run) -> String {
+    let unknown = run.known().unknown();
     match &run.server {
-        None => "what the server injects is unknown".to_owned(),
+        None if unknown.is_empty() => "what the server injects is unknown".to_owned(),
+        None => format!("unknown: {unknown}"),
         Some(server) if server.injects == "clean" => "server injects nothing".to_owned(),
         Some(server) => format!("server injects {} (seed {})", server.injects, server.seed),
     }

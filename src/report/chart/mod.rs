@@ -158,7 +158,8 @@ impl<'a> View<'a> {
             XAxis::Time => Axis::elapsed(end, 11.0),
             XAxis::Seq => Axis::numbers(data.end),
         };
-        let (columns, summary) = (data.columns.cells(), Summary::of(&data.statistics));
+        let (columns, summary) =
+            (data.columns.cells(), Summary::of(&data.statistics).narrowed_to(run.known()));
         Self {
             run,
             data,

@@ -32,6 +32,13 @@ pub enum Verdict {
     },
     /// Shown, but not tested.
     Untested,
+    /// The dialect of one run, or of both, does not tell it.
+    Unknown {
+        /// Of the first run.
+        before: bool,
+        /// Of the other.
+        after: bool,
+    },
 }
 
 impl Verdict {
@@ -43,6 +50,7 @@ impl Verdict {
             Self::Undecided => "undecided",
             Self::TooFew { .. } => "too few",
             Self::Untested => "",
+            Self::Unknown { .. } => "unknown",
         }
     }
 }
@@ -146,6 +154,19 @@ impl Pair<'_> {
     }
 
     fn estimate(&self, figure: Figure, level: Level) -> Estimate {
+        let known = [self.before, self.after].map(|sample| figure.is_known(sample.run.known()));
+        let estimate = self.of_known(figure, level);
+        match known {
+            [true, true] => estimate,
+            [before, after] => Estimate {
+                before: estimate.before.filter(|_| before),
+                after: estimate.after.filter(|_| after),
+                difference: Difference::Unknown { before: !before, after: !after },
+            },
+        }
+    }
+
+    fn of_known(&self, figure: Figure, level: Level) -> Estimate {
         let Self { before, after } = self;
         match figure {
             Figure::Loss => of_shares(&before.lost_or_late, &after.lost_or_late, level),
@@ -201,6 +222,11 @@ enum Difference {
         needed: u64,
     },
     Untested,
+    /// Of the first, or of the other run.
+    Unknown {
+        before: bool,
+        after: bool,
+    },
 }
 
 impl Difference {
@@ -253,6 +279,7 @@ impl Estimate {
         let margin = margin.of(figure, before.unwrap_or(0.0));
         let (interval, verdict) = match difference {
             Difference::Untested => (None, Verdict::Untested),
+            Difference::Unknown { before, after } => (None, Verdict::Unknown { before, after }),
             Difference::TooFew { needed } => (None, Verdict::TooFew { needed }),
             Difference::Unbounded => (None, Verdict::Undecided),
             Difference::Within { interval, differs } => {

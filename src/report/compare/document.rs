@@ -7,7 +7,7 @@ use super::figure::Unit;
 use super::headline::Headline;
 use super::margin::Margin;
 use super::sample::Sample;
-use super::table::{letter, settings_that_differ};
+use super::table::{letter, settings_that_differ, unknown_in};
 
 pub(super) const SCHEMA: u64 = 1;
 
@@ -62,6 +62,7 @@ pub(super) struct FigureKeys {
     pub margin: f64,
     pub verdict: &'static str,
     pub needed: Option<u64>,
+    pub unknown_in: Vec<char>,
     pub regression: bool,
 }
 
@@ -104,11 +105,11 @@ fn comparison(samples: &[Sample], index: usize, changes: &Changes) -> Comparison
         verdict: headline.outcome().key(),
         headline: headline.to_string(),
         settings_differ: settings_that_differ(&samples[0].run.config, &samples[index].run.config),
-        figures: changes.0.iter().map(figure).collect(),
+        figures: changes.0.iter().map(|change| figure(change, letter(index))).collect(),
     }
 }
 
-fn figure(change: &Change) -> FigureKeys {
+fn figure(change: &Change, letter: char) -> FigureKeys {
     let (unit, size) = match change.figure.unit() {
         Unit::Share => ("share", 1.0),
         Unit::Time => ("us", 1e3),
@@ -130,6 +131,7 @@ fn figure(change: &Change) -> FigureKeys {
             Verdict::TooFew { needed } => Some(needed),
             _ => None,
         },
+        unknown_in: unknown_in(change.verdict, letter),
         regression: change.is_regression(),
     }
 }
@@ -142,5 +144,6 @@ pub(super) fn key(verdict: Verdict) -> &'static str {
         Verdict::Undecided => "undecided",
         Verdict::TooFew { .. } => "too_few",
         Verdict::Untested => "untested",
+        Verdict::Unknown { .. } => "unknown",
     }
 }

@@ -1,5 +1,6 @@
 //! The figures that are compared: their names, in the table and in JSON, and their units.
 
+use crate::probe::{Knows, ServerTime};
 use crate::report::format::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
 use crate::time::Duration;
 
@@ -49,6 +50,15 @@ impl Figure {
 
     pub(crate) fn is_tested(self) -> bool {
         self != Self::Throughput
+    }
+
+    /// Whether a run of which this is known has it.
+    pub(crate) fn is_known(self, knows: Knows) -> bool {
+        match self {
+            Self::Uninjected => knows.injection,
+            Self::Net(_) => knows.server_time != ServerTime::Unknown,
+            _ => true,
+        }
     }
 
     pub(crate) fn is_headline(self) -> bool {

@@ -30,6 +30,7 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             udpecho: env!("CARGO_PKG_VERSION"),
             margin: MarginKeys { share: margin.share, time_us: margin.time.as_micros_f64() },
+            unknown_in: Vec::new(),
             regression: changes.iter().flatten().any(RateChange::is_regression),
             runs: samples.iter().enumerate().map(run).collect(),
             comparisons: changes.iter().enumerate().map(comparison).collect(),

@@ -26,6 +26,7 @@ pub fn table(samples: &[Sample], changes: &[Changes], margin: Margin) -> Vec<Str
         lines.extend(changes.0.iter().map(row));
         lines.push(String::new());
         lines.extend(too_few(changes));
+        lines.extend(unknown(name, &samples[0], sample, changes));
         lines.extend(losses(name, &samples[0], sample));
         lines.extend(settings(name, &samples[0].run.config, &sample.run.config));
     }
@@ -90,6 +91,31 @@ fn too_few(changes: &Changes) -> Vec<String> {
         return Vec::new();
     }
     hanging(&format!("too few replies; each run needs at least: {}", few.join(", ")))
+}
+
+/// Which figures are not compared, and whose dialect does not tell them.
+fn unknown(letter: char, a: &Sample, b: &Sample, changes: &Changes) -> Vec<String> {
+    let name = |sample: &Sample| sample.run.config.dialect.name();
+    let of = |who: &[char]| {
+        let figures = changes.0.iter().filter(|change| unknown_in(change.verdict, letter) == who);
+        figures.map(|change| change.figure.name()).collect::<Vec<_>>().join(", ")
+    };
+    let sides = [
+        (vec!['A'], format!("A, {} dialect, does not tell", name(a))),
+        (vec![letter], format!("{letter}, {} dialect, does not tell", name(b))),
+        (vec!['A', letter], format!("neither A nor {letter} tells")),
+    ];
+    let lines = sides.into_iter().map(|(who, words)| (of(&who), words));
+    lines
+        .filter(|(figures, _)| !figures.is_empty())
+        .flat_map(|(figures, words)| hanging(&format!("not compared: {words} {figures}")))
+        .collect()
+}
+
+/// The runs that do not know a figure; `letter` is that of the second.
+pub(super) fn unknown_in(verdict: Verdict, letter: char) -> Vec<char> {
+    let Verdict::Unknown { before, after } = verdict else { return Vec::new() };
+    before.then_some('A').into_iter().chain(after.then_some(letter)).collect()
 }
 
 /// How many probes of each were lost or late, by cause, and in how many bursts.

@@ -30,7 +30,7 @@ const POLICY: &str =
 /// Light or dark as the reader prefers, or dark for everybody.
 pub fn html(run: &Run, data: &ChartData, theme: Theme) -> String {
     let drawing = chart::drawing(run, data, Theme::Light);
-    let summary = Summary::of(&data.statistics);
+    let summary = Summary::of(&data.statistics).narrowed_to(run.known());
     let title = escape(&chart::title(run));
     let mut page = String::new();
     let mut put = |part: std::fmt::Arguments| page.write_fmt(part).expect("a string takes all");
@@ -64,8 +64,11 @@ fn asked(run: &Run, summary: &Summary) -> String {
     let stopped = run.stopped_early().map_or(String::new(), |why| {
         format!("<p>All figures are of the first probes alone: {}</p>\n", escape(why))
     });
+    let unknown = run.known().unknown();
+    let unknown =
+        if unknown.is_empty() { String::new() } else { format!("<p>Unknown: {}</p>\n", escape(&unknown)) };
     format!(
-        "<p>{}</p>\n<p>Injected by the server: {}</p>\n{stopped}",
+        "<p>{}</p>\n<p>Injected by the server: {}</p>\n{unknown}{stopped}",
         escape(&chart::parameters(run, summary.duration_us * 1e3)),
         escape(injects.strip_prefix("on purpose: ").unwrap_or(&injects))
     )

@@ -99,7 +99,13 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
         ("duplicates", duplicates(summary)),
         (
             "corrupted",
-            format!("{}, and {} by injection", count(summary.corrupted), count(summary.injected_corrupted)),
+            match (summary.corrupted, summary.injected_corrupted) {
+                (None, _) => "unknown".to_owned(),
+                (Some(all), None) => count(all),
+                (Some(by_network), Some(injected)) => {
+                    format!("{}, and {} by injection", count(by_network), count(injected))
+                }
+            },
         ),
         ("reordered", reordered(summary)),
         ("runs of losses", format!("{}, the longest of {} probes", count(runs.count), count(runs.longest))),

@@ -49,7 +49,7 @@ pub(super) fn advice(run: &Run, summary: &Summary) -> Vec<String> {
     if summary.causes.contains_key(&Cause::ServerOverflow) {
         advice.push("the server's host dropped probes; a lower rate would not".to_owned());
     }
-    if summary.corrupted > 0 {
+    if summary.corrupted > Some(0) {
         advice.push("replies came back corrupted: something on the path is broken".to_owned());
     }
     if let Some(clock) = run.clock.as_ref().filter(|clock| clock.steps > 0) {

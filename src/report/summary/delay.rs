@@ -2,9 +2,10 @@
 
 use super::super::format::{milliseconds, percent};
 use super::{Detail, micros, ms};
+use crate::probe::ServerTime;
 use crate::record::{Distribution, Run, Summary};
 
-pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
+pub(super) fn delays(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     let late = summary.late > 0;
     let all = summary.rtt_all_us.as_ref().filter(|_| late).map(|rtt| rtt_line("rtt of all", rtt, detail));
     let Some(rtt) = &summary.rtt_us else { return all.into_iter().collect() };
@@ -21,9 +22,13 @@ pub(super) fn delays(summary: &Summary, detail: Detail) -> Vec<String> {
         return lines;
     }
     lines.extend(summary.rtt_median_us.map(|median| format!("rtt median {}", milliseconds(micros(median)))));
+    let own = match run.known().server_time {
+        ServerTime::Whole => "time at the server (what it injects included)",
+        _ => "server processing time",
+    };
     let more = [
         ("injected hold", summary.hold_us.as_ref()),
-        ("server processing time", summary.server_own_us.as_ref().filter(|own| was_measured(own))),
+        (own, summary.server_own_us.as_ref().filter(|own| was_measured(own))),
         ("rtt from due time", summary.due_rtt_us.as_ref()),
     ];
     lines.extend(more.map(|(name, values)| {

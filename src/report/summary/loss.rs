@@ -106,7 +106,7 @@ pub(crate) fn duplicates(summary: &Summary) -> String {
     let parts = [
         (by_network(&summary.duplication_up), "up"),
         (by_network(&summary.duplication_down), "down"),
-        (summary.injected_duplicates, "injected"),
+        (summary.injected_duplicates.unwrap_or(0), "injected"),
     ];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, way)| format!("{count} {way}")).collect();
@@ -131,14 +131,19 @@ pub(super) fn duplication(summary: &Summary) -> Vec<String> {
     ways.map(line).into()
 }
 
-pub(super) fn corruption(run: &Run, summary: &Summary, detail: Detail) -> Option<String> {
-    if run.knows.is_some_and(|knows| !knows.corruption) {
-        return (detail == Detail::All).then(|| "corrupted: unknown".to_owned());
+pub(super) fn corruption(summary: &Summary, detail: Detail) -> Option<String> {
+    match (summary.corrupted, summary.injected_corrupted) {
+        (None, _) => (detail == Detail::All).then(|| "corrupted: unknown".to_owned()),
+        (Some(0), None | Some(0)) => None,
+        (Some(all), None) => Some(format!("corrupted: {all}")),
+        (Some(by_network), Some(injected)) => {
+            Some(format!("corrupted: {by_network} by the network, {injected} by injection"))
+        }
     }
-    (summary.corrupted + summary.injected_corrupted > 0).then(|| {
-        format!(
-            "corrupted: {} by the network, {} by injection",
-            summary.corrupted, summary.injected_corrupted
-        )
-    })
+}
+
+/// Without this line what is not named above could be taken for zero.
+pub(super) fn unknown(run: &Run) -> Option<String> {
+    let unknown = run.known().unknown();
+    (!unknown.is_empty()).then(|| format!("unknown in the {} dialect: {unknown}", run.config.dialect.name()))
 }

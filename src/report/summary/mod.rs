@@ -7,6 +7,7 @@ mod fixtures;
 mod host;
 mod loss;
 mod seconds;
+mod tlvs;
 
 use super::format::{bit_rate, milliseconds, milliseconds_bare, percent, percent_bare};
 use super::load::load_lines;
@@ -59,7 +60,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     if all {
         lines.extend(loss::loss_runs(summary));
     }
-    lines.extend(delay::delays(summary, detail));
+    lines.extend(delay::delays(run, summary, detail));
     if all {
         lines.extend(delay::one_way(run, summary));
         lines.extend(delay::variation(summary));
@@ -69,7 +70,9 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     if all {
         lines.extend(loss::duplication(summary));
     }
-    lines.extend(loss::corruption(run, summary, detail));
+    lines.extend(loss::corruption(summary, detail));
+    lines.extend(tlvs::answers(run));
+    lines.extend(loss::unknown(run));
     if all {
         lines.push(stamps(run));
     }

@@ -8,3 +8,4 @@ mod json;
 mod paths;
 mod picture;
 mod rates;
+mod unknown;

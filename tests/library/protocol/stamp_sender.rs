@@ -1,7 +1,10 @@
 //! `ping --stamp` against our reflector and against devices that are none of ours, in virtual time.
 
 use proptest::prelude::*;
-use udpecho::probe::{Cause, Dialect, Event, Failure, Finding, Outcome, Resolved, Settings, StampOptions};
+use udpecho::probe::{
+    Cause, Dialect, Event, Failure, Finding, Outcome, PacketsSeen, Resolved, Settings, StampOptions,
+    TlvAnswers,
+};
 use udpecho::record::Clock;
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
@@ -29,6 +32,7 @@ type Device = Box<dyn FnMut(Duration, &mut Vec<u8>)>;
 struct Run {
     rows: Vec<Resolved>,
     findings: Vec<Finding>,
+    answers: Option<TlvAnswers>,
     /// Probes lost on the way up, and on the way down, by the simulation.
     truth: (u64, u64),
     simulation: Simulation,
@@ -46,11 +50,12 @@ impl Run {
         simulation.alter_replies(device);
         simulation.add_client(client);
         simulation.run(Duration::from_secs(3600));
-        let (mut rows, mut findings) = (Vec::new(), Vec::new());
+        let (mut rows, mut findings, mut answers) = (Vec::new(), Vec::new(), None);
         for event in simulation.take_events(0) {
             match event {
                 Event::Resolved(row) => rows.push(row),
                 Event::Found { finding, .. } => findings.push(finding),
+                Event::TlvAnswers(told) => answers = Some(*told),
                 _ => {}
             }
         }
@@ -60,7 +65,7 @@ impl Run {
             simulation.ground_truth(0).probe(row.seq).is_none_or(|truth| truth.reached_server.is_empty())
         };
         let (up, all) = (rows.iter().filter(lost).filter(went_up).count(), rows.iter().filter(lost).count());
-        Self { truth: (up as u64, (all - up) as u64), rows, findings, simulation }
+        Self { truth: (up as u64, (all - up) as u64), rows, findings, answers, simulation }
     }
 
     /// How many rows were lost by this cause, and what the summary says.
@@ -293,6 +298,61 @@ fn short_replies_and_those_without_a_receive_time_give_the_rtt() {
         assert!(run.rows.iter().filter(|row| row.outcome == Outcome::Ok).count() > 200);
         assert!(run.rows.iter().all(|row| row.owd_up.is_none() && row.server.is_none()));
     }
+}
+
+/// RFC 5357 wants padding to be pseudo-random, and some reflectors pad their replies with their own.
+#[test]
+fn random_padding_in_replies_is_taken_for_no_answer() {
+    let stamp = StampOptions { tlvs: vec![TlvKind::DirectMeasurement], ..StampOptions::default() };
+    let client = Settings { size: 142, stamp, ..client() };
+    let mut octet = 7_u32;
+    let pad = move |_: Duration, reply: &mut Vec<u8>| {
+        for padding in &mut reply[44..] {
+            octet = octet.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *padding = octet.to_be_bytes()[0];
+        }
+    };
+    let lossy = || path(millis(10), millis(10), 0.1, 0.0);
+    let run = Run::of(clean(), lossy(), lossy(), client, Box::new(pad));
+    assert_eq!((run.lost(Cause::Up).1, run.lost(Cause::Down).1), run.truth);
+    assert!(run.rows.iter().all(|row| row.owd_up.is_none_or(|delay| delay == millis(10))));
+    assert_eq!(run.answers.unwrap().unanswered, ["direct"]);
+}
+
+/// As provisioned on some routers: any other length is dropped.
+#[test]
+fn a_reflector_that_takes_142_bytes_only_is_measured_with_them() {
+    for (size, answers) in [(142, true), (44, false)] {
+        let mut simulation = Simulation::new(clean(), ideal(), ideal(), 5);
+        simulation.alter_probes(|_, datagram| {
+            if datagram.len() != 142 {
+                datagram.clear();
+            }
+        });
+        simulation.add_client(Settings { size, ..client() });
+        simulation.run(Duration::from_secs(60));
+        let rows = simulation.take_events(0).into_iter().filter(|event| matches!(event, Event::Resolved(_)));
+        assert_eq!(rows.count() as u64, if answers { PROBES } else { 0 }, "{size}");
+    }
+}
+
+#[test]
+fn answers_to_tlvs_are_told_at_the_end_and_those_that_never_came_are_named() {
+    let tlvs =
+        vec![TlvKind::ClassOfService, TlvKind::TimestampInfo, TlvKind::DirectMeasurement, TlvKind::FollowUp];
+    let stamp = StampOptions { tlvs, ..StampOptions::default() };
+    let size = stamp.least_size();
+    let run = run(ideal(), ideal(), Settings { size, stamp, ..client() });
+    let answers = run.answers.unwrap();
+    // There is no traffic class in the simulation, so its reflector does not answer for it.
+    assert_eq!((answers.unanswered, answers.class_of_service), (vec!["cos".to_owned()], None));
+    assert_eq!(answers.timestamp_info.unwrap().clock_in, "free-running");
+    let sent = PROBES as u32 + 1;
+    let counted = PacketsSeen { sent, received: sent, reflected: sent };
+    assert_eq!(answers.direct_measurement, Some(counted));
+    let later = answers.follow_up.unwrap();
+    assert_eq!((later.n, later.min_us, later.max_us), (PROBES - 1, 0.0, 0.0));
+    assert_eq!(self::run(ideal(), ideal(), client()).answers, None, "none were sent");
 }
 
 #[test]

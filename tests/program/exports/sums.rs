@@ -57,7 +57,7 @@ fn check(made: &Made) {
     assert_eq!(summary.causes.values().sum::<u64>(), summary.lost);
     let answered = summary.ok + summary.late;
     assert_eq!(probes.sum("copies") - answered, summary.duplicates);
-    assert_eq!(probes.sum("injected_copies"), summary.injected_duplicates);
+    assert_eq!(Some(probes.sum("injected_copies")), summary.injected_duplicates);
     check_distribution(&probes.numbers("rtt_us", "ok"), summary.rtt_us.as_ref());
     check_distribution(&probes.numbers("net_rtt_us", "ok"), summary.net_rtt_us.as_ref());
     check_distribution(&probes.numbers("hold_us", "ok"), summary.hold_us.as_ref());

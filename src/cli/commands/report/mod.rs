@@ -156,7 +156,7 @@ impl RecordedRun {
     fn print(&self) -> anyhow::Result<()> {
         let printer = Printer::start(|| {})?;
         self.notes().into_iter().for_each(|note| printer.line(format!("note: {note}")));
-        let summary = Summary::of(&self.data.statistics);
+        let summary = Summary::of(&self.data.statistics).narrowed_to(self.run.known());
         let lines = report::summary(&self.run, &summary, &self.seconds, Detail::All);
         lines.iter().for_each(|line| printer.paragraph(line));
         printer.finish_checked()

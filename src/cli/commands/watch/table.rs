@@ -33,13 +33,18 @@ fn row(target: &TargetView) -> String {
     let figures = &target.figures;
     let share = figures.loss_share().map_or_else(|| "-".into(), percent);
     let rtt = figures.last_rtt().map_or_else(|| "-".into(), milliseconds_bare);
+    let dialect = target.wanted.group.dialect;
+    let lost_by = |cause: Cause| match dialect.may_tell(cause) {
+        true => figures.lost_by(cause).to_string(),
+        false => "-".to_owned(),
+    };
     format!(
         "{:<NAME$} {:>8} {:>6} {share:>6} {:>5} {:>5} {rtt:>8} {}",
         cut(&target.wanted.key.target),
         figures.resolved(),
         figures.lost(),
-        figures.lost_by(Cause::Up),
-        figures.lost_by(Cause::Down),
+        lost_by(Cause::Up),
+        lost_by(Cause::Down),
         flows(target).unwrap_or_else(|| figures.state().label().to_owned()),
     )
 }

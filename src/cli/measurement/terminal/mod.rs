@@ -97,7 +97,7 @@ impl Terminal {
         folder: Option<Folder>,
         display: Display,
     ) -> Self {
-        let Peer { host, address } = &connection.peer;
+        let Peer { host, address, .. } = &connection.peer;
         Self {
             printer,
             address: *address,

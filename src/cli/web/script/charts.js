@@ -76,6 +76,7 @@ function drawLosses(svg, state, axis) {
     const y = 2 + row * LANE;
     inside += `<text x="${x0 - 6}" y="${y + 14}" text-anchor="end">${name}</text>` +
       `<path class="grid" d="M${x0},${y + LANE}H${width - RIGHT}"/>`;
+    if (!reasons.length) inside += `<text x="${x0 + 6}" y="${y + 14}">unknown in this dialect</text>`;
     for (const bin of state.bins) {
       if (!bin.not_on_time || bin.at < axis.from) continue;
       const counted = reasons.filter(([label]) => bin.not_on_time[label]);

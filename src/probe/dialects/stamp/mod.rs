@@ -4,20 +4,23 @@
 //! numbered that one 1, one that copies numbers has not, so they are told apart without a loss.
 
 mod clock;
+mod tlvs;
 
 use super::super::dialect::{DialectClient, Heard};
 use super::super::event::{Failure, Finding, SendError, ServerInfo};
 use super::super::in_flight::{InFlight, ReplyFacts, ServerTimes};
 use super::super::retry::Retry;
 use super::super::settings::{Dialect, Settings, StampOptions, Transmit};
+use super::super::tlv_answers::TlvAnswers;
 use super::gaps::{Gaps, Noted, Place};
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::stamp::{
     ClassOfService, DirectMeasurement, ErrorEstimate, Mode, Reply, Request, Timestamp, TlvKind, TlvWriter,
-    tlvs, verifies_tlvs,
+    verifies_tlvs,
 };
 use clock::ReflectorClock;
+use tlvs::Answers;
 
 #[derive(Debug)]
 pub(crate) struct Stamp {
@@ -32,6 +35,7 @@ pub(crate) struct Stamp {
     gaps: Gaps,
     counting: Counting,
     clock: ReflectorClock,
+    answers: Answers,
     findings: Vec<Finding>,
     /// It is said that replies have no receive time.
     told_no_times: bool,
@@ -66,6 +70,7 @@ impl Stamp {
             gaps: Gaps::new(now),
             counting: Counting::NotShown,
             clock: ReflectorClock::default(),
+            answers: Answers::default(),
             findings: Vec::new(),
             told_no_times: false,
         }
@@ -135,14 +140,8 @@ impl Stamp {
 
     /// The reflector's own number of a reply: its counter of requests where the reply has that, else the number of the
     /// reply if it is no copy of the request's.
-    fn own_number(&mut self, reply: &Reply, number: u32, datagram: &[u8], is_probe: bool) -> Option<u32> {
-        let base = self.mode().base();
-        let is_genuine = self.options.key.as_ref().is_none_or(|key| verifies_tlvs(key, datagram, base));
-        let mut tail = tlvs(datagram.get(base..).filter(|_| is_genuine).unwrap_or_default());
-        let counted = tail.find(|tlv| tlv.kind == TlvKind::DirectMeasurement && !tlv.unrecognized);
-        let counted = counted.filter(|tlv| !tlv.malformed && !tlv.wrong_hmac);
-        let counted = counted.and_then(|tlv| DirectMeasurement::parse(tlv.value));
-        let own = counted.map_or(reply.seq, |counted| counted.received.wrapping_sub(1));
+    fn own_number(&mut self, reply: &Reply, number: u32, tail: &[u8], is_probe: bool) -> Option<u32> {
+        let own = tlvs::requests_counted(tail).map_or(reply.seq, |counted| counted.wrapping_sub(1));
         if own != number && self.counting != Counting::Counts {
             self.counting = Counting::Counts;
             self.findings.push(Finding::Stateful);
@@ -151,6 +150,19 @@ impl Stamp {
             self.findings.push(Finding::Stateless);
         }
         (self.counting == Counting::Counts).then_some(own)
+    }
+
+    /// The TLVs of a reply, if they are of somebody with the key.
+    fn tlv_tail<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
+        let base = self.mode().base();
+        let is_genuine = self.options.key.as_ref().is_none_or(|key| verifies_tlvs(key, datagram, base));
+        datagram.get(base..).filter(|_| is_genuine).unwrap_or_default()
+    }
+
+    fn note_tlvs(&mut self, reply: &Reply, tail: &[u8], received: Instant) {
+        let Self { clock, answers, .. } = self;
+        let read = |stamp| clock.read(stamp, reply.error, received);
+        answers.take(tail, (reply.seq, read(reply.sent)), read);
     }
 }
 
@@ -203,7 +215,7 @@ impl DialectClient for Stamp {
             if number != 0 {
                 return Heard::Forged;
             }
-            let own = self.own_number(&reply, 0, datagram, false).unwrap_or(0);
+            let own = self.own_number(&reply, 0, self.tlv_tail(datagram), false).unwrap_or(0);
             self.gaps.opened(own);
             return match self.setup.take() {
                 Some(_) => Heard::SetUp { server: ServerInfo::silent(Dialect::Stamp), silent: None },
@@ -221,7 +233,9 @@ impl DialectClient for Stamp {
         {
             return Heard::Forged;
         }
-        let own = self.own_number(&reply, number, datagram, place == Place::Probe);
+        let tail = self.tlv_tail(datagram);
+        self.note_tlvs(&reply, tail, received);
+        let own = self.own_number(&reply, number, tail, place == Place::Probe);
         if self.counting == Counting::Copies {
             probes.timeouts_mut().query = Duration::ZERO;
         }
@@ -243,6 +257,14 @@ impl DialectClient for Stamp {
 
     fn finding(&mut self) -> Option<Finding> {
         self.findings.pop()
+    }
+
+    fn note_traffic_class(&mut self, class: Option<u8>) {
+        self.answers.class = class;
+    }
+
+    fn tlv_answers(&mut self) -> Option<TlvAnswers> {
+        self.answers.finish(&self.options.tlvs)
     }
 
     fn probe_in(&self, frame: &[u8]) -> Option<u64> {
