@@ -1,6 +1,9 @@
 //! Turns the bytes of a fuzzer into datagrams for the decoders and into timelines for server and client.
 #![allow(dead_code, reason = "each target uses its own part")]
 
+#[path = "dialects.rs"]
+mod dialects;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -21,8 +24,10 @@ use udpecho::wire::auth::{Key, TAG};
 use udpecho::wire::native::{
     self, Accept, Cookie, Hello, Load, Message, Nonce, Open, Probe, Pull, SocketMark, Token,
 };
-use udpecho::wire::stamp::{self, HmacKey, Mode, TlvKind, Understood};
-use udpecho::wire::{irtt, text, twamp_control};
+use udpecho::wire::stamp::{HmacKey, TlvKind};
+use udpecho::wire::{irtt, text};
+
+pub use dialects::{openings, stamp, stamp_reflector, stamp_sender, twamp};
 
 pub const START: Instant = Instant::from_nanos(1_000_000_000_000);
 const BUFFER: usize = 4096;
@@ -79,31 +84,9 @@ fn watch_files(text: &str) {
 
 /// Those of other dialects than the native one.
 fn other_dialects(data: &[u8]) {
-    let key = HmacKey::new(&[7; 32]);
-    for mode in [Mode::Open, Mode::Authenticated] {
-        let _ = stamp::Request::resembles_reply(mode, data);
-        if let Some(reply) = stamp::Reply::parse(mode, data) {
-            let _ = reply.sent.read(reply.error.format, reply.seq.into());
-        }
-        if let Some(request) = stamp::Request::parse(mode, data)
-            && data.len() >= mode.base()
-        {
-            assert!(mode == Mode::Open || !key.verifies(data));
-            let mut again = data.to_vec();
-            request.emit(mode, &mut again);
-            assert_eq!(stamp::Request::parse(mode, &again), Some(request));
-            let _ = stamp::verifies_tlvs(&key, data, mode.base());
-            stamp::sign_tlvs(&key, &mut again, mode.base());
-            stamp::refuse_tlvs(&mut again[mode.base()..]);
-        }
-    }
-    let mut tail = data.to_vec();
-    stamp::answer_tlvs(&mut tail, |kind, value| match kind {
-        TlvKind::Other(_) => Understood::No,
-        _ if value.len() % 2 == 1 => Understood::Malformed,
-        _ => Understood::Yes,
-    });
-    assert_eq!(stamp::tlvs(&tail).count(), stamp::tlvs(data).count());
+    stamp(data);
+    twamp(data);
+    openings(data);
     for key in [None, Some(irtt::HmacKey::new(b"secret"))] {
         let datagram = [&[0x14, 0xA7, 0x5B][..], data].concat();
         if let Ok(packet) = irtt::Packet::parse(&datagram, key.as_ref()) {
@@ -118,15 +101,6 @@ fn other_dialects(data: &[u8]) {
                 );
             }
         }
-    }
-    if let Some(message) = data.first_chunk() {
-        let _ = twamp_control::read_greeting(message);
-    }
-    if let Some(message) = data.first_chunk() {
-        let _ = twamp_control::SessionRequest::parse(message);
-    }
-    if let Some(message) = data.first_chunk() {
-        let _ = twamp_control::read_accept_session(message);
     }
 }
 
@@ -360,6 +334,7 @@ fn client(data: &[u8], dialect: Option<Dialect>) {
                 if act & 16 == 0 {
                     flying.swap_remove(index);
                 }
+                client.note_traffic_class((act & 64 == 0).then_some(act));
                 client.handle(now, channel, &datagram);
             }
             6 if act & 8 != 0 => client.obstructed(now, no_way()),
@@ -398,9 +373,10 @@ fn no_way() -> SocketError {
 
 /// Of a request of at least 80 bytes.
 fn stamp_options(choice: u8, size: u32) -> StampOptions {
-    let tlvs = [TlvKind::DirectMeasurement, TlvKind::ClassOfService];
+    let tlvs =
+        [TlvKind::DirectMeasurement, TlvKind::FollowUp, TlvKind::ClassOfService, TlvKind::TimestampInfo];
     let key = (size % 4 == 3).then(|| HmacKey::new(&[7; 32]));
-    let count = if size >= 180 { usize::from(choice & 3).min(2) } else { 0 };
+    let count = if size >= 190 { usize::from(choice & 7).min(tlvs.len()) } else { 0 };
     StampOptions { tlvs: tlvs[..count].to_vec(), key: key.filter(|_| size >= 112), ..StampOptions::default() }
 }
 

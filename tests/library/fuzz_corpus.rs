@@ -139,6 +139,19 @@ fn the_corpus_of_the_relay() {
     replay("relay", proxy_harness::relay);
 }
 
+#[test]
+fn the_corpus_of_stamp() {
+    replay("stamp", harness::stamp);
+    replay("stamp_sender", harness::stamp_sender);
+    replay("stamp_reflector", harness::stamp_reflector);
+}
+
+#[test]
+fn the_corpus_of_twamp_and_of_what_is_taken_for_an_answer() {
+    replay("twamp", harness::twamp);
+    replay("openings", harness::openings);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -154,5 +167,7 @@ proptest! {
         harness::load(&data);
         proxy_harness::proxy_texts(&data);
         proxy_harness::relay(&data);
+        harness::stamp_sender(&data);
+        harness::stamp_reflector(&data);
     }
 }

@@ -30,7 +30,6 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             udpecho: env!("CARGO_PKG_VERSION"),
             margin: MarginKeys { share: margin.share, time_us: margin.time.as_micros_f64() },
-            unknown_in: Vec::new(),
             regression: changes.iter().flatten().any(RateChange::is_regression),
             runs: samples.iter().enumerate().map(run).collect(),
             comparisons: changes.iter().enumerate().map(comparison).collect(),
@@ -53,6 +52,7 @@ fn figure(change: &RateChange) -> FigureKeys {
         margin: scaled(change.margin),
         verdict: key(change.verdict),
         needed: None,
+        unknown_in: Vec::new(),
         regression: change.is_regression(),
     }
 }

@@ -251,7 +251,7 @@ impl Discovery {
 
     fn address_of(&mut self, group: &Group, target: &str) -> Option<SocketAddr> {
         let parsed = Target::parse(target, None, group.dialect.default_port());
-        let Target { host, port } = match parsed {
+        let Target { host, port, .. } = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
                 return self.checked(group, target, Err(error));
@@ -317,7 +317,7 @@ fn is_literal(host: &str) -> bool {
 fn fetched(url: &str) -> anyhow::Result<Vec<FileTarget>> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let Target { host, port } = Target::parse(authority, None, HTTP_PORT)?;
+    let Target { host, port, .. } = Target::parse(authority, None, HTTP_PORT)?;
     let mut address = *lookups::resolve(&host)?.first().context("it has no address")?;
     address.set_port(port);
     Ok(read_file_sd(&http_get(address, authority, path, LONGEST_FILE)?)?)
