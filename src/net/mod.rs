@@ -32,14 +32,14 @@ pub use control::{
 };
 pub use dns::ask_dns;
 pub use host::{HostSampler, processes};
-pub use port_scan::{ScanProtocol, scan_ports};
+pub use port_scan::scan_ports;
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{
-    Frame, Inbox, InboxError, JoinError, Opener, Opening, OtherKey, Partial, RoomAddress, RoomFiles,
-    RoomOperator, RoomPage, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings, RoomView,
-    RunReport, Sealer, Seat, TransferError, UploadError, WayFinder, accept_handshake, hash_of, join_room,
-    pack_run, unpack_run,
+    Frame, Inbox, InboxError, JoinError, Opener, Opening, OtherKey, Partial, PortListeners, RoomAddress,
+    RoomFiles, RoomOperator, RoomPage, RoomReceiver, RoomSender, RoomServer, RoomService, RoomSettings,
+    RoomView, RunReport, Sealer, Seat, TransferError, UploadError, WayFinder, accept_handshake, hash_of,
+    join_room, knock_ports, own_addresses, pack_run, unpack_run,
 };
 pub use server::{
     Bind, OnError, OtherPorts, PortClosed, ServerEngine, ServerThreads, Serving, SocketErrorReport,

@@ -8,17 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::clock::Clock;
 use super::stop_signal::Control;
-use crate::room::{PortRange, PortState};
+use crate::room::{PortProtocol, PortRange, PortState};
 use crate::time::{Duration, Instant};
-
-/// How a port is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScanProtocol {
-    /// By a connection, which is closed at once.
-    Tcp,
-    /// By a datagram: silence does not tell an open port from a filtered one.
-    Udp,
-}
 
 const AT_ONCE: usize = 32;
 const PACE: Duration = Duration::from_millis(5);
@@ -30,7 +21,7 @@ const TRIES: u32 = 2;
 pub fn scan_ports(
     host: IpAddr,
     range: PortRange,
-    protocol: ScanProtocol,
+    protocol: PortProtocol,
     control: &Control,
     mut found: impl FnMut(u16, PortState),
 ) -> io::Result<()> {
@@ -66,11 +57,11 @@ fn wait_until(due: Instant, clock: &Clock) {
     }
 }
 
-fn ask(address: SocketAddr, protocol: ScanProtocol) -> io::Result<PortState> {
+fn ask(address: SocketAddr, protocol: PortProtocol) -> io::Result<PortState> {
     for last in [false, true].into_iter().take(TRIES as usize) {
         let answer = match protocol {
-            ScanProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
-            ScanProtocol::Udp => knock(address),
+            PortProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
+            PortProtocol::Udp => knock(address),
         };
         let error = match answer {
             Ok(()) => return Ok(PortState::Open),
@@ -78,7 +69,7 @@ fn ask(address: SocketAddr, protocol: ScanProtocol) -> io::Result<PortState> {
         };
         match error.kind() {
             ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => return Ok(PortState::Closed),
-            ErrorKind::TimedOut | ErrorKind::WouldBlock if protocol == ScanProtocol::Udp && last => {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock if protocol == PortProtocol::Udp && last => {
                 return Ok(PortState::Silent);
             }
             ErrorKind::TimedOut
@@ -111,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn states(protocol: ScanProtocol, port: u16) -> Vec<(u16, PortState)> {
+    fn states(protocol: PortProtocol, port: u16) -> Vec<(u16, PortState)> {
         let range = PortRange::new(port, port).unwrap();
         let mut states = Vec::new();
         let host = IpAddr::from([127, 0, 0, 1]);
@@ -124,18 +115,18 @@ mod tests {
     fn a_listener_is_open_and_its_port_closed_when_it_is_gone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(states(ScanProtocol::Tcp, port), [(port, PortState::Open)]);
+        assert_eq!(states(PortProtocol::Tcp, port), [(port, PortState::Open)]);
         drop(listener);
-        assert_eq!(states(ScanProtocol::Tcp, port), [(port, PortState::Closed)]);
+        assert_eq!(states(PortProtocol::Tcp, port), [(port, PortState::Closed)]);
     }
 
     #[test]
     fn a_silent_udp_socket_and_a_filter_look_alike() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert_eq!(states(ScanProtocol::Udp, port), [(port, PortState::Silent)]);
+        assert_eq!(states(PortProtocol::Udp, port), [(port, PortState::Silent)]);
         drop(socket);
-        assert_eq!(states(ScanProtocol::Udp, port), [(port, PortState::Closed)]);
+        assert_eq!(states(PortProtocol::Udp, port), [(port, PortState::Closed)]);
     }
 
     #[test]
@@ -144,7 +135,7 @@ mod tests {
         control.stop();
         let mut asked = 0;
         let range = PortRange::new(1, 1_000).unwrap();
-        scan_ports(IpAddr::from([127, 0, 0, 1]), range, ScanProtocol::Tcp, &control, |_, _| asked += 1)
+        scan_ports(IpAddr::from([127, 0, 0, 1]), range, PortProtocol::Tcp, &control, |_, _| asked += 1)
             .unwrap();
         assert_eq!(asked, 0);
     }

@@ -21,6 +21,7 @@ mod message_relay;
 mod secret;
 mod server_port;
 mod settings;
+mod stun;
 mod wall_clock;
 
 pub use crate::wire::native::{SocketMark, forbids_fragments};
@@ -32,6 +33,7 @@ pub use injection::Injection;
 pub use load_grant::LoadGrant;
 pub use server_port::{Departure, REPLY_TTL, ServerPort};
 pub use settings::{Settings, TextFrom};
+pub use stun::answer_stun;
 pub use wall_clock::WallClock;
 
 use std::collections::VecDeque;
@@ -41,6 +43,7 @@ use crate::impair::{Direction, Treatment};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
 use crate::wire::native::{ProbeStatus, keeps_payload};
+use crate::wire::stun::parse_request;
 
 use self::core::Core;
 use dialect::{Action, Copies, Dialect, Probe};
@@ -107,6 +110,10 @@ impl Server {
         if !self.core.filter.admits(packet.server_port, &packet.path, packet.ttl, packet.bytes()) {
             counters.ignored += 1;
             return None;
+        }
+        if let Some(length) = self.answer_stun(packet) {
+            self.core.counters.count_sent(length);
+            return Some(length);
         }
         if let Some(answer) = self.relay(packet) {
             let length = self.answer_relayed(packet, answer)?;
@@ -238,6 +245,18 @@ impl Server {
         // A reply with the payload of its probe needs no second hash of it.
         let same_rest = length == asked && keeps_payload(&buffer[..length]);
         Some(if same_rest { rest.seal(buffer, length) } else { self.key.as_ref()?.seal(buffer, length) })
+    }
+
+    /// Without a key: the request of any host is answered, at the rate of unverified datagrams.
+    fn answer_stun(&mut self, packet: &mut Incoming) -> Option<usize> {
+        if !self.core.settings.stun || packet.server_port != ServerPort::Main {
+            return None;
+        }
+        parse_request(packet.bytes())?;
+        if !self.core.admit_unverified(packet) {
+            return None;
+        }
+        answer_stun(packet.path.remote, packet.buffer, packet.length)
     }
 
     /// Text of a relay client at a private address: the key of the server is not asked for.

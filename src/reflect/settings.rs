@@ -23,6 +23,8 @@ pub struct Settings {
     pub impair_seed: Option<Seed>,
     /// The largest datagram of a session.
     pub max_size: u32,
+    /// Whether STUN's binding requests are answered, with or without a key.
+    pub stun: bool,
     /// Whether text messages are relayed between clients at private addresses that ask for it.
     pub message_relay: bool,
     /// Whether a client may stop the server.
@@ -69,6 +71,7 @@ impl Default for Settings {
             client_impair: false,
             impair_seed: None,
             max_size: MAX_SIZE_V6,
+            stun: false,
             message_relay: false,
             allow_stop: false,
             text_from: TextFrom::Private,

@@ -59,6 +59,17 @@ pub enum OrderCommand {
         /// As typed: `-n`, `-i` and `-s` with their values.
         options: Vec<String>,
     },
+    /// `from` knocks at ports of `to`, which listens there meanwhile.
+    Ports {
+        /// The member that is to knock; `None` is the member who orders it.
+        from: Option<String>,
+        /// The member that is to listen.
+        to: String,
+        /// As typed, not yet checked.
+        range: String,
+        /// UDP, not TCP.
+        udp: bool,
+    },
     /// Agrees to an order.
     Yes {
         /// Its number.
@@ -97,13 +108,15 @@ pub(super) const HELP: &[&str] = &[
     "/who              the members",
     "/load [NAME]      how busy the hosts are",
     "/name NAME        change your name",
-    "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do (members)",
+    "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do",
+    "/ports A B RANGE [udp]   A knocks at ports of B; /ports B RANGE: you do",
     "/yes N, /no N     agree to order N, or refuse it",
     "/stop N           stop order N",
     "/files            what lies on the shelf",
-    "/send FILE [@NAME], /get N   put a file on the shelf, fetch file N (members)",
+    "/send FILE [@NAME], /get N   put a file on the shelf, fetch file N",
     "/plain N [WORD]   offer file N in the clear to clients that send WORD",
     "/quit or {quit}   leave",
+    "Orders and files are for members: udpecho join, with the room's key",
 ];
 
 impl Command {
@@ -164,6 +177,7 @@ impl Command {
             ("help", _) => Ok(Self::Help),
             ("quit", []) => Ok(Self::Quit),
             ("ping", words) => Ok(Self::Order(ping(words)?)),
+            ("ports", words) => Ok(Self::Order(ports(words)?)),
             ("yes", _) => order(|order| OrderCommand::Yes { order }, "/yes N; for example /yes 4"),
             ("no", _) => order(|order| OrderCommand::No { order }, "/no N; for example /no 4"),
             ("stop", _) => order(|order| OrderCommand::Stop { order }, "/stop N; for example /stop 4"),
@@ -172,10 +186,29 @@ impl Command {
     }
 }
 
+/// A name as typed; with an `@` it is that of a member for sure.
+fn owned(name: &str) -> String {
+    name.trim_start_matches('@').to_owned()
+}
+
+fn ports(words: &[&str]) -> Result<OrderCommand, CommandError> {
+    const USAGE: &str = "/ports A B RANGE [udp]; for example /ports anna bea 33000-33009";
+    let (udp, words) = match words {
+        [words @ .., "udp"] => (true, words),
+        [words @ .., "tcp"] => (false, words),
+        words => (false, words),
+    };
+    let (from, to, range) = match words {
+        [to, range] => (None, to, range),
+        [from, to, range] => (Some(owned(from)), to, range),
+        _ => return Err(CommandError::Usage { usage: USAGE }),
+    };
+    Ok(OrderCommand::Ports { from, to: owned(to), range: (*range).to_owned(), udp })
+}
+
 fn ping(words: &[&str]) -> Result<OrderCommand, CommandError> {
     let names: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
     let options = words[names.len()..].iter().map(|word| (*word).to_owned()).collect();
-    let owned = |name: &str| name.trim_start_matches('@').to_owned();
     match names[..] {
         [to] => Ok(OrderCommand::Ping { from: None, to: owned(to), options }),
         [from, to] => Ok(OrderCommand::Ping { from: Some(owned(from)), to: owned(to), options }),
@@ -208,6 +241,19 @@ mod tests {
             ("/load bea", Command::Load { of: Some("bea".into()) }),
             ("/name dora", Command::Rename { to: "dora".into() }),
             ("/yes #4", order(OrderCommand::Yes { order: 4 })),
+            (
+                "/ports anna @bea 33000-33009 udp",
+                order(OrderCommand::Ports {
+                    from: Some("anna".into()),
+                    to: "bea".into(),
+                    range: "33000-33009".into(),
+                    udp: true,
+                }),
+            ),
+            (
+                "/ports bea 22",
+                order(OrderCommand::Ports { from: None, to: "bea".into(), range: "22".into(), udp: false }),
+            ),
             ("/stop 4", order(OrderCommand::Stop { order: 4 })),
             (
                 "/ping anna @bea -n 1000 -i 20ms",
@@ -229,6 +275,7 @@ mod tests {
             ("/name", "/name NAME; for example /name anna"),
             ("/plain 3 \u{1b}[2J", "/plain N [WORD]; for example /plain 3"),
             ("/yes soon", "/yes N; for example /yes 4"),
+            ("/ports bea", "/ports A B RANGE [udp]; for example /ports anna bea 33000-33009"),
             ("/ping", "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100"),
         ] {
             assert_eq!(Command::parse(line).unwrap_err().to_string(), told);

@@ -245,6 +245,7 @@ impl Event {
                 | Self::Get { .. }
                 | Self::PlainOffer { .. } => 400,
                 Self::Help => 600,
+                Self::Order(OrderEvent::Ports { ports, .. }) => 800 + ports.weight(),
                 Self::Order(_) => 800,
                 Self::Measured(_) => 2_000,
                 _ => 0,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order_event::OrderFigures;
 use super::orders::{Accept, OrderNumber};
+use super::ports::{Knocked, Opened, PortSet};
 use super::shelf::{Offer, Ticket};
 use crate::time::Duration;
 
@@ -61,6 +62,27 @@ pub enum Message {
     Recorded {
         /// Of the order.
         order: OrderNumber,
+    },
+    /// Where this host does not listen though a check of ports asks it to.
+    Opened {
+        /// Its number.
+        order: OrderNumber,
+        /// Its own ports.
+        opened: Opened,
+    },
+    /// Knocks came to these ports of this host.
+    Heard {
+        /// Its number.
+        order: OrderNumber,
+        /// Since it last said so.
+        ports: PortSet,
+    },
+    /// This host has knocked.
+    Knocked {
+        /// Its number.
+        order: OrderNumber,
+        /// What became of each port.
+        ports: Knocked,
     },
     /// A second of this host during an order.
     Second {

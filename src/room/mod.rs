@@ -15,7 +15,9 @@ mod message;
 mod name;
 mod order_event;
 mod order_summary;
+mod order_text;
 mod orders;
+mod outer_address;
 mod ports;
 mod shelf;
 mod shown;
@@ -35,10 +37,17 @@ pub use framing::{Framed, Framing};
 pub use host_load::HostLoad;
 pub use message::{Accepted, Message, ReportedSecond};
 pub use name::{Name, NameError};
-pub use order_event::{FoundWay, OrderEvent, OrderFigures, OrderTerms, Placed};
+pub use order_event::{FoundWay, OrderEvent, OrderFigures, OrderTask, OrderTerms, Placed};
 pub use order_summary::{HostBusy, HostResult, OrderSummary};
-pub use orders::{Accept, Addresses, Ending, News, OrderNumber, Orders, Parties, Refusal, Step, Terms, Way};
-pub use ports::{PortCounts, PortRange, PortState};
+pub use orders::{
+    Accept, Accepts, Addresses, Ending, News, OrderNumber, Orders, Parties, Refusal, Request, Step, Task,
+    Terms, Way,
+};
+pub use outer_address::{OuterAddress, StunRequest};
+pub use ports::{
+    Knocked, Opened, PortCheck, PortCounts, PortFate, PortKnock, PortProtocol, PortRange, PortSet, PortState,
+    PortsFound,
+};
 pub use shelf::{
     AUTH_ERROR, AUTH_SUCCESS, ContentHash, Direction, FileKind, FileName, NoHash, Offer, Offered,
     PlainAnswer, PlainOffer, Shelf, ShelfError, ShelfFile, Ticket, Transfer,
@@ -47,5 +56,5 @@ pub use shown::shown;
 pub use talk::{Connecting, FileRefusal, NoRoom, Room};
 pub use tcp_reply::TcpReply;
 pub use transcript::{TranscriptLine, transcript_page};
-pub use way_probe::WayProbe;
+pub use way_probe::{WayProbe, candidates_to_try};
 pub use wrong_words::WrongWords;

@@ -1,12 +1,12 @@
-//! How measurements on order go on: what everybody is shown, and what our own clients are to do.
+//! How orders go on: what everybody is shown, and what our own clients are to do.
 
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use super::name::Name;
-use super::orders::{OrderNumber, Terms};
+use super::orders::{OrderNumber, Task, Terms};
+use super::ports::{PortCheck, PortSet, PortsFound};
 use crate::time::Duration;
 
 /// One piece of news about an order; in JSON its `news` names it.
@@ -23,10 +23,13 @@ pub enum OrderEvent {
         from: Name,
         /// The answering host, or its address.
         to: Name,
-        /// What is measured.
-        terms: OrderTerms,
+        /// What is measured, or which ports are asked.
+        terms: OrderTask,
         /// Whether consent is still needed.
         state: Placed,
+        /// Those whose consent is needed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        asked: Vec<Name>,
     },
     /// To the asked alone.
     Ask {
@@ -52,6 +55,19 @@ pub enum OrderEvent {
         to_room: bool,
         /// What came out.
         figures: OrderFigures,
+    },
+    /// Ports were asked.
+    Ports {
+        /// Its number.
+        order: OrderNumber,
+        /// The host that knocked.
+        from: Name,
+        /// The host that listened.
+        to: Name,
+        /// Which ports, and how.
+        check: PortCheck,
+        /// Every port once.
+        ports: PortsFound,
     },
     /// A host was busy meanwhile.
     Host {
@@ -86,8 +102,11 @@ pub enum OrderEvent {
         key: String,
         /// This host answers; the other measures.
         answers: bool,
-        /// What is measured.
-        terms: OrderTerms,
+        /// What is measured, or which ports are asked.
+        terms: OrderTask,
+        /// Of the room, besides its own: it answers STUN as well.
+        #[serde(default)]
+        second_port: Option<u16>,
     },
     /// To the two hosts: send to these addresses of the other until one answers.
     FindWay {
@@ -104,6 +123,15 @@ pub enum OrderEvent {
         to: SocketAddr,
         /// What is measured.
         terms: OrderTerms,
+    },
+    /// To the knocking host: knock at these ports.
+    Knock {
+        /// Its number.
+        order: OrderNumber,
+        /// The listening host.
+        at: IpAddr,
+        /// Where it listens.
+        ports: PortSet,
     },
     /// To a host: measure to the room.
     MeasureRoom {
@@ -124,6 +152,16 @@ pub enum OrderEvent {
         /// Its number.
         order: OrderNumber,
     },
+}
+
+/// What one host does to another, in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OrderTask {
+    /// It measures the path.
+    Ping(OrderTerms),
+    /// It knocks at ports.
+    Ports(PortCheck),
 }
 
 /// What is measured, in JSON.
@@ -157,6 +195,8 @@ pub enum FoundWay {
     Direct(Option<SocketAddr>),
     /// With the host whose NAT changes ports, if one does.
     None(Option<Name>),
+    /// No datagram came through: ports are asked at the address that the room sees, which guests are not told.
+    Seen(Option<IpAddr>),
 }
 
 /// What one host measured.
@@ -181,6 +221,15 @@ pub struct OrderFigures {
     pub failed: Option<String>,
 }
 
+impl From<Task> for OrderTask {
+    fn from(task: Task) -> Self {
+        match task {
+            Task::Ping(terms) => Self::Ping(terms.into()),
+            Task::Ports(check) => Self::Ports(check),
+        }
+    }
+}
+
 impl From<Terms> for OrderTerms {
     fn from(terms: Terms) -> Self {
         let interval_us = u64::try_from(terms.interval.as_nanos() / 1_000).unwrap_or(0);
@@ -195,6 +244,20 @@ impl From<OrderTerms> for Terms {
     }
 }
 
+impl OrderFigures {
+    /// Nothing was measured.
+    pub fn failed(why: &str) -> Self {
+        Self { failed: Some(why.to_owned()), ..Self::default() }
+    }
+
+    /// Without times that no path has: a program may send any number.
+    pub(super) fn plausible(self) -> Self {
+        const LONGEST_US: f64 = 3.6e9;
+        let time = |us: Option<f64>| us.filter(|us| (0.0..LONGEST_US).contains(us));
+        Self { rtt_p50_us: time(self.rtt_p50_us), rtt_p99_us: time(self.rtt_p99_us), ..self }
+    }
+}
+
 impl OrderEvent {
     /// The number of the order, if everybody is told this.
     pub fn for_all(&self) -> Option<OrderNumber> {
@@ -202,6 +265,7 @@ impl OrderEvent {
             Self::Placed { order, .. }
             | Self::Way { order, .. }
             | Self::Result { order, .. }
+            | Self::Ports { order, .. }
             | Self::Host { order, .. }
             | Self::Done { order }
             | Self::Ended { order, .. } => Some(*order),
@@ -212,171 +276,5 @@ impl OrderEvent {
     /// Whether it is for our own client alone, which carries it out.
     pub fn is_instruction(&self) -> bool {
         self.for_all().is_none() && !matches!(self, Self::Ask { .. })
-    }
-
-    /// As a line of the room; empty where people are shown nothing.
-    pub(crate) fn text(&self) -> String {
-        match self {
-            Self::Placed { order, from, to, terms, state, .. } => {
-                let state = match state {
-                    Placed::Queued => "queued".to_owned(),
-                    Placed::Asked => format!("asked {to}"),
-                    Placed::Accepted => format!("{to} accepts"),
-                };
-                format!("-- #{order} {from} to {to}: {}. {state}", terms.words())
-            }
-            Self::Ask { order } => format!("-- #{order} needs your consent: /yes {order} or /no {order}"),
-            Self::Way { order, to, way } => format!("-- #{order} {to} agrees, {}", way.words()),
-            Self::Result { order, from, to_room, figures } => {
-                let whom = if *to_room { format!("{from} to the room: ") } else { String::new() };
-                format!("-- #{order} {whom}{}", figures.words())
-            }
-            Self::Host { order, host, busy, seconds, reasons } => format!(
-                "-- #{order} {host} was BUSY: {} in {busy} of {seconds} s: suspect the host first",
-                reasons.join(", ")
-            ),
-            Self::Ended { order, why } => format!("-- #{order} {why}"),
-            Self::Done { .. }
-            | Self::Prepare { .. }
-            | Self::FindWay { .. }
-            | Self::Measure { .. }
-            | Self::MeasureRoom { .. }
-            | Self::Second { .. }
-            | Self::Close { .. } => String::new(),
-        }
-    }
-}
-
-impl OrderTerms {
-    fn words(self) -> String {
-        let terms = Terms::from(self);
-        let bits = terms.bits_per_second();
-        let rate = if bits < 1e6 {
-            format!("{:.0} kbit/s", bits / 1e3)
-        } else {
-            format!("{:.1} Mbit/s", bits / 1e6)
-        };
-        let interval = terms.interval.as_micros_f64() / 1_000.0;
-        let seconds = (terms.length().as_secs_f64() * 10.0).ceil() / 10.0;
-        format!("{} probes, every {interval} ms, {rate} for {seconds} s", self.count)
-    }
-}
-
-impl FoundWay {
-    fn words(&self) -> String {
-        match self {
-            Self::Direct(None) => "direct (members see the addresses)".to_owned(),
-            Self::Direct(Some(address)) => format!("direct to {address}"),
-            Self::None(None) => {
-                "no direct way: each is measured to the room, not the path between them".to_owned()
-            }
-            Self::None(Some(varies)) => format!(
-                "no direct way ({varies}'s NAT changes ports): each is measured to the room, not the path between them"
-            ),
-        }
-    }
-}
-
-impl OrderFigures {
-    pub(super) fn words(&self) -> String {
-        if let Some(why) = &self.failed {
-            return format!("could not be measured: {why}");
-        }
-        let mut text = format!("{} sent, {} on time", self.sent, self.on_time);
-        let late = self.sent.saturating_sub(self.on_time + self.lost_up + self.lost_down + self.lost_other);
-        if late > 0 {
-            // Writing to a string does not fail.
-            let _ = write!(text, ", {late} late");
-        }
-        let lost = [("up", self.lost_up), ("down", self.lost_down), ("elsewhere", self.lost_other)];
-        let mut separator = ", lost ";
-        for (place, count) in lost.into_iter().filter(|(_, count)| *count > 0) {
-            let _ = write!(text, "{separator}{place} {count}");
-            separator = " ";
-        }
-        if let (Some(p50), Some(p99)) = (self.rtt_p50_us, self.rtt_p99_us) {
-            let _ = write!(text, ", rtt p50/p99 {:.1}/{:.1} ms", p50 / 1e3, p99 / 1e3);
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(text: &str) -> Name {
-        Name::new(text).unwrap()
-    }
-
-    #[test]
-    fn an_order_reads_as_in_the_transcript() {
-        let terms = OrderTerms { count: 100, interval_us: 50_000, size: 484 };
-        let placed = |state| OrderEvent::Placed {
-            order: 4,
-            by: name("anna"),
-            from: name("bea"),
-            to: name("carl"),
-            terms,
-            state,
-        };
-        let figures = OrderFigures {
-            sent: 100,
-            on_time: 97,
-            lost_up: 2,
-            lost_down: 1,
-            rtt_p50_us: Some(12_100.0),
-            rtt_p99_us: Some(40_300.0),
-            ..OrderFigures::default()
-        };
-        let result = |to_room, figures| OrderEvent::Result { order: 4, from: name("bea"), to_room, figures };
-        let host = OrderEvent::Host {
-            order: 4,
-            host: name("carl"),
-            busy: 3,
-            seconds: 5,
-            reasons: vec!["steal 12 %".into(), "UDP receive buffers full, 41 dropped".into()],
-        };
-        let way = |way| OrderEvent::Way { order: 4, to: name("carl"), way };
-        for (event, text) in [
-            (
-                placed(Placed::Asked),
-                "-- #4 bea to carl: 100 probes, every 50 ms, 164 kbit/s for 5 s. asked carl",
-            ),
-            (
-                placed(Placed::Accepted),
-                "-- #4 bea to carl: 100 probes, every 50 ms, 164 kbit/s for 5 s. carl accepts",
-            ),
-            (way(FoundWay::Direct(None)), "-- #4 carl agrees, direct (members see the addresses)"),
-            (
-                way(FoundWay::Direct(Some(([192, 0, 2, 7], 40_000).into()))),
-                "-- #4 carl agrees, direct to 192.0.2.7:40000",
-            ),
-            (
-                way(FoundWay::None(Some(name("carl")))),
-                "-- #4 carl agrees, no direct way (carl's NAT changes ports): each is measured to the room, not the path between them",
-            ),
-            (
-                result(false, figures.clone()),
-                "-- #4 100 sent, 97 on time, lost up 2 down 1, rtt p50/p99 12.1/40.3 ms",
-            ),
-            (
-                result(true, OrderFigures { sent: 1, on_time: 1, ..OrderFigures::default() }),
-                "-- #4 bea to the room: 1 sent, 1 on time",
-            ),
-            (
-                result(false, OrderFigures { sent: 9, on_time: 6, lost_up: 1, ..OrderFigures::default() }),
-                "-- #4 9 sent, 6 on time, 2 late, lost up 1",
-            ),
-            (
-                host,
-                "-- #4 carl was BUSY: steal 12 %, UDP receive buffers full, 41 dropped in 3 of 5 s: suspect the host first",
-            ),
-            (OrderEvent::Done { order: 4 }, ""),
-        ] {
-            assert_eq!(event.text(), text);
-            let json = serde_json::to_string(&event).unwrap();
-            assert_eq!(serde_json::from_str::<OrderEvent>(&json).unwrap(), event, "{json}");
-        }
     }
 }

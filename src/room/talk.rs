@@ -6,7 +6,10 @@
 mod connection;
 mod delivery;
 mod files;
+mod kept_order;
+mod order_reports;
 mod orders;
+mod typed_orders;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -36,10 +39,12 @@ pub struct Room {
     counters: RoomCounters,
     orders: Orders,
     /// What is said of each order that is not over.
-    kept: BTreeMap<OrderNumber, orders::Kept>,
+    kept: BTreeMap<OrderNumber, kept_order::Kept>,
     /// The keys of orders derive from it.
     secret: [u8; 32],
     orders_placed: u64,
+    /// Its UDP port besides its own that answers STUN.
+    second_port: Option<u16>,
     shelf: Shelf,
     plain: Option<PlainOffer>,
     /// Connections with an event since the last `take_touched`, each once.
@@ -73,12 +78,18 @@ impl Room {
             kept: BTreeMap::new(),
             secret,
             orders_placed: 0,
+            second_port: None,
             shelf: Shelf::new([0; 32], 0),
             plain: None,
             touched: Vec::new(),
             log: None,
             now: Instant::ZERO,
         }
+    }
+
+    /// The UDP port besides its own that answers STUN.
+    pub fn set_second_port(&mut self, port: Option<u16>) {
+        self.second_port = port;
     }
 
     /// A new connection: its first line is to be its name.

@@ -1,6 +1,33 @@
 //! The datagrams with which two hosts look for a direct way: signed with the key of their order, so that
 //! nothing but the other host is taken for it.
 
+use std::net::{IpAddr, SocketAddr};
+
+/// Which of the addresses that the other host claims to have get datagrams. The other may claim anything:
+/// no host and no service that did not ask for them is to get more than a few.
+pub fn candidates_to_try(claimed: &[SocketAddr], own: IpAddr) -> Vec<SocketAddr> {
+    const MOST: usize = 8;
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    for address in claimed {
+        let ip = address.ip().to_canonical();
+        let address = SocketAddr::new(ip, address.port());
+        if has_one_host(ip)
+            && (!ip.is_loopback() || own.to_canonical().is_loopback())
+            && address.port() >= 1_024
+            && !tried.contains(&address)
+            && tried.len() < MOST
+        {
+            tried.push(address);
+        }
+    }
+    tried
+}
+
+fn has_one_host(ip: IpAddr) -> bool {
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast() || ip.octets()[0] == 0);
+    !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast
+}
+
 /// From one host of an order to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WayProbe {
@@ -39,6 +66,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_ports_of_single_hosts_are_tried_and_few_of_them() {
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let own = IpAddr::from([10, 0, 0, 1]);
+        let claimed = addresses(&[
+            "224.0.0.1:4000",
+            "255.255.255.255:4000",
+            "0.0.0.0:4000",
+            "127.0.0.1:4000",
+            "[::1]:4000",
+            "[ff02::1]:4000",
+            "192.0.2.7:53",
+            "[::ffff:192.0.2.7]:4000",
+            "192.0.2.7:4000",
+        ]);
+        assert_eq!(candidates_to_try(&claimed, own), addresses(&["192.0.2.7:4000"]));
+        let loopback = addresses(&["127.0.0.1:4000"]);
+        assert_eq!(candidates_to_try(&loopback, loopback[0].ip()), loopback);
+        let many: Vec<SocketAddr> =
+            (2_000..2_100).map(|port| SocketAddr::from(([192, 0, 2, 7], port))).collect();
+        assert_eq!(candidates_to_try(&many, own).len(), 8);
+    }
 
     #[test]
     fn a_probe_is_read_with_its_key_alone() {

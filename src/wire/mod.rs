@@ -7,5 +7,6 @@ mod fields;
 pub mod irtt;
 pub mod native;
 pub mod stamp;
+pub mod stun;
 pub mod text;
 pub mod twamp_control;

@@ -27,7 +27,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("stats", &["probe"]),
     ("host", &[]),
     ("relay", &["impair"]),
-    ("room", &[]),
+    ("room", &["wire"]),
     ("record", &["impair", "relay", "probe", "stats", "host"]),
     ("report", &["impair", "relay", "probe", "stats", "record", "host"]),
     ("fleet", &["probe", "stats"]),

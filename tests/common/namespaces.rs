@@ -65,10 +65,7 @@ impl Network {
         } else {
             "delete table ip t".to_owned()
         };
-        let mut nft = Command::new("ip");
-        nft.args(["netns", "exec", &self.name(host), "nft", &rules]);
-        let done = output(nft, "");
-        assert!(done.status.success(), "nft: {}", String::from_utf8_lossy(&done.stderr));
+        self.nft(host, &rules);
     }
 
     /// Runs `nft` in a host with these rules; what it printed.
@@ -83,6 +80,26 @@ impl Network {
     /// The interface of a host at its wire to another.
     pub fn interface(&self, host: &str, to: &str) -> String {
         format!("{}{host}{to}", self.id)
+    }
+
+    /// Makes a host the NAT of those behind it: what leaves by its wire to `outside` gets its address, and nothing
+    /// comes in that was not asked for. `how` is nft's: `persistent` keeps ports, `fully-random` changes them with
+    /// each peer.
+    pub fn masquerade(&self, host: &str, outside: &str, how: &str) {
+        let device = self.interface(host, outside);
+        self.forward(host);
+        self.nft(
+            host,
+            &format!(
+                "add table ip n; \
+                 add chain ip n out {{ type nat hook postrouting priority 100; }}; \
+                 add rule ip n out oifname {device} masquerade {how}; \
+                 add chain ip n own {{ type filter hook input priority 0; }}; \
+                 add rule ip n own iifname {device} ct state new drop; \
+                 add chain ip n through {{ type filter hook forward priority 0; }}; \
+                 add rule ip n through iifname {device} ct state new drop"
+            ),
+        );
     }
 
     /// Lets a host pass on what is not for it.

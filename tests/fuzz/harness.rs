@@ -25,7 +25,7 @@ use udpecho::wire::native::{
     self, Accept, Cookie, Hello, Load, Message, Nonce, Open, Probe, Pull, SocketMark, Token,
 };
 use udpecho::wire::stamp::{HmacKey, TlvKind};
-use udpecho::wire::{irtt, text};
+use udpecho::wire::{irtt, stun, text};
 
 pub use dialects::{openings, stamp, stamp_reflector, stamp_sender, twamp};
 
@@ -84,6 +84,8 @@ fn watch_files(text: &str) {
 
 /// Those of other dialects than the native one.
 fn other_dialects(data: &[u8]) {
+    let _ = stun::parse_request(data);
+    let _ = stun::parse_response([7; 12], data);
     stamp(data);
     twamp(data);
     openings(data);

@@ -63,6 +63,10 @@ pub struct Room {
     /// A word that makes the visitors of the page members, where the room has a key; the page sends it in the clear
     #[arg(help_heading = ACCESS, long, value_name = "WORD")]
     pub word: Option<String>,
+    /// Host name by which browsers may request the page, besides addresses, localhost and this host's own names;
+    /// can be given several times
+    #[arg(help_heading = ACCESS, long, value_name = "NAME")]
+    pub http_host: Vec<String>,
     /// Keep what is said, files and runs in this folder, and a page of it at the end [default: nothing is kept]
     #[arg(help_heading = FILES, long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

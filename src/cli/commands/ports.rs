@@ -11,9 +11,9 @@ use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
 use crate::cli::target::{Family, Target};
-use crate::net::{Clock, Control, ScanProtocol, scan_ports};
+use crate::net::{Clock, Control, scan_ports};
 use crate::probe::Dialect;
-use crate::room::{PortCounts, PortState};
+use crate::room::{PortCounts, PortProtocol, PortState};
 
 /// The JSON schema of `--json`.
 pub(crate) const SCHEMA: &str = include_str!("ports.schema.json");
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Ports) -> anyhow::Result<Exit> {
     let family = Family { v4_only: arguments.ipv4, v6_only: arguments.ipv6 };
     let target = Target::parse(&arguments.host, None, Dialect::Native.default_port())?;
     let address = target.resolve(family)?;
-    let protocol = if arguments.udp { ScanProtocol::Udp } else { ScanProtocol::Tcp };
+    let protocol = if arguments.udp { PortProtocol::Udp } else { PortProtocol::Tcp };
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let printer = Printer::start(|| {})?;

@@ -49,8 +49,14 @@ pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {
     let measured = Arc::new(Mutex::new(Counters::default()));
     let routes = text_route("/metrics", metrics_text(&room, &measured));
     let routes = routes.merge(page.routes(room.clone(), files.clone()));
-    let tcp = RoomServer::start(address, room.clone(), files, room_settings(access, key.as_ref()), routes)
-        .map_err(|error| listening.refusal(&error))?;
+    let tcp = RoomServer::start(
+        address,
+        room.clone(),
+        files,
+        room_settings(arguments, access, key.as_ref()),
+        routes,
+    )
+    .map_err(|error| listening.refusal(&error))?;
     let control = Arc::new(Control::new().context("cannot make a pipe")?);
     signals::watch(&control, || {}).context("cannot watch for signals")?;
     let operator = if arguments.quiet {
@@ -77,6 +83,7 @@ fn settings(arguments: &Room, key: Option<Key>) -> Settings {
     Settings {
         injection: Injection::steady(Impairment::clean()),
         key,
+        stun: true,
         message_relay: arguments.guests != GuestsFrom::None,
         allow_stop: arguments.allow_stop,
         ..Settings::default()
@@ -111,8 +118,9 @@ fn access(arguments: &Room, key: Option<&Key>) -> Access {
     Access { guests, keyed: key.is_some() }
 }
 
-fn room_settings(access: Access, key: Option<&Key>) -> RoomSettings {
-    RoomSettings { access, psk: key.map(|key| key.derive(PSK)).unwrap_or_default(), host_names: Vec::new() }
+fn room_settings(arguments: &Room, access: Access, key: Option<&Key>) -> RoomSettings {
+    let psk = key.map(|key| key.derive(PSK)).unwrap_or_default();
+    RoomSettings { access, psk, host_names: arguments.http_host.clone() }
 }
 
 fn listening(arguments: &Room) -> Listening {

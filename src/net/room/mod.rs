@@ -8,6 +8,8 @@ mod files;
 mod members;
 mod page;
 mod plain;
+mod port_check;
+mod second_port;
 mod secure;
 mod server;
 mod service;
@@ -21,7 +23,8 @@ pub use files::{
     unpack_run,
 };
 pub use page::{RoomPage, RunReport};
+pub use port_check::{PortListeners, knock_ports};
 pub use secure::{Frame, Opener, Opening, OtherKey, Sealer, accept_handshake};
 pub use server::{RoomOperator, RoomServer, RoomSettings};
 pub use service::{RoomService, RoomView, Seat};
-pub use way::WayFinder;
+pub use way::{WayFinder, own_addresses};

@@ -16,11 +16,11 @@ use tokio::time::{sleep, timeout};
 use super::browsers::Browsers;
 use super::files::{RoomFiles, give_file, said_before_greeting, serve_word, take_file};
 use super::members::Secure;
-use super::plain;
 use super::secure::Frame;
 use super::service::{RoomService, Seat};
 use super::sniff::first;
 use super::sockets::{OpenSocket, Sockets};
+use super::{plain, second_port};
 use crate::net::control::{Http, Limits, listen};
 use crate::net::sys;
 use crate::room::{Access, Connecting, Event, FirstBytes, Message, NoRoom, Role, Via};
@@ -82,6 +82,9 @@ impl RoomServer {
         const PATIENCE: Duration = Duration::from_secs(20);
         let listener = listen(address)?;
         let address = listener.local_addr()?;
+        let second = second_port::bind(address);
+        let number = second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|second| second.port());
+        room.set_second_port(number);
         let limits = Limits { connections: 64, streams: 64, write_time: PATIENCE, ..Limits::default() };
         let port = Arc::new(Port {
             http: Http::new(routes, &settings.host_names, limits),
@@ -97,7 +100,7 @@ impl RoomServer {
         let (end, ended) = mpsc::channel();
         std::thread::Builder::new().name("room".into()).spawn(move || {
             sys::lower_priority();
-            runtime.block_on(serve(listener, port, stopped));
+            runtime.block_on(serve(listener, second, port, stopped));
             let _ = end.send(());
         })?;
         Ok(Self { address, room: seated, runtime: handle, running, ended })
@@ -138,12 +141,18 @@ impl RoomServer {
     }
 }
 
-async fn serve(listener: std::net::TcpListener, port: Arc<Port>, mut stopped: watch::Receiver<()>) {
+async fn serve(
+    listener: std::net::TcpListener,
+    second: Option<std::net::UdpSocket>,
+    port: Arc<Port>,
+    mut stopped: watch::Receiver<()>,
+) {
     const LAST_LINES: Duration = Duration::from_millis(500);
     const STEP: Duration = Duration::from_millis(10);
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     let keeping = tokio::spawn(port.room.clone().keep_time());
     let expiring = tokio::spawn(port.files.clone().expire());
+    let second = second.map(|socket| tokio::spawn(second_port::serve(socket)));
     let accepting = tokio::spawn(accept(listener, Arc::clone(&port), stopped.clone()));
     let _ = stopped.changed().await;
     accepting.abort();
@@ -154,8 +163,7 @@ async fn serve(listener: std::net::TcpListener, port: Arc<Port>, mut stopped: wa
         }
     };
     let _ = timeout(LAST_LINES.to_std(), emptied).await;
-    keeping.abort();
-    expiring.abort();
+    second.into_iter().chain([keeping, expiring]).for_each(|task| task.abort());
 }
 
 async fn accept(listener: TcpListener, port: Arc<Port>, stopped: watch::Receiver<()>) {

@@ -59,6 +59,11 @@ impl RoomService {
         self
     }
 
+    /// The UDP port besides the room's own that answers STUN.
+    pub(super) fn set_second_port(&self, port: Option<u16>) {
+        self.with(|state, _| state.room.set_second_port(port));
+    }
+
     /// From now on `take_log` has everything that happens.
     pub fn keep_log(&self) {
         self.with(|state, _| state.room.keep_log());

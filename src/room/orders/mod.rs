@@ -1,5 +1,5 @@
-//! Measurements on order: one member asks that A measures to B, B agrees, both look for a direct way, A
-//! measures, and the room hears the result.
+//! Orders: one member asks that A measures to B, or knocks at its ports; both agree, look for a direct way, A
+//! does it, and the room hears the result.
 //!
 //! The machine says what is to be told to whom (`Step`) and keeps the time-outs. It sees no socket: the
 //! clients of A and B send the datagrams and report what they found.
@@ -9,7 +9,9 @@ mod terms;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-pub use terms::{Accept, Addresses, Ending, News, OrderNumber, Parties, Refusal, Step, Terms, Way};
+pub use terms::{
+    Accept, Accepts, Addresses, Ending, News, OrderNumber, Parties, Refusal, Request, Step, Task, Terms, Way,
+};
 
 use super::connection_id::ConnectionId;
 use crate::time::{Duration, Instant};
@@ -24,13 +26,11 @@ pub struct Orders {
 
 #[derive(Debug)]
 struct Order {
-    parties: Parties,
-    terms: Terms,
+    request: Request,
     key: [u8; 32],
-    accept: Accept,
     phase: Phase,
     until: Instant,
-    /// Its answering host was asked, rather than accepting in advance.
+    /// One of its hosts was asked: not all of them accepted in advance.
     asked: bool,
     /// No way was found.
     to_room: bool,
@@ -40,7 +40,10 @@ struct Order {
 enum Phase {
     /// One of its hosts is busy with another order.
     Queued,
-    Asked,
+    /// Those that have not agreed yet.
+    Asked {
+        open: Vec<ConnectionId>,
+    },
     /// What each has said of its addresses.
     Preparing {
         from: Option<Addresses>,
@@ -54,6 +57,19 @@ enum Phase {
     },
 }
 
+impl Order {
+    /// The host that has not done its part yet; none where it is neither or both.
+    fn late(&self) -> Option<ConnectionId> {
+        let parties = self.request.parties;
+        match &self.phase {
+            Phase::Preparing { from: None, to: Some(_) } => Some(parties.from),
+            Phase::Preparing { from: Some(_), to: None } => Some(parties.to),
+            Phase::Measuring { waits_for } => Some(*waits_for.first()?).filter(|_| waits_for.len() == 1),
+            _ => None,
+        }
+    }
+}
+
 impl Orders {
     const QUEUED: Duration = Duration::from_secs(600);
     const ASKED: Duration = Duration::from_secs(60);
@@ -64,39 +80,31 @@ impl Orders {
     const CANDIDATES: usize = 16;
 
     /// Why an order cannot be, whatever its hosts do now.
-    pub(super) fn refuses(parties: Parties, terms: &Terms, accept: Accept) -> Option<Refusal> {
+    pub(super) fn refuses(request: &Request) -> Option<Refusal> {
+        let Request { parties, task, .. } = request;
         if parties.from == parties.to {
-            Some(Refusal::SameHost)
-        } else if terms.length() > Terms::LONGEST {
-            Some(Refusal::TooLong)
-        } else if accept.decide(terms) == Some(false) {
-            Some(Refusal::NotAccepted)
-        } else {
-            None
+            return Some(Refusal::SameHost);
         }
+        match task {
+            Task::Ports(check) if !check.is_bounded() => return Some(Refusal::TooManyPorts),
+            task if task.length() > Terms::LONGEST => return Some(Refusal::TooLong),
+            _ => {}
+        }
+        let refusing = request.consents().find(|(_, accepts)| *accepts == Some(false));
+        refusing.map(|(whom, _)| Refusal::NotAccepted(whom))
     }
 
     /// `key` is fresh randomness: it is known to the two hosts alone and dies with the order.
-    pub fn place(
-        &mut self,
-        now: Instant,
-        parties: Parties,
-        terms: Terms,
-        accept: Accept,
-        key: [u8; 32],
-    ) -> OrderNumber {
+    pub fn place(&mut self, now: Instant, request: Request, key: [u8; 32]) -> OrderNumber {
         self.last += 1;
         let number = self.last;
-        let refusal = Self::refuses(parties, &terms, accept);
-        if let Some(why) = refusal {
+        if let Some(why) = Self::refuses(&request) {
             self.announce(number, News::Refused { why });
             return number;
         }
         let until = now + Self::QUEUED;
-        self.orders.insert(
-            number,
-            Order { parties, terms, key, accept, phase: Phase::Queued, until, asked: false, to_room: false },
-        );
+        let order = Order { request, key, phase: Phase::Queued, until, asked: false, to_room: false };
+        self.orders.insert(number, order);
         if self.is_blocked(number) {
             self.announce(number, News::Queued);
         } else {
@@ -105,16 +113,18 @@ impl Orders {
         number
     }
 
-    /// The asked member answers.
+    /// A member that was asked answers.
     pub fn answer(&mut self, now: Instant, from: ConnectionId, number: OrderNumber, agrees: bool) {
-        let asked = |order: &Order| order.phase == Phase::Asked && order.parties.to == from;
-        if !self.orders.get(&number).is_some_and(asked) {
+        if !self.asks(number, from) {
             return;
         }
-        if agrees {
+        if !agrees {
+            return self.refuse(now, number, Refusal::ByTheAsked(from));
+        }
+        let Some(Order { phase: Phase::Asked { open }, .. }) = self.orders.get_mut(&number) else { return };
+        open.retain(|whom| *whom != from);
+        if open.is_empty() {
             self.prepare(now, number);
-        } else {
-            self.refuse(now, number, Refusal::ByTheAsked);
         }
     }
 
@@ -128,7 +138,7 @@ impl Orders {
     ) {
         addresses.candidates.truncate(Self::CANDIDATES);
         let Some(order) = self.orders.get_mut(&number) else { return };
-        let parties = order.parties;
+        let parties = order.request.parties;
         let Phase::Preparing { from, to } = &mut order.phase else { return };
         match of {
             _ if of == parties.from => *from = Some(addresses),
@@ -149,15 +159,52 @@ impl Orders {
 
     /// The measuring host heard the other at this address.
     pub fn found(&mut self, now: Instant, by: ConnectionId, number: OrderNumber, at: SocketAddr) {
-        let Some(order) = self.orders.get_mut(&number) else { return };
-        if !matches!(order.phase, Phase::FindingWay { .. }) || by != order.parties.from {
+        let Some(order) = self.orders.get(&number) else { return };
+        if !matches!(order.phase, Phase::FindingWay { .. }) || by != order.request.parties.from {
             return;
         }
-        order.phase = Phase::Measuring { waits_for: vec![by] };
-        order.until = now + order.terms.length() + Self::SPARE;
-        let terms = order.terms;
-        self.announce(number, News::Way(Way::Direct(at)));
-        self.steps.push(Step::Measure { order: number, whom: by, to: at, terms });
+        let step = match order.request.task {
+            Task::Ping(terms) => Step::Measure { order: number, whom: by, to: at, terms },
+            Task::Ports(_) => Step::Knock { order: number, whom: by, at: at.ip() },
+        };
+        self.carry_out(now, number, Way::Direct(at), vec![by], vec![step]);
+    }
+
+    /// No datagram came through. Nothing is relayed: each host is measured to the room's server instead, and
+    /// ports are asked at the address that the room sees.
+    fn without_way(&mut self, now: Instant, number: OrderNumber, varies: Option<ConnectionId>) {
+        let Some(order) = self.orders.get_mut(&number) else { return };
+        let Request { parties, task, seen, .. } = order.request;
+        match (task, seen) {
+            (Task::Ping(terms), _) => {
+                order.to_room = true;
+                let hosts = vec![parties.from, parties.to];
+                let steps = hosts.iter().map(|whom| Step::MeasureRoom { order: number, whom: *whom, terms });
+                let steps = steps.collect();
+                self.carry_out(now, number, Way::None { varies }, hosts, steps);
+            }
+            (Task::Ports(_), Some(at)) => {
+                let whom = parties.from;
+                let step = Step::Knock { order: number, whom, at };
+                self.carry_out(now, number, Way::Seen(at), vec![whom], vec![step]);
+            }
+            (Task::Ports(_), None) => self.close(now, number, News::Ended { why: Ending::NoAddress }),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        number: OrderNumber,
+        way: Way,
+        waits_for: Vec<ConnectionId>,
+        steps: Vec<Step>,
+    ) {
+        let Some(order) = self.orders.get_mut(&number) else { return };
+        order.phase = Phase::Measuring { waits_for };
+        order.until = now + order.request.task.length() + Self::SPARE;
+        self.announce(number, News::Way(way));
+        self.steps.extend(steps);
     }
 
     /// A host has done its part; its result was passed on.
@@ -172,8 +219,8 @@ impl Orders {
 
     /// Either end, or the member who ordered it, stops it.
     pub fn stop(&mut self, now: Instant, by: ConnectionId, number: OrderNumber) -> bool {
-        let may = |order: &Order| [order.parties.by, order.parties.from, order.parties.to].contains(&by);
-        let stopped = self.orders.get(&number).is_some_and(may);
+        let may = |Parties { by: orderer, from, to }: Parties| [orderer, from, to].contains(&by);
+        let stopped = self.parties(number).is_some_and(may);
         if stopped {
             self.close(now, number, News::Ended { why: Ending::Stopped });
         }
@@ -182,7 +229,7 @@ impl Orders {
 
     /// A connection is gone: its orders end at once.
     pub fn gone(&mut self, now: Instant, who: ConnectionId) {
-        let theirs = |order: &Order| [order.parties.from, order.parties.to].contains(&who);
+        let theirs = |order: &Order| order.request.parties.hosts().contains(&who);
         let numbers: Vec<OrderNumber> =
             self.orders.iter().filter(|(_, order)| theirs(order)).map(|(number, _)| *number).collect();
         numbers.into_iter().for_each(|number| self.close(now, number, News::Ended { why: Ending::Gone }));
@@ -200,20 +247,14 @@ impl Orders {
         for number in due {
             let Some(order) = self.orders.get_mut(&number) else { continue };
             match order.phase {
-                Phase::Asked => self.refuse(now, number, Refusal::NoAnswer),
-                Phase::FindingWay { varies } => {
-                    // No way through: nothing is relayed; each is measured to the room's server instead.
-                    let Order { parties, terms, .. } = *order;
-                    order.phase = Phase::Measuring { waits_for: vec![parties.from, parties.to] };
-                    order.to_room = true;
-                    order.until = now + terms.length() + Self::SPARE;
-                    self.announce(number, News::Way(Way::None { varies }));
-                    for whom in [parties.from, parties.to] {
-                        self.steps.push(Step::MeasureRoom { order: number, whom, terms });
-                    }
+                Phase::Asked { ref open } => {
+                    let silent = open.first().copied().unwrap_or(order.request.parties.to);
+                    self.refuse(now, number, Refusal::NoAnswer(silent));
                 }
+                Phase::FindingWay { varies } => self.without_way(now, number, varies),
                 Phase::Queued | Phase::Preparing { .. } | Phase::Measuring { .. } => {
-                    self.close(now, number, News::Ended { why: Ending::Stalled });
+                    let why = Ending::Stalled(order.late());
+                    self.close(now, number, News::Ended { why });
                 }
             }
         }
@@ -226,7 +267,13 @@ impl Orders {
 
     /// `None` if the order is over or never was.
     pub fn parties(&self, number: OrderNumber) -> Option<Parties> {
-        self.orders.get(&number).map(|order| order.parties)
+        self.orders.get(&number).map(|order| order.request.parties)
+    }
+
+    /// Whether this member is asked about an order, and has not answered.
+    pub(super) fn asks(&self, number: OrderNumber, whom: ConnectionId) -> bool {
+        let phase = self.orders.get(&number).map(|order| &order.phase);
+        matches!(phase, Some(Phase::Asked { open }) if open.contains(&whom))
     }
 
     /// Whether the result of this host is still to come.
@@ -245,35 +292,35 @@ impl Orders {
 
     /// A host takes part in one order at a time.
     fn is_blocked(&self, number: OrderNumber) -> bool {
-        let Some(Order { parties, .. }) = self.orders.get(&number) else { return false };
-        let hosts = [parties.from, parties.to];
+        let Some(hosts) = self.parties(number).map(Parties::hosts) else { return false };
         self.orders.iter().any(|(other, order)| {
-            *other != number
-                && order.phase != Phase::Queued
-                && (hosts.contains(&order.parties.from) || hosts.contains(&order.parties.to))
+            let theirs = order.request.parties.hosts();
+            *other != number && order.phase != Phase::Queued && hosts.iter().any(|host| theirs.contains(host))
         })
     }
 
     fn begin(&mut self, now: Instant, number: OrderNumber) {
         let Some(order) = self.orders.get_mut(&number) else { return };
-        if order.accept.decide(&order.terms) == Some(true) {
+        let consents = order.request.consents();
+        let whom: Vec<ConnectionId> =
+            consents.filter(|(_, accepts)| *accepts != Some(true)).map(|(whom, _)| whom).collect();
+        if whom.is_empty() {
             return self.prepare(now, number);
         }
-        order.phase = Phase::Asked;
+        order.phase = Phase::Asked { open: whom.clone() };
         order.asked = true;
         order.until = now + Self::ASKED;
-        let whom = order.parties.to;
-        self.steps.push(Step::Ask { order: number, whom });
-        self.announce(number, News::Asked);
+        self.steps.extend(whom.iter().map(|whom| Step::Ask { order: number, whom: *whom }));
+        self.announce(number, News::Asked { whom });
     }
 
     fn prepare(&mut self, now: Instant, number: OrderNumber) {
         let Some(order) = self.orders.get_mut(&number) else { return };
         order.phase = Phase::Preparing { from: None, to: None };
         order.until = now + Self::PREPARING;
-        let (key, hosts) = (order.key, [order.parties.from, order.parties.to]);
+        let Order { request: Request { parties, .. }, key, .. } = *order;
         self.announce(number, News::Agreed);
-        for whom in hosts {
+        for whom in parties.hosts() {
             self.steps.push(Step::Prepare { order: number, whom, key });
         }
     }
@@ -286,8 +333,8 @@ impl Orders {
 
     fn close(&mut self, now: Instant, number: OrderNumber, news: News) {
         let Some(order) = self.orders.remove(&number) else { return };
-        if !matches!(order.phase, Phase::Queued | Phase::Asked) {
-            for whom in [order.parties.from, order.parties.to] {
+        if !matches!(order.phase, Phase::Queued | Phase::Asked { .. }) {
+            for whom in order.request.parties.hosts() {
                 self.steps.push(Step::End { order: number, whom });
             }
         }

@@ -1,8 +1,9 @@
 //! What is ordered, by whom, and what the machine says of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::room::connection_id::ConnectionId;
+use crate::room::ports::PortCheck;
 use crate::time::Duration;
 
 /// The number that members type.
@@ -32,6 +33,50 @@ impl Terms {
     }
 }
 
+/// What one host does to another on order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    /// It measures the path.
+    Ping(Terms),
+    /// It knocks at ports on which the other listens.
+    Ports(PortCheck),
+}
+
+impl Task {
+    pub(crate) fn length(&self) -> Duration {
+        match self {
+            Self::Ping(terms) => terms.length(),
+            Self::Ports(check) => check.length(),
+        }
+    }
+
+    /// Both directions together, headers included.
+    pub(crate) fn bits_per_second(&self) -> f64 {
+        match self {
+            Self::Ping(terms) => terms.bits_per_second(),
+            Self::Ports(check) => check.bits_per_second(),
+        }
+    }
+}
+
+/// An order as it is placed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    pub(crate) parties: Parties,
+    /// What is ordered.
+    pub task: Task,
+    pub(crate) accepts: Accepts,
+    /// The address of the answering host as the room sees it, if it is one for the other host as well.
+    pub seen: Option<IpAddr>,
+}
+
+/// What each of the two hosts accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accepts {
+    pub(crate) from: Accept,
+    pub(crate) to: Accept,
+}
+
 /// What a member allows without being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Accept {
@@ -50,12 +95,13 @@ pub enum Accept {
 }
 
 impl Accept {
-    pub(super) fn decide(self, terms: &Terms) -> Option<bool> {
+    /// None if a person is to decide.
+    pub(super) fn decide(self, task: &Task) -> Option<bool> {
         match self {
             Self::Ask => None,
             Self::Nothing => Some(false),
             Self::UpTo { bits_per_second, length } => {
-                (terms.bits_per_second() <= bits_per_second && terms.length() <= length).then_some(true)
+                (task.bits_per_second() <= bits_per_second && task.length() <= length).then_some(true)
             }
         }
     }
@@ -71,6 +117,23 @@ pub struct Parties {
     pub to: ConnectionId,
 }
 
+impl Parties {
+    /// The two hosts.
+    pub(super) fn hosts(self) -> [ConnectionId; 2] {
+        [self.from, self.to]
+    }
+}
+
+impl Request {
+    /// The hosts that did not order it themselves, and what each accepts.
+    pub(super) fn consents(&self) -> impl Iterator<Item = (ConnectionId, Option<bool>)> + use<> {
+        let Self { parties, task, accepts, .. } = *self;
+        let hosts = [(parties.from, accepts.from), (parties.to, accepts.to)];
+        let others = hosts.into_iter().filter(move |(host, _)| *host != parties.by);
+        others.map(move |(host, accept)| (host, accept.decide(&task)))
+    }
+}
+
 /// The way between two hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -81,6 +144,8 @@ pub enum Way {
         /// `None` if neither NAT does.
         varies: Option<ConnectionId>,
     },
+    /// No datagram came through; ports are asked at the address that the room sees.
+    Seen(IpAddr),
 }
 
 /// What is to be done next, for one client or for all to see.
@@ -122,6 +187,15 @@ pub enum Step {
         /// How much, how fast, how large.
         terms: Terms,
     },
+    /// Knock at the ports of this address.
+    Knock {
+        /// Its number.
+        order: OrderNumber,
+        /// The member that knocks.
+        whom: ConnectionId,
+        /// Of the other host.
+        at: IpAddr,
+    },
     /// Measure to the room's server instead.
     MeasureRoom {
         /// Its number.
@@ -152,9 +226,12 @@ pub enum Step {
 pub enum News {
     /// One of its hosts is busy with another order.
     Queued,
-    /// A member was asked whether it agrees.
-    Asked,
-    /// The member agreed.
+    /// Members were asked whether they agree.
+    Asked {
+        /// Those of the two that do not accept it in advance.
+        whom: Vec<ConnectionId>,
+    },
+    /// Both hosts agree.
     Agreed,
     /// There will be no measurement.
     Refused {
@@ -175,14 +252,16 @@ pub enum News {
 /// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The member said no.
-    ByTheAsked,
-    /// No answer within a minute.
-    NoAnswer,
+    /// This member said no.
+    ByTheAsked(ConnectionId),
+    /// This member gave no answer within a minute.
+    NoAnswer(ConnectionId),
     /// Longer than `Terms::LONGEST`.
     TooLong,
-    /// Longer or faster than the asked member ever accepts.
-    NotAccepted,
+    /// More ports than `PortCheck::MOST`.
+    TooManyPorts,
+    /// This member accepts no order.
+    NotAccepted(ConnectionId),
     /// Both names are of one host.
     SameHost,
 }
@@ -194,8 +273,10 @@ pub enum Ending {
     Stopped,
     /// One of the two left.
     Gone,
-    /// One of the two did not do its part in time.
-    Stalled,
+    /// One of the two, this one if it is known, did not do its part in time.
+    Stalled(Option<ConnectionId>),
+    /// No way was found, and the room sees no address of the other host that would be its own elsewhere.
+    NoAddress,
 }
 
 /// Where a client may be reached: its own addresses and the one that the room saw.

@@ -2,9 +2,14 @@
 
 mod abuse;
 mod files;
+mod frozen;
+mod hostile_host;
+mod in_person;
 mod members;
+mod nat;
 mod orders;
 mod page;
+mod ports;
 mod relay;
 mod transcripts;
 

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::{Room, assert_described};
-use crate::common::process::{Finished, Process, run, udpecho};
+use crate::common::process::{Finished, Process, free_port, run, udpecho};
 
-fn agent(room: &Room, folder: &Path, words: &str) -> Process {
+pub fn agent(room: &Room, folder: &Path, words: &str) -> Process {
     let mut command = udpecho();
     command
         .current_dir(folder)
@@ -20,7 +20,7 @@ fn agent(room: &Room, folder: &Path, words: &str) -> Process {
     agent
 }
 
-fn order(port: u16, line: &str) -> Finished {
+pub fn order(port: u16, line: &str) -> Finished {
     let mut command = udpecho();
     command.args(["join", &format!("127.0.0.1:{port}"), "--name", "dora", "--json", "--do", line]);
     run(command)
@@ -99,10 +99,14 @@ fn a_host_is_measured_with_its_consent_only() {
     let room = Room::start("");
     let port = room.port;
     let folder = tempfile::tempdir().unwrap();
-    let mut bea = agent(&room, folder.path(), "--name bea --agent --accept nothing");
-    let refused = order(port, "/ping bea");
-    assert_eq!(refused.code, Some(2), "{refused:#?}");
-    assert_eq!(refused.stderr, ["udpecho: bea accepts no such order"]);
+    let mut bea = agent(&room, folder.path(), "--name bea --agent");
+    let _eve = agent(&room, folder.path(), "--name eve --agent --accept nothing");
+    // Neither to answer nor to measure.
+    for line in ["/ping eve", "/ping eve bea"] {
+        let refused = order(port, line);
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        assert_eq!(refused.stderr, ["udpecho: eve accepts no such order"]);
+    }
 
     let mut anna = room.member("anna");
     let mut command = udpecho();
@@ -148,4 +152,30 @@ fn a_lost_connection_ends_the_order_of_both() {
     });
     assert_eq!(ordered.code, Some(1), "{ordered:#?}");
     anna.line_with("-- #1 ended: one of the two left");
+}
+
+#[test]
+fn a_room_that_is_killed_during_an_order_gets_its_agents_back_and_measures_again() {
+    let port = free_port();
+    let room = Room::at(port, "");
+    let folder = tempfile::tempdir().unwrap();
+    let mut bea = agent(&room, folder.path(), "--name bea --agent");
+    let mut carl = agent(&room, folder.path(), "--name carl --agent");
+    let mut anna = room.member("anna");
+    let lost = std::thread::scope(|scope| {
+        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 1000 -i 20ms"));
+        anna.line_with("-- #1 carl agrees, direct");
+        room.process.signal("KILL");
+        ordered.join().unwrap()
+    });
+    assert_eq!(lost.code, Some(1), "{lost:#?}");
+    drop(room);
+    let _again = Room::at(port, "");
+    for agent in [&mut bea, &mut carl] {
+        // The first wait: 1 s.
+        agent.remark_with("is lost; again in 1 s");
+        agent.remark_with("joined 127.0.0.1:");
+    }
+    let done = order(port, "/ping bea carl -n 5 -i 10ms");
+    assert_eq!(done.code, Some(0), "{done:#?}");
 }

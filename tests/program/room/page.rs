@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Room;
+use super::orders::agent;
 use crate::common::chromium::{Chromium, Screen};
 
 const DESKTOP: Screen = Screen { width: 1280, height: 900, phone: false, dark: false };
@@ -67,5 +68,37 @@ fn two_browsers_and_a_netcat_meet_in_one_room() {
     }
     chromium.evaluate(&phone, "document.getElementById('leave').click()");
     carl.line_with("bea has left the chat.");
+    assert!(chromium.console.is_empty(), "{:#?}", chromium.console);
+}
+
+#[test]
+fn the_form_measures_a_path_and_checks_its_ports() {
+    crate::needs!(Chromium);
+    let room = Room::start("");
+    let folder = tempfile::tempdir().unwrap();
+    let _hosts = ["bea", "carl"].map(|name| agent(&room, folder.path(), &format!("--name {name} --agent")));
+    let mut chromium = Chromium::start();
+    let tab = chromium.open(&format!("http://127.0.0.1:{}/", room.port), PHONE);
+    chromium.enter(&tab, "enter-name", "anna");
+    chromium.wait_for(&tab, "document.getElementById('measure-to').value === 'carl'");
+    let shown = "[...document.querySelectorAll('#measure label')].filter((one) => !one.hidden).map((one) => one.firstChild.textContent.trim())";
+    assert_eq!(chromium.evaluate(&tab, shown), json!(["from", "to", "what", "probes", "every"]));
+    let choose = |what: &str| {
+        format!(
+            "(() => {{ const list = document.getElementById('measure-what'); list.value = '{what}'; \
+             list.dispatchEvent(new Event('change')); }})()"
+        )
+    };
+    chromium.evaluate(&tab, &choose("udp"));
+    assert_eq!(chromium.evaluate(&tab, shown), json!(["from", "to", "what", "ports"]));
+    assert_eq!(chromium.evaluate(&tab, "document.documentElement.scrollWidth"), PHONE.width);
+    let submit = "document.getElementById('measure').requestSubmit()";
+    chromium.evaluate(&tab, submit);
+    chromium.wait_for(&tab, &talk_has("#1 bea to carl: UDP ports 33000-33009, 5 s at most. carl accepts"));
+    chromium.wait_for(&tab, &talk_has("#1 UDP ports 33000-33009: "));
+    chromium.evaluate(&tab, &choose("path"));
+    chromium.evaluate(&tab, "document.getElementById('measure-count').value = '5'");
+    chromium.evaluate(&tab, submit);
+    chromium.wait_for(&tab, &talk_has("#2 5 sent"));
     assert!(chromium.console.is_empty(), "{:#?}", chromium.console);
 }

@@ -1,7 +1,7 @@
 //! Runs the measurement of an order as a `ping` of its own, so that its record is that of any run.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -38,33 +38,30 @@ impl Measuring {
     }
 }
 
-/// The figures for the room, and the folder of the run below `results`, if that can be written.
+/// The figures for the room, and the folder of the run, `results/order-4` or `results/order-4-2`, …, if that can
+/// be written.
 pub(super) fn measure(
     order: OrderNumber,
     words: &[String],
     key: Option<String>,
     measuring: &Measuring,
 ) -> (OrderFigures, Option<PathBuf>) {
-    let folder = free_folder(order);
-    match run(words, key, folder.as_deref(), measuring) {
+    // Made at once, so that two hosts that share a folder do not share a record.
+    let folder = Folder::create_new(Path::new("results"), &format!("order-{order}")).ok();
+    match run(words, key, folder.as_ref().map(Folder::path), measuring) {
         Ok(run) => {
             if let Some(folder) = &folder {
                 // The run itself is whole without them.
-                let _ = add_other_host(folder, std::mem::take(&mut *lock(&measuring.other)));
+                let _ = add_other_host(folder.path(), std::mem::take(&mut *lock(&measuring.other)));
             }
-            (figures_of(&run), folder)
+            (figures_of(&run), folder.map(|folder| folder.path().to_owned()))
         }
-        Err(error) => (OrderFigures { failed: Some(format!("{error:#}")), ..OrderFigures::default() }, None),
+        Err(error) => {
+            // Empty, unless the run began.
+            folder.iter().for_each(Folder::discard);
+            (OrderFigures::failed(&format!("{error:#}")), None)
+        }
     }
-}
-
-/// The first of `results/order-4`, `results/order-4-2`, … that is not there.
-fn free_folder(order: OrderNumber) -> Option<PathBuf> {
-    const MOST: u32 = 1_000;
-    std::fs::create_dir_all("results").ok()?;
-    let names = (2..MOST).map(|number| format!("results/order-{order}-{number}"));
-    let mut paths = std::iter::once(format!("results/order-{order}")).chain(names).map(PathBuf::from);
-    paths.find(|path| !path.exists())
 }
 
 fn run(

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, print_error};
 use crate::cli::printer::{Printer, stderr_line};
 use crate::net::{RoomReceiver, RoomSender};
 use crate::room::{
-    Command, Event, Message, Name, Offer, OrderCommand, OrderEvent, OrderNumber, ShelfFile, shown,
+    Command, Event, Message, Name, Offer, OrderCommand, OrderEvent, OrderNumber, PortFate, ShelfFile, shown,
 };
 
 pub(super) fn run(
@@ -167,8 +167,13 @@ impl Waiting {
             return None;
         }
         self.told.push(Event::Order(event.clone()));
-        let replied = |event: &Event| matches!(event, Event::Order(OrderEvent::Result { figures, .. }) if figures.rtt_p50_us.is_some());
-        let measures = matches!(self.command, Command::Order(OrderCommand::Ping { .. }));
+        let replied = |event: &Event| match event {
+            Event::Order(OrderEvent::Result { figures, .. }) => figures.rtt_p50_us.is_some(),
+            Event::Order(OrderEvent::Ports { ports, .. }) => ports.count(PortFate::Open) > 0,
+            _ => false,
+        };
+        let measures =
+            matches!(self.command, Command::Order(OrderCommand::Ping { .. } | OrderCommand::Ports { .. }));
         match event {
             OrderEvent::Done { .. } | OrderEvent::Ended { .. } if measures => {
                 Some(if self.told.iter().any(replied) { Exit::Success } else { Exit::NoReply })
@@ -207,7 +212,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::OrderFigures;
+    use crate::room::{OrderFigures, OrderTask, OrderTerms};
 
     fn waiting(line: &str) -> Waiting {
         Waiting { own: Some(Name::nearest("me").unwrap()), ..Waiting::new(Command::parse(line).unwrap()) }
@@ -232,8 +237,9 @@ mod tests {
             by: Name::nearest(by).unwrap(),
             from: Name::nearest("a").unwrap(),
             to: Name::nearest("b").unwrap(),
-            terms: crate::room::OrderTerms { count: 1, interval_us: 1_000, size: 80 },
+            terms: OrderTask::Ping(OrderTerms { count: 1, interval_us: 1_000, size: 80 }),
             state: crate::room::Placed::Accepted,
+            asked: Vec::new(),
         };
         for (rtt, exit) in [(Some(1.0), Exit::Success), (None, Exit::NoReply)] {
             let mut waiting = waiting("/ping a b");

@@ -1,6 +1,7 @@
-//! The part of this host in a measurement on order: opens a socket, looks for a way, then measures or answers.
+//! The part of this host in an order: opens a socket, looks for a way, then measures or answers; or listens on
+//! ports, or knocks at them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,8 +12,11 @@ use super::measure::{Measuring, measure};
 use super::reflector::Reflector;
 use super::send;
 use crate::cli::printer::stderr_line;
-use crate::net::{RoomSender, WayFinder};
-use crate::room::{FoundWay, Message, OrderEvent, OrderFigures, OrderNumber, OrderTerms};
+use crate::net::{PortListeners, RoomSender, WayFinder, knock_ports, own_addresses};
+use crate::room::{
+    FoundWay, Message, OrderEvent, OrderFigures, OrderNumber, OrderTask, OrderTerms, OuterAddress, PortCheck,
+    PortSet,
+};
 
 /// The orders of one connection to a room. Dropped, with the connection, all that belongs to them ends.
 pub(super) struct Orders {
@@ -32,8 +36,10 @@ struct Current {
     key: [u8; 32],
     key_text: String,
     answers: bool,
-    terms: OrderTerms,
+    task: OrderTask,
     port: u16,
+    /// By which this host reaches the room.
+    own: IpAddr,
     /// Ends the search for a way, the sampling, and the measurement.
     over: Arc<AtomicBool>,
     way: Option<Arc<WayFinder>>,
@@ -41,6 +47,8 @@ struct Current {
     searching: Option<JoinHandle<()>>,
     found: Arc<Mutex<Option<SocketAddr>>>,
     reflector: Option<Reflector>,
+    /// Close with the order.
+    _listeners: Option<PortListeners>,
     measuring: Arc<Measuring>,
     files: Arc<Files>,
 }
@@ -60,7 +68,9 @@ impl Orders {
     /// Does what the room asks of this host.
     pub(super) fn handle(&mut self, event: &OrderEvent) {
         let done = match event {
-            OrderEvent::Prepare { order, key, answers, terms } => self.prepare(*order, key, *answers, *terms),
+            OrderEvent::Prepare { order, key, answers, terms, second_port } => {
+                self.prepare(*order, key, (*answers, *terms), *second_port)
+            }
             OrderEvent::FindWay { order, candidates } => {
                 self.of(*order, |current, sender| current.find(sender, candidates.clone()))
             }
@@ -69,6 +79,9 @@ impl Orders {
             }
             OrderEvent::Measure { order, to, .. } => {
                 self.of(*order, |current, sender| current.measure_to(sender, *to))
+            }
+            OrderEvent::Knock { order, at, ports } => {
+                self.of(*order, |current, sender| current.knock(sender, *at, ports))
             }
             OrderEvent::MeasureRoom { order, .. } => {
                 let (room, key_file) = (self.room, self.key_file.clone());
@@ -104,51 +117,81 @@ impl Orders {
         &mut self,
         order: OrderNumber,
         key_text: &str,
-        answers: bool,
-        terms: OrderTerms,
+        (answers, task): (bool, OrderTask),
+        second_port: Option<u16>,
     ) -> anyhow::Result<()> {
+        // What belongs to the last order ends first.
+        self.current = None;
         let way = WayFinder::open()?;
         let port = way.port()?;
         let key = key_of(key_text).ok_or_else(|| anyhow::anyhow!("the room sent no key"))?;
-        let current = Current {
+        let listeners = match task {
+            OrderTask::Ports(check) if answers => Some(listen(order, check, key, &self.sender)?),
+            _ => None,
+        };
+        let mut current = Current {
             order,
             key,
             key_text: key_text.to_owned(),
             answers,
-            terms,
+            task,
             port,
+            own: self.own.ip().to_canonical(),
             over: Arc::default(),
             way: Some(Arc::new(way)),
             way_over: Arc::default(),
             searching: None,
             found: Arc::default(),
             reflector: None,
+            _listeners: listeners,
             measuring: Arc::default(),
             files: Arc::clone(&self.files),
         };
+        let second = second_port.map(|port| SocketAddr::new(self.room.ip(), port));
+        current.tell_addresses(&self.sender, std::iter::once(self.room).chain(second).collect())?;
         self.current = Some(current);
-        let candidates = vec![SocketAddr::new(self.own.ip().to_canonical(), port)];
-        send(&self.sender, &Message::Addresses { order, candidates, port_varies: false })?;
         Ok(())
     }
 
     /// The room hears why; a host that does not measure is not waited for.
     fn fail(&self, why: &str) {
         let Some(current) = &self.current else { return };
-        let figures = OrderFigures { failed: Some(why.to_owned()), ..OrderFigures::default() };
         let order = current.order;
-        let _ = send(&self.sender, &Message::Result { order, figures });
+        let _ = send(&self.sender, &Message::Result { order, figures: OrderFigures::failed(why) });
         let _ = send(&self.sender, &Message::Recorded { order });
     }
 }
 
 impl Current {
-    fn find(&mut self, sender: &Arc<Mutex<RoomSender>>, candidates: Vec<SocketAddr>) -> anyhow::Result<()> {
+    /// Asks the ports of the room's server how they see this host, and tells the room.
+    fn tell_addresses(
+        &mut self,
+        sender: &Arc<Mutex<RoomSender>>,
+        servers: Vec<SocketAddr>,
+    ) -> anyhow::Result<()> {
         let Some(way) = self.way.clone() else { return Ok(()) };
-        let (order, key, answers) = (self.order, self.key, self.answers);
+        let (order, own, port) = (self.order, self.own, self.port);
+        let (over, sender) = (Arc::clone(&self.way_over), Arc::clone(sender));
+        let ask = move || {
+            let outside = way.ask_outside(&servers, &over).ok();
+            let seen = outside.as_ref().and_then(OuterAddress::seen);
+            let own = std::iter::once(own).chain(own_addresses()).map(|ip| SocketAddr::new(ip, port));
+            let candidates = own.chain(seen).collect();
+            let port_varies = outside.is_some_and(|outside| outside.varies());
+            let _ = send(&sender, &Message::Addresses { order, candidates, port_varies });
+        };
+        self.searching = Some(std::thread::Builder::new().name("way".into()).spawn(ask)?);
+        Ok(())
+    }
+
+    fn find(&mut self, sender: &Arc<Mutex<RoomSender>>, claimed: Vec<SocketAddr>) -> anyhow::Result<()> {
+        let Some(way) = self.way.clone() else { return Ok(()) };
+        // It has told its addresses: the room would not ask otherwise.
+        self.searching.take().map(JoinHandle::join);
+        let (order, key, answers, own) = (self.order, self.key, self.answers, self.own);
         let (over, found, sender) = (Arc::clone(&self.way_over), Arc::clone(&self.found), Arc::clone(sender));
         let search = move || {
-            if let Ok(Some(at)) = way.find(&key, answers, &candidates, &over) {
+            if let Ok(Some(at)) = way.find(&key, answers, (&claimed, own), &over) {
                 *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
                 let _ = send(&sender, &Message::Found { order, at });
             }
@@ -161,8 +204,11 @@ impl Current {
     fn way_is_known(&mut self, sender: &Arc<Mutex<RoomSender>>, way: &FoundWay) -> anyhow::Result<()> {
         self.release_port();
         host_seconds::start(self.order, &self.over, sender)?;
-        if self.answers && matches!(way, FoundWay::Direct(_)) {
-            self.reflector = Some(Reflector::start(self.port, &self.key, self.terms)?);
+        if let OrderTask::Ping(terms) = self.task
+            && self.answers
+            && matches!(way, FoundWay::Direct(_))
+        {
+            self.reflector = Some(Reflector::start(self.port, &self.key, terms)?);
         }
         Ok(())
     }
@@ -177,11 +223,10 @@ impl Current {
 
     /// The room may name no address but the one that this host found.
     fn measure_to(&mut self, sender: &Arc<Mutex<RoomSender>>, to: SocketAddr) -> anyhow::Result<()> {
-        let found = *self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        anyhow::ensure!(found == Some(to), "{to} did not answer");
+        anyhow::ensure!(self.found() == Some(to), "{to} did not answer");
         // The other host may not listen yet: its client takes a moment to hand the port to the server.
         let mut words = vec!["--wait".to_owned(), "--source-port".to_owned(), self.port.to_string()];
-        words.extend(self.words(to));
+        words.extend(self.words(to)?);
         self.start(sender, words, Some(self.key_text.clone()))
     }
 
@@ -191,19 +236,42 @@ impl Current {
         room: SocketAddr,
         key_file: Option<std::path::PathBuf>,
     ) -> anyhow::Result<()> {
-        let mut words = self.words(room);
+        let mut words = self.words(room)?;
         if let Some(file) = key_file {
             words.extend(["--key-file".to_owned(), file.display().to_string()]);
         }
         self.start(sender, words, None)
     }
 
-    fn words(&self, to: SocketAddr) -> Vec<String> {
-        let OrderTerms { count, interval_us, size } = self.terms;
+    /// An address that answered as the other host is proven; at another few ports are asked until one answers.
+    fn knock(&self, sender: &Arc<Mutex<RoomSender>>, at: IpAddr, ports: &PortSet) -> anyhow::Result<()> {
+        let OrderTask::Ports(check) = self.task else { anyhow::bail!("no ports were agreed on") };
+        let ports: PortSet =
+            check.ports().take(PortCheck::MOST).filter(|port| ports.contains(*port)).collect();
+        let is_proven = self.found().is_some_and(|found| found.ip() == at);
+        let (order, key, over, sender) = (self.order, self.key, Arc::clone(&self.over), Arc::clone(sender));
+        let knock = move || {
+            let message = match knock_ports(at, &ports, check.protocol, key, is_proven, &over) {
+                Ok(ports) => Message::Knocked { order, ports },
+                Err(error) => Message::Result { order, figures: OrderFigures::failed(&error.to_string()) },
+            };
+            let _ = send(&sender, &message);
+            let _ = send(&sender, &Message::Recorded { order });
+        };
+        std::thread::Builder::new().name("knock".into()).spawn(knock)?;
+        Ok(())
+    }
+
+    fn found(&self) -> Option<SocketAddr> {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn words(&self, to: SocketAddr) -> anyhow::Result<Vec<String>> {
+        let OrderTask::Ping(terms) = self.task else { anyhow::bail!("no measurement was agreed on") };
+        let OrderTerms { count, interval_us, size } = terms;
         let interval = format!("{interval_us}us");
-        ["-n", &count.to_string(), "-i", &interval, "-s", &size.to_string(), &to.to_string()]
-            .map(str::to_owned)
-            .to_vec()
+        let (count, size, to) = (count.to_string(), size.to_string(), to.to_string());
+        Ok(["-n", &count, "-i", &interval, "-s", &size, &to].map(str::to_owned).to_vec())
     }
 
     fn start(
@@ -235,6 +303,20 @@ impl Drop for Current {
         self.measuring.stop();
         self.release_port();
     }
+}
+
+/// Listens where it can, and tells the room where it cannot.
+fn listen(
+    order: OrderNumber,
+    check: PortCheck,
+    key: [u8; 32],
+    sender: &Arc<Mutex<RoomSender>>,
+) -> anyhow::Result<PortListeners> {
+    let telling = Arc::clone(sender);
+    let tell = move |ports| drop(send(&telling, &Message::Heard { order, ports }));
+    let listeners = PortListeners::open(check, key, tell)?;
+    send(sender, &Message::Opened { order, opened: listeners.opened().clone() })?;
+    Ok(listeners)
 }
 
 fn lock(sender: &Mutex<RoomSender>) -> std::sync::MutexGuard<'_, RoomSender> {

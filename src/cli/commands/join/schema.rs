@@ -106,8 +106,10 @@ mod tests {
 
     #[test]
     fn the_key_of_an_order_is_not_printed() {
-        let terms = crate::room::OrderTerms { count: 1, interval_us: 1_000, size: 80 };
-        let prepare = OrderEvent::Prepare { order: 1, key: "0f".repeat(32), answers: true, terms };
+        let terms = OrderTerms { count: 1, interval_us: 1_000, size: 80 };
+        let terms = OrderTask::Ping(terms);
+        let key = "0f".repeat(32);
+        let prepare = OrderEvent::Prepare { order: 1, key, answers: true, terms, second_port: None };
         assert!(!is_printed(&Event::Order(prepare)));
         assert!(is_printed(&Event::Order(OrderEvent::Ask { order: 1 })));
     }

@@ -118,6 +118,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         client_impair: arguments.client_impair,
         impair_seed: arguments.impair_seed,
         max_size: u32::try_from(arguments.max_size.get()).unwrap_or(u32::MAX),
+        stun: false,
         message_relay: false,
         allow_stop: arguments.allow_stop,
         text_from: match arguments.text_from {

@@ -1,7 +1,7 @@
 // The room: talk, members, measurements, and how they change.
 const LOG = "udpecho-room-log";
 const LINES = 500;
-const room = { you: "", role: "guest", log: JSON.parse(sessionStorage.getItem(LOG) || "[]") };
+const room = { you: "", role: "guest", mayMeasure: false, log: JSON.parse(sessionStorage.getItem(LOG) || "[]") };
 
 const addLine = (line) => {
   const log = $("log"), atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
@@ -56,28 +56,36 @@ const showMembers = (here) => {
   }));
 };
 
-// Only our clients can measure; the room's server can be measured to and from as well.
+const enableFields = () => {
+  for (const field of $("measure").elements) field.disabled = !room.mayMeasure || field.closest("label")?.hidden === true;
+};
+
+// Only our clients can measure.
 const showChoices = (here) => {
   const names = here.filter((one) => one.via === "client" || one.via === "agent").map((one) => one.name);
-  for (const [id, first] of [["measure-from", "room"], ["measure-to", null]]) {
+  for (const id of ["measure-from", "measure-to"]) {
     const list = $(id), chosen = list.value;
-    const choices = first ? [...names, first] : names;
-    list.replaceChildren(...choices.map((name) => {
-      const option = make("option", "", name === "room" ? "the room's server" : name);
-      option.value = name;
-      return option;
-    }));
-    if (choices.includes(chosen)) list.value = chosen;
+    list.replaceChildren(...names.map((name) => make("option", "", name)));
+    if (names.includes(chosen)) list.value = chosen;
   }
   if ($("measure-to").value === $("measure-from").value && names.length > 1) {
     $("measure-to").value = names.find((name) => name !== $("measure-from").value);
   }
   const isMember = room.role === "member";
   const why = !isMember ? "Only members measure." + (document.body.dataset.keyed === "true" ? " Enter with the room's word." : "")
-    : names.length === 0 ? "Nobody to measure to yet: udpecho join on the other host." : "";
+    : names.length < 2 ? "Two hosts are needed: udpecho join on each of them." : "";
   $("measure-hint").textContent = why;
-  for (const field of $("measure").elements) field.disabled = why !== "";
+  room.mayMeasure = why === "";
+  enableFields();
 };
+
+const showWhat = () => {
+  const isPath = $("measure-what").value === "path";
+  for (const label of document.querySelectorAll("#measure .path")) label.hidden = !isPath;
+  for (const label of document.querySelectorAll("#measure .ports")) label.hidden = isPath;
+  enableFields();
+};
+$("measure-what").addEventListener("change", showWhat);
 
 const showState = (state) => {
   room.you = state.you;
@@ -170,9 +178,10 @@ $("say").addEventListener("submit", async (event) => {
 $("measure").addEventListener("submit", (event) => {
   event.preventDefault();
   const [from, to] = [$("measure-from").value, $("measure-to").value];
-  const names = from === "room" ? to : `${from} ${to}`;
+  const what = $("measure-what").value;
   if (from === to) $("measure-hint").textContent = "Choose two different hosts.";
-  else say(`/ping ${names} -n ${$("measure-count").value} -i ${$("measure-interval").value}`);
+  else if (what !== "path") say(`/ports ${from} ${to} ${$("measure-ports").value} ${what}`);
+  else say(`/ping ${from} ${to} -n ${$("measure-count").value} -i ${$("measure-interval").value}`);
 });
 
 const upload = (files) => { for (const file of files) uploadFile(file, null, $("uploads")); };

@@ -1,12 +1,25 @@
 //! Which ports of a host are open: a range, what became of each port, and a summary in words.
 
+mod check;
+mod found;
+mod knock;
+mod set;
+
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use check::{PortCheck, PortProtocol};
+pub use found::{Knocked, Opened, PortFate, PortsFound};
+pub use knock::PortKnock;
+pub use set::PortSet;
 
 use crate::units::UnitError;
 
 /// A range of ports as typed: `22`, `33000-33119`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PortRange {
     first: u16,
     last: u16,
@@ -44,8 +57,30 @@ impl PortRange {
     }
 
     /// From the lowest.
-    pub fn ports(self) -> impl Iterator<Item = u16> {
+    pub fn ports(self) -> impl Iterator<Item = u16> + Clone {
         self.first..=self.last
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            return write!(f, "{}", self.first);
+        }
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = UnitError;
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
     }
 }
 
