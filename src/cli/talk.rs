@@ -93,7 +93,7 @@ impl TalkOutput {
         match self {
             Self::Printer(printer) => printer.text(text),
             Self::Editor(lines, _) => {
-                let _ = lines.send(text);
+                let _ = lines.send(if has_colours() { coloured(&text) } else { text });
             }
         }
     }
@@ -108,5 +108,40 @@ impl TalkOutput {
                 Ok(())
             }
         }
+    }
+}
+
+/// On a terminal that shows text at all, unless the person wants none.
+fn has_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Names of speakers bold, lines of the room dim, busy hosts in the terminal's yellow.
+fn coloured(text: &str) -> String {
+    const BOLD: &str = "\x1b[1m";
+    const DIM: &str = "\x1b[2m";
+    const YELLOW: &str = "\x1b[33m";
+    const PLAIN: &str = "\x1b[0m";
+    let each = text.lines().map(|line| match line.split_once(": ") {
+        _ if line.starts_with("-- ") && line.contains(" was BUSY: ") => format!("{YELLOW}{line}{PLAIN}\n"),
+        Some((speaker, said)) if !line.starts_with("-- ") => format!("{BOLD}{speaker}:{PLAIN} {said}\n"),
+        _ => format!("{DIM}{line}{PLAIN}\n"),
+    });
+    each.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speakers_are_bold_and_lines_of_the_room_dim_but_for_busy_hosts() {
+        assert_eq!(
+            coloured(
+                "anna: -- #4 bea was BUSY: steal\n-- #4 bea was BUSY: steal\nbea has joined the chat!\n-- here: x\n"
+            ),
+            "\x1b[1manna:\x1b[0m -- #4 bea was BUSY: steal\n\x1b[33m-- #4 bea was BUSY: steal\x1b[0m\n\
+             \x1b[2mbea has joined the chat!\x1b[0m\n\x1b[2m-- here: x\x1b[0m\n"
+        );
     }
 }

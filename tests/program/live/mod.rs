@@ -7,5 +7,5 @@ mod full_screen;
 #[cfg(target_os = "linux")]
 mod priority;
 mod screen;
-mod terminal;
+pub mod terminal;
 pub(crate) mod web;
