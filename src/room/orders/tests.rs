@@ -167,7 +167,9 @@ fn a_host_that_does_not_do_its_part_ends_the_order() {
 fn looking_for_a_way(orders: &mut Orders, seen: Option<IpAddr>) -> OrderNumber {
     let request = Request { task: Task::Ports(ports()), seen, ..request(1, 2, TERMS, ACCEPTS) };
     let order = orders.place(at(0), request, KEY);
-    [1, 2].map(|host| orders.addresses(at(0), id(host.into()), order, addresses(host, false)));
+    for host in [1, 2] {
+        orders.addresses(at(0), id(host.into()), order, addresses(host, false));
+    }
     drop(orders.take_steps());
     order
 }

@@ -47,8 +47,8 @@ fn the_list_of_commands_and_notices_fit_80_columns() {
     terminal.press("/help\r");
     let screen = terminal.wait_for_text("-- Orders and files are for members");
     let help: Vec<&str> = screen.lines().skip_while(|line| !line.contains("say it to everybody")).collect();
-    let commands = help.iter().take_while(|line| line.starts_with("-- "));
-    assert!(commands.count() >= 14, "a line was wrapped:\n{screen}");
+    let commands: Vec<_> = help.iter().take_while(|line| line.starts_with("-- ")).collect();
+    assert!(commands.len() >= 14 && commands.iter().all(|line| line.len() <= 80), "{commands:#?}");
     terminal.press("/dance\r");
     terminal.wait_for_text("-- /dance is no command; /help lists them");
     anna.send("@bea psst\n");

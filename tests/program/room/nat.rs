@@ -13,9 +13,10 @@ use crate::common::namespaces::Network;
 use crate::common::process::{Finished, Process, run};
 
 struct Behind {
+    // Ended before their hosts.
+    _processes: Vec<Process>,
     network: Network,
     folder: TempDir,
-    _processes: Vec<Process>,
 }
 
 impl Behind {
@@ -47,7 +48,7 @@ impl Behind {
             agent.remark_with("joined");
             processes.push(agent);
         }
-        Self { network, folder, _processes: processes }
+        Self { _processes: processes, network, folder }
     }
 
     /// A member at the room's own host orders it.
