@@ -43,6 +43,6 @@ mod tests {
         bare[2..4].copy_from_slice(&[0, 0]);
         assert_eq!(crate::wire::stun::parse_request(&bare), Some(TRANSACTION));
         assert_eq!(answer_stun(from, &mut bare, 20), None);
-        assert_eq!(answer_stun(from, &mut *b"hello", 5), None);
+        assert_eq!(answer_stun(from, &mut b"hello".to_owned(), 5), None);
     }
 }
