@@ -103,6 +103,7 @@ fn misbehave(event: &OrderEvent, pointed: SocketAddr) -> Vec<Message> {
                 Message::Second { order, second },
                 Message::Result { order, figures },
                 Message::Result { order: 99, figures: OrderFigures::failed("\x1b[2J") },
+                Message::Recorded { order },
             ]
         }
         _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! Runs the measurement of an order as a `ping` of its own, so that its record is that of any run.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

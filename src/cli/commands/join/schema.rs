@@ -16,7 +16,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::room::OrderEvent;
+    use crate::room::{OrderEvent, OrderTask, OrderTerms};
 
     fn validator() -> jsonschema::Validator {
         let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -35,6 +35,7 @@ mod tests {
         let terms = json!({"count": 100, "interval_us": 50_000, "size": 512});
         let figures = json!({"sent": 100, "on_time": 97, "lost_up": 2, "lost_down": 1, "lost_other": 0,
             "rtt_p50_us": 12_100.5, "rtt_p99_us": null, "failed": null});
+        let check = json!({"range": "33000-33009", "protocol": "udp"});
         let order = |news: &str, more: Value| {
             let mut event = json!({"event": "order", "news": news, "order": 1});
             event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -67,6 +68,15 @@ mod tests {
             order("way", json!({"to": "carl", "way": {"direct": "10.0.0.7:54321"}})),
             order("way", json!({"to": "carl", "way": {"none": null}})),
             order("result", json!({"from": "bea", "to_room": false, "figures": figures})),
+            order(
+                "placed",
+                json!({"by": "anna", "from": "bea", "to": "carl", "terms": check, "state": "asked", "asked": ["carl"]}),
+            ),
+            order("way", json!({"to": "carl", "way": {"seen": "10.0.0.7"}})),
+            order(
+                "ports",
+                json!({"from": "bea", "to": "carl", "check": check, "ports": {"open": "33000-33002, 33009", "filtered": "33003-33008"}}),
+            ),
             order("host", json!({"host": "carl", "busy": 3, "seconds": 5, "reasons": ["steal 12 %"]})),
             order("done", json!({})),
             order("ended", json!({"why": "stopped"})),
