@@ -105,7 +105,9 @@ impl OrderFigures {
             return format!("could not be measured: {why}");
         }
         let mut text = format!("{} sent, {} on time", self.sent, self.on_time);
-        let late = [self.on_time, self.lost_up, self.lost_down, self.lost_other].iter().fold(self.sent, |left, more| left.saturating_sub(*more));
+        let late = [self.on_time, self.lost_up, self.lost_down, self.lost_other]
+            .iter()
+            .fold(self.sent, |left, more| left.saturating_sub(*more));
         if late > 0 {
             // Writing to a string does not fail.
             let _ = write!(text, ", {late} late");
