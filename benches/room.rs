@@ -11,10 +11,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use udpecho::net::join_room;
+use udpecho::net::{Clock, join_room};
 use udpecho::room::{Event, Message};
+use udpecho::time::Instant;
 
 /// As many as a room takes, with the flooding ones.
 const MEMBERS: u32 = 64;
@@ -30,6 +31,24 @@ enum Form {
     Lines,
     /// As with `udpecho join`.
     Encrypted,
+}
+
+/// The moment at which a row begins.
+#[derive(Clone, Copy)]
+struct Begin {
+    clock: Clock,
+    at: Instant,
+}
+
+impl Begin {
+    fn now() -> Self {
+        let clock = Clock::start();
+        Self { clock, at: clock.now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        (self.clock.now() - self.at).to_std()
+    }
 }
 
 /// Says a line, and ends the connection.
@@ -65,7 +84,7 @@ fn main() {
 /// The delay of every delivery, in milliseconds.
 fn run(form: Form, at_once: bool, flooding: u32, seconds: u32) -> Vec<f64> {
     let (mut room, address) = start_room();
-    let begin = Instant::now();
+    let begin = Begin::now();
     let (delays, delivered) = channel();
     let count = MEMBERS - flooding;
     let mut members: Vec<Member> =
@@ -113,7 +132,7 @@ fn start_room() -> (Child, SocketAddr) {
     (room, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-fn enter(form: Form, address: SocketAddr, number: u32, begin: Instant, delays: &Sender<f64>) -> Member {
+fn enter(form: Form, address: SocketAddr, number: u32, begin: Begin, delays: &Sender<f64>) -> Member {
     let delays = delays.clone();
     let note = move |sent: &str| {
         let sent: u64 = sent.parse().expect("a time");

@@ -211,8 +211,8 @@ impl Resolvers {
                 }
                 Some("search" | "domain") => found.search = words.map(str::to_owned).collect(),
                 Some("options") => {
-                    let dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
-                    found.dots = dots.last().unwrap_or(found.dots);
+                    let mut dots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
+                    found.dots = dots.next_back().unwrap_or(found.dots);
                 }
                 _ => {}
             }

@@ -74,7 +74,7 @@ mod tests {
     proptest! {
         /// More bytes change no decision, and there are always enough in the end.
         #[test]
-        fn a_decision_stays(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'{'), b'A'..b'Z', Just(b' ')], 1..12)) {
+        fn a_decision_stays(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'{'), b'A'..=b'Z', Just(b' ')], 1..12)) {
             let decided: Vec<_> = (0..=bytes.len()).map(|length| FirstBytes::decide(&bytes[..length])).collect();
             let first = decided.iter().flatten().next();
             prop_assert!(bytes.len() < FirstBytes::ENOUGH || first.is_some());

@@ -72,7 +72,7 @@ fn each_fault_is_named_within_two_minutes_and_forgotten_after_it() {
             judged[0] += 1;
             assert_eq!(
                 named(&mesh, second),
-                [fault.place.clone()],
+                std::slice::from_ref(&fault.place),
                 "{fault:?}, after {} s",
                 now - fault.from
             );

@@ -43,7 +43,9 @@ fn ping_finds_the_causes_of_every_profile_that_the_capture_has() {
             let listens = proxy.line_with(&format!("{name}: UDP")).replace(&format!("{name}:"), "");
             let port = port_in(&listens);
             let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-            (0..sent_before(name)).for_each(|_| drop(other.send_to(b"before", ("127.0.0.1", port)).unwrap()));
+            for _ in 0..sent_before(name) {
+                other.send_to(b"before", ("127.0.0.1", port)).unwrap();
+            }
             let line =
                 format!("ping -ip 127.0.0.1 -p {port} -n {PROBES} -i 150ms -W 4 -s 128 --wait -q -o {name}");
             Process::spawn(command(folder.path(), &line))
@@ -80,7 +82,7 @@ impl Packet {
 
     /// Clients are at even interfaces, servers at odd ones.
     fn arrives(&self) -> bool {
-        (self.interface % 2 == 0) == (self.direction() == Direction::Up)
+        self.interface.is_multiple_of(2) == (self.direction() == Direction::Up)
     }
 
     /// Unique among those that arrive at a mapping.

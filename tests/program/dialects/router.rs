@@ -2,9 +2,10 @@
 
 use std::net::UdpSocket;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+use udpecho::net::Clock;
+use udpecho::time::Instant;
 use udpecho::wire::stamp::{Echoed, Format, Mode, Reply, Request, Timestamp};
 
 use crate::common::files::Record;
@@ -18,8 +19,8 @@ struct Provisioned {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Timestamp::from_unix(since.as_nanos() as i64, Format::Ntp)
+    let since = Clock::start().now() - Instant::ZERO;
+    Timestamp::from_unix(since.as_nanos(), Format::Ntp)
 }
 
 /// Stateless, and pads with what comes to hand.
