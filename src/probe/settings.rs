@@ -140,7 +140,7 @@ impl StampOptions {
     const HMAC: u32 = 16;
 
     /// Whether the class with which replies come is to be told.
-    pub(crate) fn asks_for_class(&self) -> bool {
+    pub fn asks_for_class(&self) -> bool {
         self.tlvs.contains(&TlvKind::ClassOfService)
     }
 

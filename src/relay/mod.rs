@@ -15,6 +15,7 @@ mod datagram;
 mod expect;
 mod figures;
 mod flows;
+#[cfg(feature = "net")]
 mod journal;
 mod lines;
 mod mapping;
@@ -35,7 +36,9 @@ pub use datagram::{Decision, Dropped, Event, Header, Leaving, Side};
 pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
 pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
+#[cfg(feature = "net")]
 pub use journal::JournalEntry;
+#[cfg(feature = "net")]
 pub(crate) use journal::{Happening, Journal};
 pub use lines::ClientLines;
 pub(crate) use mapping::MappingId;

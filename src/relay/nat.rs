@@ -74,7 +74,7 @@ impl Nat {
     }
 
     /// Whether a flow goes on with the port of the server that answered last.
-    pub(crate) fn follows(&self) -> bool {
+    pub fn follows(&self) -> bool {
         self.follow
     }
 

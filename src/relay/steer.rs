@@ -107,7 +107,7 @@ impl Relay {
     }
 
     /// The NAT of a flow as it is now.
-    pub(crate) fn nat(&self, flow: FlowId) -> Option<&Nat> {
+    pub fn nat(&self, flow: FlowId) -> Option<&Nat> {
         self.flows.get(flow).map(|flow| flow.nat.nat())
     }
 

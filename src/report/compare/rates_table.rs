@@ -5,7 +5,7 @@ use super::figure::Unit;
 use super::margin::Margin;
 use super::rates::{RateChange, RateSample};
 use super::table::{columns, hanging, letter, settings_that_differ};
-use crate::report::format::{digits, milliseconds_bare, percent, rate_unit};
+use crate::report::format::{milliseconds_bare, percent};
 use crate::report::wrap::wrapped;
 use crate::time::Duration;
 
@@ -105,7 +105,17 @@ fn row(change: &RateChange) -> String {
 fn bare(change: &RateChange, value: f64, difference: f64) -> String {
     let size = match change.figure.unit() {
         Unit::Time => milliseconds_bare(Duration::from_nanos(value.abs().round() as i64)),
-        _ => digits(value.abs(), rate_unit(difference.abs())),
+        _ => format!("{:.2}", value.abs() / prefix(difference.abs())),
     };
     format!("{}{size}", if value < 0.0 { "-" } else { "+" })
+}
+
+/// Bits per second in the unit that [`bit_rate`](crate::report::bit_rate) gives this rate.
+fn prefix(bits_per_second: f64) -> f64 {
+    match bits_per_second {
+        b if b >= 999.5e6 => 1e9,
+        b if b >= 999.5e3 => 1e6,
+        b if b >= 999.5 => 1e3,
+        _ => 1.0,
+    }
 }
