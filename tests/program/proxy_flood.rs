@@ -42,7 +42,8 @@ fn spoofed_sources_take_bounded_memory_are_counted_and_cost_a_measured_flow_noth
     let flood = run(inside(&network, &flood));
     let state: serde_json::Value = serde_json::from_str(&flood.stdout.concat()).unwrap();
     let memory = most_memory(proxy.pid());
-    let measured = ping.interrupt_until_it_ends();
+    ping.signal("INT");
+    let measured = ping.finish();
 
     assert!(measured.has_line(" 0% packet loss"), "{measured:#?}");
     assert!(memory < MOST_MEMORY, "{memory} kB");

@@ -111,7 +111,7 @@ impl Mesh {
         self.wait_for_quiet();
         self.network
             .nft(router, &format!("add rule ip f f {rule} udp length 136 numgen inc mod 7 0 goto lost"));
-        let found = self.locate("1500ms");
+        let found = self.locate("2500ms");
         self.network.nft(router, "flush chain ip f f");
         assert_eq!(found.code, Some(3), "{rule}: {found:#?}");
         let found = object(&found);

@@ -17,6 +17,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
       if (!row) return;
       const { group, target } = fleet.worst[row.rowIndex - 1];
       fleet.path = null;
+      fleet.byHand = true;
       $("past-now").textContent = "";
       past.choose(group, target);
     });
@@ -26,6 +27,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
   // A path of this monitor has a past here; that of others has it on the page of its own.
   choosePath(from, to) {
     const { hosts } = matrix.mesh;
+    fleet.byHand = true;
     fleet.path = [hosts[from].name, hosts[to].name];
     const target = fleet.sayPath();
     $("past").hidden = false;
@@ -61,6 +63,13 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     fillTable("worst", worst.map((path) => [name(path.from), name(path.to), path.sent ? percent(paths.loss(path)) : "silent", path.lost, path.sent, path.overflow, path.unknown, ms(path.median)]));
   },
 
+  // Until somebody chooses: the past of the first target that loses.
+  chooseWorst(target) {
+    if (!target || fleet.byHand || fleet.hasLoss) return;
+    fleet.hasLoss = target.lost > 0;
+    if (!past.chosen || fleet.hasLoss) past.choose(target.group, target.target);
+  },
+
   weight: (path) => path.sent ? path.lost / path.sent : 1,
 
   show(state) {
@@ -78,7 +87,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     $("targets").querySelector("h2").textContent = hidden ? `Targets since the start: the ${fleet.MOST} with the most loss of ${worst.length}` : "Targets since the start";
     fillTable("targets", fleet.worst.map((x) => [x.target, x.group, x.state, x.lost, x.sent, percent(x.loss), x.causes.up, x.causes.down,
       x.lost - x.causes.up - x.causes.down, x.late, ms(x.last_us), ms(x.rtt_us?.[1]), ms(x.rtt_us?.[2])]));
-    if (!past.chosen && worst.length) past.choose(worst[0].group, worst[0].target);
+    fleet.chooseWorst(worst[0]);
     fleet.readMesh(state.mesh);
   },
 };
