@@ -195,7 +195,8 @@ impl Typing {
     }
 
     fn types(&mut self, line: &str) {
-        writeln!(self.keyboard, "{line}").unwrap();
+        // In one piece: what comes without the end of its line is taken for a chunk.
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// The next line; empty at the end.
