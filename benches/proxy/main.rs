@@ -72,7 +72,7 @@ fn proxy(echo: SocketAddr, options: &[&str]) -> Server {
 fn socat(echo: SocketAddr) -> Option<Server> {
     Command::new("socat").arg("-V").output().ok()?;
     let port = free_port();
-    let line = format!("echo listens; exec socat UDP4-LISTEN:{port},bind=127.0.0.1,fork UDP4:{echo}");
+    let line = format!("echo listens; exec socat UDP4-LISTEN:{port},bind=127.0.0.1 UDP4:{echo}");
     let mut command = Command::new("sh");
     command.args(["-c", &line]);
     let server = Server::start("socat", &mut pinned(&command, SERVER_CORE), port);
