@@ -22,9 +22,9 @@ fn two_browsers_and_a_netcat_meet_in_one_room() {
     let mut chromium = Chromium::start();
     let desk = chromium.open(&url, DESKTOP);
     let phone = chromium.open(&url, PHONE);
-    assert!(
-        chromium.evaluate(&desk, "document.body.innerText").as_str().unwrap().starts_with("Not encrypted.")
-    );
+    for tab in [&desk, &phone] {
+        chromium.wait_for(tab, "document.body.innerText.startsWith('Not encrypted.')");
+    }
     chromium.enter(&desk, "enter-name", "anna");
     chromium.wait_for(&desk, "document.getElementById('status').textContent === 'you are anna, member'");
     chromium.enter(&phone, "enter-name", "bea");
