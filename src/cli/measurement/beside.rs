@@ -58,7 +58,7 @@ impl BesideLoad {
             let ran = run_load(&mut load, longest, address, &outgoing, clock, &seen, &mut |load| {
                 told = told || tell(&send, load);
             });
-            // A socket that does not open is told by the end of the channel.
+            // If no socket could be opened, the channel closes and the receiver reports the failure.
             drop(ran);
             load
         };

@@ -24,7 +24,7 @@ pub(super) struct PoolPorts {
 }
 
 impl PoolPorts {
-    /// So many sockets are opened at most because ports are renewed.
+    /// Limits the sockets that renewing ports may open.
     const MOST: PortNumber = 256;
 
     pub(super) fn new(remote: SocketAddr, dscp: Option<u8>) -> Self {

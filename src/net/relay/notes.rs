@@ -6,7 +6,7 @@ use super::{RelayEngine, RelayObservation, RelayObserver};
 use crate::relay::{FlowId, Happening, JournalEntry, MappingId};
 
 impl RelayEngine {
-    /// What happened, from this number on; at most so many entries, older ones may be gone.
+    /// Journal entries from this number on, `at_most` of them. The journal keeps only the latest.
     pub fn journal(&self, from: u64, at_most: usize) -> Vec<JournalEntry> {
         self.journal.since(from, at_most)
     }

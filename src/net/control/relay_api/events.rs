@@ -64,7 +64,7 @@ impl Reader {
         }
     }
 
-    /// A reader that is too slow is told how many it missed.
+    /// The entries as lines; a `missed` line counts those that a slow reader lost.
     fn take(&mut self, entries: &[JournalEntry]) -> String {
         let first = entries.first().map_or(self.next, |entry| entry.number);
         let missed = first.saturating_sub(self.next);
