@@ -69,7 +69,10 @@ impl Printer {
 
     /// The same, with a status line below the text.
     pub(super) fn with_status(on_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        // Each draw may delay a probe by the time that the terminal takes.
+        const DRAWS_PER_SECOND: u8 = 5;
+        let target = ProgressDrawTarget::stdout_with_hz(DRAWS_PER_SECOND);
+        let line = ProgressBar::with_draw_target(None, target);
         // Truncated at the width of the terminal.
         line.set_style(ProgressStyle::with_template("{wide_msg}").map_err(io::Error::other)?);
         Self::to(io::stdout(), line, on_closed)

@@ -8,24 +8,22 @@ use crate::reflect::{Departure, Server, ServerPort};
 use crate::relay::Header;
 
 impl ServerEngine {
-    /// Sends what was held and is due.
+    /// Sends what was held and is due, a batch at most: under load something is always due, and the engine must
+    /// receive and, at a real-time priority, rest as well.
     pub(super) fn release(&mut self) {
-        loop {
-            let now = self.clock.now();
-            let mut server_port = ServerPort::Main;
-            while !self.outbox.is_full()
-                && let Some(departure) = self.server.poll_transmit(now, self.outbox.next_buffer())
-            {
-                if departure.server_port != server_port {
-                    self.send_before(departure.length, server_port);
-                    server_port = departure.server_port;
-                }
-                let Departure { path, traffic_class, length, .. } = departure;
-                self.outbox.queue_written_with(path, in_kind(server_port, traffic_class), length);
+        let now = self.clock.now();
+        let mut server_port = ServerPort::Main;
+        while !self.outbox.is_full()
+            && let Some(departure) = self.server.poll_transmit(now, self.outbox.next_buffer())
+        {
+            if departure.server_port != server_port {
+                self.send_before(departure.length, server_port);
+                server_port = departure.server_port;
             }
-            if !self.outbox.has_outgoing() {
-                return;
-            }
+            let Departure { path, traffic_class, length, .. } = departure;
+            self.outbox.queue_written_with(path, in_kind(server_port, traffic_class), length);
+        }
+        if self.outbox.has_outgoing() {
             self.send_held(server_port);
         }
     }

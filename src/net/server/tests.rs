@@ -275,6 +275,20 @@ fn a_held_reply_leaves_from_the_address_that_was_asked() {
     }
 }
 
+/// Between the batches it receives, and rests at a real-time priority.
+#[test]
+fn a_release_sends_a_batch_at_most() {
+    let (mut engine, client) = engine_that_holds(Bind::AnyV4(0), [127, 0, 0, 1].into());
+    (0..3 * ServerEngine::BATCH).for_each(|_| _ = client.send(b"hello").unwrap());
+    while engine.receive(ALL).unwrap() > Received::None {}
+    std::thread::sleep(LONGER_THAN_HELD);
+    while engine.server.next_release().is_some() {
+        let held = engine.server.counters().held;
+        engine.release();
+        assert!(held - engine.server.counters().held <= ServerEngine::BATCH as u64);
+    }
+}
+
 #[test]
 fn no_other_program_gets_the_port_of_a_server_with_peer_sockets() {
     let (mut first, port, [flood, _]) = engine_and_two(Bind::AnyV4(0), [127, 0, 0, 1].into());
