@@ -13,7 +13,7 @@ use crate::relay::PathProfile;
 /// The longest scenario or trace in bytes: enough for ten million samples.
 const MAX_FILE: u64 = 128 << 20;
 
-/// What a server injects: the classic impairments unless others are named.
+/// A server's impairments: the classic ones unless others are named.
 pub(super) fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     match &arguments.scenario {
         Some(path) => {
@@ -30,7 +30,7 @@ pub(super) fn injection(arguments: &Impair) -> anyhow::Result<Injection> {
     }
 }
 
-/// What a proxy does up and down: nothing unless something is named.
+/// A proxy's impairments up and down: none unless named.
 pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 2]> {
     let Proxy {
         profile, delay, loss, duplicate, corrupt, reorder, rate, mtu, outage, ecn, dscp, only, ..

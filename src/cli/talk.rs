@@ -13,7 +13,7 @@ use rustyline::{Config, Editor, ExternalPrinter};
 use super::printer::{Printer, on_a_terminal};
 use crate::room::{Event, shown};
 
-/// What somebody does at the terminal.
+/// An input of the user at the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Typed {
     Line(String),

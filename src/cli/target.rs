@@ -13,7 +13,7 @@ pub(super) struct Target {
     pub given_port: Option<u16>,
 }
 
-/// Which address families of a name are allowed.
+/// The address families allowed for a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Family {
     pub v4_only: bool,

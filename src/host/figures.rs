@@ -1,4 +1,4 @@
-//! What happened on a host within one second: the difference of two readings of its counters.
+//! A host's figures for one second: the difference of two readings of its counters.
 
 use serde::{Deserialize, Serialize};
 

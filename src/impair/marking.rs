@@ -1,4 +1,4 @@
-//! What a path does to the TOS byte: ECN bits bleached, mangled or marked, the DSCP bleached.
+//! Changes of the TOS byte on a path: ECN bits bleached, mangled or marked, the DSCP bleached.
 
 use std::fmt;
 use std::str::FromStr;

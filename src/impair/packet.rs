@@ -1,4 +1,4 @@
-//! What a link has to know of a packet.
+//! A packet as a link sees it.
 
 use crate::rng::Seed;
 use crate::time::Instant;
@@ -12,7 +12,7 @@ pub struct Packet<'a> {
     pub seq: u64,
     /// The number by which `nth`, `bursts` and `trace` count.
     pub scheduled: u64,
-    /// What a rate counts.
+    /// The size that a rate counts.
     pub bytes: usize,
     /// Its length as an IP packet.
     pub ip_bytes: usize,
@@ -22,7 +22,7 @@ pub struct Packet<'a> {
     pub length: usize,
     /// The TOS byte or traffic class, if it is known.
     pub tos: Option<u8>,
-    /// What the flows of this link share; none if it has one flow.
+    /// The state that the flows of this link share; none if it has one flow.
     pub shared: Option<Shared>,
 }
 

@@ -1,4 +1,4 @@
-//! What happens to one packet.
+//! The fate of one packet.
 
 use super::corrupt;
 use super::direction::Direction;
@@ -30,7 +30,7 @@ pub struct Treatment {
 pub struct Dropped {
     /// The direction whose link dropped it.
     pub direction: Direction,
-    /// What dropped it.
+    /// The model that dropped it.
     pub cause: DropCause,
 }
 

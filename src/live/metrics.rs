@@ -52,7 +52,7 @@ pub fn of_run(now: &RunSnapshot) -> String {
     page.finish()
 }
 
-/// What the dialect tells: a cause of loss that it cannot tell has no series.
+/// The causes of loss that the dialect can tell; others have no series.
 fn known(page: &mut Exposition, dialect: &str, knows: Knows) {
     let name = "udpecho_knows_info";
     page.family(name, Kind::Gauge, "What the dialect can tell of the path, as far as replies have shown it.");

@@ -5,7 +5,7 @@ use crate::fleet::Figures;
 use crate::probe::Cause;
 use crate::time::Duration;
 
-/// What one probing of one target gave.
+/// The result of probing one target once.
 #[derive(Clone, Debug, Default)]
 pub struct SingleProbing {
     /// From the request to the answer.
@@ -16,7 +16,7 @@ pub struct SingleProbing {
     pub lookup: Duration,
     /// 4 or 6, or 0 without an address.
     pub ip_protocol: u8,
-    /// What became of the probes.
+    /// The outcomes of the probes.
     pub figures: Figures,
     /// Of all replies.
     pub rtts: Vec<Duration>,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::relay::{FlowFigures, RelayFigures, Tally};
 use crate::time::{Duration, Instant};
 
-/// What happened in one second.
+/// The counts of one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProxySecond {
     /// From 1.

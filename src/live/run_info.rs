@@ -1,10 +1,10 @@
-//! What stays the same during a run: the target and the schedule.
+//! The constants of a run: the target and the schedule.
 
 use crate::probe::Dialect;
 use crate::record::Config;
 use crate::time::Duration;
 
-/// What a run is to do, in the words of the views.
+/// The settings of a run, in the words of the views.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunInfo {
     /// As the user wrote it.

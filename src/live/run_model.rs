@@ -17,9 +17,9 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct RunSnapshot {
     pub(crate) info: RunInfo,
-    /// What may be said of the run, as far as replies have shown it.
+    /// The figures that can be measured, as far as replies have shown.
     pub(crate) knows: Knows,
-    /// What the server injects, in words, or what is unknown; empty before the handshake.
+    /// The server's impairments in words, or the unknown figures; empty before the handshake.
     pub injects: String,
     /// Since time zero; none before it.
     pub elapsed: Option<Duration>,

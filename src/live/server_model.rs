@@ -15,7 +15,7 @@ pub struct Client {
     pub probes_per_second: f64,
 }
 
-/// What a server did in one second.
+/// A server's counts of one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerSecond {
     /// From 1.

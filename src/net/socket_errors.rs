@@ -20,7 +20,7 @@ pub(super) enum Severity {
     Fatal,
 }
 
-/// What to do about it.
+/// The reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorAction {
     Continue,

@@ -23,7 +23,7 @@ pub struct RecordedDatagram {
     pub arrived: Duration,
     /// Payload.
     pub size: u64,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
     /// How long it was held on purpose.
     pub hold: Option<Duration>,
@@ -51,7 +51,7 @@ pub enum DatagramError {
         line: u64,
         /// Its name.
         column: &'static str,
-        /// What stands there.
+        /// The refused text.
         value: String,
     },
 }
@@ -104,7 +104,7 @@ impl<R: Read> DatagramReader<R> {
         }
         match self.parsed() {
             Ok(datagram) => Ok(Some(datagram)),
-            // What was being written when the proxy was killed.
+            // The row that was being written when the proxy was killed.
             Err(_) if !self.rows.read_record(&mut self.row).map_err(io::Error::from)? => {
                 self.truncated = true;
                 Ok(None)

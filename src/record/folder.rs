@@ -59,7 +59,7 @@ pub enum FolderError {
     NotWritable {
         /// Of the folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The system refused an operation.
@@ -69,7 +69,7 @@ pub enum FolderError {
         operation: &'static str,
         /// The file or folder that it was about.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A later version of the program wrote it.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::{SteadyResult, SteadySettings};
 
-/// What was asked for, and what became of it.
+/// A steady load: its settings and results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// In each direction.
@@ -22,9 +22,9 @@ pub struct Load {
 /// One direction; nothing is known until reports have come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LoadDirection {
-    /// What was sent.
+    /// The rate sent.
     pub sent_bps: Option<f64>,
-    /// What arrived.
+    /// The rate that arrived.
     pub received_bps: Option<f64>,
     /// The share that did not arrive.
     pub loss: Option<f64>,
@@ -43,7 +43,7 @@ impl Load {
         }
     }
 
-    /// What became of it: up, then down.
+    /// From the results, up and then down.
     pub fn of(settings: &SteadySettings, results: [Option<SteadyResult>; 2], ended: Option<String>) -> Self {
         let mut load = Self { ended, ..Self::asked(settings) };
         for (direction, result) in [&mut load.up, &mut load.down].into_iter().zip(results) {
@@ -54,7 +54,7 @@ impl Load {
         load
     }
 
-    /// Those that were asked for, with their names.
+    /// The directions with a load, with their names.
     pub fn directions(&self) -> impl Iterator<Item = (&'static str, &LoadDirection)> {
         [("up", &self.up), ("down", &self.down)]
             .into_iter()

@@ -23,7 +23,7 @@ const UDP_HEADER: usize = 8;
 pub struct Capture<W> {
     out: W,
     snap_length: usize,
-    /// What is being written; kept so that its memory is reused.
+    /// The block being written; its memory is reused.
     block: Vec<u8>,
     packet: Vec<u8>,
 }
@@ -31,7 +31,7 @@ pub struct Capture<W> {
 /// A datagram with what its headers said.
 #[derive(Clone, Copy, Debug)]
 pub struct Captured<'a> {
-    /// Which interface, by its place in the list.
+    /// The interface, by its place in the list.
     pub interface: u32,
     /// Nanoseconds since 1970.
     pub at: i64,

@@ -118,7 +118,7 @@ pub enum RowError {
         line: u64,
         /// Its name in the header.
         column: &'static str,
-        /// What it holds.
+        /// The refused text.
         cell: String,
     },
     /// A time lies beyond the longest run.
@@ -128,7 +128,7 @@ pub enum RowError {
         line: u64,
         /// Its name in the header.
         column: &'static str,
-        /// What it holds.
+        /// The refused text.
         cell: String,
     },
     /// The file cannot be read.

@@ -70,7 +70,7 @@ pub struct RecordedProxy {
     pub argv: Vec<String>,
     /// RFC 3339.
     pub started: String,
-    /// Those that were removed included.
+    /// Every mapping, removed ones too.
     pub mappings: Vec<RecordedMapping>,
     /// Absent if it was killed.
     pub end: Option<ProxyEnd>,

@@ -30,7 +30,7 @@ pub struct Settled<'a> {
     pub direction: Direction,
     /// When it left or was dropped, since the start.
     pub at: Duration,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
     /// Payload.
     pub size: usize,

@@ -1,4 +1,4 @@
-//! What a rate search found, as `run.json` has it: `rate`. Rates are bits a second of IP packets, delays
+//! The results of a rate search, `rate` in `run.json`. Rates are bits a second of IP packets, delays
 //! are above those of the idle path.
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct Rate {
     pub idle_rtt_p95_us: Option<f64>,
     /// The worst of the directions.
     pub grade: Option<String>,
-    /// What the grade means.
+    /// The meaning of the grade.
     pub scale: String,
     /// How long it took.
     pub seconds: f64,
@@ -46,10 +46,10 @@ impl Rate {
     }
 }
 
-/// What one search found.
+/// The results of one search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DirectionRate {
-    /// What arrives while the target queue stands.
+    /// The rate that arrives while the target queue stands.
     pub bps: f64,
     /// The 95 % interval.
     pub low_bps: f64,
@@ -96,9 +96,9 @@ pub struct DirectionRate {
 /// The end of a search: what pushing gives, and what it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushedRate {
-    /// What was sent.
+    /// The rate sent.
     pub offered_bps: f64,
-    /// What arrived.
+    /// The rate that arrived.
     pub received_bps: f64,
     /// The share that did not arrive.
     pub loss: f64,
@@ -113,9 +113,9 @@ pub struct PushedRate {
 /// One rate of the curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRate {
-    /// What was sent.
+    /// The rate sent.
     pub offered_bps: f64,
-    /// What arrived.
+    /// The rate that arrived.
     pub received_bps: f64,
     /// The share that did not arrive.
     pub loss: f64,

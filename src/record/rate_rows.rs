@@ -55,9 +55,9 @@ pub struct RateSample {
     pub direction: String,
     /// The phase of the search.
     pub phase: String,
-    /// What was to be sent.
+    /// The rate asked for.
     pub asked: f64,
-    /// What arrived, if enough to tell.
+    /// The rate that arrived; none if too few packets came.
     pub received: Option<f64>,
     /// The median delay of the loaded flow above that of the idle path.
     pub own: Option<f64>,

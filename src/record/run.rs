@@ -31,14 +31,14 @@ pub struct Run {
     pub started: String,
     /// The host of the client.
     pub environment: Environment,
-    /// What the run was to do, defaults filled in.
+    /// The settings, defaults filled in.
     pub config: Config,
-    /// What the server said of itself; text and plain dialects say nothing.
+    /// The server's description of itself; text and plain dialects have none.
     pub server: Option<Server>,
-    /// What the server's dialect can tell; what it cannot is null in the summary.
+    /// The figures that the dialect can measure; others are null in the summary.
     #[serde(default)]
     pub knows: Option<Knows>,
-    /// What a STAMP reflector answered in TLVs; absent where none were sent.
+    /// The answers of a STAMP reflector in TLVs; absent where none were sent.
     #[serde(default)]
     pub tlvs: Option<TlvAnswers>,
     /// Where each time stamp was taken.
@@ -48,13 +48,13 @@ pub struct Run {
     /// The load of the hosts second by second; absent where it was not recorded.
     #[serde(default)]
     pub hosts: Option<Hosts>,
-    /// What a rate search found.
+    /// The results of a rate search.
     #[serde(default)]
     pub rate: Option<Rate>,
     /// The steady load beside the probes.
     #[serde(default)]
     pub load: Option<Load>,
-    /// What happened during the run, in the order of time.
+    /// Events during the run, by time.
     pub events: Vec<Event>,
     /// Absent while the run goes on, and when it was killed.
     pub summary: Option<Summary>,
@@ -67,7 +67,7 @@ impl Run {
         stopped.map(|event| event.text.as_str())
     }
 
-    /// What may be said of the run; older records have only their dialect.
+    /// The figures known of the run; older records have only their dialect.
     pub fn known(&self) -> Knows {
         self.knows.unwrap_or_else(|| self.config.dialect.knows())
     }
@@ -98,13 +98,13 @@ pub struct Environment {
 /// Where replies wait until they are read; what finds no room is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiveBuffer {
-    /// What the kernel granted.
+    /// The size that the kernel granted.
     pub bytes: u64,
-    /// What the program asked for.
+    /// The size that the program asked for.
     pub asked: u64,
 }
 
-/// What a run was to do.
+/// The settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// As the user named it.
@@ -143,7 +143,7 @@ pub struct Config {
     pub dont_fragment: bool,
 }
 
-/// What the server said of itself in the handshake.
+/// The server's description of itself in the handshake.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Server {
     /// The specification of what it injects, in the form `serve` takes; `clean` if nothing.
@@ -154,7 +154,7 @@ pub struct Server {
     pub max_size: u32,
 }
 
-/// Who read the clock: `kernel` is more accurate than `program`.
+/// The reader of the clock: `kernel` is more accurate than `program`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps {
     /// `kernel`, `program`, or `mixed` where the kernel stamped some probes only.
@@ -229,7 +229,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     Ok(renamed.map_or(kind, |(_, new)| (*new).to_owned()))
 }
 
-/// What a run came to. Everything here follows from the rows of `probes.csv`.
+/// The figures of a run; all of them follow from the rows of `probes.csv`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// From time zero to the end of the last probe's story.
@@ -303,7 +303,7 @@ pub struct Summary {
     pub net_rtt_us: Option<Distribution>,
     /// How long the server held replies on purpose.
     pub hold_us: Option<Distribution>,
-    /// What the server took besides; all of its time where `knows` says whole.
+    /// The rest of the server's time; all of it where `knows` says whole.
     pub server_own_us: Option<Distribution>,
     /// One way, with the offset of the run's `clock` taken off: no truer than its bound. From the
     /// last step of a clock on.

@@ -80,7 +80,7 @@ impl Summary {
 }
 
 impl Clock {
-    /// What the stamps of both ends tell of their clocks.
+    /// The offset between the clocks, from the stamps of both ends.
     pub fn of(run: &RunStatistics) -> Option<Self> {
         let (offset, skew) = (run.offset()?, run.clock.skew());
         Some(Self {

@@ -1,4 +1,4 @@
-//! What a server injects, in words.
+//! A server's impairments in words.
 
 const CLASSIC: &str = "delay=uniform:100us..500ms loss=10%";
 

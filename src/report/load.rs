@@ -3,7 +3,7 @@
 use super::format::{bit_rate, percent};
 use crate::record::{Load, LoadDirection};
 
-/// What is about to load the path.
+/// The header line of a steady load.
 pub fn load_header(load: &Load) -> String {
     format!("a load of {} beside the probes", load_words(load))
 }
@@ -14,7 +14,7 @@ pub(super) fn load_words(load: &Load) -> String {
     format!("{} {}", bit_rate(load.asked_bps), ways.join(" and "))
 }
 
-/// What became of it.
+/// The result lines of a steady load.
 pub(super) fn load_lines(load: &Load) -> Vec<String> {
     let mut lines: Vec<String> = load.directions().map(|(name, of)| direction(name, of)).collect();
     lines.extend(load.ended.as_ref().map(|why| format!("note: the load ended before the probes: {why}")));

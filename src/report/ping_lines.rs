@@ -18,7 +18,7 @@ pub fn timestamps(stamps: &Stamps) -> String {
     format!("timestamps: TX {}, RX {}", clock_words(&stamps.client_send), clock_words(&stamps.client_receive))
 }
 
-/// What `run.json` calls `program` is user space, beside the kernel.
+/// `program` in `run.json` is user space.
 pub(super) fn clock_words(stamps: &str) -> &str {
     if stamps == "program" { "user space" } else { stamps }
 }

@@ -1,4 +1,4 @@
-//! What became of a proxy's datagrams, from the rows of `datagrams.csv`: totals and a bounded number of bins of time.
+//! The fates of a proxy's datagrams, from the rows of `datagrams.csv`: totals and a bounded number of bins of time.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a rate search found, in words: a line for each direction, one for what is odd about it.
+//! The results of a rate search in words: a line for each direction, and one for each warning.
 
 use super::format::{bit_rate, milliseconds, percent_bare};
 use super::injection::injection;
@@ -97,7 +97,7 @@ fn queue(pushed: &PushedRate) -> String {
     both.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// What is odd about a direction.
+/// The warnings about a direction.
 fn signs(found: &DirectionRate) -> Vec<String> {
     let mut signs = Vec::new();
     let limit = match found.limited_by.as_deref() {

@@ -1,4 +1,4 @@
-//! What a dialect cannot tell, in words.
+//! The figures that a dialect cannot measure, in words.
 
 use crate::probe::{Dialect, Knows};
 

@@ -11,7 +11,7 @@ pub struct Pacer {
 
 impl Pacer {
     const TRAIN: Duration = Duration::from_micros(300);
-    /// What is later than this is not made up for: it would arrive as a burst.
+    /// Probes later than this are skipped: sent now, they would be a burst.
     const MAX_LAG: Duration = Duration::from_millis(10);
 
     /// The first packet is due now.

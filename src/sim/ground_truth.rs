@@ -1,4 +1,4 @@
-//! What the network did to each probe of a client: the oracle of the tests.
+//! The true fate of each probe of a client, against which tests compare.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::wire::irtt::Packet;
 use crate::wire::native::{Message, decode, is_native};
 use crate::wire::stamp::{self, Mode, Request};
 
-/// What became of one probe and of the replies to it.
+/// The true fate of one probe and of its replies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeTruth {
     /// When the client sent it; `None` if it never did.

@@ -57,7 +57,7 @@ impl Lost {
         }
     }
 
-    /// What the unknown ones were, if so many of all reached the server.
+    /// Resolves the unknown losses, given how many probes reached the server.
     fn told(self, reached: i64) -> Option<Told> {
         let down = reached - self.down;
         let up = self.unknown - down;

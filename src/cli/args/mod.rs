@@ -56,7 +56,7 @@ const LONG_VERSION: &str = concat!(
                         name, socket or file error; 3 a --fail threshold was exceeded; 130 second\n\
                         interrupt."
 )]
-/// What was typed: one command and its options.
+/// The command line: one command and its options.
 pub struct Arguments {
     /// The command with its own arguments.
     #[command(subcommand)]

@@ -106,7 +106,7 @@ fn ways(asked: Option<HowToLoad>) -> Vec<Way> {
     }
 }
 
-/// What a load in one direction takes.
+/// Checks what a load in one direction needs: the dialect, the size and the key.
 fn check(dialect: Dialect, size: u32, keyed: bool) -> anyhow::Result<()> {
     let least = Load::MIN + if keyed { TAG } else { 0 };
     if dialect == Dialect::Plain {

@@ -29,7 +29,7 @@ use crate::room::{Access, Event, Guests, RoomCounters, Shelf};
 use crate::wire::auth::Key;
 use keep::Keeper;
 
-/// What the psk of encrypted connections is derived for.
+/// The context in which the PSK of encrypted connections is derived.
 pub(super) const PSK: &str = "udpecho room 1";
 
 pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {

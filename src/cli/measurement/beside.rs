@@ -21,7 +21,7 @@ pub(super) struct BesideLoad {
     thread: JoinHandle<SteadyLoad>,
 }
 
-/// What the user asked for.
+/// The settings of the load, from the flags.
 pub(super) fn settings(config: &Config, asked: &SteadyRate) -> anyhow::Result<SteadySettings> {
     let size = FindRate::SIZE as u32;
     Ok(SteadySettings {

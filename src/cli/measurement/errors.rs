@@ -130,7 +130,7 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
     }
 }
 
-/// What is known of other ports than 862.
+/// Ports other than 862 that devices use.
 const PORTS_OF_DEVICES: &str = "some devices reflect on other ports, as Nokia's on 64364 to 64373";
 
 /// Why a device that could reflect may not answer.

@@ -105,7 +105,7 @@ impl Observer for EventSender {
     }
 }
 
-/// What the reader takes from the queue.
+/// An item that the reader takes from the queue.
 pub(super) enum Taken {
     Some(Vec<Vec<Observation>>),
     /// Nothing came within the time.

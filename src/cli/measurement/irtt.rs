@@ -1,4 +1,4 @@
-//! What an irtt run is asked for: the key, the DSCP of replies, and a size that holds what replies tell; and why there
+//! Options of an irtt run: the key, the DSCP of replies, and a size that holds the reply's fields; and why there
 //! may be no answer.
 
 use std::net::SocketAddr;

@@ -57,7 +57,7 @@ pub(super) struct Measurement<'a> {
     run: Run,
     recorder: Recorder,
     views: Views,
-    /// What loads the path beside the probes.
+    /// The steady load beside the probes.
     load: Option<SteadySettings>,
     /// Prints data for a program, if the user asked for it.
     data: Option<Printer>,

@@ -1,4 +1,4 @@
-//! What to say where no udpecho server answers: which other dialects the host speaks, and how to ask for each.
+//! The hint where no udpecho server answers: the other dialects that the host speaks, and how to ask for each.
 
 use anyhow::anyhow;
 

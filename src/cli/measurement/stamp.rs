@@ -1,4 +1,4 @@
-//! What a STAMP run is asked for: TLVs, key, and a pace that suits other people's routers.
+//! Options of a STAMP run: TLVs, key, and a pace that suits other people's routers.
 
 use anyhow::bail;
 

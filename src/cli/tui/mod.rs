@@ -28,7 +28,7 @@ use crate::net::{Control, lower_priority};
 use crate::time::Duration;
 use terminal_guard::TerminalGuard;
 
-/// What the full screen draws.
+/// A view on the full screen.
 pub(super) trait ScreenView: Send + 'static {
     fn draw(&mut self, frame: &mut Frame);
 

@@ -68,7 +68,7 @@ fn a_panic_of_any_thread_restores_the_terminal() {
     }
 }
 
-/// What the child wrote, and the screen at its end.
+/// The output of the child, and the screen at its end.
 fn on_a_terminal(thread: &str) -> (String, vt100::Screen) {
     let pair = native_pty_system()
         .openpty(PtySize { rows: 50, cols: 100, pixel_width: 0, pixel_height: 0 })

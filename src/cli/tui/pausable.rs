@@ -1,4 +1,4 @@
-//! What the screens of a server and of a proxy share: the display can be paused, and help lies over it.
+//! Pausing and help, shared by the screens of a server and of a proxy.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +24,7 @@ impl<M: Model> Pausable<M> {
         Self { model, paused: None, help: false }
     }
 
-    /// What is to be drawn.
+    /// The state to draw.
     pub(super) fn shown(&self) -> Box<M::Snapshot> {
         self.paused.clone().unwrap_or_else(|| self.now())
     }

@@ -165,7 +165,7 @@ fn header(frame: &mut Frame, area: Rect, now: &RunSnapshot, what: Vec<String>) {
     frame.render_widget(Line::styled(fitted(&counts, area.width), BOLD), third);
 }
 
-/// What is sent and what the server injects, on at most two lines.
+/// The probes and the server's impairments, on at most two lines.
 fn what(now: &RunSnapshot, width: u16) -> Vec<String> {
     let info = &now.info;
     let text = format!("{} bytes {}; {}", info.size, info.pace, injects(now));

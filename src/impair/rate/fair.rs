@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fair {
-    /// Those with something in their queue.
+    /// The flows with packets in their queue.
     flows: Vec<Flow>,
     as_of: Option<Instant>,
 }
@@ -56,7 +56,7 @@ impl Fair {
         Some(self.served_after(own + service))
     }
 
-    /// What the link has served by the time at which a queue of this length is empty.
+    /// The service of the link until a queue of this length is empty.
     fn served_after(&self, own: Duration) -> Duration {
         self.flows.iter().map(|flow| flow.queue.min(own)).sum()
     }

@@ -139,7 +139,7 @@ impl fmt::Display for RateLimit {
     }
 }
 
-/// Which packets share a queue where each flow has its own.
+/// Packets of one key share a queue.
 pub(crate) type FlowKey = u64;
 
 /// The queue at a limited rate.

@@ -270,7 +270,7 @@ mod tests {
         let trace = trace(&[10], 3_000);
         let packets = [(0, 1_500), (0, 1_500), (0, 1), (10_001, 1_500), (10_001, 1)];
         assert_eq!(departures(&trace, &packets), [Some(10_000), Some(20_000), None, Some(30_000), None]);
-        // What finds the link idle passes whatever its size.
+        // A packet that finds the link idle passes whatever its size.
         assert_eq!(departures(&trace, &[(0, 9_000)]), [Some(60_000)]);
     }
 

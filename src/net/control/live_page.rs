@@ -21,7 +21,7 @@ use super::access::refuse;
 use super::places::Place;
 use crate::time::Duration;
 
-/// What a page shows at one moment.
+/// The state of a page at one moment.
 pub trait PageState: Send + Sync + 'static {
     /// For the page's script.
     fn state(&self) -> Value;

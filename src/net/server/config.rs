@@ -1,4 +1,4 @@
-//! What a server is told: where to listen, how to move datagrams, and where to report socket errors.
+//! Settings of a server: where to listen, how to move datagrams, and where to report socket errors.
 
 use std::io;
 use std::net::SocketAddr;
@@ -66,7 +66,7 @@ impl Default for Serving {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct PortClosed {
-    /// Which port it is.
+    /// The port.
     pub server_port: ServerPort,
     /// Why.
     pub error: io::Error,
@@ -76,7 +76,7 @@ pub struct PortClosed {
 pub struct SocketErrorReport<'a> {
     /// The address that nothing could be sent to; None while receiving.
     pub remote: Option<SocketAddr>,
-    /// What the system said.
+    /// The error of the system.
     pub error: &'a io::Error,
 }
 

@@ -41,7 +41,7 @@ pub struct ServerEngine {
     wait_errors: ErrorBudget,
     drops_counted: Instant,
     on_error: OnError,
-    /// What the system tells of the wall clock, but for its offset.
+    /// The system's state of the wall clock, but for its offset.
     wall_clock: WallClock,
 }
 
@@ -107,7 +107,7 @@ impl ServerEngine {
         let mut next_watch = self.clock.now();
         let mut readable = sys::Woken::ALL.readable;
         while !control.stop_asked() && !self.server.stop_asked() {
-            // What is due first: what just came was stamped then.
+            // Due replies first: new datagrams carry the kernel's stamp and can wait.
             self.release();
             let received = self.receive(readable)?;
             let now = self.clock.now();

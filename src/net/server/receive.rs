@@ -1,4 +1,4 @@
-//! What comes in: batches of it are handed to the machine, and the replies that leave at once are sent.
+//! Receives batches, hands them to the machine, and sends the replies that leave at once.
 
 use std::io;
 
@@ -67,7 +67,7 @@ impl ServerEngine {
         match listener.socket.receive(&mut self.inbox) {
             Ok(()) => {
                 listener.errors.reset();
-                // What became due during the call leaves before what it brought is handled.
+                // Replies that became due during the call leave before its datagrams are handled.
                 if self.server.next_release().is_some() {
                     self.release();
                 }

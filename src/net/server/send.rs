@@ -1,4 +1,4 @@
-//! What goes out: what was held and is due, and replies as they come.
+//! Sends held replies when they are due, and other replies at once.
 
 use super::sockets::route;
 use super::{OnError, ServerEngine, SocketErrorReport};

@@ -48,7 +48,7 @@ impl Listener {
     }
 }
 
-/// Those that listen stand first, port by port, IPv6 before IPv4; the peers' sockets follow.
+/// Listening sockets stand first, port by port, IPv6 before IPv4; the peers' sockets follow.
 pub(super) struct Listeners {
     pub all: Vec<Listener>,
     listening: usize,

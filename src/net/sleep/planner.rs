@@ -3,7 +3,7 @@
 
 use crate::time::{Duration, Instant};
 
-/// What is paid for leaving on time.
+/// The processor time spent for leaving on time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Timer {
     /// Sleep until the deadline: a percent of a core, and 10 to 150 us late, later after longer sleeps.

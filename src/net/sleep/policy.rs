@@ -4,13 +4,13 @@ use super::planner::{Sleep, Timer, WakePlanner};
 use super::realtime_budget::RealtimeBudget;
 use crate::time::{Duration, Instant};
 
-/// What an engine knows before it waits.
+/// The state of an engine before it waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     pub now: Instant,
-    /// What is due then, a probe or a held reply, leaves in this moment.
+    /// When the next probe or held reply must leave.
     pub due: Option<Instant>,
-    /// What else is due may be a little late.
+    /// When the next task is due that may be a little late.
     pub timeout: Option<Instant>,
     /// The last call received as much as it could, so more is likely to wait.
     pub backlog: bool,

@@ -55,7 +55,7 @@ impl Arrival {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outgoing {
     pub path: Endpoints,
-    /// What is not None differs from the socket's own.
+    /// A field that is not None differs from the socket's own.
     pub header: Header,
     pub length: usize,
     pub segment: usize,
@@ -127,7 +127,7 @@ impl Batch {
         self.filled
     }
 
-    /// What the system told of a datagram of the last call.
+    /// The metadata of a datagram of the last call.
     pub fn arrival(&self, index: usize) -> &Arrival {
         &self.arrivals[index]
     }

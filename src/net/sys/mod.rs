@@ -119,7 +119,7 @@ pub trait DatagramSocket: Send {
     /// Waits until a datagram is there or the time is over.
     fn wait_readable(&self, timeout: Duration) -> io::Result<()>;
 
-    /// What `ppoll` takes; None where it is not waited for by that.
+    /// The descriptor for `ppoll`; None where the wait is another one.
     fn descriptor(&self) -> Option<i32> {
         None
     }

@@ -58,7 +58,7 @@ fn beside(view: &View) -> bool {
     both + 40.0 <= ROOM
 }
 
-/// What was asked, when, and how long it took; `duration` in nanoseconds.
+/// Settings, date and duration; `duration` in nanoseconds.
 pub fn parameters(run: &Run, duration: f64) -> String {
     let config = &run.config;
     let mut parts = vec![

@@ -127,7 +127,7 @@ impl Drawing<'_> {
     }
 }
 
-/// What the panels share.
+/// The parts shared by all panels.
 pub struct View<'a> {
     run: &'a Run,
     data: &'a ChartData,
@@ -173,7 +173,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is under the pointer where probes are too many to be kept one by one.
+    /// The values under the pointer where too many probes to keep were sent.
     fn hover_columns(&self) -> Hover {
         let width = self.data.columns.width();
         let row = |(k, column): (u64, &Column)| {

@@ -1,4 +1,4 @@
-//! What a panel is: the picture and the page draw, letter, place and explain each panel of the list
+//! A panel: the picture and the page draw, letter, place and explain each panel of the list
 //! in `mod.rs` by this alone.
 
 use serde_json::{Value, json};

@@ -157,7 +157,7 @@ fn draw_delay(layer: &mut Layer, view: &View, area: Area, heading: &str) {
         frame.empty(layer, "no reply in time");
     }
     range(layer, &frame, view, &steps);
-    // What lies above the axis has a mark there, not a line along its edge.
+    // A value above the axis has a mark at its edge, no line along it.
     let top = frame.y.high();
     let shown = |step: &Step| step.value <= top;
     for stretch in steps.chunk_by(|a, b| a.to == b.from && shown(a) && shown(b)).filter(|all| shown(&all[0]))
@@ -226,7 +226,7 @@ fn delay_axis(steps: &[Step]) -> Axis {
     Axis::times("Delay", low, high, STEPS)
 }
 
-/// What the panel shows: of seconds, or of steps that join them.
+/// The legend: of seconds, or of steps that join them.
 fn legend(layer: &Layer, view: &View, text: &str) -> Vec<Key> {
     if view.slots.width == 1 {
         return vec![Key::Words(text.to_owned())];

@@ -60,7 +60,7 @@ impl Sheet {
     }
 }
 
-/// What a mark looks like: a meaning has a shape of its own.
+/// The shape of a mark: each meaning has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Dot,

@@ -42,7 +42,7 @@ pub struct LossMark {
     pub reason: NotOnTime,
 }
 
-/// What a picture shows of a run, in memory that does not grow with the run.
+/// The data of a run's picture, in memory that does not grow with the run.
 #[derive(Debug)]
 pub struct ChartData {
     pub(crate) axis: XAxis,

@@ -14,7 +14,7 @@ const FEW: u64 = 20;
 /// The parts of the error that a headline figure may spend; the others share what is left.
 const PARTS: [(Figure, f64); 3] = [(Figure::Loss, 0.7), (Figure::Rtt(0.5), 0.12), (Figure::Rtt(0.99), 0.12)];
 
-/// What can be said of the change of one figure.
+/// The verdict on the change of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     /// Changed for the worse, by the margin or more.
@@ -99,7 +99,7 @@ impl Change {
 pub struct Changes(pub Vec<Change>);
 
 impl Changes {
-    /// Those that are surely worse by the margin.
+    /// Changes that are surely worse by the margin.
     pub fn regressions(&self) -> impl Iterator<Item = &Change> {
         self.0.iter().filter(|change| change.is_regression())
     }
@@ -136,7 +136,7 @@ impl Pair<'_> {
         Changes(figures.iter().map(change).collect())
     }
 
-    /// Those that either run has something to say of.
+    /// Figures that at least one run has.
     fn figures(&self) -> Vec<Figure> {
         let either = |is: fn(&Sample) -> bool| is(self.before) || is(self.after);
         let injected = either(|sample| sample.uninjected.trials() < sample.lost_or_late.trials());

@@ -24,7 +24,7 @@ pub enum MarginPart {
     Time(Duration),
 }
 
-/// What a margin comes to for one figure, in its unit.
+/// A margin for one figure, in its unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bounds {
     /// The least difference that is a change.

@@ -1,4 +1,4 @@
-//! What changed between rate searches, by direction.
+//! Changes between rate searches, by direction.
 
 use super::change::Verdict;
 use super::figure::{Unit, factor};
@@ -46,12 +46,12 @@ pub struct RateChange {
     pub(super) verdict: Verdict,
 }
 
-/// What a search finds in a direction.
+/// A figure of a search in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RateFigure {
-    /// What arrives while a small queue is held.
+    /// The rate that arrives while a small queue is held.
     Rate,
-    /// What arrives under the final push; nothing is tested.
+    /// The rate that arrives under the final push; not tested.
     Pushed,
     /// By how much the push delays another flow, in the mean; nothing is tested.
     Delay,

@@ -93,7 +93,7 @@ fn too_few(changes: &Changes) -> Vec<String> {
     hanging(&format!("too few replies; each run needs at least: {}", few.join(", ")))
 }
 
-/// Which figures are not compared, and whose dialect does not tell them.
+/// The figures that are not compared, and the run whose dialect cannot measure them.
 fn unknown(letter: char, a: &Sample, b: &Sample, changes: &Changes) -> Vec<String> {
     let name = |sample: &Sample| sample.run.config.dialect.name();
     let of = |who: &[char]| {
@@ -135,7 +135,7 @@ fn losses(letter: char, a: &Sample, b: &Sample) -> Vec<String> {
     hanging(&format!("lost or late: A {}; {letter} {}", of(a), of(b)))
 }
 
-/// What was set differently may explain what came out differently.
+/// Settings that differ: they may explain the changes.
 fn settings(letter: char, a: &Config, b: &Config) -> Vec<String> {
     let names = settings_that_differ(a, b);
     if names.is_empty() {

@@ -66,7 +66,7 @@ pub(crate) fn step(nanos: f64) -> String {
 pub(crate) fn digits(value: f64, unit: Unit) -> String {
     match value.abs() {
         _ if unit.size == 1.0 && value.fract() == 0.0 => format!("{value:.0}"),
-        // What rounds to the next digit counts as there.
+        // A value that rounds up to the next digit has that width.
         v if v >= 999.95 => format!("{value:.0}"),
         v if v >= 99.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),

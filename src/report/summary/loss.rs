@@ -4,7 +4,7 @@ use super::super::format::{counted, milliseconds, percent, percent_bare};
 use super::{Detail, micros};
 use crate::record::{Config, Duplicated, Outage, Run, Summary};
 
-/// Which of the replies came within their deadline; ping does not say it.
+/// Replies on time, late and lost; ping has no such line.
 pub(super) fn in_time(run: &Run, summary: &Summary) -> Option<String> {
     let Summary { sent, ok, late, lost, .. } = summary;
     (*sent > 0)

@@ -23,7 +23,7 @@ pub use seconds::{SECONDS_IN_TABLE, second_line};
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// What most readers want to know.
+    /// The lines that most readers want.
     #[default]
     Usual,
     /// Every statistic.

@@ -1,4 +1,4 @@
-//! What a STAMP reflector answered in TLVs.
+//! The answers of a STAMP reflector in TLVs.
 
 use super::super::format::{counted, milliseconds};
 use super::micros;

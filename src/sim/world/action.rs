@@ -1,4 +1,4 @@
-//! What is to happen, and when.
+//! Actions of a test, and when they happen.
 
 use crate::reflect;
 use crate::time::{Duration, Instant};

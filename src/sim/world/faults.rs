@@ -1,4 +1,4 @@
-//! What a test does to hosts, clocks, addresses and datagrams.
+//! Faults that a test injects into hosts, clocks, addresses and datagrams.
 
 use super::action::{Action, Freeze, NewServer};
 use super::{Simulation, secret};

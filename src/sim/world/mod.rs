@@ -163,7 +163,7 @@ impl Simulation {
         &self.hosts[client].client
     }
 
-    /// What really happened to the probes of this client.
+    /// The true fates of the probes of this client.
     pub fn ground_truth(&self, client: usize) -> &GroundTruth {
         &self.hosts[client].ground_truth
     }

@@ -31,7 +31,7 @@ pub(super) struct Relayed {
 #[derive(Clone, Copy)]
 struct Port {
     flow: FlowId,
-    /// Which of the ports that the flow has had.
+    /// The ordinal of the flow's upstream port.
     number: u32,
     client: Endpoints,
 }
@@ -58,7 +58,7 @@ impl Simulation {
         self
     }
 
-    /// What the relay did with each datagram, in the order in which they arrived there.
+    /// The relay's treatment of each datagram, in order of arrival.
     pub fn relayed(&self) -> &[RelayedDatagram] {
         self.relayed.as_ref().map_or(&[], |relayed| &relayed.ledger)
     }

@@ -1,4 +1,4 @@
-//! Which room to join, and as whom.
+//! The room to join, and the name to join as.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -120,7 +120,7 @@ impl Orders {
         (answers, task): (bool, OrderTask),
         second_port: Option<u16>,
     ) -> anyhow::Result<()> {
-        // What belongs to the last order ends first.
+        // Processes of the last order end first.
         self.current = None;
         let way = WayFinder::open()?;
         let port = way.port()?;

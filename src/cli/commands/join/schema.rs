@@ -1,4 +1,4 @@
-//! What `--json` prints, described for programs.
+//! The JSON schema of `--json`.
 
 use crate::room::Event;
 

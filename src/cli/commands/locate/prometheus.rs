@@ -1,4 +1,4 @@
-//! What monitors counted, as a Prometheus that scrapes them has it.
+//! The counters of monitors, from a Prometheus that scrapes them.
 
 use std::collections::BTreeMap;
 

@@ -180,7 +180,7 @@ pub(super) fn scope(arguments: &Proxy) -> Scope {
     if arguments.per_flow { Scope::Flow } else { Scope::Mapping }
 }
 
-/// What is named, or that of the profile.
+/// The NAT of the flags, or else of the profile.
 fn nat(arguments: &Proxy) -> anyhow::Result<Nat> {
     let of_profile = arguments.profile.as_deref().and_then(PathProfile::named).map(|profile| profile.nat);
     match &arguments.nat {
@@ -193,7 +193,7 @@ fn words(impairment: &Impairment) -> String {
     if impairment.is_clean() { "no impairment".to_owned() } else { impairment.to_string() }
 }
 
-/// Those of the flags, then those of the file.
+/// The mappings of the flags, then those of the file.
 fn wanted(arguments: &Proxy, config: Config) -> anyhow::Result<Vec<Wanted>> {
     const EXAMPLE: &str = "dns:5300=192.0.2.53:53";
     let [both_up, both_down] = both_directions(arguments)?;

@@ -137,7 +137,7 @@ fn unmet(arguments: &Proxy, figures: &RelayFigures) -> Vec<String> {
     unmet.unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
-/// What becomes of all that the relay observes.
+/// Passes the relay's events on to counters, files and views.
 struct Observer {
     recorder: Option<Recorder>,
     errors: ErrorLog,

@@ -1,4 +1,4 @@
-//! What the relay observes, on its way to files: a thread of its own writes them.
+//! Writes the relay's events to files, on a thread of its own.
 
 use std::collections::HashMap;
 use std::io;

@@ -29,7 +29,7 @@ impl Reload {
     }
 }
 
-/// What could not be done.
+/// Applies the changes; returns a line for each that failed.
 fn apply(engine: &mut RelayEngine, before: &[String], wanted: Vec<RelayMapping>) -> Vec<String> {
     for name in before.iter().filter(|name| wanted.iter().all(|mapping| mapping.settings.name != **name)) {
         if let Some(mapping) = engine.mapping_named(name) {

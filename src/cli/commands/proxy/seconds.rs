@@ -1,4 +1,4 @@
-//! What became of the datagrams by the second, written to `seconds.csv`.
+//! The fates of the datagrams by the second, written to `seconds.csv`.
 
 use std::fs::File;
 use std::io::{self, BufWriter};

@@ -76,7 +76,7 @@ pub(crate) fn draw_rate(folder: &Folder, theme: Theme) -> anyhow::Result<PathBuf
     Ok(folder.write(PICTURE, &picture)?)
 }
 
-/// What a folder holds.
+/// The kind of record in a folder.
 enum Recorded {
     Rate(Box<RateRecord>),
     Ping(Box<RecordedRun>),
@@ -162,7 +162,7 @@ impl RecordedRun {
         printer.finish_checked()
     }
 
-    /// What the record lacks.
+    /// Notes on missing parts of the record.
     fn notes(&self) -> Vec<String> {
         let rows = self.data.statistics.outcomes.probes();
         let recorded = self.run.summary.as_ref().map(|summary| summary.sent + summary.send_errors);

@@ -21,7 +21,7 @@ pub(super) fn option(port: ServerPort) -> &'static str {
     }
 }
 
-/// What the senders at each open port are not told.
+/// The facts that senders at each open port do not learn.
 pub(super) fn lines(threads: &ServerThreads, keyed: bool, clean: bool) -> Vec<String> {
     let line = |port| {
         let speaks = match (port, keyed) {

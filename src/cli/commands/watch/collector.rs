@@ -34,13 +34,13 @@ impl Counts {
         shared.figures.get(&target).cloned().map(|figures| (figures, recent))
     }
 
-    /// What is read of a target's history; none before its first probe.
+    /// Reads a target's history; none before its first probe.
     pub(super) fn history<T>(&self, key: &Key, read: impl FnOnce(&History) -> T) -> Option<T> {
         let shared = self.lock();
         shared.histories.get(shared.ids.get(key)?).map(read)
     }
 
-    /// What a target begins with, unless it has figures already.
+    /// Sets the first figures of a target, unless it has figures.
     pub(super) fn prepare(&self, target: TargetId, figures: Figures) {
         self.lock().figures.entry(target).or_insert(figures);
     }

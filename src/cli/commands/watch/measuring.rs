@@ -108,7 +108,7 @@ impl Measuring {
         denied.into_iter().for_each(|wanted| self.measure(wanted));
     }
 
-    /// What is counted of the monitor itself.
+    /// The counters of the monitor itself.
     pub(super) fn monitor(&self) -> Monitor {
         self.counts.monitor()
     }
@@ -195,7 +195,7 @@ impl Measuring {
         })
     }
 
-    /// What is read of a target's history.
+    /// The histories of the targets.
     pub(super) fn histories(&self) -> Histories {
         let (counts, clock) = (self.counts.clone(), self.clock);
         Arc::new(move |key: &Key, span: Span| {

@@ -72,7 +72,7 @@ fn page(place: SocketAddr) -> Option<PeerPage> {
     Some(PeerPage { url: format!("http://{place}/"), report })
 }
 
-/// What this monitor and those whose pages were read know together.
+/// The mesh as this monitor and the monitors whose pages were read know it.
 pub(super) fn mesh_view(version: u64, now: &Snapshot, peers: Option<&Peers>) -> MeshView {
     let mut reports = vec![MonitorReport::of(now)];
     let mut pages = BTreeMap::new();

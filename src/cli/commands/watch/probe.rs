@@ -33,7 +33,7 @@ impl Prober {
     pub(super) const AT_ONCE: usize = 16;
     /// Between two requests in the long run: a scrape of a few hundred targets every 15 s.
     const COST: Duration = Duration::from_millis(20);
-    /// What may come at once.
+    /// A burst of requests up to this length is answered.
     const BURST: Duration = Duration::from_secs(2);
     const PROBES: i64 = 10;
     const INTERVAL: Duration = Duration::from_millis(20);
@@ -114,7 +114,7 @@ impl Prober {
                 probing.figures.observe(&event);
             }
         };
-        // What failed shows in the figures.
+        // A failure shows in the figures.
         let _ = engine.run(&control, &mut observe);
         drop(over);
     }

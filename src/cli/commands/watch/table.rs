@@ -1,4 +1,4 @@
-//! What a terminal shows: a row a target, refreshed each second, the worst first; and the summary at the end, in the
+//! The table on a terminal: a row a target, refreshed each second, the worst first; and the summary at the end, in the
 //! form of fping.
 
 use crate::fleet::{Snapshot, TargetView};

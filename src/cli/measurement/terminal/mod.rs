@@ -23,7 +23,7 @@ use dots::Dots;
 use lateness::Lateness;
 use outstanding::Outstanding;
 
-/// What the user wants to see.
+/// The lines that the user wants.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Display {
     quiet: bool,
@@ -282,7 +282,7 @@ impl View for Terminal {
 }
 
 impl Terminal {
-    /// What an event means, where it is no line about one probe.
+    /// The line of an event that is not about one probe.
     fn notice_of(&self, event: &Event) -> Option<String> {
         Some(match event {
             Event::AtFloor { seq, interval } => {

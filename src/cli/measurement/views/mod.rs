@@ -1,4 +1,4 @@
-//! What shows a run as it goes: text, a full screen, a web page.
+//! The views of a run: text, a full screen, a web page.
 
 #[cfg(feature = "tui")]
 mod full_screen;
@@ -25,7 +25,7 @@ use page::start as page;
 pub(super) struct Views(Vec<Box<dyn View>>);
 
 impl Views {
-    /// Those that were asked for. The full screen comes first: it gives the terminal back before text is printed.
+    /// Starts the views asked for. The full screen comes first: it gives the terminal back before text is printed.
     pub(super) fn start(
         config: &Config,
         run: &Run,

@@ -23,7 +23,7 @@ use crate::net::relay::{RelayEngine, RelayHandle, RelayMapping};
 use crate::relay::{MappingId, MappingSettings, Nat, RelayFigures, Scope};
 use crate::rng::Seed;
 
-/// What mappings added through the interface have in common.
+/// Settings shared by all mappings added through the interface.
 #[derive(Clone, Copy, Debug)]
 pub struct RelayApi {
     /// Of their random draws.

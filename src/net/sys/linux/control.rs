@@ -16,7 +16,7 @@ use crate::time::Instant;
 pub(super) const CONTROL: usize =
     space(16) + space(4) + 3 * space(4) + space(20) + space(48) + space(16 + 28);
 
-/// What is said of a message that is sent: where it leaves from, its traffic class and time to live, and the length
+/// Control messages of a send: the source address, traffic class, time to live, and the length
 /// of a train's datagrams.
 const ORDERS: usize = space(20) + 2 * space(4) + space(2);
 
@@ -33,7 +33,7 @@ impl ControlBuffer {
     pub(super) const EMPTY: Self = Self([0; CONTROL]);
 }
 
-/// What control messages told of a datagram.
+/// The control messages of a received datagram.
 #[derive(Default)]
 pub(super) struct Ancillary {
     pub stamp: Option<Instant>,
@@ -188,7 +188,7 @@ unsafe fn put_payload<T>(message: *mut libc::cmsghdr, level: c_int, kind: c_int,
 mod tests {
     use super::*;
 
-    /// What the kernel leaves behind when it had room for nothing.
+    /// The state after a call for which the buffer had no room.
     fn left_with(flags: c_int) -> Ancillary {
         // SAFETY: all-zero is a valid value of this plain C structure.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };

@@ -4,7 +4,7 @@ use std::mem::zeroed;
 
 use super::control::ControlBuffer;
 
-/// What the kernel reads and writes, kept from call to call. Every pointer in it is set anew before
+/// The headers that the kernel reads and writes, kept from call to call. Every pointer is set anew before
 /// each call.
 #[derive(Default)]
 pub(super) struct Headers {
@@ -12,7 +12,7 @@ pub(super) struct Headers {
     pub vectors: Vec<libc::iovec>,
     pub names: Vec<libc::sockaddr_storage>,
     pub controls: Vec<ControlBuffer>,
-    /// Which of the batch's outgoing datagrams, or trains, each message is of.
+    /// The outgoing datagram, or train, of each message.
     pub outgoing: Vec<usize>,
 }
 

@@ -13,7 +13,7 @@ pub(super) struct PmtuMode {
     forbidden: bool,
     /// No datagram was too long yet, so none needs to be fragmented.
     not_needed: bool,
-    /// What the kernel was told last.
+    /// The mode set last.
     told_forbidden: bool,
     ipv6: bool,
     dual_stack: bool,

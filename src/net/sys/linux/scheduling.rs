@@ -1,4 +1,4 @@
-//! What a thread asks of the scheduler: minimal timer slack, a short time slice, or a lower priority.
+//! A thread's requests to the scheduler: minimal timer slack, a short time slice, or a lower priority.
 
 use std::mem::size_of;
 use std::ptr;

@@ -1,4 +1,4 @@
-//! What the kernel knows of the wall clock's accuracy.
+//! The accuracy of the wall clock, as the kernel knows it.
 
 use crate::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which line is which run, and the key figures of each.
+//! The key: a colour for each run, and its main figures.
 
 use super::super::axes_frame::hand;
 use super::super::page::{MARGIN, Rows};

@@ -1,4 +1,4 @@
-//! What became of the datagrams of one direction: how many arrived and passed, and below them a lane for each cause of
+//! The fates of the datagrams of one direction: how many arrived and passed, and below them a lane for each cause of
 //! loss, marked where it struck.
 
 use plotters::style::{Color, RGBColor};

@@ -1,4 +1,4 @@
-//! What was relayed under which impairments, and the figures of both directions.
+//! The mappings with their impairments, and the figures of both directions.
 
 use crate::record::RecordedProxy;
 use crate::report::chart::axes_frame::hand;

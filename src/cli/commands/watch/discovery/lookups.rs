@@ -53,7 +53,7 @@ pub(super) fn resolve(host: &str) -> io::Result<Vec<SocketAddr>> {
     Ok((host, 0).to_socket_addrs()?.collect())
 }
 
-/// What the records of a name say.
+/// The records of a name.
 pub(super) struct Found {
     pub addresses: Vec<SocketAddr>,
     /// Hosts of SRV records, which have addresses in turn.

@@ -1,4 +1,4 @@
-//! What discovery found last, and when it is to look again. An error keeps what was found.
+//! The last results of discovery, and when to look again. An error keeps the last results.
 
 use std::collections::HashMap;
 

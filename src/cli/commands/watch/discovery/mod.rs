@@ -82,7 +82,7 @@ impl Discovery {
         }
     }
 
-    /// What is known without waiting for a server: addresses, files, and what was found before.
+    /// Targets known without waiting for a server: addresses, files, and earlier results.
     pub(super) fn glance(&mut self, config: &Config) -> Discovered {
         self.labels = config.labels.clone();
         let groups = self.own_groups(config);
@@ -123,7 +123,7 @@ impl Discovery {
             match configs.recv_timeout(FILES.to_std()) {
                 Ok(new) => {
                     config = new;
-                    // What needs no server is measured at once.
+                    // Targets that need no server are measured at once.
                     let now = self.glance(&config);
                     last = now.targets.clone().unwrap_or_default();
                     if found.send(now).is_err() {
@@ -136,7 +136,7 @@ impl Discovery {
         }
     }
 
-    /// Those that this host measures. One that did not change is the same as before.
+    /// The groups that this host measures. An unchanged group is the same `Arc` as before.
     fn own_groups(&mut self, config: &Config) -> Vec<Arc<Group>> {
         let is_own = |group: &&Group| group.from.is_empty() || group.from.contains(&self.source);
         let groups: Vec<Arc<Group>> = config

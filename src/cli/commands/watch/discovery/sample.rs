@@ -1,4 +1,4 @@
-//! Which targets of a mesh this host measures, by the ring of all of them.
+//! The targets of a mesh that this host measures, by the ring of all of them.
 
 use std::collections::BTreeMap;
 
