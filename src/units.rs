@@ -100,6 +100,15 @@ impl Interval {
         }
     }
 
+    /// Between probes at a rate: `200`, `200k` a second.
+    pub fn of_rate(text: &str) -> Result<Self, UnitError> {
+        const SECOND: i64 = 1_000_000_000;
+        let none = || UnitError::new("must be a rate from 1 to 10M probes per second", "200k");
+        let per_second: ByteSize = text.parse().map_err(|_| none())?;
+        let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
+        Self::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
+    }
+
     /// Always positive.
     pub const fn get(self) -> Duration {
         self.0

@@ -40,6 +40,9 @@ fn text_of(file: Option<&Path>) -> anyhow::Result<Option<(String, String)>> {
         };
     };
     let place = file.display().to_string();
+    if matches!(file.try_exists(), Ok(false)) {
+        anyhow::bail!("there is no key in {place}; make one with: udpecho keygen -o {place}");
+    }
     let text = text_file::read(file, LONGEST).with_context(|| format!("cannot read the key in {place}"))?;
     warn_if_readable_by_others(file);
     Ok(Some((text, place)))

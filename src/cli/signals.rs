@@ -19,6 +19,16 @@ pub(super) fn watch_and_reload(
     watch_all(control, on_quit, Some(on_reload))
 }
 
+/// Stops when standard input ends: the program at its other end has closed it, or is gone.
+pub(super) fn stop_when_stdin_ends(control: &Arc<Control>) -> std::io::Result<()> {
+    let control = Arc::clone(control);
+    let read = move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        control.stop();
+    };
+    std::thread::Builder::new().name("stdin".into()).spawn(read).map(drop)
+}
+
 #[cfg(unix)]
 fn watch_all(
     control: &Arc<Control>,

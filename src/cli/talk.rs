@@ -90,6 +90,10 @@ impl TalkOutput {
 
     pub(super) fn lines(&self, text: &str) {
         let text: String = text.lines().map(|line| shown(line) + "\n").collect();
+        // For programs alone: an editor would print an empty line.
+        if text.is_empty() {
+            return;
+        }
         match self {
             Self::Printer(printer) => printer.text(text),
             Self::Editor(lines, _) => {

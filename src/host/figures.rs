@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counters::{Counters, CpuTimes};
 
-/// One second of one host, as `run.json` keeps it. `None` is what the system does not tell.
+/// One second of one host, as `run.json` keeps it. `None` where the system does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// From 1, as in `seconds.csv`.

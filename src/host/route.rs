@@ -1,4 +1,4 @@
-//! Which network interface carries what is sent to an address, by the kernel's main routing table.
+//! The network interface towards an address, by the kernel's main routing table.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -182,7 +182,7 @@ pub fn of_room(server: &Counters, room: &RoomCounters, members: usize) -> String
     let counters = [
         ("udpecho_room_connections_total", "TCP connections of any kind.", room.connections),
         ("udpecho_room_joined_total", "Members that came.", room.joined),
-        ("udpecho_room_lines_total", "Lines and messages that were taken.", room.lines),
+        ("udpecho_room_lines_total", "Lines that members said.", room.lines),
     ];
     for (name, help, value) in counters {
         page.single(name, Kind::Counter, help, value);

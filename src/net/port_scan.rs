@@ -3,16 +3,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 
 use super::clock::Clock;
 use super::stop_signal::Control;
-use crate::room::{PortProtocol, PortRange, PortState};
-use crate::time::{Duration, Instant};
+use crate::room::{Pace, PortProtocol, PortRange, PortState};
+use crate::time::Duration;
 
 const AT_ONCE: usize = 32;
-const PACE: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Filtered is said after this many tries.
 const TRIES: u32 = 2;
@@ -25,18 +24,17 @@ pub fn scan_ports(
     control: &Control,
     mut found: impl FnMut(u16, PortState),
 ) -> io::Result<()> {
-    let clock = Clock::start();
-    let queue = Mutex::new(range.ports().zip((0..).map(|n| clock.now() + PACE * n)));
+    let scan = Scan::new(host, protocol);
+    let queue = Mutex::new(range.ports());
     let next = || queue.lock().ok()?.next();
     let (tell, told): (_, Receiver<(u16, io::Result<PortState>)>) = channel();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(range.len()) {
             let tell = tell.clone();
-            scope.spawn(move || {
-                while let Some((port, due)) = next().filter(|_| !control.stop_asked()) {
-                    wait_until(due, &clock);
-                    let state = ask(SocketAddr::new(host, port), protocol);
-                    if tell.send((port, state)).is_err() {
+            scope.spawn(|| {
+                let tell = tell;
+                while let Some(port) = next().filter(|_| !control.stop_asked()) {
+                    if tell.send((port, scan.ask(port))).is_err() {
                         return;
                     }
                 }
@@ -50,37 +48,53 @@ pub fn scan_ports(
     })
 }
 
-fn wait_until(due: Instant, clock: &Clock) {
-    let left = due - clock.now();
-    if left > Duration::ZERO {
-        std::thread::sleep(left.to_std());
-    }
+/// The host, and the pace that all threads share.
+struct Scan {
+    host: IpAddr,
+    protocol: PortProtocol,
+    clock: Clock,
+    pace: Mutex<Pace>,
 }
 
-fn ask(address: SocketAddr, protocol: PortProtocol) -> io::Result<PortState> {
-    for last in [false, true].into_iter().take(TRIES as usize) {
-        let answer = match protocol {
-            PortProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
-            PortProtocol::Udp => knock(address),
-        };
-        let error = match answer {
-            Ok(()) => return Ok(PortState::Open),
-            Err(error) => error,
-        };
-        match error.kind() {
-            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => return Ok(PortState::Closed),
-            ErrorKind::TimedOut | ErrorKind::WouldBlock if protocol == PortProtocol::Udp && last => {
-                return Ok(PortState::Silent);
-            }
-            ErrorKind::TimedOut
-            | ErrorKind::WouldBlock
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::PermissionDenied => {}
-            _ => return Err(error),
-        }
+impl Scan {
+    fn new(host: IpAddr, protocol: PortProtocol) -> Self {
+        let clock = Clock::start();
+        Self { host, protocol, clock, pace: Mutex::new(Pace::new(clock.now())) }
     }
-    Ok(PortState::Filtered)
+
+    fn ask(&self, port: u16) -> io::Result<PortState> {
+        let address = SocketAddr::new(self.host, port);
+        for last in [false, true].into_iter().take(TRIES as usize) {
+            self.wait_for_turn();
+            let answer = match self.protocol {
+                PortProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
+                PortProtocol::Udp => knock(address),
+            };
+            let error = match answer {
+                Ok(()) => return Ok(PortState::Open),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => return Ok(PortState::Closed),
+                ErrorKind::TimedOut | ErrorKind::WouldBlock if self.protocol == PortProtocol::Udp && last => {
+                    return Ok(PortState::Silent);
+                }
+                ErrorKind::TimedOut
+                | ErrorKind::WouldBlock
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::PermissionDenied => {}
+                _ => return Err(error),
+            }
+        }
+        Ok(PortState::Filtered)
+    }
+
+    fn wait_for_turn(&self) {
+        let now = self.clock.now();
+        let turn = self.pace.lock().unwrap_or_else(PoisonError::into_inner).turn(now);
+        std::thread::sleep((turn - now).to_std());
+    }
 }
 
 /// One datagram; an answer or an ICMP error says what is there.
@@ -127,6 +141,43 @@ mod tests {
         assert_eq!(states(PortProtocol::Udp, port), [(port, PortState::Silent)]);
         drop(socket);
         assert_eq!(states(PortProtocol::Udp, port), [(port, PortState::Closed)]);
+    }
+
+    /// Sockets that answer nothing, on ports without a gap.
+    fn silent(count: u16) -> (Vec<UdpSocket>, PortRange) {
+        loop {
+            let first = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let from = first.local_addr().unwrap().port();
+            let Some(to) = from.checked_add(count - 1) else { continue };
+            let others = (from + 1..=to).map(|port| UdpSocket::bind(("127.0.0.1", port)));
+            if let Ok(sockets) = std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>() {
+                return (sockets, PortRange::new(from, to).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_than_32_ports_wait_for_an_answer_at_once() {
+        let (_sockets, range) = silent(33);
+        let clock = Clock::start();
+        let began = clock.now();
+        let mut states = Vec::new();
+        let host = IpAddr::from([127, 0, 0, 1]);
+        let control = Control::new().unwrap();
+        scan_ports(host, range, PortProtocol::Udp, &control, |_, state| states.push(state)).unwrap();
+        assert_eq!(states, [PortState::Silent; 33]);
+        // The last one begins when one of the others has been asked twice.
+        assert!(clock.now() - began >= PATIENCE * i64::from(2 * TRIES));
+    }
+
+    #[test]
+    fn no_more_than_200_ports_a_second_are_asked() {
+        let clock = Clock::start();
+        let began = clock.now();
+        let control = Control::new().unwrap();
+        let range = PortRange::new(1, 101).unwrap();
+        scan_ports(IpAddr::from([127, 0, 0, 1]), range, PortProtocol::Tcp, &control, |_, _| {}).unwrap();
+        assert!(clock.now() - began >= Duration::from_millis(500));
     }
 
     #[test]

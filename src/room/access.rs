@@ -1,4 +1,4 @@
-//! Who may come in, and as what: by the key, and by the address.
+//! Access: guest or member, by the key and by the address.
 
 use std::net::IpAddr;
 

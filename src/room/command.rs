@@ -1,4 +1,4 @@
-//! What a member types or sends, taken apart.
+//! Parses the lines of members: talk and commands.
 
 use super::addressing::addressed;
 use crate::printable::is_printable;
@@ -13,9 +13,9 @@ pub enum Command {
         /// Without the names in front.
         text: String,
     },
-    /// The members that are here.
+    /// Lists the members.
     Who,
-    /// The load of one host or of all.
+    /// Shows the load of one host or of all.
     Load {
         /// `None` is all hosts.
         of: Option<String>,
@@ -25,7 +25,7 @@ pub enum Command {
         /// The new name, not yet checked.
         to: String,
     },
-    /// What lies on the shelf.
+    /// Lists the shelf.
     Files,
     /// A file of the shelf, for clients that can take it.
     Get {
@@ -47,7 +47,7 @@ pub enum Command {
     Order(OrderCommand),
 }
 
-/// What only members may ask for, or answer.
+/// Commands about orders: for members alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderCommand {
     /// `from` measures to `to`; without `from` the member who orders it does.
@@ -56,7 +56,7 @@ pub enum OrderCommand {
         from: Option<String>,
         /// The member to measure to.
         to: String,
-        /// As typed: `-n`, `-i` and `-s` with their values.
+        /// As typed: `-n`, `-i`, `--rate` and `-s` with their values.
         options: Vec<String>,
     },
     /// `from` knocks at ports of `to`, which listens there meanwhile.
@@ -101,7 +101,7 @@ pub enum CommandError {
     },
 }
 
-/// What `/help` shows, one line a command.
+/// The lines of `/help`, one a command.
 pub(super) const HELP: &[&str] = &[
     "text              say it to everybody",
     "@anna text        say it to anna; @anna @bea: text to both; //x says /x",
@@ -118,6 +118,9 @@ pub(super) const HELP: &[&str] = &[
     "/quit or {quit}   leave",
     "Orders and files are for members: udpecho join, with the room's key",
 ];
+
+pub(super) const PING_USAGE: &str =
+    "/ping A B [-n N -i TIME|--rate N -s BYTES]; for example /ping anna bea -n 100 -i 50ms";
 
 impl Command {
     /// Any line without a `/` is talk; `//` says a `/`.
@@ -212,9 +215,7 @@ fn ping(words: &[&str]) -> Result<OrderCommand, CommandError> {
     match names[..] {
         [to] => Ok(OrderCommand::Ping { from: None, to: owned(to), options }),
         [from, to] => Ok(OrderCommand::Ping { from: Some(owned(from)), to: owned(to), options }),
-        _ => Err(CommandError::Usage {
-            usage: "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100",
-        }),
+        _ => Err(CommandError::Usage { usage: PING_USAGE }),
     }
 }
 
@@ -276,7 +277,7 @@ mod tests {
             ("/plain 3 \u{1b}[2J", "/plain N [WORD]; for example /plain 3"),
             ("/yes soon", "/yes N; for example /yes 4"),
             ("/ports bea", "/ports A B RANGE [udp]; for example /ports anna bea 33000-33009"),
-            ("/ping", "/ping A B [-n N -i TIME -s BYTES]; for example /ping anna bea -n 100"),
+            ("/ping", PING_USAGE),
         ] {
             assert_eq!(Command::parse(line).unwrap_err().to_string(), told);
         }

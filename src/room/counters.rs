@@ -1,6 +1,6 @@
-//! What happened in a room since it began: for its closing lines and for `/metrics`.
+//! Counts of a room since it began: for its closing lines and for `/metrics`.
 
-/// What happened since the room began, for `/metrics`.
+/// Counts since the room began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomCounters {
     /// TCP connections of any kind.
@@ -15,7 +15,7 @@ pub struct RoomCounters {
     pub joined: u64,
     /// Connections for which there was no place.
     pub refused: u64,
-    /// Lines and messages that were taken.
+    /// Lines that members said.
     pub lines: u64,
     /// Lines beyond the flood limit.
     pub dropped_lines: u64,
@@ -27,7 +27,7 @@ pub struct RoomCounters {
     pub nameless: u64,
 }
 
-/// Something that the room refused, by its name in `/metrics` and in words.
+/// A count of refusals, by its name in `/metrics` and in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub reason: &'static str,
@@ -40,14 +40,14 @@ impl RoomCounters {
     pub fn refusals(&self) -> [Refusal; 8] {
         let refusal = |reason, words, count| Refusal { reason, words, count };
         [
-            refusal("too_many", "connections turned away: too many", self.turned_away),
-            refusal("address", "connections from addresses that are not allowed", self.not_allowed),
-            refusal("key", "connections with another key", self.other_key),
+            refusal("too_many", "turned away: too many connections", self.turned_away),
+            refusal("address", "from addresses that are not allowed", self.not_allowed),
+            refusal("key", "with another key", self.other_key),
             refusal("full", "refused: no place in the room", self.refused),
             refusal("no_name", "gave no name", self.nameless),
             refusal("flood", "disconnected: sent too much", self.floods),
             refusal("slow_reader", "disconnected: did not read", self.slow_readers),
-            refusal("flood_line", "lines dropped: too fast", self.dropped_lines),
+            refusal("flood_line", "dropped: lines beyond the rate", self.dropped_lines),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! What a member is told. One stream of events, shown as text lines or as JSON.
+//! Events for a member: one stream, shown as text lines or as JSON.
 
 use std::fmt::Write;
 
@@ -9,21 +9,22 @@ use super::host_load::HostLoad;
 use super::name::Name;
 use super::order_event::OrderEvent;
 use super::order_summary::OrderSummary;
+use super::ports::PortsFound;
 use super::shelf::{ContentHash, FileName, ShelfFile, Transfer};
 
-/// One thing that a member is told; in JSON its `event` names it.
+/// One event; in JSON its `event` names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The first thing that anybody sees.
+    /// Sent to every plain connection first.
     Greeting,
     /// The name is accepted.
     Welcome {
         /// As the room spells it.
         name: Name,
-        /// What the member may do.
+        /// Guest or member.
         role: Role,
-        /// Whether this connection is.
+        /// Whether this connection is encrypted.
         encrypted: bool,
         /// The others.
         here: Vec<Presence>,
@@ -64,12 +65,12 @@ pub enum Event {
     },
     /// The answer to `/load`.
     Load {
-        /// Those that were asked for.
+        /// The hosts that were asked for.
         hosts: Vec<HostLoad>,
     },
     /// The answer to `/help`: the list of commands.
     Help,
-    /// What lies on the shelf for this member.
+    /// The files of the shelf that this member sees.
     Files {
         /// Whole files, the oldest first.
         files: Vec<ShelfFile>,
@@ -84,7 +85,7 @@ pub enum Event {
         /// The ticket, and where to begin.
         transfer: Transfer,
     },
-    /// What the member offered does not come to the shelf.
+    /// The file that the member offered does not come to the shelf.
     NotShelved {
         /// As it was offered.
         name: FileName,
@@ -103,10 +104,10 @@ pub enum Event {
     PlainOffer {
         /// The file on offer.
         file: ShelfFile,
-        /// What a client sends for it.
+        /// The word that a client sends for it.
         word: String,
     },
-    /// What the member asked for cannot be done.
+    /// The request of the member cannot be met.
     Refused {
         /// With an example that works.
         why: String,
@@ -116,9 +117,9 @@ pub enum Event {
         /// The limit that was reached.
         why: String,
     },
-    /// A measurement on order goes on.
+    /// An order goes on.
     Order(OrderEvent),
-    /// A measurement on order was carried out.
+    /// An order was carried out.
     Measured(OrderSummary),
     /// The connection ends.
     Closed {
@@ -128,7 +129,7 @@ pub enum Event {
     },
 }
 
-/// What a member may do.
+/// The rights of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -138,7 +139,7 @@ pub enum Role {
     Member,
 }
 
-/// What somebody is connected with.
+/// The kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -170,7 +171,7 @@ pub enum LeftReason {
     RoomClosed,
 }
 
-/// Somebody who is here.
+/// One member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Presence {
     pub(crate) name: Name,
@@ -179,8 +180,8 @@ pub struct Presence {
 }
 
 impl Event {
-    /// The event as lines of text, without the last end of line; empty if it is for programs alone. What members say begins with a name and
-    /// a colon, lines of the room with `-- ` or a name and no colon.
+    /// The event as lines of text, without the last end of line; empty if it is for programs alone. Talk begins with
+    /// a name and a colon, a line of the room with `-- ` or with a name and no colon.
     pub fn text(&self) -> String {
         match self {
             Self::Greeting => "Greetings from the cave! Now type your name and press enter!".to_owned(),
@@ -208,9 +209,12 @@ impl Event {
             Self::Load { hosts } => lines(hosts.iter().map(HostLoad::line)),
             Self::Help => lines(HELP.iter().map(|line| (*line).to_owned())),
             Self::Files { files } if files.is_empty() => "-- the shelf is empty".to_owned(),
-            Self::Files { files } => lines(files.iter().map(ShelfFile::to_string)),
+            Self::Files { files } => lines(files.iter().map(|file| format!("{file}, from {}", file.from))),
             Self::Shelved { file } => format!("-- {} put on the shelf: {file}", file.from),
-            Self::Put { transfer } => format!("-- sending {} from byte {}", transfer.file, transfer.offset),
+            Self::Put { transfer: Transfer { file, offset: 0, .. } } => format!("-- sending {file}"),
+            Self::Put { transfer: Transfer { file, offset, .. } } => {
+                format!("-- sending {file}, from byte {offset} on")
+            }
             Self::Get { transfer } => format!("-- fetching {}", transfer.file),
             Self::PlainOffer { file, word } => format!(
                 "-- {file} is offered in the clear for 10 min or 3 fetches to clients that send: {word}"
@@ -247,7 +251,7 @@ impl Event {
                 Self::Help => 600,
                 Self::Order(OrderEvent::Ports { ports, .. }) => 800 + ports.weight(),
                 Self::Order(_) => 800,
-                Self::Measured(_) => 2_000,
+                Self::Measured(summary) => 2_000 + summary.ports.as_ref().map_or(0, PortsFound::weight),
                 _ => 0,
             }
     }

@@ -1,4 +1,4 @@
-//! What a plain TCP peer sends, cut into messages: lines, or chunks where each read is one message.
+//! Cuts the bytes of a plain TCP peer into messages: lines, or chunks where each read is one message.
 //!
 //! The first read decides for good: with an end of line in it the peer sends lines, without one chunks,
 //! as clients do that neither send nor expect ends of lines.

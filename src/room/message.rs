@@ -1,4 +1,4 @@
-//! What a program sends to the room: JSON objects with one field, each on a line or in an encrypted frame.
+//! Messages of a program to the room: JSON objects with one field, each on a line or in an encrypted frame.
 
 use std::net::SocketAddr;
 
@@ -30,10 +30,10 @@ pub enum Message {
     GetFile {
         /// From the room.
         ticket: Ticket,
-        /// What is before it is there already.
+        /// The first byte to send: the bytes before it are there already.
         offset: u64,
     },
-    /// Which orders this host accepts without being asked.
+    /// The orders that this host accepts without being asked.
     Accept(Accepted),
     /// Where this host may be reached for an order.
     Addresses {
@@ -55,7 +55,7 @@ pub enum Message {
     Result {
         /// Of the order.
         order: OrderNumber,
-        /// What it measured.
+        /// The result.
         figures: OrderFigures,
     },
     /// The run of this host is on the shelf, or does not come there.
@@ -81,7 +81,7 @@ pub enum Message {
     Knocked {
         /// Its number.
         order: OrderNumber,
-        /// What became of each port.
+        /// The fate of each port.
         ports: Knocked,
     },
     /// A second of this host during an order.
@@ -93,7 +93,7 @@ pub enum Message {
     },
 }
 
-/// Which orders a host accepts, in JSON.
+/// The orders that a host accepts, in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accepted {
@@ -101,7 +101,7 @@ pub enum Accepted {
     Ask,
     /// None.
     Nothing,
-    /// Those within these bounds.
+    /// Orders within these bounds.
     UpTo {
         /// Both directions together.
         bits_per_second: f64,

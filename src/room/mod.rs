@@ -45,8 +45,8 @@ pub use orders::{
 };
 pub use outer_address::{OuterAddress, StunRequest};
 pub use ports::{
-    Knocked, Opened, PortCheck, PortCounts, PortFate, PortKnock, PortProtocol, PortRange, PortSet, PortState,
-    PortsFound,
+    Knocked, Opened, Pace, PortCheck, PortCounts, PortFate, PortKnock, PortProtocol, PortRange, PortSet,
+    PortState, PortsFound,
 };
 pub use shelf::{
     AUTH_ERROR, AUTH_SUCCESS, ContentHash, Direction, FileKind, FileName, NoHash, Offer, Offered,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// 1 to 24 of `A-Z a-z 0-9 _ . -`: neither a blank nor a colon, so that nothing a member says looks like
-/// a line of the room.
+/// 1 to 24 of `A-Z a-z 0-9 _ . -`, with neither a blank nor a colon, and no `-` in front: `-- to bea: x` of a
+/// member `--` would look like a line of the room.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
@@ -13,8 +13,8 @@ pub struct Name(String);
 /// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Not 1 to 24 letters, digits or any of `_ . -`.
-    #[error("a name has 1 to 24 letters, digits or any of _ . -; for example anna")]
+    /// Not 1 to 24 letters, digits or any of `_ . -`, or a `-` in front.
+    #[error("a name has 1 to 24 letters, digits or any of _ . -, and no - in front; for example anna")]
     Form,
     /// The room itself uses it.
     #[error("this name is reserved for the room; for example anna")]
@@ -36,7 +36,7 @@ impl Name {
 
     fn well_formed(text: &str) -> Result<Self, NameError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        if text.is_empty() || text.len() > LONGEST || !text.bytes().all(allowed) {
+        if text.is_empty() || text.len() > LONGEST || text.starts_with('-') || !text.bytes().all(allowed) {
             return Err(NameError::Form);
         }
         Ok(Self(text.to_owned()))
@@ -50,6 +50,7 @@ impl Name {
             .chars()
             .map(|c| if c == ' ' { '_' } else { c })
             .filter(|c| allowed(*c))
+            .skip_while(|c| *c == '-')
             .take(LONGEST)
             .collect();
         Self::new(&plain)
@@ -111,12 +112,13 @@ mod tests {
         for good in ["anna", "a", "A.b_c-9", &"x".repeat(24)] {
             assert!(Name::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "a b", "a:b", "ä", "a\u{202e}b", "<b>", "\u{1b}[2J", &"x".repeat(25)] {
+        for bad in ["", "--", "-a", "a b", "a:b", "ä", "a\u{202e}b", "<b>", "\u{1b}[2J", &"x".repeat(25)] {
             assert_eq!(Name::new(bad), Err(NameError::Form), "{bad:?}");
         }
         assert_eq!(Name::new("Server"), Err(NameError::Reserved));
         assert_eq!(Name::nearest(" Anna Maria\u{1b} ").unwrap().as_str(), "Anna_Maria");
-        assert!(Name::nearest("\u{7}").is_err());
+        assert_eq!(Name::nearest("-- anna").unwrap().as_str(), "_anna");
+        assert!(Name::nearest("\u{7}").is_err() && Name::nearest("--").is_err());
     }
 
     #[test]

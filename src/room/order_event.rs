@@ -17,17 +17,17 @@ pub enum OrderEvent {
     Placed {
         /// Its number.
         order: OrderNumber,
-        /// Who ordered it.
+        /// The member who ordered it.
         by: Name,
         /// The measuring host.
         from: Name,
         /// The answering host, or its address.
         to: Name,
-        /// What is measured, or which ports are asked.
+        /// The terms of the measurement, or the ports.
         terms: OrderTask,
         /// Whether consent is still needed.
         state: Placed,
-        /// Those whose consent is needed.
+        /// The hosts that are asked.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         asked: Vec<Name>,
     },
@@ -42,7 +42,7 @@ pub enum OrderEvent {
         order: OrderNumber,
         /// The answering host, or its address.
         to: Name,
-        /// What was found.
+        /// The way, or none.
         way: FoundWay,
     },
     /// A host has measured.
@@ -53,7 +53,7 @@ pub enum OrderEvent {
         from: Name,
         /// To the room, for lack of a way.
         to_room: bool,
-        /// What came out.
+        /// Counts and round-trip times.
         figures: OrderFigures,
     },
     /// Ports were asked.
@@ -64,7 +64,7 @@ pub enum OrderEvent {
         from: Name,
         /// The host that listened.
         to: Name,
-        /// Which ports, and how.
+        /// The range and the protocol.
         check: PortCheck,
         /// Every port once.
         ports: PortsFound,
@@ -73,7 +73,7 @@ pub enum OrderEvent {
     Host {
         /// Its number.
         order: OrderNumber,
-        /// Which host.
+        /// The host.
         host: Name,
         /// Busy seconds.
         busy: u32,
@@ -102,7 +102,7 @@ pub enum OrderEvent {
         key: String,
         /// This host answers; the other measures.
         answers: bool,
-        /// What is measured, or which ports are asked.
+        /// The terms of the measurement, or the ports.
         terms: OrderTask,
         /// Of the room, besides its own: it answers STUN as well.
         #[serde(default)]
@@ -121,7 +121,7 @@ pub enum OrderEvent {
         order: OrderNumber,
         /// The answering host, or its address.
         to: SocketAddr,
-        /// What is measured.
+        /// Count, interval and size.
         terms: OrderTerms,
     },
     /// To the knocking host: knock at these ports.
@@ -137,14 +137,14 @@ pub enum OrderEvent {
     MeasureRoom {
         /// Its number.
         order: OrderNumber,
-        /// What is measured.
+        /// Count, interval and size.
         terms: OrderTerms,
     },
     /// To the measuring host: a second of the other host, as `run.json` has it.
     Second {
         /// Its number.
         order: OrderNumber,
-        /// What came out.
+        /// The host's figures.
         figures: serde_json::Value,
     },
     /// To the two hosts: close what belongs to this order.
@@ -154,7 +154,7 @@ pub enum OrderEvent {
     },
 }
 
-/// What one host does to another, in JSON.
+/// The work of an order, in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OrderTask {
@@ -164,7 +164,7 @@ pub enum OrderTask {
     Ports(PortCheck),
 }
 
-/// What is measured, in JSON.
+/// Count, interval and size of a measurement, in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderTerms {
     /// Probes.
@@ -199,7 +199,7 @@ pub enum FoundWay {
     Seen(Option<IpAddr>),
 }
 
-/// What one host measured.
+/// The result of one host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderFigures {
@@ -259,22 +259,43 @@ impl OrderFigures {
 }
 
 impl OrderEvent {
-    /// The number of the order, if everybody is told this.
-    pub fn for_all(&self) -> Option<OrderNumber> {
+    /// The number of its order.
+    pub fn number(&self) -> OrderNumber {
         match self {
             Self::Placed { order, .. }
+            | Self::Ask { order }
             | Self::Way { order, .. }
             | Self::Result { order, .. }
             | Self::Ports { order, .. }
             | Self::Host { order, .. }
             | Self::Done { order }
-            | Self::Ended { order, .. } => Some(*order),
-            _ => None,
+            | Self::Ended { order, .. }
+            | Self::Prepare { order, .. }
+            | Self::FindWay { order, .. }
+            | Self::Measure { order, .. }
+            | Self::Knock { order, .. }
+            | Self::MeasureRoom { order, .. }
+            | Self::Second { order, .. }
+            | Self::Close { order } => *order,
         }
+    }
+
+    /// Whether everybody is told this.
+    pub fn is_for_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Placed { .. }
+                | Self::Way { .. }
+                | Self::Result { .. }
+                | Self::Ports { .. }
+                | Self::Host { .. }
+                | Self::Done { .. }
+                | Self::Ended { .. }
+        )
     }
 
     /// Whether it is for our own client alone, which carries it out.
     pub fn is_instruction(&self) -> bool {
-        self.for_all().is_none() && !matches!(self, Self::Ask { .. })
+        !self.is_for_all() && !matches!(self, Self::Ask { .. })
     }
 }

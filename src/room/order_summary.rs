@@ -1,47 +1,51 @@
-//! What came of an order, in one piece: for scripts, and for the transcript.
+//! The outcome of an order in one piece: for scripts, and for the transcript.
 
 use serde::{Deserialize, Serialize};
 
 use super::name::Name;
-use super::order_event::{OrderFigures, OrderTerms};
+use super::order_event::{OrderFigures, OrderTask};
 use super::orders::OrderNumber;
+use super::ports::PortsFound;
 
 /// An order that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderSummary {
     /// Its number.
     pub order: OrderNumber,
-    /// Who ordered it.
+    /// The member who ordered it.
     pub by: Name,
-    /// The measuring host.
+    /// The host that measured, or knocked.
     pub from: Name,
-    /// The answering host.
+    /// The host that answered, or listened.
     pub to: Name,
-    /// What was measured.
-    pub terms: OrderTerms,
-    /// One to the other host, or one of each host to the room.
+    /// The terms of the measurement, or the ports.
+    pub terms: OrderTask,
+    /// Of a measurement: one to the other host, or one of each host to the room.
     pub results: Vec<HostResult>,
+    /// Of a check of ports: every port once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<PortsFound>,
     /// How busy the two hosts were meanwhile.
     pub hosts: Vec<HostBusy>,
     /// The numbers of the recorded runs on the shelf.
     pub runs: Vec<u32>,
 }
 
-/// What one host measured.
+/// The result of one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostResult {
     /// The measuring host.
     pub host: Name,
     /// To the room, for lack of a way.
     pub to_room: bool,
-    /// What came out.
+    /// Counts and round-trip times.
     pub figures: OrderFigures,
 }
 
 /// How often a host was busy during an order, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostBusy {
-    /// Which host.
+    /// The host.
     pub host: Name,
     /// Seconds that were looked at.
     pub seconds: u32,
@@ -59,6 +63,9 @@ impl OrderSummary {
             let whom = if result.to_room { format!("{} to the room: ", result.host) } else { String::new() };
             parts.push(whom + &result.figures.words());
         }
+        if let (OrderTask::Ports(check), Some(ports)) = (self.terms, &self.ports) {
+            parts.push(check.words(ports, &self.to));
+        }
         let busy = self.hosts.iter().filter(|host| host.busy > 0);
         parts.extend(busy.map(HostBusy::words));
         parts.join("; ")
@@ -75,6 +82,8 @@ impl HostBusy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::order_event::OrderTerms;
+    use crate::room::ports::{Opened, PortCheck, PortFate, PortProtocol, PortSet};
 
     #[test]
     fn a_line_has_the_results_and_the_busy_hosts() {
@@ -86,7 +95,8 @@ mod tests {
             by: name("anna"),
             from: name("bea"),
             to: name("carl"),
-            terms: OrderTerms { count: 100, interval_us: 50_000, size: 512 },
+            terms: OrderTask::Ping(OrderTerms { count: 100, interval_us: 50_000, size: 512 }),
+            ports: None,
             results: vec![HostResult { host: name("bea"), to_room: false, figures: figures(100) }],
             hosts: vec![busy(name("bea"), 0), busy(name("carl"), 3)],
             runs: vec![7],
@@ -102,6 +112,15 @@ mod tests {
         assert_eq!(
             summary.line(),
             "#4 bea to carl; bea to the room: 1 sent, 1 on time; carl to the room: 1 sent, 1 on time"
+        );
+        let check = PortCheck { range: "33000-33001".parse().unwrap(), protocol: PortProtocol::Udp };
+        let knocked = [(PortFate::Open, "33000".parse().unwrap())].into();
+        summary.terms = OrderTask::Ports(check);
+        summary.ports = Some(PortsFound::of(&check, &Opened::default(), &PortSet::default(), &knocked));
+        summary.results.clear();
+        assert_eq!(
+            summary.line(),
+            "#4 bea to carl; UDP ports 33000-33001: 1 open (33000), 1 not asked (33001)"
         );
     }
 }

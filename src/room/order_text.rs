@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::name::Name;
 use super::order_event::{FoundWay, OrderEvent, OrderFigures, OrderTask, OrderTerms, Placed};
 use super::orders::Terms;
-use super::ports::PortCheck;
+use super::ports::{PortCheck, PortsFound};
 
 impl OrderEvent {
     /// As a line of the room; empty where people are shown nothing.
@@ -26,8 +26,7 @@ impl OrderEvent {
                 format!("-- #{order} {whom}{}", figures.words())
             }
             Self::Ports { order, to, check, ports, .. } => {
-                let PortCheck { range, protocol } = check;
-                format!("-- #{order} {} ports {range}: {}", protocol.label(), ports.words(to.as_str()))
+                format!("-- #{order} {}", check.words(ports, to))
             }
             Self::Host { order, host, busy, seconds, reasons } => format!(
                 "-- #{order} {host} was BUSY: {} in {busy} of {seconds} s: suspect the host first",
@@ -50,6 +49,13 @@ impl OrderEvent {
 fn and(names: &[Name]) -> String {
     let names: Vec<&str> = names.iter().map(Name::as_str).collect();
     names.join(" and ")
+}
+
+impl PortCheck {
+    /// The fates of the ports of the listening host.
+    pub(super) fn words(&self, ports: &PortsFound, to: &Name) -> String {
+        format!("{} ports {}: {}", self.protocol.label(), self.range, ports.words(to.as_str()))
+    }
 }
 
 impl OrderTask {
@@ -128,7 +134,7 @@ impl OrderFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::ports::{Opened, PortFate, PortProtocol, PortSet, PortsFound};
+    use crate::room::ports::{Opened, PortFate, PortProtocol, PortSet};
 
     fn name(text: &str) -> Name {
         Name::new(text).unwrap()

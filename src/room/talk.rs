@@ -7,8 +7,10 @@ mod connection;
 mod delivery;
 mod files;
 mod kept_order;
+mod names;
 mod order_reports;
 mod orders;
+mod say;
 mod typed_orders;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,15 +32,16 @@ use super::shelf::{PlainOffer, Shelf};
 use super::shown::shown;
 use crate::time::{Duration, Instant};
 use connection::Connection;
+use say::cut;
 
-/// Its members, and what each is still to be told.
+/// The members, and the events that wait for each.
 #[derive(Debug)]
 pub struct Room {
     connections: BTreeMap<ConnectionId, Connection>,
     next: u64,
     counters: RoomCounters,
     orders: Orders,
-    /// What is said of each order that is not over.
+    /// The names and the reports of each order that is not over.
     kept: BTreeMap<OrderNumber, kept_order::Kept>,
     /// The keys of orders derive from it.
     secret: [u8; 32],
@@ -49,7 +52,7 @@ pub struct Room {
     plain: Option<PlainOffer>,
     /// Connections with an event since the last `take_touched`, each once.
     touched: Vec<ConnectionId>,
-    /// What the transcript is yet to get, if there is one.
+    /// Events that the transcript has not taken yet, if there is one.
     log: Option<VecDeque<Arc<Event>>>,
     /// The time of the last call that had one.
     now: Instant,
@@ -174,7 +177,6 @@ impl Room {
         let Some(connection) = self.connections.get_mut(&id).filter(|one| !one.closed) else { return false };
         let verdict = connection.flood.admit(now, bytes);
         if verdict == Verdict::Pass {
-            self.counters.lines += 1;
             return true;
         }
         self.counters.dropped_lines += 1;
@@ -198,7 +200,14 @@ impl Room {
 
     fn admitted(&mut self, id: ConnectionId, line: &str) {
         if self.name(id).is_none() {
-            return self.introduce(id, line);
+            return match line.trim() {
+                "{quit}" | "/quit" => self.close(id, None),
+                line if line.starts_with('/') => {
+                    let why = "first give a name; for example anna".to_owned();
+                    self.tell(id, Event::Refused { why });
+                }
+                line => self.introduce(id, line),
+            };
         }
         match Command::parse(&cut(line)) {
             Ok(command) => self.obey(id, command),
@@ -224,7 +233,7 @@ impl Room {
         all.into_iter().for_each(|id| self.close(id, Some(LeftReason::RoomClosed)));
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn counters(&self) -> RoomCounters {
         self.counters
     }
@@ -259,12 +268,12 @@ impl Room {
         silent.into_iter().for_each(|id| self.close(id, Some(LeftReason::NoName)));
     }
 
-    /// What this connection is to be shown now; `Event::Closed` is the last.
+    /// Takes the events of this connection; `Event::Closed` is the last.
     pub fn take_events(&mut self, id: ConnectionId) -> Vec<Arc<Event>> {
         self.take_at_most(id, usize::MAX)
     }
 
-    /// The first of it, until these bytes are reached: the rest stays in the queue, which has a bound.
+    /// Takes the first events, until these bytes are reached: the rest stays in the queue, which has a bound.
     pub fn take_at_most(&mut self, id: ConnectionId, bytes: usize) -> Vec<Arc<Event>> {
         let Some(connection) = self.connections.get_mut(&id) else { return Vec::new() };
         let mut taken = 0;
@@ -319,44 +328,6 @@ impl Room {
         hosts.collect()
     }
 
-    fn named(&self) -> impl Iterator<Item = (ConnectionId, Presence)> {
-        self.connections.iter().filter(|(_, one)| !one.closed).filter_map(|(id, one)| {
-            let Connecting { role, via, .. } = one.as_connected;
-            Some((*id, Presence { name: one.name.clone()?, role, via }))
-        })
-    }
-
-    fn find(&self, name: &str) -> Option<(ConnectionId, Name)> {
-        let mut open = self.connections.iter().filter(|(_, one)| !one.closed);
-        open.find_map(|(id, one)| Some((*id, one.name.as_ref().filter(|own| own.is(name))?.clone())))
-    }
-
-    fn named_ids(&self) -> Vec<ConnectionId> {
-        let named = self.connections.iter().filter(|(_, one)| !one.closed && one.name.is_some());
-        named.map(|(id, _)| *id).collect()
-    }
-
-    /// The name ends at the first blank where more follows: the original's clients may send both at once.
-    fn introduce(&mut self, id: ConnectionId, line: &str) {
-        let line = line.trim();
-        let wanted = match Name::nearest(line) {
-            Ok(name) => name,
-            Err(error) => return self.tell(id, Event::Refused { why: error.to_string() }),
-        };
-        self.enter(id, wanted);
-    }
-
-    fn enter(&mut self, id: ConnectionId, wanted: Name) {
-        let name = wanted.made_unique(|name| self.find(name.as_str()).is_some());
-        let here = self.here();
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        connection.name = Some(name.clone());
-        let Connecting { role, encrypted, .. } = connection.as_connected;
-        self.counters.joined += 1;
-        self.tell(id, Event::Welcome { name: name.clone(), role, encrypted, here });
-        self.tell_others(id, Event::Joined { name });
-    }
-
     fn obey(&mut self, id: ConnectionId, command: Command) {
         match command {
             Command::Say { to, text } => self.say(id, &to, &text),
@@ -372,60 +343,6 @@ impl Room {
             Command::Help => self.tell(id, Event::Help),
             Command::Quit => self.close(id, None),
             Command::Order(order) => self.order(self.now, id, &order),
-        }
-    }
-
-    fn say(&mut self, id: ConnectionId, to: &[String], text: &str) {
-        let Some(from) = self.name(id).cloned() else { return };
-        if text.trim().is_empty() {
-            return;
-        }
-        let text = shown(text);
-        if to.is_empty() {
-            let said = Arc::new(Event::Said { from, to: Vec::new(), text });
-            self.log(&said);
-            return self.named_ids().into_iter().for_each(|id| self.queue(id, &said));
-        }
-        let mut found: Vec<(ConnectionId, Name)> = Vec::new();
-        let mut missing: Vec<String> = Vec::new();
-        for name in to.iter().take(Self::MEMBERS) {
-            match self.find(name) {
-                Some(one) if !found.contains(&one) => found.push(one),
-                Some(_) => {}
-                None => missing.push(shown(name)),
-            }
-        }
-        if !missing.is_empty() {
-            let verb = if missing.len() == 1 { "is" } else { "are" };
-            let why = format!("{} {verb} not here; /who lists who is", missing.join(", "));
-            self.tell(id, Event::Refused { why });
-        }
-        if found.is_empty() {
-            return;
-        }
-        let names = found.iter().map(|(_, name)| name.clone()).collect();
-        let said = Arc::new(Event::Said { from, to: names, text });
-        self.log(&said);
-        let own = std::iter::once(id).filter(|own| found.iter().all(|(id, _)| id != own));
-        let all: Vec<ConnectionId> = found.iter().map(|(id, _)| *id).chain(own).collect();
-        all.into_iter().for_each(|id| self.queue(id, &said));
-    }
-
-    fn rename(&mut self, id: ConnectionId, wanted: &str) {
-        let Some(from) = self.name(id).cloned() else { return };
-        match Name::new(wanted) {
-            Err(error) => self.tell(id, Event::Refused { why: error.to_string() }),
-            Ok(to) if self.find(to.as_str()).is_some_and(|(other, _)| other != id) => {
-                self.tell(id, Event::Refused { why: format!("{to} is here already") });
-            }
-            Ok(to) => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.name = Some(to.clone());
-                }
-                let renamed = Arc::new(Event::Renamed { from, to });
-                self.log(&renamed);
-                self.named_ids().into_iter().for_each(|id| self.queue(id, &renamed));
-            }
         }
     }
 
@@ -456,15 +373,6 @@ impl Room {
         self.orders_placed += 1;
         *blake3::keyed_hash(&self.secret, &self.orders_placed.to_be_bytes()).as_bytes()
     }
-}
-
-/// At most so many bytes of a line, and a mark where it was cut.
-fn cut(line: &str) -> String {
-    if line.len() <= Room::LONGEST_LINE {
-        return line.to_owned();
-    }
-    let end = (0..=Room::LONGEST_LINE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}...[cut]", &line[..end])
 }
 
 #[cfg(test)]

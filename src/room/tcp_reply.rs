@@ -1,4 +1,4 @@
-//! What a TCP echo server answers to one message: `serve --tcp`.
+//! Replies of a TCP echo server: `serve --tcp`.
 
 /// The kinds of answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

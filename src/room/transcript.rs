@@ -1,4 +1,4 @@
-//! What is kept of a room: a line of JSON for each event, and a page for people at the end.
+//! The transcript of a room: a line of JSON for each event, and a page for people at the end.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::shelf::{FileKind, Shelf};
 pub struct TranscriptLine {
     /// RFC 3339.
     pub at: String,
-    /// What happened.
+    /// The event.
     pub event: Event,
     /// Where the folder has the file of this event: `files/HASH`, or `runs/NAME` with its `report.html`.
     pub kept: Option<String>,
@@ -121,7 +121,9 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{ContentHash, FileName, HostResult, Name, OrderFigures, OrderTerms, ShelfFile};
+    use crate::room::{
+        ContentHash, FileName, HostResult, Name, OrderFigures, OrderTask, OrderTerms, ShelfFile,
+    };
 
     fn said(to: &[&str], text: &str) -> TranscriptLine {
         let name = |name: &&str| Name::new(name).unwrap();
@@ -180,7 +182,8 @@ mod tests {
             by: name("anna"),
             from: name("bea"),
             to: name("carl"),
-            terms: OrderTerms { count: 9, interval_us: 1_000, size: 80 },
+            terms: OrderTask::Ping(OrderTerms { count: 9, interval_us: 1_000, size: 80 }),
+            ports: None,
             results: vec![HostResult { host: name("bea"), to_room: false, figures }],
             hosts: Vec::new(),
             runs: vec![2],

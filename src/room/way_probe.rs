@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Which of the addresses that the other host claims to have get datagrams. The other may claim anything:
+/// Chooses the addresses to send to from those that the other host claims. It may claim anything:
 /// no host and no service that did not ask for them is to get more than a few.
 pub fn candidates_to_try(claimed: &[SocketAddr], own: IpAddr) -> Vec<SocketAddr> {
     const MOST: usize = 8;

@@ -10,7 +10,7 @@ use super::find_rate::FindRate;
 use super::shared::{Destination, SERVER};
 #[cfg(feature = "control")]
 use super::values::http_address;
-use super::values::{decay, number, rate, whole_seconds};
+use super::values::{decay, number, whole_seconds};
 use crate::probe::Dialect;
 use crate::units::{ByteSize, Interval, Probability};
 
@@ -49,7 +49,7 @@ pub struct Ping {
     #[arg(help_heading = PROBES, short, long, value_name = "TIME", allow_negative_numbers = true)]
     pub interval: Option<Interval>,
     /// Probes per second instead of -i, as in 200k; above 200k, sent in batches (GSO)
-    #[arg(help_heading = PROBES, long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = rate)]
+    #[arg(help_heading = PROBES, long, value_name = "N", conflicts_with_all = ["interval", "decay"], allow_negative_numbers = true, value_parser = Interval::of_rate)]
     pub rate: Option<Interval>,
     /// How to wait for send times: sleep is cheap and 10 to 150 us late, hybrid spins shortly before, busy never
     /// sleeps
@@ -122,6 +122,9 @@ pub struct Ping {
     /// Wait until a server answers; implied by --tui and --http
     #[arg(help_heading = SERVER, long)]
     pub wait: bool,
+    /// Stop when standard input ends: for a program that starts this one and may be killed
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
     /// Ask the server to stop at the end; serve --allow-stop obeys
     #[arg(help_heading = SERVER, long)]
     pub stop_server: bool,

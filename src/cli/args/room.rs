@@ -50,8 +50,8 @@ pub struct Room {
     /// IPv6 only
     #[arg(help_heading = LISTENING, short = '6')]
     pub ipv6: bool,
-    /// File with a key, as udpecho keygen writes it: who has it is a member, from anywhere; without a key members
-    /// are the udpecho clients at private addresses [default: the key in UDPECHO_KEY, if set]
+    /// File with a key, as udpecho keygen writes it: clients that have it are members, from anywhere; without a key
+    /// udpecho clients at private addresses are [default: the key in UDPECHO_KEY, if set]
     #[arg(help_heading = ACCESS, long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// From where to let in guests, who talk and look: nc, telnet, scripts
@@ -111,7 +111,8 @@ pub struct Join {
     /// File with the room's key, as udpecho keygen writes it [default: the key in UDPECHO_KEY, if set]
     #[arg(help_heading = ROOM, long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Name to be known by: 1 to 24 letters, digits or any of _ . - [default: the name of this host]
+    /// Name to be known by: 1 to 24 letters, digits or any of _ . -, and no - in front [default: the name of this
+    /// host]
     #[arg(help_heading = ROOM, long, value_name = "NAME")]
     pub name: Option<String>,
     /// IPv4 only

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 
-use crate::time::Duration;
-use crate::units::{BitRate, ByteSize, Interval, Probability, UnitError, parse_duration};
+use crate::units::{BitRate, Probability, UnitError, parse_duration};
 
 /// The load that a server grants: none, or up to a rate.
 pub(crate) type LoadLimit = Option<BitRate>;
@@ -56,15 +55,6 @@ pub(super) fn decay(text: &str) -> Result<Probability, UnitError> {
     } else {
         Err(UnitError::new("an interval can shrink by more than 0% and less than 100%", "5%"))
     }
-}
-
-/// Reads probes per second as the interval between them.
-pub(super) fn rate(text: &str) -> Result<Interval, UnitError> {
-    const SECOND: i64 = 1_000_000_000;
-    let none = || UnitError::new("must be a rate from 1 to 10M probes per second", "200k");
-    let per_second: ByteSize = text.parse().map_err(|_| none())?;
-    let per_second = i64::try_from(per_second.get()).ok().filter(|rate| (1..=10_000_000).contains(rate));
-    Interval::new(Duration::from_nanos(SECOND / per_second.ok_or_else(none)?))
 }
 
 /// A rate, or `none`.

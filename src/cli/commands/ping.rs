@@ -23,6 +23,9 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = Arc::clone(&interim);
     signals::watch(&control, move || asked.store(true, Ordering::Release))
         .context("cannot watch for signals")?;
+    if arguments.until_stdin_ends {
+        signals::stop_when_stdin_ends(&control).context("cannot watch standard input")?;
+    }
     let (summary, failures) = match Measurement::prepare(config, &control)?.run(&interim)? {
         Outcome::Complete { summary, failures } => (summary, failures),
         Outcome::NotStarted { why, exit } => return Ok(exit::print_error(&why, exit)),

@@ -153,7 +153,7 @@ fn banner(arguments: &Room, address: std::net::SocketAddr, keyed: bool) -> anyho
         GuestsFrom::Private => "guests: plain connections from private addresses",
         GuestsFrom::Any => "guests: plain connections from anywhere",
     };
-    let members = if keyed { "who has the key" } else { "udpecho clients at private addresses" };
+    let members = if keyed { "clients with the key" } else { "udpecho clients at private addresses" };
     printer.line(format!("members: {members}; {guests}"));
     printer.finish_checked()
 }
@@ -181,7 +181,8 @@ fn show(output: &TalkOutput, event: &Event, control: &Control) {
 /// The closing lines about the talk.
 fn said(counters: &RoomCounters) -> Vec<String> {
     let RoomCounters { joined, lines, .. } = counters;
-    let mut said = vec![format!("{joined} joined, {lines} lines")];
+    let mut said =
+        vec![format!("{joined} joined, {lines} {} said", if *lines == 1 { "line" } else { "lines" })];
     let refusals = counters.refusals().into_iter().filter(|refusal| refusal.count > 0);
     let refused: Vec<String> =
         refusals.map(|refusal| format!("{} {}", refusal.count, refusal.words)).collect();

@@ -27,7 +27,7 @@ pub struct RoomSender {
     sealer: Sealer,
 }
 
-/// What comes from a room.
+/// A frame from a room.
 pub(super) enum Received {
     Event(Event),
     /// Of a file; empty at its end.

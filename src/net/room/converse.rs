@@ -27,7 +27,7 @@ pub(super) async fn converse(
         seat.leave();
         pending::<()>().await;
     };
-    // What was read last decides how the answer is written, so it comes first.
+    // Reading comes first: the last message decides how the answer is written.
     select(pin!(reading), pin!(write_events(seat, write, render))).await;
 }
 

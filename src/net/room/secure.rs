@@ -18,7 +18,7 @@ const DATA: u8 = 1;
 const BEGUN: u8 = 2;
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// A line of JSON without its end: a message to the room, or an event.
@@ -38,7 +38,7 @@ pub struct OtherKey;
 pub struct Opening(HandshakeState);
 
 impl Opening {
-    /// What the client sends first.
+    /// Begins, with the bytes that the client sends first.
     pub fn begin(psk: &[u8; 32]) -> Result<(Self, Vec<u8>), OtherKey> {
         let mut state = builder(psk)?.build_initiator().map_err(|_| OtherKey)?;
         let mut sent = MAGIC.to_vec();

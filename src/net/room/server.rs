@@ -26,10 +26,10 @@ use crate::net::sys;
 use crate::room::{Access, Connecting, Event, FirstBytes, Message, NoRoom, Role, Via};
 use crate::time::Duration;
 
-/// What a room's port is told.
+/// Settings of a room's TCP port.
 #[derive(Clone, Debug, Default)]
 pub struct RoomSettings {
-    /// Who is let in.
+    /// Access by key and address.
     pub access: Access,
     /// From the room's key; of zeros without one.
     pub psk: [u8; 32],
@@ -201,7 +201,7 @@ async fn connection(
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE.to_std()).with_interval(KEEPALIVE.to_std());
     let socket = SockRef::from(&stream);
     let _ = socket.set_tcp_keepalive(&keepalive);
-    // What a slow reader has not read waits in the room, where it is counted.
+    // Small, so that events for a slow reader wait in the room, where they are counted.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let accepted = port.room.now();
     let has_browser = || port.browsers.may_have_opened(source, accepted);
@@ -209,8 +209,10 @@ async fn connection(
     if kind == FirstBytes::Http {
         port.browsers.seen(source, port.room.now());
     }
-    if kind == FirstBytes::Secure {
-        return secure(stream, source, &port).await;
+    match kind {
+        FirstBytes::Secure => return secure(stream, source, &port).await,
+        FirstBytes::Tls => return refuse(stream, kind, "").await,
+        FirstBytes::Http | FirstBytes::Json | FirstBytes::Text => {}
     }
     let role = match port.settings.access.plain(source) {
         Ok(role) => role,
@@ -220,7 +222,9 @@ async fn connection(
         }
     };
     let via = match kind {
-        FirstBytes::Http | FirstBytes::Secure => return port.http.serve(stream, stopped).await,
+        FirstBytes::Http | FirstBytes::Secure | FirstBytes::Tls => {
+            return port.http.serve(stream, stopped).await;
+        }
         FirstBytes::Json => Via::Json,
         FirstBytes::Text if port.room.has_plain_offer() && said_before_greeting(&stream).await => {
             return serve_word(stream, source, &port.files).await;
@@ -266,18 +270,21 @@ async fn secure(stream: TcpStream, source: IpAddr, port: &Port) {
 /// connection before the peer reads the line.
 async fn refuse(mut stream: TcpStream, kind: FirstBytes, why: &str) {
     const PATIENCE: Duration = Duration::from_millis(100);
+    /// A fatal alert: the handshake failed. Browsers that try HTTPS first go on with HTTP.
+    const NO_TLS: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 40];
     let line = match kind {
-        FirstBytes::Json => Event::Refused { why: why.to_owned() }.json() + "\n",
+        FirstBytes::Json => (Event::Refused { why: why.to_owned() }.json() + "\n").into_bytes(),
         FirstBytes::Http => {
             let length = why.len() + 1;
-            format!(
-                "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{why}\n"
-            )
+            let head =
+                "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length:";
+            format!("{head} {length}\r\n\r\n{why}\n").into_bytes()
         }
-        FirstBytes::Text | FirstBytes::Secure => format!("-- {why}\n"),
+        FirstBytes::Tls => NO_TLS.to_vec(),
+        FirstBytes::Text | FirstBytes::Secure => format!("-- {why}\n").into_bytes(),
     };
     let _ = timeout(PATIENCE.to_std(), stream.read(&mut [0; 8_192])).await;
-    let _ = timeout(PATIENCE.to_std(), stream.write_all(line.as_bytes())).await;
+    let _ = timeout(PATIENCE.to_std(), stream.write_all(&line)).await;
     let _ = stream.shutdown().await;
     let _ = timeout(PATIENCE.to_std(), stream.read(&mut [0; 8_192])).await;
 }

@@ -69,7 +69,7 @@ impl RoomService {
         self.with(|state, _| state.room.keep_log());
     }
 
-    /// What happened since the last time, for a transcript.
+    /// The events since the last time, for a transcript.
     pub fn take_log(&self) -> Vec<Arc<Event>> {
         self.lock().room.take_log()
     }
@@ -95,7 +95,7 @@ impl RoomService {
         state.seats.keys().all(|id| state.room.is_operator(*id))
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn counters(&self) -> RoomCounters {
         self.lock().room.counters()
     }
@@ -178,7 +178,7 @@ impl Seat {
         self.room.with(|state, _| state.room.leave(self.id));
     }
 
-    /// What the member is to be shown, as soon as there is something; `Event::Closed` is the last.
+    /// The next events of the member, as soon as there is one; `Event::Closed` is the last.
     pub async fn events(&self) -> Vec<Arc<Event>> {
         loop {
             let events = self.take_events();
@@ -203,7 +203,7 @@ impl Seat {
     }
 }
 
-/// What a member sees of the room at one moment.
+/// The room as one member sees it.
 #[derive(Clone, Debug)]
 pub struct RoomView {
     /// Its own name.
@@ -214,7 +214,7 @@ pub struct RoomView {
     pub here: Vec<Presence>,
     /// How busy their hosts are.
     pub loads: Vec<HostLoad>,
-    /// What lies on the shelf for it.
+    /// The files of the shelf that it sees.
     pub files: Vec<ShelfFile>,
 }
 

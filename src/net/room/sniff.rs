@@ -1,4 +1,4 @@
-//! Which kind of peer has connected: told by its first bytes, which stay to be read.
+//! Tells the kind of a peer by its first bytes, which stay to be read.
 
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};

@@ -1,7 +1,7 @@
 //! Orders: one member asks that A measures to B, or knocks at its ports; both agree, look for a direct way, A
 //! does it, and the room hears the result.
 //!
-//! The machine says what is to be told to whom (`Step`) and keeps the time-outs. It sees no socket: the
+//! The machine returns what each client is to do (`Step`) and keeps the time-outs. It sees no socket: the
 //! clients of A and B send the datagrams and report what they found.
 
 mod terms;
@@ -40,11 +40,11 @@ struct Order {
 enum Phase {
     /// One of its hosts is busy with another order.
     Queued,
-    /// Those that have not agreed yet.
+    /// Hosts that have not agreed yet.
     Asked {
         open: Vec<ConnectionId>,
     },
-    /// What each has said of its addresses.
+    /// The addresses of each host, once it has sent them.
     Preparing {
         from: Option<Addresses>,
         to: Option<Addresses>,
@@ -75,7 +75,7 @@ impl Orders {
     const ASKED: Duration = Duration::from_secs(60);
     const PREPARING: Duration = Duration::from_secs(5);
     const FINDING: Duration = Duration::from_secs(2);
-    /// Beyond the length of the measurement itself: its record is drawn, too.
+    /// Beyond the length of the measurement: for its report and its way to the shelf.
     const SPARE: Duration = Duration::from_secs(45);
     const CANDIDATES: usize = 16;
 
@@ -217,7 +217,7 @@ impl Orders {
         }
     }
 
-    /// Either end, or the member who ordered it, stops it.
+    /// Stops the order, for either host or the member who ordered it.
     pub fn stop(&mut self, now: Instant, by: ConnectionId, number: OrderNumber) -> bool {
         let may = |Parties { by: orderer, from, to }: Parties| [orderer, from, to].contains(&by);
         let stopped = self.parties(number).is_some_and(may);
@@ -260,7 +260,7 @@ impl Orders {
         }
     }
 
-    /// What is to be done since the last call, in order.
+    /// The steps since the last call, in order.
     pub fn take_steps(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.steps)
     }
@@ -310,8 +310,8 @@ impl Orders {
         order.phase = Phase::Asked { open: whom.clone() };
         order.asked = true;
         order.until = now + Self::ASKED;
-        self.steps.extend(whom.iter().map(|whom| Step::Ask { order: number, whom: *whom }));
-        self.announce(number, News::Asked { whom });
+        self.announce(number, News::Asked { whom: whom.clone() });
+        self.steps.extend(whom.into_iter().map(|whom| Step::Ask { order: number, whom }));
     }
 
     fn prepare(&mut self, now: Instant, number: OrderNumber) {

@@ -1,4 +1,4 @@
-//! What is ordered, by whom, and what the machine says of it.
+//! The data of orders: requests in, steps and news out.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,7 @@ use crate::time::Duration;
 /// The number that members type.
 pub type OrderNumber = u32;
 
-/// What is to be measured.
+/// Count, interval and size of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {
     pub(crate) count: u64,
@@ -33,7 +33,7 @@ impl Terms {
     }
 }
 
-/// What one host does to another on order.
+/// The work of an order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Task {
     /// It measures the path.
@@ -63,27 +63,27 @@ impl Task {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
     pub(crate) parties: Parties,
-    /// What is ordered.
+    /// The work.
     pub task: Task,
     pub(crate) accepts: Accepts,
     /// The address of the answering host as the room sees it, if it is one for the other host as well.
     pub seen: Option<IpAddr>,
 }
 
-/// What each of the two hosts accepts.
+/// The consent that each host gave in advance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accepts {
     pub(crate) from: Accept,
     pub(crate) to: Accept,
 }
 
-/// What a member allows without being asked.
+/// The consent that a member gives in advance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Accept {
     /// A person decides each time.
     #[default]
     Ask,
-    /// What stays below both bounds.
+    /// Accepts orders below both bounds.
     UpTo {
         /// Both directions together, headers included.
         bits_per_second: f64,
@@ -107,7 +107,7 @@ impl Accept {
     }
 }
 
-/// Who takes part.
+/// The members of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parties {
     pub(crate) by: ConnectionId,
@@ -148,7 +148,7 @@ pub enum Way {
     Seen(IpAddr),
 }
 
-/// What is to be done next, for one client or for all to see.
+/// An instruction for one client, or news for all.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Ask this member whether it agrees.
@@ -216,7 +216,7 @@ pub enum Step {
     Announce {
         /// Its number.
         order: OrderNumber,
-        /// What happened.
+        /// The news.
         news: News,
     },
 }
@@ -228,7 +228,7 @@ pub enum News {
     Queued,
     /// Members were asked whether they agree.
     Asked {
-        /// Those of the two that do not accept it in advance.
+        /// Hosts that do not accept it in advance.
         whom: Vec<ConnectionId>,
     },
     /// Both hosts agree.
@@ -238,7 +238,7 @@ pub enum News {
         /// The reason to tell.
         why: Refusal,
     },
-    /// What the search for a direct way found.
+    /// The search for a direct way is over.
     Way(Way),
     /// The measurement is complete.
     Done,

@@ -27,7 +27,7 @@ fn request(from: u64, to: u64, terms: Terms, accept: Accept) -> Request {
     Request { parties: parties(from, to), task: Task::Ping(terms), accepts, seen: None }
 }
 
-/// What agents accept.
+/// The default of agents.
 const ACCEPTS: Accept = Accept::UpTo { bits_per_second: 1e6, length: Duration::from_secs(30) };
 
 fn place(orders: &mut Orders, from: u64, to: u64, accept: Accept) -> OrderNumber {
@@ -63,7 +63,7 @@ fn an_order_goes_from_consent_to_the_result() {
     let mut orders = Orders::default();
     let order = place(&mut orders, 1, 2, Accept::Ask);
     let announced = Step::Announce { order, news: asked(2) };
-    assert_eq!(orders.take_steps(), [Step::Ask { order, whom: id(2) }, announced]);
+    assert_eq!(orders.take_steps(), [announced, Step::Ask { order, whom: id(2) }]);
     // Only the asked member can agree.
     orders.answer(at(10), id(1), order, true);
     assert_eq!(orders.take_steps(), []);
@@ -225,6 +225,28 @@ fn a_check_of_too_many_ports_is_refused() {
     assert_eq!(announced(&mut orders), [News::Refused { why: Refusal::TooManyPorts }]);
 }
 
+/// Orders that are over, and hosts that have something open for one.
+#[derive(Default)]
+struct Told {
+    ended: Vec<OrderNumber>,
+    open: Vec<(OrderNumber, ConnectionId)>,
+}
+
+impl Told {
+    fn take_from(&mut self, orders: &mut Orders) {
+        for step in orders.take_steps() {
+            match step {
+                Step::Prepare { order, whom, .. } => self.open.push((order, whom)),
+                Step::End { order, whom } => self.open.retain(|known| *known != (order, whom)),
+                Step::Announce { order, news: News::Done | News::Ended { .. } | News::Refused { .. } } => {
+                    self.ended.push(order);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 proptest! {
     /// Whatever clients say in whatever order: an order ends once, hosts that prepared are told, and nobody
     /// but its parties moves it.
@@ -232,8 +254,7 @@ proptest! {
     fn every_order_ends(acts in proptest::collection::vec((0_u8..7, 0_u64..5, 1_u32..6, 0_i64..3_000), 0..80)) {
         let mut orders = Orders::default();
         let mut now = at(0);
-        let mut ended = Vec::new();
-        let mut open: Vec<(OrderNumber, ConnectionId)> = Vec::new();
+        let mut told = Told::default();
         let mut placed = 0;
         for (act, who, number, pause) in acts {
             now += Duration::from_millis(pause);
@@ -254,30 +275,16 @@ proptest! {
                 _ => orders.gone(now, id(who)),
             }
             orders.handle_timeout(now);
-            for step in orders.take_steps() {
-                match step {
-                    Step::Prepare { order, whom, .. } => open.push((order, whom)),
-                    Step::End { order, whom } => open.retain(|known| *known != (order, whom)),
-                    Step::Announce { order, news: News::Done | News::Ended { .. } | News::Refused { .. } } => ended.push(order),
-                    _ => {}
-                }
-            }
+            told.take_from(&mut orders);
         }
         for _ in 0..1_000 {
             let Some(until) = orders.poll_timeout() else { break };
             now = now.max(until);
             orders.handle_timeout(now);
-            for step in orders.take_steps() {
-                match step {
-                    Step::Prepare { order, whom, .. } => open.push((order, whom)),
-                    Step::End { order, whom } => open.retain(|known| *known != (order, whom)),
-                    Step::Announce { order, news: News::Done | News::Ended { .. } | News::Refused { .. } } => ended.push(order),
-                    _ => {}
-                }
-            }
+            told.take_from(&mut orders);
         }
-        ended.sort_unstable();
-        prop_assert_eq!(ended, (1..=placed).collect::<Vec<_>>());
-        prop_assert!(open.is_empty(), "{:?}", open);
+        told.ended.sort_unstable();
+        prop_assert_eq!(told.ended, (1..=placed).collect::<Vec<_>>());
+        prop_assert!(told.open.is_empty(), "{:?}", told.open);
     }
 }

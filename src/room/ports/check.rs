@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PortRange;
+use super::{Pace, PortRange};
 use crate::time::Duration;
 
 /// How a port is asked.
@@ -39,8 +39,6 @@ impl PortCheck {
     pub const AT_ONCE: usize = 64;
     /// A port is called filtered after this many knocks.
     pub const TRIES: u32 = 2;
-    /// Between two knocks.
-    pub const PACE: Duration = Duration::from_millis(5);
     /// For the answer to one.
     pub const PATIENCE: Duration = Duration::from_secs(1);
     /// Knocks at an address where nothing has proven to be the other host.
@@ -59,7 +57,7 @@ impl PortCheck {
     /// If nothing answers.
     pub(crate) fn length(&self) -> Duration {
         let rounds = self.range.len().div_ceil(Self::AT_ONCE) + 1;
-        Self::PATIENCE * i64::from(Self::TRIES) * count(rounds) + Self::PACE * count(self.range.len())
+        (Self::PATIENCE * count(rounds) + Pace::STEP * count(self.range.len())) * i64::from(Self::TRIES)
     }
 
     /// Both directions together, headers included, where every knock is answered.
@@ -71,7 +69,7 @@ impl PortCheck {
             PortProtocol::Tcp => TCP_BYTES,
             PortProtocol::Udp => UDP_BYTES,
         };
-        bytes * 8.0 / Self::PACE.as_secs_f64()
+        bytes * 8.0 / Pace::STEP.as_secs_f64()
     }
 }
 
@@ -88,8 +86,8 @@ mod tests {
         let check = |range: &str| PortCheck { range: range.parse().unwrap(), protocol: PortProtocol::Tcp };
         assert!(check("1-512").is_bounded() && !check("1-513").is_bounded());
         // Nine rounds of two seconds, the first with the few ports that prove the host.
-        assert_eq!(check("1-512").length(), Duration::from_millis(20_560));
-        assert_eq!(check("22").length(), Duration::from_millis(4_005));
+        assert_eq!(check("1-512").length(), Duration::from_millis(23_120));
+        assert_eq!(check("22").length(), Duration::from_millis(4_010));
         assert_eq!(check("1-512").bits_per_second(), 800_000.0);
     }
 

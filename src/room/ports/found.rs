@@ -1,4 +1,4 @@
-//! What became of the ports of a check, from what both hosts say: the one that listens and the one that knocks.
+//! The fate of each port of a check, from the reports of both hosts: the one that listens and the one that knocks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PortCheck, PortSet};
 
-/// What became of one port, in the order in which they are told.
+/// The fate of one port, in the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortFate {
@@ -29,10 +29,10 @@ pub enum PortFate {
     NotAsked,
 }
 
-/// What the knocking host says of each port.
+/// The report of the knocking host.
 pub type Knocked = BTreeMap<PortFate, PortSet>;
 
-/// What the listening host says of the ports where it does not listen.
+/// The report of the listening host: ports where it does not listen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
     /// Another program has them.

@@ -1,5 +1,5 @@
-//! What is sent to a port that is checked, and what answers: both signed with the key of the order, so that
-//! nothing but the other host counts as an answer, and nobody else gets one.
+//! The knock at a port and its answer: both signed with the key of the order, so that nothing but the other host
+//! counts as an answer, and nobody else gets one.
 
 /// A knock, or the answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
-//! Which ports of a host are open: a range, what became of each port, and a summary in words.
+//! Ports of a host: ranges and sets, the fate of each port, and a summary in words.
 
 mod check;
 mod found;
 mod knock;
+mod pace;
 mod set;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{PortCheck, PortProtocol};
 pub use found::{Knocked, Opened, PortFate, PortsFound};
 pub use knock::PortKnock;
+pub use pace::Pace;
 pub use set::PortSet;
 
 use crate::units::UnitError;
@@ -97,7 +99,7 @@ impl FromStr for PortRange {
     }
 }
 
-/// What became of one port.
+/// The state of one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PortState {
     /// It accepted a connection, or answered a datagram.

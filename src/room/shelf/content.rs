@@ -1,4 +1,4 @@
-//! What a file holds, known by its BLAKE3 hash; tickets that allow one transfer.
+//! The content of a file, known by its BLAKE3 hash; tickets that allow one transfer.
 
 use std::fmt;
 use std::str::FromStr;

@@ -28,12 +28,12 @@ pub struct ShelfFile {
     pub name: FileName,
     /// Its length.
     pub bytes: u64,
-    /// Who offered it.
+    /// The member who offered it.
     pub from: Name,
     /// Only for this member; `None`: for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Name>,
-    /// What it is for the room.
+    /// A file or a run.
     #[serde(default)]
     pub kind: FileKind,
     /// The run of this order.
@@ -74,7 +74,7 @@ impl ShelfFile {
     }
 }
 
-/// What a file is for the room.
+/// Kinds of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
@@ -85,7 +85,7 @@ pub enum FileKind {
     Run,
 }
 
-/// What a member wants to put on the shelf.
+/// A file that a member wants to put on the shelf.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
     /// To be shown and saved under.
@@ -95,7 +95,7 @@ pub struct Offer {
     /// Only for this member; `None`: for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Name>,
-    /// What it is for the room.
+    /// A file or a run.
     #[serde(default)]
     pub kind: FileKind,
     /// The run of this order, in which the member takes part.
@@ -106,7 +106,7 @@ pub struct Offer {
     pub hash: Option<ContentHash>,
 }
 
-/// What becomes of an offer.
+/// The answer to an offer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Offered {
     /// The same content lies there already.
@@ -120,13 +120,13 @@ pub enum Offered {
 pub struct Transfer {
     /// To be shown by the connection that carries it.
     pub ticket: Ticket,
-    /// What is carried.
+    /// The file.
     pub file: ShelfFile,
-    /// What is before it is there already.
+    /// The first byte to send: the bytes before it are there already.
     pub offset: u64,
 }
 
-/// Which way a ticket is good for.
+/// The direction that a ticket is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the shelf.
@@ -148,7 +148,7 @@ pub enum ShelfError {
         /// Of the shelf.
         quota: u64,
     },
-    /// So many files are the most.
+    /// The shelf has the most files that it may have.
     #[error("the shelf holds {0} files already")]
     TooMany(usize),
     /// A member sends two files at once and no more.
@@ -157,7 +157,7 @@ pub enum ShelfError {
     /// It is not there, or not for this member.
     #[error("no file {0} on the shelf; /files lists them")]
     NoSuchFile(u32),
-    /// What came is not what was told.
+    /// The bytes have another hash or length than the offer.
     #[error("the file changed on its way: its hash is another; send it again")]
     WrongHash,
     /// Unknown, expired, or for the other direction.
@@ -168,7 +168,7 @@ pub enum ShelfError {
     OnItsWay,
 }
 
-/// What lies on the shelf and what is coming, without the bytes.
+/// The files of the shelf and those on their way, without their bytes.
 #[derive(Debug)]
 pub struct Shelf {
     secret: [u8; 32],
@@ -187,7 +187,7 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// So many bytes are here; `idle` since then, or being written.
+    /// The bytes that are here; `idle` since then, or being written.
     Partial {
         received: u64,
         idle: Option<Instant>,
@@ -218,7 +218,7 @@ impl Shelf {
         Self { secret, quota, files: BTreeMap::new(), next: 1, tickets: HashMap::new(), drawn: 0 }
     }
 
-    /// What lies there whole for this member; `None` stands for the room itself.
+    /// The whole files that this member sees; `None` stands for the room itself.
     pub fn files(&self, of: Option<&Name>) -> Vec<ShelfFile> {
         let whole = self.files.values().filter(|entry| entry.state == State::Whole);
         whole

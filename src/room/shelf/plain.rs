@@ -6,9 +6,9 @@ use super::ShelfFile;
 use crate::room::wrong_words::WrongWords;
 use crate::time::{Duration, Instant};
 
-/// What is sent before the bytes of the file.
+/// Sent before the bytes of the file.
 pub const AUTH_SUCCESS: &str = "AUTH_SUCCESS";
-/// What a wrong word is answered.
+/// The answer to a wrong word.
 pub const AUTH_ERROR: &str = "AUTH_ERROR";
 
 /// One file, for ten minutes or three fetches.
@@ -21,7 +21,7 @@ pub struct PlainOffer {
     wrong: WrongWords,
 }
 
-/// What a word is answered.
+/// The answer to a word.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlainAnswer {
     /// The right word: this file is sent.

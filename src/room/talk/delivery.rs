@@ -36,7 +36,7 @@ impl Room {
         self.log = Some(VecDeque::new());
     }
 
-    /// What happened since the last time; what comes beyond the bound meanwhile is lost.
+    /// The events since the last time; those beyond the bound are lost.
     pub fn take_log(&mut self) -> Vec<Arc<Event>> {
         self.log.iter_mut().flat_map(|log| log.drain(..)).collect()
     }

@@ -26,7 +26,7 @@ impl Room {
         self.shelf = shelf;
     }
 
-    /// What lies on the shelf for this member.
+    /// The files of the shelf that this member sees.
     pub fn files_for(&self, id: ConnectionId) -> Vec<ShelfFile> {
         self.shelf.files(self.name(id))
     }

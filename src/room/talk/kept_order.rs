@@ -1,4 +1,4 @@
-//! What the room keeps of an order.
+//! The record that the room keeps of an order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use crate::room::connection_id::ConnectionId;
 use crate::room::name::Name;
 use crate::room::order_summary::HostResult;
 use crate::room::orders::{Parties, Task};
-use crate::room::ports::{Opened, PortSet};
+use crate::room::ports::{Opened, PortSet, PortsFound};
 use crate::time::Instant;
 
-/// What the room keeps of an order until it has ended.
+/// Names and reports of an order, until it has ended.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) parties: Parties,
@@ -24,9 +24,11 @@ pub(super) struct Kept {
     pub(super) since: Option<Instant>,
     pub(super) measured: Option<Instant>,
     pub(super) hosts: BTreeMap<ConnectionId, HostSeconds>,
-    /// Whose result is there.
+    /// Hosts that have sent their result.
     pub(super) reported: BTreeSet<ConnectionId>,
     pub(super) results: Vec<HostResult>,
+    /// Of a check of ports, once the knocking host is done.
+    pub(super) found: Option<PortsFound>,
     /// On the shelf.
     pub(super) runs: Vec<u32>,
 }
@@ -34,8 +36,23 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new(parties: Parties, [by, from, to]: [Name; 3], task: Task) -> Self {
         let (opened, heard, hosts, reported, results, runs) = Default::default();
-        let (since, measured) = (None, None);
-        Self { parties, by, from, to, task, opened, heard, since, measured, hosts, reported, results, runs }
+        let (since, measured, found) = (None, None, None);
+        Self {
+            parties,
+            by,
+            from,
+            to,
+            task,
+            opened,
+            heard,
+            since,
+            measured,
+            hosts,
+            reported,
+            results,
+            found,
+            runs,
+        }
     }
 
     /// A result that is told already; it is the last where all that were expected are there.

@@ -1,4 +1,4 @@
-//! What the two hosts of an order report, and what everybody is told of it.
+//! The reports of the two hosts of an order, and the news for everybody.
 
 use super::kept_order::{HostSeconds, Kept};
 use super::{ConnectionId, Room};
@@ -80,9 +80,11 @@ impl Room {
     }
 
     fn knocked(&mut self, now: Instant, id: ConnectionId, order: OrderNumber, knocked: &Knocked) {
-        let Some(kept) = self.kept.get(&order).filter(|_| self.orders.waits_for(order, id)) else { return };
+        let waits = self.orders.waits_for(order, id);
+        let Some(kept) = self.kept.get_mut(&order).filter(|_| waits) else { return };
         let Task::Ports(check) = kept.task else { return };
         let ports = PortsFound::of(&check, &kept.opened, &kept.heard, knocked);
+        kept.found = Some(ports.clone());
         let (from, to) = (kept.from.clone(), kept.to.clone());
         self.tell_all(Event::Order(OrderEvent::Ports { order, from, to, check, ports }));
         self.orders.done(now, id, order);
@@ -118,7 +120,7 @@ impl Room {
         let Some(kept) = self.kept.remove(&order) else { return };
         let end = kept.measured.unwrap_or(self.now);
         let expected = kept.since.map_or(0, |since| (end - since).as_nanos() / 1_000_000_000);
-        let Kept { parties, by, from, to, task, mut hosts, results, runs, .. } = kept;
+        let Kept { parties, by, from, to, task, mut hosts, results, found: ports, runs, .. } = kept;
         let seen = [(parties.from, &from), (parties.to, &to)].map(|(id, host)| {
             let mut told = hosts.remove(&id).unwrap_or_default();
             told.count_silence(u32::try_from(expected).unwrap_or(0));
@@ -129,11 +131,10 @@ impl Room {
         for HostBusy { host, seconds, busy, reasons } in hosts.iter().filter(|host| host.busy > 0).cloned() {
             self.tell_all(Event::Order(OrderEvent::Host { order, host, busy, seconds, reasons }));
         }
-        if let Task::Ping(terms) = task
-            && !results.is_empty()
-        {
-            let terms = terms.into();
-            self.tell_all(Event::Measured(OrderSummary { order, by, from, to, terms, results, hosts, runs }));
+        if !results.is_empty() || ports.is_some() {
+            let terms = task.into();
+            let summary = OrderSummary { order, by, from, to, terms, results, ports, hosts, runs };
+            self.tell_all(Event::Measured(summary));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What members are shown, in virtual time.
+//! Members and their events, in virtual time.
 
 mod orders;
 
@@ -94,6 +94,27 @@ fn no_line_of_a_member_looks_like_a_line_of_the_room() {
             assert!(line.starts_with("anna: "), "{line:?}");
         }
     }
+}
+
+#[test]
+fn no_name_looks_like_the_begin_of_a_line_of_the_room() {
+    let (mut room, ids) = room(&["anna", "--", "-x"]);
+    assert_eq!(room.name(ids[1]), None);
+    room.hear(at(0), ids[0], "/name --");
+    room.hear(at(0), ids[2], "@anna #4 bea agrees");
+    let shown = shown_to(&mut room, ids[0]);
+    assert_eq!(shown.last().map(String::as_str), Some("x to anna: #4 bea agrees"));
+}
+
+#[test]
+fn before_a_name_people_can_leave_and_a_command_is_no_name() {
+    let mut room = Room::new([7; 32]);
+    let anna = room.connect(at(0), guest(1)).unwrap();
+    room.hear(at(0), anna, "/help");
+    assert_eq!(shown_to(&mut room, anna)[1..], ["-- first give a name; for example anna"]);
+    room.hear(at(0), anna, "{quit}\n");
+    assert_eq!(shown_to(&mut room, anna), ["{quit}"]);
+    assert!(room.is_closed(anna));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What peers do wrong or on purpose: nobody else notices.
+//! Peers that misbehave, by mistake or on purpose: nobody else notices.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
@@ -100,4 +100,18 @@ fn a_peer_of_one_byte_a_packet_and_one_without_a_name_are_survived() {
     let mut nameless = room.connect();
     nameless.line();
     assert_eq!(nameless.rest(), "-- disconnected: gave no name within 10 s\n");
+}
+
+#[test]
+fn a_client_of_tls_gets_an_alert_and_takes_no_place() {
+    const HELLO: [u8; 11] = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3];
+    let room = Room::start("");
+    let mut anna = room.member("anna");
+    let mut browser = room.connect().stream;
+    browser.write_all(&HELLO).unwrap();
+    let mut alert = Vec::new();
+    let _ = browser.read_to_end(&mut alert);
+    assert_eq!(alert, [0x15, 3, 1, 0, 2, 2, 40]);
+    anna.send("hello\n");
+    assert_eq!(anna.line(), "anna: hello");
 }

@@ -182,7 +182,7 @@ fn a_full_disk_ends_the_upload_and_not_the_room() {
     assert_eq!(process.finish().code, Some(0));
 }
 
-/// What the receiver's disk cannot hold goes again, and what fits still comes.
+/// A file that the receiver's disk cannot hold is deleted, and one that fits still comes.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_of_the_receiver_keeps_nothing_of_the_file() {

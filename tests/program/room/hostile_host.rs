@@ -8,8 +8,7 @@ use serde_json::json;
 use udpecho::net::{RoomReceiver, RoomSender, join_room};
 use udpecho::room::{Accepted, Event, Message, OrderEvent, OrderFigures, PortFate, ReportedSecond, WayProbe};
 
-use super::Room;
-use super::orders::{agent, order};
+use super::{Room, order};
 
 /// Eve, who accepts everything.
 fn eve(room: &Room) -> (RoomSender, RoomReceiver) {
@@ -26,7 +25,7 @@ fn nonsense_of_a_host_reaches_no_terminal_and_few_datagrams_go_where_it_points()
     let room = Room::start("");
     let port = room.port;
     let folder = tempfile::tempdir().unwrap();
-    let _bea = agent(&room, folder.path(), "--name bea --agent");
+    let _bea = room.agent(folder.path(), "--name bea");
     let mut anna = room.member("anna");
     let (mut sender, mut receiver) = eve(&room);
     anna.line_with("eve has joined the chat!");
@@ -60,16 +59,9 @@ fn nonsense_of_a_host_reaches_no_terminal_and_few_datagrams_go_where_it_points()
         let count = counting.join().unwrap();
         assert!((1..=60).contains(&count), "{count} datagrams in two seconds");
     });
-    let mut lines = Vec::new();
-    anna.send("over?\n");
-    loop {
-        let line = anna.line();
-        if line == "anna: over?" {
-            break;
-        }
-        assert!(line.len() < 600 && !line.contains(char::is_control), "{line:?}");
-        lines.push(line);
-    }
+    let lines = anna.lines_until_now();
+    let is_plain = |line: &String| line.len() < 600 && !line.contains(char::is_control);
+    assert!(lines.iter().all(is_plain), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("-- #1 bea to the room: 5 sent")), "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains("open")), "{lines:#?}");
 }

@@ -2,15 +2,16 @@
 
 mod abuse;
 mod files;
-mod frozen;
 mod hostile_host;
 mod in_person;
+mod killed;
 mod members;
 mod nat;
 mod orders;
 mod page;
 mod ports;
 mod relay;
+mod suspects;
 mod transcripts;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,11 +20,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::common::process::{Process, command, port_in, run, udpecho};
+use crate::common::process::{Finished, Process, command, port_in, run, udpecho};
 use crate::exports::schema::assert_valid;
 
-/// What `join --json` printed, against `udpecho schema join`.
+/// Holds the output of `join --json` against `udpecho schema join`.
 fn assert_described(printed: &Value) {
     let schema = run(command(Path::new("."), "schema join")).stdout.concat();
     let schema = serde_json::from_str(&schema).unwrap();
@@ -59,12 +61,56 @@ impl Room {
         Peer { reader: BufReader::new(stream.try_clone().unwrap()), stream }
     }
 
+    /// A member without a person that has joined.
+    fn agent(&self, folder: &Path, words: &str) -> Process {
+        let mut agent =
+            Process::spawn(command(folder, &format!("join 127.0.0.1:{} --agent {words}", self.port)));
+        agent.remark_with("joined 127.0.0.1:");
+        agent
+    }
+
     /// A member that sends lines, in the room and with nothing left to read.
     fn member(&self, name: &str) -> Peer {
         let mut peer = self.connect();
         peer.send(&format!("{name}\n"));
         peer.line_with("-- here: ");
         peer
+    }
+}
+
+/// One command of a script.
+fn order(port: u16, line: &str) -> Finished {
+    let mut command = udpecho();
+    command.args(["join", &format!("127.0.0.1:{port}"), "--name", "dora", "--json", "--do", line]);
+    run(command)
+}
+
+/// A room with two agents in one folder and a guest that reads along.
+struct Hosts {
+    room: Room,
+    folder: TempDir,
+    bea: Process,
+    carl: Process,
+    anna: Peer,
+}
+
+impl Hosts {
+    fn of(room: Room) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [bea, carl] = ["--name bea", "--name carl"].map(|words| room.agent(folder.path(), words));
+        let anna = room.member("anna");
+        Self { room, folder, bea, carl, anna }
+    }
+
+    /// The answer to a script; `act` is called once bea has found a way to carl.
+    fn order(&mut self, line: &str, act: impl FnOnce(&Self)) -> Finished {
+        let port = self.room.port;
+        std::thread::scope(|scope| {
+            let ordered = scope.spawn(move || order(port, line));
+            self.anna.line_with(" carl agrees, direct");
+            act(self);
+            ordered.join().unwrap()
+        })
     }
 }
 
@@ -95,6 +141,13 @@ impl Peer {
                 return line.trim_end_matches('\n').to_owned();
             }
         }
+    }
+
+    /// The lines that came so far: up to one of its own.
+    fn lines_until_now(&mut self) -> Vec<String> {
+        self.send("over?\n");
+        let lines = std::iter::from_fn(|| Some(self.line()).filter(|line| !line.ends_with(": over?")));
+        lines.collect()
     }
 
     /// All that comes up to the end of the stream; a reset is an end.

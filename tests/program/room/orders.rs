@@ -6,33 +6,16 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::{Room, assert_described};
-use crate::common::process::{Finished, Process, free_port, run, udpecho};
-
-pub fn agent(room: &Room, folder: &Path, words: &str) -> Process {
-    let mut command = udpecho();
-    command
-        .current_dir(folder)
-        .args(["join", &format!("127.0.0.1:{}", room.port)])
-        .args(words.split_whitespace());
-    let mut agent = Process::spawn(command);
-    agent.remark_with("joined 127.0.0.1:");
-    agent
-}
-
-pub fn order(port: u16, line: &str) -> Finished {
-    let mut command = udpecho();
-    command.args(["join", &format!("127.0.0.1:{port}"), "--name", "dora", "--json", "--do", line]);
-    run(command)
-}
+use super::{Hosts, Room, assert_described, order};
+use crate::common::process::{command, free_port, run, udpecho};
 
 #[test]
 fn an_agent_measures_to_another_and_the_run_has_the_figures_of_both_hosts() {
     let [at_bea, at_carl, kept] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let room = Room::start(&format!("--keep {}", kept.path().display()));
     let port = room.port;
-    let _bea = agent(&room, at_bea.path(), "--name bea --agent");
-    let _carl = agent(&room, at_carl.path(), "--name carl --agent");
+    let _bea = room.agent(at_bea.path(), "--name bea");
+    let _carl = room.agent(at_carl.path(), "--name carl");
     let mut anna = room.member("anna");
     let done = order(port, "/ping bea carl -n 150 -i 10ms -s 100");
     assert_eq!(done.code, Some(0), "{done:#?}");
@@ -99,8 +82,8 @@ fn a_host_is_measured_with_its_consent_only() {
     let room = Room::start("");
     let port = room.port;
     let folder = tempfile::tempdir().unwrap();
-    let mut bea = agent(&room, folder.path(), "--name bea --agent");
-    let _eve = agent(&room, folder.path(), "--name eve --agent --accept nothing");
+    let mut bea = room.agent(folder.path(), "--name bea");
+    let _eve = room.agent(folder.path(), "--name eve --accept nothing");
     // Neither to answer nor to measure.
     for line in ["/ping eve", "/ping eve bea"] {
         let refused = order(port, line);
@@ -109,9 +92,8 @@ fn a_host_is_measured_with_its_consent_only() {
     }
 
     let mut anna = room.member("anna");
-    let mut command = udpecho();
-    command.current_dir(folder.path()).args(["join", &format!("127.0.0.1:{}", room.port), "--name", "carl"]);
-    let mut carl = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut carl = command(folder.path(), &format!("join 127.0.0.1:{port} --name carl"));
+    let mut carl = carl.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut typing = carl.stdin.take().unwrap();
     anna.line_with("carl has joined the chat!");
     anna.send("/ping bea carl\n");
@@ -138,37 +120,19 @@ fn a_host_is_measured_with_its_consent_only() {
 
 #[test]
 fn a_lost_connection_ends_the_order_of_both() {
-    let room = Room::start("");
-    let port = room.port;
-    let folder = tempfile::tempdir().unwrap();
-    let _bea = agent(&room, folder.path(), "--name bea --agent");
-    let carl = agent(&room, folder.path(), "--name carl --agent");
-    let mut anna = room.member("anna");
-    let ordered = std::thread::scope(|scope| {
-        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 1000 -i 20ms"));
-        anna.line_with("-- #1 carl agrees, direct");
-        carl.signal("KILL");
-        ordered.join().unwrap()
-    });
+    let mut hosts = Hosts::of(Room::start(""));
+    let ordered = hosts.order("/ping bea carl -n 1000 -i 20ms", |hosts| hosts.carl.signal("KILL"));
     assert_eq!(ordered.code, Some(1), "{ordered:#?}");
-    anna.line_with("-- #1 ended: one of the two left");
+    hosts.anna.line_with("-- #1 ended: one of the two left");
 }
 
 #[test]
 fn a_room_that_is_killed_during_an_order_gets_its_agents_back_and_measures_again() {
     let port = free_port();
-    let room = Room::at(port, "");
-    let folder = tempfile::tempdir().unwrap();
-    let mut bea = agent(&room, folder.path(), "--name bea --agent");
-    let mut carl = agent(&room, folder.path(), "--name carl --agent");
-    let mut anna = room.member("anna");
-    let lost = std::thread::scope(|scope| {
-        let ordered = scope.spawn(|| order(port, "/ping bea carl -n 1000 -i 20ms"));
-        anna.line_with("-- #1 carl agrees, direct");
-        room.process.signal("KILL");
-        ordered.join().unwrap()
-    });
+    let mut hosts = Hosts::of(Room::at(port, ""));
+    let lost = hosts.order("/ping bea carl -n 1000 -i 20ms", |hosts| hosts.room.process.signal("KILL"));
     assert_eq!(lost.code, Some(1), "{lost:#?}");
+    let Hosts { room, mut bea, mut carl, .. } = hosts;
     drop(room);
     let _again = Room::at(port, "");
     for agent in [&mut bea, &mut carl] {

@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use super::Room;
-use super::orders::agent;
 use crate::common::chromium::{Chromium, Screen};
 
 const DESKTOP: Screen = Screen { width: 1280, height: 900, phone: false, dark: false };
 const PHONE: Screen = Screen { width: 390, height: 844, phone: true, dark: true };
 
-/// What a test waits for in the talk.
+/// An expression that is true once the talk has this text.
 fn talk_has(text: &str) -> String {
     format!("document.getElementById('log').textContent.includes({})", json!(text))
 }
@@ -76,7 +75,7 @@ fn the_form_measures_a_path_and_checks_its_ports() {
     crate::needs!(Chromium);
     let room = Room::start("");
     let folder = tempfile::tempdir().unwrap();
-    let _hosts = ["bea", "carl"].map(|name| agent(&room, folder.path(), &format!("--name {name} --agent")));
+    let _hosts = ["bea", "carl"].map(|name| room.agent(folder.path(), &format!("--name {name}")));
     let mut chromium = Chromium::start();
     let tab = chromium.open(&format!("http://127.0.0.1:{}/", room.port), PHONE);
     chromium.enter(&tab, "enter-name", "anna");

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Room;
-use super::orders::{agent, order};
+use super::{Room, order};
 use crate::common::namespaces::Network;
 use crate::common::process::{Process, run};
 
@@ -61,8 +60,8 @@ fn each_port_is_open_filtered_refused_or_busy() {
 fn a_check_needs_the_consent_of_both_hosts_and_nothing_listens_without_it() {
     let room = Room::start("");
     let folder = tempfile::tempdir().unwrap();
-    let _bea = agent(&room, folder.path(), "--name bea --agent");
-    let _carl = agent(&room, folder.path(), "--name carl --agent --accept nothing");
+    let _bea = room.agent(folder.path(), "--name bea");
+    let _carl = room.agent(folder.path(), "--name carl --accept nothing");
     for line in ["/ports bea carl 40000-40003", "/ports carl bea 40000-40003"] {
         let refused = order(room.port, line);
         assert_eq!(refused.code, Some(2), "{refused:#?}");

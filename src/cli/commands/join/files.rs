@@ -54,7 +54,7 @@ impl Files {
         Message::Offer(offer)
     }
 
-    /// What this event asks for, to be run where it may take its time; none for other events.
+    /// The transfer that this event asks for, to be run where it may take its time; none for other events.
     pub(super) fn asked(&self, event: &Event) -> Option<Asked> {
         match event {
             Event::Put { transfer } => {
@@ -117,7 +117,7 @@ impl Files {
     }
 }
 
-/// What the room gave a ticket for.
+/// A transfer with its ticket, or a file that needs none.
 pub(super) enum Asked {
     Send(Transfer, Offered),
     Fetch(Transfer),
@@ -137,7 +137,7 @@ impl Asked {
     }
 }
 
-/// What became of it.
+/// The outcome of a transfer.
 pub(super) struct Done {
     pub file: Option<ShelfFile>,
     /// Where a fetched file lies.

@@ -1,8 +1,9 @@
-//! Runs the measurement of an order as a `ping` of its own, so that its record is that of any run.
+//! Runs the measurement of an order as a `ping` of its own, so that its record is that of any run. It stops when
+//! its standard input ends: this process closes that on `stop`, the kernel if this process is killed.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
@@ -12,18 +13,36 @@ use crate::host::Figures;
 use crate::record::{Folder, Hosts};
 use crate::room::{OrderFigures, OrderNumber};
 
-/// A measurement that may be stopped, and what the other host said of its seconds.
+/// A measurement that may be stopped, and the seconds of the other host.
 #[derive(Default)]
 pub(super) struct Measuring {
-    child: Mutex<Option<Child>>,
+    measurement: Mutex<Measurement>,
     other: Mutex<Vec<Figures>>,
 }
 
+#[derive(Default)]
+struct Measurement {
+    is_stopped: bool,
+    /// Of the process that measures, while it runs.
+    stdin: Option<ChildStdin>,
+}
+
 impl Measuring {
+    /// It sends no more probes; its record is whole up to then.
     pub(super) fn stop(&self) {
-        if let Some(child) = lock(&self.child).as_mut() {
-            let _ = child.kill();
-        }
+        let mut measurement = lock(&self.measurement);
+        measurement.is_stopped = true;
+        measurement.stdin = None;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        lock(&self.measurement).is_stopped
+    }
+
+    /// A stop may come before the process has started.
+    fn started(&self, stdin: Option<ChildStdin>) {
+        let mut measurement = lock(&self.measurement);
+        measurement.stdin = stdin.filter(|_| !measurement.is_stopped);
     }
 
     pub(super) fn other_second(&self, figures: Value) {
@@ -71,7 +90,7 @@ fn run(
     measuring: &Measuring,
 ) -> anyhow::Result<Value> {
     let mut command = Command::new(std::env::current_exe().context("where is this program?")?);
-    command.arg("ping").args(words).arg("--json");
+    command.args(["ping", "--json", "--until-stdin-ends"]).args(words);
     match folder {
         Some(folder) => command.arg("-o").arg(folder),
         None => command.arg("--no-record"),
@@ -79,16 +98,14 @@ fn run(
     if let Some(key) = key {
         command.env("UDPECHO_KEY", key);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start the measurement")?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    *lock(&measuring.child) = Some(child);
+    measuring.started(child.stdin.take());
+    let stderr = child.stderr.take();
     let errors = std::thread::spawn(move || text(stderr));
-    let stdout = text(stdout);
+    let stdout = text(child.stdout.take());
     let errors = errors.join().unwrap_or_default();
-    if let Some(mut child) = lock(&measuring.child).take() {
-        child.wait().context("cannot wait for the measurement")?;
-    }
+    child.wait().context("cannot wait for the measurement")?;
     serde_json::from_str(&stdout).map_err(|_| {
         let why = errors.lines().last().unwrap_or("it was stopped");
         anyhow!("{}", why.trim_start_matches("udpecho: ").to_owned())

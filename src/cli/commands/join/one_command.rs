@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::connection::Joining;
-use super::files::{Done, Files};
+use super::files::{Asked, Done, Files};
 use super::{send, transfer};
 use crate::cli::args::Join;
 use crate::cli::exit::{Exit, print_error};
@@ -28,9 +28,8 @@ pub(super) fn run(
     // `/send` is no command of the room: the file is offered instead.
     let parsed = if offer.is_some() { Command::Files } else { Command::parse(command)? };
     let message = offer.unwrap_or_else(|| Message::Say(command.to_owned()));
-    let is_offer = matches!(message, Message::Offer(_));
-    let mut waiting = Waiting::new(parsed);
     let printer = Printer::start(|| {})?;
+    let mut doing = Doing { arguments, files, sender, message, waiting: Waiting::new(parsed), printer };
     let exit = loop {
         let Ok(event) = receiver.next_event() else {
             stderr_line("udpecho: the connection to the room is lost");
@@ -39,47 +38,72 @@ pub(super) fn run(
         if let Event::Order(order) = &event {
             orders.handle(order);
         }
-        if let Event::Welcome { name, .. } = &event {
-            waiting.own = Some(name.clone());
-            send(&sender, &message)?;
-            continue;
-        }
-        if let Event::Shelved { file } = &event
-            && is_offer
-            && message == Message::Offer(offer_of(file))
-        {
-            print(&printer, arguments, &event);
-            break Exit::Success;
-        }
-        let asked = files.asked(&event);
-        if let Some(asked) = asked {
-            if asked.order().is_some() {
-                transfer(files, asked, &sender, |line| stderr_line(format_args!("udpecho: {line}")))?;
-                continue;
-            }
-            break match files.run(asked) {
-                Ok(done) => {
-                    print_done(&printer, arguments, &done);
-                    Exit::Success
-                }
-                Err(error) => print_error(&error, Exit::Error),
-            };
-        }
-        match waiting.answer(&event) {
-            Some(Exit::Error) => {
-                stderr_line(format_args!("udpecho: {}", event.text().trim_start_matches("-- ")));
-                break Exit::Error;
-            }
-            Some(exit) => {
-                let text = if arguments.json { waiting.json(&event) } else { waiting.text(&event) };
-                text.lines().for_each(|line| printer.text(shown(line) + "\n"));
-                break exit;
-            }
-            None => {}
+        if let Some(exit) = doing.take(&event)? {
+            break exit;
         }
     };
-    printer.finish_checked()?;
+    doing.printer.finish_checked()?;
     Ok(exit)
+}
+
+/// A command on its way.
+struct Doing<'a> {
+    arguments: &'a Join,
+    files: &'a Arc<Files>,
+    sender: Arc<Mutex<RoomSender>>,
+    /// To be sent once the room has let this client in.
+    message: Message,
+    waiting: Waiting,
+    printer: Printer,
+}
+
+impl Doing<'_> {
+    /// The exit code once the command is done, or cannot be.
+    fn take(&mut self, event: &Event) -> anyhow::Result<Option<Exit>> {
+        match event {
+            Event::Welcome { name, .. } => {
+                self.waiting.own = Some(name.clone());
+                send(&self.sender, &self.message)?;
+                return Ok(None);
+            }
+            Event::Shelved { file } if self.message == Message::Offer(offer_of(file)) => {
+                print(&self.printer, self.arguments, event);
+                return Ok(Some(Exit::Success));
+            }
+            _ => {}
+        }
+        match self.files.asked(event) {
+            Some(asked) => self.transfer(asked),
+            None => Ok(self.answer(event)),
+        }
+    }
+
+    /// The run of an order travels beside it; any other file is what the command is about.
+    fn transfer(&self, asked: Asked) -> anyhow::Result<Option<Exit>> {
+        if asked.order().is_some() {
+            let tell = |line| stderr_line(format_args!("udpecho: {line}"));
+            return transfer(self.files, asked, &self.sender, tell).map(|()| None);
+        }
+        Ok(Some(match self.files.run(asked) {
+            Ok(done) => {
+                print_done(&self.printer, self.arguments, &done);
+                Exit::Success
+            }
+            Err(error) => print_error(&error, Exit::Error),
+        }))
+    }
+
+    fn answer(&mut self, event: &Event) -> Option<Exit> {
+        let exit = self.waiting.answer(event)?;
+        if exit == Exit::Error {
+            stderr_line(format_args!("udpecho: {}", event.text().trim_start_matches("-- ")));
+        } else {
+            let json = self.arguments.json;
+            let text = if json { self.waiting.json(event) } else { self.waiting.text(event) };
+            text.lines().for_each(|line| self.printer.text(shown(line) + "\n"));
+        }
+        Some(exit)
+    }
 }
 
 fn print(printer: &Printer, arguments: &Join, event: &Event) {
@@ -107,7 +131,7 @@ fn offer_of(file: &ShelfFile) -> Offer {
     Offer { name, bytes, to, kind, order, hash }
 }
 
-/// What the command waits for.
+/// Waits for the answer to a command.
 struct Waiting {
     command: Command,
     own: Option<Name>,
@@ -163,20 +187,15 @@ impl Waiting {
         {
             self.order = Some(*order);
         }
-        if event.for_all().is_none() || event.for_all() != self.order {
+        if !event.is_for_all() || Some(event.number()) != self.order {
             return None;
         }
         self.told.push(Event::Order(event.clone()));
-        let replied = |event: &Event| match event {
-            Event::Order(OrderEvent::Result { figures, .. }) => figures.rtt_p50_us.is_some(),
-            Event::Order(OrderEvent::Ports { ports, .. }) => ports.count(PortFate::Open) > 0,
-            _ => false,
-        };
         let measures =
             matches!(self.command, Command::Order(OrderCommand::Ping { .. } | OrderCommand::Ports { .. }));
         match event {
             OrderEvent::Done { .. } | OrderEvent::Ended { .. } if measures => {
-                Some(if self.told.iter().any(replied) { Exit::Success } else { Exit::NoReply })
+                Some(if self.told.iter().any(has_reply) { Exit::Success } else { Exit::NoReply })
             }
             OrderEvent::Done { .. } | OrderEvent::Ended { .. } | OrderEvent::Way { .. } if !measures => {
                 Some(Exit::Success)
@@ -185,7 +204,7 @@ impl Waiting {
         }
     }
 
-    /// What comes before the end of the order.
+    /// Keeps an event that comes before the end of the order.
     fn note(&mut self, order: Option<OrderNumber>, event: &Event) -> Option<Exit> {
         if order.is_some() && order == self.order {
             self.told.push(event.clone());
@@ -206,6 +225,15 @@ impl Waiting {
             return event.json();
         }
         json!({ "order": self.order, "events": self.told }).to_string()
+    }
+}
+
+/// A measurement with a reply, or a check with an open port.
+fn has_reply(event: &Event) -> bool {
+    match event {
+        Event::Order(OrderEvent::Result { figures, .. }) => figures.rtt_p50_us.is_some(),
+        Event::Order(OrderEvent::Ports { ports, .. }) => ports.count(PortFate::Open) > 0,
+        _ => false,
     }
 }
 

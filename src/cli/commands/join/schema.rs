@@ -83,6 +83,8 @@ mod tests {
             json!({"event": "measured", "order": 1, "by": "anna", "from": "bea", "to": "carl", "terms": terms,
                 "results": [{"host": "bea", "to_room": false, "figures": figures}],
                 "hosts": [{"host": "carl", "busy": 3, "seconds": 5, "reasons": ["steal 12 %"]}], "runs": [2]}),
+            json!({"event": "measured", "order": 1, "by": "anna", "from": "bea", "to": "carl", "terms": check,
+                "results": [], "ports": {"open": "33000", "busy": "33001-33009"}, "hosts": [], "runs": []}),
         ]
     }
 

@@ -20,10 +20,10 @@ pub enum InboxError {
     Write {
         /// The file that was written.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// What came is not what the room told.
+    /// The bytes have another hash or length than the room told.
     #[error("{name} changed on its way: its hash is another; fetch it again")]
     WrongHash {
         /// The file's name.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::room::FileName;
 
-/// What a run's folder may hold; anything else in an archive is left out.
+/// The files of a run's folder; anything else in an archive is left out.
 const FILES: [&str; 6] = ["run.json", "probes.csv", "seconds.csv", "report.png", "report.svg", "report.html"];
 
 /// The archive of this folder, in an unnamed temporary file, to be read from its begin.

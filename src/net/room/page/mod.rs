@@ -44,12 +44,12 @@ const SCRIPTS: [&str; 4] = [
 /// Makes the HTML report of a run's folder; the error is one line.
 pub type RunReport = Arc<dyn Fn(&Path) -> Result<String, String> + Send + Sync>;
 
-/// What the page of a room is told.
+/// Settings of a room's page.
 #[derive(Clone)]
 pub struct RoomPage {
     /// The rules of the room.
     pub access: Access,
-    /// Whoever knows it is a member though the page has no key.
+    /// Visitors that know it are members, though the page has no key.
     pub word: Option<String>,
     /// For the runs on the shelf.
     pub report: RunReport,
@@ -166,6 +166,8 @@ async fn enter(
 fn refused(event: &Event) -> Option<&str> {
     match event {
         Event::Refused { why } => Some(why),
+        // It was a command to leave.
+        Event::Closed { .. } => Some("this is no name; for example anna"),
         _ => None,
     }
 }
@@ -189,7 +191,7 @@ async fn leave(State(page): Shared, headers: HeaderMap) -> Response {
     }
 }
 
-/// What a stream has told so far.
+/// The state that a stream sent last.
 struct Telling {
     stream: Stream,
     state: String,
@@ -249,7 +251,7 @@ fn shown(event: &Event) -> Value {
     value
 }
 
-/// Who is here with which load, and what lies on the shelf for this member.
+/// The members with their loads, and the files that this member sees.
 fn state_of(page: &Page, session: &Session) -> String {
     let view = session.seat.view();
     let here: Vec<Value> = view

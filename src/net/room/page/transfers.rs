@@ -19,7 +19,7 @@ use crate::time::Duration;
 /// Where an upload goes on.
 const OFFSET: &str = "x-offset";
 
-/// What the member wants to put on the shelf, for a ticket.
+/// An offer, answered with a ticket.
 pub(super) async fn offer(State(page): Shared, headers: HeaderMap, body: String) -> Response {
     let Some((_, session)) = page.session(&headers) else { return unknown_page() };
     let offer: Offer = match serde_json::from_str(&body) {

@@ -1,25 +1,29 @@
 //! The knocking host: 64 ports at once, 200 a second.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::runtime;
 use tokio::time::{sleep, timeout};
 
-use crate::room::{Knocked, PortCheck, PortFate, PortKnock, PortProtocol, PortSet};
+use crate::net::clock::Clock;
+use crate::room::{Knocked, Pace, PortCheck, PortFate, PortKnock, PortProtocol, PortSet};
 
-/// Whom to knock at, and how.
+/// The host to knock at, and the pace that all knocks share.
 #[derive(Clone, Copy, Debug)]
-struct Knocker {
+struct Knocker<'a> {
     at: IpAddr,
     protocol: PortProtocol,
     key: [u8; 32],
+    over: &'a AtomicBool,
+    clock: Clock,
+    pace: &'a RefCell<Pace>,
 }
 
 /// Knocks at ports of the other host of an order. Where the address has not yet proven to be its own, no
@@ -33,13 +37,15 @@ pub fn knock_ports(
     over: &AtomicBool,
 ) -> io::Result<Knocked> {
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let knocker = Knocker { at, protocol, key };
+    let clock = Clock::start();
+    let pace = RefCell::new(Pace::new(clock.now()));
+    let knocker = Knocker { at, protocol, key, over, clock, pace: &pace };
     let (first, rest) = divided(ports, is_proven);
     runtime.block_on(async {
         let mut knocked = Knocked::new();
-        knocker.ask_all(&first, over, &mut knocked).await;
+        knocker.ask_all(&first, &mut knocked).await;
         if knocked.contains_key(&PortFate::Open) {
-            knocker.ask_all(&rest, over, &mut knocked).await;
+            knocker.ask_all(&rest, &mut knocked).await;
         }
         Ok(knocked)
     })
@@ -56,16 +62,11 @@ fn divided(ports: &PortSet, is_proven: bool) -> (Vec<u16>, Vec<u16>) {
     (without_index(first), without_index(rest))
 }
 
-impl Knocker {
-    /// What is not asked before `over` is set is left out.
-    async fn ask_all(self, ports: &[u16], over: &AtomicBool, knocked: &mut Knocked) {
-        let paced = stream::iter(ports.iter().copied()).then(|port| async move {
-            sleep(PortCheck::PACE.to_std()).await;
-            port
-        });
-        let open = paced.take_while(|_| ready(!over.load(Ordering::Acquire)));
-        let asked = open.map(|port| async move { (port, self.ask(port, over).await) });
-        let mut asked = pin!(asked.buffer_unordered(PortCheck::AT_ONCE));
+impl Knocker<'_> {
+    /// Ports that were not asked before the end are left out.
+    async fn ask_all(self, ports: &[u16], knocked: &mut Knocked) {
+        let each = stream::iter(ports).map(|port| async move { (*port, self.ask(*port).await) });
+        let mut asked = pin!(each.buffer_unordered(PortCheck::AT_ONCE));
         while let Some((port, fate)) = asked.next().await {
             if let Some(fate) = fate {
                 knocked.entry(fate).or_default().insert(port);
@@ -73,10 +74,11 @@ impl Knocker {
         }
     }
 
-    async fn ask(self, port: u16, over: &AtomicBool) -> Option<PortFate> {
+    async fn ask(self, port: u16) -> Option<PortFate> {
         let mut fate = None;
         for _ in 0..PortCheck::TRIES {
-            if over.load(Ordering::Acquire) {
+            self.turn().await;
+            if self.over.load(Ordering::Acquire) {
                 return fate;
             }
             let found = match self.protocol {
@@ -89,6 +91,13 @@ impl Knocker {
             fate = Some(found);
         }
         fate
+    }
+
+    /// Until the next knock may leave.
+    async fn turn(self) {
+        let now = self.clock.now();
+        let turn = self.pace.borrow_mut().turn(now);
+        sleep((turn - now).to_std()).await;
     }
 
     async fn by_connection(self, port: u16) -> PortFate {

@@ -31,7 +31,7 @@ enum Listener {
     Udp(u16, UdpSocket),
 }
 
-/// What the tasks of all ports share.
+/// Shared by the tasks of all ports.
 struct Shared {
     key: [u8; 32],
     heard: Mutex<BTreeSet<u16>>,

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 
 use super::*;
+use crate::net::clock::Clock;
 use crate::room::{Knocked, PortCheck, PortFate, PortProtocol, PortSet};
+use crate::time::Duration;
 
 const KEY: [u8; 32] = [7; 32];
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -71,6 +73,29 @@ fn at_an_address_that_proves_nothing_few_ports_are_asked() {
     let listeners = PortListeners::open(check, KEY, |_| {}).unwrap();
     let ports = listeners.opened().listening(&check);
     assert_eq!(knock(check, &ports, KEY, false), [(PortFate::Open, ports)].into());
+}
+
+#[test]
+fn no_more_than_64_ports_wait_for_an_answer_at_once_and_200_a_second_are_asked() {
+    let clock = Clock::start();
+    let took = |check, ports| {
+        let began = clock.now();
+        let knocked = knock(check, ports, KEY, true);
+        (knocked, clock.now() - began)
+    };
+    let (check, _taken) = range(PortProtocol::Udp, 66);
+    // With another key it answers nothing.
+    let listeners = PortListeners::open(check, [8; 32], |_| {}).unwrap();
+    let ports = listeners.opened().listening(&check);
+    assert_eq!(ports.len(), PortCheck::AT_ONCE + 1);
+    let (knocked, silent) = took(check, &ports);
+    assert_eq!(knocked, [(PortFate::Filtered, ports.clone())].into());
+    // The last one begins when one of the others has been asked twice.
+    assert!(silent >= PortCheck::PATIENCE * i64::from(2 * PortCheck::TRIES), "{silent:?}");
+    drop(listeners);
+    let (knocked, refused) = took(check, &ports);
+    assert_eq!(knocked, [(PortFate::Refused, ports)].into());
+    assert!(refused >= Duration::from_millis(64 * 5), "{refused:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn clients(names: &[&str]) -> (Room, Vec<ConnectionId>) {
 
 fn instructions(room: &mut Room, id: ConnectionId) -> Vec<OrderEvent> {
     let orders = room.take_events(id).into_iter().filter_map(|event| match &*event {
-        Event::Order(order) if order.for_all().is_none() => Some(order.clone()),
+        Event::Order(order) if !order.is_for_all() => Some(order.clone()),
         _ => None,
     });
     orders.collect()
@@ -183,8 +183,17 @@ fn a_check_of_ports_tells_what_both_hosts_found_and_no_host_speaks_for_another()
     for id in [ids[0], ids[2], ids[1]] {
         message(&mut room, 5_000, id, &Message::Knocked { order: 1, ports: knocked.clone() });
     }
+    let told = room.take_events(ids[0]);
+    let Some(Event::Measured(summary)) = told.iter().rev().nth(1).map(|event| &**event) else {
+        panic!("{told:?}")
+    };
+    let found = summary.ports.as_ref().unwrap();
     assert_eq!(
-        shown_to(&mut room, ids[0]),
+        (found.count(PortFate::Open), found.count(PortFate::Busy), &summary.results[..]),
+        (2, 1, &[][..])
+    );
+    assert_eq!(
+        told.iter().map(|event| event.text()).filter(|text| !text.is_empty()).collect::<Vec<_>>(),
         [
             "-- #1 carl agrees, no datagram comes through; its ports are asked at 10.0.0.3, where the room sees it",
             "-- #1 UDP ports 33000-33004: 2 open (33001-33002), 1 filtered (33004), \
@@ -219,7 +228,7 @@ fn the_address_of_a_host_in_the_rooms_own_network_is_not_asked_from_elsewhere() 
 fn a_host_that_stands_still_during_an_order_is_named() {
     let (mut room, ids) = clients(&["anna", "bea"]);
     message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
-    room.hear(at(0), ids[0], "/ping bea -n 500 -i 10ms");
+    room.hear(at(0), ids[0], "/ping bea -n 500 --rate 100");
     for id in &ids {
         message(&mut room, 0, *id, &Message::Addresses { order: 1, candidates: vec![], port_varies: false });
     }
@@ -259,6 +268,17 @@ fn an_order_that_cannot_be_is_refused_to_its_member_alone() {
         (4, "/ping bea -n 2000", "-- an order takes at most 60 s"),
         (5, "/ping bea -n x", "-- 'x' for -n: must be a number of probes"),
         (6, "/ping bea -i 1us", "-- an order has at least 1 probe, every 1 ms or more, of 80 to 1400 bytes"),
+        (
+            6,
+            "/ping bea --rate 2k",
+            "-- an order has at least 1 probe, every 1 ms or more, of 80 to 1400 bytes",
+        ),
+        (
+            6,
+            "/ping bea --find-rate",
+            "-- a search for the rate is no order: its load has no limit to agree to. \
+             Run udpecho ping --find-rate at one host, udpecho serve at the other",
+        ),
         (7, "/stop 7", "-- you have no order #7 to stop"),
         (8, "/ports bea 1-600", "-- an order asks at most 512 ports"),
         (
