@@ -1,14 +1,19 @@
 //! Turns the bytes of a fuzzer into connections to a room: what they send, frames of the encrypted protocol,
-//! and the JSON of members, orders and the shelf.
+//! the JSON of members, orders and the shelf, archives of runs, and datagrams to the message relay.
 #![allow(dead_code, reason = "each target uses its own part")]
 
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
-use udpecho::net::{Frame, Opener, Opening, Sealer, accept_handshake};
+use udpecho::endpoints::Endpoints;
+use udpecho::impair::Impairment;
+use udpecho::net::{Frame, Opener, Opening, Sealer, accept_handshake, unpack_run};
+use udpecho::reflect::{self, Departure, Incoming, Injection, Server};
 use udpecho::room::{
     Command, Connecting, ConnectionId, ContentHash, Direction, Event, FileName, FirstBytes, Framing, Message,
-    Name, PortRange, Role, Room, Shelf, Ticket, TranscriptLine, Via, WayProbe, shown, transcript_page,
+    Name, PortKnock, PortRange, PortSet, Role, Room, Shelf, Ticket, TranscriptLine, Via, WayProbe, shown,
+    transcript_page,
 };
 use udpecho::time::{Duration, Instant};
 
@@ -42,7 +47,11 @@ fn parsers(data: &[u8]) {
     assert_eq!(WayProbe::parse(&[7; 32], data), None);
     let text = String::from_utf8_lossy(data);
     let _ = Command::parse(&text);
+    assert_eq!(PortKnock::answer_to(&[7; 32], data), None);
     let _ = text.parse::<PortRange>();
+    if let Ok(ports) = text.parse::<PortSet>() {
+        assert_eq!(ports.to_string().parse(), Ok(ports));
+    }
     if let Ok(message) = Message::parse(&text) {
         Message::parse(&message.line()).expect("a printed message parses again");
     }
@@ -100,7 +109,7 @@ impl Peer {
     }
 }
 
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 28] = [
     "/ping",
     "/yes",
     "/no",
@@ -125,8 +134,12 @@ const WORDS: [&str; 24] = [
     "{quit}",
     "hello",
     "\u{1b}[2J\u{202e}\u{301}\u{301}\u{301}",
+    "/ports",
+    "33000-33003",
+    "udp",
+    "--rate",
 ];
-const MESSAGES: [&str; 14] = [
+const MESSAGES: [&str; 18] = [
     r#"{"say":"/ping m2 m3"}"#,
     r#"{"say":"/yes N"}"#,
     r#"{"accept":{"up_to":{"bits_per_second":1e7,"seconds":60.0}}}"#,
@@ -141,6 +154,10 @@ const MESSAGES: [&str; 14] = [
     r#"{"offer":{"name":"b","bytes":400,"to":"m2"}}"#,
     r#"{"name":"m9"}"#,
     r#"{"agent":true}"#,
+    r#"{"say":"/ports m2 m3 33000-33003 udp"}"#,
+    r#"{"opened":{"order":N,"opened":{"busy":"33000","denied":"1-9"}}}"#,
+    r#"{"heard":{"order":N,"ports":"33001-33002"}}"#,
+    r#"{"knocked":{"order":N,"ports":{"open":"33001, 80","filtered":"33000-33003"}}}"#,
 ];
 
 /// Members that do all there is to do in a room.
@@ -250,4 +267,59 @@ pub fn noise(data: &[u8]) {
         assert_eq!(opener.open(&changed[2..]), None);
         assert_eq!(opener.open(&sealed[2..]), Some(frame));
     });
+}
+
+const RELAYED: [&str; 12] =
+    ["hii", "HII", "to", ":", "/", ";", "content", "10.0.0.1", "10.0.0.2", "4000", " ", "exit server"];
+
+/// The message relay answers the sender, and sends on to members alone: those that said hii.
+pub fn message_relay(data: &[u8]) {
+    let mut script = Script(data);
+    let injection = Injection::steady(Impairment::clean());
+    let settings =
+        reflect::Settings { injection, message_relay: true, allow_stop: true, ..Default::default() };
+    let start = Instant::ZERO;
+    let mut server = Server::new(settings, [7; 32], start);
+    let mut now = start;
+    let mut buffer = vec![0; 4_096];
+    let mut members: BTreeSet<SocketAddr> = BTreeSet::new();
+    while !script.0.is_empty() {
+        let (act, who) = (script.byte(), script.byte());
+        let from = SocketAddr::from(([10, 0, 0, who & 3], 4_000));
+        let datagram = if act & 1 == 0 {
+            (0..act >> 4).map(|_| script.one_of(&RELAYED)).collect::<String>().into_bytes()
+        } else {
+            script.take(usize::from(who)).to_vec()
+        };
+        if datagram.eq_ignore_ascii_case(b"hii") {
+            members.insert(from);
+        }
+        now += Duration::from_millis(i64::from(act & 14));
+        buffer[..datagram.len()].copy_from_slice(&datagram);
+        let path = Endpoints { remote: from, local: None };
+        if let Some(answered) = server.handle(Incoming::new(now, path, &mut buffer, datagram.len())) {
+            assert!(answered <= datagram.len().max(64));
+        }
+        while let Some(Departure { path, length, .. }) = server.poll_transmit(now, &mut buffer) {
+            assert!(members.contains(&path.remote) && members.contains(&from), "{from} to {}", path.remote);
+            assert!(length <= datagram.len() + 40);
+        }
+    }
+}
+
+/// An archive of a hostile member leaves nothing but files of a run.
+pub fn run_archive(data: &[u8]) {
+    const FILES: [&str; 6] =
+        ["run.json", "probes.csv", "seconds.csv", "report.png", "report.svg", "report.html"];
+    let inbox = tempfile::tempdir().expect("a folder");
+    let _ = unpack_run(data, inbox.path(), &FileName::nearest("order-1"));
+    let names = |folder: &std::path::Path| -> Vec<std::fs::DirEntry> {
+        std::fs::read_dir(folder).expect("a folder").collect::<Result<_, _>>().expect("its files")
+    };
+    let folders = names(inbox.path());
+    assert_eq!(folders.len(), 1);
+    for file in names(&folders[0].path()) {
+        assert!(file.file_type().expect("a file").is_file());
+        assert!(FILES.iter().any(|name| file.file_name() == *name), "{file:?}");
+    }
 }

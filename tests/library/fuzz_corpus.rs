@@ -2,6 +2,8 @@
 
 #[path = "../fuzz/harness.rs"]
 mod harness;
+#[path = "../fuzz/host.rs"]
+mod host;
 #[path = "../fuzz/irtt.rs"]
 mod irtt;
 #[path = "../fuzz/proxy_harness.rs"]
@@ -115,6 +117,36 @@ fn the_corpus_of_encrypted_connections() {
 }
 
 #[test]
+fn the_corpus_of_the_message_relay() {
+    replay("message_relay", room::message_relay);
+}
+
+#[test]
+fn the_corpus_of_archives_of_runs() {
+    replay("run_archive", room::run_archive);
+}
+
+#[test]
+fn the_corpus_of_the_files_of_a_host() {
+    replay("host_files", host::host_files);
+}
+
+#[test]
+fn changed_inputs_of_the_message_relay() {
+    replay_changed("message_relay", room::message_relay);
+}
+
+#[test]
+fn changed_inputs_of_archives_of_runs() {
+    replay_changed("run_archive", room::run_archive);
+}
+
+#[test]
+fn changed_inputs_of_the_files_of_a_host() {
+    replay_changed("host_files", host::host_files);
+}
+
+#[test]
 fn changed_inputs_of_the_room() {
     replay_changed("room", room::room);
 }
@@ -164,6 +196,9 @@ proptest! {
         irtt::irtt_server(&data);
         room::room(&data);
         room::noise(&data);
+        room::message_relay(&data);
+        room::run_archive(&data);
+        host::host_files(&data);
         harness::load(&data);
         proxy_harness::proxy_texts(&data);
         proxy_harness::relay(&data);
