@@ -37,6 +37,7 @@ pub use event::{Event, Failure, Finding, SendError, ServerInfo};
 pub use flows::{FlowChange, Reroll};
 pub use irtt::IrttOptions;
 pub use knows::{Knows, Losses, ServerTime};
+pub(crate) use load::Differences;
 pub use load::{
     Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
     SteadySettings, Way,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::probe::rate_search::{Confidence, Delays, Kind, LimitedBy, RateResult, Settings};
+use crate::probe::rate_search::{Confidence, Delays, Kind, LimitedBy, RateResult, Settings, Step};
 use crate::time::Duration;
 
 /// The scale of `grade`.
@@ -46,10 +46,10 @@ impl Rate {
     }
 }
 
-/// The results of one search.
+/// The result of one search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DirectionRate {
-    /// The rate that arrives while the target queue stands.
+    /// The rate of arrivals while the target queue stands.
     pub bps: f64,
     /// The 95 % interval.
     pub low_bps: f64,
@@ -93,24 +93,17 @@ pub struct DirectionRate {
     pub grade: Option<String>,
 }
 
-/// The end of a search: what pushing gives, and what it does.
+/// The push at the end of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushedRate {
-    /// The rate sent.
-    pub offered_bps: f64,
-    /// The rate that arrived.
-    pub received_bps: f64,
-    /// The share that did not arrive.
-    pub loss: f64,
-    /// Of the flow that loads the path.
-    pub own: Option<AddedDelay>,
-    /// Of the flow beside it.
-    pub other: Option<AddedDelay>,
+    /// Rates, loss and delays.
+    #[serde(flatten)]
+    pub step: StepRate,
     /// Until both flows were idle again.
     pub recovery_s: Option<f64>,
 }
 
-/// One rate of the curve.
+/// One rate of the curve, or the push.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRate {
     /// The rate sent.
@@ -146,25 +139,24 @@ impl From<Delays> for AddedDelay {
     }
 }
 
-impl DirectionRate {
-    /// `size`: bytes of UDP payload of a packet that the search counted with its headers.
-    pub fn of(result: &RateResult, settings: &Settings, size: u32) -> Self {
-        let pushed = result.pushed.map(|pushed| PushedRate {
-            offered_bps: pushed.offered,
-            received_bps: pushed.received,
-            loss: pushed.loss,
-            own: pushed.own.map(AddedDelay::from),
-            other: pushed.other.map(AddedDelay::from),
-            recovery_s: pushed.recovery.map(Duration::as_secs_f64),
-        });
-        let steps = result.steps.iter().map(|step| StepRate {
+impl From<Step> for StepRate {
+    fn from(step: Step) -> Self {
+        Self {
             offered_bps: step.offered,
             received_bps: step.received,
             loss: step.loss,
             own: step.own.map(AddedDelay::from),
             other: step.other.map(AddedDelay::from),
-        });
-        let other = pushed.as_ref().and_then(|pushed| pushed.other);
+        }
+    }
+}
+
+impl DirectionRate {
+    /// `size`: bytes of UDP payload of a packet that the search counted with its headers.
+    pub fn of(result: &RateResult, settings: &Settings, size: u32) -> Self {
+        let recovery_s = result.recovery.map(Duration::as_secs_f64);
+        let pushed = result.pushed.map(|step| PushedRate { step: step.into(), recovery_s });
+        let other = result.pushed.and_then(|pushed| pushed.other);
         Self {
             bps: result.rate,
             low_bps: result.interval.0,
@@ -183,9 +175,9 @@ impl DirectionRate {
             burst_bytes: result.burst,
             limited_by: result.limited_by.map(|limit| limited_by(limit).to_owned()),
             confidence: confidence(result.confidence()).to_owned(),
-            grade: other.map(|delay| grade(delay.mean_us / 1e3).to_owned()),
+            grade: other.map(|delay| grade(delay.mean.as_millis_f64()).to_owned()),
             pushed,
-            steps: steps.collect(),
+            steps: result.steps.iter().map(|step| (*step).into()).collect(),
             windows_bps: result.windows.clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! Which clients may load the path, and how much.
+//! The clients that may load the path, and the rate that they may have.
 
 use std::net::IpAddr;
 

@@ -2,7 +2,7 @@
 
 use super::format::{bit_rate, milliseconds, percent_bare};
 use super::injection::injection;
-use crate::record::rate::{DirectionRate, PushedRate, Rate, SCALE};
+use crate::record::rate::{DirectionRate, Rate, SCALE, StepRate};
 use crate::record::{Run, Server};
 use crate::time::Duration;
 
@@ -78,7 +78,7 @@ fn result(name: &str, found: &DirectionRate) -> String {
         _ => "uncertain".to_owned(),
     };
     let rate = format!("{least}{} {sure}", bit_rate(found.bps));
-    let Some(pushed) = &found.pushed else { return format!("{name:<5} {rate}") };
+    let Some(pushed) = pushed(found) else { return format!("{name:<5} {rate}") };
     format!(
         "{name:<5} {rate:<20} pushed {:<11} {}  {}",
         bit_rate(pushed.received_bps),
@@ -89,8 +89,12 @@ fn result(name: &str, found: &DirectionRate) -> String {
     .to_owned()
 }
 
+fn pushed(found: &DirectionRate) -> Option<&StepRate> {
+    found.pushed.as_ref().map(|pushed| &pushed.step)
+}
+
 /// By how much the push made each flow wait.
-fn queue(pushed: &PushedRate) -> String {
+fn queue(pushed: &StepRate) -> String {
     let of = |name, delay: Option<f64>| delay.map(|p50| format!("{name} +{}", micros(p50)));
     let both =
         [of("own", pushed.own.map(|own| own.p50_us)), of("other", pushed.other.map(|other| other.p50_us))];
@@ -124,13 +128,11 @@ fn signs(found: &DirectionRate) -> Vec<String> {
             percent(found.idle_share)
         ));
     }
-    if let Some(pushed) = &found.pushed {
-        signs.extend(pushed_signs(found, pushed));
-    }
+    signs.extend(pushed(found).and_then(|pushed| pushed_sign(found, pushed)));
     signs
 }
 
-fn pushed_signs(found: &DirectionRate, pushed: &PushedRate) -> Option<String> {
+fn pushed_sign(found: &DirectionRate, pushed: &StepRate) -> Option<String> {
     const APART_MS: f64 = 5.0;
     if pushed.received_bps > 1.5 * found.bps {
         return Some(format!(

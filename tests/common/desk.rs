@@ -77,17 +77,12 @@ impl Desk {
     }
 
     pub fn cookie(&mut self, from: SocketAddr, nonce: u64) -> [u8; 16] {
-        let answer = self.send(from, &hello(nonce)).expect("a cookie");
-        let Ok(Message::Cookie(Cookie { cookie, .. })) = decode(&answer) else {
-            panic!("no cookie: {answer:?}")
-        };
-        cookie
+        cookie_of(self.send(from, &hello(nonce)))
     }
 
     /// Hello, cookie, open, accept.
     pub fn open(&mut self, from: SocketAddr, nonce: u64, size: u32) -> Result<Token, Deny> {
-        let cookie = self.cookie(from, nonce);
-        self.open_with(from, nonce, size, cookie)
+        handshake(|datagram| self.send(from, datagram), nonce, size)
     }
 
     /// A session with a history of `remember` outcomes.
@@ -108,12 +103,31 @@ impl Desk {
         size: u32,
         cookie: [u8; 16],
     ) -> Result<Token, Deny> {
-        let answer = self.send(from, &open(nonce, size, cookie)).expect("an answer");
-        match decode(&answer) {
-            Ok(Message::Accept(Accept { token, .. })) => Ok(token),
-            Ok(Message::Deny(deny)) => Err(deny),
-            other => panic!("neither accept nor deny: {other:?}"),
-        }
+        token_of(self.send(from, &open(nonce, size, cookie)))
+    }
+}
+
+/// Hello, cookie, open, accept, with a server that `ask` reaches.
+pub fn handshake(
+    mut ask: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+    nonce: u64,
+    size: u32,
+) -> Result<Token, Deny> {
+    let cookie = cookie_of(ask(&hello(nonce)));
+    token_of(ask(&open(nonce, size, cookie)))
+}
+
+fn cookie_of(answer: Option<Vec<u8>>) -> [u8; 16] {
+    let answer = answer.expect("a cookie");
+    let Ok(Message::Cookie(Cookie { cookie, .. })) = decode(&answer) else { panic!("no cookie: {answer:?}") };
+    cookie
+}
+
+fn token_of(answer: Option<Vec<u8>>) -> Result<Token, Deny> {
+    match decode(&answer.expect("an answer")) {
+        Ok(Message::Accept(Accept { token, .. })) => Ok(token),
+        Ok(Message::Deny(deny)) => Err(deny),
+        other => panic!("neither accept nor deny: {other:?}"),
     }
 }
 

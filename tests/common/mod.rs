@@ -16,12 +16,12 @@ pub mod relayed_truth;
 pub mod watchdog;
 
 use udpecho::impair::Impairment;
-use udpecho::probe::{Event, Resolved, ServerInfo, Settings};
-use udpecho::reflect::{self, Injection};
+use udpecho::probe::{Event, Resolved, ServerInfo, Settings, SteadySettings};
+use udpecho::reflect::{self, Injection, LoadGrant};
 use udpecho::schedule::{Decay, Poisson, Schedule};
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::Duration;
-use udpecho::units::{Interval, Probability};
+use udpecho::units::{BitRate, Interval, Probability};
 
 pub fn millis(millis: i64) -> Duration {
     Duration::from_millis(millis)
@@ -55,6 +55,26 @@ pub fn clean() -> reflect::Settings {
 
 pub fn injecting(impairment: Impairment) -> reflect::Settings {
     reflect::Settings { injection: Injection::steady(impairment), ..reflect::Settings::default() }
+}
+
+/// A clean server that grants every address this much load, in bits a second.
+pub fn granting(bits_per_second: u64) -> reflect::Settings {
+    reflect::Settings { load: LoadGrant::Anybody(BitRate::new(bits_per_second).unwrap()), ..clean() }
+}
+
+/// A load in both directions, until it is stopped.
+pub fn steady_load(bits_per_second: f64) -> SteadySettings {
+    SteadySettings {
+        rate: bits_per_second,
+        up: true,
+        down: true,
+        size: 1_200,
+        packet: 1_228,
+        after: Duration::ZERO,
+        length: None,
+        seed: 1,
+        key: None,
+    }
 }
 
 /// Holds as by default, and answers not one probe.

@@ -445,7 +445,11 @@ pub fn load(data: &[u8]) {
     let (size, packet, seed) = (200, 228, 1);
     if choice & 1 != 0 {
         let (up, down) = (choice & 2 != 0, choice & 4 != 0 || choice & 2 == 0);
-        let settings = SteadySettings { rate: 1e6, up, down, size, packet, seed, key: key.clone() };
+        let length = (choice & 8 != 0).then_some(Duration::from_millis(200));
+        let after = if choice & 16 != 0 { Duration::from_millis(300) } else { Duration::ZERO };
+        let key_of_it = key.clone();
+        let settings =
+            SteadySettings { rate: 1e6, up, down, size, packet, after, length, seed, key: key_of_it };
         return drive(SteadyLoad::new(settings, START), choice, key, script);
     }
     let ways = match choice & 6 {

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 
 use udpecho::endpoints::Endpoints;
-use udpecho::impair::{Direction, Impairment};
+use udpecho::impair::Direction;
 use udpecho::probe::rate_search::{self, Kind, LimitedBy};
 use udpecho::probe::{
     Dialect, Failure, Found, LoadMachine, LoadSettings, LoadTest, SteadyLoad, SteadySettings, Way,
@@ -13,11 +13,11 @@ use udpecho::probe::{
 use udpecho::reflect::{self, Incoming, Injection, LoadGrant, Server};
 use udpecho::sim::{Conditions, SimulatedLink, Simulation};
 use udpecho::time::{Duration, Instant};
-use udpecho::units::BitRate;
 use udpecho::wire::auth::Key;
-use udpecho::wire::native::{Message, Pull, Token, decode};
+use udpecho::wire::native::{LoadReport, Message, Pull, Token, decode};
 
-use crate::common::desk::{emitted, hello, open};
+use crate::common::desk::{emitted, handshake};
+use crate::common::{clean, granting, millis, steady_load};
 
 const SIZE: u32 = 1_200;
 const HEADERS: u32 = 28;
@@ -44,7 +44,7 @@ impl<L: LoadMachine> World<L> {
     fn with(test: L, server: reflect::Settings, up: &str, down: &str) -> Self {
         let now = Simulation::START;
         let link = |line: &str, direction| {
-            let conditions = Conditions { delay: Duration::from_millis(5), ..Conditions::impaired(line) };
+            let conditions = Conditions { delay: millis(5), ..Conditions::impaired(line) };
             SimulatedLink::new(conditions, direction, 7)
         };
         let mut server = Server::new(server, [3; 32], now);
@@ -104,15 +104,20 @@ impl<L: LoadMachine> World<L> {
     }
 
     fn deliver_up(&mut self, channel: usize, datagram: &[u8]) {
+        let remote = SocketAddr::from(([127, 0, 0, 1], 10_000 + channel as u16));
+        if let Some(reply) = self.ask(remote, datagram) {
+            self.send(false, channel, &reply);
+        }
+    }
+
+    /// The server's reply to a datagram from there.
+    fn ask(&mut self, remote: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 65_536];
         buffer[..datagram.len()].copy_from_slice(datagram);
-        let remote = SocketAddr::from(([127, 0, 0, 1], 10_000 + channel as u16));
-        let incoming =
-            Incoming::new(self.now, Endpoints { remote, local: None }, &mut buffer, datagram.len());
-        let reply = self.server.as_mut().and_then(|server| server.handle(incoming));
-        if let Some(length) = reply {
-            self.send(false, channel, &buffer[..length]);
-        }
+        let path = Endpoints { remote, local: None };
+        let incoming = Incoming::new(self.now, path, &mut buffer, datagram.len());
+        let length = self.server.as_mut()?.handle(incoming)?;
+        Some(buffer[..length].to_vec())
     }
 
     fn send(&mut self, up: bool, channel: usize, datagram: &[u8]) {
@@ -127,6 +132,14 @@ impl<L: LoadMachine> World<L> {
 impl World<LoadTest> {
     fn new(settings: LoadSettings, server: reflect::Settings, up: &str, down: &str) -> Self {
         Self::with(LoadTest::new(settings, Simulation::START), server, up, down)
+    }
+
+    /// Until the test is over, at most a minute a search.
+    fn whole(settings: LoadSettings, server: reflect::Settings, up: &str, down: &str) -> Self {
+        let most = Duration::from_secs(60 * settings.ways.len() as i64);
+        let mut world = Self::new(settings, server, up, down);
+        world.run(most);
+        world
     }
 
     fn found(&self) -> &[Found] {
@@ -147,10 +160,6 @@ fn settings(dialect: Dialect) -> LoadSettings {
     }
 }
 
-fn clean() -> reflect::Settings {
-    reflect::Settings { injection: Injection::steady(Impairment::clean()), ..reflect::Settings::default() }
-}
-
 /// The links count UDP payload.
 fn payload_error(found: &Found, rate: f64) -> f64 {
     found.result.rate * f64::from(SIZE) / f64::from(SIZE + HEADERS) / rate - 1.0
@@ -160,8 +169,7 @@ fn payload_error(found: &Found, rate: f64) -> f64 {
 fn an_echo_shows_the_rate_of_the_slower_direction() {
     for (up, down) in [("rate=8Mbit,queue=200k", "clean"), ("clean", "rate=8Mbit,queue=200k")] {
         for dialect in [Dialect::Native, Dialect::Plain] {
-            let mut world = World::new(settings(dialect), clean(), up, down);
-            world.run(Duration::from_secs(60));
+            let world = World::whole(settings(dialect), clean(), up, down);
             let found = &world.found()[0];
             let error = payload_error(found, 8e6);
             assert!(error.abs() < 0.02, "{dialect:?} {up} {down}: {error:+.4}");
@@ -170,10 +178,10 @@ fn an_echo_shows_the_rate_of_the_slower_direction() {
             // 200 kB at 8 Mbit/s are 200 ms, for both flows.
             for delays in [pushed.own, pushed.other] {
                 let max = delays.expect("delays").max;
-                assert!((max - Duration::from_millis(200)).abs() < Duration::from_millis(20), "{max}");
+                assert!((max - millis(200)).abs() < millis(20), "{max}");
             }
             let [p50, _] = world.test.idle_rtt().expect("an idle RTT");
-            assert!((p50 - Duration::from_millis(10)).abs() < Duration::from_millis(3), "{p50}");
+            assert!((p50 - millis(10)).abs() < millis(3), "{p50}");
             assert!(world.test.rows().len() > 100, "{}", world.test.rows().len());
         }
     }
@@ -184,8 +192,7 @@ fn with_a_key_it_is_the_same() {
     let key = Key::new(&[9; 32]);
     let server = reflect::Settings { key: Some(key.clone()), ..clean() };
     let client = LoadSettings { key: Some(key), ..settings(Dialect::Native) };
-    let mut world = World::new(client, server, "clean", "rate=2Mbit,queue=50k");
-    world.run(Duration::from_secs(60));
+    let world = World::whole(client, server, "clean", "rate=2Mbit,queue=50k");
     let error = payload_error(&world.found()[0], 2e6);
     assert!(error.abs() < 0.02, "{error:+.4}");
 }
@@ -193,8 +200,7 @@ fn with_a_key_it_is_the_same() {
 #[test]
 fn a_server_that_limits_probes_grants_no_more_than_that() {
     let server = reflect::Settings { session_rate: Some(500), ..clean() };
-    let mut world = World::new(settings(Dialect::Native), server, "clean", "clean");
-    world.run(Duration::from_secs(60));
+    let world = World::whole(settings(Dialect::Native), server, "clean", "clean");
     let result = &world.found()[0].result;
     assert_eq!(result.limited_by, Some(LimitedBy::Grant));
     let packets = result.rate / 8.0 / f64::from(SIZE + HEADERS);
@@ -203,8 +209,7 @@ fn a_server_that_limits_probes_grants_no_more_than_that() {
 
 #[test]
 fn a_server_that_does_not_answer_is_a_failure_and_one_that_stops_ends_the_load() {
-    let mut world = World::new(settings(Dialect::Native), clean(), "loss=100%", "clean");
-    world.run(Duration::from_secs(60));
+    let world = World::whole(settings(Dialect::Native), clean(), "loss=100%", "clean");
     assert!(matches!(world.test.outcome(), Some(Err(Failure::Silent { .. }))), "{:?}", world.test.outcome());
 
     let mut world = World::new(settings(Dialect::Native), clean(), "rate=8Mbit,queue=200k", "clean");
@@ -219,12 +224,12 @@ fn a_server_that_does_not_answer_is_a_failure_and_one_that_stops_ends_the_load()
 #[test]
 fn a_stop_ends_the_load_at_once_and_keeps_what_is_known() {
     let mut world = World::new(settings(Dialect::Native), clean(), "rate=8Mbit,queue=200k", "clean");
-    world.run(Duration::from_millis(3_800));
+    world.run(millis(3_800));
     let stopped = world.now;
     let now = world.now;
     world.test.stop(now);
     world.run(Duration::from_secs(1));
-    assert!(world.last_sent[0] <= stopped + Duration::from_millis(1), "only the end of the sessions follows");
+    assert!(world.last_sent[0] <= stopped + millis(1), "only the end of the sessions follows");
     let error = payload_error(&world.found()[0], 8e6);
     assert!(error.abs() < 0.05, "{error:+.4}");
 }
@@ -233,16 +238,11 @@ fn each_way() -> LoadSettings {
     LoadSettings { ways: vec![Way::Up, Way::Down], ..settings(Dialect::Native) }
 }
 
-fn granting(bits_per_second: u64) -> reflect::Settings {
-    reflect::Settings { load: LoadGrant::Anybody(BitRate::new(bits_per_second).unwrap()), ..clean() }
-}
-
 #[test]
 fn each_direction_is_measured_by_itself() {
     for (up, down) in [(2e6, 12e6), (12e6, 2e6)] {
         let line = |rate: f64| format!("rate={}kbit,queue={}", (rate / 1e3) as u64, (rate / 40.0) as u64);
-        let mut world = World::new(each_way(), clean(), &line(up), &line(down));
-        world.run(Duration::from_secs(90));
+        let world = World::whole(each_way(), clean(), &line(up), &line(down));
         let found = world.found();
         assert_eq!(found.iter().map(|found| found.way).collect::<Vec<_>>(), [Way::Up, Way::Down]);
         for (found, rate) in found.iter().zip([up, down]) {
@@ -253,13 +253,13 @@ fn each_direction_is_measured_by_itself() {
             let pushed = found.result.pushed.expect("a push");
             for delays in [pushed.own, pushed.other] {
                 let max = delays.expect("delays").max;
-                assert!((max - Duration::from_millis(200)).abs() < Duration::from_millis(20), "{max}");
+                assert!((max - millis(200)).abs() < millis(20), "{max}");
             }
-            assert!(pushed.recovery.is_some(), "{:?} is not idle again", found.way);
+            assert!(found.result.recovery.is_some(), "{:?} is not idle again", found.way);
             assert_eq!(found.result.steps.len(), 6);
         }
         let [p50, _] = world.test.idle_rtt().expect("an idle RTT");
-        assert!((p50 - Duration::from_millis(10)).abs() < Duration::from_millis(3), "{p50}");
+        assert!((p50 - millis(10)).abs() < millis(3), "{p50}");
     }
 }
 
@@ -268,8 +268,7 @@ fn the_server_that_emulates_a_bottleneck_shows_it_in_its_direction() {
     for (direction, limited) in [("up", Way::Up), ("down", Way::Down)] {
         let injection = format!("rate=4Mbit,queue=100k direction={direction}").parse().unwrap();
         let server = reflect::Settings { injection: Injection::steady(injection), ..granting(40_000_000) };
-        let mut world = World::new(each_way(), server, "clean", "clean");
-        world.run(Duration::from_secs(90));
+        let world = World::whole(each_way(), server, "clean", "clean");
         for found in world.found() {
             let (rate, limit) =
                 if found.way == limited { (4e6, None) } else { (40e6, Some(LimitedBy::Grant)) };
@@ -285,8 +284,7 @@ fn with_a_key_each_direction_is_the_same() {
     let key = Key::new(&[9; 32]);
     let server = reflect::Settings { key: Some(key.clone()), ..clean() };
     let client = LoadSettings { key: Some(key), ..each_way() };
-    let mut world = World::new(client, server, "rate=3Mbit,queue=50k", "rate=2Mbit,queue=50k");
-    world.run(Duration::from_secs(90));
+    let world = World::whole(client, server, "rate=3Mbit,queue=50k", "rate=2Mbit,queue=50k");
     for (found, rate) in world.found().iter().zip([3e6, 2e6]) {
         let error = payload_error(found, rate);
         assert!(error.abs() < 0.02, "{:?}: {error:+.4}", found.way);
@@ -296,8 +294,7 @@ fn with_a_key_each_direction_is_the_same() {
 #[test]
 fn loss_of_requests_and_reports_costs_no_rate() {
     let lossy = "rate=8Mbit,queue=200k loss=3%";
-    let mut world = World::new(each_way(), clean(), lossy, lossy);
-    world.run(Duration::from_secs(90));
+    let world = World::whole(each_way(), clean(), lossy, lossy);
     for found in world.found() {
         let error = payload_error(found, 8e6);
         assert!(error.abs() < 0.02, "{:?}: {error:+.4}", found.way);
@@ -307,24 +304,23 @@ fn loss_of_requests_and_reports_costs_no_rate() {
 #[test]
 fn a_server_that_grants_no_load_is_a_failure_at_once() {
     let server = reflect::Settings { load: LoadGrant::Nobody, ..clean() };
-    let mut world = World::new(each_way(), server, "clean", "clean");
-    world.run(Duration::from_secs(60));
+    let world = World::whole(each_way(), server, "clean", "clean");
     assert_eq!(world.test.outcome(), Some(&Err(Failure::LoadRefused)));
-    assert!(world.now - Simulation::START < Duration::from_millis(100));
+    assert!(world.now - Simulation::START < millis(100));
 }
 
 #[test]
 fn a_stop_ends_the_load_of_the_server_too_and_skips_what_was_to_come() {
     let ways = LoadSettings { ways: vec![Way::Down, Way::Up], ..each_way() };
     let mut world = World::new(ways, clean(), "clean", "rate=8Mbit,queue=200k");
-    world.run(Duration::from_millis(4_500));
+    world.run(millis(4_500));
     let stopped = world.now;
     world.test.stop(stopped);
     world.run(Duration::from_secs(1));
     assert_eq!(world.found().len(), 1);
     let error = payload_error(&world.found()[0], 8e6);
     assert!(error.abs() < 0.05, "{error:+.4}");
-    assert!(world.last_sent[1] <= stopped + Duration::from_millis(6), "the close takes 5 ms");
+    assert!(world.last_sent[1] <= stopped + millis(6), "the close takes 5 ms");
 }
 
 #[test]
@@ -341,20 +337,23 @@ fn a_server_that_stops_in_the_middle_ends_the_search() {
     }
 }
 
+fn steadily(settings: SteadySettings, line: &str) -> World<SteadyLoad> {
+    World::with(SteadyLoad::new(settings, Simulation::START), clean(), line, line)
+}
+
 #[test]
 fn a_steady_load_is_what_was_asked_for_in_the_directions_that_were() {
     for (up, down) in [(true, true), (true, false), (false, true)] {
-        let settings =
-            SteadySettings { rate: 4e6, up, down, size: SIZE, packet: SIZE + HEADERS, seed: 1, key: None };
-        let mut world =
-            World::with(SteadyLoad::new(settings, Simulation::START), clean(), "loss=10%", "loss=10%");
+        let mut world = steadily(SteadySettings { up, down, ..steady_load(4e6) }, "loss=10%");
         world.run(Duration::from_secs(10));
-        assert!(world.test.is_loading());
+        assert!(world.test.is_loading() && world.test.period().is_none());
         let stopped = world.now;
         world.test.stop(stopped);
         world.run(Duration::from_secs(1));
         assert_eq!(world.test.outcome(), Some(&Ok(())));
-        assert!(world.last_sent[1] <= stopped + Duration::from_millis(6));
+        assert!(world.last_sent[1] <= stopped + millis(6));
+        let (from, until) = world.test.period().expect("an end");
+        assert!(from - Simulation::START < millis(100) && until == stopped);
         for (wanted, result) in [up, down].into_iter().zip(world.test.results()) {
             assert_eq!(wanted, result.is_some());
             let Some(result) = result else { continue };
@@ -367,40 +366,63 @@ fn a_steady_load_is_what_was_asked_for_in_the_directions_that_were() {
     }
 }
 
-/// Another client's session, which keeps the load of the server in this world.
+#[test]
+fn a_load_of_a_part_of_the_run_keeps_its_grant_until_it_begins_and_ends_by_itself() {
+    let (after, length) = (Duration::from_secs(5), Some(Duration::from_secs(3)));
+    let mut world = steadily(SteadySettings { after, length, ..steady_load(4e6) }, "clean");
+    world.run(Duration::from_secs(4));
+    assert!(world.test.is_granted() && !world.test.is_loading() && world.count < 50, "{}", world.count);
+    let mut other = Occupant::of(&mut world);
+    assert!(other.ask(&mut world).busy, "the load is spoken for");
+    world.run(Duration::from_secs(2));
+    assert!(world.test.is_loading());
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.test.outcome(), Some(&Ok(())));
+    let (from, until) = world.test.period().expect("an end");
+    assert!((until - from - Duration::from_secs(3)).abs() <= millis(1), "{}", until - from);
+    assert!((from - Simulation::START - after - millis(50)).abs() <= millis(50), "{from:?}");
+    assert!(world.last_sent.iter().all(|sent| *sent <= until + millis(6)), "{:?}", world.last_sent);
+    for result in world.test.results() {
+        let span = result.expect("a result").span;
+        assert!((span - Duration::from_secs(3)).abs() < millis(300), "{span}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_ends_a_load_that_waits_or_flows() {
+    for after in [Duration::ZERO, Duration::from_secs(30)] {
+        let mut world = steadily(SteadySettings { after, ..steady_load(4e6) }, "clean");
+        world.run(Duration::from_secs(2));
+        world.server = None;
+        world.run(Duration::from_secs(20));
+        assert!(matches!(world.test.outcome(), Some(Err(Failure::Silent { .. }))), "{after}");
+        assert_eq!(world.test.period().is_some(), after == Duration::ZERO);
+    }
+}
+
+/// Another client's session with the server of a world, which wants the load for itself.
 struct Occupant {
     token: Token,
     number: u32,
 }
 
 impl Occupant {
-    const ADDRESS: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9)), 5_000);
-
-    fn ask(world: &mut World<LoadTest>, datagram: &[u8]) -> Option<Vec<u8>> {
-        let mut buffer = vec![0; 65_536];
-        buffer[..datagram.len()].copy_from_slice(datagram);
-        let path = Endpoints { remote: Self::ADDRESS, local: None };
-        let incoming = Incoming::new(world.now, path, &mut buffer, datagram.len());
-        let length = world.server.as_mut()?.handle(incoming)?;
-        Some(buffer[..length].to_vec())
+    fn of<L: LoadMachine>(world: &mut World<L>) -> Self {
+        let token = handshake(|datagram| world.ask(occupant(), datagram), 1, 200).expect("a session");
+        Self { token, number: 0 }
     }
 
-    fn of(world: &mut World<LoadTest>) -> Self {
-        let cookie = Self::ask(world, &hello(1)).expect("a cookie");
-        let Ok(Message::Cookie(cookie)) = decode(&cookie) else { panic!("no cookie") };
-        let accept = Self::ask(world, &open(1, 200, cookie.cookie)).expect("an accept");
-        let Ok(Message::Accept(accept)) = decode(&accept) else { panic!("no accept") };
-        Self { token: accept.token, number: 0 }
-    }
-
-    fn keep(&mut self, world: &mut World<LoadTest>) {
+    fn ask<L: LoadMachine>(&mut self, world: &mut World<L>) -> LoadReport {
         self.number += 1;
         let pull = Pull { token: self.token, phase: 1, number: self.number, rate: 0, size: 0, budget: 0 };
-        let answer = Self::ask(world, &emitted(|buffer| pull.emit(buffer))).expect("a grant");
+        let answer = world.ask(occupant(), &emitted(|buffer| pull.emit(buffer))).expect("an answer");
         let Ok(Message::LoadReport(report)) = decode(&answer) else { panic!("no report") };
-        assert!(!report.busy);
+        report
     }
+}
+
+fn occupant() -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 9], 5_000))
 }
 
 #[test]
@@ -410,7 +432,7 @@ fn a_client_waits_while_another_one_has_the_load_and_gives_up_after_a_minute() {
         let mut world = World::new(settings, clean(), "clean", "rate=2Mbit,queue=50k");
         let mut occupant = Occupant::of(&mut world);
         for _ in 0..seconds {
-            occupant.keep(&mut world);
+            assert!(!occupant.ask(&mut world).busy);
             world.run(Duration::from_secs(1));
         }
         assert_eq!(world.test.is_waiting(), seconds == 5);

@@ -53,7 +53,7 @@ fn nobody_there_is_exit_code_1_and_leaves_no_folder() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// What `ping --find-rate` prints as JSON, with these words.
+/// The JSON that `ping --find-rate` prints with these words.
 fn measure(folder: &TempDir, port: u16, words: &str) -> Value {
     let found = run(command(folder.path(), &format!("ping -p {port} 127.0.0.1 {words} --json --no-record")));
     assert_eq!(found.code, Some(0), "{found:?}");
@@ -137,16 +137,20 @@ fn probes_beside_a_steady_load_are_recorded_with_it() {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let mut server = Process::spawn(command(folder.path(), &format!("serve --clean -p {port}")));
     server.line_with("listening");
-    let words = format!("ping -p {port} 127.0.0.1 --load 2Mbit -n 40 -i 50ms -W 1 -o run");
+    let when = "--load-after 500ms --load-for 1s";
+    let words = format!("ping -p {port} 127.0.0.1 --load 2Mbit {when} -n 40 -i 50ms -W 1 -o run");
     let ended = run(command(folder.path(), &words));
     ended.assert_summed_up();
-    assert!(ended.has_line("a load of 2.00 Mbit/s up and down beside the probes"), "{ended:?}");
+    let header = "a load of 2.00 Mbit/s up and down beside the probes, from 0.5 s to 1.5 s";
+    assert!(ended.has_line(header) && ended.has_line("load on from "), "{ended:?}");
     assert!(ended.has_line("load up: ") && ended.has_line("load down: "), "{ended:?}");
     let recorded = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
     let recorded: Value = serde_json::from_str(&recorded).unwrap();
     assert_is_run(&recorded);
     let load = &recorded["load"];
     assert!(load["asked_bps"] == 2e6 && load["ended"].is_null(), "{load}");
+    let lasted = load["until_us"].as_f64().unwrap() - load["from_us"].as_f64().unwrap();
+    assert!(lasted >= 1e6, "{load}");
     for direction in ["up", "down"] {
         // A busy machine sends late, and what is too late is not made up for.
         let sent = load[direction]["sent_bps"].as_f64().unwrap();

@@ -74,6 +74,12 @@ pub struct FindRate {
     /// direction, as in 10Mbit,down; the server must grant it (serve --load) [default direction: both]
     #[arg(help_heading = RATE, long, value_name = "RATE[,up|down|both]", conflicts_with_all = ["find_rate", "text", "plain", "stamp", "twamp", "irtt"])]
     pub load: Option<SteadyRate>,
+    /// Begin the load so long after the probes, so that the run shows the path before it, too
+    #[arg(help_heading = RATE, long, value_name = "TIME", requires = "load")]
+    pub load_after: Option<Interval>,
+    /// End the load after this time, before the probes [default: with the probes]
+    #[arg(help_heading = RATE, long, value_name = "TIME", requires = "load")]
+    pub load_for: Option<Interval>,
 }
 
 /// A search has no schedule, no deadline and no views of its own.

@@ -69,9 +69,9 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
 
 fn settings(config: &Config, asked: &FindRate) -> anyhow::Result<LoadSettings> {
     let ways = ways(asked.find_rate);
-    if (asked.max_rate.get() as f64) < RateSearch::FIRST_RATE {
+    if (asked.max_rate.get() as f64) < RateSearch::LEAST_RATE {
         bail!(
-            "'{}' for '--max-rate' is too low: a search begins at 250kbit; for example 10Mbit",
+            "'{}' for '--max-rate' is too low: a search takes 25kbit at least; for example 10Mbit",
             asked.max_rate
         );
     }
@@ -186,7 +186,7 @@ fn judge(asked: &FindRate, run: &Run) -> Exit {
         {
             breaches.push(format!("{name}: the rate is {}, below {least}", bit_rate(found.bps)));
         }
-        let other = found.pushed.as_ref().and_then(|pushed| pushed.other);
+        let other = found.pushed.as_ref().and_then(|pushed| pushed.step.other);
         if let (Some(most), Some(other)) = (asked.fail_queue, other)
             && other.mean_us > most.get().as_micros_f64()
         {

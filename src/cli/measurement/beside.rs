@@ -14,6 +14,8 @@ use crate::net::{Clock, Control, Outgoing, random_bytes, run_load};
 use crate::probe::{Dialect, Failure, SteadyLoad, SteadySettings};
 use crate::record;
 use crate::report::{bytes_on_the_wire, milliseconds};
+use crate::time::{Duration, Instant};
+use crate::units::Interval;
 
 /// A load under way.
 pub(super) struct BesideLoad {
@@ -21,25 +23,28 @@ pub(super) struct BesideLoad {
     thread: JoinHandle<SteadyLoad>,
 }
 
-/// The settings of the load, from the flags.
-pub(super) fn settings(config: &Config, asked: &SteadyRate) -> anyhow::Result<SteadySettings> {
+/// The load that the user asked for, if any.
+pub(super) fn settings(config: &Config, asked: &FindRate) -> anyhow::Result<Option<SteadySettings>> {
+    let Some(SteadyRate { rate, up, down }) = asked.load else { return Ok(None) };
     let size = FindRate::SIZE as u32;
-    Ok(SteadySettings {
-        rate: asked.rate.get() as f64,
-        up: asked.up,
-        down: asked.down,
+    Ok(Some(SteadySettings {
+        rate: rate.get() as f64,
+        up,
+        down,
+        after: asked.load_after.map_or(Duration::ZERO, Interval::get),
+        length: asked.load_for.map(Interval::get),
         size,
         packet: bytes_on_the_wire(size, config.connection.peer.address.ip()),
         seed: u64::from_ne_bytes(random_bytes()?),
         key: config.settings.key.clone(),
-    })
+    }))
 }
 
 impl BesideLoad {
     /// How long a server may take to grant it; its handshake gives up before.
     const START: std::time::Duration = std::time::Duration::from_secs(20);
 
-    /// Returns when the load flows. The error: why it does not.
+    /// Returns when the server has granted the load. The error: why it has not.
     pub(super) fn start(
         settings: SteadySettings,
         connection: &Connection,
@@ -80,8 +85,8 @@ impl BesideLoad {
         }
     }
 
-    /// Ends it; what became of it.
-    pub(super) fn finish(self) -> Option<record::Load> {
+    /// Ends it; what became of it in a run that began at `zero`.
+    pub(super) fn finish(self, zero: Instant) -> Option<record::Load> {
         self.control.stop();
         let load = self.thread.join().ok()?;
         let ended = match load.outcome() {
@@ -91,15 +96,17 @@ impl BesideLoad {
             Some(Err(failure)) => Some(failure.to_string()),
             _ => None,
         };
-        Some(record::Load::of(load.settings(), load.results(), ended))
+        let period = load.period().map(|(from, until)| (from - zero, until - zero));
+        Some(record::Load::of(load.settings(), load.results(), period, ended))
     }
 }
 
-/// Tells once whether the load flows; whether it did.
+/// Tells once whether the server grants the load; whether it did.
 fn tell(send: &Sender<Result<(), Failure>>, load: &SteadyLoad) -> bool {
     let word = match load.outcome() {
         Some(Err(failure)) => Err(failure.clone()),
-        _ if load.is_loading() => Ok(()),
+        Some(Ok(())) => Ok(()),
+        None if load.is_granted() => Ok(()),
         _ => return false,
     };
     send.send(word).is_ok()

@@ -103,6 +103,11 @@ impl<'a> Follower<'a> {
         if self.run.started.is_empty() { Ended::NotStarted } else { Ended::Over }
     }
 
+    /// When the first probe was due.
+    pub(super) fn zero(&self) -> Instant {
+        self.events.zero()
+    }
+
     fn next(&mut self, queue: &EventQueue) -> Option<Vec<Vec<Observation>>> {
         loop {
             let soon = !self.flushed && queue.is_watched();

@@ -86,8 +86,7 @@ impl<'a> Measurement<'a> {
         let target =
             Target::connect(address, settings.clone(), &connection.outgoing, *clock).map_err(cannot_send)?;
         let mut run = config.record(&target);
-        let load = arguments.rate_search.load.as_ref();
-        let load = load.map(|asked| beside::settings(&config, asked)).transpose()?;
+        let load = beside::settings(&config, &arguments.rate_search)?;
         run.load = load.as_ref().map(record::Load::asked);
         let mut engine = ClientEngine::new(connection.outgoing.timer, *clock);
         engine.add(TargetId::default(), target).map_err(cannot_send)?;
@@ -119,7 +118,8 @@ impl<'a> Measurement<'a> {
         let mut follower = Follower::new(&mut run, &mut recorder, &mut views, config.clock, interim, host);
         let ended = follower.until_the_end(&queue);
         let failed = follower.socket_failure.take();
-        run.load = load.and_then(BesideLoad::finish);
+        let zero = follower.zero();
+        run.load = load.and_then(|load| load.finish(zero));
         let failed = failed.map(|why| anyhow!("the socket failed in the middle of the run: {why}"));
         let panicked = match ended {
             Ended::Over => panic_of(client),

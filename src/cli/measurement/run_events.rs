@@ -26,6 +26,11 @@ struct Unsent {
 }
 
 impl RunEvents {
+    /// When the first probe was due.
+    pub(super) fn zero(&self) -> Instant {
+        self.zero
+    }
+
     /// The events that this one completes.
     pub(super) fn of(&mut self, event: &probe::Event) -> Vec<Event> {
         match event {

@@ -160,7 +160,7 @@ impl Runner {
                 outbox.queue_written(endpoint.path(), transmit.length);
                 departing.push(transmit);
             } else {
-                // What could not be sent is lost, as on the path.
+                // A packet that cannot be sent is lost, as on the path.
                 let _ = flows[1].socket.send_one(&outbox.next_buffer()[..transmit.length]);
             }
         }

@@ -4,15 +4,16 @@ use crate::probe::rate_search::Report;
 use crate::wire::native::Sums;
 
 #[derive(Debug, Default)]
-pub(super) struct Differences(Option<Sums>);
+pub(crate) struct Differences(Option<Sums>);
 
 impl Differences {
     /// More packets between two reports are none of a path.
     const MOST: u64 = 1 << 32;
     const LARGEST: u64 = 65_535;
 
-    /// Nothing if a newer report came before, or if the sums cannot be. `headers`: bytes of each packet that the sums do not count.
-    pub(super) fn of(&mut self, sums: Sums, headers: u64) -> Option<Report> {
+    /// None if a newer report came before, or if the sums cannot be. `headers`: bytes of each packet that the sums do
+    /// not count.
+    pub(crate) fn of(&mut self, sums: Sums, headers: u64) -> Option<Report> {
         let before = self.0.unwrap_or(Sums { number: 0, newest: 0, arrived: 0, bytes: 0, ..sums });
         let more = |now: u64, before: u64| now.checked_sub(before).filter(|more| *more < Self::MOST);
         let (sent, arrived) = (more(sums.newest, before.newest)?, more(sums.arrived, before.arrived)?);
@@ -27,7 +28,7 @@ impl Differences {
             sent,
             arrived,
             bytes: bytes + arrived * headers,
-            // What a lost report told of arrived after the one before it.
+            // The arrivals of a lost report came after the last one of the report before it.
             first_arrival: if is_next { sums.first } else { before.last },
             last_arrival: sums.last,
             delay_p10,
@@ -66,7 +67,7 @@ mod tests {
         let millis = |at: Instant| (at - Instant::ZERO).as_millis_f64();
         assert_eq!((millis(third.first_arrival), millis(third.last_arrival)), (5.0, 15.0));
         assert_eq!(differences.of(sums(2, 20, 19, 6, 10), 28), None);
-        // What cannot be is no report.
+        // Impossible sums are ignored.
         let good = sums(4, 40, 39, 16, 20);
         for lie in [
             Sums { newest: u64::MAX, ..good },

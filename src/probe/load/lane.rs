@@ -24,7 +24,7 @@ enum Speech {
     Plain { run: u64, retry: Retry, is_ready: bool },
 }
 
-/// What a datagram of the server is to a flow.
+/// The meaning of a datagram of the server for a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Heard {
     Ready,
@@ -48,7 +48,7 @@ pub(super) enum Heard {
 pub(super) struct ServerTimes {
     pub received: Instant,
     pub residence: Duration,
-    /// What the server's socket has dropped, modulo 2^16.
+    /// Packets that the server's socket has dropped, modulo 2^16.
     pub drops: u16,
 }
 

@@ -9,6 +9,7 @@ mod search;
 mod steady;
 mod test;
 
+pub(crate) use differences::Differences;
 pub use search::{Found, LoadSettings, RateRow, Way};
 pub use steady::{SteadyLoad, SteadyResult, SteadySettings};
 pub use test::LoadTest;
@@ -16,7 +17,7 @@ pub use test::LoadTest;
 use super::event::Failure;
 use crate::time::Instant;
 
-/// What an engine drives: a load and its flows, a socket for each.
+/// A load and its flows, which an engine drives with a socket for each flow.
 pub trait LoadMachine {
     /// Sockets needed; the first is that of the load.
     const CHANNELS: usize;
@@ -29,7 +30,7 @@ pub trait LoadMachine {
     fn failed(&mut self, now: Instant, failure: Failure);
     /// A packet of the load could not be sent.
     fn send_failed(&mut self, transmit: &LoadTransmit);
-    /// What the socket of the load has dropped so far because its buffer was full.
+    /// Takes the count of packets that the socket of the load has dropped so far because its buffer was full.
     fn note_drops(&mut self, drops: u64);
     /// Takes a datagram that was received on one of the sockets.
     fn handle(&mut self, received: Instant, channel: usize, datagram: &[u8]);

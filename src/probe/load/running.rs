@@ -12,7 +12,7 @@ use crate::wire::native::{Arrivals, Load, LoadReport, Push};
 #[derive(Debug)]
 pub(super) struct Running {
     pub way: Way,
-    /// Which load of the session it is.
+    /// The number of this load in the session.
     phase: u32,
     pub search: RateSearch,
     pub settings: rate_search::Settings,
@@ -21,14 +21,12 @@ pub(super) struct Running {
     /// Bytes of UDP payload of a packet, the tag included.
     size: u32,
     tag: u32,
-    /// What arrives here.
+    /// The packets that arrive at this host.
     arrivals: Arrivals,
-    /// What the reports say, of the server or of `arrivals`.
+    /// Of the reports of the server or of `arrivals`.
     differences: Differences,
     pulls: Pulls,
     pacer: Pacer,
-    /// Packets of the present train that are still to leave.
-    train: u64,
     next_seq: u64,
     next_idle: Instant,
     next_other: Instant,
@@ -38,11 +36,11 @@ pub(super) struct Running {
     missed: Missed,
 }
 
-/// What a search is to do.
+/// The plan of one search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub way: Way,
-    /// Which load of the session it is, from 1.
+    /// The number of this load in the session, from 1.
     pub phase: u32,
     pub settings: rate_search::Settings,
     /// Whether the server's limit is below what the client would try.
@@ -51,7 +49,7 @@ pub(super) struct Plan {
     pub tag: u32,
 }
 
-/// What was not sent or taken, as far as it is known.
+/// Counters of packets that a host did not send or take, as the last message had them.
 #[derive(Debug, Default)]
 struct Missed {
     client: Option<u64>,
@@ -60,7 +58,6 @@ struct Missed {
 }
 
 impl Running {
-    const TRAIN_BYTES: u64 = 8_000;
     const OTHER_INTERVAL: Duration = Duration::from_millis(20);
     /// Bytes of UDP payload of a packet while the path is idle, in one direction.
     const IDLE_SIZE: u32 = 128;
@@ -79,7 +76,6 @@ impl Running {
             differences: Differences::default(),
             pulls: Pulls::new(now),
             pacer: Pacer::new(now),
-            train: 0,
             next_seq: 0,
             next_idle: now,
             next_other: now,
@@ -153,7 +149,7 @@ impl Running {
         self.rtt = if self.rtt == Duration::ZERO { rtt } else { self.rtt.min(rtt) };
     }
 
-    /// What has arrived of the load up; the phase is the one that it belongs to.
+    /// Takes a report of the load up. Returns it with the phase to which it belongs.
     pub(super) fn hear_report(&mut self, now: Instant, report: &LoadReport) -> Option<(PhaseName, Report)> {
         let sums = report.sums.filter(|_| self.way == Way::Up && report.phase == self.phase)?;
         self.note_server_socket(report.socket.drops);
@@ -197,7 +193,7 @@ impl Running {
         self.search.server_missed(u64::from(drops.wrapping_sub(before)));
     }
 
-    /// What this host's socket has dropped so far.
+    /// Takes the count of packets that this host's socket has dropped so far.
     pub(super) fn note_drops(&mut self, drops: u64) {
         let before = self.missed.client.replace(drops).unwrap_or(drops);
         self.search.missed(drops.saturating_sub(before), Duration::ZERO);
@@ -271,7 +267,7 @@ impl Running {
         lane.load(&load, if is_idle { Self::IDLE_SIZE.min(self.size) } else { self.size }, buffer)
     }
 
-    /// What is asked of the server: bits a second of UDP payload, and bytes of a packet.
+    /// The rate that the server is asked for, in bits a second of UDP payload, and the bytes of a packet.
     fn pulled(&self) -> (f64, u32) {
         match self.search.command() {
             Command::Load { rate } => {
@@ -310,23 +306,14 @@ impl Running {
                 is_due
             }
             Command::Load { .. } => {
-                if self.train == 0 {
-                    self.train = self.next_train(now);
+                let (missed, late_by) = (self.pacer.missed(), now - self.pacer.next_due());
+                let is_due = self.pacer.take(now, self.gap(), self.size);
+                let missed = self.pacer.missed() - missed;
+                if missed > 0 {
+                    self.search.missed(missed, late_by);
                 }
-                let is_due = self.train > 0;
-                self.train -= u64::from(is_due);
                 is_due
             }
         }
-    }
-
-    fn next_train(&mut self, now: Instant) -> u64 {
-        let (missed, late_by) = (self.pacer.missed(), now - self.pacer.next_due());
-        let train = self.pacer.take(now, self.gap(), Self::TRAIN_BYTES / u64::from(self.size));
-        let missed = self.pacer.missed() - missed;
-        if missed > 0 {
-            self.search.missed(missed, late_by);
-        }
-        train
     }
 }

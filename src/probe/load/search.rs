@@ -1,4 +1,4 @@
-//! What a load test is asked for, and what it finds.
+//! The settings of a load test, and its results.
 
 use crate::probe::rate_search::{self, PhaseName, RateResult, Report};
 use crate::probe::settings::Dialect;
@@ -6,14 +6,14 @@ use crate::rng::Seed;
 use crate::time::Duration;
 use crate::wire::auth::Key;
 
-/// What is to be measured, and how.
+/// The settings of a load test.
 #[derive(Clone, Debug)]
 pub struct LoadSettings {
     /// Native, or plain for any echo.
     pub dialect: Dialect,
     /// The searches, one after the other.
     pub ways: Vec<Way>,
-    /// What each search is asked for; its bytes are those of all together.
+    /// The settings of each search; the bytes are those of all searches together.
     pub search: rate_search::Settings,
     /// Bytes of UDP payload of a packet of the load, and of a probe beside it.
     pub size: u32,
@@ -58,7 +58,7 @@ pub struct RateRow {
     pub phase: PhaseName,
     /// Bits a second that were asked for until this report.
     pub asked: f64,
-    /// What arrived.
+    /// The packets that arrived.
     pub report: Report,
     /// The delay of the idle path, which has the same unknown offset as those of the report.
     pub base: Duration,
@@ -66,12 +66,12 @@ pub struct RateRow {
     pub other_p50: Option<Duration>,
 }
 
-/// What was found.
+/// The result of one search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// Of which search.
     pub way: Way,
-    /// What it came to.
+    /// The rate, the delays and the signs.
     pub result: RateResult,
     /// The search's own settings, whose rate the server may have limited.
     pub settings: rate_search::Settings,

@@ -14,7 +14,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
 use crate::wire::native::{Arrivals, Load, LoadReport, Push};
 
-/// What is to be sent.
+/// The load that a user asks for.
 #[derive(Clone, Debug)]
 pub struct SteadySettings {
     /// Bits a second in each direction, headers of UDP and IP included.
@@ -27,13 +27,17 @@ pub struct SteadySettings {
     pub size: u32,
     /// The same with the headers.
     pub packet: u32,
+    /// How long after the server's grant the load begins.
+    pub after: Duration,
+    /// How long it lasts; None: until it is stopped.
+    pub length: Option<Duration>,
     /// Of nonces and tokens.
     pub seed: Seed,
     /// Seals every datagram.
     pub key: Option<Key>,
 }
 
-/// What became of one direction.
+/// The packets of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SteadyResult {
     /// Packets sent, as far as it is known.
@@ -53,10 +57,12 @@ pub struct SteadyLoad {
     arrivals: Arrivals,
     pulls: Pulls,
     pacer: Pacer,
-    train: u64,
     next_seq: u64,
     next_report: Instant,
     heard: Instant,
+    /// When the load began, and when it ended.
+    began: Option<Instant>,
+    ended: Option<Instant>,
     reports: [Differences; 2],
     results: [Option<(Instant, SteadyResult)>; 2],
 }
@@ -65,6 +71,11 @@ pub struct SteadyLoad {
 enum Stage {
     SetUp,
     Asking(Retry),
+    /// The server keeps the load for this client until then.
+    Waiting {
+        until: Instant,
+        next_question: Instant,
+    },
     Loading,
     Closing,
     Done(Result<(), Failure>),
@@ -75,9 +86,10 @@ impl SteadyLoad {
     const PHASE: u32 = 2;
     const TRIES: u32 = 5;
     const REPORTS: Duration = Duration::from_millis(100);
+    /// A server gives the load to another client after 2 s of silence.
+    const KEEP: Duration = Duration::from_millis(500);
     /// Without a word of the server for so long the load ends.
     const SILENCE: Duration = Duration::from_secs(5);
-    const TRAIN_BYTES: u64 = 8_000;
 
     /// Ready to begin.
     pub fn new(settings: SteadySettings, now: Instant) -> Self {
@@ -88,18 +100,29 @@ impl SteadyLoad {
             arrivals: Arrivals::new(now),
             pulls: Pulls::new(now),
             pacer: Pacer::new(now),
-            train: 0,
             next_seq: 0,
             next_report: now,
             heard: now,
+            began: None,
+            ended: None,
             reports: Default::default(),
             results: Default::default(),
         }
     }
 
+    /// Whether the server has granted the load, which flows or will.
+    pub fn is_granted(&self) -> bool {
+        matches!(self.stage, Stage::Waiting { .. } | Stage::Loading)
+    }
+
     /// Whether the load flows.
     pub fn is_loading(&self) -> bool {
         matches!(self.stage, Stage::Loading)
+    }
+
+    /// When the load began, and when it ended; None if it never began, or has not ended.
+    pub fn period(&self) -> Option<(Instant, Instant)> {
+        self.began.zip(self.ended)
     }
 
     /// The end, once it has come.
@@ -110,12 +133,12 @@ impl SteadyLoad {
         }
     }
 
-    /// What has become of the load up, and of that down.
+    /// The packets of the load up, and of the load down.
     pub fn results(&self) -> [Option<SteadyResult>; 2] {
         self.results.map(|result| result.map(|(_, result)| result))
     }
 
-    /// What was asked for.
+    /// The load that was asked for.
     pub fn settings(&self) -> &SteadySettings {
         &self.settings
     }
@@ -135,37 +158,41 @@ impl SteadyLoad {
                     Stage::Done(Err(Failure::LoadRefused))
                 };
             }
-            (Heard::Report(report), Stage::Asking(_)) => self.hear_grant(now, &report),
-            (Heard::Report(report), Stage::Loading) => self.hear_report(now, &report),
+            (Heard::Report(report), Stage::Asking(_) | Stage::Waiting { .. } | Stage::Loading) => {
+                self.hear_report(now, &report);
+            }
             (Heard::Push(push, bytes), Stage::Loading) => self.hear_push(now, &push, bytes),
-            (Heard::Forgotten, Stage::Asking(_) | Stage::Loading) => {
-                self.stage = Stage::Done(Err(Failure::Silent { tries: 1, after: now - self.heard }));
+            (Heard::Forgotten, Stage::Asking(_) | Stage::Waiting { .. } | Stage::Loading) => {
+                self.fail(now, Failure::Silent { tries: 1, after: now - self.heard });
             }
             _ => {}
         }
     }
 
-    fn hear_grant(&mut self, now: Instant, report: &LoadReport) {
-        self.heard = now;
-        self.stage = match report {
-            LoadReport { limit: 0, .. } => Stage::Done(Err(Failure::LoadRefused)),
-            LoadReport { busy: true, .. } => Stage::Done(Err(Failure::LoadBusy { after: Duration::ZERO })),
-            _ => {
-                self.pacer = Pacer::new(now);
-                Stage::Loading
-            }
-        };
-    }
-
     fn hear_report(&mut self, now: Instant, report: &LoadReport) {
         self.heard = now;
-        if report.limit == 0 || report.busy {
-            self.stage = Stage::Done(Err(Failure::LoadRefused));
+        if report.limit == 0 {
+            self.fail(now, Failure::LoadRefused);
+        } else if report.busy {
+            self.fail(now, Failure::LoadBusy { after: Duration::ZERO });
+        } else if matches!(self.stage, Stage::Asking(_)) {
+            self.stage = Stage::Waiting { until: now + self.settings.after, next_question: now + Self::KEEP };
         } else if let Some(sums) = report.sums.filter(|_| report.phase == Self::PHASE)
             && let Some(report) = self.reports[0].of(sums, 0)
         {
             self.note(0, &report);
         }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.pacer = Pacer::new(now);
+        (self.began, self.heard) = (Some(now), now);
+        self.stage = Stage::Loading;
+    }
+
+    fn fail(&mut self, now: Instant, failure: Failure) {
+        self.ended = self.ended.or(Some(now));
+        self.stage = Stage::Done(Err(failure));
     }
 
     fn hear_push(&mut self, now: Instant, push: &Push, bytes: u64) {
@@ -187,22 +214,23 @@ impl SteadyLoad {
     }
 
     fn note_arrivals(&mut self, now: Instant) {
-        if now >= self.next_report {
-            self.next_report = now + Self::REPORTS;
-            if let Some(sums) = self.arrivals.report()
-                && let Some(report) = self.reports[1].of(sums, 0)
-            {
-                self.note(1, &report);
-            }
+        self.next_report = now + Self::REPORTS;
+        if let Some(sums) = self.arrivals.report()
+            && let Some(report) = self.reports[1].of(sums, 0)
+        {
+            self.note(1, &report);
         }
     }
 
+    /// When the load is to end by itself.
+    fn end(&self) -> Option<Instant> {
+        Some(self.began? + self.settings.length?)
+    }
+
     fn load(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
-        if self.train == 0 {
-            let most = Self::TRAIN_BYTES / u64::from(self.settings.size);
-            self.train = self.pacer.take(now, self.gap(), most);
+        if !self.pacer.take(now, self.gap(), self.settings.size) {
+            return None;
         }
-        self.train = self.train.checked_sub(1)?;
         let load = Load {
             token: self.lane.token()?,
             phase: Self::PHASE,
@@ -214,9 +242,14 @@ impl SteadyLoad {
         Some(self.lane.load(&load, self.settings.size, buffer))
     }
 
-    /// What is asked of the server, in bits a second of UDP payload.
+    /// The rate that the server is asked for, in bits a second of UDP payload.
     fn pulled(&self) -> f64 {
         self.settings.rate * f64::from(self.settings.size) / f64::from(self.settings.packet)
+    }
+
+    fn question(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let question = self.pulls.question(self.lane.token()?, Self::QUESTION);
+        Some(self.lane.pull(&question, buffer))
     }
 
     fn pull(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
@@ -234,16 +267,16 @@ impl LoadMachine for SteadyLoad {
     }
 
     fn stop(&mut self, now: Instant) {
-        self.next_report = now;
-        self.note_arrivals(now);
         if !self.is_done() {
+            self.note_arrivals(now);
+            self.ended = self.ended.or(Some(now));
             self.stage = if self.lane.is_ready() { Stage::Closing } else { Stage::Done(Ok(())) };
         }
     }
 
-    fn failed(&mut self, _now: Instant, failure: Failure) {
+    fn failed(&mut self, now: Instant, failure: Failure) {
         if !self.is_done() {
-            self.stage = Stage::Done(Err(failure));
+            self.fail(now, failure);
         }
     }
 
@@ -260,10 +293,13 @@ impl LoadMachine for SteadyLoad {
         match &self.stage {
             Stage::SetUp => self.lane.setup_timeout(),
             Stage::Asking(retry) => Some(retry.next()),
+            Stage::Waiting { until, next_question } => {
+                Some((*until).min(*next_question).min(self.heard + Self::SILENCE))
+            }
             Stage::Loading => {
                 let up = self.settings.up.then(|| self.pacer.next_due());
                 let down = self.settings.down.then(|| self.pulls.next_due(self.pulled(), self.settings.size));
-                [up, down, Some(self.heard + Self::SILENCE)].into_iter().flatten().min()
+                [up, down, self.end(), Some(self.heard + Self::SILENCE)].into_iter().flatten().min()
             }
             Stage::Closing => Some(Instant::ZERO),
             Stage::Done(_) => None,
@@ -271,18 +307,21 @@ impl LoadMachine for SteadyLoad {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        let silent = |tries, after| Stage::Done(Err(Failure::Silent { tries, after }));
         match &self.stage {
             Stage::SetUp => {
                 if let Some(failure) = self.lane.setup_failure(now) {
-                    self.stage = Stage::Done(Err(failure));
+                    self.fail(now, failure);
                 }
             }
             Stage::Asking(retry) if retry.tries() >= Self::TRIES && retry.is_due(now) => {
-                self.stage = silent(retry.tries(), now - retry.since());
+                self.fail(now, Failure::Silent { tries: retry.tries(), after: now - retry.since() });
             }
-            Stage::Loading if now - self.heard > Self::SILENCE => self.stage = silent(1, now - self.heard),
-            Stage::Loading => self.note_arrivals(now),
+            Stage::Waiting { .. } | Stage::Loading if now - self.heard >= Self::SILENCE => {
+                self.fail(now, Failure::Silent { tries: 1, after: now - self.heard });
+            }
+            Stage::Waiting { until, .. } if now >= *until => self.begin(now),
+            Stage::Loading if self.end().is_some_and(|end| now >= end) => self.stop(now),
+            Stage::Loading if now >= self.next_report => self.note_arrivals(now),
             _ => {}
         }
     }
@@ -296,8 +335,14 @@ impl LoadMachine for SteadyLoad {
                     return None;
                 }
                 retry.tried(now);
-                let question = self.pulls.question(self.lane.token()?, Self::QUESTION);
-                transmit(self.lane.pull(&question, buffer))
+                transmit(self.question(buffer)?)
+            }
+            Stage::Waiting { next_question, .. } => {
+                if now < *next_question {
+                    return None;
+                }
+                *next_question = now + Self::KEEP;
+                transmit(self.question(buffer)?)
             }
             Stage::Loading => {
                 if self.settings.down

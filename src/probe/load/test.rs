@@ -91,7 +91,7 @@ impl LoadTest {
         self.own.server()
     }
 
-    /// What is going on, for a status line.
+    /// Direction, phase and rate of the search under way, for a status line.
     pub fn progress(&self) -> Option<(Way, PhaseName, f64)> {
         let Stage::Running(running) = &self.stage else { return None };
         Some((running.way, running.search.phase(), running.asked()))
@@ -159,7 +159,7 @@ impl LoadTest {
         } else if !report.busy {
             let LoadSettings { search, size, .. } = &self.settings;
             let granted = report.limit as f64 * f64::from(search.packet) / f64::from(*size);
-            if granted < RateSearch::FIRST_RATE {
+            if granted < RateSearch::LEAST_RATE {
                 self.stage = Stage::Done(Err(Failure::LoadRefused));
             } else {
                 self.begin(granted, now);

@@ -5,7 +5,7 @@ use crate::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
 pub(super) struct BurstMeter {
-    /// What the climb had received when it was asked for each rate.
+    /// The bytes that the climb had received when it asked for each rate.
     climbed: Vec<Climbed>,
     bytes: u64,
     /// The end of the report that showed the first heavy loss or queue, and the bytes until then.

@@ -45,7 +45,7 @@ impl RateSearch {
         report: &Report,
     ) {
         if self.steer(now, &mut hold, report) {
-            // What was measured until the route changed is where to begin again.
+            // The rate that was measured before the route changed is a good begin.
             self.rate = windows.mean().unwrap_or(self.rate);
             self.phase = Phase::Hold(Steering::default());
             return;
@@ -91,19 +91,22 @@ impl RateSearch {
         hold.reports += 1;
         let received = hold.received_since(report).or(seen.rate());
         self.rate = match received {
-            Some(received) if stands => received * (1.0 + step),
+            // The path loses its share of this, too.
+            Some(received) if stands => received * (1.0 + step) / (1.0 - self.baseline_loss.min(0.5)),
             _ => self.rate * (1.0 + step),
         };
         if let Some(received) = received {
             hold.received = received;
             let loss_below = if stands { None } else { hold.loss_below(report, received) };
             self.baseline_loss = self.baseline_loss.max(loss_below.unwrap_or(0.0));
-            if hold.loses_more_than(Self::LOSSIER * self.baseline_loss + 0.005) {
+            // Where the queue is near its target, no loss is needed to tell the rate: it is the path's own.
+            let by_queue = queue * 2 >= self.target();
+            if hold.loses_more_than(Self::LOSSIER * self.baseline_loss + 0.005) && !by_queue {
                 hold.loss_without_queue |= !stands;
                 self.rate = 0.99 * received / (1.0 - self.baseline_loss);
             }
         }
-        self.rate = self.rate.max(Self::FIRST_RATE / 10.0).min(self.settings.max_rate);
+        self.rate = self.rate.max(Self::LEAST_RATE).min(self.settings.max_rate);
         hold.remember(now, self.rate, Self::SETTLING.max(self.report_gap * 5));
         is_new
     }

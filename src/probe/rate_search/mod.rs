@@ -18,7 +18,7 @@ mod steering;
 mod steps;
 mod windows;
 
-pub use result::{Confidence, Delays, Kind, LimitedBy, Pushed, RateResult, Step};
+pub use result::{Confidence, Delays, Kind, LimitedBy, RateResult, Step};
 pub use settings::{Command, PhaseName, Report, Settings};
 
 use crate::time::{Duration, Instant};
@@ -55,10 +55,14 @@ pub struct RateSearch {
 impl RateSearch {
     const IDLE: Duration = Duration::from_secs(1);
     const IDLE_INTERVAL: Duration = Duration::from_millis(20);
-    /// Where a search begins, in bits a second; less is not measured.
-    pub const FIRST_RATE: f64 = 250_000.0;
+    /// The first rate of the climb, in bits a second.
+    const FIRST_RATE: f64 = 250_000.0;
+    /// A search never asks for less, in bits a second.
+    pub const LEAST_RATE: f64 = 25_000.0;
+    /// Packets in a report, at least.
+    const REPORTED: f64 = 8.0;
     const LONGEST_HOLD: Duration = Duration::from_secs(12);
-    /// Without a report for so long everything was lost.
+    /// Without a report for so long everything was lost, and on a slow path for twice the time between two reports.
     const SILENCE: Duration = Duration::from_secs(1);
     /// The share of a second's packets that a host may not have sent: 1 % of the least measurement.
     const MISSED: f64 = 0.03;
@@ -89,7 +93,7 @@ impl RateSearch {
         }
     }
 
-    /// What the sender is to do now.
+    /// The sender is to do this now.
     pub fn command(&self) -> Command {
         match self.phase {
             Phase::Idle { .. } | Phase::Recover { .. } => Command::Idle { interval: Self::IDLE_INTERVAL },
@@ -121,7 +125,7 @@ impl RateSearch {
     /// How often the receiver should report at the present rate.
     pub fn report_interval(&self, rtt: Duration) -> Duration {
         const LEAST: Duration = Duration::from_millis(20);
-        rtt.max(LEAST).max(self.time_of(8.0))
+        rtt.max(LEAST).max(self.time_of(Self::REPORTED))
     }
 
     /// Complete when the search is done.
@@ -199,12 +203,11 @@ impl RateSearch {
 
     /// When to call `handle_timeout` next, unless a report comes first.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let silence = self.last_report + Self::SILENCE;
         match &self.phase {
             Phase::Idle { until } => Some(*until),
             Phase::Recover { since, .. } => Some(*since + Self::LONGEST_RECOVERY),
             Phase::Done => None,
-            _ => Some(silence),
+            _ => Some(self.last_report + self.silence()),
         }
     }
 
@@ -214,11 +217,15 @@ impl RateSearch {
             Phase::Idle { until } if now >= until => self.end_idle(now),
             Phase::Recover { since, .. } if now >= since + Self::LONGEST_RECOVERY => self.finish(),
             Phase::Idle { .. } | Phase::Recover { .. } | Phase::Done => {}
-            _ if now - self.last_report < Self::SILENCE => {}
+            _ if now - self.last_report < self.silence() => {}
             // The answer is known, and the path carries nothing more.
             Phase::Steps { .. } | Phase::Push { .. } => self.finish(),
             _ => self.silent(now),
         }
+    }
+
+    fn silence(&self) -> Duration {
+        Self::SILENCE.max(self.time_of(2.0 * Self::REPORTED))
     }
 
     /// Everything was lost: half the rate, and another second.
@@ -227,7 +234,7 @@ impl RateSearch {
             return self.cut_short();
         }
         self.last_report = now;
-        self.rate = (self.rate / 2.0).max(Self::FIRST_RATE / 2.0);
+        self.rate = (self.rate / 2.0).max(Self::FIRST_RATE / 2.0).min(self.settings.max_rate);
     }
 
     /// Takes a report of the receiver; one comes every 20 ms.
@@ -245,7 +252,7 @@ impl RateSearch {
             Phase::Settled { hold, windows, since } => self.settled(now, hold, windows, since, report),
             Phase::Steps { index, from, seen } => self.step(now, index, from, seen, report),
             Phase::Push { until, seen, overloaded } => self.push(now, until, seen, overloaded, report),
-            // What is left of the load.
+            // Late reports of the load.
             other => self.phase = other,
         }
     }

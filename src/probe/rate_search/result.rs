@@ -1,11 +1,11 @@
-//! What a search found out about one direction. Rates are bits a second.
+//! The result of a search in one direction. Rates are bits a second.
 
 use crate::time::Duration;
 
 /// The answer of a search, and how sure it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RateResult {
-    /// What arrives while the target queue stands.
+    /// The rate of arrivals while the target queue stands.
     pub rate: f64,
     /// 95 % interval, from the spread of the windows.
     pub interval: (f64, f64),
@@ -21,7 +21,7 @@ pub struct RateResult {
     pub idle_p50: Duration,
     /// A queue stood before the search began.
     pub busy_before: bool,
-    /// What the path loses without load.
+    /// The share that the path loses without load.
     pub baseline_loss: f64,
     /// Loss set the rate where no queue stood: a policer, or a tiny buffer.
     pub loss_without_queue: bool,
@@ -33,8 +33,11 @@ pub struct RateResult {
     pub settled: Option<Duration>,
     /// The curve of delay over rate, from the lowest rate.
     pub steps: Vec<Step>,
-    /// `None` if the search was not to push.
-    pub pushed: Option<Pushed>,
+    /// The push: the rate that others leave when they give way, and the queue that it builds. None if the search ended
+    /// before it.
+    pub pushed: Option<Step>,
+    /// From the end of the push until both flows were idle again.
+    pub recovery: Option<Duration>,
     /// UDP payload and headers sent for all of it.
     pub bytes: u64,
     /// The rate is a lower bound.
@@ -61,7 +64,7 @@ impl RateResult {
         self.kind() == Kind::Queue && self.idle_share > Self::BURSTY
     }
 
-    /// What set the rate.
+    /// The cause that set the rate.
     pub fn kind(&self) -> Kind {
         match self.limited_by {
             Some(LimitedBy::Client | LimitedBy::Server) => Kind::Host,
@@ -71,12 +74,12 @@ impl RateResult {
     }
 }
 
-/// One rate of the curve.
+/// One rate of the curve, or the push.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// What was sent.
+    /// The rate sent.
     pub offered: f64,
-    /// What arrived.
+    /// The rate received.
     pub received: f64,
     /// Share of the packets that did not arrive.
     pub loss: f64,
@@ -84,23 +87,6 @@ pub struct Step {
     pub own: Option<Delays>,
     /// Of probes beside it; `None` if none arrived.
     pub other: Option<Delays>,
-}
-
-/// What pushing others aside gives, and what it does to the queue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pushed {
-    /// What was sent.
-    pub offered: f64,
-    /// What arrived.
-    pub received: f64,
-    /// Share of the packets that did not arrive.
-    pub loss: f64,
-    /// Of the loaded flow.
-    pub own: Option<Delays>,
-    /// Of probes beside it; `None` if none arrived.
-    pub other: Option<Delays>,
-    /// From the end of the push until both flows were idle again.
-    pub recovery: Option<Duration>,
 }
 
 /// Delays above those of the idle path.
@@ -116,7 +102,7 @@ pub struct Delays {
     pub max: Duration,
 }
 
-/// What set the rate.
+/// The cause that set the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A queue that grows above the rate.

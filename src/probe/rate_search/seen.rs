@@ -1,6 +1,6 @@
 //! Sums of the reports of a phase.
 
-use super::result::Delays;
+use super::result::{Delays, Step};
 use super::settings::Report;
 use crate::time::{Duration, Instant};
 
@@ -47,13 +47,24 @@ impl Seen {
         (span > 0.0 && self.arrived >= 4).then(|| counted * 8.0 / span)
     }
 
-    /// The loaded flow's: the mean and median of the reports' medians, the 95th percentile of their 90th, the maximum.
-    pub(super) fn own_delays(&self) -> Option<Delays> {
+    /// All of it, at this rate.
+    pub(super) fn step(&self, offered: f64) -> Step {
+        Step {
+            offered,
+            received: self.rate().unwrap_or(0.0),
+            loss: self.loss(),
+            own: self.own_delays(),
+            other: self.other_delays(),
+        }
+    }
+
+    /// Of the loaded flow: mean and median of the reports' medians, 95th percentile of their 90th percentiles, maximum.
+    fn own_delays(&self) -> Option<Delays> {
         let (p50, p95) = (percentile(&self.medians, 0.5)?, percentile(&self.p90s, 0.95)?);
         Some(Delays { mean: mean(&self.medians)?, p50, p95: p95.max(p50), max: self.max })
     }
 
-    pub(super) fn other_delays(&self) -> Option<Delays> {
+    fn other_delays(&self) -> Option<Delays> {
         let at = |share| percentile(&self.other, share);
         Some(Delays { mean: mean(&self.other)?, p50: at(0.5)?, p95: at(0.95)?, max: at(1.0)? })
     }

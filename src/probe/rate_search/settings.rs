@@ -1,8 +1,8 @@
-//! What a search is asked for, what it is told, and what it asks for in turn.
+//! The settings of a search, the reports that it takes, and the commands that it gives.
 
 use crate::time::{Duration, Instant};
 
-/// What is asked for.
+/// The settings of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// The queue to hold.
@@ -29,7 +29,7 @@ impl Default for Settings {
     }
 }
 
-/// What arrived since the last report.
+/// The packets that arrived since the last report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
     /// Packets that left up to the newest that arrived: their difference between reports is what was sent.
@@ -61,7 +61,7 @@ impl Report {
     }
 }
 
-/// What to do until the next report.
+/// To be done until the next report.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
     /// Small probes, one each `interval`.

@@ -1,4 +1,4 @@
-//! What the hold remembers: recent rates and losses.
+//! The memory of the hold: recent rates, losses and delays.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::settings::Report;
 use crate::time::{Duration, Instant};
 use crate::wilson::{Z95, wilson};
 
-/// What the hold remembers to steer by.
+/// Recent rates, losses and delays, by which the hold steers.
 #[derive(Debug, Default)]
 pub(super) struct Steering {
     /// Loss is judged on 100 packets at least.
@@ -44,8 +44,8 @@ impl Steering {
         self.arrived += report.arrived;
     }
 
-    /// What was received since the report before: the arrivals of one report alone may be bunched by a host
-    /// that reads or forwards late.
+    /// The rate received since the report before: a host that reads or forwards late may bunch the arrivals of one
+    /// report.
     pub(super) fn received_since(&mut self, report: &Report) -> Option<f64> {
         /// A longer one is a pause.
         const LONGEST: f64 = 0.5;
@@ -68,7 +68,7 @@ impl Steering {
         wilson(lost / sent, sent, Z95).low > share
     }
 
-    /// What the path loses at rates that it carries, once enough packets show it.
+    /// The share that the path loses at rates that it carries, once enough packets show it.
     pub(super) fn loss_below(&mut self, report: &Report, received: f64) -> Option<f64> {
         const ENOUGH: u64 = 300;
         const CLEARLY: f64 = 0.95;

@@ -2,7 +2,6 @@
 
 use super::RateSearch;
 use super::phase::Phase;
-use super::result::{Pushed, Step};
 use super::seen::Seen;
 use super::settings::Report;
 use crate::time::{Duration, Instant};
@@ -39,7 +38,7 @@ impl RateSearch {
         mut seen: Seen,
         report: &Report,
     ) {
-        // What arrives at first was sent at the rate before.
+        // The first arrivals were sent at the rate before.
         if now >= from {
             seen.add(report, self.base);
         } else {
@@ -49,13 +48,7 @@ impl RateSearch {
             self.phase = Phase::Steps { index, from, seen };
             return;
         }
-        self.result.steps.push(Step {
-            offered: self.rate,
-            received: seen.rate().unwrap_or(0.0),
-            loss: seen.loss(),
-            own: seen.own_delays(),
-            other: seen.other_delays(),
-        });
+        self.result.steps.push(seen.step(self.rate));
         if index + 1 < Self::SHARES.len() {
             self.begin_step(now, index + 1);
         } else {
@@ -91,14 +84,7 @@ impl RateSearch {
         if !is_half_over {
             seen.add(report, self.base);
         }
-        self.result.pushed = Some(Pushed {
-            offered: self.rate,
-            received: seen.rate().unwrap_or(0.0),
-            loss: seen.loss(),
-            own: seen.own_delays(),
-            other: seen.other_delays(),
-            recovery: None,
-        });
+        self.result.pushed = Some(seen.step(self.rate));
         let has_other = self.other_base.is_some();
         self.phase = Phase::Recover { since: now, own: false, other: !has_other };
     }
@@ -123,10 +109,7 @@ impl RateSearch {
             *other = true;
         }
         if *own && *other {
-            let took = now - *since;
-            if let Some(pushed) = &mut self.result.pushed {
-                pushed.recovery = Some(took);
-            }
+            self.result.recovery = Some(now - *since);
             self.finish();
         }
     }

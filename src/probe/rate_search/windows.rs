@@ -44,7 +44,7 @@ impl Windows {
         self.bytes = 0;
     }
 
-    /// What the windows cover.
+    /// The time that the windows cover.
     pub(super) fn span(&self) -> Duration {
         self.span
     }

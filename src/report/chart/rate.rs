@@ -8,7 +8,7 @@ use super::axis::Axis;
 use super::page::{Area, MARGIN, WIDTH};
 use super::sheet::{Layer, Shape, Sheet};
 use super::theme::Theme;
-use crate::record::rate::{AddedDelay, DirectionRate};
+use crate::record::rate::{AddedDelay, DirectionRate, StepRate};
 use crate::record::{RateSample, Run};
 use crate::report::format::{bit_rate, milliseconds, rate_unit, time_unit};
 use crate::report::{folded, font, rate_lines};
@@ -60,28 +60,9 @@ fn head(layer: &mut Layer, title: &str, started: &str, lines: &[String]) {
     }
 }
 
-/// A rate of the curve, the push included.
-struct Point {
-    offered: f64,
-    loss: f64,
-    own: Option<AddedDelay>,
-    other: Option<AddedDelay>,
-}
-
-fn points(found: &DirectionRate) -> Vec<Point> {
-    let steps = found.steps.iter().map(|step| Point {
-        offered: step.offered_bps,
-        loss: step.loss,
-        own: step.own,
-        other: step.other,
-    });
-    let pushed = found.pushed.iter().map(|pushed| Point {
-        offered: pushed.offered_bps,
-        loss: pushed.loss,
-        own: pushed.own,
-        other: pushed.other,
-    });
-    steps.chain(pushed).collect()
+/// The curve, with the push at its end.
+fn points(found: &DirectionRate) -> Vec<&StepRate> {
+    found.steps.iter().chain(found.pushed.iter().map(|pushed| &pushed.step)).collect()
 }
 
 fn curve(layer: &mut Layer, name: &str, found: &DirectionRate, top: f64) {
@@ -109,13 +90,13 @@ fn curve(layer: &mut Layer, name: &str, found: &DirectionRate, top: f64) {
     frame.ground(layer);
     frame.foot(layer);
     answer(layer, &frame, found);
-    let line: Vec<_> = points.iter().map(|point| frame.at(point.offered, point.loss)).collect();
+    let line: Vec<_> = points.iter().map(|point| frame.at(point.offered_bps, point.loss)).collect();
     layer.line(&line, &colours.loss, 1.8);
     line.into_iter().for_each(|at| layer.mark(Shape::Square, at, 4.0, &colours.loss));
 }
 
-fn offered_axis(found: &DirectionRate, points: &[Point]) -> Axis {
-    let rates = || points.iter().map(|point| point.offered).chain([found.bps]).filter(|rate| *rate > 0.0);
+fn offered_axis(found: &DirectionRate, points: &[&StepRate]) -> Axis {
+    let rates = || points.iter().map(|point| point.offered_bps).chain([found.bps]).filter(|rate| *rate > 0.0);
     let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
     if high <= 0.0 {
         return Axis::blank("Offered rate");
@@ -125,7 +106,7 @@ fn offered_axis(found: &DirectionRate, points: &[Point]) -> Axis {
     Axis::logarithmic(low * 0.9, high * 1.1, unit, 8).titled(title)
 }
 
-fn delay_axis(points: &[Point]) -> Axis {
+fn delay_axis(points: &[&StepRate]) -> Axis {
     let delays = points.iter().flat_map(|point| [point.own, point.other]).flatten();
     let most = delays.map(|delay| delay.p95_us.max(delay.p50_us) * 1e3).fold(LEAST_DELAY * 100.0, f64::max);
     let unit = time_unit(most);
@@ -151,14 +132,16 @@ fn answer(layer: &mut Layer, frame: &Frame, found: &DirectionRate) {
 fn delays(
     layer: &mut Layer,
     frame: &Frame,
-    points: &[Point],
+    points: &[&StepRate],
     shape: Shape,
     colour: RGBColor,
-    of: impl Fn(&Point) -> Option<AddedDelay>,
+    of: impl Fn(&StepRate) -> Option<AddedDelay>,
 ) {
     let marks: Vec<_> = points
         .iter()
-        .filter_map(|point| of(point).map(|delay| (point.offered, delay.p50_us * 1e3, delay.p95_us * 1e3)))
+        .filter_map(|point| {
+            of(point).map(|delay| (point.offered_bps, delay.p50_us * 1e3, delay.p95_us * 1e3))
+        })
         .collect();
     let line: Vec<_> = marks.iter().map(|(offered, p50, _)| frame.at(*offered, *p50)).collect();
     layer.line(&line, &colour.mix(0.5), 1.4);

@@ -13,6 +13,7 @@ use super::sheet::{Layer, Shape, Sheet};
 use crate::report::chart_data::{Column, Point, XAxis};
 use crate::report::font;
 use crate::report::format;
+use crate::report::load::load_period;
 use crate::stats::joined;
 
 /// One of a bin's quantiles.
@@ -323,22 +324,27 @@ fn knee(layer: &mut Layer, frame: &Frame, view: &View) {
     layer.text(&text, (left, base), hand(13.0, colours.text).bold());
 }
 
-/// Events of the run: the server restarted, a clock was set.
+/// Events of the run: the server restarted, a clock was set, a load was on for a part of it.
 fn events(layer: &mut Layer, frame: &Frame, view: &View) {
     if view.data.axis == XAxis::Seq {
         return;
     }
     let colours = layer.colours();
     let mut free = frame.left;
-    for event in view.run.events.iter().filter(|event| event.at_us >= 0.0) {
-        let x = frame.at_x(event.at_us * 1e3);
+    let load = view.run.load.as_ref().and_then(load_period);
+    let load = load.into_iter().flat_map(|(from, until)| [(from, "load on"), (until, "load off")]);
+    let named = view.run.events.iter().map(|event| (event.at_us, event.kind.as_str()));
+    let mut marks: Vec<(f64, &str)> = named.chain(load).filter(|(at, _)| *at >= 0.0).collect();
+    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (at, name) in marks {
+        let x = frame.at_x(at * 1e3).min(frame.right);
         layer.dashes((x, frame.top), (x, frame.bottom), &colours.muted, 1.0);
-        let width = font::width(&event.kind, SMALL, false);
+        let width = font::width(name, SMALL, false);
         let left = (x + 5.0).min(frame.right - width - 4.0);
         if left >= free {
             let at = (left, frame.bottom - 8.0);
-            backing(layer, at, &event.kind, SMALL);
-            layer.text(&event.kind, at, hand(SMALL, colours.text));
+            backing(layer, at, name, SMALL);
+            layer.text(name, at, hand(SMALL, colours.text));
             free = left + width + 8.0;
         }
     }

@@ -104,7 +104,7 @@ fn comparison(samples: &[Sample], index: usize, changes: &Changes) -> Comparison
         run: letter(index),
         verdict: headline.outcome().key(),
         headline: headline.to_string(),
-        settings_differ: settings_that_differ(&samples[0].run.config, &samples[index].run.config),
+        settings_differ: settings_that_differ(&samples[0].run, &samples[index].run),
         figures: changes.0.iter().map(|change| figure(change, letter(index))).collect(),
     }
 }

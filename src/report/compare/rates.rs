@@ -46,12 +46,12 @@ pub struct RateChange {
     pub(super) verdict: Verdict,
 }
 
-/// A figure of a search in one direction.
+/// A figure that a search finds in a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RateFigure {
-    /// The rate that arrives while a small queue is held.
+    /// The rate of arrivals while a small queue is held.
     Rate,
-    /// The rate that arrives under the final push; not tested.
+    /// The rate of arrivals under the final push; nothing is tested.
     Pushed,
     /// By how much the push delays another flow, in the mean; nothing is tested.
     Delay,
@@ -141,8 +141,8 @@ fn changes(
         };
         RateChange { direction, figure, before, after, interval: None, margin, verdict: Verdict::Untested }
     };
-    let pushed = |of: &DirectionRate| Some(of.pushed.as_ref()?.received_bps);
-    let delay = |of: &DirectionRate| Some(of.pushed.as_ref()?.other?.mean_us * 1e3);
+    let pushed = |of: &DirectionRate| Some(of.pushed.as_ref()?.step.received_bps);
+    let delay = |of: &DirectionRate| Some(of.pushed.as_ref()?.step.other?.mean_us * 1e3);
     let mut rate = change(RateFigure::Rate, &|of| Some(of.bps));
     if let (Some(before), Some(after)) = (before, after) {
         let interval = difference(before, after);

@@ -23,7 +23,7 @@ impl<'a> Document<'a> {
             run: letter(k + 1),
             verdict: outcome(changes),
             headline: headline(letter(k + 1), changes),
-            settings_differ: settings_that_differ(&samples[0].run.config, &samples[k + 1].run.config),
+            settings_differ: settings_that_differ(&samples[0].run, &samples[k + 1].run),
             figures: changes.iter().map(figure).collect(),
         };
         Self {

@@ -4,7 +4,7 @@ use super::change::Verdict;
 use super::figure::Unit;
 use super::margin::Margin;
 use super::rates::{RateChange, RateSample};
-use super::table::{columns, hanging, letter, settings_that_differ};
+use super::table::{columns, hanging, letter, settings};
 use crate::report::format::{milliseconds_bare, percent};
 use crate::report::wrap::wrapped;
 use crate::time::Duration;
@@ -20,11 +20,7 @@ pub fn rate_comparison(samples: &[RateSample], changes: &[Vec<RateChange>], marg
         lines.push(String::new());
         lines.push(columns(letter(k + 1)));
         lines.extend(changes.iter().map(row));
-        let differ = settings_that_differ(&samples[0].run.config, &samples[k + 1].run.config);
-        if !differ.is_empty() {
-            let text = format!("settings of A and {} differ: {}", letter(k + 1), differ.join(", "));
-            lines.extend(hanging(&text));
-        }
+        lines.extend(settings(letter(k + 1), &samples[0].run, &samples[k + 1].run));
     }
     lines.push(String::new());
     let text = format!(

@@ -5,7 +5,7 @@ use super::figure::Figure;
 use super::headline::Headline;
 use super::margin::Margin;
 use super::sample::Sample;
-use crate::record::Config;
+use crate::record::{Config, Run};
 use crate::report::format::{milliseconds, percent};
 use crate::report::wrap::wrapped;
 use crate::time::Duration;
@@ -28,7 +28,7 @@ pub fn table(samples: &[Sample], changes: &[Changes], margin: Margin) -> Vec<Str
         lines.extend(too_few(changes));
         lines.extend(unknown(name, &samples[0], sample, changes));
         lines.extend(losses(name, &samples[0], sample));
-        lines.extend(settings(name, &samples[0].run.config, &sample.run.config));
+        lines.extend(settings(name, &samples[0].run, &sample.run));
     }
     if lines.last().is_some_and(|line| !line.is_empty()) {
         lines.push(String::new());
@@ -135,8 +135,8 @@ fn losses(letter: char, a: &Sample, b: &Sample) -> Vec<String> {
     hanging(&format!("lost or late: A {}; {letter} {}", of(a), of(b)))
 }
 
-/// Settings that differ: they may explain the changes.
-fn settings(letter: char, a: &Config, b: &Config) -> Vec<String> {
+/// Settings that differ may explain what came out differently.
+pub(super) fn settings(letter: char, a: &Run, b: &Run) -> Vec<String> {
     let names = settings_that_differ(a, b);
     if names.is_empty() {
         return Vec::new();
@@ -144,7 +144,13 @@ fn settings(letter: char, a: &Config, b: &Config) -> Vec<String> {
     hanging(&format!("settings of A and {letter} differ: {}", names.join(", ")))
 }
 
-pub(super) fn settings_that_differ(a: &Config, b: &Config) -> Vec<&'static str> {
+pub(super) fn settings_that_differ(first: &Run, second: &Run) -> Vec<&'static str> {
+    let (a, b) = (&first.config, &second.config);
+    let is_same_load = match (&first.load, &second.load) {
+        (Some(a), Some(b)) => a.is_like(b),
+        (None, None) => true,
+        _ => false,
+    };
     let settings = [
         ("address", a.address != b.address),
         ("interval", a.interval_us != b.interval_us),
@@ -154,6 +160,7 @@ pub(super) fn settings_that_differ(a: &Config, b: &Config) -> Vec<&'static str> 
         ("deadline", a.deadline_us != b.deadline_us),
         ("dialect", a.dialect != b.dialect),
         ("DSCP", a.dscp != b.dscp),
+        ("load", !is_same_load),
     ];
     settings.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

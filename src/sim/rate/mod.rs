@@ -9,19 +9,21 @@ mod reno;
 pub use others::Others;
 pub use path::{Change, RatePath};
 
+use crate::probe::Differences;
 use crate::probe::rate_search::{Command, PhaseName, RateResult, RateSearch, Settings};
 use crate::rng::{Seed, Stream};
 use crate::schedule::Pacer;
 use crate::time::{Duration, Instant};
+use crate::wire::native::Sums;
 use path::{Flow, Running};
-use receiver::{Differences, Receiver, Sums};
+use receiver::Receiver;
 
-/// What a search found, and what it should have found.
+/// The result of a search, and the truth.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// The search's answer.
     pub result: RateResult,
-    /// What the link had left while the rate was measured.
+    /// The rate that the link had left while it was measured.
     pub truth: f64,
     /// Until the answer was known.
     pub answered: Duration,
@@ -91,7 +93,6 @@ impl<'a> Judge<'a> {
     const PROBE: usize = 92;
     const PROBES: Duration = Duration::from_millis(20);
     const LONGEST: Duration = Duration::from_secs(120);
-    const TRAIN_BYTES: u64 = 8_000;
 
     fn new(path: &'a RatePath, settings: Settings, seed: Seed) -> Self {
         let now = Self::START;
@@ -100,7 +101,7 @@ impl<'a> Judge<'a> {
             settings,
             search: RateSearch::new(settings, now),
             running: Running::new(path, seed, now),
-            receiver: Receiver::new(settings.packet),
+            receiver: Receiver::new(settings.packet, now),
             differences: Differences::default(),
             pacer: Pacer::new(now),
             now,
@@ -172,7 +173,7 @@ impl<'a> Judge<'a> {
         while self.feedback.first().is_some_and(|(at, _)| *at <= self.now) {
             let (_, sums) = self.feedback.remove(0);
             let gap_before = self.gap();
-            if let Some(report) = self.differences.of(sums) {
+            if let Some(report) = self.differences.of(sums, 0) {
                 self.search.report(self.now, &report);
                 self.note_phase();
             }
@@ -219,17 +220,15 @@ impl<'a> Judge<'a> {
                 }
             }
             Command::Load { rate } => {
-                let most = Self::TRAIN_BYTES / u64::from(self.settings.packet);
                 let missed = self.pacer.missed();
                 let late_by = self.now - self.pacer.next_due();
-                let count = self.pacer.take(self.now, self.gap(), most);
+                while self.pacer.take(self.now, self.gap(), self.settings.packet) {
+                    self.send_packet();
+                }
                 if self.pacer.missed() > missed {
                     self.search.missed(self.pacer.missed() - missed, late_by);
                 }
                 self.highest = self.highest.max(rate);
-                for _ in 0..count {
-                    self.send_packet();
-                }
                 let late = -(1.0 - self.draw()).ln() * self.path.lateness.as_secs_f64();
                 self.next_send = self.pacer.next_due() + Duration::from_secs_f64(late);
             }

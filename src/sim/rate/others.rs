@@ -5,7 +5,7 @@ use crate::impair::{Bottleneck, RateLimit};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
 
-/// What others send; rates in bits a second.
+/// The traffic of others; rates in bits a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Others {
     /// Evenly spaced packets.

@@ -14,7 +14,7 @@ pub struct RatePath {
     pub rtt: Duration,
     /// They share the bottleneck.
     pub others: Vec<Others>,
-    /// What happens on the way, counted from the start of the search.
+    /// Changes on the way, by their time from the start of the search.
     pub changes: Vec<(Duration, Change)>,
     /// Packets arrive together at multiples of this, as Wi-Fi aggregates them.
     pub aggregate: Option<Duration>,
@@ -26,7 +26,7 @@ pub struct RatePath {
     pub lateness: Duration,
 }
 
-/// What happens to the path or the sender.
+/// A change of the path or of the sender.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Another line from now on.

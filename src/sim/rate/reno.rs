@@ -15,7 +15,7 @@ pub(super) struct Reno {
     window: f64,
     threshold: f64,
     in_flight: u32,
-    /// What the sender will learn: when, and whether the packet was lost.
+    /// Acknowledgements on their way: when they come, and whether the packet was lost.
     news: BinaryHeap<Reverse<(Instant, bool)>>,
     now: Instant,
     /// Losses of one round trip count once.

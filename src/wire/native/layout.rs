@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use super::handshake::{Accept, COOKIE, Deny, Open, SPEC_MAX};
 use super::path_mtu::{NUMBER, PathMtuProbe, PathMtuReply};
-use super::{
-    BODY, ID, KIND, Kind, Load, LoadReport, Pull, Push, VERSION_AND_FLAGS, load, outcome_query, probe,
-};
+use super::{BODY, ID, KIND, Kind, LoadReport, Pull, VERSION_AND_FLAGS, load, outcome_query, probe};
 
 /// The fields of one kind of message, in the order of their offsets.
 #[derive(Clone, Debug)]
@@ -94,8 +92,8 @@ fn fields(kind: Kind) -> Vec<(&'static str, Range<usize>)> {
             ("received", PathMtuReply::RECEIVED),
             ("max size", PathMtuReply::MAX_SIZE),
         ],
-        Kind::Load => with(packet, vec![("report every", Load::EVERY)]),
-        Kind::Push => with(packet, vec![("missed", Push::MISSED)]),
+        Kind::Load => with(packet, vec![("report every", load::LAST)]),
+        Kind::Push => with(packet, vec![("missed", load::LAST)]),
         Kind::LoadReport => vec![
             ("phase", load::PHASE),
             ("limit", LoadReport::LIMIT),

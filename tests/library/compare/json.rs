@@ -1,9 +1,13 @@
 //! `compare --json` keeps to its schema, and the schema names nothing else.
 
 use serde_json::{Value, json};
+use udpecho::probe::SteadySettings;
+use udpecho::record::Load;
 use udpecho::report::compare::{Document, Sample, changes};
+use udpecho::time::Duration;
 
-use super::paths::{MARGIN, Path, STEADY, sample};
+use super::paths::{MARGIN, Path, STEADY, run, sample};
+use crate::common::steady_load;
 
 const SCHEMA: &str = include_str!("../../../src/report/compare/compare.schema.json");
 
@@ -65,4 +69,19 @@ fn a_regression_in_json_names_its_figure_in_microseconds() {
     assert_eq!(p99["verdict"], json!("too_few"), "{p99}");
     assert!(p99["needed"].as_u64().unwrap() > 400);
     assert_eq!(document["runs"][2]["sent"], json!(100));
+}
+
+#[test]
+fn a_load_beside_one_of_two_runs_or_another_load_is_a_setting_that_differs() {
+    let steady = steady_load(1e6);
+    let longer = SteadySettings { length: Some(Duration::from_secs(5)), ..steady.clone() };
+    let loads = [Some(Load::asked(&steady)), None, Some(Load::asked(&longer)), Some(Load::asked(&steady))];
+    let samples = loads.map(|load| {
+        let mut run = run();
+        run.load = load;
+        Sample::new("run", run)
+    });
+    let document = document(&samples);
+    let differ = [0, 1, 2].map(|k| document["comparisons"][k]["settings_differ"].clone());
+    assert_eq!(differ, [json!(["load"]), json!(["load"]), json!([])]);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
-use udpecho::probe::rate_search::{Delays, LimitedBy, Pushed, RateResult, Settings};
+use udpecho::probe::rate_search::{Delays, LimitedBy, RateResult, Settings, Step};
 use udpecho::record::Folder;
 use udpecho::record::rate::{DirectionRate, Rate, SCALE};
 use udpecho::time::Duration;
@@ -17,14 +17,7 @@ const SCHEMA: &str = include_str!("../../../src/report/compare/compare.schema.js
 fn found(mega: f64, limited_by: Option<LimitedBy>) -> DirectionRate {
     let delay = Duration::from_millis(20);
     let delays = Some(Delays { mean: delay, p50: delay, p95: delay, max: delay });
-    let pushed = Pushed {
-        offered: mega * 1.2e6,
-        received: mega * 1e6,
-        loss: 0.1,
-        own: delays,
-        other: delays,
-        recovery: None,
-    };
+    let pushed = Step { offered: mega * 1.2e6, received: mega * 1e6, loss: 0.1, own: delays, other: delays };
     let result = RateResult {
         rate: mega * 1e6,
         interval: (mega * 0.995e6, mega * 1.005e6),

@@ -6,18 +6,13 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 use udpecho::reflect::{self, LoadGrant};
 use udpecho::time::{Duration, Instant};
-use udpecho::units::BitRate;
 use udpecho::wire::auth::{Key, TAG};
 use udpecho::wire::native::{Load, LoadReport, Message, Pull, Push, Token, decode, emit_close};
 
 use crate::common::desk::{Desk, Sent, address, emitted, hello, open};
-use crate::common::{clean, injecting, millis};
+use crate::common::{clean, granting, injecting, millis};
 
 const SIZE: u32 = 1_000;
-
-fn granting(bits_per_second: u64) -> reflect::Settings {
-    reflect::Settings { load: LoadGrant::Anybody(BitRate::new(bits_per_second).unwrap()), ..clean() }
-}
 
 fn pull(token: Token, number: u32, rate: u64) -> Pull {
     let budget = (rate / 8) as u32;
@@ -74,10 +69,8 @@ fn what_is_asked_for_leaves_evenly_and_is_numbered() {
 #[test]
 fn no_load_leaves_200_ms_after_the_client_has_vanished() {
     for line in ["clean", "rate=8Mbit,queue=2M", "delay=constant:900ms"] {
-        let mut desk = Desk::new(reflect::Settings {
-            load: LoadGrant::Anybody(BitRate::new(100_000_000).unwrap()),
-            ..injecting(line.parse().unwrap())
-        });
+        let injection = injecting(line.parse().unwrap()).injection;
+        let mut desk = Desk::new(reflect::Settings { injection, ..granting(100_000_000) });
         let (from, token) = client(&mut desk, 1);
         let mut before = Vec::new();
         for number in 1..=40 {
@@ -156,7 +149,7 @@ proptest! {
         }
         sent.extend(desk.pass(Duration::from_secs(1)));
         let mut total = 0;
-        // What is ahead of the rate, at most: 20 ms and three packets.
+        // The load is ahead of the rate by 20 ms and three packets at most.
         let ahead = limit as f64 / 8.0 * 0.020 + 3.0 * f64::from(SIZE);
         let mut least: f64 = 0.0;
         for Sent { at, datagram, .. } in &sent {

@@ -1,8 +1,8 @@
-//! What of a load has arrived, as its receiver counts it: sums, so that a lost report costs nothing but time.
+//! The receiver of a load counts its arrivals as sums, so that a lost report costs nothing but time.
 
 use crate::time::{Duration, Instant};
 
-/// What a receiver has counted since the beginning, and the delays since its last report.
+/// The counts of a receiver since the beginning, and the delays since its last report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
     /// Counts up with each report.

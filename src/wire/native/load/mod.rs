@@ -13,10 +13,45 @@ use super::fields::{U32, U64, get_u32, get_u64, put_u32, put_u64};
 use super::{BODY, Kind, SocketMark, Token, emit_prefix, flags, id};
 use crate::time::{Duration, Instant};
 
-/// Which load of the session a message belongs to.
+/// The number of the load in its session.
 pub(super) const PHASE: U32 = BODY..BODY + 4;
 pub(super) const SEQ: U64 = PHASE.end..PHASE.end + 8;
 pub(super) const SENT: U64 = SEQ.end..SEQ.end + 8;
+/// A last field, of another meaning in each direction.
+pub(super) const LAST: U32 = SENT.end..SENT.end + 4;
+
+/// The fields of a packet of a load, up or down.
+struct Packet {
+    token: Token,
+    phase: u32,
+    seq: u64,
+    sent: Instant,
+    last: u32,
+}
+
+impl Packet {
+    /// Writes a message of this length, padded with zeros.
+    fn emit(&self, kind: Kind, buffer: &mut [u8], length: usize) -> usize {
+        buffer[..length].fill(0);
+        emit_prefix(buffer, kind, 0, self.token.0);
+        put_u32(buffer, PHASE, self.phase);
+        put_u64(buffer, SEQ, self.seq);
+        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
+        put_u32(buffer, LAST, self.last);
+        length
+    }
+
+    /// None if the message is shorter than `least`.
+    fn parse(datagram: &[u8], least: usize) -> Option<Self> {
+        (datagram.len() >= least).then(|| Self {
+            token: Token(id(datagram)),
+            phase: get_u32(datagram, PHASE),
+            seq: get_u64(datagram, SEQ),
+            sent: Instant::from_nanos(get_u64(datagram, SENT) as i64),
+            last: get_u32(datagram, LAST),
+        })
+    }
+}
 
 /// A packet of the load up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,34 +69,23 @@ pub struct Load {
 }
 
 impl Load {
-    pub(super) const EVERY: U32 = SENT.end..SENT.end + 4;
     /// The shortest: that of its report.
     pub const MIN: usize = LoadReport::LENGTH;
 
     /// Writes a message of this length, padded with zeros.
     pub fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
-        buffer[..length].fill(0);
-        emit_prefix(buffer, Kind::Load, 0, self.token.0);
-        put_u32(buffer, PHASE, self.phase);
-        put_u64(buffer, SEQ, self.seq);
-        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
-        put_u32(buffer, Self::EVERY, self.report_every);
-        length
+        let Self { token, phase, seq, sent, report_every: last } = *self;
+        Packet { token, phase, seq, sent, last }.emit(Kind::Load, buffer, length)
     }
 
     /// None if it is shorter than its report.
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
-        (datagram.len() >= Self::MIN).then(|| Self {
-            token: Token(id(datagram)),
-            phase: get_u32(datagram, PHASE),
-            seq: get_u64(datagram, SEQ),
-            sent: Instant::from_nanos(get_u64(datagram, SENT) as i64),
-            report_every: get_u32(datagram, Self::EVERY),
-        })
+        let Packet { token, phase, seq, sent, last } = Packet::parse(datagram, Self::MIN)?;
+        Some(Self { token, phase, seq, sent, report_every: last })
     }
 }
 
-/// What has arrived of a load up. A short one, without the sums, says what the server grants.
+/// The arrivals of a load up. A short report, without the sums, says how much load the server grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadReport {
     /// Of the session.
@@ -74,7 +98,7 @@ pub struct LoadReport {
     pub busy: bool,
     /// The server's socket when the message that asked arrived.
     pub socket: SocketMark,
-    /// What has arrived in this phase.
+    /// The arrivals in this phase.
     pub sums: Option<Sums>,
 }
 
@@ -218,29 +242,18 @@ pub struct Push {
 }
 
 impl Push {
-    pub(super) const MISSED: U32 = SENT.end..SENT.end + 4;
     /// The shortest.
-    pub const MIN: usize = Self::MISSED.end;
+    pub const MIN: usize = LAST.end;
 
     /// Writes a message of this length, padded with zeros.
     pub fn emit(&self, buffer: &mut [u8], length: usize) -> usize {
-        buffer[..length].fill(0);
-        emit_prefix(buffer, Kind::Push, 0, self.token.0);
-        put_u32(buffer, PHASE, self.phase);
-        put_u64(buffer, SEQ, self.seq);
-        put_u64(buffer, SENT, self.sent.as_nanos() as u64);
-        put_u32(buffer, Self::MISSED, self.missed);
-        length
+        let Self { token, phase, seq, sent, missed: last } = *self;
+        Packet { token, phase, seq, sent, last }.emit(Kind::Push, buffer, length)
     }
 
     pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
-        (datagram.len() >= Self::MIN).then(|| Self {
-            token: Token(id(datagram)),
-            phase: get_u32(datagram, PHASE),
-            seq: get_u64(datagram, SEQ),
-            sent: Instant::from_nanos(get_u64(datagram, SENT) as i64),
-            missed: get_u32(datagram, Self::MISSED),
-        })
+        let Packet { token, phase, seq, sent, last } = Packet::parse(datagram, Self::MIN)?;
+        Some(Self { token, phase, seq, sent, missed: last })
     }
 }
 

@@ -120,7 +120,7 @@ impl Loads {
     }
 }
 
-/// What the address of this session is granted, if anything. Nothing at all, and no answer, if the message comes
+/// The rate that the address of this session is granted, if any. No answer at all if the message comes
 /// from another address than the one that the handshake proved.
 fn limit(core: &mut Core, session: &Session, packet: &Incoming) -> Option<Option<BitRate>> {
     let is_proven = packet.path.remote == session.opening.remote;

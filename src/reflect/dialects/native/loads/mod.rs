@@ -42,7 +42,7 @@ enum NotNow {
 impl Loads {
     /// A silent session loses the load after this time.
     const KEPT: Duration = Duration::from_secs(2);
-    /// What leaves is this far ahead of the granted rate at most, and two packets.
+    /// The load is ahead of the granted rate by so much at most, and by two packets.
     const BURST: Duration = Duration::from_millis(20);
     /// Packets that the injection holds at once.
     const MAX_HELD: usize = 100_000;

@@ -8,7 +8,7 @@ use crate::wire::native::{Arrivals, Load, Sums};
 
 pub(super) struct Receiver {
     arrivals: Arrivals,
-    /// What the injection holds: when it arrives, number, delay, bytes.
+    /// Packets that the injection holds: when they arrive, number, delay, bytes.
     held: BinaryHeap<Reverse<(Instant, u64, Duration, u64)>>,
     reported: Option<Instant>,
 }
@@ -29,7 +29,7 @@ impl Receiver {
         }
     }
 
-    /// What has arrived, if the last report is so many microseconds old; 0 asks for none.
+    /// The sums of the arrivals, if the last report is so many microseconds old; 0 asks for none.
     pub(super) fn report(&mut self, now: Instant, every: u32) -> Option<Sums> {
         while let Some(Reverse((at, seq, delay, bytes))) = self.held.peek().copied()
             && at <= now

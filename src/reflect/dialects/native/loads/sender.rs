@@ -18,8 +18,6 @@ pub(super) struct Sender {
     budget: u64,
     until: Instant,
     pacer: Pacer,
-    /// Packets of the present train that are still to leave.
-    train: u64,
     seq: u64,
 }
 
@@ -40,7 +38,6 @@ impl Packet {
 }
 
 impl Sender {
-    const TRAIN_BYTES: u64 = 8_000;
     /// A message and a tag.
     const SHORTEST: u32 = 64;
 
@@ -55,7 +52,6 @@ impl Sender {
             budget: 0,
             until: now,
             pacer: Pacer::new(now),
-            train: 0,
             seq: 0,
         }
     }
@@ -63,7 +59,7 @@ impl Sender {
     /// The budget of this request, which came at `at`, replaces what was left of the last one's.
     pub(super) fn renew(&mut self, at: Instant, pull: &Pull, grant: BitRate, largest: u32) {
         if at >= self.until || !self.may_send() {
-            // What was not paid for was not due either.
+            // Nothing is due for the time without a budget.
             self.pacer.resume(at);
         }
         self.rate = pull.rate.min(grant.get()) as f64;
@@ -78,7 +74,7 @@ impl Sender {
         }
     }
 
-    /// What the client's address may have at most.
+    /// The most that the client's address may have.
     pub(super) fn grant(&self) -> BitRate {
         self.grant.expect("packets follow a request")
     }
@@ -104,14 +100,9 @@ impl Sender {
     }
 
     pub(super) fn next_packet(&mut self, now: Instant) -> Option<Packet> {
-        if now >= self.until || !self.may_send() {
-            self.train = 0;
+        if now >= self.until || !self.may_send() || !self.pacer.take(now, self.gap(), self.size) {
             return None;
         }
-        if self.train == 0 {
-            self.train = self.pacer.take(now, self.gap(), Self::TRAIN_BYTES / u64::from(self.size));
-        }
-        self.train = self.train.checked_sub(1)?;
         self.budget -= u64::from(self.size);
         let push = Push {
             token: self.token,
