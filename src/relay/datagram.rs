@@ -2,7 +2,7 @@
 //! has to do.
 
 use super::counters::DropCause;
-use super::flows::FlowId;
+use super::flow::FlowId;
 use super::mapping::MappingId;
 use super::nat::Sender;
 use crate::endpoints::Endpoints;

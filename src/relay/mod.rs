@@ -14,6 +14,7 @@ mod counters;
 mod datagram;
 mod expect;
 mod figures;
+mod flow;
 mod flows;
 #[cfg(feature = "net")]
 mod journal;
@@ -24,6 +25,7 @@ mod profiles;
 mod replay;
 mod scenario;
 mod scenes;
+mod sources;
 mod steer;
 mod toxic;
 
@@ -35,7 +37,8 @@ pub use counters::{Counters, DropCause, Fate, Tally};
 pub use datagram::{Decision, Dropped, Event, Header, Leaving, Side};
 pub use expect::{Expectations, Unmet};
 pub use figures::{MappingFigures, RelayFigures, ReleaseError};
-pub use flows::{FlowDirection, FlowFigures, FlowId, Limits};
+pub use flow::{FlowDirection, FlowFigures, FlowId};
+pub use flows::Limits;
 #[cfg(feature = "net")]
 pub use journal::JournalEntry;
 #[cfg(feature = "net")]
@@ -52,7 +55,8 @@ pub use toxic::{Toxic, ToxicKind};
 use crate::endpoints::Endpoints;
 use crate::impair::{Direction, HoldQueue, Packet, Shared, Treatment};
 use crate::time::{Duration, Instant};
-use flows::{Flow, Flows, Refusal};
+use flow::Flow;
+use flows::{Flows, Refusal};
 use mapping::Mapping;
 use replay::Known;
 
@@ -146,11 +150,8 @@ impl Relay {
 
     /// The caller sent a datagram, or could not.
     pub fn sent(&mut self, leaving: &Leaving, succeeded: bool) -> Fate {
-        if succeeded
-            && leaving.direction == Direction::Down
-            && let Some(flow) = self.flows.get_mut(leaving.flow)
-        {
-            flow.note_answer();
+        if succeeded && leaving.direction == Direction::Down {
+            self.flows.note_answer(leaving.flow);
         }
         let tally = &mut self.mappings[leaving.mapping].lanes[leaving.direction.index()].tally;
         if leaving.is_copy {
@@ -226,10 +227,10 @@ impl Relay {
         let direction = side.direction();
         let scope = self.mappings[mapping].settings.scope;
         let scene = self.enter_scene(now, mapping, id);
-        let Some(flow) = self.flows.get_mut(id) else {
+        let seq = self.flows.note_datagram(now, id, direction, datagram.len());
+        let (Some(flow), Some(seq)) = (self.flows.get_mut(id), seq) else {
             return self.drop(mapping, None, direction, None, DropCause::Nat);
         };
-        let seq = flow.count(now, direction, datagram.len());
         match side {
             Side::Client(_) => {
                 if let Some(port) = flow.nat.outbound(now) {

@@ -1,7 +1,7 @@
 //! Plays the scenarios of a relay's mappings: each flow enters the step of its time when its next datagram arrives; ports
 //! close and open on time.
 
-use super::flows::FlowId;
+use super::flow::FlowId;
 use super::scenario::ScenarioClock;
 use super::{Event, MappingId, Relay};
 use crate::impair::Direction;
@@ -50,6 +50,7 @@ impl Relay {
                     flow.set_line(now, direction, line);
                 }
             }
+            self.flows.note_end(id);
         }
         Scene { dark: step.dark, is_down: step.is_down && scenario.clock == ScenarioClock::Flow }
     }

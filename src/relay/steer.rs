@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::flows::{FlowFigures, FlowId};
+use super::flow::{FlowFigures, FlowId};
 use super::lines::Line;
 use super::{Counters, DropCause, Dropped, Event, Leaving, Mapping, MappingId, MappingSettings, Nat, Relay};
 use crate::endpoints::Endpoints;
@@ -133,8 +133,7 @@ impl Relay {
 
     /// Its client's next datagram opens a new flow, from another port. Whether there was such a flow.
     pub fn close_flow(&mut self, flow: FlowId) -> bool {
-        let Some(mapping) = self.flows.get(flow).map(|flow| flow.mapping) else { return false };
-        self.flows.remove(flow);
+        let Some(mapping) = self.flows.remove(flow) else { return false };
         self.events.push(Event::FlowClosed { flow, mapping });
         true
     }
@@ -169,8 +168,8 @@ impl Relay {
     /// What has been counted so far.
     pub fn counters(&self, mapping: MappingId) -> Counters {
         let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);
-        let flows = self.flows.of_mapping(mapping).count() as u64;
-        Counters { up, down, flows, flows_opened: self.mappings[mapping].flows_opened }
+        let Mapping { flows_opened, .. } = self.mappings[mapping];
+        Counters { up, down, flows: self.flows.count_of(mapping), flows_opened }
     }
 
     /// How long a datagram that arrives now would wait at the bottleneck that the flows share: up, down.

@@ -57,3 +57,31 @@ fn an_unverified_client_gets_no_more_bytes_than_it_sent() {
     up(&mut relay, at(4), 1, 50);
     assert!(matches!(down(&mut relay, at(3), query.flow, 5_000), Decision::Forward(_)));
 }
+
+/// Neither an eviction nor a look for idle flows goes through the table.
+#[test]
+fn a_full_table_costs_a_new_flow_and_an_idle_second_no_more_than_an_empty_one() {
+    const FLOWS: u32 = 20_000;
+    let limits = Limits { flows: FLOWS as usize, new_flows_per_second: u32::MAX, ..Limits::default() };
+    let mut relay = Relay::new(vec![mapping("clean", "clean")], limits, at(0));
+    let open = |relay: &mut Relay, milli, host| {
+        let Decision::Forward(leaving) = up(relay, at(milli), host, 10) else { panic!("not forwarded") };
+        leaving.flow
+    };
+    let flows: Vec<FlowId> = (0..FLOWS).map(|host| open(&mut relay, i64::from(host), host)).collect();
+    assert_eq!(relay.flows.looked_at, 0);
+    // Each has sent again when a new one comes, the first one last: the second one was silent for longest.
+    (1..FLOWS).chain([0]).for_each(|host| drop(up(&mut relay, at(25_000), host, 10)));
+    up(&mut relay, at(25_001), 0, 10);
+    relay.take_events();
+    open(&mut relay, 25_002, FLOWS);
+    let evicted = Event::FlowClosed { flow: flows[1], mapping: 0 };
+    assert_eq!((relay.take_events()[0], relay.flows.looked_at), (evicted, 1));
+    // A listed end is reached once; then it is as late as the flow's own.
+    (25_003..50_000).for_each(|milli| relay.handle_timeout(at(milli)));
+    assert_eq!(relay.flows.looked_at, 1 + u64::from(FLOWS) - 1);
+    assert_eq!((relay.flow_count(), relay.counters(0).flows), (FLOWS as usize, u64::from(FLOWS)));
+    relay.handle_timeout(at(55_002));
+    assert_eq!((relay.flow_count(), relay.counters(0).flows), (0, 0));
+    assert_eq!(relay.flows.looked_at, 2 * u64::from(FLOWS));
+}
