@@ -10,6 +10,8 @@ pub(super) enum Cell<'a> {
     Time(Duration),
     /// None needs quoting.
     Name(&'a str),
+    /// Eight hexadecimal digits.
+    Hash(u32),
     /// Unknown: an empty cell in CSV, `null` in JSON.
     Missing,
 }
@@ -29,9 +31,13 @@ impl<'a> Cell<'a> {
 
     pub(super) fn put_csv(self, out: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Count(count) => write!(out, "{count}"),
+            Self::Count(count) => out.write_all(itoa::Buffer::new().format(count).as_bytes()),
             Self::Time(time) => put_micros(time, out),
             Self::Name(name) => out.write_all(name.as_bytes()),
+            Self::Hash(hash) => {
+                let digit = |shift: u32| b"0123456789abcdef"[(hash >> shift & 0xF) as usize];
+                out.write_all(&[28, 24, 20, 16, 12, 8, 4, 0].map(digit))
+            }
             Self::Missing => Ok(()),
         }
     }
@@ -39,6 +45,7 @@ impl<'a> Cell<'a> {
     pub(super) fn put_json(self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Name(name) => write!(out, "\"{name}\""),
+            Self::Hash(hash) => write!(out, "\"{hash:08x}\""),
             Self::Missing => out.write_all(b"null"),
             Self::Count(_) | Self::Time(_) => self.put_csv(out),
         }
@@ -48,9 +55,13 @@ impl<'a> Cell<'a> {
 /// Writes a duration as microseconds with three decimals.
 fn put_micros(value: Duration, out: &mut impl Write) -> io::Result<()> {
     let nanos = value.as_nanos();
-    let sign = if nanos < 0 { "-" } else { "" };
+    if nanos < 0 {
+        out.write_all(b"-")?;
+    }
     let nanos = nanos.unsigned_abs();
-    write!(out, "{sign}{}.{:03}", nanos / 1000, nanos % 1000)
+    out.write_all(itoa::Buffer::new().format(nanos / 1_000).as_bytes())?;
+    let digit = |unit: u64| b'0' + (nanos / unit % 10) as u8;
+    out.write_all(&[b'.', digit(100), digit(10), digit(1)])
 }
 
 #[cfg(test)]
@@ -65,7 +76,9 @@ mod tests {
             (micros(1_234_567), "1234.567", "1234.567"),
             (micros(-45), "-0.045", "-0.045"),
             (micros(0), "0.000", "0.000"),
+            (micros(1_007), "1.007", "1.007"),
             (Cell::Name("lost"), "lost", "\"lost\""),
+            (Cell::Hash(0xAB12), "0000ab12", "\"0000ab12\""),
             (Cell::Missing, "", "null"),
         ] {
             let text = |put: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {

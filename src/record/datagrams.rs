@@ -71,10 +71,9 @@ pub struct DatagramRow<'a> {
     pub hash: Option<u32>,
 }
 
-/// The first 32 bits of the payload's BLAKE3.
+/// The CRC-32 of the payload, as zlib has it.
 pub fn hash(payload: &[u8]) -> u32 {
-    let [a, b, c, d, ..] = *blake3::hash(payload).as_bytes();
-    u32::from_be_bytes([a, b, c, d])
+    crc32fast::hash(payload)
 }
 
 /// Writes `datagrams.csv`: a header, then a row per datagram. Writes nothing after its first error.
@@ -95,7 +94,6 @@ impl<W: Write> DatagramWriter<W> {
             Fate::Dropped(cause) => ("dropped", Some(cause.label())),
             Fate::SendError => ("send_error", Some("send_error")),
         };
-        let hash = row.hash.map(|hash| format!("{hash:08x}"));
         let cells: [Cell; COLUMNS.len()] = [
             Cell::Name(row.mapping),
             Cell::count(row.flow),
@@ -114,7 +112,7 @@ impl<W: Write> DatagramWriter<W> {
             Cell::count(row.tos_out),
             Cell::count(row.ttl_in),
             Cell::count(row.upstream_port),
-            Cell::name(hash.as_deref()),
+            row.hash.map_or(Cell::Missing, Cell::Hash),
         ];
         self.rows.write(&cells)
     }
@@ -182,5 +180,11 @@ mod tests {
         assert_eq!(lines[2], "dns,,down,,1.500,,512,dropped,limit,,,0,,,,,,");
         assert!(lines[3].contains(",send_error,send_error,"));
         assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()));
+    }
+
+    /// The check value of CRC-32/ISO-HDLC.
+    #[test]
+    fn the_hash_is_zlibs_crc32() {
+        assert_eq!(hash(b"123456789"), 0xCBF4_3926);
     }
 }

@@ -25,7 +25,6 @@ pub struct Capture<W> {
     snap_length: usize,
     /// The block being written; its memory is reused.
     block: Vec<u8>,
-    packet: Vec<u8>,
 }
 
 /// A datagram with what its headers said.
@@ -58,7 +57,7 @@ impl<W: Write> Capture<W> {
         // The section's length is not known before its end.
         block.extend(u64::MAX.to_le_bytes());
         write_block(&mut out, SECTION_HEADER, &block)?;
-        Ok(Self { out, snap_length, block, packet: Vec::new() })
+        Ok(Self { out, snap_length, block })
     }
 
     /// The next interface.
@@ -75,21 +74,21 @@ impl<W: Write> Capture<W> {
 
     /// Adds one packet with made-up IP and UDP headers.
     pub fn write(&mut self, datagram: &Captured) -> io::Result<()> {
-        self.packet.clear();
-        put_headers(&mut self.packet, datagram);
-        self.packet.extend_from_slice(datagram.payload);
-        let original = self.packet.len();
-        self.packet.truncate(self.snap_length);
-
+        let nanos = datagram.at.max(0).cast_unsigned();
         let block = &mut self.block;
         block.clear();
-        let nanos = datagram.at.max(0).cast_unsigned();
-        let words = [datagram.interface, (nanos >> 32) as u32, (nanos & 0xFFFF_FFFF) as u32];
-        words.into_iter().for_each(|word| block.extend(word.to_le_bytes()));
-        for length in [self.packet.len(), original] {
-            block.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        }
-        block.extend_from_slice(&self.packet);
+        // The two lengths follow.
+        let words = [datagram.interface, (nanos >> 32) as u32, (nanos & 0xFFFF_FFFF) as u32, 0, 0];
+        words.into_iter().for_each(|word| block.extend_from_slice(&word.to_le_bytes()));
+        let start = block.len();
+        put_headers(block, datagram);
+        let headers = block.len() - start;
+        let payload = &datagram.payload[..datagram.payload.len().min(self.snap_length)];
+        block.extend_from_slice(payload);
+        block.truncate(start + self.snap_length);
+        let lengths = [block.len() - start, headers + datagram.payload.len()];
+        let lengths = lengths.map(|length| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        block[start - 8..start].copy_from_slice(lengths.as_flattened());
         pad(block);
         if !datagram.comment.is_empty() {
             put_option(block, COMMENT, datagram.comment.as_bytes());
@@ -129,7 +128,7 @@ fn pad(block: &mut Vec<u8>) {
 /// IP and UDP headers with right lengths and checksums. A pair of both families is written as IPv6.
 fn put_headers(packet: &mut Vec<u8>, datagram: &Captured) {
     let udp_length = u16::try_from(UDP_HEADER + datagram.payload.len()).unwrap_or(u16::MAX);
-    let addresses = match (datagram.from.ip().to_canonical(), datagram.to.ip().to_canonical()) {
+    let sum = match (datagram.from.ip().to_canonical(), datagram.to.ip().to_canonical()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let start = packet.len();
             packet.extend([0x45, datagram.tos]);
@@ -139,7 +138,7 @@ fn put_headers(packet: &mut Vec<u8>, datagram: &Captured) {
             packet.extend(to.octets());
             let checksum = !ones_sum(0, &packet[start..]);
             packet[start + 10..start + 12].copy_from_slice(&checksum.to_be_bytes());
-            [&from.octets()[..], &to.octets()].concat()
+            ones_sum(ones_sum(0, &from.octets()), &to.octets())
         }
         (from, to) => {
             let octets = |ip: IpAddr| match ip {
@@ -152,30 +151,36 @@ fn put_headers(packet: &mut Vec<u8>, datagram: &Captured) {
             packet.extend([UDP, datagram.ttl]);
             packet.extend(octets(from));
             packet.extend(octets(to));
-            [octets(from), octets(to)].concat()
+            ones_sum(ones_sum(0, &octets(from)), &octets(to))
         }
     };
-    let udp = [datagram.from.port(), datagram.to.port(), udp_length, 0].map(u16::to_be_bytes).concat();
-    let pseudo = [u16::from(UDP), udp_length].map(u16::to_be_bytes).concat();
-    let sum = [&addresses[..], &pseudo, &udp].iter().fold(0, |sum, part| ones_sum(sum, part));
+    let udp = [datagram.from.port(), datagram.to.port(), udp_length].map(u16::to_be_bytes);
+    let pseudo = [u16::from(UDP), udp_length].map(u16::to_be_bytes);
+    let sum = ones_sum(ones_sum(sum, pseudo.as_flattened()), udp.as_flattened());
     // Zero would say that there is no checksum.
     let checksum = match !ones_sum(sum, datagram.payload) {
         0 => u16::MAX,
         checksum => checksum,
     };
-    packet.extend_from_slice(&udp[..6]);
+    packet.extend_from_slice(udp.as_flattened());
     packet.extend(checksum.to_be_bytes());
 }
 
-/// The ones' complement sum of RFC 1071, goes on from `sum`.
+/// The ones' complement sum of RFC 1071, goes on from `sum`. Words of four bytes and in the machine's order give the
+/// same sum, its bytes swapped.
 fn ones_sum(sum: u16, bytes: &[u8]) -> u16 {
-    let words =
-        bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])));
-    let mut total: u64 = u64::from(sum) + words.sum::<u64>();
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]).map(|word| u64::from(u32::from_ne_bytes(*word)));
+    folded(u64::from(sum) + u64::from(folded(words.sum()).to_be()))
+}
+
+fn folded(mut total: u64) -> u16 {
     while total > 0xFFFF {
         total = (total & 0xFFFF) + (total >> 16);
     }
-    (total & 0xFFFF) as u16
+    total as u16
 }
 
 #[cfg(test)]
@@ -257,6 +262,15 @@ mod tests {
         assert_eq!(blocks[3].1.len(), 20 + 100);
     }
 
+    /// As RFC 1071 words it.
+    fn sum_by_pairs(bytes: &[u8]) -> u64 {
+        let pairs = bytes.chunks(2).map(|pair| [pair[0], *pair.get(1).unwrap_or(&0)]);
+        pairs.map(|pair| u64::from(u16::from_be_bytes(pair))).fold(0, |sum, word| {
+            let sum = sum + word;
+            (sum & 0xFFFF) + (sum >> 16)
+        })
+    }
+
     proptest! {
         #[test]
         fn every_checksum_is_right(payload in proptest::collection::vec(any::<u8>(), 0..1_600), v6: bool, from: u16, to: u16) {
@@ -270,7 +284,7 @@ mod tests {
             let (addresses, udp) = if v6 { (&packet[8..40], &packet[40..]) } else { (&packet[12..20], &packet[20..]) };
             prop_assert_eq!(udp.len(), 8 + payload.len());
             let pseudo = [0, UDP, (udp.len() >> 8) as u8, udp.len() as u8];
-            prop_assert_eq!([addresses, &pseudo, udp].iter().fold(0, |sum, part| ones_sum(sum, part)), 0xFFFF);
+            prop_assert_eq!(sum_by_pairs(&[addresses, &pseudo, udp].concat()), 0xFFFF);
             blocks(&capture(&datagram, 65_535));
         }
     }

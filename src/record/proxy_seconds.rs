@@ -45,7 +45,8 @@ pub struct Settled<'a> {
 pub struct ProxySeconds<W> {
     out: W,
     second: i64,
-    counts: BTreeMap<(String, bool), Counts>,
+    /// By mapping, up and down.
+    counts: BTreeMap<String, [Option<Counts>; 2]>,
 }
 
 impl<W: Write> ProxySeconds<W> {
@@ -63,8 +64,11 @@ impl<W: Write> ProxySeconds<W> {
             self.end_second()?;
             self.second = second;
         }
-        let key = (settled.mapping.to_owned(), settled.direction == Direction::Down);
-        let counts = self.counts.entry(key).or_default();
+        if !self.counts.contains_key(settled.mapping) {
+            self.counts.insert(settled.mapping.to_owned(), [None, None]);
+        }
+        let Some(both) = self.counts.get_mut(settled.mapping) else { return Ok(()) };
+        let counts = both[settled.direction.index()].get_or_insert_default();
         match settled.fate {
             Fate::Passed => {
                 counts.passed += 1;
@@ -90,23 +94,30 @@ impl<W: Write> ProxySeconds<W> {
     }
 
     fn end_second(&mut self) -> io::Result<()> {
-        for ((mapping, down), counts) in std::mem::take(&mut self.counts) {
-            let direction = if down { Direction::Down } else { Direction::Up };
-            let Counts { passed, passed_bytes, dropped, send_errors, hold_max, queue_max } = counts;
-            let dropped = dropped.map(|count| count.to_string()).join(",");
-            let micros = |time: Option<Duration>| {
-                time.map_or(String::new(), |time| format!("{:.3}", time.as_micros_f64()))
-            };
-            writeln!(
-                self.out,
-                "{},{mapping},{},{passed},{passed_bytes},{dropped},{send_errors},{},{}",
-                self.second,
-                direction.name(),
-                micros(hold_max),
-                micros(queue_max),
-            )?;
+        for (mapping, both) in std::mem::take(&mut self.counts) {
+            for (direction, counts) in [Direction::Up, Direction::Down].into_iter().zip(both) {
+                if let Some(counts) = counts {
+                    self.write(&mapping, direction, counts)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn write(&mut self, mapping: &str, direction: Direction, counts: Counts) -> io::Result<()> {
+        let Counts { passed, passed_bytes, dropped, send_errors, hold_max, queue_max } = counts;
+        let dropped = dropped.map(|count| count.to_string()).join(",");
+        let micros = |time: Option<Duration>| {
+            time.map_or(String::new(), |time| format!("{:.3}", time.as_micros_f64()))
+        };
+        writeln!(
+            self.out,
+            "{},{mapping},{},{passed},{passed_bytes},{dropped},{send_errors},{},{}",
+            self.second,
+            direction.name(),
+            micros(hold_max),
+            micros(queue_max),
+        )
     }
 }
 

@@ -5,19 +5,20 @@ use std::io::{self, Write};
 use super::cell::Cell;
 use super::sticky_error::StickyError;
 
+/// No cell needs quotes, so that none is searched for what needs them.
 pub(super) struct Rows<W: Write> {
-    writer: csv::Writer<StickyError<W>>,
-    text: Vec<u8>,
+    writer: StickyError<W>,
+    row: Vec<u8>,
     /// Length so far, separators included.
     bytes: u64,
 }
 
 impl<W: Write> Rows<W> {
     pub(super) fn new(writer: W, header: &[&str]) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(StickyError::new(writer));
-        writer.write_record(header)?;
-        let bytes = header.iter().map(|name| name.len() as u64 + 1).sum();
-        Ok(Self { writer, text: Vec::new(), bytes })
+        let mut rows = Self { writer: StickyError::new(writer), row: Vec::new(), bytes: 0 };
+        let names: Vec<Cell> = header.iter().copied().map(Cell::Name).collect();
+        rows.write(&names)?;
+        Ok(rows)
     }
 
     /// The length of the table so far.
@@ -26,13 +27,16 @@ impl<W: Write> Rows<W> {
     }
 
     pub(super) fn write(&mut self, cells: &[Cell]) -> io::Result<()> {
+        self.row.clear();
         for cell in cells {
-            self.text.clear();
-            cell.put_csv(&mut self.text)?;
-            self.writer.write_field(&self.text)?;
-            self.bytes += self.text.len() as u64 + 1;
+            cell.put_csv(&mut self.row)?;
+            self.row.push(b',');
         }
-        Ok(self.writer.write_record(None::<&[u8]>)?)
+        if let Some(end) = self.row.last_mut() {
+            *end = b'\n';
+        }
+        self.bytes += self.row.len() as u64;
+        self.writer.write_all(&self.row)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {

@@ -10,13 +10,15 @@ use super::recorder::{Sink, Upstreams, create};
 use crate::impair::Direction;
 use crate::net::RelayObservation;
 use crate::record::pcapng::{Capture as Writer, Captured};
-use crate::relay::{Dropped, Fate, Header, Leaving};
+use crate::relay::{Dropped, Fate, FlowId, Header, Leaving};
 use crate::time::Instant;
 
 pub(super) struct Capture {
     path: PathBuf,
     writer: Writer<BufWriter<File>>,
     mappings: Vec<Addresses>,
+    /// Of the packet that is being written; kept so that its memory is reused.
+    comment: String,
 }
 
 /// Of a mapping.
@@ -36,7 +38,7 @@ impl Capture {
     pub(super) fn create(path: &Path, force: bool, snap_length: usize) -> anyhow::Result<Self> {
         let out = create(path, force, "give --pcap another file")?;
         let writer = Writer::new(out, snap_length)?;
-        Ok(Self { path: path.to_owned(), writer, mappings: Vec::new() })
+        Ok(Self { path: path.to_owned(), writer, mappings: Vec::new(), comment: String::new() })
     }
 
     fn add_mapping(&mut self, name: &str, listener: SocketAddr, server: SocketAddr) -> io::Result<()> {
@@ -46,8 +48,8 @@ impl Capture {
             .try_for_each(|side| self.writer.add_interface(&format!("{name}/{side}")))
     }
 
-    /// A packet on one side of a mapping, toward the server or from it.
-    fn packet(&mut self, packet: &Packet, payload: &[u8], comment: &str) -> io::Result<()> {
+    /// A packet on one side of a mapping, toward the server or from it, with the comment that was made for it.
+    fn packet(&mut self, packet: &Packet, payload: &[u8]) -> io::Result<()> {
         let Addresses { listener, server } = self.mappings[packet.mapping];
         let near = packet.local.unwrap_or(match packet.side {
             At::Client => listener,
@@ -68,7 +70,7 @@ impl Capture {
             // Of a socket that tells none, as many as most systems begin with.
             ttl: packet.header.ttl.unwrap_or(64),
             payload,
-            comment,
+            comment: &self.comment,
         })
     }
 
@@ -79,7 +81,8 @@ impl Capture {
         };
         let packet = Packet::of(leaving, side, leaving.arrived, leaving.header, upstreams);
         let payload = as_it_arrived(leaving.corrupted, payload);
-        self.packet(&packet, &payload, &about(leaving))
+        self.begin_comment(Some(leaving.flow), leaving.direction, Some(leaving.seq));
+        self.packet(&packet, &payload)
     }
 
     fn sent(
@@ -96,17 +99,45 @@ impl Capture {
         };
         let header = Header { ttl: leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)), tos: leaving.tos };
         let packet = Packet::of(leaving, side, released, header, upstreams);
-        let mut comment = about(leaving);
+        self.begin_comment(Some(leaving.flow), leaving.direction, Some(leaving.seq));
         if leaving.is_copy {
-            comment.push_str(" copy");
+            self.comment.push_str(" copy");
         } else {
-            comment.push_str(&fate_of(fate));
+            self.add_fate(fate);
         }
-        comment.push_str(&format!(" hold_us={}", (released - leaving.arrived).as_nanos() / 1_000));
+        self.comment.push_str(" hold_us=");
+        self.add_number(u64::try_from((released - leaving.arrived).as_nanos() / 1_000).ok());
         if leaving.corrupted.is_some() {
-            comment.push_str(" corrupted");
+            self.comment.push_str(" corrupted");
         }
-        self.packet(&packet, payload, &comment)
+        self.packet(&packet, payload)
+    }
+
+    fn begin_comment(&mut self, flow: Option<FlowId>, direction: Direction, seq: Option<u64>) {
+        self.comment.clear();
+        self.comment.push_str("flow=");
+        self.add_number(flow.map(FlowId::ordinal));
+        self.comment.push_str(" dir=");
+        self.comment.push_str(direction.name());
+        self.comment.push_str(" seq=");
+        self.add_number(seq);
+    }
+
+    fn add_number(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.comment.push_str(itoa::Buffer::new().format(number)),
+            None => self.comment.push('-'),
+        }
+    }
+
+    fn add_fate(&mut self, fate: Fate) {
+        let (fate, cause) = match fate {
+            Fate::Passed => (" fate=passed", ""),
+            Fate::SendError => (" fate=send_error", ""),
+            Fate::Dropped(cause) => (" fate=dropped cause=", cause.label()),
+        };
+        self.comment.push_str(fate);
+        self.comment.push_str(cause);
     }
 }
 
@@ -134,11 +165,9 @@ impl Sink for Capture {
                 };
                 let (peer, at, header) = (Some(from.remote), *arrived, *header);
                 let packet = Packet { mapping, side, direction, at, header, local, peer };
-                let flow = flow.map_or("-".to_owned(), |flow| flow.ordinal().to_string());
-                let seq = seq.map_or("-".to_owned(), |seq| seq.to_string());
-                let fate = fate_of(Fate::Dropped(cause));
-                let comment = format!("flow={flow} dir={} seq={seq}{fate}", direction.name());
-                self.packet(&packet, payload, &comment)
+                self.begin_comment(flow, direction, seq);
+                self.add_fate(Fate::Dropped(cause));
+                self.packet(&packet, payload)
             }
             RelayObservation::MappingAdded { name, listen, upstream, .. } => {
                 self.add_mapping(name, *listen, *upstream)
@@ -149,6 +178,10 @@ impl Sink for Capture {
             | RelayObservation::Refused { .. }
             | RelayObservation::SocketError { .. } => Ok(()),
         }
+    }
+
+    fn wants_arrivals(&self) -> bool {
+        true
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -177,17 +210,5 @@ impl Packet {
             At::Server => (upstreams.get(&flow).copied(), None),
         };
         Self { mapping, side, direction, at, header, local, peer }
-    }
-}
-
-fn about(leaving: &Leaving) -> String {
-    format!("flow={} dir={} seq={}", leaving.flow.ordinal(), leaving.direction.name(), leaving.seq)
-}
-
-fn fate_of(fate: Fate) -> String {
-    match fate {
-        Fate::Passed => " fate=passed".to_owned(),
-        Fate::SendError => " fate=send_error".to_owned(),
-        Fate::Dropped(cause) => format!(" fate=dropped cause={}", cause.label()),
     }
 }
