@@ -49,7 +49,7 @@ pub use socket_errors::{describe as describe_socket_error, describe_client_error
 pub use stop_signal::Control;
 pub use sys::{
     Backend, Batch, DatagramSocket, Options, Socket, bind_socket, host_name, kernel_release, lower_priority,
-    use_batch_class, wall_clock_error,
+    terminate, use_batch_class, wall_clock_error,
 };
 pub use tcp::{http_get, port_free_for_both};
 pub use twamp::{TwampError, TwampSession};

@@ -64,6 +64,25 @@ fn a_command_behind_the_proxy_decides_its_exit_code_before_what_was_expected() {
     assert_eq!(proxy("-- no-such-program").code, Some(2));
 }
 
+/// Told to end, the proxy leaves no command behind, not even one that ignores TERM.
+#[test]
+fn a_command_ends_with_a_proxy_that_is_told_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let [willing, deaf] =
+        ["echo ready; exec sleep 60", "trap '' TERM; echo ready; exec sleep 60"].map(|script| {
+            let mut proxy = command(folder.path(), "proxy -q -l 0 -t 127.0.0.1:9 -- sh -c");
+            proxy.arg(script);
+            let mut proxy = Process::spawn(proxy);
+            proxy.line_with("ready");
+            proxy.signal("TERM");
+            proxy
+        });
+    assert_eq!(willing.finish().code, Some(128 + 15));
+    let deaf = deaf.finish();
+    assert_eq!(deaf.code, Some(128 + 9));
+    assert!(deaf.stderr[0].contains("does not end on TERM and is killed"), "{deaf:#?}");
+}
+
 #[test]
 fn what_cannot_be_relayed_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();

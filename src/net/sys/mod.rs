@@ -317,6 +317,14 @@ pub fn lower_priority() {
     linux::lower_priority();
 }
 
+/// Asks a child process to end (TERM).
+pub fn terminate(process: u32) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return linux::terminate(process);
+    #[cfg(not(target_os = "linux"))]
+    Err(io::Error::new(io::ErrorKind::Unsupported, format!("no signal for process {process}")))
+}
+
 /// The version of the operating system's kernel.
 pub fn kernel_release() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())

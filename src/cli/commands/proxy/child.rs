@@ -1,20 +1,30 @@
-//! The command behind a proxy finds the addresses in its environment; the proxy ends when it exits.
+//! The command behind a proxy finds the addresses in its environment; the proxy ends when it exits, and ends it when
+//! the proxy is told to end first.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::{Command, ExitStatus};
-use std::sync::Arc;
+use std::process::{self, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 
-use crate::net::Control;
+use crate::cli::printer::stderr_line;
+use crate::net::{Control, terminate};
+use crate::time::Duration;
 
 pub(super) struct Child {
+    child: Arc<Mutex<process::Child>>,
     waiter: JoinHandle<std::io::Result<ExitStatus>>,
 }
 
 impl Child {
+    /// Its exit is noticed within this time.
+    const POLL: Duration = Duration::from_millis(10);
+    /// A terminal sends INT to the command, too: it may be about to end.
+    const UNTIL_TERM: Duration = Duration::from_secs(1);
+    const UNTIL_KILL: Duration = Duration::from_secs(5);
+
     pub(super) fn start(
         command: &[OsString],
         names: &[String],
@@ -31,19 +41,33 @@ impl Child {
             let name = name.to_ascii_uppercase().replace('-', "_");
             command.env(format!("UDPECHO_PROXY_{name}"), address.to_string());
         }
-        let mut child =
+        let child =
             command.spawn().with_context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
-        let control = Arc::clone(control);
+        let child = Arc::new(Mutex::new(child));
+        let (control, waited) = (Arc::clone(control), Arc::clone(&child));
         let waiter = std::thread::Builder::new().name("command".into()).spawn(move || {
-            let status = child.wait();
+            let status = loop {
+                if let Some(status) = lock(&waited).try_wait().transpose() {
+                    break status;
+                }
+                std::thread::sleep(Self::POLL.to_std());
+            };
             control.stop();
             status
         })?;
-        Ok(Some(Self { waiter }))
+        Ok(Some(Self { child, waiter }))
     }
 
-    /// Its exit code; 128 and the signal that ended it, as shells have it.
+    /// Its exit code; 128 and the signal that ended it, as shells have it. A command that goes on gets TERM, and KILL
+    /// if it goes on then.
     pub(super) fn finish(self) -> anyhow::Result<u8> {
+        if !self.ends_within(Self::UNTIL_TERM) {
+            self.unless_ended(|child| terminate(child.id()))?;
+            if !self.ends_within(Self::UNTIL_KILL) {
+                stderr_line("udpecho: the command does not end on TERM and is killed");
+                self.unless_ended(process::Child::kill)?;
+            }
+        }
         let status =
             self.waiter.join().map_err(|_| anyhow!("the thread that waits for the command ended"))?;
         let status = status.context("cannot wait for the command")?;
@@ -53,4 +77,28 @@ impl Child {
         }
         Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
     }
+
+    fn ends_within(&self, time: Duration) -> bool {
+        let looks = time.as_nanos() / Self::POLL.as_nanos();
+        (0..looks).any(|_| {
+            std::thread::sleep(Self::POLL.to_std());
+            self.waiter.is_finished()
+        })
+    }
+
+    /// Nobody waits for it meanwhile, so that its number is still its own.
+    fn unless_ended(
+        &self,
+        end: impl FnOnce(&mut process::Child) -> std::io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut child = lock(&self.child);
+        match child.try_wait() {
+            Ok(None) => end(&mut child).context("cannot end the command"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lock(child: &Mutex<process::Child>) -> MutexGuard<'_, process::Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -93,8 +93,8 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
         }
     };
     watched.context("cannot watch for signals")?;
-    let child = Child::start(&arguments.command, &names, &addresses, &control)?;
     let errors = ErrorLog::start(arguments.tui)?;
+    let child = Child::start(&arguments.command, &names, &addresses, &control)?;
     let mut observer = Observer { recorder, errors };
     let ran = engine.run(&control, &mut observer);
     views.finish();

@@ -11,6 +11,7 @@ mod ready_set;
 mod receive;
 mod scheduling;
 mod send;
+mod signal;
 mod wait;
 mod wall_clock;
 
@@ -32,6 +33,7 @@ pub(super) use scheduling::{
     is_realtime, lower_priority, raise_open_files, request_short_timeslice, set_min_timer_slack,
     use_batch_class,
 };
+pub(super) use signal::terminate;
 pub(super) use wait::wait;
 pub(super) use wall_clock::wall_clock_error;
 
