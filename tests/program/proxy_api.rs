@@ -253,6 +253,25 @@ fn what_makes_no_sense_or_comes_from_elsewhere_is_refused_with_the_reason() {
     assert!(open.stderr[0].contains("ssh -L"), "{open:#?}");
 }
 
+/// There are 32 places for connections.
+#[test]
+fn requests_whose_body_does_not_come_lose_their_places() {
+    let server = Serve::start("--clean");
+    let proxy = Proxy::start(server.port, "");
+    let head = "PATCH /api/mappings/m1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n{";
+    let mut slow: Vec<TcpStream> = (0..32)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", proxy.api)).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut answer = String::new();
+    slow[31].read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.ends_with("\"status\":408}\n"), "{answer}");
+    assert_eq!(proxy.ask("GET /version", None).0, 200);
+}
+
 /// The bodies are those of Toxiproxy 2.12 for the same requests.
 #[test]
 fn toxiproxys_routes_answer_as_it_does() {
@@ -278,6 +297,9 @@ fn toxiproxys_routes_answer_as_it_does() {
     let changed = proxy.ask("PATCH /proxies/q/toxics/latency_downstream", Some(json!({ "toxicity": 0.5 })));
     assert_eq!((changed.0, &changed.1["toxicity"]), (200, &json!(0.5)));
     assert_eq!(proxy.ask("DELETE /proxies/q/toxics/latency_downstream", None), (204, Value::Null));
+    let of_noxious = json!({ "type": "timeout", "direction": "upstream", "attributes": { "timeout": 0 } });
+    let (status, made) = proxy.ask("POST /proxies/q/toxics", Some(of_noxious));
+    assert_eq!((status, &made["stream"]), (200, &json!("upstream")));
     let gone = json!({ "error": "toxic not found", "status": 404 });
     assert_eq!(proxy.ask("GET /proxies/q/toxics/latency_downstream", None), (404, gone));
     let disabled = proxy.ask("POST /proxies/q", Some(json!({ "enabled": false })));

@@ -158,3 +158,12 @@ fn ports_are_forgotten_on_request_and_open_flows_get_another_nat() {
     relay.close_flow(flows[0]);
     assert!(!relay.rebind_flow(flows[0]));
 }
+
+#[test]
+fn where_nothing_passes_an_empty_datagram_does_not_either() {
+    for kind in [ToxicKind::Timeout { timeout: 0 }, ToxicKind::Bandwidth { rate: 0 }] {
+        let mut relay = relay("clean", "clean");
+        relay.change(at(0), 0, |settings| settings.toxics = vec![toxic(Direction::Up, kind)]);
+        assert_eq!(cause(up(&mut relay, at(0), 1, 0)), Some(DropCause::Outage));
+    }
+}

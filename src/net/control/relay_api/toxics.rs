@@ -33,7 +33,9 @@ fn whole_if_it_is(number: f64) -> Value {
 
 /// Reads a new toxic.
 pub(super) fn from_json(wanted: &Value) -> Result<Toxic, Refusal> {
-    let stream_name = text(wanted, "stream")?.filter(|stream| !stream.is_empty());
+    // The client of noxious writes `direction`.
+    let stream_name = text(wanted, "stream")?.or(text(wanted, "direction")?);
+    let stream_name = stream_name.filter(|stream| !stream.is_empty());
     let direction = match stream_name.as_deref() {
         None | Some("downstream") => Direction::Down,
         Some("upstream") => Direction::Up,
