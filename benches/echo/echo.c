@@ -1,23 +1,29 @@
 /* The plainest echo loop that moves datagrams in batches: the measure of what the kernel allows.
    cc -O2 -o echo echo.c; ./echo PORT
    With -DDUTIES it asks the kernel for what this server asks it for: receive stamps, the count of drops, the
-   address asked and the TTL of each datagram; and it answers from the address asked. */
+   address asked and the TTL of each datagram; and it answers from the address asked.
+   With -DTRAINS trains arrive whole (UDP_GRO) and are echoed whole (UDP_SEGMENT). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#ifdef TRAINS
+enum { BATCH = 64, LONGEST = 65536 };
+#else
 enum { BATCH = 64, LONGEST = 2048 };
+#endif
 
 int main(int argc, char **argv) {
     static char buffers[BATCH][LONGEST];
     static struct sockaddr_in names[BATCH];
     static struct iovec vectors[BATCH];
     static struct mmsghdr messages[BATCH];
-#ifdef DUTIES
+#if defined DUTIES || defined TRAINS
     static char control[BATCH][192] __attribute__((aligned(8)));
     int on = 1;
 #endif
@@ -32,6 +38,9 @@ int main(int argc, char **argv) {
     setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
 #endif
+#ifdef TRAINS
+    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+#endif
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
     puts("listens");
     fflush(stdout);
@@ -40,7 +49,7 @@ int main(int argc, char **argv) {
             vectors[i] = (struct iovec){buffers[i], LONGEST};
             messages[i].msg_hdr = (struct msghdr){
                 .msg_name = &names[i], .msg_namelen = sizeof names[i], .msg_iov = &vectors[i], .msg_iovlen = 1};
-#ifdef DUTIES
+#if defined DUTIES || defined TRAINS
             messages[i].msg_hdr.msg_control = control[i];
             messages[i].msg_hdr.msg_controllen = sizeof control[i];
 #endif
@@ -58,6 +67,20 @@ int main(int argc, char **argv) {
             struct cmsghdr *from = CMSG_FIRSTHDR(header);
             *from = (struct cmsghdr){CMSG_LEN(sizeof asked), IPPROTO_IP, IP_PKTINFO};
             memcpy(CMSG_DATA(from), &asked, sizeof asked);
+#endif
+#ifdef TRAINS
+            struct msghdr *header = &messages[i].msg_hdr;
+            int length = 0;
+            for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+                if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+                    memcpy(&length, CMSG_DATA(c), sizeof length);
+            unsigned short segment = length;
+            header->msg_controllen = length ? CMSG_SPACE(sizeof segment) : 0;
+            if (length) {
+                struct cmsghdr *train = CMSG_FIRSTHDR(header);
+                *train = (struct cmsghdr){CMSG_LEN(sizeof segment), IPPROTO_UDP, UDP_SEGMENT};
+                memcpy(CMSG_DATA(train), &segment, sizeof segment);
+            }
 #endif
         }
         for (int sent = 0; sent < count;) {

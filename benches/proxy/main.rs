@@ -32,14 +32,19 @@ fn main() {
     servers::pin_this_thread_to(LOAD_CORE);
     let Some(echo) = build_c("echo/echo.c", "proxy-echo-c", &[]) else { return println!("no C compiler") };
     let Some(relay) = build_c("proxy/relay.c", "proxy-relay-c", &[]) else { return };
-    let port = free_port();
-    let echo = Server::start("echo", &mut pinned(Command::new(echo).arg(port.to_string()), LOAD_CORE), port);
+    let Some(trains) = build_c("echo/echo.c", "proxy-echo-c-trains", &["-DTRAINS"]) else { return };
+    let [echo, trains] = [echo, trains].map(|echo| {
+        let port = free_port();
+        Server::start("echo", &mut pinned(Command::new(echo).arg(port.to_string()), LOAD_CORE), port)
+    });
     println!("| figure | C relay | udpecho proxy | ratio | goal |\n|:--|--:|--:|--:|--:|");
     let c = || c_relay(&relay, echo.address);
     let own = || proxy(echo.address, &[]);
     let single = || Load::single(Dialect::Plain, SIZE, 1);
     compare("datagrams/s and core, one flow, 512 bytes", &c(), &own(), single, 0.90);
-    compare("the same in trains", &c(), &own(), || Load::trains(Dialect::Plain, SIZE), 3.0);
+    let [c_of_trains, own_of_trains] = [c_relay(&relay, trains.address), proxy(trains.address, &[])];
+    let load = || Load::trains(Dialect::Plain, SIZE);
+    compare("the same in trains that the server echoes whole", &c_of_trains, &own_of_trains, load, 3.0);
     if let Some(socat) = socat(echo.address) {
         compare("the same, against socat instead of C", &socat, &own(), single, 4.0);
     }
