@@ -1,4 +1,4 @@
-//! What the proxy promises of itself, measured in its own process: the engine on core 1, its load on core 0.
+//! Accuracy of the engine, measured in its own process: the engine on core 1, its load on core 0.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;

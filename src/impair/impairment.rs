@@ -33,9 +33,9 @@ const TRACE: &str = "trace:";
 pub struct Impairment {
     /// How long each datagram is held.
     pub delay: Delay,
-    /// Which datagrams are dropped.
+    /// The datagrams that are dropped.
     pub loss: Loss,
-    /// Which datagrams are sent twice, and when the copy leaves.
+    /// The datagrams that are sent twice, and when the copy leaves.
     pub duplicate: Duplicate,
     /// Share of datagrams in which one payload bit is flipped.
     pub corrupt: Share,
@@ -49,11 +49,11 @@ pub struct Impairment {
     pub mtu: Option<Mtu>,
     /// The path is gone at times.
     pub outage: Option<Outage>,
-    /// What happens to the ECN field.
+    /// The change of the ECN field.
     pub ecn: Option<Ecn>,
-    /// What happens to the DSCP.
+    /// The change of the DSCP.
     pub dscp: Option<Dscp>,
-    /// Which packets are lost, duplicated, corrupted, reordered and marked.
+    /// The packets that loss, duplicates, corruption, reordering and marking act on.
     pub only: Option<Only>,
     /// The directions in which a session applies all this.
     pub direction: Ways,

@@ -11,7 +11,7 @@ use crate::rng::Stream;
 const ECN: u8 = 0b11;
 const CONGESTION_EXPERIENCED: u8 = 0b11;
 
-/// What happens to the ECN field.
+/// The change of the ECN field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ecn {
     /// It is cleared.
@@ -22,7 +22,7 @@ pub enum Ecn {
     Mark(Share),
 }
 
-/// What happens to the DSCP, the upper six bits.
+/// The change of the DSCP, the upper six bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dscp {
     /// It is cleared.

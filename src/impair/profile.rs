@@ -9,7 +9,7 @@ pub struct Profile {
     pub name: &'static str,
     /// In the grammar of impairments.
     pub spec: &'static str,
-    /// What it emulates, and where its numbers come from.
+    /// The network that it emulates, and the source of its numbers.
     pub about: &'static str,
 }
 

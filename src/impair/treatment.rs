@@ -4,7 +4,7 @@ use super::corrupt;
 use super::direction::Direction;
 use crate::time::Duration;
 
-/// What an impairment does to one datagram.
+/// Drop, hold, copies and changes that an impairment decides for one datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Treatment {
     /// Set if it is dropped; all other fields are then their defaults.

@@ -1,8 +1,8 @@
-//! What became of the datagrams of a mapping, by direction.
+//! The fates of datagrams, counted for each mapping and direction.
 
 use crate::impair;
 
-/// What became of a datagram that arrived.
+/// The fate of a datagram that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was sent on.

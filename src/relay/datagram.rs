@@ -18,14 +18,14 @@ pub enum Side {
     Server {
         /// The flow whose port it is.
         flow: FlowId,
-        /// Which of the ports that the flow has had.
+        /// The ordinal of the port among those that the flow has had.
         port: u32,
         /// Where it came from.
         sender: Sender,
     },
 }
 
-/// What the IP header said, where the socket tells.
+/// TOS byte and TTL of the IP header, where the socket tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     pub(crate) tos: Option<u8>,
@@ -59,7 +59,7 @@ pub struct Leaving {
     pub(crate) copy_after: Duration,
 }
 
-/// What `handle` decides.
+/// The decision of `handle` on a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Send the buffer now, and call `sent`.
@@ -82,7 +82,7 @@ pub struct Dropped {
     pub(crate) cause: DropCause,
 }
 
-/// What the relay needs or reports besides datagrams.
+/// A flow or a port changed: the caller opens or closes sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An upstream socket is needed before its first datagram can be sent.
@@ -114,7 +114,7 @@ pub enum Event {
         flow: FlowId,
         /// Its mapping.
         mapping: MappingId,
-        /// Which of the ports that the flow has had.
+        /// The ordinal of the port among those that the flow has had.
         port: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! What a test expects of a relay: `up.lost>=2 down.queue==0`. It fails when the impairment never happened.
+//! The expectations of a test: `up.lost>=2 down.queue==0`. It fails when the impairment never happened.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,7 +54,7 @@ pub struct Unmet {
 }
 
 impl Expectations {
-    /// Those that do not hold.
+    /// The expectations that do not hold.
     pub fn unmet(&self, counters: &Counters) -> Vec<Unmet> {
         let counted = self
             .0

@@ -26,7 +26,7 @@ pub struct RelayFigures {
 /// One mapping at one moment.
 #[derive(Clone, Debug)]
 pub struct MappingFigures {
-    /// What is in effect.
+    /// The settings in effect.
     pub settings: MappingSettings,
     /// Where it listens.
     pub listen: SocketAddr,
@@ -38,7 +38,7 @@ pub struct MappingFigures {
     pub is_down: bool,
     /// It is no more; its counters stay.
     pub is_removed: bool,
-    /// What became of its datagrams.
+    /// Its datagrams by fate.
     pub counters: Counters,
     /// How long a datagram that arrives now waits at the bottleneck: up, down.
     pub queues: [Duration; 2],

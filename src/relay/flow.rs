@@ -42,7 +42,7 @@ pub(super) struct Flow {
     /// Up, then down.
     pub(super) links: [Link; 2],
     pub(super) bottlenecks: [Bottleneck; 2],
-    /// Those that the models act on, by which `nth`, `bursts` and `trace` count.
+    /// Datagrams that the models act on: `nth`, `bursts` and `trace` count them.
     pub(super) chosen: [u64; 2],
     /// The line was set for this flow alone.
     pub(super) is_own: [bool; 2],
@@ -193,7 +193,7 @@ pub struct FlowFigures {
 /// One direction of a flow.
 #[derive(Clone, Debug)]
 pub struct FlowDirection {
-    /// What is in effect.
+    /// The line in effect.
     pub impairment: Arc<Impairment>,
     /// The line was set for this flow alone.
     pub is_own: bool,

@@ -50,7 +50,7 @@ pub(super) struct Refusal;
 pub(super) struct Flows {
     by_id: BTreeMap<FlowId, Flow>,
     by_client: HashMap<(MappingId, Endpoints), FlowId>,
-    /// Those that the server has not answered, by their last datagram.
+    /// Flows that the server has not answered, by their last datagram.
     unanswered: BTreeSet<(Instant, FlowId)>,
     /// All, by an end that is no later than their own.
     ends: BTreeSet<(Instant, FlowId)>,
@@ -109,7 +109,7 @@ impl Flows {
         self.open.get(mapping).copied().unwrap_or(0)
     }
 
-    /// Those with this number or a greater one.
+    /// The flows with this number or a greater one.
     pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (FlowId, &Flow)> {
         self.by_id.range(FlowId::first_from(number)..).map(|(id, flow)| (*id, flow))
     }

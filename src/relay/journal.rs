@@ -1,4 +1,5 @@
-//! What happened in a relay besides datagrams, for programs that follow it: the last thousand entries, numbered.
+//! The journal of a relay, for programs that follow it: flows, ports, refusals, errors and changes; the last thousand
+//! entries, numbered.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -70,7 +71,7 @@ pub(crate) enum Happening {
         to: SocketAddr,
     },
     MappingRemoved,
-    /// What is in effect now.
+    /// The lines and the NAT in effect now.
     Changed {
         up: String,
         down: String,

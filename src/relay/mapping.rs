@@ -25,7 +25,7 @@ pub struct MappingSettings {
     pub down: Arc<Impairment>,
     /// Of all draws of the mapping.
     pub seed: Seed,
-    /// What the flows share.
+    /// Whether the flows share a bottleneck.
     pub scope: Scope,
     /// The first network that contains a client's address decides.
     pub clients: Arc<[ClientLines]>,
@@ -101,11 +101,11 @@ pub(super) struct Mapping {
     pub(super) scene_down: bool,
 }
 
-/// What the flows of a mapping share in one direction.
+/// The state that the flows of a mapping share in one direction.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) bottleneck: Bottleneck,
-    /// Those that the models act on, by which `nth`, `bursts` and `trace` count.
+    /// Datagrams that the models act on: `nth`, `bursts` and `trace` count them.
     pub(super) chosen: u64,
     pub(super) tally: Tally,
     /// The end of an outage.

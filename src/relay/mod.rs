@@ -82,7 +82,7 @@ struct Held {
 }
 
 impl Relay {
-    /// What a held datagram costs besides its bytes.
+    /// The memory of a held datagram besides its bytes.
     const OVERHEAD: usize = size_of::<Held>() + 32;
 
     /// Mappings are numbered from 0 in this order.
@@ -188,7 +188,7 @@ impl Relay {
         }
     }
 
-    /// Those since the last call, the oldest first.
+    /// The events since the last call, the oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }

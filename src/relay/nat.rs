@@ -10,7 +10,7 @@ use crate::units::{UnitError, parse_duration};
 
 const EXAMPLE: &str = "rebind=1s+5s,old=drop,expire=30s";
 
-/// What a NAT does; nothing by default.
+/// The behaviour of a NAT; by default it changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nat {
     rebind: Option<Rebind>,
@@ -29,7 +29,7 @@ struct Rebind {
     every: Option<Duration>,
 }
 
-/// What becomes of answers to a port that the flow had before.
+/// Whether answers to an earlier port of the flow pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum OldPort {
     #[default]
@@ -37,15 +37,15 @@ enum OldPort {
     Pass,
 }
 
-/// Whose datagrams a port lets in.
+/// The senders that a port lets in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Filter {
-    /// Those of the server's address and port.
+    /// The server's address and port.
     #[default]
     AddressAndPort,
-    /// Those of any port of the server's address.
+    /// Any port of the server's address.
     Address,
-    /// Everybody's.
+    /// Any address.
     Any,
 }
 

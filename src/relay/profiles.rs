@@ -16,9 +16,9 @@ pub struct PathProfile {
 /// Paths of one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProfileFamily {
-    /// What they emulate.
+    /// The networks that they emulate.
     pub title: &'static str,
-    /// Where their numbers come from, and what was added.
+    /// The source of their numbers, and what was added.
     pub source: &'static str,
     /// Its members.
     pub profiles: &'static [PathProfile],

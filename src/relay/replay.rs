@@ -12,7 +12,7 @@ pub struct Replay {
     fates: HashMap<(u64, usize, u64), Known>,
 }
 
-/// What became of a datagram then.
+/// The fate of a datagram in the earlier run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Known {
     Dropped(DropCause),

@@ -71,7 +71,7 @@ pub enum RelayScenarioError {
     Step {
         /// From 1.
         number: usize,
-        /// What is wrong.
+        /// The mistake.
         source: SpecError,
     },
     /// It has no step.
@@ -211,7 +211,7 @@ struct Ramp<'a> {
     key: &'a str,
     from: f64,
     to: f64,
-    /// What follows the values, as in `,queue=64k`.
+    /// The text after the values, as in `,queue=64k`.
     rest: &'a str,
 }
 

@@ -7,7 +7,7 @@ use super::{Event, MappingId, Relay};
 use crate::impair::Direction;
 use crate::time::Instant;
 
-/// What the step of a scenario does to a datagram besides its line.
+/// The step of a scenario as a datagram meets it, besides its line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scene {
     /// Up, then down.

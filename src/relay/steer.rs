@@ -10,7 +10,7 @@ use crate::impair::{Direction, Impairment};
 use crate::time::{Duration, Instant};
 
 impl MappingSettings {
-    /// What a flow of this client meets: its network decides first, then each toxic changes a part.
+    /// The line of a flow of this client: its network decides first, then each toxic changes a part.
     pub(super) fn line(
         &self,
         own: &Arc<Impairment>,
@@ -69,7 +69,7 @@ impl Relay {
         self.mappings.len()
     }
 
-    /// What is in effect.
+    /// The settings in effect.
     pub fn settings(&self, mapping: MappingId) -> &MappingSettings {
         &self.mappings[mapping].settings
     }
@@ -165,7 +165,7 @@ impl Relay {
         Some(Dropped { mapping, flow: Some(flow), direction, seq: Some(seq), cause })
     }
 
-    /// What has been counted so far.
+    /// Its counters so far.
     pub fn counters(&self, mapping: MappingId) -> Counters {
         let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);
         let Mapping { flows_opened, .. } = self.mappings[mapping];

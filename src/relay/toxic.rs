@@ -22,7 +22,7 @@ pub struct Toxic {
     change: Change,
 }
 
-/// What a toxic does, in Toxiproxy's units.
+/// The type of a toxic and its attributes, in Toxiproxy's units.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToxicKind {
     /// Milliseconds.

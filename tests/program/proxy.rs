@@ -64,7 +64,7 @@ fn a_command_behind_the_proxy_decides_its_exit_code_before_what_was_expected() {
     assert_eq!(proxy("-- no-such-program").code, Some(2));
 }
 
-/// Told to end, the proxy leaves no command behind, not even one that ignores TERM.
+/// A proxy that is told to end leaves no command behind, not even one that ignores TERM.
 #[test]
 fn a_command_ends_with_a_proxy_that_is_told_to_end() {
     let folder = tempfile::tempdir().unwrap();

@@ -46,7 +46,7 @@ pub struct RelayMapping {
     pub settings: MappingSettings,
 }
 
-/// What became of a datagram or a flow.
+/// A step in the life of a datagram or a flow.
 #[derive(Clone, Debug)]
 pub enum RelayObservation {
     /// A datagram is to leave; its fate follows.
@@ -222,7 +222,7 @@ impl RelayEngine {
     const RECEIVE_BUFFER: usize = 4 << 20;
     /// An hour, in nanoseconds.
     const LONGEST_ERROR: u64 = 3_600_000_000_000;
-    /// What is held when the relay stops, and due within this time, still leaves when it is due.
+    /// A datagram that is held when the relay stops still leaves if it is due within this time.
     const DRAIN: Duration = Duration::from_secs(1);
 
     /// Binds the sockets of all mappings; nothing is relayed before `run`.
@@ -258,7 +258,7 @@ impl RelayEngine {
         self.listeners[mapping].address
     }
 
-    /// What became of the datagrams of a mapping so far.
+    /// The datagrams of a mapping so far, by fate.
     pub fn counters(&self, mapping: MappingId) -> Counters {
         self.relay.counters(mapping)
     }
@@ -284,7 +284,7 @@ impl RelayEngine {
         Ok(())
     }
 
-    /// Nothing is received any more. What is due soon leaves when it is due, the rest is dropped.
+    /// Nothing is received any more. Datagrams that are due soon leave when they are due, the rest is dropped.
     fn drain(&mut self, observer: &mut impl RelayObserver) {
         let end = self.clock.now() + Self::DRAIN;
         while let Some(due) = self.relay.next_release().filter(|due| *due <= end) {

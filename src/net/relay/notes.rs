@@ -1,4 +1,4 @@
-//! What the relay tells besides datagrams: to its observer, and to those who follow its journal.
+//! Events of the relay besides datagrams, for its observer and for the readers of its journal.
 
 use std::fmt::Display;
 

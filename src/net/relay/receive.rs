@@ -1,4 +1,4 @@
-//! What clients and servers send: each datagram is treated as of the moment at which the kernel received it.
+//! Receives from clients and servers: each datagram is treated as of the moment at which the kernel received it.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What leaves: what is to be sent through one socket goes in one call, whatever stands between it.
+//! Sends: the datagrams that leave through one socket go in one call, even if those of others stand between them.
 
 use std::io;
 use std::ops::Range;
@@ -57,11 +57,11 @@ impl Outbox {
     }
 }
 
-/// What a socket refused: its place among those that were to leave through it, and why.
+/// Datagrams that a socket refused: the place of each in its group, and why.
 type Failed = Vec<(usize, String)>;
 
 impl RelayEngine {
-    /// Sends what was held and is due.
+    /// Sends the held datagrams that are due.
     pub(super) fn release(&mut self, observer: &mut impl RelayObserver) {
         loop {
             let now = self.clock.now();
@@ -104,7 +104,7 @@ impl RelayEngine {
         self.outbox.queued.push(Queued { leaving, place, header, bytes });
     }
 
-    /// Sends what is queued; a datagram has its fate then.
+    /// Sends the queued datagrams; each has its fate then.
     pub(super) fn flush(&mut self, observer: &mut impl RelayObserver) {
         if self.outbox.queued.is_empty() {
             return;
@@ -131,7 +131,7 @@ impl RelayEngine {
         (self.outbox.queued, self.outbox.order) = (queued, order);
     }
 
-    /// Sends what leaves through one socket; `None` if that could not be opened.
+    /// Sends the group of one socket; `None` if that could not be opened.
     fn send_group(
         &mut self,
         queued: &[Queued],

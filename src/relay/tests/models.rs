@@ -1,4 +1,4 @@
-//! What the models do to datagrams: MTU, outages, ECN, selection, copies.
+//! The models at work on datagrams: MTU, outages, ECN, selection, copies.
 
 use super::*;
 
