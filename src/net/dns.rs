@@ -1,8 +1,9 @@
 //! One question to a DNS server: by UDP, and by TCP where the answer is longer than a datagram.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use super::tcp::LimitedStream;
 use crate::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,8 +55,7 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 fn ask_by_tcp(server: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&server, TIMEOUT.to_std())?;
-    stream.set_read_timeout(Some(TIMEOUT.to_std()))?;
+    let mut stream = LimitedStream::connect(server, TIMEOUT)?;
     let length = u16::try_from(question.len()).map_err(io::Error::other)?.to_be_bytes();
     stream.write_all(&[&length[..], question].concat())?;
     let mut length = [0; 2];

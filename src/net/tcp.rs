@@ -4,7 +4,8 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
-use crate::time::Duration;
+use super::clock::Clock;
+use crate::time::{Duration, Instant};
 
 /// A number that neither a UDP nor a TCP socket of this address has now.
 pub fn port_free_for_both(host: IpAddr) -> Option<u16> {
@@ -35,19 +36,129 @@ pub(super) fn connect(
     Ok(connection)
 }
 
-/// The body of a page, if the status is 200; the authority is what the `Host` header says.
+/// A connection that ends at a moment, however slowly the other end sends or reads.
+pub(super) struct LimitedStream {
+    stream: TcpStream,
+    clock: Clock,
+    end: Instant,
+    limit: Duration,
+}
+
+impl LimitedStream {
+    pub(super) fn connect(address: SocketAddr, limit: Duration) -> io::Result<Self> {
+        let clock = Clock::start();
+        let end = clock.now() + limit;
+        Ok(Self { stream: TcpStream::connect_timeout(&address, limit.to_std())?, clock, end, limit })
+    }
+
+    /// Until the moment; an error from then on.
+    fn left(&self) -> io::Result<Option<std::time::Duration>> {
+        let left = self.end - self.clock.now();
+        if left > Duration::ZERO { Ok(Some(left.to_std())) } else { Err(self.over()) }
+    }
+
+    fn over(&self) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, format!("it takes longer than {}", self.limit))
+    }
+
+    fn named(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.over(),
+            _ => error,
+        }
+    }
+}
+
+impl Read for LimitedStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer).map_err(|error| self.named(error))
+    }
+}
+
+impl Write for LimitedStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes).map_err(|error| self.named(error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// The body of a page of at most this many bytes, if the status is 200; the authority is what the `Host` header says.
 pub fn http_get(address: SocketAddr, authority: &str, path: &str, most: u64) -> io::Result<String> {
-    const TIMEOUT: Duration = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT.to_std())?;
-    stream.set_read_timeout(Some(TIMEOUT.to_std()))?;
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n")?;
+    const LIMIT: Duration = Duration::from_secs(10);
+    get(LimitedStream::connect(address, LIMIT)?, authority, path, most)
+}
+
+fn get(mut stream: LimitedStream, authority: &str, path: &str, most: u64) -> io::Result<String> {
+    stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: {authority}\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
-    stream.take(most).read_to_string(&mut answer)?;
-    let (head, body) =
-        answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
-    let status = head.lines().next().unwrap_or_default();
+    stream.take(most + 1).read_to_string(&mut answer)?;
+    if answer.len() as u64 > most {
+        return Err(io::Error::other(format!("it answers with more than {most} bytes")));
+    }
+    let end = answer.find("\r\n\r\n").ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
+    let body = answer.split_off(end + 4);
+    let mut lines = answer.lines();
+    let status = lines.next().unwrap_or_default();
     if !status.contains(" 200 ") {
         return Err(io::Error::other(format!("it answers '{status}'")));
     }
-    Ok(body.to_owned())
+    let is_length = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("content-length");
+    let length = lines.filter_map(|line| line.split_once(':')).find(is_length);
+    if length.and_then(|(_, value)| value.trim().parse().ok()).is_some_and(|length| body.len() < length) {
+        return Err(io::Error::other("its answer is cut off"));
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The result of `get` with a server that writes these pieces until the connection ends.
+    fn answered(
+        pieces: impl Iterator<Item = &'static str> + Send + 'static,
+        limit: Duration,
+    ) -> Result<String, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 40];
+            let _ = stream.read(&mut request);
+            for piece in pieces {
+                if stream.write_all(piece.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        let stream = LimitedStream::connect(address, limit).unwrap();
+        get(stream, "h", "x", 1_000).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_page_is_taken_whole_or_not_at_all() {
+        let limit = Duration::from_secs(10);
+        let of = |text: &'static str| answered([text].into_iter(), limit);
+        assert_eq!(of("HTTP/1.0 200 OK\r\n\r\n[]"), Ok("[]".into()));
+        assert_eq!(of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"), Ok("[]".into()));
+        assert_eq!(of("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n[]"), Err("its answer is cut off".into()));
+        assert_eq!(of("HTTP/1.0 404 Not Found\r\n\r\n[]"), Err("it answers 'HTTP/1.0 404 Not Found'".into()));
+        assert_eq!(of("hello\r\n"), Err("it does not speak HTTP".into()));
+        let endless = std::iter::once("HTTP/1.0 200 OK\r\n\r\n").chain(std::iter::repeat("[ "));
+        assert_eq!(answered(endless, limit), Err("it answers with more than 1000 bytes".into()));
+    }
+
+    #[test]
+    fn a_server_that_sends_a_byte_at_a_time_is_left_at_the_limit() {
+        let slowly = std::iter::repeat_with(|| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            "x"
+        });
+        assert_eq!(answered(slowly, Duration::from_millis(200)), Err("it takes longer than 200ms".into()));
+    }
 }
