@@ -117,6 +117,54 @@ fn a_probe_has_the_codes_and_families_of_blackbox_exporter() {
 }
 
 #[test]
+fn debug_shows_the_log_the_metrics_and_the_module() {
+    let (folder, lossy) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:5"));
+    let group =
+        "[[group]]\nname = 'large'\nsize = 900\ndscp = 'EF'\ntargets = ['127.0.0.1:9']\ninterval = '100s'\n";
+    write(folder.path(), group);
+    let (_watching, _, admin) = started(folder.path());
+    let probe = |target: &str| {
+        let path = format!("/probe?module=large&debug=true&target={target}");
+        asked(admin, "GET", &path, "X-Prometheus-Scrape-Timeout-Seconds: 10\r\n")
+    };
+    let answer = probe(&format!("127.0.0.1:{}", lossy.port));
+    assert_eq!(status(&answer), 200);
+    let page = body(&answer);
+    let heads =
+        ["Logs for the probe:\n", "\nMetrics that would have been returned:\n", "\nModule configuration:\n"];
+    let places = heads.map(|head| page.find(head).unwrap_or_else(|| panic!("no {head} in {page}")));
+    assert!(places[0] == 0 && places.is_sorted(), "{page}");
+    let (log, rest) = page.split_at(places[1]);
+    assert_eq!(
+        [log.matches("msg=\"Reply\"").count(), log.matches("msg=\"Probe lost\"").count()],
+        [8, 2],
+        "{page}"
+    );
+    assert!(log.contains("level=error msg=\"Probe lost\" seq=4 cause=injected_down\n"), "{page}");
+    assert!(
+        log.contains("msg=\"Session opened\" dialect=native injects=\"loss=nth:5\" name=\"\"\n"),
+        "{page}"
+    );
+    assert!(
+        log.trim_end()
+            .lines()
+            .last()
+            .unwrap()
+            .contains("level=info msg=\"Probe succeeded\" duration_seconds=")
+    );
+    assert!(rest.contains("\nprobe_success 1\n"), "{page}");
+    assert!(
+        rest.ends_with("name = \"large\"\ndialect = \"native\"\nsize = 900\ndscp = 46\ndeadline = \"1s\"\n"),
+        "{page}"
+    );
+
+    let unknown = probe("no-such-host.invalid");
+    assert_eq!(status(&unknown), 200);
+    assert!(body(&unknown).contains("level=error msg=\"Error resolving address\" err="), "{unknown}");
+    assert!(body(&unknown).contains("level=error msg=\"Probe failed\" "), "{unknown}");
+}
+
+#[test]
 fn the_seventeenth_probe_at_once_is_refused() {
     let folder = TempDir::new().unwrap();
     write(

@@ -1,10 +1,11 @@
-//! `/probe?target=HOST:PORT[&module=GROUP]`: one target, at once, as blackbox_exporter does it. It is bounded: few at
+//! `/probe?target=HOST:PORT[&module=GROUP][&debug=true]`: one target, at once, as blackbox_exporter does it. It is bounded: few at
 //! a time, few a second, and only addresses of the networks that the configuration allows.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::probe_log::ProbeLog;
 use crate::cli::target::{Family, Target};
 use crate::endpoints::is_private;
 use crate::fleet::{Config, Group};
@@ -66,27 +67,45 @@ impl Prober {
                 group.cloned().ok_or_else(|| (400, format!("Unknown module \"{name}\"")))?
             }
         };
-        let target = Target::parse(target, None, group.dialect.default_port());
-        let target = target.map_err(|error| (400, format!("{error:#}")))?;
+        let parsed = Target::parse(target, None, group.dialect.default_port());
+        let parsed = parsed.map_err(|error| (400, format!("{error:#}")))?;
         if !self.meter.lock().unwrap_or_else(PoisonError::into_inner).admits(began, Self::COST, Self::BURST) {
             return Err((429, "too many probes within a second".to_owned()));
         }
         let mut probing = SingleProbing { timeout, ..SingleProbing::default() };
-        if let Ok(address) = target.resolve(Family::default()) {
-            probing.lookup = self.clock.now() - began;
-            probing.ip_protocol = if address.ip().to_canonical().is_ipv4() { 4 } else { 6 };
-            if !is_allowed(&config, address) {
-                let why = format!("{} is in no network of probe-allow [default: private ones]", address.ip());
-                return Err((403, why));
+        let mut log = ProbeLog::new(self.clock, began);
+        let fields = format!(" target={target:?} timeout_seconds={}", timeout.as_secs_f64());
+        log.info("Beginning probe", fields);
+        match parsed.resolve(Family::default()) {
+            Ok(address) => {
+                probing.lookup = self.clock.now() - began;
+                probing.ip_protocol = if address.ip().to_canonical().is_ipv4() { 4 } else { 6 };
+                if !is_allowed(&config, address) {
+                    let why =
+                        format!("{} is in no network of probe-allow [default: private ones]", address.ip());
+                    return Err((403, why));
+                }
+                log.info("Resolved target address", format!(" ip={}", address.ip()));
+                self.measure(address, &group, began + timeout, &mut probing, &mut log);
             }
-            self.measure(address, &group, began + timeout, &mut probing);
+            Err(error) => log.error("Error resolving address", format!(" err={:?}", format!("{error:#}"))),
         }
         probing.duration = self.clock.now() - began;
-        Ok((200, of_probe(&probing)))
+        log.end(&probing);
+        let metrics = of_probe(&probing);
+        let is_debug = request.parameter("debug") == Some("true");
+        Ok((200, if is_debug { log.page(&metrics, &group) } else { metrics }))
     }
 
     /// A target that cannot be measured has no reply.
-    fn measure(&self, address: SocketAddr, group: &Group, end: Instant, probing: &mut SingleProbing) {
+    fn measure(
+        &self,
+        address: SocketAddr,
+        group: &Group,
+        end: Instant,
+        probing: &mut SingleProbing,
+        log: &mut ProbeLog,
+    ) {
         let left = end - self.clock.now();
         let Some(settings) = self.settings(group, left) else { return };
         let outgoing = Outgoing { dscp: group.dscp, timer: Timer::Sleep, ..Outgoing::default() };
@@ -111,6 +130,7 @@ impl Prober {
                 if let Event::Reply { rtt, copy: 1, .. } = event {
                     probing.rtts.push(rtt);
                 }
+                log.observe(&event);
                 probing.figures.observe(&event);
             }
         };
