@@ -16,7 +16,7 @@ use mesh::SimulatedMesh;
 
 const DAY: i64 = 86_400;
 const PEERS: usize = 10;
-/// What the design allows a process with 1,000 targets.
+/// The memory that the design allows a process with 1,000 targets.
 const MOST_BYTES: u64 = 40 << 20;
 
 fn main() {

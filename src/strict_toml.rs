@@ -17,13 +17,21 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, TomlError> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
-        TomlError { line, why: with_nearest(error.message()) }
+        TomlError { line, why: with_hint(error.message()) }
     })
 }
 
-/// Adds the nearest of the known keys, which the message lists in backquotes.
-fn with_nearest(message: &str) -> String {
-    let Some(rest) = message.strip_prefix("unknown field `") else { return message.to_owned() };
+/// Adds how the value is written, or the nearest of the known keys, which the message lists in backquotes.
+fn with_hint(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        let hint = match message {
+            "invalid type: map, expected a sequence" => "; a list of tables has its name in [[ ]]",
+            _ if message.ends_with(", expected a sequence") => "; a list is in [ ]",
+            _ if message.ends_with(", expected a string") => "; a text is in quotes",
+            _ => "",
+        };
+        return format!("{message}{hint}");
+    };
     let mut quoted = rest.split('`').step_by(2);
     let key = quoted.next().unwrap_or_default();
     match quoted.min_by_key(|known| distance(key, known)) {
@@ -70,6 +78,25 @@ mod tests {
         );
         assert_eq!(error("siez = 1"), "line 1: unknown key 'siez'; did you mean 'size'?");
         assert!(error("colour = 1").starts_with("line 1: unknown key `colour`, expected"));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_an_error_that_tells_how_it_is_written() {
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code, reason = "only its types are read")]
+        struct Lists {
+            #[serde(default)]
+            names: Vec<String>,
+            #[serde(default)]
+            group: Vec<File>,
+        }
+        let error = |text| read::<Lists>(text).unwrap_err().to_string();
+        assert!(
+            error("[group]\nsize = 1")
+                .ends_with("expected a sequence; a list of tables has its name in [[ ]]")
+        );
+        assert!(error("names = 'a'").ends_with("expected a sequence; a list is in [ ]"));
+        assert!(error("names = [1]").ends_with("expected a string; a text is in quotes"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct FileTarget {
     /// `HOST` or `HOST:PORT`.
     pub target: String,
-    /// Those that begin with `__` are dropped, as Prometheus does.
+    /// Labels that begin with `__` are dropped, as Prometheus does.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -33,7 +33,8 @@ pub enum FileSdError {
 }
 
 /// Labels of every series, or of `udpecho_target_info` itself.
-const TAKEN: [&str; 5] = ["source", "group", "target", "address", "dialect"];
+const TAKEN: [&str; 8] =
+    ["source", "group", "target", "address", "dialect", "target_name", "target_rack", "target_zone"];
 
 /// The targets of a JSON text, in its order.
 pub fn read_file_sd(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
@@ -42,14 +43,14 @@ pub fn read_file_sd(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
     targets(blocks)
 }
 
-/// The same of a YAML text.
+/// The same of a YAML text. One without a list is an error, since a file that is being written may be empty.
 pub fn read_file_sd_yaml(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
-    let blocks = serde_saphyr::from_str(text).map_err(|error| {
+    let blocks: Option<Vec<Block>> = serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |location| location.line() as usize);
         let why = error.without_snippet().to_string();
         FileSdError::Form { line, why: without_place(why.lines().next().unwrap_or_default()) }
     })?;
-    targets(blocks)
+    targets(blocks.ok_or_else(|| FileSdError::Form { line: 1, why: "there is no list".to_owned() })?)
 }
 
 fn targets(blocks: Vec<Block>) -> Result<Vec<FileTarget>, FileSdError> {
@@ -63,10 +64,15 @@ fn targets(blocks: Vec<Block>) -> Result<Vec<FileTarget>, FileSdError> {
     Ok(found)
 }
 
+/// Whether Prometheus takes a label of this name.
+pub(super) fn is_label(name: &str) -> bool {
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    begins && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 /// A label whose name is taken gets the prefix that Prometheus gives such labels.
 fn named((name, value): (String, String)) -> Result<(String, String), FileSdError> {
-    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
-    if !begins || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+    if !is_label(&name) {
         return Err(FileSdError::Label(name));
     }
     let is_taken = TAKEN.contains(&name.as_str());
@@ -117,6 +123,10 @@ mod tests {
         let error = read_file_sd_yaml("- targets: [a]\n- target: [b]\n").unwrap_err().to_string();
         assert!(error.starts_with("line 2: ") && error.contains("target"), "{error}");
         assert!(read_file_sd_yaml("- targets: &a [*a]\n").is_err());
+        for empty in ["", "\n", "# sites\n", "---\n", "~"] {
+            assert!(read_file_sd_yaml(empty).is_err(), "{empty:?}");
+        }
+        assert_eq!(read_file_sd_yaml("[]"), Ok(Vec::new()));
     }
 
     #[test]

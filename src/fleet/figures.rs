@@ -1,9 +1,11 @@
-//! What is counted of one target. Probes count once they are resolved, so that at any moment losses are
+//! The counts of one target. Probes count once they are resolved, so that at any moment losses are
 //! `lost / (replies + lost)`.
+
+use std::sync::Arc;
 
 use super::history::Sample;
 use super::one_way::OneWay;
-use crate::probe::{Cause, Event, Failure, FlowChange, NotOnTime, Outcome, Reroll, Resolved};
+use crate::probe::{Cause, Event, Failure, FlowChange, HostNames, NotOnTime, Outcome, Reroll, Resolved};
 use crate::stats::{OutcomeCounts, RttBuckets};
 use crate::time::{Duration, Instant};
 
@@ -58,6 +60,8 @@ pub struct Figures {
     /// Source ports of the flows, as of the last event about one.
     flow_ports: Vec<u16>,
     one_way: Option<Box<OneWay>>,
+    /// None while the server has named nothing.
+    host: Option<Arc<HostNames>>,
     state: State,
     /// Lost in a row, up to the last resolved probe.
     lost_in_a_row: u64,
@@ -80,10 +84,12 @@ impl Figures {
     /// Takes what the target's client reports.
     pub fn observe(&mut self, event: &Event) {
         match event {
-            Event::Opened { at, .. } => {
+            Event::Opened { at, server } => {
                 self.opened = Some(*at);
                 self.state = State::Measuring;
+                self.name(&server.host);
             }
+            Event::Renamed(host) => self.name(host),
             Event::Reply { rtt, copy: 1, .. } => {
                 self.last = Some(*rtt);
                 self.state = State::Measuring;
@@ -102,6 +108,10 @@ impl Figures {
             Event::Failed(failure) | Event::Waiting(failure) => self.fail(failure),
             _ => {}
         }
+    }
+
+    fn name(&mut self, host: &HostNames) {
+        self.host = (*host != HostNames::default()).then(|| Arc::new(host.clone()));
     }
 
     /// A probe for the history of its target; none if it never left.
@@ -201,6 +211,11 @@ impl Figures {
         self.rerolls[result as usize]
     }
 
+    /// The names that the target's server tells of its host, if it does.
+    pub fn host(&self) -> Option<&HostNames> {
+        self.host.as_deref()
+    }
+
     /// Whether the target answers.
     pub fn state(&self) -> State {
         self.state
@@ -220,7 +235,7 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Failure;
+    use crate::probe::{Dialect, Failure, ServerInfo};
 
     fn probe(seq: u64, rtt: Option<i64>, cause: Option<Cause>) -> Event {
         let rtt = rtt.map(Duration::from_micros);
@@ -260,6 +275,22 @@ mod tests {
         assert_eq!(figures.state(), State::Silent);
         figures.observe(&reply);
         assert!(figures.is_up());
+    }
+
+    #[test]
+    fn a_host_has_the_names_of_the_newest_session() {
+        let named = |name: &str| HostNames { name: name.into(), ..HostNames::default() };
+        let opened = |host| Event::Opened {
+            at: Instant::ZERO,
+            server: ServerInfo { host, ..ServerInfo::silent(Dialect::Native) },
+        };
+        let mut figures = Figures::default();
+        figures.observe(&opened(named("n7")));
+        assert_eq!(figures.host(), Some(&named("n7")));
+        figures.observe(&Event::Renamed(named("n8")));
+        assert_eq!(figures.host(), Some(&named("n8")));
+        figures.observe(&opened(HostNames::default()));
+        assert_eq!(figures.host(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a configuration costs, before it runs.
+//! The cost of a configuration, before it runs.
 
 use super::config::{Detail, Group};
 use crate::time::Duration;

@@ -1,4 +1,4 @@
-//! Whose fault losses are: the host, rack, link between zones, or path that explains them best.
+//! Finds the host, rack, link between zones, or path that explains losses best.
 //!
 //! Probes tell losses by direction, so a directed path has a count of its own. Suspects are added greedily by
 //! the log-likelihood that they gain, as in SCORE (Kompella et al., NSDI 2005), with the losses of a path as
@@ -30,18 +30,18 @@ pub struct Path {
     pub lost: u64,
 }
 
-/// What may be at fault. A host, rack or zone is named as in the list of hosts.
+/// A place that may be at fault. A host, rack or zone is named as in the list of hosts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suspect {
-    /// Nothing that this host sends arrives whole.
+    /// A host loses part of its output.
     HostOut(String),
-    /// What this host is sent does not arrive whole.
+    /// A host loses part of its input.
     HostIn(String),
-    /// What leaves this rack.
+    /// A rack loses part of its output.
     RackOut(String),
-    /// What enters this rack.
+    /// A rack loses part of its input.
     RackIn(String),
-    /// What goes from one zone to another.
+    /// The link from one zone to another.
     Link(String, String),
     /// One path.
     Path(String, String),
@@ -74,7 +74,7 @@ const THRESHOLD: f64 = 12.0;
 const LEAST_BASE: f64 = 1e-5;
 const MOST_FINDINGS: usize = 16;
 
-/// What explains the losses of these paths, the weightiest first; empty if nothing stands out.
+/// The suspects that explain the losses of these paths, the weightiest first; empty if nothing stands out.
 pub fn locate(hosts: &[Host], paths: &[Path]) -> Vec<Finding> {
     let paths: Vec<Path> = paths.iter().copied().filter(|path| path.sent > 0).collect();
     let suspects = suspects(hosts, &paths);
@@ -82,11 +82,9 @@ pub fn locate(hosts: &[Host], paths: &[Path]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut named = BTreeSet::new();
     while findings.len() < MOST_FINDINGS {
-        let judged =
-            suspects.iter().filter(|(suspect, _)| !named.contains(*suspect)).map(|(suspect, members)| {
-                let finding = judge(suspect, members, &paths, &expected);
-                (finding, members)
-            });
+        // `max_by` takes the last of equals. In reverse order that is the rack, not a link with the same paths.
+        let unnamed = suspects.iter().rev().filter(|(suspect, _)| !named.contains(*suspect));
+        let judged = unnamed.map(|(suspect, members)| (judge(suspect, members, &paths, &expected), members));
         let best = judged.max_by(|(a, _), (b, _)| a.gain.total_cmp(&b.gain));
         let Some((finding, members)) = best.filter(|(finding, _)| finding.gain > 0.0) else { break };
         for member in members {
@@ -244,6 +242,20 @@ mod tests {
             let path = mesh(seed, 300, |from, to| f64::from(from.name == "n5" && to.name == "n8") * 0.1);
             assert_eq!(named(&path), [Suspect::Path("n5".into(), "n8".into())], "seed {seed}");
         }
+    }
+
+    /// Two zones of one rack each, so that the rack and the link between the zones have the same paths.
+    #[test]
+    fn a_rack_that_is_a_zone_of_its_own_is_named_before_the_link() {
+        let hosts: Vec<Host> = (0..6)
+            .map(|n| Host { name: format!("n{n}"), rack: format!("r{}", n / 3), zone: format!("z{}", n / 3) })
+            .collect();
+        let pairs = (0..6).flat_map(|from| (0..6).map(move |to| (from, to))).filter(|(from, to)| from != to);
+        let paths: Vec<Path> = pairs
+            .map(|(from, to)| Path { from, to, sent: 300, lost: if from < 3 && to >= 3 { 15 } else { 0 } })
+            .collect();
+        let found = locate(&hosts, &paths);
+        assert_eq!((found.len(), &found[0].suspect), (1, &Suspect::RackOut("r0".into())));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What several monitors counted, as directed paths between hosts.
+//! The counts of several monitors, as directed paths between hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,10 +35,15 @@ impl Mesh {
         let mut mesh = Self::default();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut paths: BTreeMap<(usize, usize), MeshPath> = BTreeMap::new();
+        let monitors = reports.iter().map(|report| report.source.as_str()).collect();
         for report in reports {
             let from = mesh.place(&mut places, &report.source);
+            let names = Names::of(report, &monitors);
             for target in &report.targets {
-                let to = mesh.place(&mut places, target.host());
+                let to = mesh.place(&mut places, names.host(target));
+                if let Some(told) = target.host.clone() {
+                    (mesh.hosts[to].rack, mesh.hosts[to].zone) = (told.rack, told.zone);
+                }
                 if from != to {
                     count(&mut paths, from, to, target);
                     *mesh.asked.entry(to).or_default().entry(from).or_default() |= !target.is_silent();
@@ -116,11 +121,44 @@ impl Mesh {
     }
 }
 
+/// By which name a monitor's targets are hosts of the mesh.
+struct Names<'a> {
+    monitors: &'a BTreeSet<&'a str>,
+    /// By name: the listed hosts that have it or whose servers tell it.
+    claims: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(report: &'a MonitorReport, monitors: &'a BTreeSet<&'a str>) -> Self {
+        let mut names = Self { monitors, claims: BTreeMap::new() };
+        for target in &report.targets {
+            for name in [Some(target.listed()), told(target)].into_iter().flatten() {
+                names.claims.entry(name).or_default().insert(target.listed());
+            }
+        }
+        names
+    }
+
+    /// A target that is listed under a monitor's name is that monitor. Another one has the name that its server tells,
+    /// unless another target has it too: then one of them may lie.
+    fn host(&self, target: &'a TargetReport) -> &'a str {
+        let listed = target.listed();
+        if self.monitors.contains(listed) {
+            return listed;
+        }
+        told(target).filter(|told| self.claims[told].len() == 1).unwrap_or(listed)
+    }
+}
+
+fn told(target: &TargetReport) -> Option<&str> {
+    target.host.as_ref().map(|host| host.name.as_str()).filter(|name| !name.is_empty())
+}
+
 fn silence(suspect: Suspect, paths: usize) -> Finding {
     Finding { suspect, share: 1.0, paths, lossy: paths, gain: f64::INFINITY }
 }
 
-/// What one monitor counted of one target, in both directions.
+/// Adds one monitor's counts of one target, in both directions.
 fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize, target: &TargetReport) {
     let counts = target.newest();
     let unknown = counts.lost_by(&["unknown", "refused", "injected_up", "injected_down"]);
@@ -145,6 +183,7 @@ fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize,
 mod tests {
     use super::*;
     use crate::fleet::report::ProbeCounts;
+    use crate::probe::HostNames;
 
     /// A target, its probes, and those lost by each cause.
     type Made<'a> = (&'a str, u64, &'a [(&'a str, u64)]);
@@ -207,6 +246,45 @@ mod tests {
         let others = report("a", &[("r1", 60, gone), ("r2", 60, gone), ("c", 60, &[])]);
         let c = report("c", &[("a", 60, &[]), ("r1", 60, gone)]);
         assert_eq!(names(&Mesh::of(&[one, two, others, c])), [Suspect::SilentRack("r-r".into())]);
+    }
+
+    /// A monitor that lists these addresses, whose servers tell these names.
+    fn listing(source: &str, targets: &[(&str, &str)]) -> MonitorReport {
+        let mut listing = report(source, &[]);
+        listing.targets = targets
+            .iter()
+            .map(|(address, name)| TargetReport {
+                target: format!("{address}:8080"),
+                host: Some(HostNames { name: (*name).into(), rack: "r1".into(), zone: String::new() }),
+                ..TargetReport::default()
+            })
+            .collect();
+        listing
+    }
+
+    #[test]
+    fn a_listed_address_is_the_host_that_its_server_names() {
+        let mesh = Mesh::of(&[
+            listing("a", &[("192.0.2.2", "b"), ("192.0.2.9", "plain")]),
+            listing("b", &[("192.0.2.1", "a")]),
+        ]);
+        let hosts: Vec<_> = mesh.hosts.iter().map(|host| (host.name.as_str(), host.rack.as_str())).collect();
+        assert_eq!(hosts, [("a", "r-a"), ("b", "r-b"), ("plain", "r1")], "a monitor's own labels go first");
+        assert_eq!(mesh.paths.len(), 4);
+    }
+
+    #[test]
+    fn nobody_takes_the_place_of_a_monitor_by_telling_its_name() {
+        let mesh = Mesh::of(&[
+            listing("a", &[("192.0.2.2", "b"), ("192.0.2.66", "b"), ("c", "b")]),
+            listing("b", &[]),
+            listing("c", &[]),
+        ]);
+        let names: Vec<_> = mesh.hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, ["a", "192.0.2.2", "192.0.2.66", "c", "b"]);
+        let mesh = Mesh::of(&[listing("a", &[("b", ""), ("192.0.2.66", "b")])]);
+        let names: Vec<_> = mesh.hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "192.0.2.66"], "b is listed and tells nothing");
     }
 
     #[test]

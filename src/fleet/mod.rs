@@ -29,7 +29,7 @@ pub use mesh::{Mesh, MeshPath};
 pub use monitor::Monitor;
 pub use one_way::OneWay;
 pub use phase::phase;
-pub use report::{MonitorReport, ProbeCounts, TargetReport};
+pub use report::{MonitorReport, ProbeCounts, TargetReport, host_of};
 pub use ring::{Peers, RingHost, choose as choose_peers};
 pub use snapshot::{Snapshot, TargetView};
 pub use sources::{DnsKind, DnsNames, HttpSd};

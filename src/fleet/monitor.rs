@@ -1,4 +1,4 @@
-//! What is counted of the monitor itself.
+//! The counts of the monitor itself.
 
 use crate::probe::Resolved;
 use crate::stats::RttBuckets;

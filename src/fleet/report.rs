@@ -1,11 +1,11 @@
-//! What a monitor tells of its targets: `/api/targets.json` of its page, or the output of `watch --json`.
+//! A monitor's report of its targets: `/api/targets.json` of its page, or the output of `watch --json`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::snapshot::{Snapshot, TargetView};
-use crate::probe::Cause;
+use crate::probe::{Cause, HostNames};
 
 /// Of one monitor.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -22,11 +22,14 @@ pub struct MonitorReport {
 /// The counts of one target.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct TargetReport {
-    /// `HOST` or `HOST:PORT`; the host is that of another monitor, by its name.
+    /// `HOST` or `HOST:PORT`.
     pub target: String,
     /// As in `State::label`.
     #[serde(default)]
     pub state: String,
+    /// The names that its server tells of its host.
+    #[serde(default)]
+    pub host: Option<HostNames>,
     /// Since the start.
     #[serde(flatten)]
     pub total: ProbeCounts,
@@ -48,7 +51,7 @@ pub struct ProbeCounts {
 }
 
 impl MonitorReport {
-    /// What a monitor would tell now.
+    /// The report of this moment.
     pub fn of(now: &Snapshot) -> Self {
         Self {
             source: now.source.clone(),
@@ -57,7 +60,7 @@ impl MonitorReport {
         }
     }
 
-    /// What was counted since an earlier report of the same monitor.
+    /// The counts since an earlier report of the same monitor.
     #[must_use]
     pub fn since(mut self, earlier: &Self) -> Self {
         for target in &mut self.targets {
@@ -82,6 +85,7 @@ impl TargetReport {
         Self {
             target: view.wanted.key.target.clone(),
             state: figures.state().label().to_owned(),
+            host: figures.host().cloned(),
             total: ProbeCounts { sent: figures.resolved(), causes: causes.into(), median_us: None },
             recent: Some(recent),
         }
@@ -97,15 +101,19 @@ impl TargetReport {
         self.state == "silent" || counts.sent > 0 && counts.lost() >= counts.sent
     }
 
-    /// Without a port and the brackets of an IPv6 address.
-    pub(super) fn host(&self) -> &str {
-        if let Some(address) = self.target.strip_prefix('[') {
-            return address.split(']').next().unwrap_or(address);
-        }
-        match self.target.split_once(':') {
-            Some((host, port)) if !port.contains(':') => host,
-            _ => &self.target,
-        }
+    pub(super) fn listed(&self) -> &str {
+        host_of(&self.target)
+    }
+}
+
+/// A target's host, without a port and the brackets of an IPv6 address.
+pub fn host_of(target: &str) -> &str {
+    if let Some(address) = target.strip_prefix('[') {
+        return address.split(']').next().unwrap_or(address);
+    }
+    match target.split_once(':') {
+        Some((host, port)) if !port.contains(':') => host,
+        _ => target,
     }
 }
 
@@ -152,12 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn hosts_have_their_names_without_ports() {
+    fn hosts_are_listed_without_ports() {
         for (target, host) in
             [("n8", "n8"), ("n8:80", "n8"), ("[2001:db8::1]:80", "2001:db8::1"), ("::1", "::1")]
         {
-            let report = TargetReport { target: target.to_owned(), ..TargetReport::default() };
-            assert_eq!(report.host(), host);
+            assert_eq!(host_of(target), host);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which of many peers a host measures: the next ones on a ring on which all hosts stand by the hash of their names.
+//! Chooses the peers that a host measures: the next ones on a ring of all hosts, sorted by the hash of their names.
 //! Each host asks as many as ask it, and one that comes or goes changes few choices.
 
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub struct RingHost<'a> {
     pub place: &'a str,
 }
 
-/// Those of the others that this host measures, as indices. The own host may be among them; it is left out.
+/// The indices of the peers that this host measures. The own host may be in the list; it is left out.
 pub fn choose(own: RingHost<'_>, others: &[RingHost<'_>], peers: Peers) -> BTreeSet<usize> {
     let is_other = |host: &RingHost<'_>| host.name != own.name;
     let is_near = |host: &RingHost<'_>| is_other(host) && !own.place.is_empty() && host.place == own.place;
@@ -44,14 +44,18 @@ fn next_on(
     count: u16,
     stands_there: impl Fn(&RingHost<'_>) -> bool,
 ) -> BTreeSet<usize> {
-    let place = |name: &str| (Stream::new(0, &format!("{ring}\0{name}")).seed(0), name.to_owned());
-    let own = place(own.name);
     let there = others.iter().enumerate().filter(|(_, host)| stands_there(host));
-    let mut order: Vec<_> = there.map(|(index, host)| (place(host.name), index)).collect();
+    let mut order: Vec<_> = there.map(|(index, host)| (place(ring, host.name), index)).collect();
     order.sort_unstable();
-    order.dedup_by(|one, other| one.0 == other.0);
+    order.dedup_by_key(|(place, _)| *place);
+    let own = place(ring, own.name);
     let first = order.partition_point(|(place, _)| *place < own);
     order.iter().cycle().skip(first).take(order.len().min(count.into())).map(|(_, index)| *index).collect()
+}
+
+/// Two names with one hash are sorted by name.
+fn place<'a>(ring: &str, name: &'a str) -> (u64, &'a str) {
+    (Stream::new(0, &format!("{ring}\0{name}")).seed(0), name)
 }
 
 #[cfg(test)]
@@ -62,7 +66,7 @@ mod tests {
         (0..count).map(|n| format!("n{n}:8080")).collect()
     }
 
-    /// Who measures whom, with three racks.
+    /// Every pair of a host and its peer, with three racks.
     fn links(names: &[String], peers: Peers) -> BTreeSet<(usize, usize)> {
         const RACKS: [&str; 3] = ["r0", "r1", "r2"];
         let hosts: Vec<RingHost<'_>> =

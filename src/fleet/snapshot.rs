@@ -1,4 +1,4 @@
-//! What a fleet is at one moment.
+//! A fleet at one moment.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::time::{Duration, Instant};
 /// One target with what was counted of it.
 #[derive(Clone, Debug)]
 pub struct TargetView {
-    /// What is measured, and how.
+    /// The target, and how it is measured.
     pub wanted: Wanted,
     /// Since it was added.
     pub figures: Figures,
@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub labels: BTreeMap<String, String>,
     /// Since the start.
     pub elapsed: Duration,
-    /// What is counted of the monitor.
+    /// The counts of the monitor itself.
     pub monitor: Monitor,
     /// In the order of groups and targets.
     pub targets: Vec<TargetView>,

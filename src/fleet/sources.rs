@@ -14,7 +14,7 @@ pub struct DnsNames {
     pub name: String,
     /// Of each target; SRV records have their own.
     pub port: u16,
-    /// What is asked for.
+    /// The records that are asked for.
     pub kind: DnsKind,
     /// Asked instead of the system's resolver.
     pub server: Option<SocketAddr>,
@@ -22,7 +22,7 @@ pub struct DnsNames {
     pub refresh: Duration,
 }
 
-/// Which records of a name are targets.
+/// The records of a name that are targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DnsKind {

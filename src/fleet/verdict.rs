@@ -5,7 +5,7 @@ use std::fmt;
 use super::locate::{Finding, Host, Path, Suspect, locate};
 use super::mesh::Mesh;
 
-/// Which host, rack, link or path is at fault, in which direction; or nothing.
+/// The host, rack, link or path at fault, with the direction; or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// The weightiest first.
@@ -39,7 +39,7 @@ impl Verdict {
 }
 
 impl Verdict {
-    /// What a host at fault does not lose.
+    /// The direction in which a host at fault loses nothing.
     fn other_direction(&self, finding: &Finding) -> Option<&'static str> {
         let (other, arrives) = match &finding.suspect {
             Suspect::HostIn(host) => (Suspect::HostOut(host.clone()), "what it sends arrives"),

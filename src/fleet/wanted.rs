@@ -36,7 +36,7 @@ impl Wanted {
     }
 }
 
-/// What a new list of targets changes.
+/// The changes from one list of targets to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reload {
     /// Not measured any more; nothing of them stays.

@@ -161,13 +161,22 @@ fn flows(page: &mut Exposition, now: &Snapshot) {
 /// Everything else about a target, for `* on (source, group, target) group_left (...)`.
 fn target_info(page: &mut Exposition, now: &Snapshot) {
     let name = "udpecho_target_info";
-    page.family(name, Kind::Gauge, "Address, dialect and discovered labels of a target.");
+    page.family(
+        name,
+        Kind::Gauge,
+        "Address, dialect, names that its server tells, and discovered labels of a target.",
+    );
     for target in &now.targets {
         let wanted = &target.wanted;
         let address = wanted.address.map(|address| address.to_string()).unwrap_or_default();
         let mut labels = place(target).to_vec();
         labels.push(("address", &address));
         labels.push(("dialect", wanted.group.dialect.name()));
+        let host = target.figures.host();
+        let told = host.into_iter().flat_map(|host| {
+            [("target_name", &host.name), ("target_rack", &host.rack), ("target_zone", &host.zone)]
+        });
+        labels.extend(told.filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.as_str())));
         labels.extend(wanted.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         page.sample(name, &labels, 1);
     }
@@ -239,6 +248,7 @@ mod tests {
 
     use super::*;
     use crate::fleet::{Config, Figures, Forecast, Group, Key, Recent, Wanted};
+    use crate::probe::HostNames;
 
     fn snapshot(detail: Detail) -> Snapshot {
         let group = Config::of_targets(vec!["h".into()]).groups.remove(0);
@@ -290,6 +300,19 @@ mod tests {
             page.lines().filter(is_lost).filter(|line| line.contains(&format!("target=\"{target}\""))).count()
         };
         assert_eq!((lost("a"), lost("b")), (2, 8), "client_overflow and unknown, {page}");
+    }
+
+    #[test]
+    fn what_a_server_calls_its_host_is_in_the_info_if_it_says_something() {
+        let mut now = snapshot(Detail::Full);
+        let host = HostNames { name: "n\"7".into(), rack: String::new(), zone: "z1".into() };
+        now.targets[0].figures.observe(&crate::probe::Event::Renamed(host));
+        let page = of_fleet(&now);
+        assert!(
+            page.contains("dialect=\"native\",target_name=\"n\\\"7\",target_zone=\"z1\",site=\"x\"} 1\n"),
+            "{page}"
+        );
+        assert_eq!(page.matches("target_name").count(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::settings::{Counters, Dialect};
 use super::socket_error::SocketError;
 use super::tlv_answers::TlvAnswers;
 use crate::time::{Duration, Instant};
+use crate::wire::native::HostNames;
 
 /// In the order of time, but `Resolved` comes in the order of the probes.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +88,8 @@ pub enum Event {
         /// The first probe of the new session.
         first_seq: u64,
     },
+    /// The server of the new session names its host otherwise than the one before.
+    Renamed(HostNames),
     /// ICMP port unreachable; the first since the last reply.
     Unreachable {
         /// When the error was read.
@@ -235,6 +238,8 @@ pub struct ServerInfo {
     pub session_rate: Option<u32>,
     /// Whether it lets this client load the path, each direction by itself.
     pub grants_load: bool,
+    /// The names that it tells of its host.
+    pub host: HostNames,
 }
 
 impl ServerInfo {
@@ -252,6 +257,7 @@ impl ServerInfo {
             kernel_stamps: false,
             session_rate: None,
             grants_load: false,
+            host: HostNames::default(),
         }
     }
 

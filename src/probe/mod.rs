@@ -50,6 +50,8 @@ pub use socket_error::{SocketError, SocketErrorKind, SocketOperation};
 pub use tlv_answers::{ClassCount, ClassSeen, ClockSeen, LeftLater, PacketsSeen, TlvAnswers};
 pub use twamp::{Denied as TwampDenied, TwampControl};
 
+pub use crate::wire::native::HostNames;
+
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
@@ -331,11 +333,13 @@ impl Client {
             return;
         }
         self.in_flight.timeouts_mut().longest_hold = server.longest_hold();
-        self.server = Some(server.clone());
+        let before = self.server.replace(server.clone());
         self.first_seq = self.plan.next_seq();
         if !matches!(self.phase, Phase::SetUp) {
             self.events.extend(silent.map(|silent| Event::SessionLost { at: now, silent }));
             self.events.push_back(Event::Reopened { at: now, first_seq: self.first_seq });
+            let is_renamed = before.is_some_and(|before| before.host != server.host);
+            self.events.extend(is_renamed.then_some(Event::Renamed(server.host)));
             return;
         }
         self.events.push_back(Event::Opened { at: now, server });

@@ -24,7 +24,7 @@ mod settings;
 mod stun;
 mod wall_clock;
 
-pub use crate::wire::native::{SocketMark, forbids_fragments};
+pub use crate::wire::native::{HostNames, SocketMark, forbids_fragments};
 pub use admission::PerSecond;
 pub use client_table::ClientFigures;
 pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};

@@ -10,7 +10,7 @@ use crate::impair::Impairment;
 use crate::rng::Seed;
 use crate::time::Duration;
 use crate::wire::auth::Key;
-use crate::wire::native::MAX_SIZE_V6;
+use crate::wire::native::{HostNames, MAX_SIZE_V6};
 
 /// What a server injects, whom it answers, and what it spends on them.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Settings {
     /// Whether the system sends a datagram for which `forbids_fragments` holds in one piece or not at
     /// all; told to clients.
     pub unfragmented_replies: bool,
+    /// The names of this host that native clients are told.
+    pub host: HostNames,
     /// With a key, datagrams that are not sealed with it are not answered.
     pub key: Option<Key>,
 }
@@ -89,6 +91,7 @@ impl Default for Settings {
             load: LoadGrant::default(),
             max_held_bytes: 512 << 20,
             unfragmented_replies: false,
+            host: HostNames::default(),
             key: None,
         }
     }

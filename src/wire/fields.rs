@@ -1,4 +1,4 @@
-//! Reads and writes big-endian integers at constant ranges. The caller has checked the length.
+//! Reads and writes big-endian integers at constant ranges, whose length the caller has checked; and short texts.
 
 use std::ops::Range;
 
@@ -43,4 +43,21 @@ pub(super) fn get_u64(bytes: &[u8], at: U64) -> u64 {
 
 pub(super) fn put_u64(bytes: &mut [u8], at: U64, value: u64) {
     bytes[at].copy_from_slice(&value.to_be_bytes());
+}
+
+const TEXT_LENGTH: U16 = 0..2;
+
+/// Writes length and text; a text that is longer than its place is cut.
+pub(super) fn put_text(slot: &mut [u8], text: &str) {
+    let most = text.len().min(slot.len() - TEXT_LENGTH.end);
+    let end = (0..=most).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let text = &text[..end];
+    put_u16(slot, TEXT_LENGTH, u16::try_from(text.len()).unwrap_or(u16::MAX));
+    slot[TEXT_LENGTH.end..][..text.len()].copy_from_slice(text.as_bytes());
+}
+
+/// A text behind its length.
+pub(super) fn get_text(bytes: &[u8]) -> Option<&str> {
+    let (_, text) = bytes.split_at_checked(TEXT_LENGTH.end)?;
+    std::str::from_utf8(text.get(..usize::from(get_u16(bytes, TEXT_LENGTH)))?).ok()
 }

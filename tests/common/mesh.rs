@@ -93,7 +93,7 @@ impl SimulatedMesh {
         }
     }
 
-    /// What `locate` says of the probes that are resolved at the end of this second.
+    /// The verdict of `locate` on the probes that are resolved at the end of this second.
     pub fn verdict(&self, second: i64) -> Verdict {
         let now = Instant::ZERO + SECOND * (second + 1 + Self::GIVE_UP);
         let mut reports: Vec<MonitorReport> = self

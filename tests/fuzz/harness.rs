@@ -16,7 +16,7 @@ use udpecho::probe::{
     SocketError, SocketErrorKind, SocketOperation, StampOptions, SteadyLoad, SteadySettings, Way,
     rate_search,
 };
-use udpecho::reflect::{self, Departure, Incoming, Injection, LoadGrant, Server, ServerPort};
+use udpecho::reflect::{self, Departure, HostNames, Incoming, Injection, LoadGrant, Server, ServerPort};
 use udpecho::schedule::Schedule;
 use udpecho::time::{Duration, Instant};
 use udpecho::units::{BitRate, Interval};
@@ -148,6 +148,7 @@ pub fn server_settings(choice: u8, key: Option<Key>) -> reflect::Settings {
         session_rate: (choice & 16 != 0).then_some(100),
         max_duration: (choice & 36 == 4).then_some(Duration::from_millis(500)),
         load: if choice & 64 != 0 { LoadGrant::Anybody(load_limit()) } else { LoadGrant::default() },
+        host: HostNames { name: "n\x1b7".into(), rack: "r".repeat(40), zone: String::new() },
         key,
         ..reflect::Settings::default()
     }
@@ -524,7 +525,8 @@ fn pass<L: LoadMachine>(
     flying: &mut Vec<(usize, Vec<u8>)>,
 ) {
     while let Some(transmit) = load.poll_transmit(now, buffer) {
-        assert!(transmit.channel < L::CHANNELS && transmit.length <= 400);
+        // The longest is a sealed open.
+        assert!(transmit.channel < L::CHANNELS && transmit.length <= 440 + TAG);
         let remote = SocketAddr::from(([10, 0, 0, 1], 40_000 + transmit.channel as u16));
         let incoming = Incoming::new(now, Endpoints { remote, local: None }, buffer, transmit.length);
         if let Some(length) = server.handle(Incoming { ttl: Some(60), ..incoming }) {

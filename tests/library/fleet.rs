@@ -84,7 +84,7 @@ fn each_fault_is_named_within_two_minutes_and_forgotten_after_it() {
     assert!(judged.iter().all(|count| *count > 40), "{judged:?}");
 }
 
-/// What is shipped as an example is a valid configuration with a target or a name to look up.
+/// Each example is a valid configuration with a target or a name to look up.
 #[test]
 fn shipped_configurations_are_read() {
     let contrib = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib");

@@ -70,6 +70,7 @@ fn accept(nonce: Nonce, size: u32, injects: &str) -> Accept<'_> {
         injects,
         kernel_stamps: false,
         idle_secs: 0,
+        host: Default::default(),
     }
 }
 

@@ -121,6 +121,11 @@ fn a_file_is_checked_before_it_runs() {
     assert_eq!(checked.code, Some(0), "{checked:#?}");
     assert!(checked.has_line("all                         2      100.0"), "{checked:#?}");
     let text = fs::read_to_string(folder.path().join("watch.toml")).unwrap();
+    let lists_nothing = format!("{text}[[group]]\nname = 'c'\nfile = 'none.json'\n");
+    fs::write(folder.path().join("watch.toml"), lists_nothing).unwrap();
+    let failed = run(command(folder.path(), "watch -f watch.toml --check"));
+    assert!(failed.has_line("all                         2      100.0"), "{failed:#?}");
+    assert!(failed.code == Some(2) && failed.stderr.concat().contains("c: none.json: "), "{failed:#?}");
     fs::write(folder.path().join("watch.toml"), format!("max-series = 50\n{text}")).unwrap();
     let refused = run(command(folder.path(), "watch -f watch.toml"));
     assert_eq!(refused.code, Some(2), "{refused:#?}");
@@ -157,7 +162,7 @@ fn locate_names_the_host_and_the_direction_from_what_monitors_counted() {
     for from in 0..8 {
         let target = |step: usize| {
             let to = (from + step) % 8;
-            // What n3 asks is answered, but a tenth of the answers do not reach it.
+            // n3's probes are answered, but a tenth of the answers do not reach it.
             let (up, down) = (if to == 3 { 50 } else { 0 }, if from == 3 { 50 } else { 0 });
             let causes = serde_json::json!({ "up": up, "down": down });
             serde_json::json!({ "target": format!("n{to}:8080"), "sent": 500, "causes": causes })

@@ -89,7 +89,7 @@ fn srv_records_name_hosts_and_ports() {
     metrics_once(page, |now| (0..2).all(|n| series(now, "udpecho_replies_total", &[&target(n)]) > Some(5)));
 }
 
-/// What needs no DNS is measured at once; what a dead server told before it died is measured on.
+/// Targets without a name are measured at once, and targets of a DNS server also after it has died.
 #[test]
 fn a_dns_server_that_is_dead_at_the_start_and_dies_again_costs_no_target() {
     crate::needs!(Dnsmasq);
@@ -208,4 +208,23 @@ fn a_name_that_does_not_resolve_is_a_target_without_an_address() {
     let now = metrics_once(page, |now| series(now, "udpecho_watch_sd_failures_total", &[]) > Some(0));
     assert_eq!(series(&now, "udpecho_watch_targets", &["state=\"unresolved\""]), Some(1));
     assert_eq!(series(&now, "udpecho_target_up", &["target=\"no-such-host.invalid"]), Some(0));
+}
+
+/// A list from elsewhere may have anything in its names.
+#[test]
+fn a_name_with_control_characters_and_quotes_is_harmless_on_a_terminal_and_in_metrics() {
+    let folder = TempDir::new().unwrap();
+    let name = "evil\u{1b}[2J\"\\\n\u{202e}";
+    let list = serde_json::json!([{ "targets": [format!("{name}:9")], "labels": { "site": name } }]);
+    fs::write(folder.path().join("sites.json"), list.to_string()).unwrap();
+    write(folder.path(), "[[group]]\nname = 'a'\nfile = 'sites.json'\n");
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml --http 0"));
+    let page = page_of(&mut watching);
+    let now = metrics_once(page, |now| series(now, "udpecho_watch_sd_failures_total", &[]) > Some(0));
+    let quoted = "evil\u{1b}[2J\\\"\\\\\\n\u{202e}";
+    let labels = [format!("target=\"{quoted}:9\""), format!("site=\"{quoted}\"")];
+    assert_eq!(series(&now, "udpecho_target_info", &labels.each_ref().map(String::as_str)), Some(1), "{now}");
+    let finished = watching.interrupt_until_it_ends();
+    let said = [finished.stdout.concat(), finished.stderr.concat()].concat();
+    assert!(said.contains("evil\\u{1b}[2J") && !said.contains(['\u{1b}', '\u{202e}']), "{said}");
 }

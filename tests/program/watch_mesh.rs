@@ -5,7 +5,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::common::process::{Process, command, free_port};
+use crate::common::process::{Process, command, free_port, run};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
 
@@ -45,4 +45,31 @@ fn each_host_of_a_mesh_answers_as_many_as_it_asks() {
         assert_eq!(degrees, [2, 2], "{links:?}");
         assert!(!links.contains(&(host, host)), "{links:?}");
     }
+}
+
+/// Both list each other by address.
+#[test]
+fn hosts_that_tell_their_names_are_named_by_them() {
+    let (folder, ports) = (TempDir::new().unwrap(), [free_port(), free_port()]);
+    let start = |own: usize| {
+        let text = format!(
+            "name = 'n{own}'\nlabels = {{ rack = 'r{own}' }}\n\
+             [reflect]\nlisten = '127.0.0.1:{}'\ntell-names = true\n\
+             [[group]]\nname = 'mesh'\ninterval = '20ms'\ntargets = ['127.0.0.1:{}']\n",
+            ports[own],
+            ports[1 - own]
+        );
+        fs::write(folder.path().join(format!("{own}.toml")), text).unwrap();
+        let mut watching =
+            Process::spawn(command(folder.path(), &format!("watch -f {own}.toml -q --http 0")));
+        let page = page_of(&mut watching);
+        (watching, page)
+    };
+    let [(_first, page), (_second, other)] = [start(0), start(1)];
+    let info = [r#"target_name="n1""#, r#"target_rack="r1""#];
+    metrics_once(page, |now| series(now, "udpecho_target_info", &info) == Some(1));
+    metrics_once(other, |now| series(now, "udpecho_target_info", &[r#"target_name="n0""#]) == Some(1));
+    let locate = format!("locate http://127.0.0.1:{page} http://127.0.0.1:{other}");
+    let verdict = run(command(folder.path(), &locate));
+    assert!(verdict.has_line("nothing: 2 paths"), "n0 to n1 and back: {verdict:#?}");
 }

@@ -106,7 +106,7 @@ impl Mesh {
         panic!("{:#?}", self.locate("1100ms"));
     }
 
-    /// What this rule of a router drops is what `locate` names: kind, direction and places.
+    /// `locate` names the fault that this rule of a router makes: kind, direction and places.
     fn assert_named(&self, router: &str, rule: &str, (kind, direction): (&str, &str), places: &[&str]) {
         self.wait_for_quiet();
         self.network
@@ -153,7 +153,7 @@ fn object(finished: &Finished) -> Value {
     serde_json::from_str(&finished.stdout.join("\n")).unwrap_or_else(|error| panic!("{error}: {finished:#?}"))
 }
 
-/// What all monitors counted by this cause, by both ends of the lost datagrams.
+/// All monitors' counts of this cause, by both ends of the lost datagrams.
 fn counted(reports: &[Value], cause: &str) -> BTreeMap<(String, String), u64> {
     let mut counted = BTreeMap::new();
     for report in reports {

@@ -48,7 +48,7 @@ fn a_browser_shows_the_verdict_each_path_and_the_past_of_a_target() {
             "document.querySelector('#verdict p')?.textContent.startsWith('nothing: 4 paths')",
         );
         browser.wait_for(&tab, "document.querySelectorAll('.tile').length === 2");
-        // What a server drops on purpose is nobody's fault, but it stands in its lane.
+        // A server's own injection is nobody's fault, but it stands in its lane.
         browser.wait_for(
             &tab,
             "document.querySelector('#lanes .injected') && document.querySelector('#smoke .smoke')",

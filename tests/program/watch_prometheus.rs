@@ -1,4 +1,4 @@
-//! What is shipped for Prometheus and Grafana: rules by their tests, the dashboard by a real Prometheus that scrapes
+//! Files for Prometheus and Grafana: rules by their tests, the dashboard by a real Prometheus that scrapes
 //! two monitors.
 
 use std::fs;

@@ -114,6 +114,7 @@ fn target(view: &TargetView) -> Value {
         "group": view.wanted.key.group,
         "target": view.wanted.key.target,
         "address": view.wanted.address.map(|address| address.to_string()),
+        "host": figures.host(),
         "state": figures.state().label(),
         "sent": figures.resolved(),
         "late": figures.late(),

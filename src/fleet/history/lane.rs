@@ -93,7 +93,7 @@ impl Lane {
         self.number - self.rows.len() as i64
     }
 
-    /// Those that began at this time or later, the oldest first.
+    /// The periods that began at this time or later, the oldest first.
     pub(super) fn since(&self, earliest: Instant) -> Vec<Period> {
         if self.number == i64::MIN {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What became of a target's probes over the last hour, day and week, in bounded memory: about 6 kB, and 6 bytes for
+//! The outcomes of a target's probes over the last hour, day and week, in bounded memory: about 6 kB, and 6 bytes for
 //! each period and cause with a loss.
 
 mod compact;
@@ -125,7 +125,7 @@ impl Default for History {
 }
 
 impl History {
-    /// What a verdict judges: long enough for a loss of 1 % to show, short enough to be told within two minutes.
+    /// The time that a verdict judges: long enough for a loss of 1 % to show, short enough to name it within two minutes.
     pub const RECENT: Duration = Duration::from_secs(120);
 
     /// Samples come in the order of their due times.

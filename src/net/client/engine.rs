@@ -37,7 +37,7 @@ pub struct ClientEngine {
     round: u64,
     /// The targets of a round; kept for its memory.
     turn: Vec<TargetId>,
-    /// Those that shared sockets had something for; kept for its memory.
+    /// Targets with a datagram at a shared socket; kept for its memory.
     pub(super) heard: Vec<TargetId>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Entry {
     is_removed: bool,
 }
 
-/// What the last wait found at the sockets.
+/// The result of the last wait at the sockets.
 pub(super) enum Known {
     Nothing,
     /// These were readable, sorted; and if `complete` no other was at that moment.
@@ -202,7 +202,7 @@ impl ClientEngine {
         }
     }
 
-    /// What has come is handled before the target is told.
+    /// Datagrams that have come are handled before the target is told.
     fn stop(&mut self, id: TargetId, observer: &mut impl Observer) {
         self.serve(id, observer);
         if let Some(entry) = self.targets.get_mut(&id) {

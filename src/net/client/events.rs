@@ -1,10 +1,10 @@
-//! What the client's engine reports.
+//! The reports of the client's engine.
 
 use super::target_queue::TargetId;
 use crate::probe::Event;
 use crate::time::{Duration, Instant};
 
-/// What the engine reports.
+/// A report of the engine.
 #[derive(Clone, Debug)]
 pub enum Observation {
     /// An event of a target's client, with the TTL of the datagram that caused it.
@@ -41,7 +41,7 @@ pub enum Observation {
         target: TargetId,
         /// Probes sent.
         sent: u64,
-        /// Those that the kernel stamped.
+        /// Probes that the kernel stamped.
         stamped: u64,
     },
     /// The target's sockets are unusable; nothing of this target follows.
@@ -60,7 +60,7 @@ pub enum Observation {
         /// Of flow 0 and so on.
         ports: Vec<u16>,
     },
-    /// What the sockets that targets share have dropped or ignored, with each `Tick`, if there are such sockets.
+    /// Datagrams that shared sockets have dropped or ignored, with each `Tick`, if targets share sockets.
     SharedSockets {
         /// Datagrams that came while a receive buffer was full.
         overflows: u64,

@@ -34,7 +34,7 @@ pub(super) struct Port {
     pub errors: ErrorBudget,
 }
 
-/// Which target an address belongs to, and as which of its channels.
+/// The target that an address belongs to, and the number of its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub target: TargetId,

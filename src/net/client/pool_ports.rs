@@ -8,11 +8,11 @@ use super::shared::Shared;
 use super::target_queue::TargetId;
 use crate::relay::Header;
 
-/// Which of them a target sends by.
+/// The shared sockets that a target sends by.
 #[derive(Debug)]
 pub(super) struct PoolPorts {
     remote: SocketAddr,
-    /// What differs from the sockets' own.
+    /// The header fields that differ from the sockets' own.
     pub header: Header,
     /// One for each channel; none before the target is an engine's.
     pub ports: Vec<PortNumber>,

@@ -1,4 +1,4 @@
-//! What a target receives: replies with their receive times, and errors.
+//! Receives a target's replies with their receive times, and errors.
 
 use std::io;
 

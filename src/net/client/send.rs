@@ -1,4 +1,4 @@
-//! What a target sends, and what is reported when it cannot.
+//! Sends a target's datagrams, and reports those that do not leave.
 
 use std::io;
 

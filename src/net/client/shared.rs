@@ -1,4 +1,4 @@
-//! What the targets of an engine share: the clock, the buffers and, where there are many, the set of their sockets.
+//! The parts that an engine's targets share: the clock, the buffers and, where there are many, the set of their sockets.
 
 use std::io;
 use std::net::SocketAddr;

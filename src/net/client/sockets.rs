@@ -73,7 +73,7 @@ pub(super) const RECEIVE_BUFFER: usize = 4 << 20;
 
 impl Endpoint {
     const BUFFER_MOST: usize = 64 << 20;
-    /// What the kernel counts for a datagram besides its bytes.
+    /// Bytes that the kernel counts for a datagram besides its own.
     const BUFFER_OVERHEAD: i64 = 768;
     /// Above this rate (probes/s) those that are due together leave as one GSO batch.
     const OFFLOAD_ABOVE: i64 = 200_000;

@@ -42,16 +42,16 @@ pub(super) struct TxStampCount {
     pub stamped: u64,
 }
 
-/// Which sockets of a target may have something to read.
+/// The sockets of a target that may have something to read.
 #[derive(Clone, Copy)]
 pub(super) enum Readable<'a> {
     /// All, as far as is known.
     Any,
-    /// Those at these places alone; and no other was readable at that time.
+    /// The sockets at these places alone; no other was readable at that time.
     At(&'a [Place], Instant),
 }
 
-/// What a target adds to the figures of its engine.
+/// A target's share of its engine's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub in_flight: usize,

@@ -1,4 +1,4 @@
-//! Which target is next, of thousands: each look costs the logarithm of their number. Reads no clock.
+//! Finds the next of thousands of targets: each look costs the logarithm of their number. Reads no clock.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -75,7 +75,7 @@ fn engine(clock: Clock, targets: impl IntoIterator<Item = (u32, Target)>) -> Cli
     engine
 }
 
-/// What became of the probes of each target, and the events that ended it.
+/// The outcomes of each target's probes, and the events that ended it.
 #[derive(Default, Debug)]
 struct Seen {
     answered: BTreeMap<u32, u64>,

@@ -1,6 +1,7 @@
 //! The handshake: Hello, Cookie, Open, then Accept or Deny.
 
-use super::fields::{U16, U32, U64, get_u16, get_u32, get_u64, put_u16, put_u32, put_u64};
+use super::fields::{U32, U64, get_text, get_u32, get_u64, put_text, put_u32, put_u64};
+use super::host_names::HostNames;
 use super::{BODY, DecodeError, Kind, Nonce, SocketMark, Token, emit_prefix, flags, id};
 use crate::printable::is_printable;
 use crate::time::Duration;
@@ -87,7 +88,7 @@ impl<'a> Open<'a> {
 
     /// Returns the length of the message, at least the size of a probe.
     pub fn emit(&self, buffer: &mut [u8]) -> usize {
-        let length = Self::length(self.size).max(Accept::IDLE.end);
+        let length = Self::length(self.size).max(Accept::HOST + HostNames::LENGTH);
         buffer[..length].fill(0);
         emit_prefix(buffer, Kind::Open, 0, self.nonce.0);
         buffer[COOKIE].copy_from_slice(&self.cookie);
@@ -95,7 +96,7 @@ impl<'a> Open<'a> {
         put_u32(buffer, Self::REMEMBER, self.remember);
         put_u32(buffer, Self::IDLE, self.idle_secs);
         put_u64(buffer, Self::FIRST_SEQ, self.first_seq);
-        put_text(&mut buffer[Self::REQUESTED..], self.requested_impairment);
+        put_text(&mut buffer[Self::REQUESTED..Self::REQUESTED + 2 + SPEC_MAX], self.requested_impairment);
         length
     }
 
@@ -110,7 +111,7 @@ impl<'a> Open<'a> {
             remember: get_u32(datagram, Self::REMEMBER),
             idle_secs: get_u32(datagram, Self::IDLE),
             first_seq: get_u64(datagram, Self::FIRST_SEQ),
-            requested_impairment: get_text(datagram, Self::REQUESTED)?,
+            requested_impairment: get_printable(datagram, Self::REQUESTED)?,
         };
         if datagram.len() >= Self::length(open.size) { Ok(open) } else { Err(DecodeError::Malformed) }
     }
@@ -145,6 +146,8 @@ pub struct Accept<'a> {
     pub grants_load: bool,
     /// How long it keeps the session without a probe; zero if the server does not say.
     pub idle_secs: u32,
+    /// Of the server's host.
+    pub host: HostNames<&'a str>,
 }
 
 impl<'a> Accept<'a> {
@@ -161,6 +164,7 @@ impl<'a> Accept<'a> {
     pub(super) const LENGTH_MAX: usize = Self::INJECTS + 2 + SPEC_MAX;
     /// Not in the first releases, whose opens may end before this field.
     pub(super) const IDLE: U32 = Self::LENGTH_MAX..Self::LENGTH_MAX + 4;
+    pub(super) const HOST: usize = Self::IDLE.end;
     const KERNEL_STAMPS: u8 = 1;
     const GRANTS_LOAD: u8 = 2;
 
@@ -178,10 +182,11 @@ impl<'a> Accept<'a> {
         put_u64(buffer, Self::LONGEST_HOLD, self.longest_hold.as_nanos().max(0) as u64);
         self.socket.put(buffer, Self::SOCKET);
         put_u32(buffer, Self::RATE, self.session_rate);
-        put_text(&mut buffer[Self::INJECTS..], self.injects);
+        put_text(&mut buffer[Self::INJECTS..Self::LENGTH_MAX], self.injects);
         if length >= Self::IDLE.end {
             put_u32(buffer, Self::IDLE, self.idle_secs);
         }
+        self.host.put(&mut buffer[..length], Self::HOST);
         length
     }
 
@@ -200,10 +205,11 @@ impl<'a> Accept<'a> {
             longest_hold: Duration::from_nanos(hold),
             socket: SocketMark::get(datagram, Self::SOCKET),
             session_rate: get_u32(datagram, Self::RATE),
-            injects: get_text(datagram, Self::INJECTS)?,
+            injects: get_printable(datagram, Self::INJECTS)?,
             kernel_stamps: flags(datagram) & Self::KERNEL_STAMPS != 0,
             grants_load: flags(datagram) & Self::GRANTS_LOAD != 0,
             idle_secs: datagram.get(Self::IDLE).map_or(0, |_| get_u32(datagram, Self::IDLE)),
+            host: HostNames::get(datagram, Self::HOST),
         })
     }
 }
@@ -271,26 +277,10 @@ impl Deny {
     }
 }
 
-const TEXT_LENGTH: U16 = 0..2;
-
-/// Writes length and text; a text that is too long is cut.
-fn put_text(buffer: &mut [u8], text: &str) {
-    let end = (0..=text.len().min(SPEC_MAX)).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    let text = &text[..end];
-    put_u16(buffer, TEXT_LENGTH, u16::try_from(text.len()).unwrap_or(u16::MAX));
-    buffer[2..2 + text.len()].copy_from_slice(text.as_bytes());
-}
-
 /// A text that begins at `at` with its length. Texts are shown on terminals, so all of it must be printable.
-fn get_text(datagram: &[u8], at: usize) -> Result<&str, DecodeError> {
-    let text = get_bytes(&datagram[at..]).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let text = text.ok_or(DecodeError::Malformed)?;
+fn get_printable(datagram: &[u8], at: usize) -> Result<&str, DecodeError> {
+    let text = get_text(&datagram[at..]).ok_or(DecodeError::Malformed)?;
     if text.chars().all(is_printable) { Ok(text) } else { Err(DecodeError::Text(Nonce(id(datagram)))) }
-}
-
-fn get_bytes(bytes: &[u8]) -> Option<&[u8]> {
-    let (_, text) = bytes.split_at_checked(TEXT_LENGTH.end)?;
-    text.get(..usize::from(get_u16(bytes, TEXT_LENGTH)))
 }
 
 #[cfg(test)]
@@ -304,7 +294,8 @@ mod tests {
         #[test]
         fn handshake_messages_are_parsed_back(
             nonce: u64, token: u64, cookie: [u8; 16], seed: u64, first_seq: u64, remember: u32, idle_secs: u32,
-            size in 0_u32..65_528, hold in 0..i64::MAX, text in "[ -~]{0,240}", kernel_stamps: bool, limit: u32,
+            size in 0_u32..65_528, hold in 0..i64::MAX, text in "[ -~]{0,240}", host in "[ -~]{0,64}",
+            kernel_stamps: bool, limit: u32,
         ) {
             let mut buffer = vec![0xAA; 65_536];
             let nonce = Nonce(nonce);
@@ -324,7 +315,7 @@ mod tests {
             let accept = Accept {
                 nonce, token: Token(token), size, max_size: limit, remember, seed,
                 longest_hold: Duration::from_nanos(hold), socket: SocketMark { drops: remember as u16, turns: 9 }, session_rate: remember, injects: &text, kernel_stamps,
-                grants_load: limit % 2 == 1, idle_secs,
+                grants_load: limit % 2 == 1, idle_secs, host: HostNames { name: &host, rack: "r", zone: "" },
             };
             let answered = accept.emit(&mut buffer, asked);
             prop_assert_eq!(answered, asked);
@@ -353,6 +344,7 @@ mod tests {
             kernel_stamps: false,
             grants_load: false,
             idle_secs: 0,
+            host: HostNames::default(),
         };
         for (text, good) in [
             ("loss=10% ±", true),

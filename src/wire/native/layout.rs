@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::handshake::{Accept, COOKIE, Deny, Open, SPEC_MAX};
 use super::path_mtu::{NUMBER, PathMtuProbe, PathMtuReply};
-use super::{BODY, ID, KIND, Kind, LoadReport, Pull, VERSION_AND_FLAGS, load, outcome_query, probe};
+use super::{
+    BODY, HostNames, ID, KIND, Kind, LoadReport, Pull, VERSION_AND_FLAGS, load, outcome_query, probe,
+};
 
 /// The fields of one kind of message, in the order of their offsets.
 #[derive(Clone, Debug)]
@@ -66,7 +68,10 @@ fn fields(kind: Kind) -> Vec<(&'static str, Range<usize>)> {
             ("session rate", Accept::RATE),
             ("injects", text(Accept::INJECTS)),
             ("idle seconds", Accept::IDLE),
-        ],
+        ]
+        .into_iter()
+        .chain(["name", "rack", "zone"].into_iter().zip(HostNames::slots(Accept::HOST)))
+        .collect(),
         Kind::Deny => vec![("reason", Deny::REASON..Deny::REASON + 1), ("limit", Deny::LIMIT)],
         Kind::Probe => probe,
         Kind::Reply => with(

@@ -40,6 +40,7 @@
 //! ```
 
 mod handshake;
+mod host_names;
 mod layout;
 mod load;
 mod outcome_query;
@@ -48,6 +49,7 @@ mod probe;
 mod socket;
 
 pub use handshake::{Accept, Cookie, Deny, DenyReason, Hello, Open, SPEC_MAX};
+pub use host_names::HostNames;
 pub use layout::{Layout, layouts};
 pub use load::{Arrivals, Load, LoadReport, Pull, Push, Sums};
 pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, statuses_that_fit};

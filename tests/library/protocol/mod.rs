@@ -3,6 +3,7 @@
 
 mod abuse;
 mod frozen;
+mod host_names;
 mod impossible_times;
 mod injection;
 mod irtt_client;

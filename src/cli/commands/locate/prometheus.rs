@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::fetched;
 use crate::fleet::{MonitorReport, ProbeCounts, TargetReport};
+use crate::probe::HostNames;
 use crate::time::Duration;
 
 #[derive(Deserialize)]
@@ -49,6 +50,12 @@ pub(super) fn reports(url: &str, last: Duration) -> anyhow::Result<Vec<MonitorRe
         let report =
             TargetReport { target: series.label("target"), state: state.into(), ..TargetReport::default() };
         targets.insert(place(&series), report);
+    }
+    for series in ask(url, "udpecho_target_info{target_name!=\"\"}")? {
+        let [name, rack, zone] = ["target_name", "target_rack", "target_zone"].map(|name| series.label(name));
+        if let Some(target) = targets.get_mut(&place(&series)) {
+            target.host = Some(HostNames { name, rack, zone });
+        }
     }
     let replies =
         format!("sum by (source, target) (increase(udpecho_replies_total{{source!=\"\"}}[{window}s]))");

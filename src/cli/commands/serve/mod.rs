@@ -140,6 +140,7 @@ fn settings(arguments: &Serve) -> anyhow::Result<Settings> {
         max_rate: limits.max_rate.map(rate),
         load: load_grant(limits.load, threads)?,
         unfragmented_replies: arguments.io.backend().forbids_fragments(),
+        host: reflect::HostNames::default(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Counts what the measuring thread reports. That thread only adds; each half second it hands over what is new, unless
+//! Counts the reports of the measuring thread. That thread only adds; each half second it hands over the news, unless
 //! somebody reads at that moment.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

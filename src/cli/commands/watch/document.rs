@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::fleet::{Snapshot, TargetView};
-use crate::probe::{Cause, Reroll};
+use crate::probe::{Cause, HostNames, Reroll};
 
 /// The JSON schema of `--json`.
 pub(crate) const SCHEMA: &str = include_str!("../watch.schema.json");
@@ -25,6 +25,7 @@ struct Target<'a> {
     group: &'a str,
     target: &'a str,
     address: Option<String>,
+    host: Option<&'a HostNames>,
     dialect: &'a str,
     state: &'a str,
     sent: u64,
@@ -76,6 +77,7 @@ fn target(view: &TargetView) -> Target<'_> {
         group: &view.wanted.key.group,
         target: &view.wanted.key.target,
         address: view.wanted.address.map(|address| address.to_string()),
+        host: figures.host(),
         dialect: view.wanted.group.dialect.name(),
         state: figures.state().label(),
         sent: figures.resolved(),

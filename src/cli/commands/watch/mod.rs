@@ -7,6 +7,7 @@ mod document;
 mod measuring;
 mod peers;
 mod probe;
+mod probe_log;
 mod reflector;
 mod table;
 mod watching;
@@ -37,9 +38,12 @@ pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     let clock = Clock::start();
     let mut discovery = Discovery::new(arguments.file.as_deref(), source.clone(), clock);
     if arguments.check {
-        let targets = discovery.look(&config).targets.unwrap_or_default();
-        let exit = print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
-        return affordable(&config, &targets).map(|()| exit);
+        let found = discovery.look(&config);
+        let targets = found.targets.unwrap_or_default();
+        print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
+        affordable(&config, &targets)?;
+        let has_errors = found.failures.values().any(|failures| *failures > 0);
+        return Ok(if has_errors { Exit::Error } else { Exit::Success });
     }
     Watching::start(arguments, config, source, discovery, clock)?.until_over()
 }

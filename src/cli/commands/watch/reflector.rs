@@ -12,7 +12,7 @@ use crate::cli::listening::place;
 use crate::cli::printer::stderr_line;
 use crate::impair::Impairment;
 use crate::net::{Bind, Clock, Control, ServerEngine, Serving, random_bytes};
-use crate::reflect::{Injection, Server, Settings};
+use crate::reflect::{HostNames, Injection, Server, Settings};
 
 /// It ends when it is dropped.
 pub(super) struct Reflector {
@@ -21,10 +21,16 @@ pub(super) struct Reflector {
 }
 
 impl Reflector {
-    pub(super) fn start(listen: SocketAddr, key_file: Option<&Path>, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        listen: SocketAddr,
+        key_file: Option<&Path>,
+        host: HostNames,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let settings = Settings {
             injection: Injection::steady(Impairment::clean()),
             key: key::find(key_file)?,
+            host,
             ..Settings::default()
         };
         let server = Server::new(settings, random_bytes().context("no randomness")?, clock.now());

@@ -95,7 +95,9 @@ pub(super) fn summary(now: &Snapshot) -> Vec<String> {
             causes.map(|cause| format!("{} {}", figures.lost_by(cause), cause.label())).collect();
         let flows = flows(target).map_or_else(String::new, |flows| format!(", {flows}"));
         let lost = if causes.is_empty() { String::new() } else { format!(", lost: {}", causes.join(", ")) };
-        counts + &rtt + &lost + &flows
+        // 0 % of no probe reads as if all were well.
+        let state = if figures.is_up() { String::new() } else { format!(", {}", figures.state().label()) };
+        counts + &rtt + &lost + &flows + &state
     };
     now.targets.iter().map(line).collect()
 }
@@ -136,6 +138,7 @@ mod tests {
     #[test]
     fn the_summary_is_fping_s() {
         let now = snapshot(&["a", "bcd"]);
-        assert_eq!(summary(&now), ["a   : xmt/rcv/%loss = 0/0/0%", "bcd : xmt/rcv/%loss = 0/0/0%"]);
+        let expected = ["a   : xmt/rcv/%loss = 0/0/0%, opening", "bcd : xmt/rcv/%loss = 0/0/0%, opening"];
+        assert_eq!(summary(&now), expected);
     }
 }

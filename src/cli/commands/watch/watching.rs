@@ -23,6 +23,7 @@ use crate::cli::signals;
 use crate::cli::web::{FleetPage, MeshView};
 use crate::fleet::{Config, Snapshot};
 use crate::net::{Clock, Control};
+use crate::reflect::HostNames;
 use crate::time::{Duration, Instant};
 
 /// A running watch: the thread that measures, the one that discovers, and the views.
@@ -129,7 +130,7 @@ impl<'a> Watching<'a> {
             mesh: Arc::default(),
             _admin: admin,
             reloads,
-            _reflector: reflector(arguments, &config, clock)?,
+            _reflector: reflector(arguments, &config, &now.source, clock)?,
             prober,
             control,
             clock,
@@ -222,8 +223,11 @@ impl<'a> Watching<'a> {
         if config == self.config {
             return;
         }
-        let needs_start =
-            |config: &Config| (config.name.clone(), config.http, config.admin, config.reflect.clone());
+        let source = &self.now.source;
+        let needs_start = |config: &Config| {
+            let reflects = config.reflect.clone().map(|reflect| (reflect, host_names(config, source)));
+            (config.name.clone(), config.http, config.admin, reflects)
+        };
         if needs_start(&config) != needs_start(&self.config) {
             stderr_line("udpecho: name, http, admin and [reflect] take effect with the next start");
         }
@@ -290,14 +294,30 @@ impl<'a> Watching<'a> {
 }
 
 /// As the flag says, or else the file.
-fn reflector(arguments: &Watch, config: &Config, clock: Clock) -> anyhow::Result<Option<Reflector>> {
+fn reflector(
+    arguments: &Watch,
+    config: &Config,
+    source: &str,
+    clock: Clock,
+) -> anyhow::Result<Option<Reflector>> {
     let own_key = arguments.key_file.as_deref();
     let (listen, key_file) = match (arguments.serve, &config.reflect) {
         (Some(port), _) => (SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), own_key),
         (None, Some(reflect)) => (reflect.listen, reflect.key_file.as_deref().map(Path::new).or(own_key)),
         (None, None) => return Ok(None),
     };
-    Reflector::start(listen, key_file, clock).map(Some)
+    Reflector::start(listen, key_file, host_names(config, source), clock).map(Some)
+}
+
+/// The names that the reflector tells of this host.
+fn host_names(config: &Config, source: &str) -> HostNames {
+    let label = |name: &str| config.labels.get(name).cloned().unwrap_or_default();
+    match &config.reflect {
+        Some(reflect) if reflect.tells_names => {
+            HostNames { name: source.to_owned(), rack: label("rack"), zone: label("zone") }
+        }
+        _ => HostNames::default(),
+    }
 }
 
 fn watch_signals(arguments: &Watch, control: &Arc<Control>, reload: &Arc<AtomicBool>) -> std::io::Result<()> {

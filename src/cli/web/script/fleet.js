@@ -40,7 +40,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     const [from, to] = fleet.path.map(at), self = at(last.source), other = from === self ? to : from;
     if (from < 0 || to < 0) return null;
     const [there, back] = [matrix.path(from, to), matrix.path(to, from)], names = [from, to].map((at) => escape(hosts[at].name));
-    const target = from === self || to === self ? last.targets.find((one) => fleet.hostOf(one.target) === hosts[other].name) : null;
+    const target = from === self || to === self ? last.targets.find((one) => [fleet.hostOf(one.target), one.host?.name].includes(hosts[other].name)) : null;
     const pages = [from, to].filter((at) => !target && hosts[at].page).map((at) => `<a href="${escape(hosts[at].page)}">${escape(hosts[at].name)}</a>`);
     $("past-now").innerHTML = `${names.join(" to ")}: ${paths.words(there)}. Back: ${paths.words(back)}. ` +
       (pages.length ? `Its past is on the page of ${pages.join(" or ")}.` : "");
@@ -49,6 +49,9 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
 
   hostOf: (target) => target.startsWith("[") ? target.slice(1).split("]")[0]
     : target.split(":").length === 2 ? target.split(":")[0] : target,
+
+  // With the name that its server tells, where it is listed otherwise.
+  nameOf: ({ target, host }) => host?.name && host.name !== fleet.hostOf(target) ? `${host.name} (${target})` : target,
 
   async readMesh(version) {
     if (version <= fleet.asked) return;
@@ -85,7 +88,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     fleet.worst = worst.slice(0, fleet.MOST);
     const hidden = worst.length - fleet.worst.length;
     $("targets").querySelector("h2").textContent = hidden ? `Targets since the start: the ${fleet.MOST} with the most loss of ${worst.length}` : "Targets since the start";
-    fillTable("targets", fleet.worst.map((x) => [x.target, x.group, x.state, x.lost, x.sent, percent(x.loss), x.causes.up, x.causes.down,
+    fillTable("targets", fleet.worst.map((x) => [fleet.nameOf(x), x.group, x.state, x.lost, x.sent, percent(x.loss), x.causes.up, x.causes.down,
       x.lost - x.causes.up - x.causes.down, x.late, ms(x.last_us), ms(x.rtt_us?.[1]), ms(x.rtt_us?.[2])]));
     fleet.chooseWorst(worst[0]);
     fleet.readMesh(state.mesh);

@@ -37,7 +37,7 @@ const paths = {
     return sum;
   },
 
-  // What the signs mean.
+  // The meaning of the signs.
   legend: () => `<p class="hint signs">${[["s0", "·", "none"], ["s1", "▂", "below 1 %"], ["s2", "▄", "below 10 %"], ["s3", "█", "10 % or more"],
     ["s2", "◆", "in the receiver's full buffer"], ["s2", "?", "direction unknown"], ["s4", "×", "silent"]].map(([colour, glyph, words]) =>
     `<span class="meaning"><span class="sign ${colour}">${glyph}</span> ${words}</span>`).join(" ")}</p>`,

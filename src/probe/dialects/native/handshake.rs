@@ -3,6 +3,7 @@
 use super::super::super::event::{Failure, ServerInfo};
 use super::super::super::retry::Retry;
 use super::super::super::settings::Dialect;
+use crate::printable::printable;
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, SocketMark, Token};
@@ -139,6 +140,7 @@ impl Handshake {
                 kernel_stamps: accept.kernel_stamps,
                 session_rate: (accept.session_rate > 0).then_some(accept.session_rate),
                 grants_load: accept.grants_load,
+                host: accept.host.map(|text| printable(text).into_owned()),
             },
         })
     }

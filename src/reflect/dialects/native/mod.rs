@@ -159,6 +159,7 @@ impl Native {
             grants_load: core.load_for(session.opening.remote.ip()).is_some(),
             idle_secs: (session.idle.as_nanos() / 1_000_000_000) as u32,
             session_rate: core.settings.session_rate.unwrap_or(0),
+            host: core.settings.host.map(String::as_str),
         }
     }
 

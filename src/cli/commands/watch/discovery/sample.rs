@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{Peers, RingHost, Wanted, choose_peers};
+use crate::fleet::{Peers, RingHost, Wanted, choose_peers, host_of};
 use crate::net::is_own_address;
 
 /// Rack, or else zone.
@@ -19,8 +19,8 @@ pub(super) fn sample(
     labels: &BTreeMap<String, String>,
 ) -> Vec<Wanted> {
     let is_own = |target: &&Wanted| {
-        let host = target.key.target.split(':').next().unwrap_or_default();
-        host == source || target.address.is_some_and(|address| is_own_address(address.ip()))
+        host_of(&target.key.target) == source
+            || target.address.is_some_and(|address| is_own_address(address.ip()))
     };
     let own = targets.iter().find(is_own);
     let name = own.map_or(source, |target| &target.key.target);
@@ -29,7 +29,6 @@ pub(super) fn sample(
         .map(|target| RingHost { name: &target.key.target, place: place(&target.labels) })
         .collect();
     let chosen = choose_peers(RingHost { name, place: place(labels) }, &hosts, peers);
-    let chosen = |index: &usize| chosen.contains(index);
-    let keep: Vec<bool> = (0..targets.len()).map(|index| chosen(&index)).collect();
-    targets.into_iter().zip(keep).filter(|(_, is_chosen)| *is_chosen).map(|(target, _)| target).collect()
+    let numbered = targets.into_iter().enumerate();
+    numbered.filter(|(index, _)| chosen.contains(index)).map(|(_, target)| target).collect()
 }

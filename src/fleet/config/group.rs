@@ -1,0 +1,183 @@
+//! Targets that are measured alike: a `[[group]]` of the configuration.
+
+use serde::Deserialize;
+
+use super::error::{ConfigError, Expand, duration, invalid, parsed};
+use crate::fleet::dscp::Dscp;
+use crate::fleet::ring::Peers;
+use crate::fleet::sources::{DnsNames, DnsSettings, HttpSd, HttpSettings};
+use crate::probe::Dialect;
+use crate::time::Duration;
+use crate::units::{Interval, Probability};
+
+/// Targets that are measured alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Different from the others' names.
+    pub name: String,
+    /// `HOST` or `HOST:PORT`.
+    pub targets: Vec<String>,
+    /// A file of Prometheus' file_sd form, read again when it changes.
+    pub file: Option<String>,
+    /// A URL of Prometheus' http_sd form.
+    pub http_sd: Option<HttpSd>,
+    /// A name whose records are targets.
+    pub dns: Option<DnsNames>,
+    /// How many of the targets this host measures; all if none.
+    pub peers: Option<Peers>,
+    /// Sources that measure this group; all if empty.
+    pub from: Vec<String>,
+    /// Between two probes to one target.
+    pub interval: Interval,
+    /// Bytes of UDP payload.
+    pub size: u32,
+    /// Differentiated services code point of the probes.
+    pub dscp: Option<u8>,
+    /// A reply that comes later is late.
+    pub deadline: Duration,
+    /// A probe without a reply until then is lost.
+    pub give_up: Duration,
+    /// How the targets are asked.
+    pub dialect: Dialect,
+    /// Source ports by which probes take turns.
+    pub flows: u8,
+    /// Whether intervals are random (Poisson).
+    pub poisson: bool,
+    /// The share of probes that should be answered in time.
+    pub objective: Option<f64>,
+    /// How many series a target has.
+    pub detail: Detail,
+    /// Whether one-way delays and the clock offset have series, too.
+    pub one_way: bool,
+}
+
+impl Group {
+    /// Whether a target of either is measured alike: where targets are found and what is shown of them does not matter.
+    pub(in crate::fleet) fn probes_like(&self, other: &Self) -> bool {
+        let how = |group: &Self| {
+            (
+                (group.interval, group.size, group.dscp, group.dialect, group.poisson),
+                (group.deadline, group.give_up, group.flows),
+            )
+        };
+        how(self) == how(other)
+    }
+}
+
+/// How many series a target has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// Every counter and the RTT histogram.
+    #[default]
+    Full,
+    /// Replies, losses, and the sum and count of RTT.
+    Counts,
+}
+
+/// A group as it is written, or the defaults of all groups.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Settings {
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    targets: Vec<String>,
+    file: Option<String>,
+    http_sd: Option<HttpSettings>,
+    dns: Option<DnsSettings>,
+    peers: Option<Peers>,
+    from: Option<Vec<String>>,
+    interval: Option<String>,
+    size: Option<u32>,
+    dscp: Option<Dscp>,
+    deadline: Option<String>,
+    give_up: Option<String>,
+    dialect: Option<Dialect>,
+    flows: Option<i64>,
+    poisson: Option<bool>,
+    objective: Option<String>,
+    detail: Option<Detail>,
+    one_way: Option<bool>,
+}
+
+impl Settings {
+    pub(super) fn of_targets(name: &str, targets: Vec<String>) -> Self {
+        Self { name: Some(name.to_owned()), targets, ..Self::default() }
+    }
+
+    pub(super) fn has_targets(&self) -> bool {
+        !self.targets.is_empty() || self.file.is_some() || self.http_sd.is_some() || self.dns.is_some()
+    }
+
+    pub(super) fn read(&self, defaults: &Self, at: usize, expand: Expand<'_>) -> Result<Group, ConfigError> {
+        let unnamed = format!("group {}", at + 1);
+        let name = self.name.as_deref().ok_or_else(|| invalid(&unnamed, "it has no name"))?;
+        let name = expand(&unnamed, name)?;
+        let place = |key: &str| format!("{name}: {key}");
+        if !self.has_targets() {
+            return Err(invalid(&name, "it has no targets; for example targets = [\"192.0.2.7:8080\"]"));
+        }
+        let text = |key: &str, value: fn(&Self) -> &Option<String>, default: &str| {
+            let value = value(self).as_deref().or(value(defaults).as_deref()).unwrap_or(default);
+            expand(&place(key), value)
+        };
+        let interval = text("interval", |s| &s.interval, "1s")?;
+        let interval: Interval = parsed(&place("interval"), &interval, "1s")?;
+        let deadline = duration(&place("deadline"), &text("deadline", |s| &s.deadline, "1s")?)?;
+        let give_up = duration(&place("give-up"), &text("give-up", |s| &s.give_up, "10s")?)?;
+        if give_up < deadline {
+            return Err(invalid(&place("give-up"), "it is shorter than the deadline"));
+        }
+        let dialect = self.dialect.or(defaults.dialect).unwrap_or(Dialect::Native);
+        let flows = self.flows.or(defaults.flows.filter(|_| dialect == Dialect::Native)).unwrap_or(1);
+        let flows = number_of_flows(flows, dialect).map_err(|why| invalid(&place("flows"), why))?;
+        let size = self.size.or(defaults.size).unwrap_or(128);
+        if !(dialect.min_size()..=65_507).contains(&size) {
+            let why = format!("must be from {} to 65507 bytes", dialect.min_size());
+            return Err(invalid(&place("size"), why));
+        }
+        let objective = self.objective.as_ref().or(defaults.objective.as_ref());
+        let objective = objective.map(|share| parsed::<Probability>(&place("objective"), share, "99.9%"));
+        let targets = self.targets.iter().map(|target| expand(&place("targets"), target));
+        let variables = |text: &str| expand(&name, text).map_err(ConfigError::why);
+        let http_sd = self.http_sd.as_ref().map(|http| http.read(&variables));
+        let dns = self.dns.as_ref().map(|dns| dns.read(&variables));
+        Ok(Group {
+            targets: targets.collect::<Result<_, _>>()?,
+            file: self.file.as_ref().map(|file| expand(&place("file"), file)).transpose()?,
+            http_sd: http_sd.transpose().map_err(|why| invalid(&place("http-sd"), why))?,
+            dns: dns.transpose().map_err(|why| invalid(&place("dns"), why))?,
+            peers: self.peers.or(defaults.peers),
+            from: self.from.clone().or(defaults.from.clone()).unwrap_or_default(),
+            interval,
+            size,
+            dscp: self
+                .dscp
+                .as_ref()
+                .or(defaults.dscp.as_ref())
+                .map(|dscp| dscp.read().ok_or_else(|| invalid(&place("dscp"), DSCP)))
+                .transpose()?,
+            deadline,
+            give_up,
+            dialect,
+            flows,
+            poisson: self.poisson.or(defaults.poisson).unwrap_or(false),
+            objective: objective.transpose()?.map(Probability::get),
+            detail: self.detail.or(defaults.detail).unwrap_or_default(),
+            one_way: self.one_way.or(defaults.one_way).unwrap_or(false),
+            name,
+        })
+    }
+}
+
+fn number_of_flows(flows: i64, dialect: Dialect) -> Result<u8, &'static str> {
+    match u8::try_from(flows) {
+        Ok(2..=64) if dialect != Dialect::Native => {
+            Err("only sessions of the native dialect have several ports")
+        }
+        Ok(flows @ 1..=64) => Ok(flows),
+        _ => Err("must be from 1 to 64; for example 16"),
+    }
+}
+
+const DSCP: &str = "must be a number from 0 to 63 or a name; for example \"EF\"";
