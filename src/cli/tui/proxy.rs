@@ -1,60 +1,40 @@
 //! The full screen of a proxy.
 
-use std::sync::{Arc, Mutex};
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
-use super::ScreenView;
-use super::pausable::{Model, Pausable};
-use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
+use super::pausable::{Model, PausableScreen};
+use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, panel};
 use crate::live::{DirectionSecond, ProxyModel, ProxySnapshot, clock, lost, proxy_line};
 use crate::relay::{DropCause, Tally};
 use crate::report::{bit_rate, milliseconds};
 
-pub(crate) struct ProxyScreen {
-    view: Pausable<ProxyModel>,
-    palette: Palette,
-}
+pub(crate) type ProxyScreen = PausableScreen<ProxyModel>;
+
+const KEYS: [(&str, &str); 3] = [("q", "stop the proxy"), ("space", "pause"), ("?", "help")];
 
 impl Model for ProxyModel {
     type Snapshot = ProxySnapshot;
 
+    const HELP: &[&str] = &[
+        "q      stop the proxy; twice: at once",
+        "space  pause the display; the proxy goes on",
+        "?      close this help",
+        "",
+        "up: toward the server, down: toward the client",
+        "queue now: how long a datagram that arrives now waits",
+    ];
+    const PAUSED: &str = "display paused, the proxy is not; space resumes";
+
     fn snapshot(&self) -> ProxySnapshot {
         ProxyModel::snapshot(self)
     }
-}
 
-const KEYS: [(&str, &str); 3] = [("q", "stop the proxy"), ("space", "pause"), ("?", "help")];
-const HELP: [&str; 6] = [
-    "q      stop the proxy; twice: at once",
-    "space  pause the display; the proxy goes on",
-    "?      close this help",
-    "",
-    "up: toward the server, down: toward the client",
-    "queue now: how long a datagram that arrives now waits",
-];
-
-impl ProxyScreen {
-    pub(crate) fn new(model: Arc<Mutex<ProxyModel>>) -> Self {
-        Self { view: Pausable::new(model), palette: Palette::of_environment() }
-    }
-}
-
-impl ScreenView for ProxyScreen {
-    fn draw(&mut self, frame: &mut Frame) {
-        let note = if self.view.is_paused() { "display paused, the proxy is not; space resumes" } else { "" };
-        draw(frame, &self.view.shown(), note, &self.palette);
-        if self.view.help {
-            help(frame, &HELP);
-        }
-    }
-
-    fn press(&mut self, key: char) {
-        self.view.press(key);
+    fn draw(frame: &mut Frame, now: &ProxySnapshot, note: &str, palette: &Palette) {
+        draw(frame, now, note, palette);
     }
 }
 

@@ -1,61 +1,40 @@
 //! The full screen of a server.
 
-use std::sync::{Arc, Mutex};
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
-use super::ScreenView;
-use super::pausable::{Model, Pausable};
-use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, help, panel};
+use super::pausable::{Model, PausableScreen};
+use super::widgets::{BOLD, Palette, columns, ends, fitted, footer, heading, panel};
 use crate::live::{Client, ServerModel, ServerSecond, ServerSnapshot, clock, server_line, unanswered};
 use crate::reflect::{Counter, Metric};
 use crate::report::{bit_rate, milliseconds, percent};
 
-pub(crate) struct ServerScreen {
-    view: Pausable<ServerModel>,
-    palette: Palette,
-}
+pub(crate) type ServerScreen = PausableScreen<ServerModel>;
+
+const KEYS: [(&str, &str); 3] = [("q", "stop the server"), ("space", "pause"), ("?", "help")];
 
 impl Model for ServerModel {
     type Snapshot = ServerSnapshot;
 
+    const HELP: &[&str] = &[
+        "q      stop the server; twice: at once",
+        "space  pause the display; the server goes on",
+        "?      close this help",
+        "",
+        "lost up: share of the sequence numbers that never came",
+        "dropped: by injection",
+    ];
+    const PAUSED: &str = "display paused, the server is not; space resumes";
+
     fn snapshot(&self) -> ServerSnapshot {
         ServerModel::snapshot(self)
     }
-}
 
-const KEYS: [(&str, &str); 3] = [("q", "stop the server"), ("space", "pause"), ("?", "help")];
-const HELP: [&str; 6] = [
-    "q      stop the server; twice: at once",
-    "space  pause the display; the server goes on",
-    "?      close this help",
-    "",
-    "lost up: share of the sequence numbers that never came",
-    "dropped: by injection",
-];
-
-impl ServerScreen {
-    pub(crate) fn new(model: Arc<Mutex<ServerModel>>) -> Self {
-        Self { view: Pausable::new(model), palette: Palette::of_environment() }
-    }
-}
-
-impl ScreenView for ServerScreen {
-    fn draw(&mut self, frame: &mut Frame) {
-        let note =
-            if self.view.is_paused() { "display paused, the server is not; space resumes" } else { "" };
-        draw(frame, &self.view.shown(), note, &self.palette);
-        if self.view.help {
-            help(frame, &HELP);
-        }
-    }
-
-    fn press(&mut self, key: char) {
-        self.view.press(key);
+    fn draw(frame: &mut Frame, now: &ServerSnapshot, note: &str, palette: &Palette) {
+        draw(frame, now, note, palette);
     }
 }
 

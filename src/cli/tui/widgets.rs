@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Paragraph, Sparkline};
 
 /// The terminal's own 16 colours, which fit its background; none with `NO_COLOR`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Palette {
+pub(crate) struct Palette {
     pub reply: Color,
     pub network: Color,
     pub injected: Color,
