@@ -31,9 +31,9 @@ fn replay(target: &str, run: fn(&[u8])) {
 }
 
 /// Inputs of the corpus with some bytes changed, removed, repeated or taken from another one, as a fuzzer without
-/// feedback makes them: `UDPECHO_FUZZ_INPUTS=5000000 cargo test --test library fuzz_corpus::changed`.
+/// feedback makes them: `UDPECHO_FUZZ_INPUTS=5000000 cargo test --release --test library changed_inputs::NAME`.
 fn replay_changed(target: &str, run: fn(&[u8])) {
-    const INPUTS: u64 = 2_000;
+    const INPUTS: u64 = 300;
     let inputs =
         std::env::var("UDPECHO_FUZZ_INPUTS").map_or(INPUTS, |inputs| inputs.parse().expect("a number"));
     let corpus = corpus(target);
@@ -131,29 +131,34 @@ fn the_corpus_of_the_files_of_a_host() {
     replay("host_files", host::host_files);
 }
 
-#[test]
-fn changed_inputs_of_the_message_relay() {
-    replay_changed("message_relay", room::message_relay);
+macro_rules! changed_inputs {
+    ($($target:ident: $run:path;)*) => {
+        mod changed_inputs {
+            use super::*;
+            $(#[test]
+            fn $target() {
+                replay_changed(stringify!($target), $run);
+            })*
+        }
+    };
 }
 
-#[test]
-fn changed_inputs_of_archives_of_runs() {
-    replay_changed("run_archive", room::run_archive);
-}
-
-#[test]
-fn changed_inputs_of_the_files_of_a_host() {
-    replay_changed("host_files", host::host_files);
-}
-
-#[test]
-fn changed_inputs_of_the_room() {
-    replay_changed("room", room::room);
-}
-
-#[test]
-fn changed_inputs_of_encrypted_connections() {
-    replay_changed("noise", room::noise);
+changed_inputs! {
+    decoders: harness::decoders;
+    reflect: harness::reflect;
+    probe: harness::probe;
+    load: harness::load;
+    stamp: harness::stamp;
+    stamp_sender: harness::stamp_sender;
+    stamp_reflector: harness::stamp_reflector;
+    twamp: harness::twamp;
+    openings: harness::openings;
+    irtt_server: irtt::irtt_server;
+    irtt_client: harness::irtt_client;
+    room: room::room;
+    noise: room::noise;
+    proxy_texts: proxy_harness::proxy_texts;
+    relay: proxy_harness::relay;
 }
 
 #[test]
