@@ -31,14 +31,14 @@ build() {
     say "building for $target in $1"
     UDPECHO_COMMIT=$commit CARGO_TARGET_DIR=$1 CARGO_INCREMENTAL=0 \
         RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
-        cargo build --release --locked --bin udpecho --target "$target"
+        cargo build --profile dist --locked --bin udpecho --target "$target"
 }
 
 build target/release-first
-binary=target/release-first/$target/release/udpecho
+binary=target/release-first/$target/dist/udpecho
 if [ "${1:-}" = --twice ]; then
     build target/release-second
-    cmp "$binary" "target/release-second/$target/release/udpecho"
+    cmp "$binary" "target/release-second/$target/dist/udpecho"
     say "two builds, the same bytes"
 fi
 
