@@ -157,6 +157,9 @@ changed_inputs! {
     irtt_client: harness::irtt_client;
     room: room::room;
     noise: room::noise;
+    message_relay: room::message_relay;
+    run_archive: room::run_archive;
+    host_files: host::host_files;
     proxy_texts: proxy_harness::proxy_texts;
     relay: proxy_harness::relay;
 }
