@@ -95,6 +95,12 @@ fn the_form_measures_a_path_and_checks_its_ports() {
     chromium.evaluate(&tab, submit);
     chromium.wait_for(&tab, &talk_has("#1 bea to carl: UDP ports 33000-33009, 5 s at most. carl accepts"));
     chromium.wait_for(&tab, &talk_has("#1 UDP ports 33000-33009: "));
+    let news = "document.getElementById('measure-news').textContent";
+    let told = chromium.evaluate(&tab, news);
+    assert!(told.as_str().unwrap().starts_with("#1 UDP ports 33000-33009: "), "{told}");
+    chromium.evaluate(&tab, "document.getElementById('measure-ports').value = '600-1200'");
+    chromium.evaluate(&tab, submit);
+    chromium.wait_for(&tab, &format!("{news} === 'an order asks at most 512 ports'"));
     chromium.evaluate(&tab, &choose("path"));
     chromium.evaluate(&tab, "document.getElementById('measure-count').value = '5'");
     chromium.evaluate(&tab, submit);

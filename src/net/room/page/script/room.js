@@ -1,7 +1,7 @@
 // The room: talk, members, measurements, and how they change.
 const LOG = "udpecho-room-log";
 const LINES = 500;
-const room = { you: "", role: "guest", mayMeasure: false, log: JSON.parse(sessionStorage.getItem(LOG) || "[]") };
+const room = { you: "", role: "guest", mayMeasure: false, ordered: false, log: JSON.parse(sessionStorage.getItem(LOG) || "[]") };
 
 const addLine = (line) => {
   const log = $("log"), atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
@@ -103,7 +103,15 @@ const showState = (state) => {
   $("upload").hidden = !isMember;
 };
 
+// On a phone the talk is out of sight of the form: the news of an order stands there, too.
+const tellForm = ({ event, lines }) => {
+  const isOfOrder = event === "order" || (event === "refused" && room.ordered);
+  if (isOfOrder && lines.length) $("measure-news").textContent = lines.at(-1).replace(/^-- /, "");
+  if (isOfOrder) room.ordered = false;
+};
+
 const takeEvent = (event) => {
+  tellForm(event);
   switch (event.event) {
     case "state": return showState(event);
     case "said": return said(event);
@@ -179,8 +187,12 @@ $("measure").addEventListener("submit", (event) => {
   event.preventDefault();
   const [from, to] = [$("measure-from").value, $("measure-to").value];
   const what = $("measure-what").value;
-  if (from === to) $("measure-hint").textContent = "Choose two different hosts.";
-  else if (what !== "path") say(`/ports ${from} ${to} ${$("measure-ports").value} ${what}`);
+  if (from === to) {
+    $("measure-hint").textContent = "Choose two different hosts.";
+    return;
+  }
+  room.ordered = true;
+  if (what !== "path") say(`/ports ${from} ${to} ${$("measure-ports").value} ${what}`);
   else say(`/ping ${from} ${to} -n ${$("measure-count").value} -i ${$("measure-interval").value}`);
 });
 
