@@ -97,7 +97,8 @@ struct Hosts {
 impl Hosts {
     fn of(room: Room) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let [bea, carl] = ["--name bea", "--name carl"].map(|words| room.agent(folder.path(), words));
+        let agent = |name| room.agent(folder.path(), &format!("--name {name} --accept 1Mbit,60s"));
+        let [bea, carl] = ["bea", "carl"].map(agent);
         let anna = room.member("anna");
         Self { room, folder, bea, carl, anna }
     }
