@@ -177,10 +177,12 @@ fn ones_sum(sum: u16, bytes: &[u8]) -> u16 {
 }
 
 fn folded(mut total: u64) -> u16 {
-    while total > 0xFFFF {
-        total = (total & 0xFFFF) + (total >> 16);
+    loop {
+        match u16::try_from(total) {
+            Ok(sum) => return sum,
+            Err(_) => total = (total & 0xFFFF) + (total >> 16),
+        }
     }
-    total as u16
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ fn a_full_table_costs_a_new_flow_and_an_idle_second_no_more_than_an_empty_one() 
     let flows: Vec<FlowId> = (0..FLOWS).map(|host| open(&mut relay, i64::from(host), host)).collect();
     assert_eq!(relay.flows.looked_at, 0);
     // Each has sent again when a new one comes, the first one last: the second one was silent for longest.
-    (1..FLOWS).chain([0]).for_each(|host| drop(up(&mut relay, at(25_000), host, 10)));
+    (1..FLOWS).chain([0]).for_each(|host| _ = up(&mut relay, at(25_000), host, 10));
     up(&mut relay, at(25_001), 0, 10);
     relay.take_events();
     open(&mut relay, 25_002, FLOWS);
