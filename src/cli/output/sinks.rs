@@ -213,7 +213,12 @@ impl CsvRows {
     }
 
     pub(crate) fn to(out: Box<dyn Write>, name: &str, by_interval: bool) -> anyhow::Result<Self> {
-        Ok(Self { name: name.to_owned(), by_interval, file: None, rows: Some(Table::new(out, by_interval)?) })
+        Ok(Self {
+            name: name.to_owned(),
+            by_interval,
+            file: None,
+            rows: Some(Table::new(Box::new(BufWriter::new(out)), by_interval)?),
+        })
     }
 }
 
