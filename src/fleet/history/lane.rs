@@ -119,3 +119,25 @@ impl Lane {
         closed.chain([open]).filter(|period| period.start >= earliest).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_keeps_no_more_periods_than_its_span_has() {
+        for span in Span::ALL {
+            let mut lane = Lane::new(span);
+            for number in 0..3 * span.periods() as i64 {
+                let due = Instant::ZERO + Duration::from_nanos(number * span.period().as_nanos());
+                let reason = (number % 2 == 0).then_some(NotOnTime::Late);
+                lane.push(&Sample { due, reason, rtt: Some(RTT) });
+            }
+            // The open one is the last of them.
+            assert_eq!(lane.rows.len(), span.periods() - 1, "{span:?}");
+            assert!(lane.losses.len() <= span.periods() / 2 + 1, "{span:?}: {}", lane.losses.len());
+        }
+    }
+
+    const RTT: Duration = Duration::from_millis(1);
+}

@@ -217,6 +217,7 @@ mod tests {
         tell(&mut collector, Event::Finished);
         collector.hand_over();
         assert!(counts.of(TARGET, Instant::ZERO).is_none() && counts.history(&key(), |_| ()).is_none());
+        assert!(counts.lock().histories.is_empty() && counts.lock().figures.is_empty());
         assert!(collector.figures.is_empty() && collector.samples.is_empty() && collector.removed.is_empty());
     }
 }
