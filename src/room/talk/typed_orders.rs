@@ -31,8 +31,8 @@ pub(super) fn terms(options: &[String]) -> Result<Terms, String> {
     Ok(terms)
 }
 
-const NO_SEARCH: &str = "a search for the rate is no order: its load has no limit to agree to. \
-                         Run udpecho ping --find-rate at one host, udpecho serve at the other";
+/// Its load has no limit that a host could agree to.
+const NO_SEARCH: &str = "a search for a rate is no order: use udpecho serve and ping --find-rate";
 
 fn set(terms: &mut Terms, option: &str, value: &str) -> Result<(), String> {
     let wrong = |error: String| format!("'{}' for {}: {error}", shown(value), shown(option));

@@ -276,8 +276,7 @@ fn an_order_that_cannot_be_is_refused_to_its_member_alone() {
         (
             6,
             "/ping bea --find-rate",
-            "-- a search for the rate is no order: its load has no limit to agree to. \
-             Run udpecho ping --find-rate at one host, udpecho serve at the other",
+            "-- a search for a rate is no order: use udpecho serve and ping --find-rate",
         ),
         (7, "/stop 7", "-- you have no order #7 to stop"),
         (8, "/ports bea 1-600", "-- an order asks at most 512 ports"),
