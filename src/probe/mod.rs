@@ -39,7 +39,7 @@ pub use irtt::IrttOptions;
 pub use knows::{Knows, Losses, ServerTime};
 pub(crate) use load::Differences;
 pub use load::{
-    Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
+    CutShort, Found, LoadMachine, LoadSettings, LoadTest, LoadTransmit, RateRow, SteadyLoad, SteadyResult,
     SteadySettings, Way,
 };
 pub use other_dialects::{Opening, OtherDialect};

@@ -36,6 +36,9 @@ pub struct Rate {
     pub seconds: f64,
     /// Bytes received, headers included.
     pub bytes: u64,
+    /// Why the search ended before all of it was measured.
+    #[serde(default)]
+    pub ended: Option<String>,
 }
 
 impl Rate {

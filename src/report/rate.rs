@@ -15,6 +15,7 @@ pub fn rate_lines(run: &Run) -> Vec<String> {
         let signs = signs(found);
         (!signs.is_empty()).then(|| format!("{name}: {}", signs.join("; ")))
     }));
+    lines.extend(rate.ended.as_ref().map(|why| format!("note: the search ended early: {why}")));
     if rate.grade.is_some() {
         lines.push(format!("grade by the {SCALE}"));
     }
@@ -122,7 +123,7 @@ fn signs(found: &DirectionRate) -> Vec<String> {
     if found.busy_before {
         signs.push("the path was busy before".to_owned());
     }
-    if found.kind == "queue" && found.idle_share > 0.15 {
+    if found.kind == "queue" && found.limited_by.is_none() && found.idle_share > 0.15 {
         signs.push(format!(
             "the queue was empty in {} of reports, so others come in bursts",
             percent(found.idle_share)

@@ -8,7 +8,7 @@ use udpecho::endpoints::Endpoints;
 use udpecho::impair::Direction;
 use udpecho::probe::rate_search::{self, Kind, LimitedBy};
 use udpecho::probe::{
-    Dialect, Failure, Found, LoadMachine, LoadSettings, LoadTest, SteadyLoad, SteadySettings, Way,
+    CutShort, Dialect, Failure, Found, LoadMachine, LoadSettings, LoadTest, SteadyLoad, SteadySettings, Way,
 };
 use udpecho::reflect::{self, Incoming, Injection, LoadGrant, Server};
 use udpecho::sim::{Conditions, SimulatedLink, Simulation};
@@ -230,6 +230,7 @@ fn a_stop_ends_the_load_at_once_and_keeps_what_is_known() {
     world.test.stop(now);
     world.run(Duration::from_secs(1));
     assert!(world.last_sent[0] <= stopped + millis(1), "only the end of the sessions follows");
+    assert_eq!(world.test.cut_short(), Some(&CutShort::Stopped));
     let error = payload_error(&world.found()[0], 8e6);
     assert!(error.abs() < 0.05, "{error:+.4}");
 }
@@ -332,8 +333,26 @@ fn a_server_that_stops_in_the_middle_ends_the_search() {
         world.server = None;
         let gone = world.now;
         world.run(Duration::from_secs(60));
-        assert_eq!(world.test.outcome(), Some(&Ok(())));
+        assert!(matches!(world.test.cut_short(), Some(CutShort::Failed(Failure::Silent { .. }))));
+        assert_eq!(world.found().len(), 1, "the rate was known");
         assert!(world.now - gone < Duration::from_secs(15), "{}", world.now - gone);
+    }
+}
+
+#[test]
+fn a_stop_or_the_end_of_the_server_before_a_rate_is_known_leaves_none() {
+    for is_stopped in [true, false] {
+        let mut world = World::new(each_way(), clean(), "rate=8Mbit,queue=200k", "clean");
+        world.run(millis(1_300));
+        if is_stopped {
+            let now = world.now;
+            world.test.stop(now);
+        } else {
+            world.server = None;
+        }
+        world.run(Duration::from_secs(60));
+        assert_eq!(world.found(), []);
+        assert_eq!(world.test.cut_short() == Some(&CutShort::Stopped), is_stopped);
     }
 }
 

@@ -74,6 +74,13 @@ fn the_rate_is_found_on_every_kind_of_path() {
 }
 
 #[test]
+fn large_packets_do_not_slow_the_climb() {
+    let settings = Settings { packet: 8_928, ..Settings::default() };
+    let judged = judge_rate(&RatePath::new("rate=50Mbit,queue=320k"), settings, 1);
+    assert!(judged.error().abs() <= 0.005 && judged.answered <= millis(9_000), "{}", judged.answered);
+}
+
+#[test]
 fn the_queue_that_is_held_stays_small_behind_a_deep_buffer() {
     for seed in 0..2 {
         let judged = judge(&RatePath::new("rate=20Mbit,queue=5M"), seed);
@@ -136,7 +143,7 @@ fn beside_a_greedy_flow_spare_and_pushed_rate_are_two_numbers() {
     assert!(judged.result.busy_before);
     let (spare, pushed) = (judged.result.rate, judged.result.pushed.unwrap().received);
     assert!(spare <= 0.5 * 20e6, "{spare}");
-    assert!(pushed >= 4.0 * spare, "{pushed} of {spare}");
+    assert!(pushed >= 0.9 * 20e6, "{pushed} of {spare}");
 }
 
 #[test]

@@ -6,13 +6,13 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::cli::args::{FindRate, HowToLoad, Ping};
 use crate::cli::exit::{self, Exit};
-use crate::cli::measurement::{Config, cannot_send, exit_of, explain, run_folder};
+use crate::cli::measurement::{Config, cannot_send, exit_of, explain, in_the_middle, run_folder};
 use crate::cli::picture::draw_rate;
 use crate::cli::printer::{Printer, print_path};
 use crate::cli::signals;
 use crate::net::{Control, run_load};
 use crate::probe::rate_search::{self, RateSearch};
-use crate::probe::{Dialect, Found, LoadSettings, LoadTest, RateRow, Way};
+use crate::probe::{CutShort, Dialect, Found, LoadSettings, LoadTest, RateRow, Way};
 use crate::record::rate::{DirectionRate, Rate, SCALE, worst};
 use crate::record::{Folder, RATE_ROWS, RateWriter, Run};
 use crate::report::{bit_rate, bytes_on_the_wire, milliseconds, rate_lines, rate_table};
@@ -46,10 +46,14 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
     );
     printer.status(Vec::new());
     let ran = ran.map_err(|error| cannot_send(&error, &config.connection));
-    let failed = match (ran, test.outcome()) {
-        (Err(error), _) => Some((error, Exit::Error)),
-        (_, Some(Err(failure))) => Some((explain(failure, peer, Dialect::Native), exit_of(failure))),
-        _ if test.found().is_empty() => Some((anyhow!("stopped before the rate was found"), Exit::NoReply)),
+    let is_empty = test.found().is_empty();
+    let failed = match (ran, test.outcome(), test.cut_short()) {
+        (Err(error), ..) => Some((error, Exit::Error)),
+        (_, Some(Err(failure)), _) => Some((explain(failure, peer, Dialect::Native), exit_of(failure))),
+        (_, _, Some(CutShort::Failed(failure))) if is_empty => {
+            Some((anyhow!("no rate was found: {}", in_the_middle(failure)), exit_of(failure)))
+        }
+        _ if is_empty => Some((anyhow!("stopped before the rate was found"), Exit::NoReply)),
         _ => None,
     };
     if let Some((error, exit)) = failed {
@@ -64,7 +68,11 @@ pub(crate) fn run(arguments: &Ping, argv: Vec<String>) -> anyhow::Result<Exit> {
         write(&folder, &run, test.rows())?;
         print_path(&draw_rate(&folder)?);
     }
-    Ok(judge(&arguments.rate_search, &run))
+    let verdict = judge(&arguments.rate_search, &run);
+    Ok(match test.cut_short() {
+        Some(CutShort::Failed(failure)) if verdict == Exit::Success => exit_of(failure),
+        _ => verdict,
+    })
 }
 
 fn settings(config: &Config, asked: &FindRate) -> anyhow::Result<LoadSettings> {
@@ -145,6 +153,10 @@ fn rate(test: &LoadTest, size: u32, took: Duration) -> Rate {
         scale: SCALE.to_owned(),
         seconds: took.as_secs_f64(),
         bytes: test.found().iter().map(|found| found.result.bytes).sum(),
+        ended: test.cut_short().map(|why| match why {
+            CutShort::Stopped => "interrupted".to_owned(),
+            CutShort::Failed(failure) => in_the_middle(failure),
+        }),
     };
     rate.grade = worst(rate.directions().filter_map(|(_, found)| found.grade.as_deref()));
     rate

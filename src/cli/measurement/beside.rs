@@ -7,13 +7,13 @@ use std::thread::JoinHandle;
 use anyhow::{Context, anyhow};
 
 use super::config::{Config, Connection};
-use super::errors::{cannot_send, exit_of, explain};
+use super::errors::{cannot_send, exit_of, explain, in_the_middle};
 use crate::cli::args::{FindRate, SteadyRate};
 use crate::cli::exit::Exit;
 use crate::net::{Clock, Control, Outgoing, random_bytes, run_load};
 use crate::probe::{Dialect, Failure, SteadyLoad, SteadySettings};
 use crate::record;
-use crate::report::{bytes_on_the_wire, milliseconds};
+use crate::report::bytes_on_the_wire;
 use crate::time::{Duration, Instant};
 use crate::units::Interval;
 
@@ -89,13 +89,7 @@ impl BesideLoad {
     pub(super) fn finish(self, zero: Instant) -> Option<record::Load> {
         self.control.stop();
         let load = self.thread.join().ok()?;
-        let ended = match load.outcome() {
-            Some(Err(Failure::Silent { after, .. })) => {
-                Some(format!("the server said nothing of it for {}", milliseconds(*after)))
-            }
-            Some(Err(failure)) => Some(failure.to_string()),
-            _ => None,
-        };
+        let ended = load.outcome().and_then(|outcome| outcome.as_ref().err()).map(in_the_middle);
         let period = load.period().map(|(from, until)| (from - zero, until - zero));
         Some(record::Load::of(load.settings(), load.results(), period, ended))
     }

@@ -40,6 +40,14 @@ pub(crate) fn exit_of(failure: &Failure) -> Exit {
     if failure.is_silence() { Exit::NoReply } else { Exit::Error }
 }
 
+/// Why a load ended in the middle.
+pub(crate) fn in_the_middle(failure: &Failure) -> String {
+    match failure {
+        Failure::Silent { after, .. } => format!("the server said nothing for {}", milliseconds(*after)),
+        failure => failure.to_string(),
+    }
+}
+
 /// Why the run did not start. Where its probes are too long for the path, finds the size that passes; where no server
 /// answers, the dialects that the host does speak.
 pub(super) fn explain_run(failure: &Failure, connection: &Connection, control: &Control) -> anyhow::Error {

@@ -39,7 +39,7 @@ use terminal::{Display, Terminal};
 use views::Views;
 
 pub(super) use config::{Config, Connection, Peer};
-pub(super) use errors::{cannot_send, exit_of, explain};
+pub(super) use errors::{cannot_send, exit_of, explain, in_the_middle};
 pub(super) use outputs::folder as run_folder;
 pub(super) use timestamps::rfc3339;
 

@@ -12,7 +12,7 @@ mod test;
 pub(crate) use differences::Differences;
 pub use search::{Found, LoadSettings, RateRow, Way};
 pub use steady::{SteadyLoad, SteadyResult, SteadySettings};
-pub use test::LoadTest;
+pub use test::{CutShort, LoadTest};
 
 use super::event::Failure;
 use crate::time::Instant;

@@ -27,6 +27,16 @@ pub struct LoadTest {
     found: Vec<Found>,
     rows: Vec<RateRow>,
     idle_rtts: Vec<Duration>,
+    cut_short: Option<CutShort>,
+}
+
+/// Why a test ended before all of it was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CutShort {
+    /// It was stopped.
+    Stopped,
+    /// The server did not answer any more.
+    Failed(Failure),
 }
 
 #[derive(Debug)]
@@ -70,6 +80,7 @@ impl LoadTest {
             found: Vec::new(),
             rows: Vec::new(),
             idle_rtts: Vec::new(),
+            cut_short: None,
         }
     }
 
@@ -84,6 +95,11 @@ impl LoadTest {
             Stage::Done(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// Why it ended before all of it was measured.
+    pub fn cut_short(&self) -> Option<&CutShort> {
+        self.cut_short.as_ref()
     }
 
     /// The server, once it has accepted a session; a plain echo says nothing of itself.
@@ -183,7 +199,12 @@ impl LoadTest {
                 running.hear_echo(now, seq, sent, server);
             }
             Heard::Push(push, bytes) => running.hear_push(now, &push, bytes),
-            Heard::Report(report) if report.busy || report.limit == 0 => running.search.stop(),
+            Heard::Report(report) if report.limit == 0 => {
+                return self.end(now, CutShort::Failed(Failure::LoadRefused));
+            }
+            Heard::Report(report) if report.busy => {
+                return self.end(now, CutShort::Failed(Failure::LoadBusy { after: Duration::ZERO }));
+            }
             Heard::Report(report) => {
                 let asked = running.asked();
                 let told = running.hear_report(now, &report);
@@ -223,15 +244,25 @@ impl LoadTest {
             result.limited_by = Some(LimitedBy::Grant);
         }
         let granted = if running.is_limited { running.settings.max_rate } else { f64::INFINITY };
-        self.found.push(Found { way: running.way, result, settings: running.settings });
+        let is_known = result.rate > 0.0 || result.limited_by.is_some();
+        if result.silent || !is_known {
+            let after = RateSearch::LONGEST_SILENCE;
+            self.cut_short.get_or_insert(CutShort::Failed(Failure::Silent { tries: 1, after }));
+        }
+        if is_known {
+            self.found.push(Found { way: running.way, result, settings: running.settings });
+        }
+        if self.cut_short.is_some() {
+            self.settings.ways.truncate(self.found.len());
+        }
         self.begin(granted, now);
     }
 
     /// Ends it with what is known.
-    fn end(&mut self, now: Instant) {
+    fn end(&mut self, now: Instant, why: CutShort) {
         if let Stage::Running(running) = &mut self.stage {
             running.search.stop();
-            self.settings.ways.truncate(self.found.len() + 1);
+            self.cut_short = Some(why);
             self.note_end(now);
         } else if !matches!(self.stage, Stage::Done(_)) {
             self.stage = Stage::Closing { own: self.own.is_ready(), other: self.other.is_ready() };
@@ -247,13 +278,13 @@ impl LoadMachine for LoadTest {
     }
 
     fn stop(&mut self, now: Instant) {
-        self.end(now);
+        self.end(now, CutShort::Stopped);
     }
 
     fn failed(&mut self, now: Instant, failure: Failure) {
         match self.stage {
             Stage::SetUp | Stage::Asking(_) => self.stage = Stage::Done(Err(failure)),
-            Stage::Running(_) => self.end(now),
+            Stage::Running(_) => self.end(now, CutShort::Failed(failure)),
             _ => {}
         }
     }
@@ -280,7 +311,9 @@ impl LoadMachine for LoadTest {
             Heard::Report(report) if matches!(self.stage, Stage::Asking(_)) => {
                 self.hear_grant(received, &report)
             }
-            Heard::Forgotten => self.end(received),
+            Heard::Forgotten => {
+                self.end(received, CutShort::Failed(Failure::Silent { tries: 1, after: Duration::ZERO }));
+            }
             heard if channel == 0 => self.hear_own(received, heard),
             heard => self.hear_other(received, &heard),
         }

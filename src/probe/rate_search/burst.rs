@@ -23,8 +23,9 @@ impl BurstMeter {
     /// A share that no path loses at random for long.
     const HEAVY_LOSS: f64 = 0.1;
     const JUDGED: u64 = 10;
-    /// In seconds of the rate.
+    /// A smaller burst is not told from a small queue: in seconds of the rate, and in packets.
     const LEAST: f64 = 0.05;
+    const LEAST_PACKETS: f64 = 10.0;
 
     pub(super) fn add(&mut self, asked: f64, report: &Report, queue_stands: bool) {
         if self.spent.is_some() || report.arrived == 0 {
@@ -41,12 +42,13 @@ impl BurstMeter {
         }
     }
 
-    /// Nothing if it is not told from a small queue. A bucket stays full until more than its rate arrives; when it is empty the rate alone passes.
-    pub(super) fn size(&self, rate: f64) -> Option<f64> {
+    /// A bucket stays full until more than its rate arrives; when it is empty the rate alone passes.
+    pub(super) fn size(&self, rate: f64, packet: u32) -> Option<f64> {
         let (spent_at, bytes) = self.spent?;
         let above = self.climbed.iter().find(|climbed| climbed.rate > rate)?;
         let span = (spent_at - above.from).max(Duration::ZERO);
         let burst = bytes.saturating_sub(above.bytes) as f64 - rate / 8.0 * span.as_secs_f64();
-        (burst > Self::LEAST * rate / 8.0).then_some(burst)
+        let least = f64::max(Self::LEAST * rate / 8.0, Self::LEAST_PACKETS * f64::from(packet));
+        (burst > least).then_some(burst)
     }
 }

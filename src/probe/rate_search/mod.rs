@@ -55,8 +55,9 @@ pub struct RateSearch {
 impl RateSearch {
     const IDLE: Duration = Duration::from_secs(1);
     const IDLE_INTERVAL: Duration = Duration::from_millis(20);
-    /// The first rate of the climb, in bits a second.
+    /// The first rate of the climb, in bits a second, and in packets a second where these are more.
     const FIRST_RATE: f64 = 250_000.0;
+    const FIRST_PACKETS: f64 = 25.0;
     /// A search never asks for less, in bits a second.
     pub const LEAST_RATE: f64 = 25_000.0;
     /// Packets in a report, at least.
@@ -67,14 +68,15 @@ impl RateSearch {
     /// The share of a second's packets that a host may not have sent: 1 % of the least measurement.
     const MISSED: f64 = 0.03;
     /// A search that hears nothing ends after so long.
-    const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+    pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 
     /// A search that begins with the idle path.
     pub fn new(settings: Settings, now: Instant) -> Self {
+        let first = Self::FIRST_RATE.max(Self::FIRST_PACKETS * f64::from(settings.packet) * 8.0);
         Self {
             settings,
             phase: Phase::Idle { until: now + Self::IDLE },
-            rate: Self::FIRST_RATE.min(settings.max_rate),
+            rate: first.min(settings.max_rate),
             idle: Vec::new(),
             base: Duration::ZERO,
             other_base: None,
@@ -110,7 +112,7 @@ impl RateSearch {
             Phase::Hold(_) => PhaseName::Hold,
             Phase::Settled { .. } => PhaseName::Settled,
             Phase::Steps { .. } => PhaseName::Steps,
-            Phase::Push { .. } => PhaseName::Push,
+            Phase::Push(_) => PhaseName::Push,
             Phase::Recover { .. } => PhaseName::Recover,
             Phase::Done => PhaseName::Done,
         }
@@ -159,7 +161,8 @@ impl RateSearch {
         self.other_base = Some(base.min(delay));
         let queue = delay - base.min(delay);
         match &mut self.phase {
-            Phase::Steps { seen, .. } | Phase::Push { seen, .. } => seen.other.push(queue),
+            Phase::Steps { seen, .. } => seen.other.push(queue),
+            Phase::Push(push) => push.seen.other.push(queue),
             Phase::Recover { .. } => self.recovering(now, queue, false),
             _ => {}
         }
@@ -219,7 +222,7 @@ impl RateSearch {
             Phase::Idle { .. } | Phase::Recover { .. } | Phase::Done => {}
             _ if now - self.last_report < self.silence() => {}
             // The answer is known, and the path carries nothing more.
-            Phase::Steps { .. } | Phase::Push { .. } => self.finish(),
+            Phase::Steps { .. } | Phase::Push(_) => self.finish(),
             _ => self.silent(now),
         }
     }
@@ -231,6 +234,7 @@ impl RateSearch {
     /// Everything was lost: half the rate, and another second.
     fn silent(&mut self, now: Instant) {
         if now - self.began > Self::LONGEST_SILENCE {
+            self.result.silent = true;
             return self.cut_short();
         }
         self.last_report = now;
@@ -251,7 +255,7 @@ impl RateSearch {
             Phase::Hold(hold) => self.hold(now, hold, report),
             Phase::Settled { hold, windows, since } => self.settled(now, hold, windows, since, report),
             Phase::Steps { index, from, seen } => self.step(now, index, from, seen, report),
-            Phase::Push { until, seen, overloaded } => self.push(now, until, seen, overloaded, report),
+            Phase::Push(push) => self.push(now, push, report),
             // Late reports of the load.
             other => self.phase = other,
         }
@@ -300,7 +304,7 @@ impl RateSearch {
         self.result.baseline_loss = self.baseline_loss;
         self.result.limited_by = self.limited_by;
         self.result.bytes = self.bytes;
-        self.result.burst = self.burst.size(self.result.rate);
+        self.result.burst = self.burst.size(self.result.rate, self.settings.packet);
         self.phase = Phase::Done;
     }
 

@@ -12,9 +12,20 @@ pub(super) enum Phase {
     Hold(Steering),
     Settled { hold: Steering, windows: Windows, since: Instant },
     Steps { index: usize, from: Instant, seen: Seen },
-    Push { until: Instant, seen: Seen, overloaded: u32 },
+    Push(Push),
     Recover { since: Instant, own: bool, other: bool },
     Done,
+}
+
+/// More than the path carries, for a time.
+#[derive(Debug)]
+pub(super) struct Push {
+    pub until: Instant,
+    /// The push is not prolonged beyond this.
+    pub latest: Instant,
+    pub seen: Seen,
+    /// Reports in a row that lost more than half.
+    pub overloaded: u32,
 }
 
 /// One rate of the climb, and what arrived at it.

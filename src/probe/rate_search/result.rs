@@ -40,6 +40,8 @@ pub struct RateResult {
     pub recovery: Option<Duration>,
     /// UDP payload and headers sent for all of it.
     pub bytes: u64,
+    /// No report came for long, so the search ended early.
+    pub silent: bool,
     /// The rate is a lower bound.
     pub limited_by: Option<LimitedBy>,
 }
@@ -59,9 +61,9 @@ impl RateResult {
         }
     }
 
-    /// The queue was empty often although loss did not set the rate.
+    /// The queue was empty often although neither loss nor a limit set the rate.
     pub fn others_in_bursts(&self) -> bool {
-        self.kind() == Kind::Queue && self.idle_share > Self::BURSTY
+        self.kind() == Kind::Queue && self.limited_by.is_none() && self.idle_share > Self::BURSTY
     }
 
     /// The cause that set the rate.

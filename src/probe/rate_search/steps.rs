@@ -1,7 +1,7 @@
 //! Steps, push, recover: what load does to the delay of the loaded flow and of another one.
 
 use super::RateSearch;
-use super::phase::Phase;
+use super::phase::{Phase, Push};
 use super::seen::Seen;
 use super::settings::Report;
 use crate::time::{Duration, Instant};
@@ -11,7 +11,10 @@ impl RateSearch {
     /// Between two steps.
     const CHANGE: Duration = Duration::from_millis(150);
     const PUSH: Duration = Duration::from_secs(2);
+    const LONGEST_PUSH: Duration = Duration::from_secs(6);
     const PUSHED: f64 = 1.2;
+    /// A rate that grew by more prolongs the push.
+    const GROWN: f64 = 1.1;
     /// The push ends after some reports that lost more than this share.
     const OVERLOAD: f64 = 0.5;
     const OVERLOADED: u32 = 3;
@@ -52,49 +55,52 @@ impl RateSearch {
         if index + 1 < Self::SHARES.len() {
             self.begin_step(now, index + 1);
         } else {
-            self.phase = Phase::Push { until: now + Self::PUSH, seen: Seen::default(), overloaded: 0 };
+            let (until, latest) = (now + Self::PUSH, now + Self::LONGEST_PUSH);
+            self.phase = Phase::Push(Push { until, latest, seen: Seen::default(), overloaded: 0 });
         }
     }
 
-    /// Others that give way leave more, so the rate follows what is received. What is received in the
-    /// second half counts.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        until: Instant,
-        mut seen: Seen,
-        overloaded: u32,
-        report: &Report,
-    ) {
+    /// Others that give way leave more, so the rate grows while all of it is received. The second half of the time
+    /// at the last rate counts.
+    pub(super) fn push(&mut self, now: Instant, mut push: Push, report: &Report) {
         let mut last = Seen::default();
         last.add(report, self.base);
-        let is_half_over = now >= until - Self::PUSH / 2;
-        if is_half_over {
-            seen.add(report, self.base);
+        let counts = now >= push.until - Self::PUSH / 2;
+        if counts {
+            push.seen.add(report, self.base);
         } else {
-            seen.other.clear();
+            push.seen.other.clear();
         }
-        let overloaded = if last.loss() > Self::OVERLOAD { overloaded + 1 } else { 0 };
-        let is_over = now >= until || last.queue > self.settings.max_queue || overloaded > Self::OVERLOADED;
-        if !is_over {
-            self.rate = self.pushing(&last);
-            self.phase = Phase::Push { until, seen, overloaded };
+        push.overloaded = if last.loss() > Self::OVERLOAD { push.overloaded + 1 } else { 0 };
+        let is_overloaded = last.queue > self.settings.max_queue || push.overloaded > Self::OVERLOADED;
+        if now < push.until && !is_overloaded {
+            let rate = self.pushing(&last, report);
+            if rate > Self::GROWN * self.rate {
+                push.until = (now + Self::PUSH).min(push.latest);
+                push.seen = Seen::default();
+            }
+            self.rate = rate;
+            self.phase = Phase::Push(push);
             return;
         }
-        if !is_half_over {
-            seen.add(report, self.base);
+        if !counts {
+            push.seen.add(report, self.base);
         }
-        self.result.pushed = Some(seen.step(self.rate));
+        self.result.pushed = Some(push.seen.step(self.rate));
         let has_other = self.other_base.is_some();
         self.phase = Phase::Recover { since: now, own: false, other: !has_other };
     }
 
-    /// Doubles while all of it is received.
-    fn pushing(&self, last: &Seen) -> f64 {
-        let least = Self::PUSHED * self.result.rate;
-        let received = last.rate().unwrap_or(0.0);
-        let more = if received >= 0.9 * self.rate { 2.0 * self.rate } else { Self::PUSHED * received };
-        more.max(least).min(self.settings.max_rate)
+    /// Grows while all of it is received, and never falls: others give way after some round trips only. Bunched
+    /// arrivals do not count as more than came since the last report.
+    fn pushing(&self, last: &Seen, report: &Report) -> f64 {
+        const GROWTH: f64 = 1.5;
+        const LOSSY: f64 = 0.02;
+        let since = report.bytes as f64 * 8.0 / self.report_gap.as_secs_f64().max(f64::EPSILON);
+        let received = last.rate().unwrap_or(0.0).min(since);
+        let is_received = received >= 0.9 * self.rate && last.loss() <= self.baseline_loss + LOSSY;
+        let more = if is_received { GROWTH * self.rate } else { Self::PUSHED * received };
+        more.max(self.rate).min(self.settings.max_rate)
     }
 
     /// A probe after the push met this queue.

@@ -124,7 +124,9 @@ fn answer(layer: &mut Layer, frame: &Frame, found: &DirectionRate) {
     layer.rect((low, frame.top), (high.max(low + 2.0), frame.bottom), &colours.p50.mix(0.35));
     if frame.bottom - frame.top > LOWER {
         let queue = milliseconds(Duration::from_secs_f64(found.target_queue_us / 1e6));
-        let text = format!("{}, +{queue}", bit_rate(found.bps));
+        let rate = bit_rate(found.bps);
+        let text =
+            if found.limited_by.is_some() { format!("at least {rate}") } else { format!("{rate}, +{queue}") };
         layer.text(&text, (low - 8.0, frame.top + 18.0), hand(14.0, colours.text).right().bold());
     }
 }
