@@ -38,12 +38,12 @@ pub enum ScenarioError {
     #[error(transparent)]
     Toml(#[from] TomlError),
     /// A step's impairment cannot be read.
-    #[error("step {number}: {source}")]
+    #[error("step {number}: {why}")]
     Step {
         /// Of the step, from 1.
         number: usize,
         /// The faulty part, and one that would do.
-        source: SpecError,
+        why: SpecError,
     },
     /// The file has no step.
     #[error("no [[step]]")]
@@ -62,7 +62,7 @@ impl Scenario {
     pub fn from_toml(text: &str, files: ReadFile<'_>) -> Result<Self, ScenarioError> {
         let script: Script = strict_toml::read(text)?;
         let read = |(at, step): (usize, ScriptStep)| {
-            step.read(files).map_err(|source| ScenarioError::Step { number: at + 1, source })
+            step.read(files).map_err(|why| ScenarioError::Step { number: at + 1, why })
         };
         let steps = script.step.into_iter().enumerate().map(read);
         Self::new(steps.collect::<Result<_, _>>()?, script.repeat)

@@ -23,7 +23,7 @@ impl SpecError {
     }
 
     /// Adds the name of the part that contains the error.
-    pub(super) fn within(mut self, key: &str) -> Self {
+    pub(crate) fn within(mut self, key: &str) -> Self {
         self.path.insert_str(0, &format!("{key}: "));
         self
     }

@@ -124,7 +124,7 @@ pub fn of_proxy(now: &RelayFigures) -> String {
         }
     }
     type Count = (&'static str, &'static str, fn(&Tally) -> u64);
-    let counts: [Count; 6] = [
+    let counts: [Count; 7] = [
         ("udpecho_proxy_received_bytes_total", "Payload that arrived.", |tally| tally.arrived_bytes),
         ("udpecho_proxy_sent_bytes_total", "Payload that was passed on.", |tally| tally.passed_bytes),
         ("udpecho_proxy_copies_total", "Datagrams sent beyond the first.", |tally| tally.copies),
@@ -133,6 +133,9 @@ pub fn of_proxy(now: &RelayFigures) -> String {
         }),
         ("udpecho_proxy_rebound_total", "Ports that a NAT gave to flows.", |tally| tally.rebound),
         ("udpecho_proxy_refused_total", "ICMP port unreachable from servers.", |tally| tally.refused),
+        ("udpecho_proxy_overflows_total", "Datagrams lost in full receive buffers of the proxy.", |tally| {
+            tally.overflows
+        }),
     ];
     for (family, help, count) in counts {
         page.family(family, Kind::Counter, help);

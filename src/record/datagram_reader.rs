@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use csv::StringRecord;
 
+use super::probes::LONGEST_RUN;
 use crate::impair::Direction;
 use crate::relay::{DropCause, Fate};
 use crate::time::Duration;
@@ -130,7 +131,7 @@ impl<R: Read> DatagramReader<R> {
                 _ => return Err(bad(2)),
             },
             seq: known(seq, |text| text.parse().ok()).ok_or_else(|| bad(3))?,
-            arrived: micros(arrived).ok_or_else(|| bad(4))?,
+            arrived: micros(arrived).filter(|time| *time <= LONGEST_RUN).ok_or_else(|| bad(4))?,
             size: size.parse().map_err(|_| bad(5))?,
             fate: fate_of(fate, cause).ok_or_else(|| bad(7))?,
             hold: known(hold, micros).ok_or_else(|| bad(8))?,
@@ -267,6 +268,10 @@ mod tests {
         let bad = whole.replacen(",512,", ",many,", 1);
         let error = DatagramReader::new(bad.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: 'many' for size");
+        // A report would step through each second until then.
+        let far = whole.replacen(",1.500,", ",9223372036854775.807,", 1);
+        let error = DatagramReader::new(far.as_bytes()).unwrap().next().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 2: '9223372036854775.807' for arrived_us");
         let error = DatagramReader::new("mapping,flow\n".as_bytes()).err().unwrap();
         assert_eq!(error.to_string(), "the column 'dir' is missing");
     }

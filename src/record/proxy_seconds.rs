@@ -64,10 +64,10 @@ impl<W: Write> ProxySeconds<W> {
             self.end_second()?;
             self.second = second;
         }
-        if !self.counts.contains_key(settled.mapping) {
-            self.counts.insert(settled.mapping.to_owned(), [None, None]);
-        }
-        let Some(both) = self.counts.get_mut(settled.mapping) else { return Ok(()) };
+        let both = match self.counts.get_mut(settled.mapping) {
+            Some(both) => both,
+            None => self.counts.entry(settled.mapping.to_owned()).or_default(),
+        };
         let counts = both[settled.direction.index()].get_or_insert_default();
         match settled.fate {
             Fate::Passed => {

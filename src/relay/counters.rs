@@ -81,6 +81,8 @@ pub struct Tally {
     pub rebound: u64,
     /// Of those that passed: ICMP port unreachable came back, as far as the kernel told.
     pub refused: u64,
+    /// Before they could arrive: the kernel dropped them because a receive buffer of the proxy was full.
+    pub(crate) overflows: u64,
 }
 
 impl Tally {
@@ -124,6 +126,7 @@ impl std::ops::AddAssign for Tally {
         self.marked += other.marked;
         self.rebound += other.rebound;
         self.refused += other.refused;
+        self.overflows += other.overflows;
     }
 }
 

@@ -33,6 +33,7 @@ enum Name {
     Marked,
     Rebound,
     Refused,
+    Overflows,
     Flows,
 }
 
@@ -83,6 +84,7 @@ impl Name {
             Self::Marked => tally.marked,
             Self::Rebound => tally.rebound,
             Self::Refused => tally.refused,
+            Self::Overflows => tally.overflows,
             Self::Flows => counters.flows_opened,
         }
     }
@@ -97,6 +99,7 @@ impl Name {
             "marked" => Self::Marked,
             "rebound" => Self::Rebound,
             "refused" => Self::Refused,
+            "overflows" => Self::Overflows,
             "flows" => Self::Flows,
             _ => Self::Cause(DropCause::ALL.into_iter().find(|cause| cause.label() == text)?),
         })
@@ -113,6 +116,7 @@ impl Name {
             Self::Marked => "marked",
             Self::Rebound => "rebound",
             Self::Refused => "refused",
+            Self::Overflows => "overflows",
             Self::Flows => "flows",
         }
     }
@@ -173,7 +177,7 @@ impl FromStr for Expectation {
         let name = Name::parse(name).ok_or_else(|| {
             let causes = DropCause::ALL.map(DropCause::label).join(", ");
             bad(format!(
-                "'{name}' is not counted: arrived, passed, dropped, send_error, copies, marked, rebound, refused, flows, {causes}"
+                "'{name}' is not counted: arrived, passed, dropped, send_error, copies, marked, rebound, refused, overflows, flows, {causes}"
             ))
         })?;
         let value = value.parse().map_err(|_| bad(format!("'{value}' must be a whole number")))?;
@@ -224,6 +228,7 @@ mod tests {
             "up.dropped==2",
             "up.flows==2",
             "down.arrived==0",
+            "down.overflows==0",
         ] {
             assert_eq!(unmet(text), Vec::<String>::new(), "{text}");
         }

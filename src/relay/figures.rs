@@ -126,7 +126,7 @@ struct DirectionView<'a> {
 /// The counts of one direction, the dropped ones by cause: every cause is there.
 impl Serialize for Tally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Tally", 11)?;
+        let mut fields = serializer.serialize_struct("Tally", 12)?;
         fields.serialize_field("arrived", &self.arrived)?;
         fields.serialize_field("arrived_bytes", &self.arrived_bytes)?;
         fields.serialize_field("passed", &self.passed)?;
@@ -138,6 +138,7 @@ impl Serialize for Tally {
         fields.serialize_field("marked", &self.marked)?;
         fields.serialize_field("rebound", &self.rebound)?;
         fields.serialize_field("refused", &self.refused)?;
+        fields.serialize_field("overflows", &self.overflows)?;
         fields.end()
     }
 }

@@ -10,6 +10,9 @@ use crate::impair::{Direction, Impairment, ReadFile, SpecError};
 use crate::time::Duration;
 use crate::units::{BitRate, Interval, Probability, UnitError, parse_duration};
 
+/// A shorter step would have the relay do nothing else.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Steps for one mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RelayScenario {
@@ -67,12 +70,12 @@ pub enum RelayScenarioError {
         why: String,
     },
     /// A step makes no sense.
-    #[error("step {number}: {source}")]
+    #[error("step {number}: {why}")]
     Step {
         /// From 1.
         number: usize,
         /// The mistake.
-        source: SpecError,
+        why: SpecError,
     },
     /// It has no step.
     #[error("no [[step]]")]
@@ -94,7 +97,7 @@ impl RelayScenario {
         let mut steps = Vec::new();
         for (at, step) in script.step.into_iter().enumerate() {
             let read = step.read(own, files);
-            steps.extend(read.map_err(|source| RelayScenarioError::Step { number: at + 1, source })?);
+            steps.extend(read.map_err(|why| RelayScenarioError::Step { number: at + 1, why })?);
         }
         if steps.is_empty() {
             return Err(RelayScenarioError::Empty);
@@ -176,6 +179,9 @@ struct ScriptStep {
 impl ScriptStep {
     fn read(self, own: [&Arc<Impairment>; 2], files: ReadFile<'_>) -> Result<Vec<RelayStep>, SpecError> {
         let lasts: Interval = self.lasts.parse().map_err(|error: UnitError| wrong("for", error))?;
+        if lasts.get() < SHORTEST {
+            return Err(wrong("for", UnitError::new(format!("must be at least {SHORTEST}"), "5s")));
+        }
         let line = |text: &Option<String>, own: &Arc<Impairment>| match text {
             Some(text) => Impairment::from_spec(text, files),
             None => Ok(own.as_ref().clone()),
@@ -262,7 +268,7 @@ fn bad(why: String, example: &'static str) -> SpecError {
 }
 
 fn wrong(key: &str, error: UnitError) -> SpecError {
-    UnitError::new(format!("{key}: {error}"), "5s").into()
+    SpecError::from(error).within(key)
 }
 
 fn yes() -> bool {
@@ -341,7 +347,8 @@ mod tests {
     fn a_mistake_names_the_step() {
         for (text, why) in [
             ("", "no [[step]]"),
-            ("[[step]]\nfor = '0'\n", "step 1: for: must be longer than zero"),
+            ("[[step]]\nfor = '0'\n", "step 1: for: must be longer than zero; for example 0.5 or 500ms"),
+            ("[[step]]\nfor = '1ns'\n", "step 1: for: must be at least 1ms"),
             (
                 "[[step]]\nfor = '1s'\nblackhole = 'left'\n",
                 "step 1: blackhole: 'left' is not up, down or both",
@@ -354,8 +361,10 @@ mod tests {
             ("clock = 'noon'\n", "line 1: unknown variant `noon`"),
             ("loop = true\n", "line 1: unknown field `loop`"),
         ] {
-            let error = read(text).unwrap_err().to_string();
-            assert!(error.starts_with(why), "{error}");
+            let error = read(text).unwrap_err();
+            // The command line prints each source of an error behind it.
+            assert!(std::error::Error::source(&error).is_none(), "{error}");
+            assert!(error.to_string().starts_with(why), "{error}");
         }
     }
 }

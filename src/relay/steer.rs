@@ -165,6 +165,11 @@ impl Relay {
         Some(Dropped { mapping, flow: Some(flow), direction, seq: Some(seq), cause })
     }
 
+    /// The kernel dropped datagrams before the caller could receive them.
+    pub fn note_overflows(&mut self, mapping: MappingId, direction: Direction, count: u64) {
+        self.mappings[mapping].lanes[direction.index()].tally.overflows += count;
+    }
+
     /// Its counters so far.
     pub fn counters(&self, mapping: MappingId) -> Counters {
         let [up, down] = self.mappings[mapping].lanes.each_ref().map(|lane| lane.tally);

@@ -150,8 +150,8 @@ pub struct Proxy {
     #[cfg_attr(not(feature = "control"), arg(skip))]
     pub api: Option<SocketAddr>,
     /// What must have happened in the end: DIRECTION.NAME OP N, several separated by blanks; NAME is arrived,
-    /// passed, dropped, flows, send_error, copies, marked, rebound, refused or a cause: lost, queue, mtu, outage, nat,
-    /// down, limit
+    /// passed, dropped, flows, send_error, copies, marked, rebound, refused, overflows or a cause: lost, queue, mtu,
+    /// outage, nat, down, limit
     #[arg(help_heading = RUNNING, long, value_name = "LIST")]
     pub expect: Option<Expectations>,
     /// Show traffic, losses, queues and flows on the full screen

@@ -2,6 +2,7 @@
 //! is due, with the traffic class that it came with and a time to live that is one less.
 
 mod notes;
+mod overflows;
 mod receive;
 mod send;
 mod steer;
@@ -181,13 +182,15 @@ struct Listener {
     /// As it was named.
     server: String,
     is_removed: bool,
+    /// Of its socket, those that were counted.
+    overflows: u64,
     errors: ErrorBudget,
 }
 
 impl Listener {
     fn new(socket: Socket, address: SocketAddr, upstream: SocketAddr, server: String) -> Self {
         let errors = ErrorBudget::default();
-        Self { socket: Some(socket), address, upstream, server, is_removed: false, errors }
+        Self { socket: Some(socket), address, upstream, server, is_removed: false, overflows: 0, errors }
     }
 }
 
@@ -280,6 +283,7 @@ impl RelayEngine {
         }
         // An order that comes too late is dropped, and its sender is told.
         self.orders = channel().1;
+        self.count_all_overflows();
         self.drain(observer);
         Ok(())
     }
@@ -341,6 +345,9 @@ impl RelayEngine {
                 Event::FlowClosed { flow, mapping } => {
                     if self.outbox.holds_for_server(flow) {
                         self.flush(observer);
+                    }
+                    for number in self.upstreams.numbers(flow) {
+                        self.count_overflows(Place::Upstream(number), true);
                     }
                     self.upstreams.close(flow);
                     self.note_flow(flow, mapping, |id, flow| Happening::FlowClosed { id, flow });

@@ -68,6 +68,7 @@ impl RelayEngine {
         match socket.receive(&mut self.inbox) {
             Ok(()) => {
                 errors.reset();
+                self.count_overflows(place, false);
                 self.handle_batch(source, observer);
                 Ok(self.inbox.was_filled())
             }

@@ -162,7 +162,7 @@ impl RelayEngine {
     pub fn set_down(&mut self, mapping: MappingId, down: bool) -> io::Result<()> {
         let before = self.relay.is_down(mapping);
         if down {
-            self.listeners[mapping].socket = None;
+            self.close_listener(mapping);
         } else if self.listeners[mapping].socket.is_none() {
             let address = self.listeners[mapping].address;
             self.listeners[mapping].socket = Some(self.listen(address, mapping)?);
@@ -202,16 +202,17 @@ impl RelayEngine {
     /// Listens at another address.
     pub fn set_listen(&mut self, mapping: MappingId, address: SocketAddr) -> io::Result<()> {
         let socket = self.listen(address, mapping)?;
+        let (address, is_open) = (socket.local_addr()?, self.listeners[mapping].socket.is_some());
+        self.close_listener(mapping);
         let listener = &mut self.listeners[mapping];
-        listener.address = socket.local_addr()?;
-        listener.socket = listener.socket.is_some().then_some(socket);
+        (listener.address, listener.socket) = (address, is_open.then_some(socket));
         Ok(())
     }
 
     /// Closes its sockets and its flows; its counters stay.
     pub fn remove_mapping(&mut self, mapping: MappingId) {
-        let listener = &mut self.listeners[mapping];
-        (listener.socket, listener.is_removed) = (None, true);
+        self.close_listener(mapping);
+        self.listeners[mapping].is_removed = true;
         self.relay.remove_mapping(mapping);
         self.note(mapping, Happening::MappingRemoved);
     }

@@ -340,3 +340,33 @@ fn a_mapping_comes_and_goes_while_another_one_runs() {
     let added = |seen: &&RelayObservation| matches!(seen, RelayObservation::MappingAdded { .. });
     assert_eq!(seen.iter().filter(added).count(), 2);
 }
+
+/// The relay stands still meanwhile.
+#[test]
+fn datagrams_that_find_the_receive_buffer_full_are_counted_apart() {
+    const SENT: u64 = 20_000;
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let relay = Running::start(server.local_addr().unwrap(), "clean", "clean");
+    let (go, waits) = std::sync::mpsc::channel::<()>();
+    relay.handle.send(move |_| {
+        let _ = waits.recv();
+    });
+    let client = relay.client();
+    for _ in 0..SENT {
+        client.send(&[7; 1_000]).unwrap();
+    }
+    drop(go);
+    let counted = |engine: &mut RelayEngine| {
+        engine.count_all_overflows();
+        engine.counters(0)
+    };
+    let up = loop {
+        let up = relay.handle.ask(counted).unwrap().up;
+        if up.arrived + up.overflows == SENT {
+            break up;
+        }
+        thread::yield_now();
+    };
+    assert!(up.overflows > 0 && up.arrived > 0, "{up:?}");
+    assert_eq!(relay.stop().0.down.overflows, 0);
+}

@@ -19,6 +19,8 @@ pub(super) struct Upstream {
     pub(super) local: SocketAddr,
     /// Where it sends: the server, or the port of it that answered last.
     pub(super) remote: SocketAddr,
+    /// Those that were counted.
+    pub(super) overflows: u64,
     pub(super) errors: ErrorBudget,
 }
 
@@ -67,6 +69,16 @@ impl Upstreams {
         if numbers.len() > Self::KEPT + 1 {
             self.sockets.remove(&numbers.remove(0));
         }
+    }
+
+    /// Of the sockets of a flow.
+    pub(super) fn numbers(&self, flow: FlowId) -> Vec<u64> {
+        self.moved.get(&flow.number()).cloned().unwrap_or_else(|| vec![flow.number()])
+    }
+
+    /// Of all sockets.
+    pub(super) fn all_numbers(&self) -> Vec<u64> {
+        self.sockets.keys().copied().collect()
     }
 
     pub(super) fn close(&mut self, flow: FlowId) {
@@ -133,7 +145,8 @@ impl RelayEngine {
         self.ready_set.add(&socket, Place::Upstream(number).number(), false)?;
         let local = socket.local_addr()?;
         let errors = ErrorBudget::default();
-        self.upstreams.insert(number, Upstream { socket, flow, mapping, port, local, remote, errors });
+        let upstream = Upstream { socket, flow, mapping, port, local, remote, overflows: 0, errors };
+        self.upstreams.insert(number, upstream);
         Ok(local)
     }
 }

@@ -208,6 +208,7 @@ fn describe(tally: &Tally, flows: u64) -> String {
         (tally.marked, "marked"),
         (tally.rebound, "rebound"),
         (tally.refused, "refused"),
+        (tally.overflows, "more lost in a full receive buffer of the proxy"),
     ];
     for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
         parts.push(format!("{count} {what}"));
