@@ -123,7 +123,7 @@ pub struct Ping {
     #[arg(help_heading = SERVER, long)]
     pub wait: bool,
     /// Stop when standard input ends: for a program that starts this one and may be killed
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "find_rate")]
     pub until_stdin_ends: bool,
     /// Ask the server to stop at the end; serve --allow-stop obeys
     #[arg(help_heading = SERVER, long)]
