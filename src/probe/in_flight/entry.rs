@@ -6,7 +6,7 @@ use super::server_times::{SendClock, ServerTimes, Trust};
 use crate::time::{Duration, Instant};
 use crate::wire::native::{ProbeStatus, SocketMark};
 
-/// What a reply tells; a dialect may leave out all of it.
+/// The figures in a reply; a dialect may leave out all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReplyFacts {
     pub times: Option<ServerTimes>,
@@ -151,8 +151,9 @@ impl Entry {
             }
             State::Answered { received, .. } => self.deadline.min(received + Self::COPIES),
             State::Waiting => match self.status {
+                // A restarted server does not know it; the server before may have answered another copy of it.
+                Some(ProbeStatus::Answered | ProbeStatus::Forgotten) => self.give_up_at,
                 Some(status) if !is_open(status) => self.deadline,
-                Some(ProbeStatus::Answered) => self.give_up_at,
                 Some(_) if self.status_is_final => self.give_up_at,
                 _ => self.give_up_at + timeouts.query,
             },
