@@ -124,7 +124,12 @@ impl Client {
         };
         Self {
             plan: SendPlan::new(settings.schedule.clone(), settings.count, settings.total),
-            in_flight: InFlight::new(settings.size, timeouts, settings.expected_in_flight()),
+            in_flight: InFlight::new(
+                settings.size,
+                timeouts,
+                settings.dialect.knows().injection,
+                settings.expected_in_flight(),
+            ),
             dialect,
             phase: Phase::SetUp,
             events: VecDeque::new(),

@@ -58,8 +58,8 @@ pub struct Resolved {
     pub owd_down: Option<Duration>,
     /// Replies received, the first included.
     pub copies: u32,
-    /// How many of these the server sent on purpose beyond the first.
-    pub injected_copies: u32,
+    /// How many of these the server sent on purpose beyond the first, where the dialect tells.
+    pub injected_copies: Option<u32>,
     /// Copies of the probe that reached the server, as far as its replies or its word tell: more than one
     /// was duplicated on the way up.
     pub probe_copies: Option<u32>,
@@ -91,7 +91,7 @@ impl Resolved {
             owd_up: None,
             owd_down: None,
             copies: 0,
-            injected_copies: 0,
+            injected_copies: Some(0),
             probe_copies: None,
             corrupted: None,
             impossible_times: false,
@@ -128,7 +128,7 @@ impl Resolved {
     /// How often the replies to it came, as packets and copies of them (RFC 5560): those to each copy of the
     /// probe are packets of their own, those sent on purpose do not count.
     pub fn replies(&self) -> Option<(u32, u32)> {
-        let copies = self.copies.saturating_sub(self.injected_copies);
+        let copies = self.copies.saturating_sub(self.injected_copies.unwrap_or(0));
         Some((self.probe_copies?.min(copies), copies))
     }
 

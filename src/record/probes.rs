@@ -62,12 +62,12 @@ pub(super) fn cells(probe: &Resolved) -> [Cell<'static>; COLUMNS.len()] {
         Cell::time(probe.owd_up),
         Cell::time(probe.owd_down),
         Cell::Count(u64::from(probe.copies)),
-        Cell::Count(u64::from(probe.injected_copies)),
+        Cell::count(probe.injected_copies),
         Cell::name(probe.corrupted.and_then(|who| name_of(CORRUPTIONS, who))),
-        probe.probe_copies.map_or(Cell::Missing, |copies| Cell::Count(u64::from(copies))),
+        Cell::count(probe.probe_copies),
         flag(probe.impossible_times),
         flag(probe.skipped),
-        probe.reply_number.map_or(Cell::Missing, |number| Cell::Count(u64::from(number))),
+        Cell::count(probe.reply_number),
     ]
 }
 
@@ -235,7 +235,7 @@ impl<R: Read> ProbeReader<R> {
             owd_up: self.micros(12)?,
             owd_down: self.micros(13)?,
             copies: self.number(14)?,
-            injected_copies: self.number(15)?,
+            injected_copies: self.maybe_number(15)?,
             corrupted: self.name(16, CORRUPTIONS)?,
             probe_copies: self.maybe_number(17)?,
             impossible_times: self.maybe_number::<u64>(18)?.is_some(),
@@ -416,7 +416,7 @@ mod tests {
             (time(), time(), time(), time(), time()),
             (
                 any::<u32>(),
-                any::<u32>(),
+                any::<Option<u32>>(),
                 any::<Option<u32>>(),
                 proptest::option::of(0..CORRUPTIONS.len()),
                 any::<[bool; 2]>(),

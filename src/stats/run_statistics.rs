@@ -157,7 +157,7 @@ impl RunStatistics {
         if let Some((packets, copies)) = probe.replies() {
             self.duplication_down.record_packets(packets, copies);
         }
-        self.injected_duplicates += u64::from(probe.injected_copies);
+        self.injected_duplicates += u64::from(probe.injected_copies.unwrap_or(0));
         self.impossible_times += u64::from(probe.impossible_times);
         self.skipped += u64::from(probe.skipped);
         match probe.corrupted {

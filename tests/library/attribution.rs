@@ -64,7 +64,7 @@ fn assert_exact(impairment: &Impairment, rows: &[Resolved], arrived_at: impl Fn(
         if fate.dropped.is_none() {
             assert_eq!(row.hold, Some(fate.hold), "{impairment}: seq {}", row.seq);
             assert_eq!(row.rtt.unwrap() - fate.hold, Duration::from_millis(20), "seq {}", row.seq);
-            assert_eq!(row.injected_copies, u32::from(fate.extra_copies));
+            assert_eq!(row.injected_copies, Some(u32::from(fate.extra_copies)));
             assert_eq!(row.copies, 1 + u32::from(fate.extra_copies));
             let corrupted = fate.corrupted.map(|_| Corruption::Injected);
             assert_eq!(row.corrupted, corrupted, "seq {}", row.seq);

@@ -53,7 +53,7 @@ fn over_loopback_every_loss_of_every_profile_is_the_servers() {
             assert_eq!(row.cause, cause, "{name}: {row:?}");
             if row.outcome == Outcome::Ok {
                 assert_eq!(row.hold, Some(fate.hold), "{name}: {row:?}");
-                assert_eq!(row.injected_copies, u32::from(fate.extra_copies), "{name}: {row:?}");
+                assert_eq!(row.injected_copies, Some(u32::from(fate.extra_copies)), "{name}: {row:?}");
                 assert_eq!(row.corrupted, fate.corrupted.map(|_| Corruption::Injected), "{name}: {row:?}");
             }
         }

@@ -44,7 +44,7 @@ fn a_plain_echo_server_gives_the_rtt_and_says_nothing_else() {
     let rows = run(ideal(), ideal(), |_, _| {});
     for row in rows {
         assert_eq!((row.outcome, row.rtt, row.copies), (Outcome::Ok, Some(millis(20)), 1));
-        assert_eq!(row.corrupted, None);
+        assert_eq!((row.corrupted, row.injected_copies), (None, None));
     }
 }
 

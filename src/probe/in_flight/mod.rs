@@ -23,7 +23,7 @@ use server_times::ClockRelation;
 pub(super) use server_times::{ServerTimes, Trust};
 use surroundings::Surroundings;
 
-/// What an arriving reply was.
+/// A reply that arrived, as its probe's state has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// The first reply; `late_by` if it came after the deadline. `hold` if the server's times are possible.
@@ -34,7 +34,7 @@ pub(super) enum Arrival {
     CopyAfterClose,
     /// The first reply, but its probe was given up.
     TooLate,
-    /// Of a probe that was never sent.
+    /// A reply to a probe that was never sent.
     Forged,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct InFlight {
     zero: Instant,
     size: u32,
     timeouts: Timeouts,
+    /// Replies say whether they are injected copies.
+    tells_injection: bool,
     entries: VecDeque<Entry>,
     /// The number of the probe at the front.
     first: u64,
@@ -66,7 +68,7 @@ impl InFlight {
     const PREFAULTED: usize = 1 << 16;
 
     /// With room for the expected number: growing in the middle of a run would delay probes.
-    pub(super) fn new(size: u32, timeouts: Timeouts, expected: usize) -> Self {
+    pub(super) fn new(size: u32, timeouts: Timeouts, tells_injection: bool, expected: usize) -> Self {
         let mut entries = VecDeque::with_capacity(expected.min(Self::MAX_ENTRIES));
         entries.resize(expected.min(Self::PREFAULTED), Entry::due_at(Instant::ZERO, Duration::ZERO));
         entries.clear();
@@ -74,6 +76,7 @@ impl InFlight {
             zero: Instant::ZERO,
             size,
             timeouts,
+            tells_injection,
             entries,
             first: 0,
             overdue_from: 0,
@@ -342,7 +345,7 @@ impl InFlight {
             size: self.size,
             cause,
             copies: entry.copies,
-            injected_copies: entry.injected_copies,
+            injected_copies: self.tells_injection.then_some(entry.injected_copies),
             probe_copies: entry.known_probe_copies(),
             skipped: matches!(entry.state, State::Skipped),
             ..Resolved::unanswered(seq)

@@ -1,4 +1,4 @@
-//! Which of the last resolved probes were answered: a bit each.
+//! One bit for each of the last resolved probes: whether it was answered.
 
 use super::Arrival;
 
@@ -16,7 +16,7 @@ impl RecentlyResolved {
     const LEAST: usize = 1 << 10;
     const MOST: usize = 1 << 16;
 
-    /// Of a run with so many probes in flight.
+    /// Sized for a run with this many probes in flight.
     pub(super) fn new(expected: usize) -> Self {
         let remembered =
             expected.saturating_mul(Self::TIMES).clamp(Self::LEAST, Self::MOST).next_power_of_two();

@@ -22,7 +22,7 @@ const PLANNED: Planned = Planned {
 
 /// One probe, due at 0, sent at 10 us and answered at 100 us.
 fn answered(left: Option<Instant>) -> Resolved {
-    let mut flight = InFlight::new(64, TIMEOUTS, 1);
+    let mut flight = InFlight::new(64, TIMEOUTS, true, 1);
     flight.start(at(0));
     flight.register(&PLANNED, at(10));
     left.into_iter().for_each(|left| _ = flight.set_tx_timestamp(0, left));
@@ -45,7 +45,7 @@ fn the_kernels_transmit_timestamp_is_the_send_time() {
 #[test]
 fn deadline_counts_from_the_actual_send_time() {
     let timeouts = Timeouts { deadline: None, ..TIMEOUTS };
-    let mut flight = InFlight::new(64, timeouts, 1);
+    let mut flight = InFlight::new(64, timeouts, true, 1);
     flight.start(at(0));
     flight.register(&PLANNED, at(10));
     flight.finalize(0, at(30));

@@ -66,7 +66,10 @@ fn injected_holds_drops_copies_and_corruption_are_reported_with_a_key_too() {
     let server = reflect::Settings { key: Some(key(1)), ..injecting(spec.parse().unwrap()) };
     let rows = resolved(&events_of(server, millis(10), client(512, Some(key(1)))));
     assert!(rows.iter().all(|row| matches!(row.cause, None | Some(Cause::InjectedDown))));
-    assert!(rows.iter().any(|row| row.injected_copies > 0) && rows.iter().any(|row| row.corrupted.is_some()));
+    assert!(
+        rows.iter().any(|row| row.injected_copies > Some(0))
+            && rows.iter().any(|row| row.corrupted.is_some())
+    );
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! What each dialect can tell is in the header, the summary, the record and the page; the rest is unknown there.
+//! The header, the summary, the record and the page have the figures that a dialect can tell, and call the rest
+//! unknown.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,6 +14,8 @@ use crate::common::relay::{pass, relay};
 struct Said {
     ping: Finished,
     record: Value,
+    /// `probes.csv`, row by row.
+    probes: Vec<BTreeMap<String, String>>,
     again: Finished,
     page: String,
 }
@@ -20,9 +25,11 @@ fn measure(words: &str) -> Said {
     let ping = run(command(folder.path(), &format!("ping {words} -n 20 -i 10ms -W 1 -v -o run")));
     assert_eq!(ping.code, Some(0), "{ping:#?}");
     let record = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
+    let probes = csv::Reader::from_path(folder.path().join("run/probes.csv")).unwrap();
+    let probes = probes.into_deserialize().map(Result::unwrap).collect();
     let again = run(command(folder.path(), "report run -o page.html"));
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
-    Said { ping, record: serde_json::from_str(&record).unwrap(), again, page }
+    Said { ping, record: serde_json::from_str(&record).unwrap(), probes, again, page }
 }
 
 impl Said {
@@ -42,6 +49,11 @@ impl Said {
         &self.record["knows"][key]
     }
 
+    /// The cells of a column of `probes.csv` are all this text.
+    fn all_cells(&self, column: &str, text: &str) -> bool {
+        !self.probes.is_empty() && self.probes.iter().all(|row| row[column] == text)
+    }
+
     fn is_null(&self, keys: &[&str]) -> bool {
         keys.iter().all(|key| self.record["summary"].get(key).is_some_and(Value::is_null))
     }
@@ -55,6 +67,7 @@ fn a_native_run_leaves_nothing_unknown() {
     let text = said.ping.stdout.join("\n");
     assert!(!text.contains("unknown") && !said.page.contains("<p>Unknown"), "{text}");
     assert_eq!(said.record["summary"]["injected_duplicates"], 0);
+    assert!(said.all_cells("injected_copies", "0"));
     assert!(said.record["tlvs"].is_null());
 }
 
@@ -66,6 +79,7 @@ fn plain_echo_knows_changed_bytes_and_the_rest_is_unknown() {
     said.assert_unknown(unknown, unknown, "plain");
     assert_eq!((said.known("losses"), said.known("corruption")), (&"round_trip".into(), &true.into()));
     assert_eq!(said.record["summary"]["corrupted"], 0);
+    assert!(said.all_cells("injected_copies", "") && said.all_cells("corrupted", ""));
     assert!(said.is_null(&[
         "injected_duplicates",
         "injected_corrupted",
