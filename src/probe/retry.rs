@@ -1,5 +1,6 @@
 //! Retries with growing gaps.
 
+use super::event::Failure;
 use crate::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,12 @@ impl Retry {
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.next
+    }
+
+    /// Silence after this many tries, once the next one would be due.
+    pub(super) fn failure(&self, tries: u32, now: Instant) -> Option<Failure> {
+        let is_over = self.tries >= tries && self.is_due(now);
+        is_over.then(|| Failure::Silent { tries: self.tries, after: now - self.since })
     }
 
     /// Counts a try and sets the time of the next.

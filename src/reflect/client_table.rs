@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::time::Duration;
 
-/// What the server knows of one client.
+/// The server's figures of one client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClientFigures {
     /// Where its last datagram came from.

@@ -10,6 +10,7 @@ use super::injection::ImpairNotice;
 use super::secret::Secret;
 use super::server_port::ServerPort;
 use super::settings::Settings;
+use super::wall_clock::WallClock;
 use crate::impair::SessionLinks;
 use crate::meter::Meter;
 use crate::rng::Seed;
@@ -27,6 +28,7 @@ pub(super) struct Core {
     /// Whether the kernel stamps incoming datagrams; told to clients.
     pub kernel_stamps: bool,
     pub stop_asked: bool,
+    pub clock: WallClock,
     pub filter: PeerFilter,
     pub unverified: UnverifiedPeers,
     pub held: HeldReplies,
@@ -49,6 +51,7 @@ impl Core {
             counters: Counters::default(),
             kernel_stamps: false,
             stop_asked: false,
+            clock: WallClock::default(),
             filter: PeerFilter {
                 own_ports: [None; ServerPort::ALL.len()],
                 allow_low_ports: settings.allow_low_ports,

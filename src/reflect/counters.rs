@@ -1,4 +1,4 @@
-//! What a server has counted since it started. One list of fields serves the totals, `/metrics`, the
+//! The counters of a server since its start. One list of fields serves the totals, `/metrics`, the
 //! page and the sum over threads.
 
 use std::iter::Sum;
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 /// The dialects of the server, in the order in which a datagram is offered to them.
 pub const DIALECTS: [&str; 5] = ["native", "text", "plain", "stamp", "irtt"];
-/// Those of the main port, which a server always speaks.
+/// The dialects of the main port, which a server always speaks.
 const ALWAYS_SPOKEN: usize = 3;
 
 /// How `/metrics` shows a counter.
@@ -31,7 +31,7 @@ pub struct Counter {
     pub metric: Metric,
     /// One sentence for `/metrics`.
     pub help: &'static str,
-    /// What the totals say after the number; empty if they do not show it.
+    /// The words after the number in the totals; empty if they do not show it.
     pub words: &'static str,
 }
 
@@ -124,7 +124,7 @@ counters! {
     held_bytes: Gauge("held_bytes"), "";
 }
 
-/// What is counted for each dialect.
+/// The counters of each dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DialectCounters {
     /// Probes not dropped by the injection, duplicates included.

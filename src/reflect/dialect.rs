@@ -1,4 +1,4 @@
-//! What one wire dialect of the server does: it reads requests and writes replies. The centre does the
+//! The trait of a server's wire dialects: they read requests and write replies. The centre does the
 //! rest: admission, injection, holding, counting, sealing.
 
 use super::client_table::ClientFigures;
@@ -7,7 +7,6 @@ use super::counters::DialectCounters;
 use super::held_replies::Held;
 use super::incoming::Incoming;
 use super::server_port::ServerPort;
-use super::wall_clock::WallClock;
 use crate::endpoints::Endpoints;
 use crate::impair::SessionLinks;
 use crate::time::Instant;
@@ -35,7 +34,14 @@ pub(super) trait Dialect {
     fn set_status(&mut self, _slot: u32, _seq: u64, _status: ProbeStatus) {}
 
     /// Turns the probe in `buffer[..length]` into its reply, which leaves now; returns its length.
-    fn finish(&mut self, _held: &Held, _now: Instant, _buffer: &mut [u8], length: usize) -> usize {
+    fn finish(
+        &mut self,
+        _core: &Core,
+        _held: &Held,
+        _now: Instant,
+        _buffer: &mut [u8],
+        length: usize,
+    ) -> usize {
         length
     }
 
@@ -53,9 +59,6 @@ pub(super) trait Dialect {
     ) -> Option<(Endpoints, usize)> {
         None
     }
-
-    /// The host's wall clock from now on.
-    fn set_wall_clock(&mut self, _clock: WallClock) {}
 
     /// When `expire` next has something to do.
     fn next_timeout(&self) -> Option<Instant> {
@@ -77,7 +80,7 @@ pub(super) trait Dialect {
     }
 }
 
-/// What the centre does with a datagram that a dialect has read.
+/// How the centre goes on with a datagram that a dialect has read.
 pub(super) enum Action<'a> {
     /// Offers it to the next dialect.
     Decline,
@@ -100,7 +103,7 @@ pub(super) struct Probe {
     pub copies: Copies,
 }
 
-/// Which of the copies that an injection adds are sent.
+/// The share of injected copies that is sent.
 #[derive(Clone, Copy)]
 pub(super) enum Copies {
     All,

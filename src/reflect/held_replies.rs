@@ -94,7 +94,7 @@ impl HeldReplies {
     }
 }
 
-/// What an allocator takes for this many bytes: a header, rounded up to 16.
+/// The memory that an allocator takes for this many bytes: with a header, rounded up to 16.
 const fn allocated(length: usize) -> usize {
     if length == 0 { 0 } else { (length + 8).next_multiple_of(16) }
 }

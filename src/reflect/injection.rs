@@ -1,4 +1,4 @@
-//! What a server injects.
+//! The injection of a server.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl Injection {
     }
 }
 
-/// What a client is told about the injection of its session.
+/// The notice to a client about the injection of its session.
 #[derive(Clone, Debug)]
 pub(super) struct ImpairNotice {
     /// In the form that `serve` takes.

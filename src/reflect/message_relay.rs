@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::meter::Meter;
 use crate::time::{Duration, Instant};
 
-/// Who takes part, by address.
+/// The participants, by address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MessageRelay {
     members: HashMap<SocketAddr, Member>,
@@ -22,7 +22,7 @@ struct Member {
     messages: Meter,
 }
 
-/// What is to be sent on behalf of a datagram.
+/// The messages that answer a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RelayAnswer {
     /// To the sender.

@@ -21,6 +21,7 @@ mod message_relay;
 mod secret;
 mod server_port;
 mod settings;
+mod slots;
 mod stun;
 mod wall_clock;
 
@@ -83,7 +84,7 @@ impl Server {
 
     /// The host's wall clock from now on.
     pub fn set_wall_clock(&mut self, clock: WallClock) {
-        self.dialects.iter_mut().for_each(|dialect| dialect.set_wall_clock(clock));
+        self.core.clock = clock;
     }
 
     /// Whether some replies may be held.
@@ -137,7 +138,7 @@ impl Server {
             return self.transmit_load(now, buffer);
         };
         let dialect = &mut self.dialects[usize::from(held.dialect)];
-        let mut length = dialect.finish(&held, now, buffer, length);
+        let mut length = dialect.finish(&self.core, &held, now, buffer, length);
         if !dialect.has_sessions() {
             self.core.unverified.replied(held.path.remote, now, &buffer[..length]);
         }
@@ -386,7 +387,7 @@ fn reply_as_treated(
         return None;
     }
     if held.hold == Duration::ZERO && extra_copies == 0 {
-        return Some(dialect.finish(&held, packet.now, packet.buffer, packet.length));
+        return Some(dialect.finish(core, &held, packet.now, packet.buffer, packet.length));
     }
     let is_held = core.hold(held, packet.bytes());
     dialect.set_status(slot, seq, if is_held { ProbeStatus::Held } else { ProbeStatus::Refused });

@@ -8,7 +8,7 @@ impl Secret {
         Self(secret)
     }
 
-    /// A number that nobody can foretell without the secret.
+    /// A number that cannot be foretold without the secret.
     pub(super) fn derive(&self, purpose: &str, count: u64) -> u64 {
         let hash = self.hash(purpose, &[&count.to_be_bytes()]);
         u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))

@@ -12,7 +12,7 @@ use crate::time::Duration;
 use crate::wire::auth::Key;
 use crate::wire::native::{HostNames, MAX_SIZE_V6};
 
-/// What a server injects, whom it answers, and what it spends on them.
+/// A server's injection, the peers that it answers, and its limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The impairments of every session that did not get its own.
@@ -29,7 +29,7 @@ pub struct Settings {
     pub message_relay: bool,
     /// Whether a client may stop the server.
     pub allow_stop: bool,
-    /// Who may use the text dialect.
+    /// The addresses that may use the text dialect.
     pub text_from: TextFrom,
     /// Whether to answer the ports of services, from which no client sends.
     pub allow_low_ports: bool,
@@ -97,7 +97,7 @@ impl Default for Settings {
     }
 }
 
-/// Which addresses may use the text dialect, whose replies can be longer than the requests.
+/// The addresses that get replies longer than their requests, such as those of the text dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TextFrom {
     /// Loopback, link-local and private addresses.

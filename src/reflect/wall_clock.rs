@@ -2,7 +2,7 @@
 
 use crate::time::{Duration, Instant};
 
-/// What the system tells of it.
+/// The clock's state, as the system tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallClock {
     /// How far it is ahead of this program's instants: zero unless it was set since the start.
@@ -14,7 +14,7 @@ pub struct WallClock {
 }
 
 impl Default for WallClock {
-    /// Of a system that does not tell.
+    /// The state assumed where the system does not tell.
     fn default() -> Self {
         Self { offset: Duration::ZERO, synchronized: false, error: Duration::from_secs(1) }
     }

@@ -82,9 +82,7 @@ impl DialectClient for Plain {
     }
 
     fn setup_failure(&self, now: Instant) -> Option<Failure> {
-        let retry = self.setup.as_ref()?;
-        let exhausted = retry.tries() >= Self::TRIES && retry.is_due(now);
-        exhausted.then(|| Failure::Silent { tries: retry.tries(), after: now - retry.since() })
+        self.setup.as_ref()?.failure(Self::TRIES, now)
     }
 
     fn build(

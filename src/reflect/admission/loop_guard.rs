@@ -72,7 +72,7 @@ impl Laps {
     }
 }
 
-/// Of the bytes of a datagram in lower case.
+/// The hash of a datagram's bytes in lower case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
     hash: u64,
@@ -80,7 +80,7 @@ struct Fingerprint {
     part: Part,
 }
 
-/// Which bytes of a datagram a fingerprint is of.
+/// The part of a datagram that a fingerprint covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// The first and the last `END`.
@@ -92,7 +92,7 @@ impl Part {
     const END: usize = 32;
 }
 
-/// Makes fingerprints. Keyed, so that nobody can make two datagrams with one fingerprint.
+/// Makes fingerprints. Keyed, so that no sender can make two datagrams with one fingerprint.
 pub(super) struct Fingerprints {
     hasher: RandomState,
     lower_case: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Which datagrams are answered: filters, rate limits, and the search for echo loops.
+//! Decides which datagrams are answered: filters, rate limits, and the search for echo loops.
 
 mod loop_guard;
 mod peer_filter;

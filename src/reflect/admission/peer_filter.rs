@@ -1,4 +1,4 @@
-//! Which datagrams are never answered, so that no reply starts an exchange between two machines.
+//! Refuses datagrams whose reply could start an exchange between two machines.
 //!
 //! Native replies need no filter: a server ignores messages that only servers send. Plain echo needs
 //! one, since the bytes of an echo server look like those of a client that repeats itself (RFC 862 has

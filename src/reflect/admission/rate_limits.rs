@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant};
 /// Datagrams per second; `None` is no limit.
 pub type PerSecond = Option<u32>;
 
-/// What a server admits per second.
+/// The datagrams that a server admits per second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rates {
     /// Probes of one session.
@@ -92,12 +92,12 @@ impl Sources {
     }
 }
 
-/// A hasher that nobody can predict without the secret.
+/// A hasher that cannot be predicted without the secret.
 pub(crate) fn seeded(secret: u64) -> RandomState {
     RandomState::with_seeds(secret, secret.rotate_left(16), secret.rotate_left(32), secret.rotate_left(48))
 }
 
-/// What counts as one source: an IPv4 address, or the /64 network of an IPv6 host.
+/// The address that stands for a source: an IPv4 address, or the /64 network of an IPv6 host.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),

@@ -13,7 +13,6 @@ use super::dialect::{Action, Dialect};
 use super::held_replies::Held;
 use super::incoming::Incoming;
 use super::server_port::ServerPort;
-use super::wall_clock::WallClock;
 use crate::endpoints::Endpoints;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
@@ -78,8 +77,8 @@ impl Dialect for AnyDialect {
         each!(self, dialect => dialect.set_status(slot, seq, status));
     }
 
-    fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
-        each!(self, dialect => dialect.finish(held, now, buffer, length))
+    fn finish(&mut self, core: &Core, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
+        each!(self, dialect => dialect.finish(core, held, now, buffer, length))
     }
 
     fn next_send(&self) -> Option<Instant> {
@@ -88,10 +87,6 @@ impl Dialect for AnyDialect {
 
     fn transmit(&mut self, core: &mut Core, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
         each!(self, dialect => dialect.transmit(core, now, buffer))
-    }
-
-    fn set_wall_clock(&mut self, clock: WallClock) {
-        each!(self, dialect => dialect.set_wall_clock(clock));
     }
 
     fn next_timeout(&self) -> Option<Instant> {

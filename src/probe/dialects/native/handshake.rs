@@ -8,7 +8,7 @@ use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Accept, Cookie, Deny, DenyReason, Hello, Nonce, Open, SocketMark, Token};
 
-/// What the client asks of the server.
+/// The client's requests to the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Requested {
     /// Empty for the server's own impairment.
@@ -91,11 +91,9 @@ impl Handshake {
 
     /// Why it should be given up, if it should.
     pub(crate) fn failure(&self, now: Instant) -> Option<Failure> {
-        let exhausted = self.retry.tries() >= Self::TRIES && self.retry.is_due(now);
-        exhausted.then(|| match self.cookie {
-            Some(_) => Failure::SizeLost { size: self.requested.size },
-            None => Failure::Silent { tries: self.retry.tries(), after: now - self.retry.since() },
-        })
+        let silence = self.retry.failure(Self::TRIES, now)?;
+        let size_lost = Failure::SizeLost { size: self.requested.size };
+        Some(if self.cookie.is_some() { size_lost } else { silence })
     }
 
     pub(crate) fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {

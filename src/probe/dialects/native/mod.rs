@@ -54,7 +54,7 @@ impl Native {
     /// A session is silent after so long without an answer to so many probes.
     const SILENCE: Duration = Duration::from_secs(5);
     const UNANSWERED: u64 = 10;
-    /// So long a probe waits for the server's word while others are still being sent.
+    /// A probe waits this long for the server's status of it while others are still being sent.
     const LONGEST_QUERY: Duration = Duration::from_secs(60);
     /// The server keeps statuses for this much longer than a reply may take.
     const REMEMBER_MARGIN: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! What a reflector's timestamps say, in whatever format they are.
+//! Reads a reflector's timestamps, whether they are NTP, PTP or nanoseconds in the place of a fraction.
 
 use crate::probe::event::Finding;
 use crate::time::Instant;

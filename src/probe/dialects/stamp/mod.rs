@@ -152,7 +152,7 @@ impl Stamp {
         (self.counting == Counting::Counts).then_some(own)
     }
 
-    /// The TLVs of a reply, if they are of somebody with the key.
+    /// The TLVs of a reply; none if there is a key and their HMAC is wrong.
     fn tlv_tail<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
         let base = self.mode().base();
         let is_genuine = self.options.key.as_ref().is_none_or(|key| verifies_tlvs(key, datagram, base));
@@ -178,9 +178,7 @@ impl DialectClient for Stamp {
     }
 
     fn setup_failure(&self, now: Instant) -> Option<Failure> {
-        let retry = self.setup.as_ref()?;
-        let exhausted = retry.tries() >= Self::TRIES && retry.is_due(now);
-        exhausted.then(|| Failure::Silent { tries: retry.tries(), after: now - retry.since() })
+        self.setup.as_ref()?.failure(Self::TRIES, now)
     }
 
     fn build(&mut self, seq: u64, _: Instant, _: Instant, buffer: &mut [u8]) -> Result<Transmit, SendError> {

@@ -5,6 +5,7 @@
 //! A channel whose probe was given up reopens with another socket and calibrates it, since the reply may still
 //! come. So no reply counts for another probe, although replies bear no number.
 
+use super::super::super::event::Failure;
 use super::super::super::retry::Retry;
 use crate::time::Instant;
 use crate::wire::text::{CALIBRATED, STOPPING};
@@ -31,7 +32,7 @@ pub(super) struct Assigned {
     pub renew: bool,
 }
 
-/// What a datagram of a text server is.
+/// A datagram of a text server, as its channel reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     Calibrated,
@@ -52,11 +53,9 @@ impl Channels {
         self.calibrations().next().is_none()
     }
 
-    /// The tries of a channel that is given up, and since when.
-    pub(super) fn exhausted(&self, now: Instant) -> Option<(u32, Instant)> {
-        self.calibrations()
-            .find(|retry| retry.tries() >= Self::TRIES && retry.is_due(now))
-            .map(|retry| (retry.tries(), retry.since()))
+    /// The silence on a channel whose calibration is given up.
+    pub(super) fn failure(&self, now: Instant) -> Option<Failure> {
+        self.calibrations().find_map(|retry| retry.failure(Self::TRIES, now))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

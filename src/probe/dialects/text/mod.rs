@@ -42,8 +42,7 @@ impl DialectClient for Text {
     }
 
     fn setup_failure(&self, now: Instant) -> Option<Failure> {
-        let (tries, since) = self.channels.exhausted(now)?;
-        Some(Failure::Silent { tries, after: now - since })
+        self.channels.failure(now)
     }
 
     fn build(
@@ -92,6 +91,6 @@ impl DialectClient for Text {
 fn fill(seq: u64, buffer: &mut [u8]) {
     use std::io::Write;
     buffer.fill(b'.');
-    // What does not fit is cut.
+    // A text longer than the buffer is cut.
     let _ = write!(&mut buffer[..], "Packet {seq} ");
 }

@@ -15,7 +15,6 @@ use crate::reflect::dialect::{Action, Copies, Dialect, Probe};
 use crate::reflect::held_replies::Held;
 use crate::reflect::incoming::Incoming;
 use crate::reflect::server_port::ServerPort;
-use crate::reflect::wall_clock::WallClock;
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::irtt::{Echo, HmacKey, Packet, Params, Times, Unread, VERSION};
@@ -27,9 +26,6 @@ pub(crate) struct Irtt {
     /// With it only signed packets are answered, without it only others.
     key: Option<HmacKey>,
     sessions: Sessions,
-    clock: WallClock,
-    /// From which the monotonic times of replies count.
-    started: Instant,
     fill: Stream,
 }
 
@@ -49,8 +45,6 @@ impl Irtt {
         Self {
             key: core.settings.key.as_ref().map(|key| HmacKey::new(key.secret())),
             sessions: Sessions::new(core),
-            clock: WallClock::default(),
-            started: core.started,
             fill: Stream::new(core.secret.derive("irtt fill", 0), "irtt fill"),
         }
     }
@@ -128,14 +122,15 @@ impl Irtt {
         session.seen += 1;
         Action::Probe(&mut session.links, Probe { slot, seq, header, copies })
     }
-
-    /// Wall clock and monotonic.
-    fn times(&self, at: Instant) -> Times {
-        Times { wall: Some(self.clock.unix_nanos(at)), monotonic: Some((at - self.started).as_nanos()) }
-    }
 }
 
-/// What irtt servers send back: nothing that the client chose, but for random octets on request.
+/// Wall clock, and monotonic from the start of the server.
+fn times(core: &Core, at: Instant) -> Times {
+    Times { wall: Some(core.clock.unix_nanos(at)), monotonic: Some((at - core.started).as_nanos()) }
+}
+
+/// Fills a payload as irtt's server does: with its pattern, or with random octets on request, never with those of the
+/// client.
 fn fill(payload: &mut [u8], params: &Params, random: &Stream, seq: u64) {
     if params.fill == RANDOM {
         rand::Rng::fill_bytes(&mut random.at(seq), payload);
@@ -185,8 +180,8 @@ impl Dialect for Irtt {
         }
     }
 
-    fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
-        let times = [self.times(held.received), self.times(now)];
+    fn finish(&mut self, core: &Core, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
+        let times = [held.received, now].map(|at| times(core, at));
         let token = Packet::number_in(&buffer[..length]).map(|(token, _)| token);
         // The session may be gone, and another in its place.
         if let Some(session) = self.sessions.at_mut(held.slot).filter(|session| token == Some(session.token))
@@ -197,10 +192,6 @@ impl Dialect for Irtt {
             key.sign(&mut buffer[..length]);
         }
         length
-    }
-
-    fn set_wall_clock(&mut self, clock: WallClock) {
-        self.clock = clock;
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use crate::reflect::incoming::Incoming;
 use crate::time::Duration;
 use crate::wire::irtt::{Params, VERSION};
 
-/// What replies are filled with, and its name as irtt has it.
+/// Payloads of replies are filled with this, and irtt names it so.
 pub(super) const PATTERN: &[u8] = b"irtt";
 const PATTERN_NAME: &str = "pattern:69727474";
 /// The other fill that clients may ask for.

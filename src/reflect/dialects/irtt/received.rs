@@ -1,4 +1,4 @@
-//! Which probes of a session arrived: their count, and the last 64 of them.
+//! The probes of a session that arrived: their count, and a window over the last 64.
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Received {

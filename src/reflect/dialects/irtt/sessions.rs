@@ -13,6 +13,7 @@ use crate::meter::Meter;
 use crate::reflect::admission::{network, seeded};
 use crate::reflect::core::Core;
 use crate::reflect::incoming::Incoming;
+use crate::reflect::slots::Slots;
 use crate::time::{Duration, Instant};
 use crate::wire::irtt::Params;
 
@@ -78,8 +79,7 @@ struct Source {
 }
 
 pub(super) struct Sessions {
-    slots: Vec<Option<Session>>,
-    free: Vec<u32>,
+    slots: Slots<Session>,
     by_token: ByToken,
     by_source: HashMap<IpAddr, Source, RandomState>,
     opened: Opened,
@@ -87,21 +87,18 @@ pub(super) struct Sessions {
     limit_of_source: usize,
     longest_hold: Duration,
     denied: u64,
-    next_sweep: Instant,
     /// The slot at which the next search for a quiet session begins.
     next_searched: usize,
 }
 
 impl Sessions {
-    const SWEEP: Duration = Duration::from_secs(1);
     /// How many slots are searched for a session to evict.
     const SEARCHED: usize = 64;
 
     pub(super) fn new(core: &Core) -> Self {
         let seed = core.secret.derive("irtt sessions", 0);
         Self {
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::new(),
             by_token: HashMap::with_hasher(seeded(seed)),
             by_source: HashMap::with_hasher(seeded(seed)),
             opened: Opened::new(),
@@ -109,7 +106,6 @@ impl Sessions {
             limit_of_source: core.settings.max_source_sessions,
             longest_hold: core.notice.longest_hold,
             denied: 0,
-            next_sweep: Instant::ZERO,
             next_searched: 0,
         }
     }
@@ -123,11 +119,11 @@ impl Sessions {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().flatten()
+        self.slots.iter()
     }
 
     pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
-        self.slots.get_mut(slot as usize)?.as_mut()
+        self.slots.at_mut(slot)
     }
 
     /// The open session with this token, and its slot.
@@ -179,21 +175,16 @@ impl Sessions {
     }
 
     fn insert(&mut self, session: Session) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() as u32 - 1
-        });
-        self.by_token.insert(session.token, slot);
         let source = self.by_source.entry(network(session.remote.ip())).or_default();
         source.sessions += 1;
         source.opened.push_back(session.token);
         self.opened.push_back(session.token);
-        self.slots[slot as usize] = Some(session);
+        self.by_token.insert(session.token, self.slots.insert(session));
     }
 
-    /// Of the session that was opened last, if this address asked for it and does again.
+    /// The token of an unused session that this address has asked for with the same parameters.
     fn repeated(&self, remote: SocketAddr, params: &Params) -> Option<u64> {
-        let session = |token: &u64| self.slots[*self.by_token.get(token)? as usize].as_ref();
+        let session = |token: &u64| self.slots.at(*self.by_token.get(token)?);
         let recent = self.opened.iter().rev().take(Self::SEARCHED).filter_map(session);
         let mut same = recent.filter(|session| session.remote == remote && session.params == *params);
         same.find(|session| session.first_seen.is_none() && !session.is_closed).map(|session| session.token)
@@ -215,16 +206,17 @@ impl Sessions {
             None if by_token.len() < self.limit => return true,
             None => oldest_unused(opened, by_token, slots).or_else(|| self.quiet(now)),
         };
+        let evicted = evicted.and_then(|slot| self.slots.remove(slot));
         core.counters.evicted += u64::from(evicted.is_some());
-        evicted.map(|slot| self.remove(slot)).is_some()
+        evicted.map(|session| self.forget(&session)).is_some()
     }
 
-    /// Of the next 64 the one that was silent longest, if that is long enough.
+    /// The session that was silent longest of the next 64, if that is long enough.
     fn quiet(&mut self, now: Instant) -> Option<u32> {
         let (from, count) = (self.next_searched, self.slots.len());
         self.next_searched = (from + Self::SEARCHED) % count.max(1);
         let searched = (from..from + Self::SEARCHED.min(count)).map(|at| at % count);
-        let silence = |at: usize| Some((now - self.slots[at].as_ref()?.last_seen, at as u32));
+        let silence = |at: usize| Some((now - self.slots.at(at as u32)?.last_seen, at as u32));
         searched
             .filter_map(silence)
             .max()
@@ -233,17 +225,13 @@ impl Sessions {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        (self.len() > 0).then_some(self.next_sweep)
+        self.slots.next_sweep()
     }
 
     /// Drops silent sessions; returns how many.
     pub(super) fn expire(&mut self, now: Instant) -> u64 {
-        self.next_sweep = now + Self::SWEEP;
-        let is_over = |slot: &u32| {
-            self.slots[*slot as usize].as_ref().is_some_and(|it| it.is_over(now, self.longest_hold))
-        };
-        let over: Vec<u32> = (0..self.slots.len() as u32).filter(is_over).collect();
-        over.iter().for_each(|slot| self.remove(*slot));
+        let over = self.slots.sweep(now, |session| session.is_over(now, self.longest_hold));
+        over.iter().for_each(|session| self.forget(session));
         self.forget_used();
         over.len() as u64
     }
@@ -256,8 +244,8 @@ impl Sessions {
         by_source.values_mut().for_each(|own| own.opened.retain(is_unused));
     }
 
-    fn remove(&mut self, slot: u32) {
-        let Some(session) = self.slots[slot as usize].take() else { return };
+    /// It has no slot any more.
+    fn forget(&mut self, session: &Session) {
         self.by_token.remove(&session.token);
         let source = network(session.remote.ip());
         if let Some(own) = self.by_source.get_mut(&source) {
@@ -266,17 +254,16 @@ impl Sessions {
                 self.by_source.remove(&source);
             }
         }
-        self.free.push(slot);
     }
 }
 
 /// The slot of the session with this token, if that is not used.
-fn unused(token: u64, by_token: &ByToken, slots: &[Option<Session>]) -> Option<u32> {
+fn unused(token: u64, by_token: &ByToken, slots: &Slots<Session>) -> Option<u32> {
     let slot = *by_token.get(&token)?;
-    slots[slot as usize].as_ref().filter(|session| !session.is_used()).map(|_| slot)
+    slots.at(slot).filter(|session| !session.is_used()).map(|_| slot)
 }
 
-fn oldest_unused(opened: &mut Opened, by_token: &ByToken, slots: &[Option<Session>]) -> Option<u32> {
+fn oldest_unused(opened: &mut Opened, by_token: &ByToken, slots: &Slots<Session>) -> Option<u32> {
     while let Some(token) = opened.pop_front() {
         if let Some(slot) = unused(token, by_token, slots) {
             return Some(slot);

@@ -309,7 +309,7 @@ impl Dialect for Native {
         self.sessions.at_mut(Slot(slot)).outcomes.set(seq, status);
     }
 
-    fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
+    fn finish(&mut self, _: &Core, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
         let Some(probe) = wire::Probe::parse(&buffer[..length]) else { return length };
         let mut received_before = 0;
         // The session may be closed by now; the reply still tells its own times.

@@ -1,4 +1,4 @@
-//! Which numbered messages of a session were answered: with a key each is answered once.
+//! Remembers the numbers of answered messages: with a key each is answered once.
 
 /// The newest number and the 63 before it. Numbers count up and wrap around.
 #[derive(Clone, Copy, Debug, Default)]

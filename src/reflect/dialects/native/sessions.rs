@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// The source of its newest probe.
     pub remote: SocketAddr,
     pub meter: Meter,
-    /// Which queries were answered.
+    /// The numbers of answered queries.
     pub queries: ReplayWindow,
     /// Phase and number of its newest request for load.
     pub pulled: (u32, u32),
@@ -89,7 +89,7 @@ pub(super) struct SessionLimits {
     pub history_bytes: usize,
 }
 
-/// What the sessions of one source use.
+/// The sessions of one source, and their memory.
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
     sessions: usize,
@@ -274,7 +274,7 @@ impl Sessions {
         self.slots.len().div_ceil(Self::EXPIRED_AT_ONCE).max(1)
     }
 
-    /// Of the next 64 sessions the one that was silent longest, if that is long enough, those without
+    /// The session that was silent longest of the next 64, if that is long enough, those without
     /// probes first; else one of a source with 8 times the sessions of this one.
     fn least_active(&mut self, source: IpAddr, now: Instant) -> Option<usize> {
         let own = self.usage(source).sessions + 1;

@@ -15,7 +15,6 @@ use crate::reflect::dialect::{Action, Copies, Dialect, Probe};
 use crate::reflect::held_replies::Held;
 use crate::reflect::incoming::Incoming;
 use crate::reflect::server_port::ServerPort;
-use crate::reflect::wall_clock::WallClock;
 use crate::time::Instant;
 use crate::wire::native::ProbeStatus;
 use crate::wire::stamp::{
@@ -28,10 +27,9 @@ pub(crate) struct Stamp {
     /// With it only authenticated requests are answered, without it only open ones.
     key: Option<HmacKey>,
     sessions: Sessions,
-    /// Of the senders without a session.
+    /// The injection for senders without a session.
     links: SessionLinks,
     seen: u64,
-    clock: WallClock,
 }
 
 /// The slot of a sender without a session.
@@ -45,7 +43,6 @@ impl Stamp {
             sessions: Sessions::new(core),
             links: core.links(seed),
             seen: 0,
-            clock: WallClock::default(),
         }
     }
 
@@ -73,8 +70,8 @@ impl Stamp {
 
     /// Writes the reply over its request, but for the time at which it leaves. Returns its own number, which a
     /// reply without a session copies.
-    fn write_reply(&mut self, packet: &mut Incoming, request: &Request, slot: Option<u32>) {
-        let (mode, clock) = (self.mode(), self.clock);
+    fn write_reply(&mut self, core: &Core, packet: &mut Incoming, request: &Request, slot: Option<u32>) {
+        let (mode, clock) = (self.mode(), core.clock);
         let base = mode.base();
         let has_tlvs = packet.length > base;
         let answers_tlvs = has_tlvs
@@ -138,7 +135,7 @@ impl Dialect for Stamp {
             return Action::Drop;
         };
         let slot = self.sessions.of_request(core, packet, request.ssid, request.seq);
-        self.write_reply(packet, &request, slot);
+        self.write_reply(core, packet, &request, slot);
         packet.length = length;
         let header = self.mode().base().min(length);
         let (links, seen) = match slot.and_then(|slot| self.sessions.at_mut(slot)) {
@@ -162,10 +159,10 @@ impl Dialect for Stamp {
         }
     }
 
-    fn finish(&mut self, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
+    fn finish(&mut self, core: &Core, held: &Held, now: Instant, buffer: &mut [u8], length: usize) -> usize {
         let mode = self.mode();
         let Some(reply) = Reply::parse(mode, &buffer[..length]) else { return length };
-        let sent = Timestamp::from_unix(self.clock.unix_nanos(now), reply.error.format);
+        let sent = Timestamp::from_unix(core.clock.unix_nanos(now), reply.error.format);
         sent.emit(mode, buffer);
         if let Some(session) = self.sessions.at_mut(held.slot) {
             session.last_reply = Some((reply.seq, sent));
@@ -174,10 +171,6 @@ impl Dialect for Stamp {
             key.sign(&mut buffer[..length]);
         }
         length
-    }
-
-    fn set_wall_clock(&mut self, clock: WallClock) {
-        self.clock = clock;
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -9,6 +9,7 @@ use crate::impair::SessionLinks;
 use crate::reflect::admission::seeded;
 use crate::reflect::core::Core;
 use crate::reflect::incoming::Incoming;
+use crate::reflect::slots::Slots;
 use crate::time::{Duration, Instant};
 use crate::wire::stamp::Timestamp;
 
@@ -43,15 +44,12 @@ impl Session {
 /// request, as those of a stateless reflector do.
 pub(super) struct Sessions {
     slots: HashMap<SessionId, u32, RandomState>,
-    sessions: Vec<Option<Session>>,
-    free: Vec<u32>,
+    sessions: Slots<Session>,
     capacity: usize,
     idle: Duration,
-    next_sweep: Instant,
 }
 
 impl Sessions {
-    const SWEEP: Duration = Duration::from_secs(1);
     const IDLE: Duration = Duration::from_secs(300);
     const IDLE_WHEN_FULL: Duration = Duration::from_secs(10);
     /// A sender that begins at 0 again after such a silence is another run: its numbers begin at 0, too.
@@ -60,11 +58,9 @@ impl Sessions {
     pub(super) fn new(core: &Core) -> Self {
         Self {
             slots: HashMap::with_hasher(seeded(core.secret.derive("stamp sessions", 0))),
-            sessions: Vec::new(),
-            free: Vec::new(),
+            sessions: Slots::new(),
             capacity: core.settings.max_sessions,
             idle: Self::IDLE.min(core.settings.max_idle),
-            next_sweep: Instant::ZERO,
         }
     }
 
@@ -107,39 +103,31 @@ impl Sessions {
             last_seen: packet.now,
             last_reply: None,
         };
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.sessions.push(None);
-            self.sessions.len() as u32 - 1
-        });
-        self.sessions[slot as usize] = Some(session);
+        let slot = self.sessions.insert(session);
         self.slots.insert(id, slot);
         Some(slot)
     }
 
     pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut Session> {
-        self.sessions.get_mut(slot as usize)?.as_mut()
+        self.sessions.at_mut(slot)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.iter().flatten()
+        self.sessions.iter()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        (!self.slots.is_empty()).then_some(self.next_sweep)
+        self.sessions.next_sweep()
     }
 
     /// Drops silent sessions; returns how many.
     pub(super) fn expire(&mut self, now: Instant) -> u64 {
-        self.next_sweep = now + Self::SWEEP;
         let is_full = self.slots.len() >= self.capacity;
         let idle = if is_full { Self::IDLE_WHEN_FULL.min(self.idle) } else { self.idle };
-        let before = self.slots.len();
-        for (slot, place) in (0..).zip(&mut self.sessions) {
-            if let Some(session) = place.take_if(|session| now - session.last_seen > idle) {
-                self.slots.remove(&session.id);
-                self.free.push(slot);
-            }
+        let over = self.sessions.sweep(now, |session| now - session.last_seen > idle);
+        for session in &over {
+            self.slots.remove(&session.id);
         }
-        (before - self.slots.len()) as u64
+        over.len() as u64
     }
 }

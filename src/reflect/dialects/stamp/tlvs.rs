@@ -7,7 +7,7 @@ use crate::wire::stamp::{
     refuse_tlvs, sign_tlvs, verifies_tlvs,
 };
 
-/// What a reflector can tell in them.
+/// The values of a reflector's answers.
 pub(super) struct Answers {
     pub traffic_class: Option<u8>,
     pub info: TimestampInfo,
@@ -15,7 +15,7 @@ pub(super) struct Answers {
     pub session: Option<OfSession>,
 }
 
-/// What a session knows: its packets so far, and its reply before.
+/// The state of a session that TLVs tell: its packets so far, and its reply before.
 pub(super) struct OfSession {
     pub received: u32,
     pub reflected: u32,
@@ -50,7 +50,7 @@ pub(super) fn answer(packet: &mut Incoming, base: usize, answers: &Answers, key:
     }
 }
 
-/// Whether the TLVs are of somebody with the key; marks them if not.
+/// Whether the HMAC of the TLVs is right; marks them if not.
 pub(super) fn verify(datagram: &mut [u8], base: usize, key: &HmacKey) -> bool {
     let verified = verifies_tlvs(key, datagram, base);
     if !verified {
