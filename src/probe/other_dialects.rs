@@ -1,4 +1,4 @@
-//! Which other dialects a host speaks: what opens a conversation in each, and what tells its answer.
+//! Finds the other dialects that a host speaks: the opening of each, and how its answer is recognised.
 
 use crate::time::{Duration, Instant};
 use crate::wire::stamp::{self, ErrorEstimate, Format, Mode, Reply, Request, Timestamp};
@@ -91,7 +91,7 @@ impl Opening {
                     interval: Self::SECOND,
                     ..irtt::Params::default()
                 };
-                irtt::Packet::emit_open(&params, true, None)
+                irtt::Packet::emit_long_open(&params, true, None)
             }
             OtherDialect::Plain => [draw >> 8 | 0xEC << 56, draw, !draw, draw].map(u64::to_be_bytes).concat(),
             OtherDialect::Text => {
@@ -104,7 +104,7 @@ impl Opening {
         Self { dialect, datagram, sent: now }
     }
 
-    /// What to send; nothing for TWAMP.
+    /// The datagram to send; empty for TWAMP.
     pub fn datagram(&self) -> &[u8] {
         &self.datagram
     }
@@ -188,6 +188,7 @@ mod tests {
         let params = irtt::Params { duration: 1, interval: 1, ..irtt::Params::default() };
         let reply = irtt::Packet::emit_open_reply(0, &params, true, None);
         assert_eq!(opening(OtherDialect::Irtt).hear(&reply), Some(OtherDialect::Irtt));
+        assert!(opening(OtherDialect::Irtt).datagram().len() >= reply.len());
         assert_eq!(opening(OtherDialect::Irtt).hear(&reply[..3]), None);
         let mut greeting = [0; 64];
         greeting[15] = 1;

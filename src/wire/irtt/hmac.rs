@@ -15,7 +15,7 @@ impl HmacKey {
         Self(Hmac::new_from_slice(secret).expect("a key may have any length"))
     }
 
-    /// Of a packet that has the field.
+    /// Whether the HMAC of a packet that has the field is right.
     pub(super) fn verifies(&self, packet: &[u8]) -> bool {
         self.hash(packet).verify_slice(&packet[HMAC]).is_ok()
     }

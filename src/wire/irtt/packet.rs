@@ -17,12 +17,12 @@ pub struct Packet<'a> {
     body: &'a [u8],
 }
 
-/// What a reply to a probe tells. `None` is what was not agreed.
+/// The fields of a reply to a probe; `None` for those that were not agreed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Echo {
-    /// Of the connection.
+    /// The session's.
     pub token: u64,
-    /// Of the probe.
+    /// The probe's.
     pub seq: u32,
     /// Probes of the connection that arrived so far, duplicates included.
     pub count: Option<u32>,
@@ -53,9 +53,23 @@ pub enum Unread {
 }
 
 impl<'a> Packet<'a> {
-    /// A request to open; `close` with it ends the connection at once.
+    /// For the token of the reply, 8 bytes, and for values that grow when the server restricts them.
+    const PADDING: usize = 16;
+
+    /// A request to open, as irtt sends it; `close` with it ends the connection at once.
     pub fn emit_open(params: &Params, close: bool, key: Option<&HmacKey>) -> Vec<u8> {
+        Self::emit_padded(params, close, key, 0)
+    }
+
+    /// A request to open that is no shorter than its reply, so that a server that sends an unknown address no more
+    /// than that sent answers at once.
+    pub fn emit_long_open(params: &Params, close: bool, key: Option<&HmacKey>) -> Vec<u8> {
+        Self::emit_padded(params, close, key, Self::PADDING)
+    }
+
+    fn emit_padded(params: &Params, close: bool, key: Option<&HmacKey>, padding: usize) -> Vec<u8> {
         let mut packet = begin(OPEN | if close { CLOSE } else { 0 }, key.is_some());
+        params.pad(&mut packet, padding / 2);
         params.emit(&mut packet);
         signed(packet, key)
     }
@@ -140,12 +154,12 @@ impl<'a> Packet<'a> {
         is_authentic.then_some(packet).ok_or(Unread::Unauthentic)
     }
 
-    /// Of a request to open.
+    /// The parameters of a request to open.
     pub fn open_params(&self) -> Option<Params> {
         Params::parse(self.body)
     }
 
-    /// Of a server's answer to a request to open.
+    /// The token and the parameters in the answer to a request to open.
     pub fn opened(&self) -> Option<(u64, Params)> {
         let (token, rest) = self.body.split_first_chunk()?;
         Some((u64::from_le_bytes(*token), Params::parse(rest)?))
@@ -164,7 +178,7 @@ impl<'a> Packet<'a> {
         Some((u64::from_le_bytes(*token), u32::from_le_bytes(*seq)))
     }
 
-    /// Of a probe or its reply, by what was agreed.
+    /// The fields of a probe or its reply, as far as they were agreed.
     pub fn echo(&self, params: &Params) -> Option<Echo> {
         let mut rest = self.body;
         let mut echo = Echo { token: take_u64(&mut rest)?, seq: take_u32(&mut rest)?, ..Echo::default() };

@@ -1,10 +1,10 @@
-//! What client and server agree on when a connection opens.
+//! The parameters that client and server agree on when a session opens.
 
 use super::VERSION;
 use super::layout::agreed;
 use super::varint::{put_varint, take_varint};
 
-/// Which times a reply carries.
+/// The times in a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StampAt {
     /// No times.
@@ -20,16 +20,16 @@ pub enum StampAt {
     Midpoint,
 }
 
-/// Which clocks they are of.
+/// The clocks of these times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     /// Since 1970.
     pub wall: bool,
-    /// Of the server, from a start of its own.
+    /// The server's, from a start of its own.
     pub monotonic: bool,
 }
 
-/// What a reply tells of the probes that arrived.
+/// The figures in a reply about the probes that arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedStats {
     /// How many there were, duplicates included.
@@ -38,10 +38,10 @@ pub struct ReceivedStats {
     pub window: bool,
 }
 
-/// What is agreed when a connection opens.
+/// The parameters of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
-    /// Of the protocol.
+    /// The protocol's.
     pub version: i64,
     /// Nanoseconds; zero if it is not told.
     pub duration: i64,
@@ -49,15 +49,15 @@ pub struct Params {
     pub interval: i64,
     /// Bytes of a packet.
     pub length: i64,
-    /// What replies tell of the probes that arrived.
+    /// The figures about probes that arrived.
     pub received: ReceivedStats,
-    /// Which times they carry.
+    /// The times in replies.
     pub stamp_at: StampAt,
-    /// Of which clocks.
+    /// The clocks of these times.
     pub clocks: Clocks,
     /// The traffic class of replies: a DSCP in its upper six bits.
     pub dscp: i64,
-    /// What the server is asked to fill payloads with.
+    /// The filling that the server is asked for.
     pub fill: String,
 }
 
@@ -89,14 +89,14 @@ impl StampAt {
 }
 
 impl ReceivedStats {
-    /// Of both in a packet.
+    /// The length of both fields in a packet.
     pub(super) fn bytes(self) -> usize {
         usize::from(self.count) * 4 + usize::from(self.window) * 8
     }
 }
 
 impl Clocks {
-    /// Of one time in a packet.
+    /// The length of one time in a packet.
     pub(super) fn bytes(self) -> usize {
         8 * (usize::from(self.wall) + usize::from(self.monotonic))
     }
@@ -143,8 +143,7 @@ impl Params {
             self.dscp,
         ];
         for (number, value) in (1_u64..).zip(numbers).filter(|(_, value)| *value != 0) {
-            put_varint(out, number);
-            put_varint(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
+            put_number(out, number, value);
         }
         if !self.fill.is_empty() {
             let fill = &self.fill.as_bytes()[..self.fill.len().min(Self::LONGEST_FILL)];
@@ -152,6 +151,11 @@ impl Params {
             put_varint(out, fill.len() as u64);
             out.extend_from_slice(fill);
         }
+    }
+
+    /// Writes the version this many times, which changes nothing and takes two bytes each.
+    pub(super) fn pad(&self, out: &mut Vec<u8>, times: usize) {
+        (0..times).for_each(|_| put_number(out, 1, self.version));
     }
 
     /// `None` if a value is impossible or cut short. Unknown parameters are ignored, as irtt does.
@@ -205,6 +209,11 @@ impl Params {
     pub fn reply_length(&self, has_hmac: bool) -> usize {
         usize::try_from(self.length).unwrap_or(0).max(self.header(has_hmac))
     }
+}
+
+fn put_number(out: &mut Vec<u8>, number: u64, value: i64) {
+    put_varint(out, number);
+    put_varint(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
 #[cfg(test)]

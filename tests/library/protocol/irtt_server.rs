@@ -233,7 +233,7 @@ fn with_a_key_only_signed_packets_are_answered_and_answers_are_signed() {
     assert_eq!(ask(&mut desk, from, &Packet::emit_open(&params(), false, None)), None);
 }
 
-/// Nobody is sent more than he sent before his address is proven.
+/// Before its address is proven a peer is sent no more bytes than it sent.
 #[test]
 fn an_address_that_may_be_forged_is_sent_no_more_than_was_sent_in_its_name() {
     let mut desk = Desk::new(clean());
@@ -259,6 +259,21 @@ fn an_address_that_may_be_forged_is_sent_no_more_than_was_sent_in_its_name() {
     }
     let mut any = Desk::new(reflect::Settings { text_from: TextFrom::Any, ..clean() });
     assert!(open_for(&mut any, from, &params()).is_some());
+}
+
+/// As our client sends it. Restricted values may take more bytes than those that were asked for.
+#[test]
+fn a_request_as_long_as_its_reply_is_answered_at_once_at_any_address() {
+    for session_rate in [None, Some(1)] {
+        let mut desk = Desk::new(reflect::Settings { session_rate, ..clean() });
+        let asked = Params { interval: 1, ..params() };
+        let open = Packet::emit_long_open(&asked, false, None);
+        let answer = ask(&mut desk, address(true, 1), &open).expect("a session");
+        assert!(answer.len() <= open.len());
+        let (_, granted) = Packet::parse(&answer, None).unwrap().opened().unwrap();
+        let interval = session_rate.map_or(1, |_| 1_000 * MILLI);
+        assert_eq!(granted, Params { interval, ..params() });
+    }
 }
 
 #[test]
@@ -298,7 +313,7 @@ fn twenty_thousand_openings_cost_a_bounded_number_of_sessions_and_disturb_no_cli
         let all = most + u64::from(is_one);
         assert_eq!((clients(&desk), counters.evicted), (all, u64::from(OPENINGS) + 1 - all));
         assert_eq!(counters.dialect("irtt").denied, 0);
-        // Who measures goes on, and another may begin.
+        // A client that measures goes on, and another may begin.
         assert!(ask(&mut desk, client, &probe(token, 1, &granted)).is_some());
         let newcomer = if is_one { one(OPENINGS) } else { SocketAddr::from(([192, 168, 0, 2], 40_000)) };
         let (token, granted) = open_for(&mut desk, newcomer, &params()).expect("room");
@@ -323,7 +338,7 @@ fn a_client_that_moves_keeps_its_session_and_gets_no_copies_there() {
     assert_eq!(desk.server.counters().moved, 1);
 }
 
-/// What is dropped on the way up never came; what is dropped on the way down was counted.
+/// A probe dropped on the way up never came; one whose reply is dropped was counted.
 #[test]
 fn injection_counts_as_the_networks() {
     for (direction, counts, window) in

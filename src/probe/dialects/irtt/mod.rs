@@ -18,7 +18,7 @@ use opening::{asked, findings, refusal};
 pub(crate) struct Irtt {
     key: Option<HmacKey>,
     asked: Params,
-    /// What the server made of it.
+    /// As the server granted it.
     granted: Params,
     size: usize,
     payload: Vec<u8>,
@@ -225,7 +225,7 @@ impl DialectClient for Irtt {
         self.setup.as_mut().filter(|retry| retry.is_due(now))?.tried(now);
         // In the middle of a run the next try may do better.
         self.refused = None;
-        Some(transmit(&Packet::emit_open(&self.asked, false, self.key.as_ref()), buffer))
+        Some(transmit(&Packet::emit_long_open(&self.asked, false, self.key.as_ref()), buffer))
     }
 
     fn setup_timeout(&self) -> Option<Instant> {
@@ -242,9 +242,7 @@ impl DialectClient for Irtt {
         if let Some(refused) = self.refused.as_ref().filter(|refused| refused.is_ended) {
             return Some(refused.failure.clone());
         }
-        let retry = self.setup.as_ref()?;
-        let exhausted = retry.tries() >= Self::TRIES && retry.is_due(now);
-        exhausted.then(|| Failure::Silent { tries: retry.tries(), after: now - retry.since() })
+        self.setup.as_ref()?.failure(Self::TRIES, now)
     }
 
     fn build(

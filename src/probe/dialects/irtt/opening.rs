@@ -1,11 +1,11 @@
-//! What a run asks of a server, and what of the server's restrictions it can live with.
+//! The parameters that a run asks for, and the restrictions under which it goes on.
 
 use super::super::super::event::{Failure, Finding};
 use super::super::super::settings::Settings;
 use crate::time::Duration;
 use crate::wire::irtt::{Params, StampAt, VERSION};
 
-/// Of a run without an end.
+/// The duration that a run without an end asks for.
 const UNLIMITED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Intervals that are added up; the others are as long as the last of them.
 const ADDED_UP: u64 = 100_000;
@@ -64,7 +64,7 @@ fn restricted(what: String) -> Option<Failure> {
     Some(Failure::Restricted { what })
 }
 
-/// What a run goes on without.
+/// Restrictions under which the run goes on, with less to tell.
 pub(super) fn findings(asked: &Params, granted: &Params) -> Vec<Finding> {
     let tells = |at: &[StampAt]| at.contains(&granted.stamp_at);
     let restrictions = [
