@@ -39,8 +39,9 @@ pub enum Need {
     Ngtcp2,
     /// As `.ci/run` installs it.
     Aioquic,
-    /// `tests/peers`, as `.ci/run` builds it.
+    /// A program of `tests/peers`, as `.ci/run` builds it.
     Quinn,
+    StampSuite,
 }
 
 impl Need {
@@ -86,10 +87,8 @@ impl Need {
                 can_import("aioquic"),
                 "no aioquic: pip install --target target/python -r tests/python/requirements.txt",
             ),
-            Self::Quinn => (
-                quinn_peer().is_file(),
-                "no quinn: cargo build --manifest-path tests/peers/Cargo.toml --target-dir target/peers",
-            ),
+            Self::Quinn => (quinn_peer().is_file(), NO_PEERS),
+            Self::StampSuite => (stamp_suite().is_file(), NO_PEERS),
         };
         (!is_met).then_some(why)
     }
@@ -144,9 +143,21 @@ pub fn python_packages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python")
 }
 
+const NO_PEERS: &str =
+    "no peers in Rust: cargo build --manifest-path tests/peers/Cargo.toml --target-dir target/peers";
+
 /// A QUIC server and client on quinn.
 pub fn quinn_peer() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/debug/quinn-peer")
+    peer("quinn-peer")
+}
+
+/// The sender and the reflector of stamp-suite.
+pub fn stamp_suite() -> PathBuf {
+    peer("stamp-peer")
+}
+
+fn peer(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/debug").join(name)
 }
 
 fn is_root() -> bool {

@@ -3,6 +3,8 @@
 //! `quinn-peer serve` prints its port, and for each connection that ends what it counted, and from which addresses it
 //! came. `quinn-peer fetch PORT BYTES` prints how much it got. quinn's log goes to stderr.
 
+mod stderr_log;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,8 +22,7 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn main() -> Outcome<()> {
-    log::set_logger(&Stderr).map_err(|error| error.to_string())?;
-    log::set_max_level(log::LevelFilter::Debug);
+    stderr_log::start("quinn", log::LevelFilter::Debug);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -29,22 +30,6 @@ fn main() -> Outcome<()> {
         ["fetch", port, bytes] => runtime.block_on(fetch(port.parse()?, bytes.parse()?)),
         _ => Err("quinn-peer serve | fetch PORT BYTES".into()),
     }
-}
-
-struct Stderr;
-
-impl log::Log for Stderr {
-    fn enabled(&self, metadata: &log::Metadata) -> bool {
-        metadata.target().starts_with("quinn")
-    }
-
-    fn log(&self, record: &log::Record) {
-        if self.enabled(record.metadata()) {
-            eprintln!("{} {}", record.target(), record.args());
-        }
-    }
-
-    fn flush(&self) {}
 }
 
 /// A dead path must not keep a test waiting.

@@ -1,7 +1,8 @@
-//! Dialects on sockets: which a host speaks, what each can tell, devices and captures.
+//! Dialects on sockets: which a host speaks, what each can tell, devices, foreign peers and captures.
 
 mod auto;
 mod known;
+mod peers;
 mod router;
 #[cfg(target_os = "linux")]
 mod tshark;
