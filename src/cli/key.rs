@@ -1,6 +1,8 @@
 //! The key, from a file or from the environment, never from an argument: other users can see those.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 
@@ -57,12 +59,14 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     digits.as_bytes().chunks(2).map(pair).collect()
 }
 
-/// A key that other users of this host can read is no secret.
+/// A key that other users of this host can read is no secret. Once for each file: watch reads its own every 10 s.
 fn warn_if_readable_by_others(file: &Path) {
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     #[cfg(unix)]
     if let Ok(metadata) = std::fs::metadata(file)
         && metadata.is_file()
         && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o044 != 0
+        && WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned())
     {
         let name = file.display();
         stderr_line(format_args!("udpecho: warning: others can read the key in {name}; chmod 600 {name}"));

@@ -20,7 +20,7 @@ mod sources;
 mod verdict;
 mod wanted;
 
-pub use config::{Config, ConfigError, Detail, Group, Reflect};
+pub use config::{Config, ConfigError, Detail, Group, Reflect, Secret};
 pub use discovery::{FileSdError, FileTarget, read_file_sd, read_file_sd_yaml};
 pub use figures::{Figures, State};
 pub use forecast::Forecast;

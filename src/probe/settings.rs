@@ -8,7 +8,7 @@ use crate::rng::Seed;
 use crate::schedule::Schedule;
 use crate::time::{Duration, Instant};
 use crate::units::Interval;
-use crate::wire::auth::Key;
+use crate::wire::auth::{Key, TAG};
 use crate::wire::irtt;
 use crate::wire::native;
 use crate::wire::stamp::{self, Format, HmacKey, Mode, TlvKind};
@@ -53,6 +53,16 @@ impl Dialect {
             Self::Plain => 32,
             Self::Stamp => 44,
             Self::Irtt => 60,
+        }
+    }
+
+    /// The same with a key; none where there are no keys.
+    pub const fn min_keyed_size(self) -> Option<u32> {
+        match self {
+            Self::Native => Some(native::MIN_SIZE + TAG as u32),
+            Self::Stamp => Some(112),
+            Self::Irtt => Some(76),
+            Self::Text | Self::Plain => None,
         }
     }
 

@@ -77,6 +77,36 @@ fn the_summary_without_a_terminal_is_fping_s_and_has_no_cursor_codes() {
     assert!(line.ends_with(", lost: 5 injected_down"), "{line}");
 }
 
+/// The keys are beside the file, and the program runs elsewhere.
+#[test]
+fn a_group_measures_servers_of_its_dialect_with_a_key_of_its_own() {
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    assert_eq!(run(command(folder.path(), "keygen -o key")).code, Some(0));
+    let key = folder.path().join("key");
+    let mut serve = Serve::start(&format!("--clean --stamp=0 --irtt=0 --key-file {}", key.display()));
+    let mut port_of = |dialect: &str| {
+        let line = serve.process.line_with(&format!("answers {dialect}"));
+        let behind = line.split("port ").nth(1).unwrap();
+        behind.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse::<u16>().unwrap()
+    };
+    let (stamp, irtt) = (port_of("authenticated STAMP"), port_of("irtt with HMAC"));
+    for (key, answered) in [("key-file = 'key'\n", 5), ("", 0)] {
+        let group = |(dialect, port): (&str, u16)| {
+            format!(
+                "[[group]]\nname = '{dialect}'\ndialect = '{dialect}'\ntargets = ['127.0.0.1:{port}']\n\
+                 interval = '20ms'\n{key}"
+            )
+        };
+        let groups = [("native", serve.port), ("stamp", stamp), ("irtt", irtt)].map(group).concat();
+        fs::write(folder.path().join("watch.toml"), groups).unwrap();
+        let words = format!("watch -n 5 --json -f {}/watch.toml", folder.path().display());
+        let value = object(&run(command(elsewhere.path(), &words)));
+        for target in value["targets"].as_array().unwrap() {
+            assert_eq!(target["replies"], answered, "{key}{target}");
+        }
+    }
+}
+
 fn write(folder: &Path, groups: &[(&str, u16)]) {
     let group = |(name, port): &(&str, u16)| {
         format!("[[group]]\nname = '{name}'\ntargets = ['127.0.0.1:{port}']\ninterval = '20ms'\n")

@@ -1,5 +1,7 @@
 //! Targets that are measured alike: a `[[group]]` of the configuration.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::error::{ConfigError, Expand, duration, invalid, parsed};
@@ -39,6 +41,10 @@ pub struct Group {
     pub give_up: Duration,
     /// How the targets are asked.
     pub dialect: Dialect,
+    /// The key of the targets: as written, or relative to the configuration's folder.
+    pub key_file: Option<String>,
+    /// What stands in that file, once it was read.
+    pub secret: Option<Secret>,
     /// Source ports by which probes take turns.
     pub flows: u8,
     /// Whether intervals are random (Poisson).
@@ -60,7 +66,17 @@ impl Group {
                 (group.deadline, group.give_up, group.flows),
             )
         };
-        how(self) == how(other)
+        how(self) == how(other) && self.secret == other.secret
+    }
+}
+
+/// The bytes of a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -93,6 +109,7 @@ pub(super) struct Settings {
     deadline: Option<String>,
     give_up: Option<String>,
     dialect: Option<Dialect>,
+    key_file: Option<String>,
     flows: Option<i64>,
     poisson: Option<bool>,
     objective: Option<String>,
@@ -131,10 +148,15 @@ impl Settings {
         let dialect = self.dialect.or(defaults.dialect).unwrap_or(Dialect::Native);
         let flows = self.flows.or(defaults.flows.filter(|_| dialect == Dialect::Native)).unwrap_or(1);
         let flows = number_of_flows(flows, dialect).map_err(|why| invalid(&place("flows"), why))?;
+        let keyed_size = dialect.min_keyed_size();
+        if self.key_file.is_some() && keyed_size.is_none() {
+            return Err(invalid(&place("key-file"), "only native, stamp and irtt targets have a key"));
+        }
+        let key_file = self.key_file.as_ref().or(defaults.key_file.as_ref().filter(|_| keyed_size.is_some()));
         let size = self.size.or(defaults.size).unwrap_or(128);
-        if !(dialect.min_size()..=65_507).contains(&size) {
-            let why = format!("must be from {} to 65507 bytes", dialect.min_size());
-            return Err(invalid(&place("size"), why));
+        let least = keyed_size.filter(|_| key_file.is_some()).unwrap_or(dialect.min_size());
+        if !(least..=65_507).contains(&size) {
+            return Err(invalid(&place("size"), format!("must be from {least} to 65507 bytes")));
         }
         let objective = self.objective.as_ref().or(defaults.objective.as_ref());
         let objective = objective.map(|share| parsed::<Probability>(&place("objective"), share, "99.9%"));
@@ -160,6 +182,8 @@ impl Settings {
             deadline,
             give_up,
             dialect,
+            key_file: key_file.map(|file| expand(&place("key-file"), file)).transpose()?,
+            secret: None,
             flows,
             poisson: self.poisson.or(defaults.poisson).unwrap_or(false),
             objective: objective.transpose()?.map(Probability::get),

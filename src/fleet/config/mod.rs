@@ -15,7 +15,7 @@ use error::{Expand, invalid, parsed};
 use group::Settings;
 
 pub use error::ConfigError;
-pub use group::{Detail, Group};
+pub use group::{Detail, Group, Secret};
 
 /// The targets, how they are measured, and where the figures are shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +214,18 @@ mod tests {
     }
 
     #[test]
+    fn the_default_key_is_that_of_the_groups_whose_dialect_has_keys() {
+        let config = read(
+            "[defaults]\nkey-file = '/keys/${NODE}'\n\
+             [[group]]\nname = 'a'\ntargets = ['h']\ndialect = 'irtt'\n\
+             [[group]]\nname = 'b'\ntargets = ['h']\nkey-file = 'own'\n\
+             [[group]]\nname = 'c'\ntargets = ['h']\ndialect = 'plain'\n",
+        );
+        let files: Vec<_> = config.unwrap().groups.into_iter().map(|group| group.key_file).collect();
+        assert_eq!(files, [Some("/keys/n7".to_owned()), Some("own".to_owned()), None]);
+    }
+
+    #[test]
     fn an_error_names_the_group_the_key_and_a_value_that_works() {
         let group = "[[group]]\nname = 'a'\ntargets = ['h']\n";
         assert_eq!(
@@ -229,6 +241,14 @@ mod tests {
         assert!(error(&format!("{group}interval = 'soon'")).starts_with("a: interval: "));
         assert!(error(&format!("{group}dscp = 'AF51'")).starts_with("a: dscp: must be a number"));
         assert_eq!(error(&format!("{group}size = 3")), "a: size: must be from 56 to 65507 bytes");
+        assert_eq!(
+            error(&format!("{group}dialect = 'stamp'\nkey-file = 'k'\nsize = 111")),
+            "a: size: must be from 112 to 65507 bytes"
+        );
+        assert_eq!(
+            error(&format!("{group}dialect = 'plain'\nkey-file = 'k'")),
+            "a: key-file: only native, stamp and irtt targets have a key"
+        );
         assert_eq!(error(&format!("{group}give-up = '0.5s'")), "a: give-up: it is shorter than the deadline");
         assert_eq!(error("name = '${HOST}'"), "name: the environment has no variable HOST");
         for flows in [0, 65, 300, -1] {

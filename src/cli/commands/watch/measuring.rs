@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 
 use super::collector::{Collector, Counts, News};
+use super::keys::with_key;
 use crate::cli::printer::stderr_line;
 use crate::cli::web::{Histories, Past};
 use crate::fleet::{Figures, Group, Key, Monitor, Recent, Reload, Span, State, TargetView, Wanted, phase};
@@ -180,7 +181,7 @@ impl Measuring {
         } else {
             Schedule::Fixed(group.interval)
         };
-        Ok(Settings {
+        let settings = Settings {
             dialect: group.dialect,
             size: group.size,
             schedule,
@@ -190,9 +191,9 @@ impl Measuring {
             deadline: Some(group.deadline),
             grace: group.give_up - group.deadline,
             wait_for_server: self.count.is_none(),
-            key: self.key.clone(),
             ..Settings::every(group.interval, seed)
-        })
+        };
+        Ok(with_key(group, self.key.as_ref(), settings))
     }
 
     /// The histories of the targets.

@@ -4,6 +4,7 @@ mod admin;
 mod collector;
 mod discovery;
 mod document;
+mod keys;
 mod measuring;
 mod peers;
 mod probe;
@@ -76,10 +77,11 @@ fn read_file(file: &Path) -> anyhow::Result<Config> {
     let text = text_file::read(file, LONGEST_FILE);
     let text = text.with_context(|| format!("cannot read {}", file.display()))?;
     let variable = |name: &str| std::env::var(name).ok();
-    let config = Config::from_toml(&text, &variable).with_context(|| file.display().to_string())?;
+    let mut config = Config::from_toml(&text, &variable).with_context(|| file.display().to_string())?;
     if config.groups.is_empty() {
         bail!("{} has no [[group]]; udpecho watch --sample prints a file", file.display());
     }
+    keys::read(&mut config, file.parent().unwrap_or(Path::new("")))?;
     Ok(config)
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::keys::with_key;
 use super::probe_log::ProbeLog;
 use crate::cli::target::{Family, Target};
 use crate::endpoints::is_private;
@@ -144,16 +145,16 @@ impl Prober {
         let deadline = group.deadline.min(left / 2);
         let interval = Interval::new(Self::INTERVAL).ok()?;
         let room = (left - deadline - Self::OPENING).as_nanos() / Self::INTERVAL.as_nanos();
-        Some(Settings {
+        let settings = Settings {
             dialect: group.dialect,
             size: group.size,
             schedule: Schedule::Fixed(interval),
             count: Some(room.clamp(1, Self::PROBES) as u64),
             deadline: Some(deadline),
             grace: Duration::ZERO,
-            key: self.key.clone(),
             ..Settings::every(interval, u64::from_ne_bytes(random_bytes().ok()?))
-        })
+        };
+        Some(with_key(group, self.key.as_ref(), settings))
     }
 }
 

@@ -300,13 +300,17 @@ fn reflector(
     source: &str,
     clock: Clock,
 ) -> anyhow::Result<Option<Reflector>> {
-    let own_key = arguments.key_file.as_deref();
+    let folder = arguments.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let of_all = arguments.key_file.clone();
     let (listen, key_file) = match (arguments.serve, &config.reflect) {
-        (Some(port), _) => (SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), own_key),
-        (None, Some(reflect)) => (reflect.listen, reflect.key_file.as_deref().map(Path::new).or(own_key)),
+        (Some(port), _) => (SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), of_all),
+        (None, Some(reflect)) => {
+            let own = reflect.key_file.as_ref().map(|file| folder.join(file));
+            (reflect.listen, own.or(of_all))
+        }
         (None, None) => return Ok(None),
     };
-    Reflector::start(listen, key_file, host_names(config, source), clock).map(Some)
+    Reflector::start(listen, key_file.as_deref(), host_names(config, source), clock).map(Some)
 }
 
 /// The names that the reflector tells of this host.
