@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCUMENTS=1 cargo test --test program documents::` writes the man pages and the sample's figures and picture anew.
 
+mod irtt;
 mod protocol;
 #[path = "../../common/whole_run.rs"]
 mod whole_run;

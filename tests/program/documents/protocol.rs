@@ -9,13 +9,13 @@ use udpecho::wire::native::{
 };
 use udpecho::wire::text;
 
-fn page() -> String {
+pub fn page() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md");
     fs::read_to_string(file).expect("docs/protocol.md")
 }
 
 /// The first `columns` cells of each row of the tables below a heading; heads and rules are left out.
-fn rows(page: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
+pub fn rows(page: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
     let section = page.split("\n### ").find_map(|section| section.strip_prefix(heading)?.strip_prefix('\n'));
     let section = section.unwrap_or_else(|| panic!("no section {heading}"));
     let section = section.split("\n## ").next().expect("a first part");
