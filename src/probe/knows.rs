@@ -1,4 +1,4 @@
-//! What a dialect can tell of a path beside RTT, loss and order. Everything else is unknown, never zero.
+//! The figures that a dialect can tell beside RTT, loss and order. Every other one is unknown, never zero.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use super::cause::Cause;
 use super::event::Finding;
 use super::settings::Dialect;
 
-/// What may be said of a run.
+/// The figures that a run can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knows {
-    /// What the server injects.
+    /// The server tells its injection.
     pub injection: bool,
     /// Where probes were lost.
     pub losses: Losses,
-    /// What of the RTT was time at the server.
+    /// The share of the RTT that was time at the server.
     pub server_time: ServerTime,
     /// One-way delays.
     pub one_way: bool,
@@ -33,7 +33,7 @@ pub enum Losses {
     Gaps,
     /// The same, and of single probes by a window over the last 64.
     Window,
-    /// Of each probe.
+    /// Each probe by itself.
     Truth,
 }
 
@@ -45,7 +45,7 @@ pub enum ServerTime {
     Unknown,
     /// As a whole, with what was injected.
     Whole,
-    /// What was injected by itself.
+    /// With the injected delay apart.
     Split,
 }
 
@@ -113,7 +113,7 @@ impl Dialect {
 }
 
 impl Knows {
-    /// What is left after this was found.
+    /// Narrowed, or widened, by a finding.
     #[must_use]
     pub const fn after(self, finding: Finding) -> Self {
         match finding {
@@ -141,7 +141,17 @@ impl Knows {
         }
     }
 
-    /// What is unknown, in a sentence; empty if nothing is.
+    /// The words for a loss by this cause, after a count. Where the server does not tell its injection, a loss on the
+    /// way may be its work.
+    pub const fn words(self, cause: Cause) -> &'static str {
+        match cause {
+            Cause::Up if !self.injection => "lost on the way up",
+            Cause::Down if !self.injection => "lost on the way down",
+            _ => cause.words(),
+        }
+    }
+
+    /// The unknown figures, as a list in words; empty if all are known.
     pub fn unknown(self) -> String {
         let parts = [
             (self.injection, "what the server injects"),
@@ -184,5 +194,12 @@ mod tests {
         assert_eq!(told(Dialect::Native.knows()), Cause::ALL.len());
         assert_eq!((told(Dialect::Plain.knows()), told(stamp), told(Dialect::Irtt.knows())), (2, 2, 4));
         assert_eq!((told(stamp.after(Finding::Stateful)), told(stamp.after(Finding::Stateless))), (4, 2));
+    }
+
+    #[test]
+    fn a_loss_that_may_be_injected_is_not_called_the_networks() {
+        let words = |dialect: Dialect| [Cause::Up, Cause::Down].map(|cause| dialect.knows().words(cause));
+        assert_eq!(words(Dialect::Irtt), ["lost on the way up", "lost on the way down"]);
+        assert_eq!(words(Dialect::Native), [Cause::Up, Cause::Down].map(Cause::words));
     }
 }

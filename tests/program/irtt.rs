@@ -98,7 +98,7 @@ fn check_through_a_relay(server: u16) {
     assert_eq!([named(Cause::Up), named(Cause::Down)], [up, down]);
     assert_eq!(record.run.knows.unwrap().losses, Losses::Window);
     let again = run(command(folder.path(), "report run"));
-    assert!(again.has_line(&format!("{up} {}", Cause::Up.words())), "{again:#?}");
+    assert!(again.has_line(&format!("{up} lost on the way up, {down} lost on the way down")), "{again:#?}");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_a_server_of_irtt_restricts_is_refused_with_the_option_that_fits() {
     assert!(finished.has_line("how long it took is unknown"), "{finished:#?}");
 }
 
-/// What the client of irtt says of a run.
+/// The result of a run of irtt's client.
 fn irtt_client(port: u16, options: &str) -> Value {
     let finished = irtt(&format!("client -Q -o - {options} 127.0.0.1:{port}")).finish();
     assert_eq!(finished.code, Some(0), "{finished:#?}");

@@ -87,7 +87,7 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
     let runs = &summary.loss_runs;
     let outage = runs.longest_outage.map(|outage| {
         let (length, from) = (micros(outage.length_us), outage.from_us / 1e6);
-        format!("{length} from {from:.3} s on, {} probes", count(outage.probes))
+        format!("{length} from {from:.3} s on, {}", probes(outage.probes))
     });
     let maybe = |value: Option<f64>| value.map_or(unknown(), micros);
     let rows: Vec<(&str, String)> = vec![
@@ -108,7 +108,7 @@ fn counts(summary: &Summary) -> Vec<Vec<String>> {
             },
         ),
         ("reordered", reordered(summary)),
-        ("runs of losses", format!("{}, the longest of {} probes", count(runs.count), count(runs.longest))),
+        ("runs of losses", format!("{}, the longest of {}", count(runs.count), probes(runs.longest))),
         ("longest outage", outage.unwrap_or("none".to_owned())),
         ("jitter (RFC 3550)", maybe(summary.rtp_jitter_us)),
         ("mean |IPDV| (RFC 3393)", maybe(summary.mean_abs_ipdv_us)),
@@ -210,6 +210,10 @@ fn micros(micros: f64) -> String {
 /// A whole number with thousands apart.
 fn count(n: u64) -> String {
     crate::report::format::count(n)
+}
+
+fn probes(n: u64) -> String {
+    format!("{} {}", count(n), if n == 1 { "probe" } else { "probes" })
 }
 
 fn unknown() -> String {

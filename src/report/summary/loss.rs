@@ -29,12 +29,13 @@ fn deadline(config: &Config) -> String {
     }
 }
 
-pub(super) fn losses(summary: &Summary) -> Option<String> {
+pub(super) fn losses(run: &Run, summary: &Summary) -> Option<String> {
     let (share, [low, high]) = (summary.loss_share?, summary.loss_interval?);
     let mut line =
         format!("lost or late: {} (95 % CI {}–{} %)", percent(share), percent_bare(low), percent_bare(high));
     let late = (summary.late > 0).then(|| format!("{} late", summary.late));
-    let causes = summary.causes.iter().map(|(cause, count)| format!("{count} {}", cause.words()));
+    let knows = run.knows.unwrap_or(run.config.dialect.knows());
+    let causes = summary.causes.iter().map(|(cause, count)| format!("{count} {}", knows.words(*cause)));
     let parts: Vec<String> = late.into_iter().chain(causes).collect();
     if !parts.is_empty() {
         line += ": ";

@@ -53,7 +53,7 @@ fn ours(run: &Run, summary: &Summary, detail: Detail) -> Vec<String> {
     let all = detail == Detail::All;
     lines.extend(loss::in_time(run, summary));
     lines.extend(loss::skipped(summary));
-    lines.extend(loss::losses(summary));
+    lines.extend(loss::losses(run, summary));
     lines.extend(run.load.iter().flat_map(load_lines));
     lines.extend(host::busy_hosts(run));
     lines.extend(summary.loss_runs.longest_outage.and_then(loss::outage));
