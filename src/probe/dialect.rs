@@ -1,4 +1,4 @@
-//! What one wire dialect of the client does. The client does everything else: the send plan, the probes in
+//! The trait of a client's wire dialects. The client does everything else: the send plan, the probes in
 //! flight, deadlines, causes of loss, events.
 
 use super::event::{Failure, Finding, SendError, ServerInfo};
@@ -34,7 +34,7 @@ pub(super) trait DialectClient {
     /// The last change of a datagram before it leaves: a probe's send time, the tag.
     fn finalize(&self, _transmit: &Transmit, _now: Instant, _datagram: &mut [u8]) {}
 
-    /// What a datagram of the server is. The server's word on probes goes to them directly.
+    /// Reads a datagram of the server. Statuses that the server tells are set in `probes` directly.
     fn hear(&mut self, received: Instant, channel: usize, datagram: &[u8], probes: &mut InFlight) -> Heard;
 
     /// Something that the replies showed of the server, each once.
@@ -45,7 +45,7 @@ pub(super) trait DialectClient {
     /// The traffic class with which the next datagram came.
     fn note_traffic_class(&mut self, _class: Option<u8>) {}
 
-    /// What the replies told in TLVs.
+    /// The answers to TLVs, at the end of the run.
     fn tlv_answers(&mut self) -> Option<TlvAnswers> {
         None
     }
@@ -95,7 +95,7 @@ pub(super) trait DialectClient {
     }
 }
 
-/// What a datagram of the server is.
+/// A datagram of the server, as the dialect reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Probes may be sent: the first session, or another. `silent`: for how long the session before was.

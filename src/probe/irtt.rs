@@ -1,8 +1,8 @@
-//! What a run in the irtt dialect is asked for.
+//! The options of a run in the irtt dialect.
 
 use crate::wire::irtt::HmacKey;
 
-/// What an irtt client needs besides the plan of its run.
+/// The options of an irtt client besides the plan of its run.
 #[derive(Clone, Debug, Default)]
 pub struct IrttOptions {
     /// With it, every packet is signed.

@@ -1,4 +1,4 @@
-//! What a reflector's answers to TLVs (RFC 8972) came to over a run.
+//! A reflector's answers to TLVs (RFC 8972), summed up over a run.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct TlvAnswers {
     pub follow_up: Option<LeftLater>,
 }
 
-/// Of the answers to Class of Service.
+/// The answers to Class of Service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassSeen {
     /// The DSCP that requests left with, and replies were to come back with.
@@ -33,7 +33,7 @@ pub struct ClassSeen {
     pub refused: u64,
 }
 
-/// So many packets of one class.
+/// The packets of one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     /// 0 to 63.
@@ -44,10 +44,10 @@ pub struct ClassCount {
     pub count: u64,
 }
 
-/// Of the answers to Timestamp Information.
+/// The answer to Timestamp Information.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClockSeen {
-    /// What the clock is set by when it stamps requests: NTP, PTP, SSU/BITS, GNSS, free-running or unknown.
+    /// The source of the clock that stamps requests: NTP, PTP, SSU/BITS, GNSS, free-running or unknown.
     pub clock_in: String,
     /// Where it takes that time: hardware, software, control plane or unknown.
     pub method_in: String,
@@ -57,7 +57,7 @@ pub struct ClockSeen {
     pub method_out: String,
 }
 
-/// Of the last answer to Direct Measurement.
+/// The last answer to Direct Measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketsSeen {
     /// By this sender.

@@ -105,7 +105,7 @@ fn mask(transaction: Transaction) -> [u8; 16] {
     mask
 }
 
-/// Of a message that fills the buffer, which has at most `LONGEST_RESPONSE` bytes.
+/// Writes the header of a message that fills the buffer, which has at most `LONGEST_RESPONSE` bytes.
 fn put_header(datagram: &mut [u8], kind: [u8; 2], transaction: Transaction) {
     let length = u16::try_from(datagram.len() - HEADER).unwrap_or(u16::MAX);
     datagram[..2].copy_from_slice(&kind);

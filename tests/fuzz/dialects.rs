@@ -132,7 +132,7 @@ pub fn twamp(data: &[u8]) {
         messages += 1;
         assert!(messages <= 4 && control.port().is_none());
         let mut message = script.take(length).to_vec();
-        // What ends too early would not be read by a socket.
+        // A socket would not read a message that ends too early.
         message.resize(length, 0);
         if control.hear(&message).is_err() {
             return;
@@ -142,7 +142,7 @@ pub fn twamp(data: &[u8]) {
     let _ = control.stop();
 }
 
-/// What `ping --dialect auto` takes for an answer: bytes of the fuzzer, and its own openings with some changed.
+/// Answers to the openings of `ping --dialect auto`: bytes of the fuzzer, and the openings with some changed.
 pub fn openings(data: &[u8]) {
     let mut script = Script(data);
     let act = script.byte();

@@ -139,7 +139,7 @@ pub enum DecodeError {
     /// Too short, or with a field out of its range.
     #[error("a message that is cut short or contradicts itself")]
     Malformed,
-    /// Of the handshake with this nonce.
+    /// A text with control characters, in the handshake with this nonce.
     #[error("a text with control characters")]
     Text(Nonce),
 }

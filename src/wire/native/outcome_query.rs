@@ -10,7 +10,7 @@ pub(super) const SOCKET: U32 = COUNT.end..COUNT.end + 4;
 /// The first releases had a field of eight bytes at `SOCKET`.
 pub(super) const STATUSES: usize = SOCKET.end + 4;
 
-/// What the server knows about a probe.
+/// The server's word on a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum ProbeStatus {
@@ -59,7 +59,7 @@ pub fn statuses_that_fit(length: usize) -> u16 {
 /// Asks what became of consecutive probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeQuery {
-    /// Of the session.
+    /// The session's.
     pub token: Token,
     /// Distinguishes the replies.
     pub question: u32,
@@ -95,7 +95,7 @@ impl OutcomeQuery {
     }
 }
 
-/// What became of the probes that were asked for.
+/// The statuses of the probes that were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcomes<'a> {
     pub(crate) token: Token,

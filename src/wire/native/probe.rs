@@ -40,7 +40,7 @@ const CORRUPTED: u8 = 2;
 /// A numbered datagram that the server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Of the session.
+    /// The session's.
     pub token: Token,
     /// From 0, over all sessions of a run.
     pub seq: u64,
@@ -83,7 +83,7 @@ impl Probe {
 /// The answer to a probe, of the same length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Of the session.
+    /// The session's.
     pub token: Token,
     /// That of the probe.
     pub seq: u64,

@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    /// What devices are known to send.
+    /// Values that devices are known to send.
     #[test]
     fn claims_of_real_devices_are_understood() {
         let zero_error = ErrorEstimate::from_bits(0x8001);

@@ -10,7 +10,7 @@ use super::TWAMP_LIGHT_MIN;
 use super::error_estimate::ErrorEstimate;
 use super::timestamp::Timestamp;
 
-/// Which form a packet has.
+/// The form of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Without authentication.
@@ -20,20 +20,20 @@ pub enum Mode {
     Authenticated,
 }
 
-/// What a sender sends.
+/// A sender's packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Counts from 0, modulo 2^32.
     pub seq: u32,
     /// When it leaves.
     pub sent: Timestamp,
-    /// Of the clock that `sent` was read from.
+    /// The error of the clock that `sent` was read from.
     pub error: ErrorEstimate,
     /// Tells sessions with the same addresses and ports apart; zero for none.
     pub ssid: u16,
 }
 
-/// What a reflector answers. What its device did not send is `None`.
+/// A reflector's packet; `None` for the fields that its device did not send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The reflector's own number, or that of the request.
@@ -46,7 +46,7 @@ pub struct Reply {
     pub ssid: u16,
     /// When the request arrived.
     pub received: Option<Timestamp>,
-    /// Of the request.
+    /// The request's.
     pub echoed: Option<Echoed>,
     /// The TTL or hop limit that the request arrived with.
     pub ttl: Option<u8>,
@@ -54,7 +54,7 @@ pub struct Reply {
     pub tos: Option<u8>,
 }
 
-/// What a reflector copies from the request.
+/// The fields that a reflector copies from the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echoed {
     /// Its sequence number.
@@ -106,7 +106,7 @@ const AUTHENTICATED: Layout = Layout {
     tos: None,
 };
 
-/// Of the authenticated form: the HMAC of all before it.
+/// In the authenticated form: the HMAC of all before it.
 const HMAC: Range<usize> = 96..112;
 
 impl Mode {
@@ -152,7 +152,7 @@ impl Request {
     /// of each other, which zeros or random padding are not. To answer it could go on for ever.
     pub fn resembles_reply(mode: Mode, packet: &[u8]) -> bool {
         let layout = mode.layout();
-        // Of a TWAMP reflector it may be shorter than the base.
+        // The reply of a TWAMP reflector may be shorter than the base.
         if packet.len() < layout.received + 8 {
             return false;
         }
@@ -194,7 +194,7 @@ impl Reply {
         self.sent.emit(mode, buffer);
     }
 
-    /// From whatever a device answers, from 14 octets on; `tos` is there where it is not zero.
+    /// Reads the reply of any device, from 14 octets on; `tos` is there where it is not zero.
     pub fn parse(mode: Mode, packet: &[u8]) -> Option<Self> {
         let layout = mode.layout();
         let shortest = if mode == Mode::Open { TWAMP_LIGHT_MIN } else { layout.base };
@@ -235,7 +235,7 @@ impl HmacKey {
         packet[HMAC].copy_from_slice(&tag);
     }
 
-    /// Whether the base of an authenticated packet is of somebody with the key; takes as long wherever it differs.
+    /// Whether the HMAC of an authenticated packet's base is right; takes as long wherever it differs.
     pub fn verifies(&self, packet: &[u8]) -> bool {
         packet
             .get(HMAC)

@@ -79,7 +79,7 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
-/// Those that follow the base of a packet, up to the first that does not fit, which is padding or damage.
+/// The TLVs behind the base of a packet, up to the first that does not fit, which is padding or damage.
 pub fn tlvs(mut tail: &[u8]) -> impl Iterator<Item = Tlv<'_>> {
     std::iter::from_fn(move || {
         let (header, rest) = tail.split_at_checked(HEADER)?;
@@ -95,7 +95,7 @@ pub fn tlvs(mut tail: &[u8]) -> impl Iterator<Item = Tlv<'_>> {
     })
 }
 
-/// What a reflector makes of one of them.
+/// How a reflector takes one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Understood {
     /// The value was filled in or needs nothing.
@@ -140,7 +140,7 @@ fn hmac_at(tail: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether the TLVs behind the base of a packet are of somebody with the key. Padding alone needs no HMAC.
+/// Whether the HMAC of the TLVs behind the base of a packet is right. Padding alone needs none.
 pub fn verifies_tlvs(key: &HmacKey, packet: &[u8], base: usize) -> bool {
     let tail = &packet[base..];
     let Some(at) = hmac_at(tail) else {
@@ -219,7 +219,7 @@ impl<'a> TlvWriter<'a> {
     }
 }
 
-/// Which DSCP and ECN the reflector received, and which it was asked to reply with.
+/// The DSCP and ECN that the reflector received, and the DSCP that it was asked to reply with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassOfService {
     /// For the reply, by the sender.

@@ -76,7 +76,7 @@ fn a_hold_counts_from_the_arrival_at_the_socket() {
     assert_eq!(left, [(); 3].map(|()| vec![millis(0), millis(6), millis(10)]));
 }
 
-/// Three datagrams a millisecond apart that somebody looked at together are no burst.
+/// Three datagrams a millisecond apart that one call receives are no burst.
 #[test]
 fn the_queue_of_a_rate_limit_counts_from_the_arrival_at_the_socket() {
     // 64 bytes take half a millisecond: each finds it idle but the fourth, which is due just now.

@@ -49,7 +49,7 @@ fn failure(events: &[Event]) -> Option<Failure> {
     })
 }
 
-/// What became of lost probes, by the rows, by the summary and in truth.
+/// The causes of lost probes, by the rows, by the summary and in truth.
 struct Losses {
     rows: [u64; 3],
     summary: [u64; 3],

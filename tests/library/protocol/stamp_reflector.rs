@@ -255,7 +255,7 @@ fn an_hmac_covers_the_tlvs_of_both_ways() {
     assert!(tlvs(&answer[112..]).all(|tlv| tlv.wrong_hmac));
 }
 
-/// What is dropped on the way up never came; what is dropped on the way down has taken a number.
+/// A request dropped on the way up never came; one whose reply is dropped has taken a number.
 #[test]
 fn injection_counts_as_the_networks() {
     for direction in ["up", "down"] {

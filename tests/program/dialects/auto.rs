@@ -47,7 +47,7 @@ fn a_reflector_is_named_with_the_command_that_measures_it() {
          (udpecho ping --stamp 127.0.0.1:{port})"
     );
     assert_eq!(said, expected);
-    // What it says can be typed.
+    // The command that it names works.
     let folder = TempDir::new().unwrap();
     for words in ["--stamp", "--dialect stamp", "--dialect=stamp"] {
         let words = format!("ping {words} 127.0.0.1:{port} -n 2 -i 10ms -W 1 -q --no-record");

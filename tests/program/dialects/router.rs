@@ -11,7 +11,7 @@ use udpecho::wire::stamp::{Echoed, Format, Mode, Reply, Request, Timestamp};
 use crate::common::files::Record;
 use crate::common::process::{Finished, command, free_port, run};
 
-/// Which requests it reflects.
+/// The requests that it reflects.
 #[derive(Clone, Copy)]
 struct Provisioned {
     source_port: u16,

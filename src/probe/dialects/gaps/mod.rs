@@ -27,12 +27,12 @@ struct Closing {
     is_over: bool,
 }
 
-/// What the number on a reply belongs to.
+/// The packet that a reply's number names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Probe,
     Closing,
-    /// To nothing that was sent.
+    /// No packet of this run.
     Nowhere,
 }
 

@@ -36,17 +36,17 @@ pub(super) struct Numbers {
     judged: Place,
     /// The number of the first reply to each probe; closing probes follow those of the run.
     by_place: BTreeMap<Place, i64>,
-    /// Of all replies. Numbers wrap, so they are counted on from the first.
+    /// The numbers of all replies. They wrap on the wire, so here they count on from the first.
     seen: BTreeSet<i64>,
     /// The highest number so far, as it is counted and as the reflector wrote it.
     highest: Option<(i64, u32)>,
     /// By how many numbers the worst reply was behind one before it in the order of probes.
     disorder: i64,
-    /// Of those missing, whether the window of a later reply shows that they arrived.
+    /// For each missing probe whether the window of a later reply shows that it arrived.
     shown: BTreeMap<Place, bool>,
 }
 
-/// What the number of a reply shows.
+/// Whether the reflector goes on counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Noted {
     Next,
@@ -212,7 +212,7 @@ impl Numbers {
         Self::NEAR.max(2 * self.disorder)
     }
 
-    /// Of the probes missing from `first` on until the reply at `end`.
+    /// The direction of the probes missing from `first` to the reply at `end`.
     fn direction(&self, first: Place, end: Place) -> Direction {
         let before = self.by_place.range(..first).next_back();
         let (Some((&start, &low)), Some(&high)) = (before, self.by_place.get(&end)) else {
