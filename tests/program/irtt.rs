@@ -110,7 +110,8 @@ fn through_a_relay_each_loss_before_our_server_has_its_direction() {
 #[test]
 fn through_a_relay_each_loss_before_a_server_of_irtt_has_its_direction() {
     crate::needs!(Irtt);
-    let (_server, port) = irtt_server("-i 1ms");
+    // Probes that a busy machine sends at once are not too fast for it.
+    let (_server, port) = irtt_server("-i 0");
     check_through_a_relay(port);
 }
 

@@ -25,8 +25,10 @@ impl Table {
         Self { columns: columns.collect(), rows: rows.len() }
     }
 
+    /// Of the cells that hold a number: an empty one is unknown.
     fn sum(&self, column: &str) -> u64 {
-        self.columns[column].iter().map(|cell| cell.parse::<u64>().unwrap()).sum()
+        let known = self.columns[column].iter().filter(|cell| !cell.is_empty());
+        known.map(|cell| cell.parse::<u64>().unwrap()).sum()
     }
 
     fn count(&self, column: &str, value: &str) -> u64 {
