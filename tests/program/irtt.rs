@@ -162,7 +162,7 @@ fn every_option_holds_against_a_server_of_irtt() {
     let servers = std::cell::RefCell::new(Vec::new());
     let server = |key: &str| {
         let hmac = if key.is_empty() { String::new() } else { format!("--hmac={KEY}") };
-        let (server, port) = irtt_server(&hmac);
+        let (server, port) = irtt_server(&format!("-i 0 {hmac}"));
         servers.borrow_mut().push(server);
         port
     };
