@@ -51,7 +51,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     : target.split(":").length === 2 ? target.split(":")[0] : target,
 
   // With the name that its server tells, where it is listed otherwise.
-  nameOf: ({ target, host }) => host?.name && host.name !== fleet.hostOf(target) ? `${host.name} (${target})` : target,
+  nameOf: ({ target, host }) => host?.name && host.name !== fleet.hostOf(target) ? `${host.name} · ${target}` : target,
 
   async readMesh(version) {
     if (version <= fleet.asked) return;
