@@ -105,7 +105,7 @@ fn probe(seq: u64, draws: &mut Draws) -> Resolved {
         owd_up: replied(up + CLOCK_OFFSET),
         owd_down: replied(down - CLOCK_OFFSET),
         copies: u32::from(!lost),
-        injected_copies: 0,
+        injected_copies: Some(0),
         probe_copies: None,
         corrupted: None,
         impossible_times: false,
