@@ -28,6 +28,7 @@ mod scenes;
 mod sources;
 mod steer;
 mod toxic;
+mod treat;
 
 /// The JSON schema of a proxy: `/api/proxy.json`.
 pub const PROXY_SCHEMA: &str = include_str!("proxy.schema.json");
@@ -53,12 +54,12 @@ pub use scenario::{RelayScenario, RelayScenarioError};
 pub use toxic::{Toxic, ToxicKind};
 
 use crate::endpoints::Endpoints;
-use crate::impair::{Direction, HoldQueue, Packet, Shared, Treatment};
+use crate::impair::{Direction, HoldQueue};
 use crate::time::{Duration, Instant};
 use flow::Flow;
 use flows::{Flows, Refusal};
 use mapping::Mapping;
-use replay::Known;
+use treat::Arriving;
 
 /// The flows of all mappings, and the datagrams held for them; without a socket.
 #[derive(Debug)]
@@ -125,7 +126,7 @@ impl Relay {
             Ok(flow) => flow,
             Err(cause) => return self.drop(mapping, None, direction, None, cause),
         };
-        self.treat(now, mapping, flow, side, header, datagram)
+        self.treat(&Arriving { now, mapping, flow, side, header }, datagram)
     }
 
     /// The next held datagram that is due by `now`, written to `buffer`. Send it, and call `sent`.
@@ -214,103 +215,6 @@ impl Relay {
         Ok(flow)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one datagram and where it is")]
-    fn treat(
-        &mut self,
-        now: Instant,
-        mapping: MappingId,
-        id: FlowId,
-        side: Side,
-        header: Header,
-        datagram: &mut [u8],
-    ) -> Decision {
-        let direction = side.direction();
-        let scope = self.mappings[mapping].settings.scope;
-        let scene = self.enter_scene(now, mapping, id);
-        let seq = self.flows.note_datagram(now, id, direction, datagram.len());
-        let (Some(flow), Some(seq)) = (self.flows.get_mut(id), seq) else {
-            return self.drop(mapping, None, direction, None, DropCause::Nat);
-        };
-        match side {
-            Side::Client(_) => {
-                if let Some(port) = flow.nat.outbound(now) {
-                    self.mappings[mapping].lanes[direction.index()].tally.rebound += 1;
-                    self.events.push(Event::Rebound { flow: id, mapping, port });
-                }
-            }
-            Side::Server { port, sender, .. } if !flow.nat.admits(now, port, sender) => {
-                return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Nat);
-            }
-            Side::Server { .. } => {}
-        }
-        let dark = now < self.mappings[mapping].lanes[direction.index()].dark_until;
-        if scene.is_down {
-            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Down);
-        }
-        if dark || scene.dark[direction.index()] || flow.is_cut(direction) {
-            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Outage);
-        }
-        let settings = &self.mappings[mapping].settings;
-        let amplifies = self.limits.unverified_amplification
-            || !settings.allow.is_empty() && settings.trusts(flow.client.remote.ip());
-        if direction == Direction::Down && !flow.may_answer(amplifies, datagram.len()) {
-            return self.drop(mapping, Some(id), direction, Some(seq), DropCause::Limit);
-        }
-        let bytes = datagram.len() + ip_overhead(&flow.client);
-        let Flow { links, bottlenecks, chosen, client, .. } = flow;
-        let (client, link) = (*client, &mut links[direction.index()]);
-        let of = &mut self.mappings[mapping];
-        let lane = &mut of.lanes[direction.index()];
-        let (bottleneck, chosen, shared) = match scope {
-            Scope::Flow => (&mut bottlenecks[direction.index()], &mut chosen[direction.index()], None),
-            Scope::Mapping => {
-                let began = *of.began.get_or_insert(now);
-                (&mut lane.bottleneck, &mut lane.chosen, Some(Shared { began, seed: of.outage_seed }))
-            }
-        };
-        let packet = Packet {
-            scheduled: *chosen,
-            bytes,
-            ip_bytes: bytes,
-            payload: datagram,
-            tos: header.tos,
-            shared,
-            ..Packet::new(now, seq, datagram.len())
-        };
-        *chosen += u64::from(link.impairment().chooses(&packet));
-        let known = of.settings.replay.as_ref().and_then(|replay| replay.of(id.ordinal(), direction, seq));
-        let treatment = match known {
-            None => link.admit_packet(bottleneck, &packet),
-            Some(Known::Passed(treatment)) => treatment,
-            Some(Known::Dropped(cause)) => {
-                return self.drop(mapping, Some(id), direction, Some(seq), cause);
-            }
-        };
-        if let Some(dropped) = treatment.dropped {
-            return self.drop(mapping, Some(id), direction, Some(seq), dropped.cause.into());
-        }
-        treatment.corrupt(datagram);
-        let Treatment { hold, queued, extra_copies, copy_after, corrupted, tos, .. } = treatment;
-        let leaving = Leaving {
-            mapping,
-            flow: id,
-            direction,
-            client,
-            length: datagram.len(),
-            header,
-            seq,
-            arrived: now,
-            due: now + hold,
-            queued,
-            corrupted,
-            tos: tos.or(header.tos),
-            is_copy: false,
-            copies: extra_copies,
-            copy_after,
-        };
-        self.release_or_hold(leaving, hold, datagram)
-    }
-
     fn release_or_hold(&mut self, leaving: Leaving, hold: Duration, datagram: &[u8]) -> Decision {
         let Leaving { mapping, flow, direction, seq, copies, .. } = leaving;
         if hold > Duration::ZERO || copies > 0 {
@@ -336,11 +240,6 @@ impl Relay {
         self.mappings[mapping].lanes[direction.index()].tally.count_drop(cause);
         Decision::Dropped(Dropped { mapping, flow, direction, seq, cause })
     }
-}
-
-/// A link carries IP packets: its rate counts their headers, too.
-fn ip_overhead(client: &Endpoints) -> usize {
-    if client.remote.ip().to_canonical().is_ipv4() { 28 } else { 48 }
 }
 
 #[cfg(test)]
