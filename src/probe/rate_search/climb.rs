@@ -13,6 +13,7 @@ impl RateSearch {
     const CLIMB_PACKETS: f64 = 10.0;
     /// A few packets say nothing of a share.
     const JUDGED: u64 = 40;
+    /// The loss is heavier than this at 95 %: losses in bursts alone seldom are.
     const HEAVY_LOSS: f64 = 0.25;
 
     pub(super) fn climb_step(&self, now: Instant) -> ClimbStep {
@@ -26,7 +27,7 @@ impl RateSearch {
         let queue_stands = step.seen.queue >= stop_at;
         self.burst.add(self.rate, report, queue_stands);
         let judged = now >= step.until || step.seen.sent >= Self::JUDGED;
-        let pushed_back = queue_stands || judged && step.seen.loss() >= Self::HEAVY_LOSS;
+        let pushed_back = queue_stands || judged && step.seen.loses_more_than(Self::HEAVY_LOSS);
         if !pushed_back && now < step.until {
             self.phase = Phase::Climb { step, stops };
             return;

@@ -3,6 +3,7 @@
 use super::result::{Delays, Step};
 use super::settings::Report;
 use crate::time::{Duration, Instant};
+use crate::wilson::{Z95, wilson};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
@@ -38,6 +39,11 @@ impl Seen {
 
     pub(super) fn loss(&self) -> f64 {
         if self.sent == 0 { 0.0 } else { 1.0 - (self.arrived as f64 / self.sent as f64).min(1.0) }
+    }
+
+    /// At 95 %, if the losses are independent.
+    pub(super) fn loses_more_than(&self, share: f64) -> bool {
+        self.sent > 0 && wilson(self.loss(), self.sent as f64, Z95).low > share
     }
 
     /// Bits a second between the first and the last arrival: the first packet only begins the time.
