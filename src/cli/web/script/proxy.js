@@ -20,9 +20,9 @@ ${tablePart("flows", "Flows", ["client", "mapping", "port to the server", "up", 
   show(state) {
     const error = state.release_error_us;
     $("cards").innerHTML =
-      card("flows", state.flows_now) + card("up", state.up.arrived, `${state.up.passed} passed`) +
+      card("flows", state.flows_now) + card("passed up", state.up.passed) +
       card("lost up", state.lost[0], null, state.lost[0]) +
-      card("down", state.down.arrived, `${state.down.passed} passed`) + card("lost down", state.lost[1], null, state.lost[1]) +
+      card("passed down", state.down.passed) + card("lost down", state.lost[1], null, state.lost[1]) +
       card("held now", state.up.held + state.down.held) + card("release error p50", ms(error.p50)) +
       card("release error p99", ms(error.p99)) + card("release error max", ms(error.max)) +
       card("send errors", state.up.send_errors + state.down.send_errors, null, state.up.send_errors + state.down.send_errors);
