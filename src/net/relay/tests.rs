@@ -360,13 +360,12 @@ fn datagrams_that_find_the_receive_buffer_full_are_counted_apart() {
         engine.count_all_overflows();
         engine.counters(0)
     };
-    let up = loop {
+    let up = (0..LONG.as_millis()).find_map(|_| {
+        thread::sleep(StdDuration::from_millis(1));
         let up = relay.handle.ask(counted).unwrap().up;
-        if up.arrived + up.overflows == SENT {
-            break up;
-        }
-        thread::yield_now();
-    };
+        (up.arrived + up.overflows == SENT).then_some(up)
+    });
+    let up = up.expect("each arrived or was counted as dropped");
     assert!(up.overflows > 0 && up.arrived > 0, "{up:?}");
     assert_eq!(relay.stop().0.down.overflows, 0);
 }
