@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn an_irtt_server_a_twamp_server_and_a_text_server_are_told_by_their_first_answer() {
-        let params = irtt::Params { duration: 1, interval: 1, ..irtt::Params::default() };
+        let (duration, interval) = (Opening::SECOND, Opening::SECOND);
+        let params = irtt::Params { duration, interval, ..irtt::Params::default() };
         let reply = irtt::Packet::emit_open_reply(0, &params, true, None);
         assert_eq!(opening(OtherDialect::Irtt).hear(&reply), Some(OtherDialect::Irtt));
         assert!(opening(OtherDialect::Irtt).datagram().len() >= reply.len());
