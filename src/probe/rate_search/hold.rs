@@ -99,11 +99,11 @@ impl RateSearch {
             hold.received = received;
             let loss_below = if stands { None } else { hold.loss_below(report, received) };
             self.baseline_loss = self.baseline_loss.max(loss_below.unwrap_or(0.0));
-            // Where the queue is near its target, no loss is needed to tell the rate: it is the path's own.
-            let by_queue = queue * 2 >= self.target();
-            if hold.loses_more_than(Self::LOSSIER * self.baseline_loss + 0.005) && !by_queue {
+            if hold.loses_more_than(Self::LOSSIER * self.baseline_loss + 0.005) {
                 hold.loss_without_queue |= !stands;
-                self.rate = 0.99 * received / (1.0 - self.baseline_loss);
+                // A full queue that is shorter than the target stays full; without one the rate stays just below.
+                let share = if stands { 1.005 } else { 0.99 };
+                self.rate = share * received / (1.0 - self.baseline_loss.min(0.5));
             }
         }
         self.rate = self.rate.max(Self::LEAST_RATE).min(self.settings.max_rate);
