@@ -39,6 +39,9 @@ struct Stretch {
     trailing: Lost,
     /// Replies in step at its end.
     in_step: u32,
+    /// Probes that overtook the first: their numbers are below its own. `None` where the replies before the first were
+    /// in step, so that nothing can have overtaken it.
+    overtook: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,10 +73,13 @@ impl Stretch {
     const IN_STEP: u32 = 16;
     /// A count that falls back by more began anew.
     const FALL_BACK: i64 = 64;
+    /// More numbers below the first come from a new count.
+    const OVERTAKING: u32 = 8;
 
-    fn starting(number: u32, copies: i64) -> Self {
+    fn starting(number: u32, copies: i64, in_step: bool) -> Self {
         let (lost, trailing) = (Lost::default(), Lost::default());
-        Self { last: number, highest: 0, at: 0, seen: copies - 1, lost, trailing, in_step: 0 }
+        let overtook = (!in_step).then_some(0);
+        Self { last: number, highest: 0, at: 0, seen: copies - 1, lost, trailing, in_step: 0, overtook }
     }
 
     /// Takes a reply; false if the server began to count anew.
@@ -84,8 +90,12 @@ impl Stretch {
         if self.at < self.highest - Self::FALL_BACK && step < 0 {
             return false;
         }
+        match &mut self.overtook {
+            _ if self.at > 0 => self.seen += copies,
+            Some(overtook) if self.at < 0 && *overtook < Self::OVERTAKING => *overtook += 1,
+            _ => return false,
+        }
         self.highest = self.highest.max(self.at);
-        self.seen += copies;
         let trailing = std::mem::take(&mut self.trailing);
         self.in_step = if step == 1 && trailing == Lost::default() { self.in_step + 1 } else { 0 };
         self.lost.up += trailing.up;
@@ -104,7 +114,7 @@ impl ReplyNumbers {
     pub fn push(&mut self, probe: &Resolved) {
         let copies = i64::from(probe.probe_copies.unwrap_or(1).max(1));
         match (probe.reply_number, &mut self.stretch) {
-            (Some(number), None) => self.stretch = Some(Stretch::starting(number, copies)),
+            (Some(number), None) => self.stretch = Some(Stretch::starting(number, copies, false)),
             (Some(number), Some(stretch)) => {
                 let goes_on = stretch.reply(number, copies);
                 let ends = goes_on && stretch.in_step >= Stretch::IN_STEP;
@@ -115,7 +125,7 @@ impl ReplyNumbers {
                 }
                 // Nothing is told of losses around a new count.
                 if ends || !goes_on {
-                    self.stretch = Some(Stretch::starting(number, copies));
+                    self.stretch = Some(Stretch::starting(number, copies, ends));
                 }
             }
             (None, Some(stretch)) if probe.outcome == Outcome::Lost => stretch.trailing.add(probe.cause),
@@ -182,6 +192,26 @@ mod tests {
         assert_eq!(told(&rows), (0, 1));
         let rows = [reply(0), reply(3), reply(1), lost(Cause::Unknown), reply(2), reply(4)];
         assert_eq!(told(&rows), (1, 0));
+    }
+
+    /// The first reply is that of the probe that was overtaken.
+    #[test]
+    fn probes_that_overtook_the_first_are_not_taken_for_probes_after_it() {
+        let rows = [reply(2), reply(0), reply(1), lost(Cause::Unknown), lost(Cause::Unknown), reply(4)];
+        assert_eq!(told(&rows), (1, 1));
+    }
+
+    #[test]
+    fn a_count_that_begins_anew_early_in_a_run_tells_nothing_of_the_losses_around() {
+        let unknown = lost(Cause::Unknown);
+        // The same number again; numbers below the first, which all had been seen; more than overtake.
+        let again = [vec![reply(2), unknown, reply(0), unknown, reply(2)], vec![reply(3), unknown, reply(5)]];
+        assert_eq!(told(&again.concat()), (0, 1), "of 4, once the count went on");
+        let in_step = (0..20).map(reply).chain([unknown, reply(5), unknown, reply(7)]);
+        assert_eq!(told(&in_step.collect::<Vec<_>>()), (0, 1), "of 6");
+        let low = (0..9).map(reply).chain([unknown, unknown, reply(40)]);
+        let rows: Vec<_> = [reply(30)].into_iter().chain(low).collect();
+        assert_eq!(told(&rows), (0, 0));
     }
 
     #[test]
