@@ -53,7 +53,7 @@ impl From<ContentHash> for String {
     }
 }
 
-/// Allows one transfer to whoever shows it: 32 hexadecimal digits that cannot be guessed.
+/// Allows one transfer to the client that shows it: 32 hexadecimal digits that cannot be guessed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ticket(String);
 
