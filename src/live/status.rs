@@ -6,12 +6,11 @@ use super::server_model::ServerSnapshot;
 use crate::report::{bit_rate, milliseconds_bare, percent};
 use crate::time::Duration;
 
-/// The status line in four versions, from the longest to the shortest, for terminals of any width.
+/// The status line in five versions, from the longest to the shortest, for terminals of any width.
 pub fn status(now: &RunSnapshot) -> Vec<String> {
     let sent = format!("{} sent", now.sent);
-    let received = format!("{} received", now.outcomes.on_time);
     let in_flight = format!("{} in flight", now.in_flight());
-    let lost = now.loss().map(|loss| format!("{} lost", percent(loss)));
+    let lost = now.loss().map(|loss| format!("{} lost or late", percent(loss)));
     let delays = now.rtt.at(0.5).zip(now.rtt.at(0.99));
     let delays =
         delays.map(|(p50, p99)| format!("p50/p99 {}/{} ms", milliseconds_bare(p50), milliseconds_bare(p99)));
@@ -20,12 +19,14 @@ pub fn status(now: &RunSnapshot) -> Vec<String> {
         (None, Some(elapsed)) => Some(format!("{} so far", clock(elapsed))),
         (None, None) => None,
     };
-    let [sent, received, in_flight] = [sent, received, in_flight].map(Some);
+    let [sent, in_flight] = [sent, in_flight].map(Some);
+    let least = lost.clone().or(sent.clone());
     [
-        &[&sent, &received, &in_flight, &lost, &delays, &time][..],
-        &[&sent, &received, &lost, &delays, &time],
+        &[&sent, &in_flight, &lost, &delays, &time][..],
+        &[&sent, &lost, &delays, &time],
         &[&sent, &lost, &delays],
         &[&sent, &lost],
+        &[&least],
     ]
     .into_iter()
     .map(|parts| parts.iter().copied().flatten().map(String::as_str).collect::<Vec<_>>().join(", "))
@@ -88,7 +89,7 @@ mod tests {
     use crate::time::Instant;
 
     #[test]
-    fn a_late_reply_counts_as_lost() {
+    fn a_late_reply_is_not_on_time() {
         let mut live = RunModel::new(RunInfo::default());
         live.event(&Event::Started { zero: Instant::ZERO });
         for (seq, late_by) in [(0, None), (1, None), (2, None), (3, Some(Duration::from_millis(9)))] {
@@ -98,10 +99,11 @@ mod tests {
         assert_eq!(
             status(live.now()),
             [
-                "4 sent, 3 received, 0 in flight, 25 % lost, p50/p99 1.00/1.00 ms, 0:02 so far",
-                "4 sent, 3 received, 25 % lost, p50/p99 1.00/1.00 ms, 0:02 so far",
-                "4 sent, 25 % lost, p50/p99 1.00/1.00 ms",
-                "4 sent, 25 % lost",
+                "4 sent, 0 in flight, 25 % lost or late, p50/p99 1.00/1.00 ms, 0:02 so far",
+                "4 sent, 25 % lost or late, p50/p99 1.00/1.00 ms, 0:02 so far",
+                "4 sent, 25 % lost or late, p50/p99 1.00/1.00 ms",
+                "4 sent, 25 % lost or late",
+                "25 % lost or late",
             ]
         );
     }

@@ -58,9 +58,9 @@ pub struct Settings {
     /// Bytes of memory for held replies.
     pub max_held_bytes: usize,
     /// Whether the system sends a datagram for which `forbids_fragments` holds in one piece or not at
-    /// all; told to clients.
+    /// all; sent to clients.
     pub unfragmented_replies: bool,
-    /// The names of this host that native clients are told.
+    /// The names of this host, sent to native clients.
     pub host: HostNames,
     /// With a key, datagrams that are not sealed with it are not answered.
     pub key: Option<Key>,

@@ -1,6 +1,7 @@
 //! The program as a process: started, watched line by line, signalled, never left behind.
 
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -33,9 +34,15 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// A UDP port where nobody listens.
+/// A UDP and TCP port where nobody listens. It is below those that the system gives to sockets without one, so that a
+/// program that is restarted finds it free again.
 pub fn free_port() -> u16 {
-    UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+    let mut drawn =
+        std::iter::repeat_with(|| 10_000 + (RandomState::new().build_hasher().finish() % 20_000) as u16);
+    let is_free = |port: &u16| {
+        UdpSocket::bind(("0.0.0.0", *port)).is_ok() && TcpListener::bind(("0.0.0.0", *port)).is_ok()
+    };
+    drawn.find(is_free).unwrap()
 }
 
 /// A TCP port where nobody listens.

@@ -28,7 +28,8 @@ fn assert_harmless(what: &str, finished: &Finished) {
 /// A recorded run in a folder of its own.
 fn recorded(options: &str) -> TempDir {
     let place = TempDir::new().unwrap();
-    let finished = run(command(place.path(), &format!("ping -n 3 -i 0.01 -W 5 -q -o run {options}")));
+    let finished =
+        run(command(place.path(), &format!("ping -n 3 -i 0.01 -W 5 --impair clean -q -o run {options}")));
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     place
 }
@@ -196,7 +197,7 @@ fn links_planted_in_a_folder_let_nothing_be_written_elsewhere() {
         "report run --force -o run/out.png",
         "report run --force -o run/report.svg",
         "compare run run --force -o run/out.png",
-        "ping -n 2 -i 0.01 -W 5 -q --force -o run",
+        "ping -n 2 -i 0.01 -W 5 --impair clean -q --force -o run",
     ];
     for words in words {
         fs::write(&precious, "precious").unwrap();
@@ -210,7 +211,7 @@ fn links_planted_in_a_folder_let_nothing_be_written_elsewhere() {
         fs::rename(folder.join(name), &precious).unwrap();
         symlink(&precious, folder.join(name)).unwrap();
         let before = fs::read(&precious).unwrap();
-        let finished = udpecho_in(&place, "ping -n 2 -i 0.01 -W 5 -q --force -o run");
+        let finished = udpecho_in(&place, "ping -n 2 -i 0.01 -W 5 --impair clean -q --force -o run");
         assert_eq!(finished.code, Some(0), "{finished:#?}");
         assert_eq!(fs::read(&precious).unwrap(), before, "{name}");
         assert!(!folder.join(name).is_symlink(), "{name}");
@@ -300,7 +301,7 @@ fn a_key_may_come_through_a_pipe_and_one_that_others_can_read_is_told() {
     let place = TempDir::new().unwrap();
     let keygen = udpecho_in(&place, "keygen -o key");
     assert_eq!(keygen.code, Some(0), "{keygen:#?}");
-    let words = "ping -n 2 -i 0.01 -W 5 --no-record --key-file key";
+    let words = "ping -n 2 -i 0.01 -W 5 --impair clean --no-record --key-file key";
     let finished = udpecho_in(&place, words);
     assert_eq!((finished.code, finished.stderr.len()), (Some(0), 0), "{finished:#?}");
     fs::set_permissions(place.path().join("key"), fs::Permissions::from_mode(0o640)).unwrap();

@@ -148,11 +148,11 @@ fn header(frame: &mut Frame, area: Rect, now: &RunSnapshot, what: Vec<String>) {
     heading(frame, first, &left, &times(now));
     let what: Vec<Line> = what.into_iter().map(Line::raw).collect();
     frame.render_widget(Paragraph::new(what), second);
-    let mut counts =
-        format!("{} sent, {} received, {} in flight", now.sent, now.outcomes.on_time, now.in_flight());
-    let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost", percent(loss)));
+    let mut counts = format!("{} sent, {} on time", now.sent, now.outcomes.on_time);
+    let loss = now.loss().map_or(String::new(), |loss| format!(", {} lost or late", percent(loss)));
     counts += &loss;
     for (count, what) in [
+        (now.in_flight(), "in flight"),
         (now.outcomes.late(), "late"),
         (now.duplicates, "duplicates"),
         (now.reordered, "reordered"),
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(now.seconds.iter().map(|second| second.outcomes.sent()).sum::<u64>() + 5, 200);
         assert_eq!(
             status(&now)[0],
-            "200 sent, 153 received, 0 in flight, 23.5 % lost, p50/p99 246/478 ms, 0:21 left"
+            "200 sent, 0 in flight, 23.5 % lost or late, p50/p99 246/478 ms, 0:21 left"
         );
         let by = |reason| now.outcomes.of(reason);
         assert!(by(NotOnTime::Lost(Cause::Up)) > 0 && by(NotOnTime::Lost(Cause::Down)) > 0);

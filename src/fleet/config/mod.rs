@@ -45,7 +45,7 @@ pub struct Reflect {
     pub listen: SocketAddr,
     /// The key that its clients need.
     pub key_file: Option<String>,
-    /// Whether clients are told the name of this host, and its labels rack and zone.
+    /// Whether the reflector sends its clients the name of this host and its labels `rack` and `zone`.
     pub tells_names: bool,
 }
 

@@ -202,7 +202,7 @@ impl ClientEngine {
         }
     }
 
-    /// Datagrams that have come are handled before the target is told.
+    /// Stops a target. It first handles the datagrams that have arrived.
     fn stop(&mut self, id: TargetId, observer: &mut impl Observer) {
         self.serve(id, observer);
         if let Some(entry) = self.targets.get_mut(&id) {

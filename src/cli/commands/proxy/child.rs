@@ -1,5 +1,5 @@
-//! The command behind a proxy finds the addresses in its environment; the proxy ends when it exits, and ends it when
-//! the proxy is told to end first.
+//! Runs a command behind a proxy, with the proxy's addresses in its environment. The proxy ends when the command
+//! exits; a proxy that is stopped first ends the command.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

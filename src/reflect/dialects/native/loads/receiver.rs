@@ -29,7 +29,7 @@ impl Receiver {
         }
     }
 
-    /// The sums of the arrivals, if the last report is so many microseconds old; 0 asks for none.
+    /// The sums of the arrivals, once `every` microseconds have passed since the last report; 0 asks for none.
     pub(super) fn report(&mut self, now: Instant, every: u32) -> Option<Sums> {
         while let Some(Reverse((at, seq, delay, bytes))) = self.held.peek().copied()
             && at <= now
