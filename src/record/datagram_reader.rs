@@ -132,7 +132,7 @@ impl<R: Read> DatagramReader<R> {
             },
             seq: known(seq, |text| text.parse().ok()).ok_or_else(|| bad(3))?,
             arrived: micros(arrived).filter(|time| *time <= LONGEST_RUN).ok_or_else(|| bad(4))?,
-            size: size.parse().map_err(|_| bad(5))?,
+            size: size.parse::<u16>().map_err(|_| bad(5))?.into(),
             fate: fate_of(fate, cause).ok_or_else(|| bad(7))?,
             hold: known(hold, micros).ok_or_else(|| bad(8))?,
             queued: known(queued, micros).ok_or_else(|| bad(9))?,
@@ -268,7 +268,7 @@ mod tests {
         let bad = whole.replacen(",512,", ",many,", 1);
         let error = DatagramReader::new(bad.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: 'many' for size");
-        // A report would step through each second until then.
+        // `ProxyData` would double its bins without end.
         let far = whole.replacen(",1.500,", ",9223372036854775.807,", 1);
         let error = DatagramReader::new(far.as_bytes()).unwrap().next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "line 2: '9223372036854775.807' for arrived_us");

@@ -16,7 +16,8 @@ pub struct Load {
     pub up: Option<LoadDirection>,
     /// Server to client.
     pub down: Option<LoadDirection>,
-    /// How long after the probes it was to begin.
+    /// How long after the probes it was to begin; 0 in older records.
+    #[serde(default)]
     pub after_us: f64,
     /// How long it was to last; None for as long as the probes.
     pub for_us: Option<f64>,

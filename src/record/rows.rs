@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::cell::Cell;
 use super::sticky_error::StickyError;
 
-/// No cell needs quotes, so that none is searched for what needs them.
+/// Cells are numbers, times and checked names: none needs quotes.
 pub(super) struct Rows<W: Write> {
     writer: StickyError<W>,
     row: Vec<u8>,

@@ -81,7 +81,7 @@ pub struct Tally {
     pub rebound: u64,
     /// Of those that passed: ICMP port unreachable came back, as far as the kernel told.
     pub refused: u64,
-    /// Before they could arrive: the kernel dropped them because a receive buffer of the proxy was full.
+    /// Dropped by the kernel because a receive buffer of the proxy was full; not in `arrived`.
     pub(crate) overflows: u64,
 }
 

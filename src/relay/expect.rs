@@ -213,6 +213,7 @@ mod tests {
     fn each_comparison_holds_where_it_should() {
         let mut counters = Counters { flows_opened: 2, ..Counters::default() };
         counters.up.arrived = 10;
+        counters.down.overflows = 3;
         counters.up.count_drop(DropCause::Lost);
         counters.up.count_drop(DropCause::Lost);
         let unmet = |text: &str| {
@@ -228,7 +229,7 @@ mod tests {
             "up.dropped==2",
             "up.flows==2",
             "down.arrived==0",
-            "down.overflows==0",
+            "down.overflows==3",
         ] {
             assert_eq!(unmet(text), Vec::<String>::new(), "{text}");
         }

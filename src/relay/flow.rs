@@ -126,7 +126,8 @@ impl Flow {
 
     /// When it closes unless a datagram comes before.
     pub(super) fn end(&self, idle: Duration, idle_unanswered: Duration) -> Instant {
-        let idle = if self.answered { idle } else { idle_unanswered };
+        // An answer brings the end no nearer.
+        let idle = if self.answered { idle } else { idle_unanswered.min(idle) };
         self.forget_at.into_iter().flatten().fold(self.last + idle, Instant::min)
     }
 
@@ -160,7 +161,7 @@ impl Flow {
         *datagrams - 1
     }
 
-    /// Whether so many bytes may go to the client; if so they count.
+    /// Counts these bytes toward the client if they may go there.
     pub(super) fn may_answer(&mut self, amplification: bool, bytes: usize) -> bool {
         let after = self.bytes_to_client + bytes as u64;
         let allowed = amplification || self.verified || after <= self.bytes[Direction::Up.index()];

@@ -1,5 +1,5 @@
-//! The flows of a relay by client and by number, how many there may be, and when each ends. Each operation takes a
-//! time that grows with the logarithm of their number at most.
+//! The flows of a relay by client and by number, how many there may be, and when each ends. A datagram, a new flow and
+//! an expiry cost the logarithm of their number; a change of settings goes through all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;

@@ -143,10 +143,10 @@ const FAMILIES: [ProfileFamily; 4] = [
     },
     ProfileFamily {
         title: "Apple's Network Link Conditioner",
-        source: "second hand, for Apple publishes no list, and not checked against the tool: an ipfw script for Mac OS X \
-                 10.8 that lists its 3G and Edge, good, average (here without a word) and lossy. The profiles of \
-                 Facebook's augmented-traffic-control agree, except for 90 ms down in 3G, good, and a loss of 1 % up, \
-                 too, in Edge, lossy. The queues, 64 kB, are assumed",
+        source: "an ipfw script for Mac OS X 10.8 with the tool's 3G and Edge: good, average (nlc-3g, nlc-edge) and lossy. \
+                 Apple publishes no numbers, so these are second hand and not checked against the tool. Facebook's \
+                 augmented-traffic-control has the same, except 90 ms down in good 3G and a loss of 1 % up as well \
+                 in lossy Edge. The queues, 64 kB, are assumed",
         profiles: &[
             path(
                 "nlc-3g-good",

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::nat::Nat;
 use crate::impair::{Direction, Impairment, ReadFile, SpecError};
+use crate::strict_toml::{self, TomlError};
 use crate::time::Duration;
 use crate::units::{BitRate, Interval, Probability, UnitError, parse_duration};
 
@@ -61,14 +62,9 @@ pub(super) struct RelayStep {
 /// Why a file is not a valid scenario.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayScenarioError {
-    /// Not TOML, or a key that is not known.
-    #[error("line {line}: {why}")]
-    Toml {
-        /// In the file.
-        line: usize,
-        /// The reader's words.
-        why: String,
-    },
+    /// Not TOML, or an unknown key.
+    #[error(transparent)]
+    Toml(#[from] TomlError),
     /// A step makes no sense.
     #[error("step {number}: {why}")]
     Step {
@@ -89,11 +85,7 @@ impl RelayScenario {
         own: [&Arc<Impairment>; 2],
         files: ReadFile<'_>,
     ) -> Result<Self, RelayScenarioError> {
-        let script: Script = toml::from_str(text).map_err(|error| {
-            let before = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
-            RelayScenarioError::Toml { line, why: error.message().to_owned() }
-        })?;
+        let script: Script = strict_toml::read(text)?;
         let mut steps = Vec::new();
         for (at, step) in script.step.into_iter().enumerate() {
             let read = step.read(own, files);
@@ -359,7 +351,7 @@ mod tests {
             ("[[step]]\nfor = '1s'\nnat = 'cone'\n", "step 1: nat: 'cone' is not key=value"),
             ("[[step]]\nfor = '1s'\nlag = '1s'\n", "step 1: unknown impairment 'lag'"),
             ("clock = 'noon'\n", "line 1: unknown variant `noon`"),
-            ("loop = true\n", "line 1: unknown field `loop`"),
+            ("loop = true\n", "line 1: unknown key `loop`"),
         ] {
             let error = read(text).unwrap_err();
             // The command line prints each source of an error behind it.

@@ -64,9 +64,9 @@ fn a_command_behind_the_proxy_decides_its_exit_code_before_what_was_expected() {
     assert_eq!(proxy("-- no-such-program").code, Some(2));
 }
 
-/// A proxy that is told to end leaves no command behind, not even one that ignores TERM.
+/// Even one that ignores TERM.
 #[test]
-fn a_command_ends_with_a_proxy_that_is_told_to_end() {
+fn a_signal_to_the_proxy_ends_its_command() {
     let folder = tempfile::tempdir().unwrap();
     let [willing, deaf] =
         ["echo ready; exec sleep 60", "trap '' TERM; echo ready; exec sleep 60"].map(|script| {

@@ -182,7 +182,7 @@ struct Listener {
     /// As it was named.
     server: String,
     is_removed: bool,
-    /// Of its socket, those that were counted.
+    /// Overflows of its socket that are counted.
     overflows: u64,
     errors: ErrorBudget,
 }
@@ -266,7 +266,7 @@ impl RelayEngine {
         self.relay.counters(mapping)
     }
 
-    /// Runs until it is told to stop; then every datagram has had its fate.
+    /// Runs until `control` asks it to stop; every datagram has had its fate then.
     pub fn run(&mut self, control: &Control, observer: &mut impl RelayObserver) -> io::Result<()> {
         sys::set_min_timer_slack();
         self.policy.set_realtime(sys::is_realtime(), self.clock.now());
@@ -281,7 +281,7 @@ impl RelayEngine {
             observer.idle();
             self.wait(control, backlog, &mut readable)?;
         }
-        // An order that comes too late is dropped, and its sender is told.
+        // Drops the orders that wait: `ask` returns `None`.
         self.orders = channel().1;
         self.count_all_overflows();
         self.drain(observer);
@@ -346,10 +346,7 @@ impl RelayEngine {
                     if self.outbox.holds_for_server(flow) {
                         self.flush(observer);
                     }
-                    for number in self.upstreams.numbers(flow) {
-                        self.count_overflows(Place::Upstream(number), true);
-                    }
-                    self.upstreams.close(flow);
+                    self.upstreams.take(flow).into_iter().for_each(|upstream| self.close_upstream(upstream));
                     self.note_flow(flow, mapping, |id, flow| Happening::FlowClosed { id, flow });
                     observer.observe(RelayObservation::FlowClosed { flow, mapping }, &[]);
                 }

@@ -1,11 +1,12 @@
 //! Datagrams that the kernel dropped because a receive buffer was full: they never arrived, and are counted apart.
 
+use super::upstreams::Upstream;
 use super::{Place, RelayEngine};
 use crate::impair::Direction;
 
 impl RelayEngine {
-    /// Counts the drops of one socket since the last time: those that the kernel has told with later datagrams, or, if
-    /// it is to `ask`, all.
+    /// Counts the drops of one socket since the last call. `ask` reads the kernel's count, otherwise that of the latest
+    /// datagram stands.
     pub(super) fn count_overflows(&mut self, place: Place, ask: bool) {
         let (socket, counted, mapping, direction) = match place {
             Place::Listener(mapping) => {
@@ -26,11 +27,18 @@ impl RelayEngine {
         self.relay.note_overflows(mapping, direction, new);
     }
 
-    /// Before a listening socket is closed or replaced by another.
+    /// Closes a listening socket after counting its last drops.
     pub(super) fn close_listener(&mut self, mapping: usize) {
         self.count_overflows(Place::Listener(mapping), true);
         let listener = &mut self.listeners[mapping];
         (listener.socket, listener.overflows) = (None, 0);
+    }
+
+    /// Closes the socket of a flow's port after counting its last drops.
+    pub(super) fn close_upstream(&mut self, mut upstream: Upstream) {
+        upstream.socket.count_drops();
+        let new = upstream.socket.overflows() - upstream.overflows;
+        self.relay.note_overflows(upstream.mapping, Direction::Down, new);
     }
 
     pub(super) fn count_all_overflows(&mut self) {

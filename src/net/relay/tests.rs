@@ -7,6 +7,7 @@ use std::time::Duration as StdDuration;
 
 use super::*;
 use crate::impair::Impairment;
+use crate::relay::Tally;
 use crate::time::Duration;
 
 const LONG: StdDuration = StdDuration::from_secs(20);
@@ -347,25 +348,29 @@ fn datagrams_that_find_the_receive_buffer_full_are_counted_apart() {
     const SENT: u64 = 20_000;
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
     let relay = Running::start(server.local_addr().unwrap(), "clean", "clean");
+    let client = relay.client();
+    client.send(b"open").unwrap();
+    let flow = server.recv_from(&mut [0; 8]).unwrap().1;
     let (go, waits) = std::sync::mpsc::channel::<()>();
     relay.handle.send(move |_| {
         let _ = waits.recv();
     });
-    let client = relay.client();
     for _ in 0..SENT {
         client.send(&[7; 1_000]).unwrap();
+        server.send_to(&[7; 1_000], flow).unwrap();
     }
     drop(go);
     let counted = |engine: &mut RelayEngine| {
         engine.count_all_overflows();
         engine.counters(0)
     };
-    let up = (0..LONG.as_millis()).find_map(|_| {
+    let all = |tally: &Tally| tally.arrived + tally.overflows;
+    let both = (0..LONG.as_millis()).find_map(|_| {
         thread::sleep(StdDuration::from_millis(1));
-        let up = relay.handle.ask(counted).unwrap().up;
-        (up.arrived + up.overflows == SENT).then_some(up)
+        let Counters { up, down, .. } = relay.handle.ask(counted).unwrap();
+        (all(&up) == SENT + 1 && all(&down) == SENT).then_some([up, down])
     });
-    let up = up.expect("each arrived or was counted as dropped");
-    assert!(up.overflows > 0 && up.arrived > 0, "{up:?}");
-    assert_eq!(relay.stop().0.down.overflows, 0);
+    for tally in both.expect("each arrived or was counted as dropped") {
+        assert!(tally.overflows > 0 && tally.arrived > 0, "{tally:?}");
+    }
 }

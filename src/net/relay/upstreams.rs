@@ -19,7 +19,7 @@ pub(super) struct Upstream {
     pub(super) local: SocketAddr,
     /// Where it sends: the server, or the port of it that answered last.
     pub(super) remote: SocketAddr,
-    /// Those that were counted.
+    /// Overflows of its socket that are counted.
     pub(super) overflows: u64,
     pub(super) errors: ErrorBudget,
 }
@@ -58,34 +58,28 @@ impl Upstreams {
         self.sockets.get_mut(&current)
     }
 
-    fn insert(&mut self, number: u64, upstream: Upstream) {
+    /// Returns the earliest port of the flow where it has too many now.
+    fn insert(&mut self, number: u64, upstream: Upstream) -> Option<Upstream> {
         let flow = upstream.flow.number();
         self.sockets.insert(number, upstream);
         if number == flow {
-            return;
+            return None;
         }
         let numbers = self.moved.entry(flow).or_insert_with(|| vec![flow]);
         numbers.push(number);
-        if numbers.len() > Self::KEPT + 1 {
-            self.sockets.remove(&numbers.remove(0));
-        }
+        let is_one_more = numbers.len() > Self::KEPT + 1;
+        is_one_more.then(|| self.sockets.remove(&numbers.remove(0)))?
     }
 
-    /// Of the sockets of a flow.
-    pub(super) fn numbers(&self, flow: FlowId) -> Vec<u64> {
-        self.moved.get(&flow.number()).cloned().unwrap_or_else(|| vec![flow.number()])
-    }
-
-    /// Of all sockets.
+    /// The numbers of all sockets.
     pub(super) fn all_numbers(&self) -> Vec<u64> {
         self.sockets.keys().copied().collect()
     }
 
-    pub(super) fn close(&mut self, flow: FlowId) {
-        self.sockets.remove(&flow.number());
-        for number in self.moved.remove(&flow.number()).unwrap_or_default() {
-            self.sockets.remove(&number);
-        }
+    /// Takes out the sockets of a flow.
+    pub(super) fn take(&mut self, flow: FlowId) -> Vec<Upstream> {
+        let numbers = self.moved.remove(&flow.number()).unwrap_or_else(|| vec![flow.number()]);
+        numbers.iter().filter_map(|number| self.sockets.remove(number)).collect()
     }
 
     fn number(&mut self, flow: FlowId, port: u32) -> u64 {
@@ -146,7 +140,9 @@ impl RelayEngine {
         let local = socket.local_addr()?;
         let errors = ErrorBudget::default();
         let upstream = Upstream { socket, flow, mapping, port, local, remote, overflows: 0, errors };
-        self.upstreams.insert(number, upstream);
+        if let Some(earliest) = self.upstreams.insert(number, upstream) {
+            self.close_upstream(earliest);
+        }
         Ok(local)
     }
 }

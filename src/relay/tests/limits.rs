@@ -20,6 +20,20 @@ fn idle_flows_close_the_unanswered_ones_sooner() {
 }
 
 #[test]
+fn an_answer_brings_the_end_of_a_flow_no_later_than_a_short_idle_time() {
+    let limits = Limits { idle: Duration::from_secs(5), ..Limits::default() };
+    let mut relay = Relay::new(vec![mapping("clean", "clean")], limits, at(0));
+    let flows = [1, 2].map(|host| {
+        let Decision::Forward(leaving) = up(&mut relay, at(0), host, 10) else { panic!("not forwarded") };
+        leaving.flow
+    });
+    down(&mut relay, at(0), flows[0], 10);
+    relay.take_events();
+    relay.handle_timeout(at(5_000));
+    assert_eq!(relay.take_events(), flows.map(|flow| Event::FlowClosed { flow, mapping: 0 }));
+}
+
+#[test]
 fn spoofed_sources_fill_no_table_and_close_no_answered_flow() {
     let mut relay =
         Relay::new(vec![mapping("clean", "clean")], Limits { flows: 100, ..Limits::default() }, at(0));

@@ -98,12 +98,13 @@ pub(crate) fn run(arguments: &Proxy) -> anyhow::Result<Exit> {
     let mut observer = Observer { recorder, errors };
     let ran = engine.run(&control, &mut observer);
     views.finish();
-    let code = child.map(Child::finish).transpose()?;
-    ran.context("the proxy's socket failed")?;
+    // The files first: they are whole also where the command cannot be ended.
+    let written = observer.recorder.map(Recorder::finish).transpose();
+    let code = child.map(Child::finish).transpose();
     observer.errors.finish();
-    if let Some(recorder) = observer.recorder {
-        recorder.finish()?.iter().for_each(|path| say(path.display().to_string()));
-    }
+    ran.context("the proxy's socket failed")?;
+    written?.into_iter().flatten().for_each(|path| say(path.display().to_string()));
+    let code = code?;
     let figures = engine.figures();
     for mapping in &figures.mappings {
         totals(&mapping.settings.name, &mapping.counters).into_iter().for_each(say);

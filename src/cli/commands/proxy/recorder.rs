@@ -98,9 +98,11 @@ pub(super) struct Recorder {
 impl Recorder {
     /// As many observations are handed over even while the relay is busy.
     const BATCH: usize = 256;
+    /// Or as many bytes of payload: the memory of a batch is kept.
+    const BATCH_BYTES: usize = 256 << 10;
     /// Batches kept to be filled again.
     const SPARE: usize = 8;
-    /// With so many bytes on their way the relay waits for the disk: memory is bounded, and no row is missing.
+    /// With more bytes on their way the relay waits for the disk: memory is bounded, and no row is missing.
     const MOST_QUEUED: usize = 64 << 20;
     /// The writer looks this often: to be woken for each batch would cost the relaying thread a system call.
     const POLL: Duration = Duration::from_millis(20);
@@ -121,7 +123,7 @@ impl Recorder {
             return;
         }
         self.batch.push(observation, payload);
-        if self.batch.observations.len() >= Self::BATCH {
+        if self.batch.observations.len() >= Self::BATCH || self.batch.payloads.len() >= Self::BATCH_BYTES {
             self.hand_over();
         }
     }
@@ -150,7 +152,7 @@ impl Recorder {
 
 fn write_all(
     batches: &Receiver<Batch>,
-    written: &SyncSender<Batch>,
+    spare: &SyncSender<Batch>,
     queued: &AtomicUsize,
     mut sinks: Vec<Box<dyn Sink>>,
 ) -> anyhow::Result<Vec<PathBuf>> {
@@ -173,8 +175,8 @@ fn write_all(
         }
         queued.fetch_sub(batch.bytes(), Ordering::Relaxed);
         batch.clear();
-        // None is missed.
-        let _ = written.try_send(batch);
+        // Its memory is freed where enough is kept.
+        let _ = spare.try_send(batch);
     }
     for sink in &mut sinks {
         let finished = sink.finish();

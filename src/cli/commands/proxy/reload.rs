@@ -6,7 +6,7 @@ use crate::net::{RelayEngine, RelayHandle, RelayMapping};
 
 use super::mappings::Mappings;
 
-/// Applies the file when it is told to; what cannot be done is said, and the rest is as before.
+/// Applies the file on HUP, and prints each change that failed.
 pub(super) struct Reload {
     pub(super) arguments: Proxy,
     pub(super) handle: RelayHandle,

@@ -40,11 +40,17 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     const [from, to] = fleet.path.map(at), self = at(last.source), other = from === self ? to : from;
     if (from < 0 || to < 0) return null;
     const [there, back] = [matrix.path(from, to), matrix.path(to, from)], names = [from, to].map((at) => escape(hosts[at].name));
-    const target = from === self || to === self ? last.targets.find((one) => [fleet.hostOf(one.target), one.host?.name].includes(hosts[other].name)) : null;
+    const target = from === self || to === self ? fleet.targetOf(hosts[other].name) : null;
     const pages = [from, to].filter((at) => !target && hosts[at].page).map((at) => `<a href="${escape(hosts[at].page)}">${escape(hosts[at].name)}</a>`);
     $("past-now").innerHTML = `${names.join(" to ")}: ${paths.words(there)}. Back: ${paths.words(back)}. ` +
       (pages.length ? `Its past is on the page of ${pages.join(" or ")}.` : "");
     return target;
+  },
+
+  // As it is listed; else as one server alone names itself.
+  targetOf(name) {
+    const named = last.targets.filter((one) => one.host?.name === name);
+    return last.targets.find((one) => fleet.hostOf(one.target) === name) ?? (named.length === 1 ? named[0] : null);
   },
 
   hostOf: (target) => target.startsWith("[") ? target.slice(1).split("]")[0]

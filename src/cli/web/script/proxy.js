@@ -25,6 +25,7 @@ ${tablePart("flows", "Flows", ["client", "mapping", "port to the server", "up", 
       card("passed down", state.down.passed) + card("lost down", state.lost[1], null, state.lost[1]) +
       card("held now", state.up.held + state.down.held) + card("release error p50", ms(error.p50)) +
       card("release error p99", ms(error.p99)) + card("release error max", ms(error.max)) +
+      card("full buffer", state.up.overflows + state.down.overflows, null, state.up.overflows + state.down.overflows) +
       card("send errors", state.up.send_errors + state.down.send_errors, null, state.up.send_errors + state.down.send_errors);
     const [up, width] = sized("up"), to = Math.max(state.elapsed, 60);
     const axis = timeAxis(Math.max(0, to - 60, ...state.seconds.slice(0, 1).map((x) => Math.min(x.second - 1, to - 60))), to, width);
