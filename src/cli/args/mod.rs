@@ -102,7 +102,7 @@ Examples:
   udpecho serve --scenario bad-hour.toml
   udpecho serve --scenario bad-hour.toml --impair-seed 7")]
     Scenario,
-    /// Print the JSON schema of an output: run.json, a line of --json-stream, or find-size --json
+    /// Print the JSON schema of what another command prints or writes
     Schema(Schema),
     /// Draw a recorded run again, and print its summary
     #[cfg(feature = "report")]
@@ -167,8 +167,7 @@ Examples:
   udpecho schema events
   udpecho schema size")]
 pub struct Schema {
-    /// run: run.json and ping --json; events: a line of ping --json-stream; size: find-size --json; ports: ports
-    /// --json; watch: watch --json; locate: locate --json; join: join --json
+    /// Output to describe
     #[arg(value_name = "OUTPUT", default_value = "run")]
     pub which: Which,
 }
@@ -176,14 +175,22 @@ pub struct Schema {
 /// The output that a schema describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Which {
+    /// run.json, and ping --json
     Run,
+    /// A line of ping --json-stream
     Events,
+    /// find-size --json
     Size,
+    /// ports --json
     Ports,
+    /// proxy --json
     Proxy,
+    /// watch --json
     #[cfg(feature = "control")]
     Watch,
+    /// locate --json
     Locate,
+    /// join --json
     #[cfg(all(feature = "control", feature = "tui"))]
     Join,
 }

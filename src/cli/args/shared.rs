@@ -35,7 +35,7 @@ pub struct Destination {
     /// started inside this process]
     #[arg(help_heading = SERVER, value_name = "HOST", conflicts_with = "ip")]
     pub host: Option<String>,
-    /// The same, as -ip HOST
+    /// The same as HOST; -ip HOST works too
     #[arg(help_heading = SERVER, long, value_name = "HOST")]
     pub ip: Option<String>,
     /// The server's port [default: 8080, or that of its dialect]

@@ -59,7 +59,7 @@ const SHORT: &[(&str, &[(&str, &str)])] = &[
         &[
             ("targets", "Targets to measure, as HOST or HOST:PORT"),
             ("file", "Configuration with groups of targets"),
-            ("check", "Check the file, and tell what it costs"),
+            ("check", "Check the file, and print what it costs"),
             ("sample", "Print a sample configuration"),
             ("interval", "Time between the probes of a target"),
             ("key_file", "File with the servers' key"),
@@ -121,7 +121,7 @@ const SHORT: &[(&str, &[(&str, &str)])] = &[
 /// The command line as `-h` shows it.
 pub(in crate::cli) fn short_help(program: Command) -> Command {
     let minor: Vec<&str> = MINOR.into_iter().filter(|name| program.find_subcommand(name).is_some()).collect();
-    let also = format!("Also: {}. All of it: udpecho --help", minor.join(", "));
+    let also = format!("Also: {}.\nAll of it: udpecho --help", minor.join(", "));
     let program = program.after_help(also).mut_subcommands(|command| {
         let name = command.get_name().to_owned();
         let is_minor = MINOR.contains(&name.as_str());
