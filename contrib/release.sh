@@ -9,6 +9,8 @@
 # Both are static and resolve names from /etc/hosts and DNS; glibc also loads the NSS modules that the host's
 # /etc/nsswitch.conf names beyond these, which must then be of its own version.
 set -euo pipefail
+# Files in the packages have the same modes on every machine.
+umask 022
 cd "$(dirname "$0")/.."
 
 say() { printf '== %s\n' "$*" >&2; }
@@ -25,6 +27,9 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 dist=$PWD/target/dist
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 # build FOLDER: a release build there, whose paths are those of no machine.
 build() {
@@ -51,7 +56,7 @@ if readelf -d "$dist/udpecho" | grep -q NEEDED; then
 fi
 python3 contrib/sbom.py "$target" >"$dist/udpecho.cdx.json"
 
-# What every package holds, below DESTINATION.
+# fill DESTINATION: the files that every package has.
 fill() {
     local to=$1
     install -Dm 755 "$dist/udpecho" "$to/bin/udpecho"
@@ -62,8 +67,12 @@ fill() {
     complete bash bash-completion/completions/udpecho
     complete zsh zsh/vendor-completions/_udpecho
     complete fish fish/vendor_completions.d/udpecho.fish
-    install -Dm 644 -t "$to/share/doc/udpecho" README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE
-    install -Dm 644 contrib/scenario.toml "$to/share/doc/udpecho/examples/scenario.toml"
+    local doc=$to/share/doc/udpecho
+    install -Dm 644 -t "$doc" README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE
+    install -Dm 644 -t "$doc/results/sample" results/sample/report.png
+    install -Dm 644 -t "$doc/contrib" contrib/*.toml
+    cp -R docs "$doc/docs"
+    cp -R contrib/examples contrib/grafana contrib/kubernetes contrib/prometheus "$doc/contrib"
 }
 
 # The same tree gives the same bytes.
@@ -71,10 +80,9 @@ stamp() { find "$1" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {}
 
 say archive
 name=udpecho-$version-$target
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+root=$scratch/root
 fill "$root/$name"
-install -Dm 644 contrib/udpecho.service "$root/$name/share/udpecho.service"
+install -Dm 644 -t "$root/$name/share" contrib/*.service
 stamp "$root/$name"
 tar -C "$root" --sort=name --owner=0 --group=0 --numeric-owner -cf - "$name" | gzip -9n >"$dist/$name.tar.gz"
 
@@ -82,10 +90,11 @@ if command -v dpkg-deb >/dev/null; then
     say deb
     deb=$root/deb
     fill "$deb/usr"
-    # The unit is there, and neither enabled nor started.
-    sed 's#/usr/local/bin/#/usr/bin/#' contrib/udpecho.service |
-        install -Dm 644 /dev/stdin "$deb/usr/lib/systemd/system/udpecho.service"
-    sed -i '/^# .*install -m/d' "$deb/usr/lib/systemd/system/udpecho.service"
+    # The units are there, and neither enabled nor started.
+    for unit in contrib/*.service; do
+        sed -e 's#/usr/local/bin/#/usr/bin/#' -e '/^# .*install -m/d' "$unit" |
+            install -Dm 644 /dev/stdin "$deb/usr/lib/systemd/system/$(basename "$unit")"
+    done
     mkdir -p "$deb/DEBIAN"
     cat >"$deb/usr/share/doc/udpecho/copyright" <<END
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
