@@ -46,10 +46,6 @@ impl Retry {
         self.tries
     }
 
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
-
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now >= self.next
     }

@@ -340,6 +340,21 @@ fn a_server_that_stops_in_the_middle_ends_the_search() {
 }
 
 #[test]
+fn a_server_that_is_restarted_while_a_client_waits_for_its_load_is_why_the_search_ends() {
+    let mut world = World::new(each_way(), clean(), "clean", "clean");
+    let mut occupant = Occupant::of(&mut world);
+    for _ in 0..3 {
+        assert!(!occupant.ask(&mut world).busy);
+        world.run(Duration::from_secs(1));
+    }
+    assert!(world.test.is_waiting());
+    world.server = Some(Server::new(clean(), [4; 32], world.now));
+    world.run(Duration::from_secs(10));
+    assert!(world.found().is_empty());
+    assert!(matches!(world.test.cut_short(), Some(CutShort::Failed(_))), "{:?}", world.test.cut_short());
+}
+
+#[test]
 fn a_stop_or_the_end_of_the_server_before_a_rate_is_known_leaves_none() {
     for is_stopped in [true, false] {
         let mut world = World::new(each_way(), clean(), "rate=8Mbit,queue=200k", "clean");
@@ -404,6 +419,17 @@ fn a_load_of_a_part_of_the_run_keeps_its_grant_until_it_begins_and_ends_by_itsel
     for result in world.test.results() {
         let span = result.expect("a result").span;
         assert!((span - Duration::from_secs(3)).abs() < millis(300), "{span}");
+    }
+}
+
+#[test]
+fn a_long_load_proves_its_address_again() {
+    for after in [Duration::ZERO, Duration::from_secs(400)] {
+        let mut world = steadily(SteadySettings { after, ..steady_load(100e3) }, "loss=10%");
+        world.run(after + Duration::from_secs(400));
+        assert!(world.test.is_loading(), "{:?}", world.test.outcome());
+        let down = world.test.results()[1].expect("a result");
+        assert!(down.span > Duration::from_secs(390), "{}", down.span);
     }
 }
 

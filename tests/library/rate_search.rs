@@ -1,8 +1,8 @@
 //! The rate search on simulated paths: its answer against what the link had left, in virtual time.
 
-use udpecho::probe::rate_search::{Confidence, Kind, LimitedBy, Settings};
+use udpecho::probe::rate_search::{Command, Confidence, Kind, LimitedBy, RateSearch, Report, Settings};
 use udpecho::sim::{Change, Judged, Others, RatePath, judge_rate};
-use udpecho::time::Duration;
+use udpecho::time::{Duration, Instant};
 
 fn judge(path: &RatePath, seed: u64) -> Judged {
     judge_rate(path, Settings::default(), seed)
@@ -108,6 +108,15 @@ fn the_push_shows_what_load_does_to_the_queue_and_to_another_flow() {
 }
 
 #[test]
+fn a_push_that_ends_early_shows_what_the_other_flow_waited() {
+    let settings = Settings { max_queue: millis(80), ..Settings::default() };
+    let judged = judge_rate(&RatePath::new("rate=10Mbit,queue=250k"), settings, 1);
+    let pushed = judged.result.pushed.expect("a push");
+    let [own, other] = [pushed.own, pushed.other].map(|delays| delays.expect("delays").max);
+    assert!(own > millis(80) && other > millis(60), "{own} and {other}");
+}
+
+#[test]
 fn a_fair_queue_keeps_the_other_flow_fast() {
     let judged = judge(&RatePath::new("rate=10Mbit,queue=250k,fq"), 1);
     assert!(judged.error().abs() <= 0.02, "{}", judged.error());
@@ -146,14 +155,18 @@ fn beside_a_greedy_flow_spare_and_pushed_rate_are_two_numbers() {
     assert!(pushed >= 0.9 * 20e6, "{pushed} of {spare}");
 }
 
-#[test]
-fn a_fading_radio_is_never_sure() {
-    let fading = (0..40).map(|second| {
+/// The rate changes each second.
+fn fading(seconds: i64) -> impl Iterator<Item = (Duration, Change)> {
+    (0..seconds).map(|second| {
         let rate = if second % 2 == 0 { "rate=7Mbit,queue=500k" } else { "rate=20Mbit,queue=500k" };
         (Duration::from_secs(second), Change::Line(rate.to_owned()))
-    });
+    })
+}
+
+#[test]
+fn a_fading_radio_is_never_sure() {
     let path = RatePath {
-        changes: fading.collect(),
+        changes: fading(40).collect(),
         aggregate: Some(millis(4)),
         ..RatePath::new("rate=20Mbit,queue=500k")
     };
@@ -187,6 +200,63 @@ fn a_path_that_loses_everything_ends_the_search() {
     let judged = judge(&RatePath::new("rate=10Mbit,queue=64k loss=100%"), 1);
     assert_eq!(judged.result.rate, 0.0);
     assert!(judged.took < millis(15_000), "{}", judged.took);
+}
+
+/// One second without a report in the eleventh of the hold.
+#[test]
+fn a_short_blackout_late_in_a_search_does_not_end_it() {
+    let changes = fading(13).chain([
+        (millis(12_600), Change::Line("rate=20Mbit,queue=500k loss=100%".to_owned())),
+        (millis(13_900), Change::Line("rate=20Mbit,queue=500k".to_owned())),
+    ]);
+    let path = RatePath { changes: changes.collect(), ..RatePath::new("rate=20Mbit,queue=500k") };
+    let judged = judge(&path, 1);
+    assert!(judged.answered > millis(13_900), "{}", judged.answered);
+    assert!(!judged.result.silent && judged.result.pushed.is_some());
+}
+
+#[test]
+fn silence_never_raises_the_rate() {
+    let mut now = Instant::from_nanos(1_000_000_000);
+    let mut search = RateSearch::new(Settings::default(), now);
+    let rate = |search: &RateSearch| match search.command() {
+        Command::Load { rate } => rate,
+        other => panic!("{other:?}"),
+    };
+    search.idle_delay(now, millis(10));
+    now = now + Duration::from_secs(1);
+    search.handle_timeout(now);
+    // 50 kbit/s of what is sent arrives, and a queue stands.
+    for number in 0..20 {
+        let before = now;
+        now = now + millis(200);
+        search.report(now, &slow(before, now, number));
+    }
+    let held = rate(&search);
+    assert!(held < 100e3, "{held}");
+    let mut rates = vec![held];
+    while search.command() != Command::Done {
+        rates.push(rate(&search));
+        now = search.poll_timeout().expect("a timeout");
+        search.handle_timeout(now);
+    }
+    assert!(rates.is_sorted_by(|before, after| after <= before), "{rates:?}");
+}
+
+/// One packet of 1,250 bytes each 200 ms, of 2 that were sent.
+fn slow(from: Instant, until: Instant, number: i64) -> Report {
+    let delay = millis(300 + number);
+    Report {
+        sent: 2,
+        arrived: 1,
+        bytes: 1_250,
+        first_arrival: from,
+        last_arrival: until,
+        delay_p10: delay,
+        delay_p50: delay,
+        delay_p90: delay,
+        delay_max: delay,
+    }
 }
 
 #[test]

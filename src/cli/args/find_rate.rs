@@ -30,6 +30,11 @@ pub struct SteadyRate {
     pub down: bool,
 }
 
+impl SteadyRate {
+    /// Two packets a second: a server and its client notice each other's end by their silence.
+    const LEAST: u64 = 25_000;
+}
+
 impl FromStr for SteadyRate {
     type Err = UnitError;
 
@@ -41,7 +46,11 @@ impl FromStr for SteadyRate {
             "both" => (true, true),
             _ => return Err(UnitError::new("the direction must be up, down or both", "10Mbit,down")),
         };
-        Ok(Self { rate: rate.parse()?, up, down })
+        let rate: BitRate = rate.parse()?;
+        if rate.get() < Self::LEAST {
+            return Err(UnitError::new("a load has 25kbit at least", "10Mbit,down"));
+        }
+        Ok(Self { rate, up, down })
     }
 }
 
@@ -123,14 +132,14 @@ mod tests {
     fn a_steady_load_has_a_rate_and_perhaps_a_direction() {
         for (text, rate, up, down) in [
             ("10Mbit", 10_000_000, true, true),
-            ("64kbit,up", 64_000, true, false),
+            ("25kbit,up", 25_000, true, false),
             ("1Gbit,down", 1_000_000_000, false, true),
             ("5M, both", 5_000_000, true, true),
         ] {
             let steady = SteadyRate { rate: BitRate::new(rate).unwrap(), up, down };
             assert_eq!(text.parse(), Ok(steady), "{text}");
         }
-        for text in ["", "10Mbit,sideways", "0,up", ",up", "fast"] {
+        for text in ["", "10Mbit,sideways", "0,up", ",up", "fast", "24999bit"] {
             assert!(text.parse::<SteadyRate>().is_err(), "{text}");
         }
     }

@@ -71,7 +71,8 @@ pub struct Serve {
     #[arg(help_heading = LISTENING, long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "862", value_parser = number::<u16>(0, 65_535, "862"))]
     pub stamp: Option<u16>,
     /// Answer irtt clients (irtt 0.9) on a port of their own, within --session-rate, --max-duration and --max-size;
-    /// with a key those with HMAC only [default port: 2112]
+    /// with a key, 32 bytes as udpecho keygen writes it, those with HMAC only: irtt client --hmac=0x$(cat FILE)
+    /// [default port: 2112]
     #[arg(help_heading = LISTENING, long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "2112", value_parser = number::<u16>(0, 65_535, "2112"))]
     pub irtt: Option<u16>,
     #[command(flatten)]

@@ -56,6 +56,8 @@ impl Lane {
     const IDLE: Duration = Duration::from_secs(60);
     const REMEMBER: u32 = 64;
     const TRIES: u32 = 5;
+    /// A server sends load down for 300 s after a handshake.
+    const PROOF: Duration = Duration::from_secs(60);
     /// Of a plain echo: run, number, send time.
     const PLAIN_HEADER: usize = 24;
 
@@ -115,8 +117,7 @@ impl Lane {
         match &self.speech {
             _ if self.is_ready() => None,
             Speech::Native { handshake, .. } => handshake.failure(now),
-            Speech::Plain { retry, .. } => (retry.tries() >= Self::TRIES && retry.is_due(now))
-                .then(|| Failure::Silent { tries: retry.tries(), after: now - retry.since() }),
+            Speech::Plain { retry, .. } => retry.failure(Self::TRIES, now),
         }
     }
 
@@ -138,6 +139,23 @@ impl Lane {
                 Some(self.probe(now, buffer))
             }
         }
+    }
+
+    /// When to prove the address again; never with a key, which proves more.
+    pub(super) fn proof_timeout(&self) -> Option<Instant> {
+        match &self.speech {
+            Speech::Native { handshake, session: Some(_) } if self.key.is_none() => {
+                Some(handshake.poll_timeout())
+            }
+            _ => None,
+        }
+    }
+
+    /// The next datagram that proves the address again, if it is due.
+    pub(super) fn prove(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        self.proof_timeout()?;
+        let Speech::Native { handshake, .. } = &mut self.speech else { return None };
+        handshake.poll_transmit(now, buffer)
     }
 
     /// Writes the next probe.
@@ -225,9 +243,11 @@ fn hear_native(
     let is_ours = |token: Token| session.as_ref().is_some_and(|session| session.token == token);
     match message {
         Message::Cookie(cookie) => handshake.hear_cookie(now, &cookie),
-        Message::Accept(accept) if session.is_none() => {
-            *session = handshake.hear_accept(&accept);
-            if session.is_some() {
+        Message::Accept(accept) => {
+            let Some(accepted) = handshake.hear_accept(&accept) else { return Heard::Junk };
+            handshake.repeat(now + Lane::PROOF);
+            if session.is_none() {
+                *session = Some(accepted);
                 return Heard::Ready;
             }
         }

@@ -290,16 +290,20 @@ impl LoadMachine for SteadyLoad {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
+        let silence = Some(self.heard + Self::SILENCE);
         match &self.stage {
             Stage::SetUp => self.lane.setup_timeout(),
             Stage::Asking(retry) => Some(retry.next()),
             Stage::Waiting { until, next_question } => {
-                Some((*until).min(*next_question).min(self.heard + Self::SILENCE))
+                [Some(*until), Some(*next_question), self.lane.proof_timeout(), silence]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             Stage::Loading => {
                 let up = self.settings.up.then(|| self.pacer.next_due());
                 let down = self.settings.down.then(|| self.pulls.next_due(self.pulled(), self.settings.size));
-                [up, down, self.end(), Some(self.heard + Self::SILENCE)].into_iter().flatten().min()
+                [up, down, self.end(), self.lane.proof_timeout(), silence].into_iter().flatten().min()
             }
             Stage::Closing => Some(Instant::ZERO),
             Stage::Done(_) => None,
@@ -313,8 +317,10 @@ impl LoadMachine for SteadyLoad {
                     self.fail(now, failure);
                 }
             }
-            Stage::Asking(retry) if retry.tries() >= Self::TRIES && retry.is_due(now) => {
-                self.fail(now, Failure::Silent { tries: retry.tries(), after: now - retry.since() });
+            Stage::Asking(retry) => {
+                if let Some(failure) = retry.failure(Self::TRIES, now) {
+                    self.fail(now, failure);
+                }
             }
             Stage::Waiting { .. } | Stage::Loading if now - self.heard >= Self::SILENCE => {
                 self.fail(now, Failure::Silent { tries: 1, after: now - self.heard });
@@ -328,6 +334,11 @@ impl LoadMachine for SteadyLoad {
 
     fn poll_transmit(&mut self, now: Instant, buffer: &mut [u8]) -> Option<LoadTransmit> {
         let transmit = |length| Some(LoadTransmit { channel: 0, length });
+        if self.is_granted()
+            && let Some(length) = self.lane.prove(now, buffer)
+        {
+            return transmit(length);
+        }
         match &mut self.stage {
             Stage::SetUp => transmit(self.lane.setup(now, buffer)?),
             Stage::Asking(retry) => {

@@ -264,7 +264,8 @@ impl LoadTest {
             running.search.stop();
             self.cut_short = Some(why);
             self.note_end(now);
-        } else if !matches!(self.stage, Stage::Done(_)) {
+        } else if matches!(self.stage, Stage::SetUp | Stage::Asking(_)) {
+            self.cut_short = Some(why);
             self.stage = Stage::Closing { own: self.own.is_ready(), other: self.other.is_ready() };
         }
     }
@@ -337,9 +338,10 @@ impl LoadMachine for LoadTest {
                     self.stage = Stage::Done(Err(failure));
                 }
             }
-            Stage::Asking(asking) if asking.retry.tries() >= Self::TRIES && asking.retry.is_due(now) => {
-                let after = now - asking.retry.since();
-                self.stage = Stage::Done(Err(Failure::Silent { tries: asking.retry.tries(), after }));
+            Stage::Asking(asking) => {
+                if let Some(failure) = asking.retry.failure(Self::TRIES, now) {
+                    self.stage = Stage::Done(Err(failure));
+                }
             }
             Stage::Running(running) => {
                 let asked = running.asked();

@@ -42,7 +42,10 @@ pub struct RateSearch {
     baseline_loss: f64,
     burst: BurstMeter,
     began: Instant,
+    /// The last report, or the last time that one was missed.
     last_report: Instant,
+    /// The last report, or the begin of the load.
+    heard: Instant,
     /// Between the last two reports.
     report_gap: Duration,
     /// Packets that the client and the server did not send or take while the rate is held.
@@ -87,6 +90,7 @@ impl RateSearch {
             burst: BurstMeter::default(),
             began: now,
             last_report: now,
+            heard: now,
             report_gap: Duration::ZERO,
             missed: [0; 2],
             bytes: 0,
@@ -233,18 +237,19 @@ impl RateSearch {
 
     /// Everything was lost: half the rate, and another second.
     fn silent(&mut self, now: Instant) {
-        if now - self.began > Self::LONGEST_SILENCE {
+        if now - self.heard > Self::LONGEST_SILENCE {
             self.result.silent = true;
             return self.cut_short();
         }
         self.last_report = now;
-        self.rate = (self.rate / 2.0).max(Self::FIRST_RATE / 2.0).min(self.settings.max_rate);
+        let least = self.rate.min(Self::FIRST_RATE / 2.0);
+        self.rate = (self.rate / 2.0).max(least);
     }
 
     /// Takes a report of the receiver; one comes every 20 ms.
     pub fn report(&mut self, now: Instant, report: &Report) {
         self.report_gap = now - self.last_report;
-        self.last_report = now;
+        (self.last_report, self.heard) = (now, now);
         self.bytes += report.bytes;
         if self.bytes >= self.settings.max_bytes {
             self.note_limit(LimitedBy::MaxBytes);
@@ -273,8 +278,7 @@ impl RateSearch {
         self.noise = (at(0.9) - at(0.1)).min(jitter);
         self.busy_before = at(0.5) - self.base > Duration::from_millis(5);
         self.result.idle_p50 = at(0.5) - self.base;
-        self.last_report = now;
-        self.began = now;
+        (self.last_report, self.heard, self.began) = (now, now, now);
         self.phase = Phase::Climb { step: self.climb_step(now), stops: 0 };
     }
 

@@ -65,14 +65,14 @@ impl RateSearch {
     pub(super) fn push(&mut self, now: Instant, mut push: Push, report: &Report) {
         let mut last = Seen::default();
         last.add(report, self.base);
-        let counts = now >= push.until - Self::PUSH / 2;
-        if counts {
+        push.overloaded = if last.loss() > Self::OVERLOAD { push.overloaded + 1 } else { 0 };
+        let is_overloaded = last.queue > self.settings.max_queue || push.overloaded > Self::OVERLOADED;
+        // A push that ends early has its last report and the probes beside it.
+        if is_overloaded || now >= push.until - Self::PUSH / 2 {
             push.seen.add(report, self.base);
         } else {
             push.seen.other.clear();
         }
-        push.overloaded = if last.loss() > Self::OVERLOAD { push.overloaded + 1 } else { 0 };
-        let is_overloaded = last.queue > self.settings.max_queue || push.overloaded > Self::OVERLOADED;
         if now < push.until && !is_overloaded {
             let rate = self.pushing(&last, report);
             if rate > Self::GROWN * self.rate {
@@ -82,9 +82,6 @@ impl RateSearch {
             self.rate = rate;
             self.phase = Phase::Push(push);
             return;
-        }
-        if !counts {
-            push.seen.add(report, self.base);
         }
         self.result.pushed = Some(push.seen.step(self.rate));
         let has_other = self.other_base.is_some();

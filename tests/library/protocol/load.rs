@@ -111,6 +111,29 @@ fn load_goes_to_the_address_that_the_handshake_proved_alone() {
     assert!(sent.len() > 100 && sent.iter().all(|sent| sent.to == from));
 }
 
+/// The client of the handshake may be gone, and its address another host's.
+#[test]
+fn without_a_key_load_ends_five_minutes_after_the_last_handshake() {
+    let mut desk = Desk::new(granting(100_000_000));
+    let (from, token) = client(&mut desk, 1);
+    let mut number = 0;
+    let mut keep = |desk: &mut Desk, seconds: i64| {
+        let last = |_: i64| {
+            number += 1;
+            let refused = ask(desk, from, &pull(token, number, 100_000));
+            (refused.map(|report| report.limit), desk.pass(Duration::from_secs(1)).len())
+        };
+        (0..seconds).map(last).last().expect("a second")
+    };
+    assert_eq!(keep(&mut desk, 290), (None, 1));
+    assert_eq!(desk.open(from, 2, SIZE), Ok(token), "the handshake again");
+    assert_eq!(keep(&mut desk, 290), (None, 1));
+    assert_eq!(keep(&mut desk, 12), (Some(0), 0));
+    // What a server grants may still be asked, and load up is only counted.
+    assert_eq!(ask(&mut desk, from, &pull(token, 1_000, 0)).expect("a grant").limit, 100_000_000);
+    assert_eq!(count(&mut desk, from, &load(token, 0)).expect("a report").limit, 100_000_000);
+}
+
 #[test]
 fn a_budget_that_is_spent_sends_nothing_more() {
     let mut desk = Desk::new(granting(100_000_000));
@@ -252,4 +275,10 @@ fn with_a_key_a_repeated_request_brings_nothing() {
     assert_eq!(desk.server.counters().replayed, 1);
     // Without the key nothing is answered at all.
     assert_eq!(desk.send(from, &emitted(|buffer| pull(accept.token, 2, 8_000_000).emit(buffer))), None);
+    // With it a handshake need not be repeated.
+    for number in 3..=35 {
+        let request = sealed(&emitted(|buffer| pull(accept.token, number, 8_000_000).emit(buffer)));
+        assert_eq!(desk.send(from, &request), None);
+        assert!(desk.pass(Duration::from_secs(10)).len() > 100, "after {} s", 10 * number);
+    }
 }

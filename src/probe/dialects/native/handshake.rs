@@ -61,6 +61,11 @@ impl Handshake {
         Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
     }
 
+    /// The same handshake again at this time, which proves the client's address again.
+    pub(crate) fn repeat(&mut self, at: Instant) {
+        (self.cookie, self.retry) = (None, Retry::new(at));
+    }
+
     pub(crate) fn is(&self, nonce: Nonce) -> bool {
         self.nonce == nonce
     }

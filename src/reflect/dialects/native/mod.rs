@@ -89,6 +89,7 @@ impl Native {
             return Err(Refusal::Silence);
         }
         if let Some(known) = known {
+            self.sessions.at_mut(known).proven = now;
             return Ok(known);
         }
         let Some(evicted) = self.sessions.make_room(path.remote.ip(), now) else {
@@ -119,6 +120,7 @@ impl Native {
             size: opening.size,
             used: false,
             last_seen: now,
+            proven: now,
             remote: opening.remote,
             meter: Meter::default(),
             queries: ReplayWindow::default(),

@@ -34,6 +34,8 @@ pub(super) struct Session {
     /// Whether a probe has arrived.
     pub used: bool,
     pub last_seen: Instant,
+    /// When a handshake last proved the client's address.
+    pub proven: Instant,
     /// The source of its newest probe.
     pub remote: SocketAddr,
     pub meter: Meter,

@@ -66,6 +66,8 @@ impl Loads {
         };
         let session = sessions.at_mut(at);
         let Some(limit) = limit(core, session, packet) else { return Action::Drop };
+        let is_proven = core.is_keyed() || packet.now - session.proven <= Self::PROVEN_FOR;
+        let limit = limit.filter(|_| is_proven || pull.rate == 0);
         let report = short_report(packet, pull.token, pull.phase, limit);
         let Some(grant) = limit else { return refuse(core, packet, Some(report)) };
         if (pull.phase, pull.number) <= session.pulled {

@@ -44,6 +44,9 @@ impl Loads {
     const KEPT: Duration = Duration::from_secs(2);
     /// The load is ahead of the granted rate by so much at most, and by two packets.
     const BURST: Duration = Duration::from_millis(20);
+    /// Without a key load down needs a handshake that is no older: another host may have the client's address by now,
+    /// and requests for load can be forged.
+    const PROVEN_FOR: Duration = Duration::from_secs(300);
     /// Packets that the injection holds at once.
     const MAX_HELD: usize = 100_000;
 
