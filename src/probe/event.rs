@@ -1,4 +1,4 @@
-//! What a client reports while it runs.
+//! The events that a client reports while it runs.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub enum Event {
     Opened {
         /// When the acceptance arrived.
         at: Instant,
-        /// What the server said of itself.
+        /// The server's description of itself.
         server: ServerInfo,
     },
     /// Time zero: the first probe is due.
@@ -47,7 +47,7 @@ pub enum Event {
     NotSent {
         /// Of the probe.
         seq: u64,
-        /// What refused it.
+        /// The cause.
         why: SendError,
     },
     /// The host was suspended or stalled, and these probes were skipped; `late` is how late the first of them was.
@@ -99,7 +99,7 @@ pub enum Event {
     PathError {
         /// When the error was read.
         at: Instant,
-        /// What the system says.
+        /// The error of the system.
         why: SocketError,
     },
     /// The server of this session sends from another address than the target's.
@@ -127,14 +127,14 @@ pub enum Event {
     Found {
         /// When the reply arrived.
         at: Instant,
-        /// What it showed.
+        /// A property of the server.
         finding: Finding,
     },
     /// A flow became lossy or is so no more, or its port was compared with a fresh one.
     Flow {
         /// When a probe showed it.
         at: Instant,
-        /// What it showed.
+        /// The change of the flow.
         change: FlowChange,
     },
     /// Datagrams came that count for no probe: the counts so far, at most once a second.
@@ -154,7 +154,7 @@ pub enum Event {
         /// Whether `Client::stop` would end the wait.
         skippable: bool,
     },
-    /// What the replies told in TLVs; once, at the end of a run that sent some.
+    /// The answers in TLVs; once, at the end of a run that sent some.
     TlvAnswers(Box<TlvAnswers>),
     /// The server's answer to the request to stop.
     StopAnswered {
@@ -169,7 +169,7 @@ pub enum Event {
     Finished,
 }
 
-/// What replies show of a server that does not say it.
+/// A property of a server that only its replies show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// It numbers its replies.
@@ -219,7 +219,7 @@ impl Finding {
     }
 }
 
-/// What a server says of itself when the session begins.
+/// A server's description of itself when the session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
     /// The dialect in which it answered.
@@ -335,7 +335,7 @@ pub enum Failure {
     /// The server grants less than the run needs.
     #[error("the server {what}")]
     Restricted {
-        /// What it grants, and the option that fits.
+        /// The server's limit, and the option that fits.
         what: String,
     },
     /// The server's limit of sessions is reached.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::time::{Duration, Instant};
 
-/// What a comparison of a silent port with a fresh one showed.
+/// The result of comparing a silent port with a fresh one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reroll {
     /// The fresh port is answered and the old one is not: the flow has moved to it.
@@ -85,7 +85,7 @@ pub(super) struct Flows {
 #[derive(Debug)]
 struct Flow {
     channel: usize,
-    /// Those without a reply in time of the last 8 probes, a bit each.
+    /// One bit for each of the last 8 probes: it had no reply in time.
     lost: u8,
     silent: u32,
     /// The flow has moved, and its first port is silent.
@@ -232,7 +232,7 @@ impl Flows {
         by_spare
     }
 
-    /// What the trial has shown by now.
+    /// The result of the trial, once it has one.
     fn judge(&mut self, now: Instant) -> Option<FlowChange> {
         let trial = self.trial.as_ref()?;
         let flow = trial.flow;

@@ -87,7 +87,7 @@ impl Dialect {
     }
 }
 
-/// What a run does.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The protocol to speak.
@@ -126,7 +126,7 @@ pub struct Settings {
     pub irtt: IrttOptions,
 }
 
-/// What a STAMP sender sends beside its number and time.
+/// The fields of a STAMP sender's packets beside number and time.
 #[derive(Clone, Debug, Default)]
 pub struct StampOptions {
     /// Tells sessions of one address and port apart; zero for none, and one at random without it.

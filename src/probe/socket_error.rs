@@ -1,17 +1,17 @@
 //! An error of the client's socket, as data: the caller, which knows the peer, puts it into words.
 
-/// What the socket was asked to do, and why that failed.
+/// An operation of the socket that failed, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketError {
-    /// What the socket was asked to do.
+    /// The operation.
     pub operation: SocketOperation,
-    /// Why that failed.
+    /// The cause.
     pub kind: SocketErrorKind,
     /// The system's number for it, where it gave one.
     pub code: Option<i32>,
 }
 
-/// What a socket is asked to do.
+/// The operations of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOperation {
     /// A datagram was to leave.
@@ -20,7 +20,7 @@ pub enum SocketOperation {
     Receive,
 }
 
-/// What an error means.
+/// The cause of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketErrorKind {
     /// No neighbour or route there, or, by ICMP, a firewall on the path prohibits it.

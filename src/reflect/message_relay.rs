@@ -31,9 +31,9 @@ pub(super) enum RelayAnswer {
     Deliver {
         /// The target.
         to: SocketAddr,
-        /// What it gets.
+        /// The message to the target.
         text: String,
-        /// What the sender gets.
+        /// The reply to the sender.
         reply: String,
     },
     /// The sender asks the server to stop.

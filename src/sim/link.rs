@@ -9,7 +9,7 @@ use crate::time::{Duration, Instant};
 /// When a simulation starts: away from zero, so that nothing relies on it.
 pub(super) const START: Instant = Instant::from_nanos(1_000_000_000_000);
 
-/// What one direction of a path does to datagrams.
+/// The conditions of one direction of a path.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// The propagation delay.

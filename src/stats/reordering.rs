@@ -29,7 +29,7 @@ pub struct Reordering {
     runs: Runs,
 }
 
-/// What is known of a packet out of order.
+/// How far a packet is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reordered {
     /// How many arrivals ago the first packet came that was sent later.

@@ -224,12 +224,12 @@ fn silence_never_raises_the_rate() {
         other => panic!("{other:?}"),
     };
     search.idle_delay(now, millis(10));
-    now = now + Duration::from_secs(1);
+    now += Duration::from_secs(1);
     search.handle_timeout(now);
     // 50 kbit/s of what is sent arrives, and a queue stands.
     for number in 0..20 {
         let before = now;
-        now = now + millis(200);
+        now += millis(200);
         search.report(now, &slow(before, now, number));
     }
     let held = rate(&search);

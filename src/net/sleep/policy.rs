@@ -1,4 +1,4 @@
-//! What an engine does until something happens: look at its sockets again, spin on the clock, or sleep.
+//! An engine waits in one of three ways: it looks at its sockets again, spins on the clock, or sleeps.
 
 use super::planner::{Sleep, Timer, WakePlanner};
 use super::realtime_budget::RealtimeBudget;

@@ -71,7 +71,7 @@ impl ClockBounds {
         self.low <= other.high + slack && other.low <= self.high + slack
     }
 
-    /// What both tell, at the time of `newer`.
+    /// The offsets that both allow, at the time of `newer`; those of `newer` if they allow none.
     fn narrowed(&self, newer: &Self) -> Self {
         let drift = (newer.at - self.at).abs().mul_f64(Self::MAX_DRIFT);
         let (low, high) = ((self.low - drift).max(newer.low), (self.high + drift).min(newer.high));

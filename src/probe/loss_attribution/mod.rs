@@ -8,7 +8,7 @@ use crate::wire::native::{ProbeStatus, SocketMark};
 pub(super) use overflow::{Around, Marks};
 use overflow::{Overflow, overflow};
 
-/// What the client knows of a lost probe.
+/// The client's knowledge of a lost probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
     pub seq: u64,
@@ -21,7 +21,7 @@ pub(super) struct Loss {
     pub around: Around,
 }
 
-/// What the client knows of the run, beside the loss itself.
+/// The client's knowledge of the run, beside the loss itself.
 pub(super) struct Evidence {
     /// The client's socket now.
     pub own: SocketMark,

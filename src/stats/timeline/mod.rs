@@ -8,7 +8,7 @@ pub use history::{SecondHistory, Slot};
 pub(crate) use seconds::Seconds;
 pub use seconds::{Completed, Delay, Second};
 
-/// What a cell holds: the earlier cell of two takes in the later.
+/// The content of a cell; of two cells the earlier takes in the later.
 pub trait Join: Default + Clone {
     /// Takes in a cell that follows this one.
     fn join(&mut self, later: &Self);

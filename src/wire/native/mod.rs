@@ -119,11 +119,11 @@ pub enum Message<'a> {
     PathMtuReply(PathMtuReply),
     /// A packet of a load up.
     Load(Load),
-    /// What has arrived of it, or what the server grants.
+    /// The arrivals of a load up, or the rate that the server grants.
     LoadReport(LoadReport),
     /// Asks for a load down.
     Pull(Pull),
-    /// A packet of it.
+    /// A packet of a load down.
     Push(Push),
 }
 
