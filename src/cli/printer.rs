@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::Context;
@@ -17,9 +17,17 @@ use crate::printable::printable;
 use crate::report::folded;
 use crate::time::Duration;
 
+static STDERR_LINES: AtomicUsize = AtomicUsize::new(0);
+
 /// A line on stderr, for what is no result. A closed stderr is no error.
 pub(super) fn stderr_line(line: impl Display) {
+    STDERR_LINES.fetch_add(1, Ordering::Relaxed);
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
+}
+
+/// The lines on stderr so far, if it is a terminal: a table that is redrawn begins anew below them.
+pub(super) fn lines_on_the_terminal() -> usize {
+    if io::stderr().is_terminal() { STDERR_LINES.load(Ordering::Relaxed) } else { 0 }
 }
 
 /// Prints the path of a file on stderr, since it is no result.

@@ -1,6 +1,7 @@
 //! Many targets for a long time, without a socket or a clock: which there are, when each is due, what became of
 //! their probes, what they cost, and which host, rack or path is at fault.
 
+mod claims;
 mod config;
 mod discovery;
 pub mod dns;
@@ -15,11 +16,14 @@ mod one_way;
 mod phase;
 mod report;
 mod ring;
+mod sample;
 mod snapshot;
 mod sources;
+mod survey;
 mod verdict;
 mod wanted;
 
+pub use claims::Claims;
 pub use config::{Config, ConfigError, Detail, Group, Reflect, Secret};
 pub use discovery::{FileSdError, FileTarget, read_file_sd, read_file_sd_yaml};
 pub use figures::{Figures, State};
@@ -30,8 +34,10 @@ pub use monitor::Monitor;
 pub use one_way::OneWay;
 pub use phase::phase;
 pub use report::{MonitorReport, ProbeCounts, TargetReport, host_of};
-pub use ring::{Peers, RingHost, choose as choose_peers};
+pub use ring::Peers;
+pub use sample::{OwnHost, listed_place, sample};
 pub use snapshot::{Snapshot, TargetView};
 pub use sources::{DnsKind, DnsNames, HttpSd};
+pub use survey::Survey;
 pub use verdict::Verdict;
 pub use wanted::{Key, Reload, Wanted};

@@ -21,15 +21,15 @@ pub struct Peers {
 
 /// A host on the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RingHost<'a> {
+pub(super) struct RingHost<'a> {
     /// The same at every host.
-    pub name: &'a str,
+    pub(super) name: &'a str,
     /// Its rack, or its zone; empty if that is unknown.
-    pub place: &'a str,
+    pub(super) place: &'a str,
 }
 
 /// The indices of the peers that this host measures. The own host may be in the list; it is left out.
-pub fn choose(own: RingHost<'_>, others: &[RingHost<'_>], peers: Peers) -> BTreeSet<usize> {
+pub(super) fn choose(own: RingHost<'_>, others: &[RingHost<'_>], peers: Peers) -> BTreeSet<usize> {
     let is_other = |host: &RingHost<'_>| host.name != own.name;
     let is_near = |host: &RingHost<'_>| is_other(host) && !own.place.is_empty() && host.place == own.place;
     let mut chosen = next_on("near", own, others, peers.near, is_near);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
+use crate::common::namespaces::Network;
 use crate::common::process::{Process, Serve, command, free_port, run};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
@@ -63,6 +64,55 @@ fn each_of_three_thousand_addresses_of_a_name_is_a_target() {
     let checked = run(command(folder.path(), "watch -f watch.toml --check"));
     assert_eq!(checked.code, Some(0), "{checked:#?}");
     assert!(checked.has_line("mesh                     3001     3001.0"), "{checked:#?}");
+}
+
+/// Of four addresses of a name, two servers tell either rack.
+#[test]
+fn near_peers_of_a_name_are_those_that_tell_the_own_rack() {
+    crate::needs!(Dnsmasq);
+    let (folder, port, dns) = (TempDir::new().unwrap(), free_port(), dns_port());
+    let hosts: String = (1..=4).map(|host| format!("127.0.0.{host} mesh.test\n")).collect();
+    fs::write(folder.path().join("hosts"), hosts).unwrap();
+    let _dnsmasq = dnsmasq(dns, &folder.path().join("hosts"), &[]);
+    let start = |host: u32| {
+        let text = format!(
+            "name = '127.0.0.{host}'\nlabels = {{ rack = 'r{}' }}\n\
+             [reflect]\nlisten = '127.0.0.{host}:{port}'\ntell-names = true\n\
+             [[group]]\nname = 'mesh'\ninterval = '20ms'\npeers = {{ near = 3 }}\n\
+             dns = {{ name = 'mesh.test', port = {port}, server = '127.0.0.1:{dns}' }}\n",
+            host % 2
+        );
+        fs::write(folder.path().join(format!("{host}.toml")), text).unwrap();
+        let words = format!("watch -f {host}.toml -q --http 0");
+        let mut watching = Process::spawn(command(folder.path(), &words));
+        let page = page_of(&mut watching);
+        (watching, page)
+    };
+    let started: Vec<_> = [4, 3, 2, 1].map(start).into();
+    let (_, page) = &started[3];
+    let now = metrics_once(*page, |now| {
+        series(now, "udpecho_replies_total", &[&format!("target=\"127.0.0.3:{port}\"")]) > Some(3)
+    });
+    assert_eq!(now.matches("udpecho_replies_total{").count(), 1, "the others are of another rack: {now}");
+}
+
+/// A list for all hosts has this one too.
+#[test]
+fn a_host_that_discovery_finds_does_not_measure_itself() {
+    crate::needs!(Namespaces);
+    let folder = TempDir::new().unwrap();
+    let network = Network::of(&["a", "b"]);
+    network.wire([("a", &["10.7.0.1/24"], 1500), ("b", &["10.7.0.2/24"], 1500)]);
+    let list = r#"[{"targets": ["10.7.0.1:8080", "10.7.0.2:8080", "n7:8080"]}]"#;
+    fs::write(folder.path().join("all.json"), list).unwrap();
+    write(
+        folder.path(),
+        "name = 'n7'\n[[group]]\nname = 'found'\nfile = 'all.json'\n\
+         [[group]]\nname = 'written'\ntargets = ['10.7.0.1:8080', '10.7.0.2:8080']\n",
+    );
+    let checked = run(network.udpecho("a", folder.path(), "watch -f watch.toml --check"));
+    assert!(checked.has_line("found                       1"), "{checked:#?}");
+    assert!(checked.has_line("written                     2"), "{checked:#?}");
 }
 
 #[test]
@@ -191,6 +241,33 @@ fn targets_come_from_a_url_and_from_yaml_and_an_error_keeps_them() {
     let after = metrics_once(page, |now| site(now, "url", "z") && site(now, "file", "w"));
     assert!(replies(&after, "url") > replies(&failed, "url"), "a new label keeps the counters");
     assert!(replies(&after, "file") > replies(&failed, "file"));
+}
+
+/// The targets of the old name go at once, not when the new one is looked up again.
+#[test]
+fn a_reload_with_another_name_asks_for_it_at_once() {
+    crate::needs!(Dnsmasq);
+    let (folder, dns, server) = (TempDir::new().unwrap(), dns_port(), Serve::start("--clean"));
+    fs::write(folder.path().join("hosts"), "127.0.0.1 one.test\n127.0.0.2 two.test\n").unwrap();
+    let _dnsmasq = dnsmasq(dns, &folder.path().join("hosts"), &[]);
+    let named = |name: &str| {
+        format!(
+            "[[group]]\nname = 'mesh'\ninterval = '20ms'\n\
+             dns = {{ name = '{name}', port = {}, server = '127.0.0.1:{dns}', refresh = '1h' }}\n",
+            server.port
+        )
+    };
+    write(folder.path(), &named("one.test"));
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let replies = |now: &str, host: &str| {
+        series(now, "udpecho_replies_total", &[&format!("target=\"{host}:{}\"", server.port)])
+    };
+    metrics_once(page, |now| replies(now, "127.0.0.1") > Some(3));
+    write(folder.path(), &named("two.test"));
+    watching.signal("HUP");
+    let now = metrics_once(page, |now| replies(now, "127.0.0.2") > Some(3));
+    assert_eq!(replies(&now, "127.0.0.1"), None);
 }
 
 #[test]

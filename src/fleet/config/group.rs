@@ -161,6 +161,7 @@ impl Settings {
         let objective = self.objective.as_ref().or(defaults.objective.as_ref());
         let objective = objective.map(|share| parsed::<Probability>(&place("objective"), share, "99.9%"));
         let targets = self.targets.iter().map(|target| expand(&place("targets"), target));
+        let from = self.from.iter().chain(defaults.from.iter().filter(|_| self.from.is_none())).flatten();
         let variables = |text: &str| expand(&name, text).map_err(ConfigError::why);
         let http_sd = self.http_sd.as_ref().map(|http| http.read(&variables));
         let dns = self.dns.as_ref().map(|dns| dns.read(&variables));
@@ -170,7 +171,7 @@ impl Settings {
             http_sd: http_sd.transpose().map_err(|why| invalid(&place("http-sd"), why))?,
             dns: dns.transpose().map_err(|why| invalid(&place("dns"), why))?,
             peers: self.peers.or(defaults.peers),
-            from: self.from.clone().or(defaults.from.clone()).unwrap_or_default(),
+            from: from.map(|source| expand(&place("from"), source)).collect::<Result<_, _>>()?,
             interval,
             size,
             dscp: self

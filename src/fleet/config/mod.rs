@@ -202,7 +202,7 @@ mod tests {
         let config = read(
             "name = '${NODE}'\nlabels = { rack = 'r-${NODE}' }\nhttp = '127.0.0.1:9476'\n\
              [defaults]\ninterval = '2s'\ndscp = 'AF31'\n\
-             [[group]]\nname = 'a'\ntargets = ['h']\n\
+             [[group]]\nname = 'a'\ntargets = ['h']\nfrom = ['${NODE}']\n\
              [[group]]\nname = 'b'\ntargets = ['h']\ninterval = '20ms'\ndscp = 'EF'\npoisson = true\n",
         )
         .unwrap();
@@ -210,6 +210,7 @@ mod tests {
         let [a, b] = &config.groups[..] else { panic!("{config:?}") };
         assert_eq!((a.interval.get(), a.dscp, a.poisson), (Duration::from_secs(2), Some(26), false));
         assert_eq!((b.interval.get(), b.dscp, b.poisson), (Duration::from_millis(20), Some(46), true));
+        assert_eq!((&a.from[..], &b.from[..]), (&["n7".to_owned()][..], &[][..]));
         assert_eq!((a.deadline, a.give_up), (Duration::from_secs(1), Duration::from_secs(10)));
     }
 

@@ -19,6 +19,7 @@ use anyhow::{Context, bail};
 
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
+use crate::cli::key;
 use crate::cli::printer::Printer;
 use crate::cli::text_file;
 use crate::fleet::{Config, Forecast, Group, Wanted};
@@ -36,17 +37,17 @@ pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     }
     let config = read_config(arguments)?;
     let source = config.name.clone().or_else(host_name).unwrap_or_else(|| "udpecho".to_owned());
-    let clock = Clock::start();
-    let mut discovery = Discovery::new(arguments.file.as_deref(), source.clone(), clock);
+    let (clock, key) = (Clock::start(), key::find(arguments.key_file.as_deref())?);
+    let mut discovery = Discovery::new(arguments.file.as_deref(), source.clone(), key.clone(), clock);
     if arguments.check {
-        let found = discovery.look(&config);
+        let found = discovery.look_at_all(&config);
         let targets = found.targets.unwrap_or_default();
         print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
         affordable(&config, &targets)?;
         let has_errors = found.failures.values().any(|failures| *failures > 0);
         return Ok(if has_errors { Exit::Error } else { Exit::Success });
     }
-    Watching::start(arguments, config, source, discovery, clock)?.until_over()
+    Watching::start(arguments, config, source, key, discovery, clock)?.until_over()
 }
 
 fn print<'a>(lines: impl Iterator<Item = &'a str>) -> anyhow::Result<Exit> {

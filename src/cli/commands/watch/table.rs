@@ -1,14 +1,45 @@
-//! The table on a terminal: a row a target, refreshed each second, the worst first; and the summary at the end, in the
+//! The table on a terminal: a row a target, refreshed each second; and the summary at the end, in the
 //! form of fping.
 
+use std::num::NonZero;
+
+use crate::cli::printer::{Printer, lines_on_the_terminal, terminal_width};
 use crate::fleet::{Snapshot, TargetView};
+use crate::printable::printable;
 use crate::probe::Cause;
 use crate::report::milliseconds_bare;
 
 const NAME: usize = 23;
 
+/// The table that is on the screen.
+#[derive(Default)]
+pub(super) struct Screen {
+    /// Its rows, above which the next one is drawn.
+    drawn: usize,
+    /// Lines on stderr at that time; the next table is not drawn over later ones.
+    lines_before: usize,
+}
+
+impl Screen {
+    /// Draws at most this many rows, or as many as fit, in place of the table before.
+    pub(super) fn draw(&mut self, now: &Snapshot, most: Option<NonZero<usize>>, printer: &Printer) {
+        let Some(width) = terminal_width() else { return };
+        let height = ratatui::crossterm::terminal::size().map_or(24, |(_, rows)| usize::from(rows));
+        let most = most.map_or(height.saturating_sub(4).max(1), NonZero::get);
+        let lines = rows(now, most, width.saturating_sub(1));
+        let lines_before = std::mem::replace(&mut self.lines_before, lines_on_the_terminal());
+        let up = match self.drawn {
+            1.. if lines_before == self.lines_before => format!("\r\x1b[{}A", self.drawn),
+            _ => String::new(),
+        };
+        self.drawn = lines.len();
+        let text: String = lines.iter().map(|line| format!("\x1b[2K{}\n", printable(line))).collect();
+        printer.text(format!("{up}{text}\x1b[0J"));
+    }
+}
+
 /// Lines for a terminal of this width: a header and as many rows as fit.
-pub(super) fn rows(now: &Snapshot, most: usize, width: usize) -> Vec<String> {
+fn rows(now: &Snapshot, most: usize, width: usize) -> Vec<String> {
     let mut targets: Vec<&TargetView> = now.targets.iter().collect();
     let shown = targets.len().min(most);
     if shown < targets.len() {

@@ -3,7 +3,6 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Context, bail};
@@ -14,17 +13,25 @@ use super::measuring::Measuring;
 use super::peers::{Peers, mesh_view};
 use super::probe::Prober;
 use super::reflector::Reflector;
-use super::{affordable, document, read_file, table};
+use super::table::{self, Screen};
+use super::{affordable, document, read_file};
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
-use crate::cli::key;
-use crate::cli::printer::{Printer, on_a_terminal, stderr_line, terminal_width};
+use crate::cli::printer::{Printer, on_a_terminal, stderr_line};
 use crate::cli::signals;
 use crate::cli::web::{FleetPage, MeshView};
 use crate::fleet::{Config, Snapshot};
 use crate::net::{Clock, Control};
 use crate::reflect::HostNames;
 use crate::time::{Duration, Instant};
+use crate::wire::auth::Key;
+
+/// The loop waits for these.
+enum News {
+    Found(Discovered),
+    /// HUP.
+    Reload,
+}
 
 /// A running watch: the thread that measures, the one that discovers, and the views.
 pub(super) struct Watching<'a> {
@@ -44,15 +51,13 @@ pub(super) struct Watching<'a> {
     clock: Clock,
     began: Instant,
     configs: Sender<Config>,
-    found: Receiver<Discovered>,
-    reload: Arc<AtomicBool>,
+    news: Receiver<News>,
     /// The configuration that runs, as it was read.
     config: Config,
     /// It has more series than it allows, so the targets of the one before stay.
     has_too_many: bool,
     now: Snapshot,
-    /// Rows on the screen, above which the next table is drawn.
-    drawn: usize,
+    screen: Screen,
 }
 
 impl<'a> Watching<'a> {
@@ -72,26 +77,32 @@ impl<'a> Watching<'a> {
         arguments: &'a Watch,
         config: Config,
         source: String,
+        key: Option<Key>,
         mut discovery: Discovery,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let key = key::find(arguments.key_file.as_deref())?;
         let control = Arc::new(Control::new().context("cannot make a pipe")?);
-        let reload = Arc::new(AtomicBool::new(false));
-        watch_signals(arguments, &control, &reload).context("cannot watch for signals")?;
+        let (tell, news) = channel();
+        watch_signals(arguments, &control, tell.clone()).context("cannot watch for signals")?;
         let began = clock.now();
         // With a count no target can be added later.
-        let mut first =
-            if arguments.count.is_some() { discovery.look(&config) } else { discovery.glance(&config) };
+        let mut first = if arguments.count.is_some() {
+            discovery.look_at_all(&config)
+        } else {
+            discovery.glance(&config)
+        };
         let (configs, to_discover) = channel();
-        let (tell, found) = channel();
         let running = config.clone();
         std::thread::Builder::new()
             .name("discovery".into())
-            .spawn(move || discovery.run(running, &to_discover, &tell))
+            .spawn(move || {
+                discovery.run(running, &to_discover, |found| tell.send(News::Found(found)).is_ok())
+            })
             .context("cannot start a thread")?;
         if arguments.count.is_none() {
-            first = found.recv_timeout(Self::FIRST_LOOK.to_std()).unwrap_or(first);
+            if let Ok(News::Found(found)) = news.recv_timeout(Self::FIRST_LOOK.to_std()) {
+                first = found;
+            }
         }
         let targets = first.targets.take().unwrap_or_default();
         affordable(&config, &targets)?;
@@ -136,12 +147,11 @@ impl<'a> Watching<'a> {
             clock,
             began,
             configs,
-            found,
-            reload,
+            news,
             config,
             has_too_many: false,
             now,
-            drawn: 0,
+            screen: Screen::default(),
         })
     }
 
@@ -154,13 +164,14 @@ impl<'a> Watching<'a> {
             self.measuring.takes_no_more();
         }
         while !self.control.stop_asked() && !self.measuring.is_over() {
-            if let Ok(found) = self.found.recv_timeout(Self::WAIT.to_std()) {
-                self.take(found);
+            match self.news.recv_timeout(Self::WAIT.to_std()) {
+                Ok(News::Found(found)) => self.take(found),
+                Ok(News::Reload) => _ = self.reload(true),
+                Err(_) => {}
             }
             let now = self.clock.now();
-            let hup = self.reload.swap(false, Ordering::AcqRel);
-            if hup || now >= next_file {
-                let _ = self.reload(hup);
+            if now >= next_file {
+                let _ = self.reload(false);
                 next_file = now + Self::FILE_PERIOD;
             }
             self.answer_reloads();
@@ -261,15 +272,9 @@ impl<'a> Watching<'a> {
         if let Some(page) = &self.page {
             page.show(self.now.clone(), &self.mesh);
         }
-        let Some(width) = terminal_width().filter(|_| self.draws()) else { return };
-        let height = ratatui::crossterm::terminal::size().map_or(24, |(_, rows)| usize::from(rows));
-        let most = self.arguments.rows.map_or(height.saturating_sub(4).max(1), |rows| rows.get());
-        let lines = table::rows(&self.now, most, width.saturating_sub(1));
-        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
-        self.drawn = lines.len();
-        let text: String =
-            lines.iter().map(|line| format!("\x1b[2K{}\n", crate::printable::printable(line))).collect();
-        self.printer.text(format!("{up}{text}\x1b[0J"));
+        if self.draws() {
+            self.screen.draw(&self.now, self.arguments.rows, &self.printer);
+        }
     }
 
     fn draws(&self) -> bool {
@@ -277,8 +282,12 @@ impl<'a> Watching<'a> {
     }
 
     fn finish(mut self) -> anyhow::Result<Exit> {
+        let draws = self.draws();
         self.now.targets = self.measuring.finish()?;
         self.now.elapsed = self.clock.now() - self.began;
+        if draws {
+            self.screen.draw(&self.now, self.arguments.rows, &self.printer);
+        }
         if self.arguments.json {
             document::json(&self.now)?.lines().for_each(|line| self.printer.line(line));
         } else if !self.arguments.quiet {
@@ -324,10 +333,9 @@ fn host_names(config: &Config, source: &str) -> HostNames {
     }
 }
 
-fn watch_signals(arguments: &Watch, control: &Arc<Control>, reload: &Arc<AtomicBool>) -> std::io::Result<()> {
-    let reload = Arc::clone(reload);
+fn watch_signals(arguments: &Watch, control: &Arc<Control>, tell: Sender<News>) -> std::io::Result<()> {
     match arguments.file {
-        Some(_) => signals::watch_and_reload(control, || {}, move || reload.store(true, Ordering::Release)),
+        Some(_) => signals::watch_and_reload(control, || {}, move || _ = tell.send(News::Reload)),
         None => signals::watch(control, || {}),
     }
 }

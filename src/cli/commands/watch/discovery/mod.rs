@@ -2,15 +2,19 @@
 //! was known; a name without an address is a target without one. What may wait for a server runs on a thread of its
 //! own.
 
+mod gather;
 mod lookups;
 mod memory;
-mod sample;
+mod own_address;
+mod told_names;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use anyhow::Context;
 
@@ -18,13 +22,16 @@ use crate::cli::printer::stderr_line;
 use crate::cli::target::Target;
 use crate::cli::text_file;
 use crate::fleet::{
-    Config, DnsNames, FileTarget, Group, HttpSd, Key, Wanted, read_file_sd, read_file_sd_yaml,
+    Config, DnsNames, FileTarget, Group, HttpSd, Survey, Wanted, listed_place, read_file_sd,
+    read_file_sd_yaml,
 };
 use crate::net::{Clock, http_get};
+use crate::probe::Dialect;
 use crate::time::{Duration, Instant};
+use crate::wire::auth::Key as Secret;
 use lookups::Found;
 use memory::Memory;
-use sample::sample;
+use own_address::OwnAddresses;
 
 /// How often files are read again.
 const FILES: Duration = Duration::from_secs(5);
@@ -46,6 +53,8 @@ pub(super) struct Discovered {
 /// Finds targets. It remembers what it found last.
 pub(super) struct Discovery {
     clock: Clock,
+    /// The key of native servers without one of their own.
+    key: Option<Secret>,
     /// The label of every series, which decides the groups that this host measures.
     source: String,
     /// Of this host.
@@ -58,6 +67,10 @@ pub(super) struct Discovery {
     records: Memory<Found>,
     /// Of single hosts, without ports.
     hosts: Memory<Vec<SocketAddr>>,
+    /// Racks and zones of targets that are listed without.
+    survey: Survey,
+    /// Asked while other fields are borrowed.
+    own: RefCell<OwnAddresses>,
     failures: BTreeMap<String, u64>,
     successes: BTreeMap<String, Instant>,
     /// The last error of each source, so that it is printed once.
@@ -65,9 +78,10 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    pub(super) fn new(file: Option<&Path>, source: String, clock: Clock) -> Self {
+    pub(super) fn new(file: Option<&Path>, source: String, key: Option<Secret>, clock: Clock) -> Self {
         Self {
             clock,
+            key,
             source,
             labels: BTreeMap::new(),
             folder: file.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default(),
@@ -76,6 +90,8 @@ impl Discovery {
             urls: Memory::default(),
             records: Memory::default(),
             hosts: Memory::default(),
+            survey: Survey::default(),
+            own: RefCell::default(),
             failures: BTreeMap::new(),
             successes: BTreeMap::new(),
             reported: BTreeMap::new(),
@@ -90,8 +106,8 @@ impl Discovery {
         self.gather(&groups)
     }
 
-    /// Looks at everything that is due.
-    pub(super) fn look(&mut self, config: &Config) -> Discovered {
+    /// Looks at everything that is due, but for the names that servers tell.
+    fn look(&mut self, config: &Config) -> Discovered {
         self.labels = config.labels.clone();
         let groups = self.own_groups(config);
         for group in &groups {
@@ -104,29 +120,41 @@ impl Discovery {
             }
         }
         self.resolve(&groups);
+        self.forget_unused(&groups);
         self.gather(&groups)
     }
 
-    /// Sends what is found, the targets if they changed, until nothing listens.
-    pub(super) fn run(mut self, mut config: Config, configs: &Receiver<Config>, found: &Sender<Discovered>) {
+    /// Looks at everything that is due.
+    pub(super) fn look_at_all(&mut self, config: &Config) -> Discovered {
+        let found = self.look(config);
+        if self.ask_names(config) { self.glance(config) } else { found }
+    }
+
+    /// Tells what is found, the targets if they changed, until nothing listens.
+    pub(super) fn run(
+        mut self,
+        mut config: Config,
+        configs: &Receiver<Config>,
+        listens: impl Fn(Discovered) -> bool,
+    ) {
         let mut last: Vec<Wanted> = Vec::new();
+        let mut tell = |mut now: Discovered, always: bool| {
+            let alike = now.targets.take_if(|targets| !always && are_alike(targets, &last));
+            last = alike.or_else(|| now.targets.clone()).unwrap_or_default();
+            listens(now)
+        };
         loop {
-            let mut now = self.look(&config);
-            if let Some(targets) = now.targets.take_if(|targets| are_alike(targets, &last)) {
-                last = targets;
-            } else {
-                last = now.targets.clone().unwrap_or_default();
-            }
-            if found.send(now).is_err() {
+            // Servers are asked for names once their addresses are measured.
+            let goes_on = tell(self.look(&config), false)
+                && (!self.ask_names(&config) || tell(self.glance(&config), false));
+            if !goes_on {
                 return;
             }
-            match configs.recv_timeout(FILES.to_std()) {
+            match configs.recv_timeout(pause(&config).to_std()) {
                 Ok(new) => {
                     config = new;
                     // Targets that need no server are measured at once.
-                    let now = self.glance(&config);
-                    last = now.targets.clone().unwrap_or_default();
-                    if found.send(now).is_err() {
+                    if !tell(self.glance(&config), true) {
                         return;
                     }
                 }
@@ -168,18 +196,20 @@ impl Discovery {
     }
 
     fn fetch(&mut self, group: &Group, http: &HttpSd) {
-        if self.urls.take_due(&http.url, self.clock.now(), http.refresh)
+        let place = place_of(group, http);
+        if self.urls.take_due(&place, self.clock.now(), http.refresh)
             && let Some(targets) = self.checked(group, &http.url, fetched(&http.url))
         {
-            self.urls.set(&http.url, targets);
+            self.urls.set(&place, targets);
         }
     }
 
     fn ask(&mut self, group: &Group, dns: &DnsNames) {
-        if self.records.take_due(&group.name, self.clock.now(), dns.refresh)
+        let place = place_of(group, dns);
+        if self.records.take_due(&place, self.clock.now(), dns.refresh)
             && let Some(found) = self.checked(group, &dns.name, lookups::look_up(dns))
         {
-            self.records.set(&group.name, found);
+            self.records.set(&place, found);
         }
     }
 
@@ -187,7 +217,7 @@ impl Discovery {
     fn resolve(&mut self, groups: &[Arc<Group>]) {
         let mut users: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for group in groups {
-            let known = self.records.get(&group.name).filter(|_| group.dns.is_some());
+            let known = self.records_of(group);
             let is_known = |host: &String| known.is_some_and(|found| found.hosts.contains_key(host));
             let hosts = self.listed(group).into_iter().filter_map(|(target, _)| host_of(&target));
             for host in hosts.filter(|host| !is_known(host)) {
@@ -213,58 +243,53 @@ impl Discovery {
         }
     }
 
-    /// The targets of a group that are written as hosts, with their labels.
-    fn listed(&self, group: &Group) -> Vec<(String, BTreeMap<String, String>)> {
-        let of = |memory: &Memory<Vec<FileTarget>>, at: Option<&String>| {
-            let targets = at.and_then(|at| memory.get(at)).into_iter().flatten();
-            targets.map(|found| (found.target.clone(), found.labels.clone())).collect::<Vec<_>>()
-        };
-        let own = group.targets.iter().map(|target| (target.clone(), BTreeMap::new()));
-        let services = self.records.get(&group.name).into_iter().flat_map(|found| &found.services);
-        let services = services.map(|(host, port)| (format!("{host}:{port}"), BTreeMap::new()));
-        own.chain(of(&self.files, group.file.as_ref()))
-            .chain(of(&self.urls, group.http_sd.as_ref().map(|http| &http.url)))
-            .chain(services.filter(|_| group.dns.is_some()))
-            .collect()
-    }
-
-    fn gather(&mut self, groups: &[Arc<Group>]) -> Discovered {
-        let mut targets = Vec::new();
+    /// Forgets what no group uses any more.
+    fn forget_unused(&mut self, groups: &[Arc<Group>]) {
+        let mut used = BTreeSet::new();
         for group in groups {
-            let mut of_group = Vec::new();
-            for (target, labels) in self.listed(group) {
-                let address = self.address_of(group, &target);
-                of_group.push(wanted(group, &target, address, labels));
-            }
-            let found = self.records.get(&group.name).filter(|_| group.dns.is_some());
-            for address in found.into_iter().flat_map(|found| &found.addresses) {
-                of_group.push(wanted(group, &address.to_string(), Some(*address), BTreeMap::new()));
-            }
-            targets.extend(match group.peers {
-                Some(peers) => sample(of_group, peers, &self.source, &self.labels),
-                None => of_group,
-            });
+            used.extend(group.file.clone());
+            used.extend(group.http_sd.iter().flat_map(|http| [place_of(group, http), http.url.clone()]));
+            used.extend(group.dns.iter().flat_map(|dns| [place_of(group, dns), dns.name.clone()]));
+            let listed = self.listed(group).into_iter();
+            used.extend(listed.flat_map(|(target, _)| host_of(&target).into_iter().chain([target])));
         }
-        let (failures, successes) = (self.failures.clone(), self.successes.clone());
-        Discovered { targets: Some(targets), failures, successes }
+        self.files.retain(|at| used.contains(at));
+        self.urls.retain(|at| used.contains(at));
+        self.records.retain(|at| used.contains(at));
+        self.reported.retain(|at, _| used.contains(at));
     }
 
-    fn address_of(&mut self, group: &Group, target: &str) -> Option<SocketAddr> {
-        let parsed = Target::parse(target, None, group.dialect.default_port());
-        let Target { host, port, .. } = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                return self.checked(group, target, Err(error));
+    /// Asks the servers of peers whose rack and zone no list names. Returns whether something is new.
+    fn ask_names(&mut self, config: &Config) -> bool {
+        let mut hosts: BTreeMap<SocketAddr, Arc<Group>> = BTreeMap::new();
+        for group in self.own_groups(config) {
+            let is_asked =
+                group.dialect == Dialect::Native && group.peers.is_some_and(|peers| peers.near > 0);
+            for target in if is_asked { self.candidates(&group) } else { Vec::new() } {
+                let is_own = self.own_host(&self.has_address_of()).is(&target);
+                if let Some(address) =
+                    target.address.filter(|_| !is_own && listed_place(&target.labels).is_none())
+                {
+                    hosts.insert(address, Arc::clone(&group));
+                }
             }
-        };
-        let of_service = || self.records.get(&group.name)?.hosts.get(&host).copied();
-        let of_name = || self.hosts.get(&host)?.first().copied();
-        let mut address = match is_literal(&host) {
-            true => lookups::resolve(&host).ok()?.first().copied()?,
-            false => of_service().or_else(of_name)?,
-        };
-        address.set_port(port);
-        Some(address)
+        }
+        let due = self.survey.take_due(&hosts.keys().copied().collect(), self.clock.now());
+        if due.is_empty() {
+            return false;
+        }
+        let due: Vec<_> = due.into_iter().map(|host| (host, Arc::clone(&hosts[&host]))).collect();
+        match told_names::ask(&due, self.key.as_ref(), self.clock) {
+            Ok(told) => {
+                let now = self.clock.now();
+                let news = told.into_iter().map(|(host, names)| self.survey.answer(host, names, now));
+                news.fold(false, |some, one| some | one)
+            }
+            Err(error) => {
+                stderr_line(format_args!("udpecho: cannot ask the peers for their racks: {error:#}"));
+                false
+            }
+        }
     }
 
     /// Counts an error, and prints it when it is a new one.
@@ -285,6 +310,19 @@ impl Discovery {
             }
         }
     }
+}
+
+/// Until something may be due again.
+fn pause(config: &Config) -> Duration {
+    let refreshes = |group: &Group| {
+        [group.dns.as_ref().map(|dns| dns.refresh), group.http_sd.as_ref().map(|http| http.refresh)]
+    };
+    config.groups.iter().flat_map(refreshes).flatten().fold(FILES, Duration::min)
+}
+
+/// The place of what a group found at a URL or by DNS. Another question has another place.
+fn place_of(group: &Group, question: &impl Debug) -> String {
+    format!("{}: {question:?}", group.name)
 }
 
 fn are_alike(some: &[Wanted], others: &[Wanted]) -> bool {
@@ -321,14 +359,4 @@ fn fetched(url: &str) -> anyhow::Result<Vec<FileTarget>> {
     let mut address = *lookups::resolve(&host)?.first().context("it has no address")?;
     address.set_port(port);
     Ok(read_file_sd(&http_get(address, authority, path, LONGEST_FILE)?)?)
-}
-
-fn wanted(
-    group: &Arc<Group>,
-    target: &str,
-    address: Option<SocketAddr>,
-    labels: BTreeMap<String, String>,
-) -> Wanted {
-    let key = Key { group: group.name.clone(), target: target.to_owned() };
-    Wanted { key, address, labels, group: Arc::clone(group) }
 }

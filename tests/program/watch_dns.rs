@@ -1,0 +1,118 @@
+//! A DNS server that changes its mind: thousands of addresses by TCP, failures, another question's answer, silence.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::{fs, thread};
+
+use tempfile::TempDir;
+
+use crate::common::process::{Process, Serve, command};
+use crate::live::web::page_of;
+use crate::watch::{metrics_once, series};
+
+/// The answers of the moment.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    /// So many A records, of which the first has this number.
+    Records { first: u16, count: u16 },
+    /// Response code 2.
+    ServFail,
+    /// It has another number than the question.
+    OtherQuestion,
+    /// None at all.
+    Silent,
+}
+
+const TRUNCATED: u8 = 2;
+
+/// The answer to a question; none if there is none. By UDP there is no room for records.
+fn answer(question: &[u8], mood: Mood, by_udp: bool) -> Option<Vec<u8>> {
+    let end = 12 + question[12..].iter().position(|byte| *byte == 0)? + 5;
+    let is_a = question[end - 4..end - 2] == [0, 1];
+    let (first, count) = match mood {
+        Mood::Records { first, count } if is_a => (first, count),
+        _ => (0, 0),
+    };
+    let flags =
+        [0x80 | if by_udp && count > 0 { TRUNCATED } else { 0 }, u8::from(mood == Mood::ServFail) * 2];
+    let records = if by_udp { 0 } else { count };
+    let [high, low] = records.to_be_bytes();
+    let number =
+        if mood == Mood::OtherQuestion { [question[0], !question[1]] } else { [question[0], question[1]] };
+    let mut message = [&number[..], &flags, &[0, 1, high, low, 0, 0, 0, 0], &question[12..end]].concat();
+    for n in first..first + records {
+        let [high, low] = n.to_be_bytes();
+        message.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 127, 3, high, low]);
+    }
+    (mood != Mood::Silent).then_some(message)
+}
+
+fn dns_server(mood: &Arc<Mutex<Mood>>) -> u16 {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    let (of_udp, of_tcp) = (Arc::clone(mood), Arc::clone(mood));
+    thread::spawn(move || {
+        let mut question = [0; 512];
+        while let Ok((length, from)) = udp.recv_from(&mut question) {
+            let mood = *of_udp.lock().unwrap();
+            if let Some(answer) = answer(&question[..length], mood, true) {
+                let _ = udp.send_to(&answer, from);
+            }
+        }
+    });
+    thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            let mut length = [0; 2];
+            let _ = stream.read_exact(&mut length);
+            let mut question = vec![0; u16::from_be_bytes(length).into()];
+            let mood = *of_tcp.lock().unwrap();
+            if stream.read_exact(&mut question).is_ok()
+                && let Some(answer) = answer(&question, mood, false)
+            {
+                let _ = stream.write_all(&[&(answer.len() as u16).to_be_bytes()[..], &answer].concat());
+            }
+        }
+    });
+    port
+}
+
+/// Each target is an address of one server. A probe a minute: their number is the point here.
+#[test]
+fn the_last_list_stays_while_a_server_fails_in_any_way() {
+    let (folder, server) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    let mood = Arc::new(Mutex::new(Mood::Silent));
+    let dns = dns_server(&mood);
+    let text = format!(
+        "[[group]]\nname = 'mesh'\ninterval = '60s'\ndetail = 'counts'\n\
+         dns = {{ name = 'many.test', port = {}, server = '127.0.0.1:{dns}', refresh = '1s' }}\n",
+        server.port
+    );
+    fs::write(folder.path().join("watch.toml"), text).unwrap();
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let page = page_of(&mut watching);
+    let failures = |now: &str| series(now, "udpecho_watch_sd_failures_total", &[]);
+    let targets = |now: &str| now.matches("udpecho_target_up{").count();
+    let silent = metrics_once(page, |now| failures(now) > Some(0));
+    assert_eq!(targets(&silent), 0, "dead at the start");
+    let has = |now: &str, n: u16| {
+        let [high, low] = n.to_be_bytes();
+        now.contains(&format!("target=\"127.3.{high}.{low}:{}\"", server.port))
+    };
+    let set = |new: Mood| *mood.lock().unwrap() = new;
+    set(Mood::Records { first: 1, count: 3_000 });
+    let all = metrics_once(page, |now| targets(now) == 3_000);
+    assert!(has(&all, 1) && has(&all, 3_000));
+    for bad in [Mood::ServFail, Mood::OtherQuestion, Mood::Silent] {
+        set(bad);
+        let before = failures(&metrics_once(page, |_| true)).unwrap();
+        let now = metrics_once(page, |now| failures(now) > Some(before));
+        assert_eq!(targets(&now), 3_000);
+    }
+    // A tenth is new.
+    set(Mood::Records { first: 301, count: 3_000 });
+    let changed = metrics_once(page, |now| has(now, 3_300));
+    assert_eq!((targets(&changed), has(&changed, 300), has(&changed, 301)), (3_000, false, true));
+    watching.interrupt_until_it_ends();
+}
