@@ -17,6 +17,13 @@ pub struct Host {
     pub zone: String,
 }
 
+impl Host {
+    /// Whether neither its rack nor its zone is known.
+    pub(super) fn is_unplaced(&self) -> bool {
+        self.rack.is_empty() && self.zone.is_empty()
+    }
+}
+
 /// The probes that went from one host to another, and those lost on that way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -101,8 +108,8 @@ pub fn locate(hosts: &[Host], paths: &[Path]) -> Vec<Finding> {
 fn base(paths: &[Path]) -> f64 {
     let whole = paths.iter().filter(|path| path.lost == 0).count() as f64;
     let likely = |loss: f64| paths.iter().map(|path| (path.sent as f64 * (-loss).ln_1p()).exp()).sum::<f64>();
-    let [sent, lost] =
-        [|path: &Path| path.sent, |path: &Path| path.lost].map(|of| paths.iter().map(of).sum::<u64>() as f64);
+    let [sent, lost] = [|path: &Path| path.sent as f64, |path: &Path| path.lost as f64]
+        .map(|of| paths.iter().map(of).sum::<f64>());
     let (mut low, mut high) = (0.0, (lost / sent.max(1.0)).min(0.999));
     for _ in 0..50 {
         let middle = f64::midpoint(low, high);

@@ -30,18 +30,20 @@ pub struct MeshPath {
 }
 
 impl Mesh {
-    /// Of these monitors. A monitor's probes to itself are no path.
+    /// Of these monitors; of two with one name the first. A monitor's probes to itself are no path.
     pub fn of(reports: &[MonitorReport]) -> Self {
         let mut mesh = Self::default();
+        let mut seen = BTreeSet::new();
+        let reports: Vec<_> = reports.iter().filter(|report| seen.insert(&report.source)).collect();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut paths: BTreeMap<(usize, usize), MeshPath> = BTreeMap::new();
         let monitors = reports.iter().map(|report| report.source.as_str()).collect();
-        for report in reports {
+        for report in &reports {
             let from = mesh.place(&mut places, &report.source);
             let names = Names::of(report, &monitors);
             for target in &report.targets {
                 let to = mesh.place(&mut places, names.host(target));
-                if let Some(told) = target.host.clone() {
+                if let (Some(told), true) = (target.host.clone(), mesh.hosts[to].is_unplaced()) {
                     (mesh.hosts[to].rack, mesh.hosts[to].zone) = (told.rack, told.zone);
                 }
                 if from != to {
@@ -169,10 +171,14 @@ fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize,
         let none = Path { from, to, sent: 0, lost: 0 };
         let none = MeshPath { counts: none, overflow: 0, unknown: 0, median_us: None };
         let path = paths.entry((from, to)).or_insert(none);
-        path.counts.sent += sent;
-        path.counts.lost += lost;
-        path.overflow += counts.lost_by(&[overflow]);
-        path.unknown += counts.lost_by(&["unknown"]);
+        for (sum, count) in [
+            (&mut path.counts.sent, sent),
+            (&mut path.counts.lost, lost),
+            (&mut path.overflow, counts.lost_by(&[overflow])),
+            (&mut path.unknown, counts.lost_by(&["unknown"])),
+        ] {
+            *sum = sum.saturating_add(count);
+        }
         path.median_us = counts.median_us.or(path.median_us);
     };
     add(from, to, lost_up + arrived, lost_up, "server_overflow");
@@ -246,6 +252,24 @@ mod tests {
         let others = report("a", &[("r1", 60, gone), ("r2", 60, gone), ("c", 60, &[])]);
         let c = report("c", &[("a", 60, &[]), ("r1", 60, gone)]);
         assert_eq!(names(&Mesh::of(&[one, two, others, c])), [Suspect::SilentRack("r-r".into())]);
+    }
+
+    /// The page of a host with two addresses is read at either.
+    #[test]
+    fn a_monitor_that_reports_twice_counts_once() {
+        let a = report("a", &[("b", 100, &[("up", 10)])]);
+        let mesh = Mesh::of(&[a.clone(), a]);
+        assert_eq!((mesh.paths[0].counts.sent, mesh.paths[0].counts.lost), (100, 10));
+    }
+
+    #[test]
+    fn a_report_with_the_largest_numbers_is_read() {
+        let most = u64::MAX;
+        let all: &[(&str, u64)] = &[("up", most), ("down", most), ("unknown", 1), ("server_overflow", most)];
+        let reports: [(_, _, &[(&str, u64)]); 3] = [("a", "b", &[]), ("b", "a", &[]), ("c", "b", all)];
+        let reports = reports.map(|(source, other, causes)| report(source, &[(other, most, causes)]));
+        let verdict = crate::fleet::Verdict::of_mesh(&Mesh::of(&reports));
+        assert!(!verdict.to_string().is_empty());
     }
 
     /// A monitor that lists these addresses, whose servers tell these names.

@@ -22,6 +22,9 @@ pub struct MonitorReport {
 /// The counts of one target.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct TargetReport {
+    /// Two groups may measure one target.
+    #[serde(default)]
+    pub group: String,
     /// `HOST` or `HOST:PORT`.
     pub target: String,
     /// As in `State::label`.
@@ -63,10 +66,12 @@ impl MonitorReport {
     /// The counts since an earlier report of the same monitor.
     #[must_use]
     pub fn since(mut self, earlier: &Self) -> Self {
+        let before: BTreeMap<_, _> =
+            earlier.targets.iter().map(|target| (target.key(), &target.total)).collect();
         for target in &mut self.targets {
             target.recent = None;
-            if let Some(before) = earlier.targets.iter().find(|before| before.target == target.target) {
-                target.total = target.total.since(&before.total);
+            if let Some(before) = before.get(&target.key()) {
+                target.total = target.total.since(before);
             }
         }
         self
@@ -83,12 +88,17 @@ impl TargetReport {
         };
         let causes = Cause::ALL.map(|cause| (cause.label().to_owned(), figures.lost_by(cause)));
         Self {
+            group: view.wanted.key.group.clone(),
             target: view.wanted.key.target.clone(),
             state: figures.state().label().to_owned(),
             host: figures.host().cloned(),
             total: ProbeCounts { sent: figures.resolved(), causes: causes.into(), median_us: None },
             recent: Some(recent),
         }
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (&self.group, &self.target)
     }
 
     /// The recent counts, where there are any.
@@ -120,11 +130,11 @@ pub fn host_of(target: &str) -> &str {
 impl ProbeCounts {
     /// By these causes; never more than were sent.
     pub(super) fn lost_by(&self, causes: &[&str]) -> u64 {
-        causes.iter().filter_map(|cause| self.causes.get(*cause)).sum::<u64>().min(self.sent)
+        sum(causes.iter().filter_map(|cause| self.causes.get(*cause))).min(self.sent)
     }
 
     fn lost(&self) -> u64 {
-        self.causes.values().sum()
+        sum(self.causes.values())
     }
 
     /// A monitor that was started anew counts from its start.
@@ -138,6 +148,11 @@ impl ProbeCounts {
             median_us: self.median_us,
         }
     }
+}
+
+/// A report of another host may have any numbers.
+fn sum<'a>(counts: impl Iterator<Item = &'a u64>) -> u64 {
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]
@@ -157,6 +172,18 @@ mod tests {
         assert_eq!(counts(read(20, 1).since(&read(100, 10))), (20, 1), "it was started anew");
         let new = MonitorReport { targets: Vec::new(), ..read(0, 0) };
         assert_eq!(counts(read(20, 1).since(&new)), (20, 1));
+    }
+
+    #[test]
+    fn two_groups_with_one_target_are_counted_apart() {
+        let of = |sent: [u64; 2]| {
+            let target = |(group, sent)| serde_json::json!({ "group": group, "target": "b", "sent": sent, "causes": {} });
+            let targets = [("ef", sent[0]), ("bulk", sent[1])].map(target);
+            let report = serde_json::json!({ "source": "a", "targets": targets });
+            serde_json::from_value::<MonitorReport>(report).unwrap()
+        };
+        let between = of([130, 1_300]).since(&of([100, 1_000]));
+        assert_eq!([0, 1].map(|at: usize| between.targets[at].total.sent), [30, 300]);
     }
 
     #[test]

@@ -87,6 +87,9 @@ fn sentence(finding: &Finding) -> String {
         Suspect::SilentRack(rack) => {
             format!("rack {rack} is silent: none of its {} hosts answers", finding.paths)
         }
+        Suspect::Silent(host) if finding.paths == 1 => {
+            format!("{host} is silent: the one monitor that asks it has no answer")
+        }
         Suspect::Silent(host) => {
             format!("{host} is silent: none of the {} that ask it has an answer", finding.paths)
         }
@@ -122,6 +125,21 @@ mod tests {
             "nothing: 24 paths, the worst from n1 to n2 0.10 %"
         );
         assert_eq!(Verdict::of(&hosts, &[]).to_string(), "nothing: no path has a probe");
+    }
+
+    #[test]
+    fn a_silent_host_has_one_monitor_or_several() {
+        let of = |paths| {
+            sentence(&Finding {
+                suspect: Suspect::Silent("b".into()),
+                share: 1.0,
+                paths,
+                lossy: paths,
+                gain: 1.0,
+            })
+        };
+        assert_eq!(of(1), "b is silent: the one monitor that asks it has no answer");
+        assert_eq!(of(3), "b is silent: none of the 3 that ask it has an answer");
     }
 
     #[test]

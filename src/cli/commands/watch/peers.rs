@@ -9,16 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use crate::cli::web::MeshView;
-use crate::fleet::{MonitorReport, Snapshot, TargetView};
+use crate::fleet::{Claims, MonitorReport, Snapshot, TargetView};
 use crate::net::http_get;
 
-const LONGEST: u64 = 64 << 20;
+/// Of a page of a monitor with 10,000 targets.
+const LONGEST: u64 = 8 << 20;
 /// Pages read at once: one that does not answer keeps the others waiting for its ten seconds no longer.
 const AT_ONCE: usize = 8;
 
 /// The page of another monitor.
 struct PeerPage {
-    url: String,
+    place: SocketAddr,
     report: MonitorReport,
 }
 
@@ -69,18 +70,21 @@ fn read_again_and_again(places: &Receiver<Vec<SocketAddr>>, pages: &Mutex<Vec<Pe
 fn page(place: SocketAddr) -> Option<PeerPage> {
     let text = http_get(place, &place.to_string(), "api/targets.json", LONGEST).ok()?;
     let report = serde_json::from_str(&text).ok()?;
-    Some(PeerPage { url: format!("http://{place}/"), report })
+    Some(PeerPage { place, report })
 }
 
-/// The mesh as this monitor and the monitors whose pages were read know it.
+/// The mesh as this monitor and the monitors whose pages were read know it. A page that has the name of another target
+/// counts for nothing.
 pub(super) fn mesh_view(version: u64, now: &Snapshot, peers: Option<&Peers>) -> MeshView {
     let mut reports = vec![MonitorReport::of(now)];
     let mut pages = BTreeMap::new();
     if let Some(peers) = peers {
-        let read = peers.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        for peer in read.iter().filter(|peer| peer.report.source != now.source) {
-            pages.insert(peer.report.source.clone(), peer.url.clone());
-            reports.push(peer.report.clone());
+        let (read, claims) = (peers.pages.lock().unwrap_or_else(PoisonError::into_inner), Claims::of(now));
+        for PeerPage { place, report } in read.iter() {
+            if claims.allow(&report.source, place.ip()) && !pages.contains_key(&report.source) {
+                pages.insert(report.source.clone(), format!("http://{place}/"));
+                reports.push(report.clone());
+            }
         }
     }
     MeshView::new(version, &reports, pages)
