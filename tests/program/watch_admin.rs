@@ -1,15 +1,17 @@
 //! The listener of `watch --admin`: reloads, and single probes as blackbox_exporter makes them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::common::process::{Process, Serve, command, free_port, port_in};
-use crate::live::web::{body, page_of};
+use crate::live::web::{body, free_tcp_port, page_of};
 use crate::watch::{metrics_once, series};
 
 /// The answer to a request with these further headers.
@@ -162,6 +164,67 @@ fn debug_shows_the_log_the_metrics_and_the_module() {
     assert_eq!(status(&unknown), 200);
     assert!(body(&unknown).contains("level=error msg=\"Error resolving address\" err="), "{unknown}");
     assert!(body(&unknown).contains("level=error msg=\"Probe failed\" "), "{unknown}");
+}
+
+/// The status; of a refusal the first words, of an answer the timeout and whether the probe succeeded.
+fn told(answer: &str) -> (u16, String) {
+    let (status, body) = (status(answer), body(answer));
+    let field =
+        |name: &str| body.split(name).nth(1).unwrap_or_default().split(char::is_whitespace).next().unwrap();
+    match status {
+        200 => (status, format!("{} {}", field("timeout_seconds="), field("\nprobe_success "))),
+        _ => (status, body.lines().next().unwrap_or_default().split(':').next().unwrap().to_owned()),
+    }
+}
+
+/// Its module connects to a TCP port, ours measures the UDP server of the same number. A probe takes two minutes at most.
+#[test]
+fn blackbox_exporter_answers_the_same_requests_alike() {
+    crate::needs!(BlackboxExporter);
+    let (folder, server, port) = (TempDir::new().unwrap(), Serve::start("--clean"), free_tcp_port());
+    let _listener = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
+    write(folder.path(), "[[group]]\nname = 'a'\ntargets = ['127.0.0.1:9']\ninterval = '100s'\n");
+    fs::write(folder.path().join("blackbox.yml"), "modules: { a: { prober: tcp, timeout: 119.5s } }\n")
+        .unwrap();
+    let mut blackbox = Command::new("prometheus-blackbox-exporter");
+    blackbox.current_dir(folder.path()).arg("--config.file=blackbox.yml");
+    blackbox.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let mut blackbox = Process::spawn(blackbox);
+    blackbox.remark_with("Listening on");
+    let (_watching, _, admin) = started(folder.path());
+    let good = format!("module=a&debug=true&target=127.0.0.1:{}", server.port);
+    let [bare, empty, refused] = ["module=a", "module=a&target=", "module=a&debug=true&target=127.0.0.1:1"];
+    let header = |seconds: &str| format!("X-Prometheus-Scrape-Timeout-Seconds: {seconds}\r\n");
+    for (query, headers, expected) in [
+        (&*good, String::new(), 200),
+        (&good, header(""), 200),
+        (&good, header("1"), 200),
+        (&good, header("10.5"), 200),
+        (&good, header("1000"), 200),
+        (&good, header("inf"), 200),
+        (refused, header("2"), 200),
+        (&good, header("soon"), 500),
+        (bare, String::new(), 400),
+        (empty, String::new(), 400),
+        (bare, header("soon"), 500),
+        ("module=none", header("soon"), 400),
+        ("module=none&target=127.0.0.1:1", String::new(), 400),
+    ] {
+        let path = format!("/probe?{query}");
+        let [theirs, ours] = [port, admin].map(|port| asked(port, "GET", &path, &headers));
+        assert_eq!(told(&theirs), told(&ours), "{query} {headers}: {theirs} and {ours}");
+        assert_eq!(status(&ours), expected, "{query} {headers}: {ours}");
+        let help = |answer: &str| {
+            let lines = body(answer).lines().filter(|line| line.starts_with('#')).map(str::to_owned);
+            lines.collect::<BTreeSet<_>>()
+        };
+        for family in ["success", "duration_seconds", "dns_lookup_time_seconds", "ip_protocol"] {
+            let of_family = |line: &&String| line.contains(&format!(" probe_{family} "));
+            let [theirs, ours] = [&theirs, &ours]
+                .map(|answer| help(answer).iter().filter(of_family).cloned().collect::<Vec<_>>());
+            assert_eq!(theirs, ours, "{query}");
+        }
+    }
 }
 
 #[test]

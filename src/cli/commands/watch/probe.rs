@@ -58,16 +58,15 @@ impl Prober {
 
     fn probe(&self, request: &SlowRequest) -> Result<(u16, String), Refusal> {
         let began = self.clock.now();
-        let timeout = timeout(request.scrape_timeout.as_deref()).map_err(|why| (500, why))?;
         let config = Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner));
-        let target = request.parameter("target").ok_or((400, "Target parameter is missing".to_owned()))?;
-        let group = match request.parameter("module") {
-            None => Config::of_targets(vec![target.to_owned()]).groups.remove(0),
-            Some(name) => {
-                let group = config.groups.iter().find(|group| group.name == name);
-                group.cloned().ok_or_else(|| (400, format!("Unknown module \"{name}\"")))?
-            }
+        let module = |name: &str| {
+            let group = config.groups.iter().find(|group| group.name == name);
+            group.cloned().ok_or_else(|| (400, format!("Unknown module \"{name}\"")))
         };
+        let module = request.parameter("module").map(module).transpose()?;
+        let timeout = timeout(request.scrape_timeout.as_deref()).map_err(|why| (500, why))?;
+        let target = request.parameter("target").ok_or((400, "Target parameter is missing".to_owned()))?;
+        let group = module.unwrap_or_else(|| Config::of_targets(vec![target.to_owned()]).groups.remove(0));
         let parsed = Target::parse(target, None, group.dialect.default_port());
         let parsed = parsed.map_err(|error| (400, format!("{error:#}")))?;
         if !self.meter.lock().unwrap_or_else(PoisonError::into_inner).admits(began, Self::COST, Self::BURST) {
@@ -170,10 +169,10 @@ fn timeout(header: Option<&str>) -> Result<Duration, String> {
     const OFFSET: f64 = 0.5;
     const DEFAULT: f64 = 120.0;
     const LEAST: f64 = 0.1;
-    let seconds = match header {
+    let seconds = match header.filter(|text| !text.is_empty()) {
         None => DEFAULT,
         Some(text) => {
-            let parsed = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+            let parsed = text.parse::<f64>().ok().filter(|seconds| !seconds.is_nan());
             let seconds =
                 parsed.ok_or_else(|| format!("Failed to parse timeout from Prometheus header: '{text}'"))?;
             if seconds > 0.0 { seconds.min(DEFAULT) } else { DEFAULT }
@@ -190,11 +189,17 @@ mod tests {
     fn half_a_second_of_the_scrape_s_timeout_is_left_for_the_answer() {
         let seconds = |header| timeout(header).map(|timeout| timeout.as_secs_f64());
         assert_eq!(
-            [seconds(None), seconds(Some("1")), seconds(Some("10.5"))],
-            [Ok(119.5), Ok(0.5), Ok(10.0)]
+            [
+                seconds(None),
+                seconds(Some("")),
+                seconds(Some("1")),
+                seconds(Some("10.5")),
+                seconds(Some("inf"))
+            ],
+            [Ok(119.5), Ok(119.5), Ok(0.5), Ok(10.0), Ok(119.5)]
         );
         assert_eq!([seconds(Some("0")), seconds(Some("0.2"))], [Ok(119.5), Ok(0.1)]);
-        for header in ["", "x", "NaN", "inf"] {
+        for header in ["x", "NaN", "1s"] {
             assert!(timeout(Some(header)).unwrap_err().starts_with("Failed to parse timeout"), "{header}");
         }
     }
