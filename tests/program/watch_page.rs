@@ -15,7 +15,7 @@ const PHONE: Screen = Screen { width: 390, height: 844, phone: true, dark: true 
 /// A mesh of racks of ten hosts, each with ten peers, in which the host n3 loses what it is sent. The page reads no
 /// other from then on.
 const MADE: &str = "(hosts) => {
-  const host = (_, at) => ({ name: `n${at}`, rack: `r${Math.floor(at / 10)}`, zone: '', page: null });
+  const host = (_, at) => ({ name: `n${at}.example.net`, rack: `r${Math.floor(at / 10)}`, zone: '', page: null });
   const mesh = { version: 1, monitors: hosts, hosts: Array.from({ length: hosts }, host), paths: [] };
   for (let from = 0; from < hosts; from++) for (let step = 1; step <= Math.min(10, hosts - 1); step++) {
     const to = (from + step) % hosts;
@@ -26,7 +26,7 @@ const MADE: &str = "(hosts) => {
   // The answer to an earlier question may still come.
   matrix.show = () => {};
   matrix.opened = null;
-  matrix.made(mesh, 'n0');
+  matrix.made(mesh, 'n0.example.net');
 }";
 
 fn is_as_wide_as_the_screen(browser: &mut Chromium, tab: &Tab) {
@@ -105,14 +105,18 @@ fn the_matrix_has_a_glyph_for_each_path_and_racks_where_there_are_many_hosts() {
                 into - buffer,
                 "{lossy}"
             );
+            assert_eq!(
+                browser.evaluate(&tab, &glyphs(".matrix thead th:nth-child(4)")),
+                "n2",
+                "without the domain"
+            );
             is_as_wide_as_the_screen(&mut browser, &tab);
         }
         browser.evaluate(&tab, &format!("({MADE})(600)"));
-        assert_eq!(
-            browser.evaluate(&tab, "document.querySelectorAll('.matrix tbody td').length"),
-            3_600,
-            "racks"
-        );
+        let racks = "document.querySelectorAll('.matrix tbody td:not(.count)').length";
+        assert_eq!(browser.evaluate(&tab, racks), 3_600);
+        let lossy = browser.evaluate(&tab, &glyphs(".matrix tfoot .count:nth-child(2)"));
+        assert_eq!(lossy, "10/100", "of the paths to the rack of n3");
         browser.evaluate(&tab, "document.querySelector('.matrix td[data-from=r0][data-to=r0]').click()");
         assert_eq!(
             browser.evaluate(&tab, "document.querySelectorAll('.matrix tbody td:not(.count)').length"),
@@ -121,9 +125,12 @@ fn the_matrix_has_a_glyph_for_each_path_and_racks_where_there_are_many_hosts() {
         browser
             .evaluate(&tab, "document.querySelector('.matrix td[data-from=\"2\"][data-to=\"3\"]').click()");
         let words = browser.evaluate(&tab, "document.getElementById('past-now').textContent");
-        assert!(words.as_str().unwrap().starts_with("n2 to n3: 5 % lost (12 of 240)"), "{words}");
+        assert!(
+            words.as_str().unwrap().starts_with("n2.example.net to n3.example.net: 5 % lost (12 of 240)"),
+            "{words}"
+        );
         browser.evaluate(&tab, "document.querySelector('#mesh-title button').click()");
-        assert_eq!(browser.evaluate(&tab, "document.querySelectorAll('.matrix tbody td').length"), 3_600);
+        assert_eq!(browser.evaluate(&tab, racks), 3_600);
         is_as_wide_as_the_screen(&mut browser, &tab);
     }
     assert_eq!(browser.console, Vec::<String>::new());

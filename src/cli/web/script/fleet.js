@@ -67,8 +67,8 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     const mesh = await answer.json();
     matrix.show(mesh, last.source);
     if (fleet.path) fleet.sayPath();
-    const name = (at) => mesh.hosts[at].name;
-    const worst = mesh.list.filter((path) => path.lost || path.unknown).sort((a, b) => fleet.weight(b) - fleet.weight(a)).slice(0, 20);
+    const name = (at) => mesh.hosts[at].short;
+    const worst = mesh.list.filter(fleet.isBad).sort((a, b) => fleet.weight(b) - fleet.weight(a)).slice(0, 20);
     fillTable("worst", worst.map((path) => [name(path.from), name(path.to), path.sent ? percent(paths.loss(path)) : "silent", path.lost, path.sent, path.overflow, path.unknown, ms(path.median)]));
   },
 
@@ -79,7 +79,9 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     if (!past.chosen || fleet.hasLoss) past.choose(target.group, target.target);
   },
 
-  weight: (path) => path.sent ? path.lost / path.sent : 1,
+  // Without an answer both directions are silent: one row for either pair, below those with a share.
+  isBad: (path) => path.sent ? path.lost || path.unknown : path.unknown && (path.from < path.to || matrix.path(path.to, path.from).sent),
+  weight: (path) => path.sent ? path.lost / path.sent : -1,
 
   show(state) {
     $("verdict").className = state.found ? "found" : "";

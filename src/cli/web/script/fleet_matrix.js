@@ -23,9 +23,18 @@ const matrix = {
 
   show(mesh, source) {
     mesh.list = mesh.paths.map(paths.of);
+    const shared = matrix.sharedDomain(mesh.hosts.map((host) => host.name));
+    for (const host of mesh.hosts) host.short = host.name.slice(0, host.name.length - shared.length);
     mesh.between = new Map(mesh.list.map((path) => [path.from * mesh.hosts.length + path.to, path]));
     Object.assign(matrix, { mesh, source });
     matrix.draw();
+  },
+
+  // The end that all names have, from a dot on; none of addresses.
+  sharedDomain(names) {
+    const [first, ...others] = names, labels = first?.split(".").slice(1) ?? [];
+    const domains = labels.map((_, at) => "." + labels.slice(at).join("."));
+    return domains.find((domain) => /[a-z]/i.test(domain.split(".").at(-1)) && others.every((name) => name.endsWith(domain))) ?? "";
   },
 
   path: (from, to) => matrix.mesh.between.get(from * matrix.mesh.hosts.length + to) ?? paths.NONE,
@@ -60,12 +69,13 @@ const matrix = {
 
   // A host with many targets and no other monitor: what goes there and what comes back.
   tiles(sorted) {
-    const { mesh } = matrix, self = mesh.hosts.findIndex((host) => host.name === matrix.source);
-    matrix.title("Targets: loss on the way there ↑ and back ↓");
-    $("mesh-body").innerHTML = '<div class="tiles">' + sorted.filter((at) => at !== self).map((at) => {
-      const [there, back] = [matrix.path(self, at), matrix.path(at, self)], name = escape(mesh.hosts[at].name);
-      const words = `${name}: there ${paths.words(there)}; back ${paths.words(back)}`;
-      return `<button type="button" class="tile" data-from="${self}" data-to="${at}" title="${words}" aria-label="${words}"><span>${name}</span>` +
+    const { mesh } = matrix, self = mesh.hosts.findIndex((host) => host.name === matrix.source), targets = sorted.filter((at) => at !== self);
+    const shown = matrix.mostLoss(targets), title = "Targets: loss on the way there ↑ and back ↓";
+    matrix.title(shown.length < targets.length ? `${title}; the ${shown.length} of ${targets.length} with the most loss` : title);
+    $("mesh-body").innerHTML = '<div class="tiles">' + shown.map((at) => {
+      const [there, back] = [matrix.path(self, at), matrix.path(at, self)];
+      const words = escape(`${mesh.hosts[at].name}: there ${paths.words(there)}; back ${paths.words(back)}`);
+      return `<button type="button" class="tile" data-from="${self}" data-to="${at}" title="${words}" aria-label="${words}"><span>${escape(mesh.hosts[at].short)}</span>` +
         `<b class="sign ${paths.colour(there)}">↑${paths.glyph(there)}</b><b class="sign ${paths.colour(back)}">↓${paths.glyph(back)}</b></button>`;
     }).join("") + "</div>";
   },
@@ -76,22 +86,29 @@ const matrix = {
       `title="${escape(words)}: ${paths.words(path)}">${paths.glyph(path)}</td>`;
   },
 
-  // The last row and column count the paths with a loss.
-  table(title, rows, columns, back) {
-    const { hosts } = matrix.mesh, name = (at) => escape(hosts[at].name);
-    matrix.title(title, back);
-    const lossy = (list) => {
-      const seen = list.filter((path) => path.sent || path.unknown), bad = seen.filter((path) => path.lost || !path.sent).length;
-      return `<td class="count${bad ? " alarm" : ""}">${seen.length ? `${bad}/${seen.length}` : ""}</td>`;
-    };
-    const first = (list, k) => k > 0 && hosts[list[k]].rack !== hosts[list[k - 1]].rack;
-    const head = columns.map((at, k) => `<th scope="col" class="${first(columns, k) ? "first" : ""}"><span>${name(at)}</span></th>`).join("");
-    const body = rows.map((from, k) => `<tr class="${first(rows, k) ? "first" : ""}"><th scope="row">${name(from)}</th>` +
-      columns.map((to) => matrix.cell(matrix.path(from, to), from, to, `${hosts[from].name} to ${hosts[to].name}`)).join("") +
-      lossy(columns.map((to) => matrix.path(from, to))) + "</tr>").join("");
-    const foot = columns.map((to) => lossy(rows.map((from) => matrix.path(from, to)))).join("");
+  // Of these paths, those with a loss.
+  lossy(list) {
+    const seen = list.filter((path) => path.sent || path.unknown), bad = seen.filter((path) => path.lost || !path.sent).length;
+    return `<td class="count${bad ? " alarm" : ""}">${seen.length ? `${bad}/${seen.length}` : ""}</td>`;
+  },
+
+  // The last row and column count the paths with a loss. `first` says where a rack begins.
+  grid(rows, columns, name, first, cell, between) {
+    const begins = (list, k) => first(list, k) ? ' class="first"' : "";
+    const head = columns.map((to, k) => `<th scope="col"${begins(columns, k)}><span>${name(to)}</span></th>`).join("");
+    const body = rows.map((from, k) => `<tr${begins(rows, k)}><th scope="row">${name(from)}</th>${columns.map((to) => cell(from, to)).join("")}` +
+      matrix.lossy(columns.flatMap((to) => between(from, to))) + "</tr>").join("");
+    const foot = columns.map((to) => matrix.lossy(rows.flatMap((from) => between(from, to)))).join("");
     $("mesh-body").innerHTML = `<table class="matrix${columns.length > 40 ? " dense" : ""}"><thead><tr><th></th>${head}<th scope="col"><span>lossy</span></th></tr></thead>` +
       `<tbody>${body}</tbody><tfoot><tr><th scope="row">lossy</th>${foot}<td></td></tr></tfoot></table>`;
+  },
+
+  table(title, rows, columns, back) {
+    const { hosts } = matrix.mesh;
+    matrix.title(title, back);
+    const first = (list, k) => k > 0 && hosts[list[k]].rack !== hosts[list[k - 1]].rack;
+    const cell = (from, to) => matrix.cell(matrix.path(from, to), from, to, `${hosts[from].name} to ${hosts[to].name}`);
+    matrix.grid(rows, columns, (at) => escape(hosts[at].short), first, cell, matrix.path);
   },
 
   racks(groups, group, sorted) {
@@ -100,20 +117,25 @@ const matrix = {
       const key = JSON.stringify([of.get(path.from), of.get(path.to)]);
       between.set(key, [...between.get(key) ?? [], path]);
     }
+    const list = (from, to) => between.get(JSON.stringify([from, to])) ?? [];
     matrix.title(`Loss by rack: row sends, column receives; choose one to see its hosts (${sorted.length} hosts)`);
-    const cell = (from, to) => matrix.cell(paths.sum(between.get(JSON.stringify([from, to])) ?? []), from, to, `${from} to ${to}`, true);
-    $("mesh-body").innerHTML = `<table class="matrix${groups.length > 40 ? " dense" : ""}"><thead><tr><th></th>${groups.map((name) => `<th scope="col"><span>${escape(name || NONE)}</span></th>`).join("")}</tr></thead>` +
-      `<tbody>${groups.map((from) => `<tr><th scope="row">${escape(from || NONE)}</th>${groups.map((to) => cell(from, to)).join("")}</tr>`).join("")}</tbody></table>`;
+    const cell = (from, to) => matrix.cell(paths.sum(list(from, to)), from, to, `${from} to ${to}`, true);
+    matrix.grid(groups, groups, (name) => escape(name || NONE), () => false, cell, list);
   },
 
-  // Many hosts without racks or zones: those with the most loss.
-  worst(sorted) {
+  // At most as many as are shown, in the order of the list.
+  mostLoss(sorted) {
     const lost = new Map();
     for (const path of matrix.mesh.list) {
       for (const end of [path.from, path.to]) lost.set(end, (lost.get(end) ?? 0) + path.lost + path.unknown);
     }
-    const bad = [...sorted].sort((a, b) => (lost.get(b) ?? 0) - (lost.get(a) ?? 0)).slice(0, matrix.MOST);
-    const kept = sorted.filter((at) => bad.includes(at));
+    const bad = new Set([...sorted].sort((a, b) => (lost.get(b) ?? 0) - (lost.get(a) ?? 0)).slice(0, matrix.MOST));
+    return sorted.filter((at) => bad.has(at));
+  },
+
+  // Many hosts without racks or zones.
+  worst(sorted) {
+    const kept = matrix.mostLoss(sorted);
     matrix.table(`Loss by path: row sends, column receives; the ${kept.length} of ${sorted.length} hosts with the most loss`, kept, kept);
   },
 };
