@@ -32,7 +32,7 @@ pub use control::{
 };
 pub use dns::ask_dns;
 pub use host::{HostSampler, processes};
-pub use port_scan::scan_ports;
+pub use port_scan::{PortScan, scan_ports};
 pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
 #[cfg(feature = "control")]
 pub use room::{

@@ -12,19 +12,30 @@ use crate::room::{Pace, PortProtocol, PortRange, PortState};
 use crate::time::Duration;
 
 const AT_ONCE: usize = 32;
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Filtered is said after this many tries.
 const TRIES: u32 = 2;
 
+/// The ports to ask, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct PortScan {
+    /// Whose ports.
+    pub host: IpAddr,
+    /// All of them are asked.
+    pub range: PortRange,
+    /// By a connection or by a datagram.
+    pub protocol: PortProtocol,
+    /// For the answer to one try.
+    pub patience: Duration,
+}
+
 /// Tells `found` each port as it is known, in no order, until all are or the control asks to stop.
 pub fn scan_ports(
-    host: IpAddr,
-    range: PortRange,
-    protocol: PortProtocol,
+    scan: PortScan,
     control: &Control,
     mut found: impl FnMut(u16, PortState),
 ) -> io::Result<()> {
-    let scan = Scan::new(host, protocol);
+    let range = scan.range;
+    let scan = Scan::new(scan, control);
     let queue = Mutex::new(range.ports());
     let next = || queue.lock().ok()?.next();
     let (tell, told): (_, Receiver<(u16, io::Result<PortState>)>) = channel();
@@ -34,7 +45,8 @@ pub fn scan_ports(
             scope.spawn(|| {
                 let tell = tell;
                 while let Some(port) = next().filter(|_| !control.stop_asked()) {
-                    if tell.send((port, scan.ask(port))).is_err() {
+                    let Some(state) = scan.ask(port).transpose() else { return };
+                    if tell.send((port, state)).is_err() {
                         return;
                     }
                 }
@@ -48,36 +60,43 @@ pub fn scan_ports(
     })
 }
 
-/// The host, and the pace that all threads share.
-struct Scan {
-    host: IpAddr,
-    protocol: PortProtocol,
+/// Shared by all threads.
+struct Scan<'a> {
+    asked: PortScan,
+    control: &'a Control,
     clock: Clock,
     pace: Mutex<Pace>,
 }
 
-impl Scan {
-    fn new(host: IpAddr, protocol: PortProtocol) -> Self {
+impl<'a> Scan<'a> {
+    fn new(asked: PortScan, control: &'a Control) -> Self {
         let clock = Clock::start();
-        Self { host, protocol, clock, pace: Mutex::new(Pace::new(clock.now())) }
+        Self { asked, control, clock, pace: Mutex::new(Pace::new(clock.now())) }
     }
 
-    fn ask(&self, port: u16) -> io::Result<PortState> {
-        let address = SocketAddr::new(self.host, port);
+    /// None if a stop came before the port was known.
+    fn ask(&self, port: u16) -> io::Result<Option<PortState>> {
+        let PortScan { host, protocol, patience, .. } = self.asked;
+        let address = SocketAddr::new(host, port);
         for last in [false, true].into_iter().take(TRIES as usize) {
             self.wait_for_turn();
-            let answer = match self.protocol {
-                PortProtocol::Tcp => TcpStream::connect_timeout(&address, PATIENCE.to_std()).map(drop),
-                PortProtocol::Udp => knock(address),
+            if self.control.stop_asked() {
+                return Ok(None);
+            }
+            let answer = match protocol {
+                PortProtocol::Tcp => TcpStream::connect_timeout(&address, patience.to_std()).map(drop),
+                PortProtocol::Udp => knock(address, patience),
             };
             let error = match answer {
-                Ok(()) => return Ok(PortState::Open),
+                Ok(()) => return Ok(Some(PortState::Open)),
                 Err(error) => error,
             };
             match error.kind() {
-                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => return Ok(PortState::Closed),
-                ErrorKind::TimedOut | ErrorKind::WouldBlock if self.protocol == PortProtocol::Udp && last => {
-                    return Ok(PortState::Silent);
+                ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => {
+                    return Ok(Some(PortState::Closed));
+                }
+                ErrorKind::TimedOut | ErrorKind::WouldBlock if protocol == PortProtocol::Udp && last => {
+                    return Ok(Some(PortState::Silent));
                 }
                 ErrorKind::TimedOut
                 | ErrorKind::WouldBlock
@@ -87,7 +106,7 @@ impl Scan {
                 _ => return Err(error),
             }
         }
-        Ok(PortState::Filtered)
+        Ok(Some(PortState::Filtered))
     }
 
     fn wait_for_turn(&self) {
@@ -98,14 +117,14 @@ impl Scan {
 }
 
 /// One datagram; an answer or an ICMP error says what is there.
-fn knock(address: SocketAddr) -> io::Result<()> {
+fn knock(address: SocketAddr, patience: Duration) -> io::Result<()> {
     let any = match address {
         SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
     };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE.to_std()))?;
+    socket.set_read_timeout(Some(patience.to_std()))?;
     socket.send(b"\n")?;
     socket.recv(&mut [0; 64]).map(drop)
 }
@@ -116,11 +135,16 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    fn scan(protocol: PortProtocol, range: PortRange) -> PortScan {
+        PortScan { host: IpAddr::from([127, 0, 0, 1]), range, protocol, patience: PATIENCE }
+    }
+
     fn states(protocol: PortProtocol, port: u16) -> Vec<(u16, PortState)> {
         let range = PortRange::new(port, port).unwrap();
         let mut states = Vec::new();
-        let host = IpAddr::from([127, 0, 0, 1]);
-        scan_ports(host, range, protocol, &Control::new().unwrap(), |port, state| states.push((port, state)))
+        scan_ports(scan(protocol, range), &Control::new().unwrap(), |port, state| states.push((port, state)))
             .unwrap();
         states
     }
@@ -162,9 +186,8 @@ mod tests {
         let clock = Clock::start();
         let began = clock.now();
         let mut states = Vec::new();
-        let host = IpAddr::from([127, 0, 0, 1]);
         let control = Control::new().unwrap();
-        scan_ports(host, range, PortProtocol::Udp, &control, |_, state| states.push(state)).unwrap();
+        scan_ports(scan(PortProtocol::Udp, range), &control, |_, state| states.push(state)).unwrap();
         assert_eq!(states, [PortState::Silent; 33]);
         // The last one begins when one of the others has been asked twice.
         assert!(clock.now() - began >= PATIENCE * i64::from(2 * TRIES));
@@ -176,7 +199,7 @@ mod tests {
         let began = clock.now();
         let control = Control::new().unwrap();
         let range = PortRange::new(1, 101).unwrap();
-        scan_ports(IpAddr::from([127, 0, 0, 1]), range, PortProtocol::Tcp, &control, |_, _| {}).unwrap();
+        scan_ports(scan(PortProtocol::Tcp, range), &control, |_, _| {}).unwrap();
         assert!(clock.now() - began >= Duration::from_millis(500));
     }
 
@@ -186,8 +209,26 @@ mod tests {
         control.stop();
         let mut asked = 0;
         let range = PortRange::new(1, 1_000).unwrap();
-        scan_ports(IpAddr::from([127, 0, 0, 1]), range, PortProtocol::Tcp, &control, |_, _| asked += 1)
-            .unwrap();
+        scan_ports(scan(PortProtocol::Tcp, range), &control, |_, _| asked += 1).unwrap();
         assert_eq!(asked, 0);
+    }
+
+    #[test]
+    fn a_port_is_not_asked_again_after_a_stop() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let control = Control::new().unwrap();
+        let patience = Duration::from_secs(2);
+        let scan = PortScan { patience, ..scan(PortProtocol::Udp, PortRange::new(port, port).unwrap()) };
+        let mut known = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                socket.recv(&mut [0; 8]).unwrap();
+                control.stop();
+            });
+            scan_ports(scan, &control, |_, _| known += 1).unwrap();
+        });
+        socket.set_nonblocking(true).unwrap();
+        assert_eq!((known, socket.recv(&mut [0; 8]).unwrap_err().kind()), (0, ErrorKind::WouldBlock));
     }
 }

@@ -22,6 +22,7 @@ use clap_complete::Shell;
 #[cfg(feature = "report")]
 use crate::report::compare::MarginPart;
 use crate::room::PortRange;
+use crate::units::Interval;
 
 pub(super) use find_rate::{FindRate, HowToLoad, SteadyRate};
 pub(super) use locate::Locate;
@@ -137,8 +138,8 @@ Examples:
   udpecho ports 192.0.2.7 1-1024
   udpecho ports --json localhost 8080
 
-Asks at most 1024 ports, 32 at once and 200 a second. A port that does not answer within a second, twice, is \
-filtered. Exit codes: 0 at least one port is open; 1 none is; 2 usage or name error.")]
+Asks at most 1024 ports, 32 at once and 200 a second. A port that does not answer within -W, twice, is \
+filtered: give more than a second where round trips take longer. Exit codes: 0 at least one port is open; 1 none is; 2 usage or name error.")]
 pub struct Ports {
     /// Host whose ports to ask
     #[arg(value_name = "HOST")]
@@ -149,6 +150,9 @@ pub struct Ports {
     /// Ask UDP ports: an open one that does not answer looks like a filter
     #[arg(long)]
     pub udp: bool,
+    /// Time for the answer of a port, of each of two tries
+    #[arg(short = 'W', long, value_name = "TIME", default_value = "1s", allow_negative_numbers = true)]
+    pub deadline: Interval,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
     pub ipv4: bool,

@@ -113,6 +113,7 @@ const SHORT: &[(&str, &[(&str, &str)])] = &[
             ("host", "Host whose ports to ask"),
             ("range", "Ports to ask, as FIRST-LAST or one port"),
             ("udp", "Ask UDP ports"),
+            ("deadline", "Time for an answer"),
             ("json", "Print a JSON object instead of lines"),
         ],
     ),

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::signals;
 use crate::cli::target::{Family, Target};
-use crate::net::{Clock, Control, scan_ports};
+use crate::net::{Clock, Control, PortScan, scan_ports};
 use crate::probe::Dialect;
 use crate::room::{PortCounts, PortProtocol, PortState};
 
@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: &Ports) -> anyhow::Result<Exit> {
     let clock = Clock::start();
     let began = clock.now();
     let mut states: Vec<(u16, PortState)> = Vec::new();
-    scan_ports(address.ip(), arguments.range, protocol, &control, |port, state| {
+    let (host, range, patience) = (address.ip(), arguments.range, arguments.deadline.get());
+    scan_ports(PortScan { host, range, protocol, patience }, &control, |port, state| {
         if state == PortState::Open && !arguments.json {
             printer.line(format!("Port {port}: Open"));
         }
