@@ -131,6 +131,8 @@ impl Chromium {
 
     /// A picture of the whole page as PNG, in base 64.
     pub fn screenshot(&mut self, tab: &Tab) -> String {
+        // A tab in the background draws no frame for a minute or more where the machine is busy.
+        self.call(Some(tab), "Page.bringToFront", json!({}));
         let picture =
             self.call(Some(tab), "Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
         picture["data"].as_str().unwrap().to_owned()
