@@ -96,6 +96,10 @@ counters! {
     unknown_session: Dropped("unknown_session"), "of unknown sessions";
     /// Probes whose sequence number was too far from the others of their session; they were answered.
     implausible: Total("implausible"), "with an implausible sequence number";
+    /// STUN requests answered.
+    stun: Total("stun"), "STUN requests answered";
+    /// Messages of clients of the message relay answered.
+    relay_messages: Total("relay_messages"), "relay messages answered";
     /// Cookies sent; the server stores none.
     cookies: Total("cookies"), "";
     /// Sessions and text clients opened.

@@ -113,11 +113,13 @@ impl Server {
             return None;
         }
         if let Some(length) = self.answer_stun(packet) {
+            self.core.counters.stun += 1;
             self.core.counters.count_sent(length);
             return Some(length);
         }
         if let Some(answer) = self.relay(packet) {
             let length = self.answer_relayed(packet, answer)?;
+            self.core.counters.relay_messages += 1;
             self.core.counters.count_sent(length);
             return Some(length);
         }

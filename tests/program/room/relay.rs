@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use udpecho::wire::stun;
+
 use super::Room;
 use crate::common::process::{output, python};
 
@@ -43,6 +45,32 @@ fn messages_reach_those_who_said_hii_with_a_key_as_well() {
         anna.send(b"exit server").unwrap();
         assert_eq!(room.process.finish().code, Some(0));
     }
+}
+
+#[test]
+fn the_closing_lines_count_what_was_answered() {
+    let room = Room::start("");
+    let [host, anna] = [client(&room), client(&room)];
+    host.send(&stun::request([7; 12])).unwrap();
+    host.recv(&mut [0; 64]).unwrap();
+    ask(&anna, "hii");
+    room.process.signal("TERM");
+    let finished = room.process.finish();
+    assert_eq!(
+        finished.stdout[3..],
+        [
+            "0 joined, 0 lines said",
+            "received 2 datagrams, sent 2: no probes",
+            "1 STUN requests answered, 1 relay messages answered",
+        ],
+        "{finished:#?}"
+    );
+    let room = Room::start("");
+    let probing = client(&room);
+    assert_eq!(ask(&probing, "hello"), "hello");
+    room.process.signal("TERM");
+    let finished = room.process.finish();
+    assert!(finished.has_line("received 1 datagrams, sent 1: 1 plain probes"), "{finished:#?}");
 }
 
 #[test]

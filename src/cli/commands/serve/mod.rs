@@ -189,14 +189,11 @@ fn is_clean(settings: &Settings) -> bool {
 
 /// The closing lines.
 pub(crate) fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
-    let by_dialect = counters.probes_by_dialect();
-    let probes: Vec<_> = by_dialect.map(|(dialect, probes)| format!("{probes} {dialect}")).collect();
-    let mut lines = vec![format!(
-        "received {} datagrams, sent {}: {} probes",
-        counters.received,
-        counters.sent,
-        probes.join(", ")
-    )];
+    let spoken = counters.by_dialect().filter(|(_, of)| of.probes > 0);
+    let probes: Vec<_> = spoken.map(|(dialect, of)| format!("{} {dialect}", of.probes)).collect();
+    let probes = if probes.is_empty() { "no".to_owned() } else { probes.join(", ") };
+    let Counters { received, sent, .. } = counters;
+    let mut lines = vec![format!("received {received} datagrams, sent {sent}: {probes} probes")];
     let all = counters.list().map(|counter| (counter.value, counter.words));
     let own =
         [(counters.in_all().denied, "clients denied: too many"), (suppressed_errors, "errors not logged")];
