@@ -1,4 +1,4 @@
-//! Whom a line is for: `@a text`, `@a: text`, `@a @b: text`, or everybody.
+//! The addressees of a line: `@a text`, `@a: text`, `@a @b: text`, or everybody.
 
 /// A line taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

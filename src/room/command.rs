@@ -1,6 +1,7 @@
 //! Parses the lines of members: talk and commands.
 
 use super::addressing::addressed;
+use super::shelf::PlainOffer;
 use crate::printable::is_printable;
 
 /// A line of a member.
@@ -52,7 +53,7 @@ pub enum Command {
 pub enum OrderCommand {
     /// `from` measures to `to`; without `from` the member who orders it does.
     Ping {
-        /// The member that is to measure; `None` is the room's server.
+        /// The member that is to measure; `None` is the member who orders it.
         from: Option<String>,
         /// The member to measure to.
         to: String,
@@ -108,7 +109,7 @@ pub(super) const HELP: &[&str] = &[
     "/who              the members",
     "/load [NAME]      how busy the hosts are",
     "/name NAME        change your name",
-    "/ping A B [-n N -i TIME -s BYTES]   A measures to B; /ping B: you do",
+    "/ping A B [-n N -i TIME|--rate N -s BYTES]   A measures to B; /ping B: you do",
     "/ports A B RANGE [udp]   A knocks at ports of B; /ports B RANGE: you do",
     "/yes N, /no N     agree to order N, or refuse it",
     "/stop N           stop order N",
@@ -170,13 +171,13 @@ impl Command {
             ("send", _) => usage("a file is sent by udpecho join or by the page, not by this connection"),
             ("plain", [number, word @ ..])
                 if word.len() < 2
-                    && word.iter().all(|word| word.chars().all(is_printable))
+                    && word.iter().all(|word| is_word(word))
                     && number.parse::<u32>().is_ok() =>
             {
                 let number = number.parse().unwrap_or_default();
                 Ok(Self::Plain { number, word: word.first().map(|word| (*word).to_owned()) })
             }
-            ("plain", _) => usage("/plain N [WORD]; for example /plain 3"),
+            ("plain", _) => usage("/plain N [WORD of at most 64 bytes]; for example /plain 3"),
             ("help", _) => Ok(Self::Help),
             ("quit", []) => Ok(Self::Quit),
             ("ping", words) => Ok(Self::Order(ping(words)?)),
@@ -187,6 +188,10 @@ impl Command {
             _ => Err(CommandError::Unknown(command.chars().take(24).collect())),
         }
     }
+}
+
+fn is_word(word: &str) -> bool {
+    word.len() <= PlainOffer::LONGEST_WORD && word.chars().all(is_printable)
 }
 
 /// A name as typed; with an `@` it is that of a member for sure.
@@ -274,7 +279,11 @@ mod tests {
         for (line, told) in [
             ("/dance", "/dance is no command; /help lists them"),
             ("/name", "/name NAME; for example /name anna"),
-            ("/plain 3 \u{1b}[2J", "/plain N [WORD]; for example /plain 3"),
+            ("/plain 3 \u{1b}[2J", "/plain N [WORD of at most 64 bytes]; for example /plain 3"),
+            (
+                &format!("/plain 3 {}", "x".repeat(65)),
+                "/plain N [WORD of at most 64 bytes]; for example /plain 3",
+            ),
             ("/yes soon", "/yes N; for example /yes 4"),
             ("/ports bea", "/ports A B RANGE [udp]; for example /ports anna bea 33000-33009"),
             ("/ping", PING_USAGE),

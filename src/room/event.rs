@@ -80,7 +80,7 @@ pub enum Event {
         /// The file, with its hash.
         file: ShelfFile,
     },
-    /// Send what you offered, with this ticket.
+    /// Send the file that you offered, with this ticket.
     Put {
         /// The ticket, and where to begin.
         transfer: Transfer,
@@ -95,7 +95,7 @@ pub enum Event {
         /// In words.
         why: String,
     },
-    /// Fetch what you asked for, with this ticket.
+    /// Fetch the file that you asked for, with this ticket.
     Get {
         /// The ticket, and what comes.
         transfer: Transfer,
@@ -240,7 +240,7 @@ impl Event {
             + match self {
                 Self::Said { to, text, .. } => text.len() + to.len() * 24,
                 Self::Welcome { here, .. } | Self::Who { here } => here.len() * 40,
-                Self::Load { hosts } => hosts.len() * 100,
+                Self::Load { hosts } => hosts.iter().map(HostLoad::weight).sum(),
                 Self::Refused { why } | Self::Dropped { why } => why.len(),
                 Self::Files { files } => files.len() * 400,
                 Self::Shelved { .. }
@@ -250,6 +250,7 @@ impl Event {
                 | Self::PlainOffer { .. } => 400,
                 Self::Help => 600,
                 Self::Order(OrderEvent::Ports { ports, .. }) => 800 + ports.weight(),
+                Self::Order(OrderEvent::Second { figures, .. }) => figures.to_string().len(),
                 Self::Order(_) => 800,
                 Self::Measured(summary) => 2_000 + summary.ports.as_ref().map_or(0, PortsFound::weight),
                 _ => 0,

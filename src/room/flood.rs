@@ -1,5 +1,5 @@
-//! How much a member may say: 3 lines and 4 kB a second after a burst of 10 lines or 16 kB. What is more
-//! is dropped with one notice; 60 s of it end the membership.
+//! The flood limit of a member: 3 lines and 4 kB a second after a burst of 10 lines or 16 kB. Lines beyond it
+//! are dropped with one notice; 60 s of that end the membership.
 
 use crate::meter::Meter;
 use crate::time::{Duration, Instant};

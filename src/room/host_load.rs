@@ -13,6 +13,12 @@ pub struct HostLoad {
 }
 
 impl HostLoad {
+    /// Roughly its bytes as text.
+    pub(super) fn weight(&self) -> usize {
+        const OVERHEAD: usize = 60;
+        OVERHEAD + self.verdict.as_ref().map_or(0, String::len)
+    }
+
     /// The use of its processors as a bar, where the client tells it, and the verdict.
     pub(super) fn line(&self) -> String {
         let Self { name, verdict } = self;

@@ -230,6 +230,15 @@ impl From<Task> for OrderTask {
     }
 }
 
+impl From<OrderTask> for Task {
+    fn from(task: OrderTask) -> Self {
+        match task {
+            OrderTask::Ping(terms) => Self::Ping(terms.into()),
+            OrderTask::Ports(check) => Self::Ports(check),
+        }
+    }
+}
+
 impl From<Terms> for OrderTerms {
     fn from(terms: Terms) -> Self {
         let interval_us = u64::try_from(terms.interval.as_nanos() / 1_000).unwrap_or(0);

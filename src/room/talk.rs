@@ -1,6 +1,6 @@
 //! The members of a room and what they say to each other.
 //!
-//! `connect`, `hear` and `disconnect` are what happens; each member's events wait in a queue of its own
+//! `connect`, `hear` and `disconnect` change the room; each member's events wait in a queue of its own
 //! until `take_events`. A member that does not read is disconnected: nobody waits for anybody.
 
 mod connection;
@@ -112,9 +112,7 @@ impl Room {
 
     fn has_place(&self, connecting: &Connecting) -> Result<(), NoRoom> {
         let open = || self.connections.values().filter(|connection| !connection.closed);
-        if open().filter(|one| one.name.is_some()).count() >= Self::MEMBERS {
-            return Err(NoRoom::Members { most: Self::MEMBERS });
-        }
+        self.has_place_for_a_name()?;
         if open().filter(|one| one.as_connected.source == connecting.source).count() >= Self::PER_SOURCE
             && !connecting.source.is_loopback()
         {
@@ -124,6 +122,12 @@ impl Room {
             return Err(NoRoom::Unnamed);
         }
         Ok(())
+    }
+
+    /// Connections without a name are few, and yet all of them may give one.
+    fn has_place_for_a_name(&self) -> Result<(), NoRoom> {
+        let is_full = self.named().count() >= Self::MEMBERS;
+        if is_full { Err(NoRoom::Members { most: Self::MEMBERS }) } else { Ok(()) }
     }
 
     /// A line, or a message, of this connection: the first is its name. False: the flood limit dropped it.
@@ -217,8 +221,11 @@ impl Room {
 
     /// The client of this connection says how busy its host is.
     pub fn set_load(&mut self, id: ConnectionId, verdict: &str) {
+        const LONGEST: usize = 300;
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.load = Some(shown(&verdict.chars().take(300).collect::<String>()));
+            // Escaped, a character takes up to ten.
+            let verdict = shown(&verdict.chars().take(LONGEST).collect::<String>());
+            connection.load = Some(verdict.chars().take(LONGEST).collect());
         }
     }
 
@@ -238,7 +245,7 @@ impl Room {
         self.counters
     }
 
-    /// For the owner of the sockets, which counts what happens before a connection has a place here.
+    /// For the owner of the sockets, which counts connections before they have a place here.
     pub fn counters_mut(&mut self) -> &mut RoomCounters {
         &mut self.counters
     }

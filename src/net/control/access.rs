@@ -1,5 +1,5 @@
-//! Which requests are answered: a web page from elsewhere must neither read nor change anything here,
-//! whatever name it has made to resolve to this host.
+//! Access by `Host` and `Origin`: a web page from elsewhere must neither read nor change anything here,
+//! under whatever name it has made resolve to this host.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ mod relay_api;
 mod slow_route;
 mod tcp_pass;
 mod tcp_reply;
+mod whole_body;
 
 pub(super) use http::Http;
 pub use http::text_route;
@@ -24,6 +25,7 @@ pub use relay_api::RelayApi;
 pub use slow_route::{SlowMethod, SlowRequest, slow_route};
 pub use tcp_pass::{TcpListening, TcpPassThrough};
 pub use tcp_reply::TcpReplyServer;
+pub(super) use whole_body::whole_body;
 
 use std::io;
 use std::net::SocketAddr;

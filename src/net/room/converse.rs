@@ -1,4 +1,4 @@
-//! One member's connection: what it sends goes to the room, what the room shows it is written.
+//! One member's connection: its messages go to the room, its events are written to it.
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -12,7 +12,7 @@ use super::service::Seat;
 use crate::room::Event;
 use crate::time::Duration;
 
-/// A peer that the room has closed gets so long to read its last lines.
+/// For a peer that the room has closed, to read its last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs until the member has left and has read it, or does not read.

@@ -13,7 +13,7 @@ use super::service::Seat;
 use crate::room::{Event, Framed, Framing};
 use crate::time::Duration;
 
-/// After a line beyond the flood limit nothing is read for so long.
+/// Nothing is read for this time after a line beyond the flood limit.
 pub(super) const FLOOD_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of a read, and so of a message without an end of line.
 const READ: usize = 4_096;

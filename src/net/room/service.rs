@@ -1,5 +1,5 @@
-//! The one room of a process. Connections of every kind take a seat: they pass on what their member
-//! says, and wait for what the member is to be shown.
+//! The one room of a process. Connections of every kind take a seat: they pass on the lines of their member,
+//! and wait for its events.
 //!
 //! Nothing here waits for a slow reader: the room queues up to 500 events for it and then closes it.
 

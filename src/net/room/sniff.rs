@@ -6,7 +6,7 @@ use tokio::time::{sleep, timeout};
 use crate::room::FirstBytes;
 use crate::time::Duration;
 
-/// A peer that sends nothing for so long waits for a greeting.
+/// A peer that sends nothing for this time waits for a greeting.
 const GREET_AFTER: Duration = Duration::from_millis(300);
 
 /// A browser opens connections ahead of its requests, and closes them after ten seconds without one:

@@ -245,7 +245,8 @@ impl Orders {
         let due: Vec<OrderNumber> =
             self.orders.iter().filter(|(_, order)| order.until <= now).map(|(number, _)| *number).collect();
         for number in due {
-            let Some(order) = self.orders.get_mut(&number) else { continue };
+            // The end of one may have begun another.
+            let Some(order) = self.orders.get(&number).filter(|order| order.until <= now) else { continue };
             match order.phase {
                 Phase::Asked { ref open } => {
                     let silent = open.first().copied().unwrap_or(order.request.parties.to);

@@ -19,11 +19,16 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// An order takes at most so long.
+    /// The longest time of an order.
     pub const LONGEST: Duration = Duration::from_secs(60);
 
     pub(crate) fn length(&self) -> Duration {
         self.interval * i64::try_from(self.count).unwrap_or(i64::MAX / 1_000_000_000)
+    }
+
+    /// Whether it is within the bounds of every order, besides its length.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.count > 0 && self.interval >= Duration::from_millis(1) && (80..=1_400).contains(&self.size)
     }
 
     /// Both directions together, UDP and IPv4 headers included.
@@ -48,6 +53,15 @@ impl Task {
             Self::Ping(terms) => terms.length(),
             Self::Ports(check) => check.length(),
         }
+    }
+
+    /// Whether a room may order it at all.
+    pub(crate) fn is_allowed(&self) -> bool {
+        let is_bounded = match self {
+            Self::Ping(terms) => terms.is_bounded(),
+            Self::Ports(check) => check.is_bounded(),
+        };
+        is_bounded && self.length() <= Terms::LONGEST
     }
 
     /// Both directions together, headers included.
@@ -96,7 +110,7 @@ pub enum Accept {
 
 impl Accept {
     /// None if a person is to decide.
-    pub(super) fn decide(self, task: &Task) -> Option<bool> {
+    pub(crate) fn decide(self, task: &Task) -> Option<bool> {
         match self {
             Self::Ask => None,
             Self::Nothing => Some(false),

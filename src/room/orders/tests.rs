@@ -218,6 +218,26 @@ fn both_hosts_are_asked_unless_they_ordered_it_themselves() {
 }
 
 #[test]
+fn an_order_that_begins_after_a_long_stop_of_the_room_is_not_refused_at_once() {
+    let mut orders = Orders::default();
+    let first = place(&mut orders, 1, 2, Accept::Ask);
+    let second = place(&mut orders, 2, 3, Accept::Ask);
+    drop(orders.take_steps());
+    // Both times are over: the first was not answered, and the second waited for it.
+    orders.handle_timeout(at(700_000));
+    let news: Vec<(OrderNumber, News)> = orders
+        .take_steps()
+        .into_iter()
+        .filter_map(|step| match step {
+            Step::Announce { order, news } => Some((order, news)),
+            _ => None,
+        })
+        .collect();
+    let silent = News::Refused { why: Refusal::NoAnswer(id(2)) };
+    assert_eq!(news, [(first, silent), (second, asked(3))]);
+}
+
+#[test]
 fn a_check_of_too_many_ports_is_refused() {
     let mut orders = Orders::default();
     let task = Task::Ports(PortCheck { range: "1-513".parse().unwrap(), ..ports() });

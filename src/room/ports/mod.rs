@@ -28,7 +28,7 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// A scan asks at most so many.
+    /// The most ports of a scan.
     pub const MOST: usize = 1_024;
     const EXAMPLE: &str = "33000-33119";
 

@@ -13,7 +13,7 @@ pub struct FileName(String);
 
 /// Room below 255 bytes for a number and the ending of a partial file.
 const LONGEST: usize = 200;
-/// An ending of up to so many bytes outlives a cut.
+/// An ending of at most this many bytes outlives a cut.
 const ENDING: usize = 16;
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];

@@ -1,7 +1,7 @@
-//! The shelf of a room, without a file: what lies on it, who may put and take, how much it holds.
+//! The shelf of a room, without the bytes: its files, the rights of members, and its quota.
 //!
-//! A transfer has a ticket, so that it can run on a connection of its own and never delays talk. What
-//! was cut goes on where it stopped, if its hash was told; a partial file stays for an hour.
+//! A transfer has a ticket, so that it can run on a connection of its own and never delays talk. A cut
+//! upload goes on where it stopped, if its hash was told; a partial file stays for an hour.
 
 mod content;
 mod file_name;
@@ -135,7 +135,7 @@ pub enum Direction {
     Get,
 }
 
-/// Why the shelf does not do it, in one line.
+/// A refusal of the shelf, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShelfError {
     /// The quota is used up.
@@ -213,7 +213,7 @@ impl Shelf {
     const TICKET_IS_GOOD: Duration = Duration::from_secs(600);
     const TICKETS: usize = 1_024;
 
-    /// An empty shelf for so many bytes; tickets cannot be guessed as long as the secret is random.
+    /// An empty shelf for this many bytes; tickets cannot be guessed as long as the secret is random.
     pub fn new(secret: [u8; 32], quota: u64) -> Self {
         Self { secret, quota, files: BTreeMap::new(), next: 1, tickets: HashMap::new(), drawn: 0 }
     }
@@ -291,7 +291,7 @@ impl Shelf {
         Ok(Transfer { ticket, file: entry.file.clone(), offset })
     }
 
-    /// The upload stopped with so many bytes; it may go on later.
+    /// The upload stopped after these bytes; it may go on later.
     pub fn pause(&mut self, now: Instant, number: u32, received: u64) {
         if let Some(Entry { state: state @ State::Partial { .. }, .. }) = self.files.get_mut(&number) {
             *state = State::Partial { received, idle: Some(now) };

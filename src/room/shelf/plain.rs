@@ -33,6 +33,8 @@ pub enum PlainAnswer {
 }
 
 impl PlainOffer {
+    /// Bytes of a word: the room reads no more of one.
+    pub const LONGEST_WORD: usize = 64;
     const STANDS: Duration = Duration::from_secs(600);
     const FETCHES: u32 = 3;
 

@@ -1,4 +1,4 @@
-//! A connection to a room: what is known of it, and what it is still to be told.
+//! A connection to a room: its name and rights, and the events that wait for it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -66,8 +66,7 @@ impl Room {
         }
     }
 
-    /// The connections that got an event since the last time: what a line costs depends on those whom it
-    /// reaches, and a dropped line reaches nobody.
+    /// The connections that got an event since the last time: only they are woken.
     pub fn take_touched(&mut self) -> Vec<ConnectionId> {
         let touched = std::mem::take(&mut self.touched);
         for id in &touched {

@@ -106,7 +106,7 @@ impl Room {
         self.shelf.begin(now, ticket, direction)
     }
 
-    /// An upload was cut with so many bytes received.
+    /// An upload was cut after these bytes.
     pub fn pause_upload(&mut self, now: Instant, number: u32, received: u64) {
         self.shelf.pause(now, number, received);
     }
@@ -116,7 +116,7 @@ impl Room {
         self.shelf.discard(number);
     }
 
-    /// An upload is whole: those whom it is for are told.
+    /// An upload is whole: the members that may have it are told.
     pub fn finish_upload(&mut self, number: u32, hash: ContentHash) -> Result<ShelfFile, ShelfError> {
         let file = self.shelf.finish(number, hash)?;
         let seen_by: Vec<ConnectionId> =

@@ -8,9 +8,14 @@ use crate::room::name::Name;
 
 impl Room {
     pub(super) fn introduce(&mut self, id: ConnectionId, line: &str) {
-        match Name::nearest(line) {
-            Ok(wanted) => self.enter(id, wanted),
-            Err(error) => self.tell(id, Event::Refused { why: error.to_string() }),
+        match (Name::nearest(line), self.has_place_for_a_name()) {
+            (Ok(wanted), Ok(())) => self.enter(id, wanted),
+            (Err(error), _) => self.tell(id, Event::Refused { why: error.to_string() }),
+            (Ok(_), Err(full)) => {
+                self.counters.refused += 1;
+                self.tell(id, Event::Refused { why: full.to_string() });
+                self.close(id, None);
+            }
         }
     }
 

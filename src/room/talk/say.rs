@@ -46,7 +46,7 @@ impl Room {
     }
 }
 
-/// At most so many bytes of a line, and a mark where it was cut.
+/// The line, cut at `LONGEST_LINE` bytes with a mark.
 pub(super) fn cut(line: &str) -> String {
     if line.len() <= Room::LONGEST_LINE {
         return line.to_owned();

@@ -156,6 +156,33 @@ fn a_full_room_says_so() {
 }
 
 #[test]
+fn connections_that_wait_for_a_name_do_not_overfill_the_room() {
+    let names: Vec<String> = (0..62).map(|n| format!("m{n}")).collect();
+    let (mut room, _) = room(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let late: Vec<ConnectionId> = (0..4).map(|n| room.connect(at(0), guest(200 + n)).unwrap()).collect();
+    late.iter().for_each(|id| drop(room.take_events(*id)));
+    for id in &late[..3] {
+        room.hear(at(0), *id, "late");
+    }
+    room.hear_message(at(0), late[3], r#"{"name":"later"}"#);
+    assert_eq!(room.here().len(), 64);
+    for id in &late[2..] {
+        assert_eq!(shown_to(&mut room, *id), ["-- the room is full: 64 members are here", "{quit}"]);
+    }
+    assert_eq!(room.counters().refused, 2);
+}
+
+#[test]
+fn loads_of_many_hosts_weigh_as_much_as_they_are_long() {
+    let names: Vec<String> = (0..60).map(|n| format!("m{n}")).collect();
+    let (mut room, ids) = room(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    ids.iter().for_each(|id| room.set_load(*id, &"\u{10FFFF}".repeat(300)));
+    assert!((0..9).all(|_| room.hear(at(0), ids[0], "/load")));
+    let told: usize = room.take_events(ids[0]).iter().map(|event| event.json().len()).sum();
+    assert!(told < 2 * Room::QUEUED_BYTES, "{told}");
+}
+
+#[test]
 fn who_does_not_read_is_disconnected_and_the_others_are_told() {
     let (mut room, ids) = room(&["anna", "slow"]);
     let mut told = Vec::new();

@@ -1,6 +1,7 @@
 //! Orders as members type them.
 
 use crate::room::command::PING_USAGE;
+use crate::room::order_event::OrderTerms;
 use crate::room::orders::Terms;
 use crate::room::ports::{PortCheck, PortProtocol};
 use crate::room::shown::shown;
@@ -25,10 +26,11 @@ pub(super) fn terms(options: &[String]) -> Result<Terms, String> {
         let value = words.next().ok_or(PING_USAGE)?;
         set(&mut terms, option, value)?;
     }
-    if terms.count == 0 || terms.interval < Duration::from_millis(1) || !(80..=1_400).contains(&terms.size) {
+    if !terms.is_bounded() {
         return Err("an order has at least 1 probe, every 1 ms or more, of 80 to 1400 bytes".to_owned());
     }
-    Ok(terms)
+    // As the hosts get it: both of them check it, too.
+    Ok(OrderTerms::from(terms).into())
 }
 
 /// Its load has no limit that a host could agree to.

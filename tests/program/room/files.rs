@@ -41,6 +41,8 @@ fn a_file_and_the_folder_of_a_run_go_from_one_member_to_another() {
     assert_eq!((&sent["event"], &sent["file"]["name"]), (&"shelved".into(), &"big file.bin".into()));
     // The same content is known already, and is not sent again.
     assert_eq!(answer(&order(place.path(), room.port, "carl", "/send big file.bin"))["file"]["number"], 1);
+    fs::copy(place.path().join("big file.bin"), place.path().join("copy.bin")).unwrap();
+    assert_eq!(answer(&order(place.path(), room.port, "carl", "/send copy.bin"))["file"]["number"], 1);
     for name in ["big file.bin", "big file (2).bin"] {
         let saved = answer(&order(place.path(), room.port, "bea", "/get 1"));
         assert_eq!(saved["path"], format!("inbox/{name}"));
@@ -63,7 +65,7 @@ fn a_file_and_the_folder_of_a_run_go_from_one_member_to_another() {
         (Some(2), "udpecho: no file 7 on the shelf; /files lists them")
     );
     assert_eq!(order(place.path(), room.port, "bea", "/send nothing-here").code, Some(2));
-    assert_eq!(names(place.path()), ["big file.bin", "inbox"]);
+    assert_eq!(names(place.path()), ["big file.bin", "copy.bin", "inbox"]);
 }
 
 #[test]
@@ -90,9 +92,13 @@ fn a_client_of_ten_lines_fetches_a_file_that_is_offered_in_the_clear() {
     let place = tempfile::tempdir().unwrap();
     let content = vec![9; 500_000];
     fs::write(place.path().join("a.bin"), &content).unwrap();
-    answer(&order(place.path(), room.port, "anna", "/send a.bin"));
-    let offered = answer(&order(place.path(), room.port, "anna", "/plain 1"));
-    let word = offered["word"].as_str().unwrap();
+    // It is on the shelf already the second time; the last offer stands.
+    let offered = ["/send a.bin --plain", "/send a.bin --plain", "/plain 1"]
+        .map(|line| answer(&order(place.path(), room.port, "anna", line)));
+    let word = offered[2]["word"].as_str().unwrap();
+    assert!(
+        offered.iter().all(|offered| offered["event"] == "plain_offer" && offered["file"]["number"] == 1)
+    );
     let sum: u64 = content.iter().map(|byte| u64::from(*byte)).sum();
     let whole = format!("verdict AUTH_SUCCESS\nreceived {} {sum}\n", content.len());
     for (sent, said) in [(word, &whole[..]), ("SECRET_KEY", "verdict AUTH_ERROR\nreceived 0 0\n")] {

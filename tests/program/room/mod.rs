@@ -3,6 +3,7 @@
 mod abuse;
 mod files;
 mod hostile_host;
+mod hostile_room;
 mod in_person;
 mod killed;
 mod members;
@@ -13,6 +14,7 @@ mod ports;
 mod relay;
 mod suspects;
 mod transcripts;
+mod traversal;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::backoff::Backoff;
 use super::connection::Joining;
-use super::files::{Asked, Files};
+use super::files::Files;
 use super::{share, transfer};
 use crate::cli::args::Join;
 use crate::cli::exit::Exit;
@@ -31,10 +31,9 @@ fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::R
     let sender = Arc::new(Mutex::new(sender));
     share::start(arguments.share, &sender)?;
     let files = Arc::new(Files::new(joining.room_address()?, &arguments.inbox));
-    let mut orders = joining.orders(&sender, &files)?;
+    let mut orders = joining.orders(&sender, &files, true)?;
     while let Ok(event) = receiver.next_event() {
-        // Nobody is there to ask for a file.
-        if let Some(asked) = files.asked(&event).filter(|asked| !matches!(asked, Asked::Fetch(_))) {
+        if let Some(asked) = files.asked(&event) {
             transfer(&files, asked, &sender, |line| stderr_line(format_args!("udpecho: {line}")))?;
         }
         match event {

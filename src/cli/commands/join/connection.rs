@@ -61,8 +61,11 @@ impl Joining {
         &self,
         sender: &Arc<Mutex<RoomSender>>,
         files: &Arc<Files>,
+        agent: bool,
     ) -> anyhow::Result<Orders> {
-        Ok(Orders::new(sender, files, self.target.resolve(self.family)?, self.key_file.clone())?)
+        let accepts = agent.then(|| self.accept.into());
+        let room = self.target.resolve(self.family)?;
+        Ok(Orders::new(sender, files, room, (self.key_file.clone(), accepts))?)
     }
 
     /// For connections that carry files.

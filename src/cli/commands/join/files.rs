@@ -1,15 +1,18 @@
 //! Files of a member: `/send` puts one on the shelf of the room, `/get` takes one into the inbox. Each
 //! travels on a connection of its own, so that talk never waits for it.
 
+use std::collections::BTreeSet;
 use std::fs::{File, metadata};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, bail};
 
+use super::lock;
+
 use crate::net::{Inbox, RoomAddress, hash_of, pack_run, unpack_run};
 use crate::room::{
-    ContentHash, Event, FileKind, FileName, Message, Name, Offer, OrderNumber, ShelfFile, Transfer,
+    Command, ContentHash, Event, FileKind, FileName, Message, Name, Offer, OrderNumber, ShelfFile, Transfer,
 };
 
 /// The files of one member on their way.
@@ -17,6 +20,8 @@ pub(super) struct Files {
     room: RoomAddress,
     inbox: PathBuf,
     offered: Mutex<Vec<Offered>>,
+    /// Numbers of the files that this member asked for: no room sends another one.
+    wanted: Mutex<BTreeSet<u32>>,
 }
 
 /// A file that the room was told of.
@@ -29,11 +34,15 @@ pub(super) struct Offered {
 
 impl Files {
     pub(super) fn new(room: RoomAddress, inbox: &Path) -> Self {
-        Self { room, inbox: inbox.to_owned(), offered: Mutex::default() }
+        Self { room, inbox: inbox.to_owned(), offered: Mutex::default(), wanted: Mutex::default() }
     }
 
-    /// The message to the room for a line that begins with `/send`; none for other lines.
+    /// The message to the room for a line that begins with `/send`; none for other lines. Of `/get` it keeps the
+    /// number.
     pub(super) fn typed(&self, line: &str) -> anyhow::Result<Option<Message>> {
+        if let Ok(Command::Get { number }) = Command::parse(line) {
+            lock(&self.wanted).insert(number);
+        }
         let Some(words) = line.strip_prefix("/send").filter(|rest| rest.is_empty() || rest.starts_with(' '))
         else {
             return Ok(None);
@@ -50,7 +59,7 @@ impl Files {
 
     fn offer(&self, offered: Offered) -> Message {
         let offer = offered.offer.clone();
-        self.lock().push(offered);
+        lock(&self.offered).push(offered);
         Message::Offer(offer)
     }
 
@@ -61,7 +70,10 @@ impl Files {
                 let file = &transfer.file;
                 Some(Asked::Send(transfer.clone(), self.take_offered(file.hash, file.bytes)?))
             }
-            Event::Get { transfer } => Some(Asked::Fetch(transfer.clone())),
+            Event::Get { transfer } => {
+                let is_wanted = lock(&self.wanted).remove(&transfer.file.number);
+                is_wanted.then(|| Asked::Fetch(transfer.clone()))
+            }
             // The room has it already.
             Event::Shelved { file } => {
                 let own = self.take_offered(file.hash, file.bytes)?;
@@ -69,7 +81,7 @@ impl Files {
                 recorded.or(own.plain.then_some(Asked::Plain(file.number)))
             }
             Event::NotShelved { hash, .. } => {
-                let mut offered = self.lock();
+                let mut offered = lock(&self.offered);
                 let place = offered.iter().position(|own| own.offer.hash == *hash)?;
                 offered.remove(place).offer.order.map(Asked::Recorded)
             }
@@ -90,7 +102,7 @@ impl Files {
                 Ok(Done { file: Some(transfer.file), saved: Some(saved), message: None })
             }
             Asked::Recorded(_) => Ok(Done { file: None, saved: None, message: None }),
-            Asked::Plain(number) => bail!("file {number} is on the shelf already: /plain {number} offers it"),
+            Asked::Plain(number) => Ok(Done { file: None, saved: None, message: Some(plainly(number)) }),
         }
     }
 
@@ -106,14 +118,10 @@ impl Files {
     }
 
     fn take_offered(&self, hash: Option<ContentHash>, bytes: u64) -> Option<Offered> {
-        let mut offered = self.lock();
+        let mut offered = lock(&self.offered);
         let is_it = |own: &Offered| own.offer.hash == hash && own.offer.bytes == bytes;
         let place = offered.iter().position(is_it)?;
         Some(offered.remove(place))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Offered>> {
-        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -188,6 +196,22 @@ impl Offered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_comes_that_was_not_asked_for() {
+        let room = RoomAddress { address: ([127, 0, 0, 1], 9).into(), psk: [0; 32] };
+        let files = Files::new(room, Path::new("inbox"));
+        let get = |number: u32| {
+            let transfer = serde_json::json!({"event": "get", "transfer": {"ticket": "0", "offset": 0,
+                "file": {"number": number, "name": "a", "bytes": 1, "from": "eve"}}});
+            serde_json::from_value::<Event>(transfer).unwrap()
+        };
+        assert!(files.asked(&get(3)).is_none());
+        assert!(files.typed("/get 3").unwrap().is_none());
+        assert!(files.asked(&get(4)).is_none());
+        assert!(files.asked(&get(3)).is_some_and(|asked| matches!(asked, Asked::Fetch(_))));
+        assert!(files.asked(&get(3)).is_none());
+    }
 
     #[test]
     fn a_file_with_blanks_a_name_and_a_wish_are_told_apart() {

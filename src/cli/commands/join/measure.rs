@@ -4,11 +4,12 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
+use super::lock;
 use crate::host::Figures;
 use crate::record::{Folder, Hosts};
 use crate::room::{OrderFigures, OrderNumber};
@@ -142,10 +143,6 @@ fn figures_of(run: &Value) -> OrderFigures {
         rtt_p99_us: quantile("p99"),
         failed: None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn in_person(
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
-    let mut orders = joining.orders(&sender, &files)?;
+    let mut orders = joining.orders(&sender, &files, false)?;
     share::start(arguments.share, &sender)?;
     let (typing, sending) = (Arc::clone(&sender), Arc::clone(&files));
     let output = talk::start(move |typed| {

@@ -23,7 +23,7 @@ pub(super) fn run(
     mut receiver: RoomReceiver,
 ) -> anyhow::Result<Exit> {
     let sender = Arc::new(Mutex::new(sender));
-    let mut orders = joining.orders(&sender, files)?;
+    let mut orders = joining.orders(&sender, files, false)?;
     let offer = files.typed(command)?;
     // `/send` is no command of the room: the file is offered instead.
     let parsed = if offer.is_some() { Command::Files } else { Command::parse(command)? };
@@ -60,37 +60,46 @@ struct Doing<'a> {
 impl Doing<'_> {
     /// The exit code once the command is done, or cannot be.
     fn take(&mut self, event: &Event) -> anyhow::Result<Option<Exit>> {
-        match event {
-            Event::Welcome { name, .. } => {
-                self.waiting.own = Some(name.clone());
-                send(&self.sender, &self.message)?;
-                return Ok(None);
-            }
-            Event::Shelved { file } if self.message == Message::Offer(offer_of(file)) => {
-                print(&self.printer, self.arguments, event);
-                return Ok(Some(Exit::Success));
-            }
-            _ => {}
+        if let Event::Welcome { name, .. } = event {
+            self.waiting.own = Some(name.clone());
+            send(&self.sender, &self.message)?;
+            return Ok(None);
         }
-        match self.files.asked(event) {
-            Some(asked) => self.transfer(asked),
-            None => Ok(self.answer(event)),
+        match (self.files.asked(event), event) {
+            (Some(asked), _) => self.transfer(asked),
+            (None, Event::Shelved { file }) if self.offers(file) => {
+                print(&self.printer, self.arguments, event);
+                Ok(Some(Exit::Success))
+            }
+            (None, _) => Ok(self.answer(event)),
         }
     }
 
+    /// The room may have this content from another member, and under another name.
+    fn offers(&self, file: &ShelfFile) -> bool {
+        let is_it = |offer: &Offer| (offer.hash, &offer.to) == (file.hash, &file.to);
+        matches!(&self.message, Message::Offer(offer) if is_it(offer))
+    }
+
     /// The run of an order travels beside it; any other file is what the command is about.
-    fn transfer(&self, asked: Asked) -> anyhow::Result<Option<Exit>> {
+    fn transfer(&mut self, asked: Asked) -> anyhow::Result<Option<Exit>> {
         if asked.order().is_some() {
             let tell = |line| stderr_line(format_args!("udpecho: {line}"));
             return transfer(self.files, asked, &self.sender, tell).map(|()| None);
         }
-        Ok(Some(match self.files.run(asked) {
-            Ok(done) => {
-                print_done(&self.printer, self.arguments, &done);
-                Exit::Success
-            }
-            Err(error) => print_error(&error, Exit::Error),
-        }))
+        let done = match self.files.run(asked) {
+            Ok(done) => done,
+            Err(error) => return Ok(Some(print_error(&error, Exit::Error))),
+        };
+        if let Some(Message::Say(line)) = &done.message {
+            // Its answer names the word.
+            self.waiting = Waiting::new(Command::parse(line)?);
+            self.message = Message::Say(line.clone());
+            send(&self.sender, &self.message)?;
+            return Ok(None);
+        }
+        print_done(&self.printer, self.arguments, &done);
+        Ok(Some(Exit::Success))
     }
 
     fn answer(&mut self, event: &Event) -> Option<Exit> {
@@ -124,11 +133,6 @@ fn print_done(printer: &Printer, arguments: &Join, done: &Done) {
         path.into_owned()
     };
     printer.text(shown(&text) + "\n");
-}
-
-fn offer_of(file: &ShelfFile) -> Offer {
-    let ShelfFile { name, bytes, to, kind, order, hash, .. } = file.clone();
-    Offer { name, bytes, to, kind, order, hash }
 }
 
 /// Waits for the answer to a command.

@@ -14,8 +14,8 @@ use super::{host_seconds, lock, send};
 use crate::cli::printer::stderr_line;
 use crate::net::{PortListeners, RoomSender, WayFinder, knock_ports, own_addresses};
 use crate::room::{
-    FoundWay, Message, OrderEvent, OrderFigures, OrderNumber, OrderTask, OrderTerms, OuterAddress, PortCheck,
-    PortSet,
+    Accept, FoundWay, Message, OrderEvent, OrderFigures, OrderNumber, OrderTask, OrderTerms, OuterAddress,
+    PortCheck, PortSet, Task,
 };
 
 /// The orders of one connection to a room. Dropped, with the connection, all that belongs to them ends.
@@ -33,6 +33,8 @@ struct Connection {
     /// By which this host reaches the room.
     own: IpAddr,
     key_file: Option<PathBuf>,
+    /// Bounds of an agent, which nobody asks and which orders nothing itself.
+    accepts: Option<Accept>,
 }
 
 /// The order that this host takes part in now.
@@ -63,22 +65,24 @@ impl Orders {
         sender: &Arc<Mutex<RoomSender>>,
         files: &Arc<Files>,
         room: SocketAddr,
-        key_file: Option<PathBuf>,
+        (key_file, accepts): (Option<PathBuf>, Option<Accept>),
     ) -> std::io::Result<Self> {
         let own = lock(sender).local_address()?.ip().to_canonical();
         let (sender, files) = (Arc::clone(sender), Arc::clone(files));
-        let connection = Arc::new(Connection { sender, files, room, own, key_file });
+        let connection = Arc::new(Connection { sender, files, room, own, key_file, accepts });
         Ok(Self { connection, current: None })
     }
 
     /// Does what the room asks of this host. The room hears what fails; it waits for no host that does not measure.
     pub(super) fn handle(&mut self, event: &OrderEvent) {
-        if let Err(error) = self.obey(event)
-            && let Some(Current { order, .. }) = self.current
-        {
-            let figures = OrderFigures::failed(&format!("{error:#}"));
-            self.connection.tell(&Message::Result { order, figures });
-            self.connection.tell(&Message::Recorded { order });
+        let Err(error) = self.obey(event) else { return };
+        match self.current {
+            Some(Current { order, .. }) => {
+                let figures = OrderFigures::failed(&format!("{error:#}"));
+                self.connection.tell(&Message::Result { order, figures });
+                self.connection.tell(&Message::Recorded { order });
+            }
+            None => stderr_line(format_args!("udpecho: order {}: {error:#}", event.number())),
         }
     }
 
@@ -112,6 +116,8 @@ impl Orders {
     ) -> anyhow::Result<()> {
         // Processes of the last order end first.
         self.current = None;
+        let accepts = self.connection.accepts;
+        anyhow::ensure!(is_accepted(&task.into(), accepts), "the room asks for more than this host accepts");
         let way = WayFinder::open()?;
         let key = key_of(key_text).ok_or_else(|| anyhow::anyhow!("the room sent no key"))?;
         let listeners = match task {
@@ -280,6 +286,11 @@ impl Drop for Current {
     }
 }
 
+/// The room asks first; a host does not rely on that.
+fn is_accepted(task: &Task, accepts: Option<Accept>) -> bool {
+    task.is_allowed() && accepts.is_none_or(|accepts| accepts.decide(task) == Some(true))
+}
+
 /// Listens where it can, and tells the room where it cannot.
 fn listen(
     order: OrderNumber,
@@ -315,6 +326,29 @@ fn key_of(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Duration;
+
+    #[test]
+    fn a_host_carries_out_no_more_than_any_order_may_have_and_an_agent_than_it_accepts() {
+        let ping =
+            |count, interval_us, size| Task::from(OrderTask::Ping(OrderTerms { count, interval_us, size }));
+        let agent = Some(Accept::UpTo { bits_per_second: 1e6, length: Duration::from_secs(30) });
+        for (task, person_does, agent_does) in [
+            (ping(100, 50_000, 512), true, true),
+            (ping(1_200, 50_000, 512), true, false),
+            (ping(100, 5_000, 512), true, false),
+            (ping(1_201, 50_000, 512), false, false),
+            (ping(u64::MAX, u64::MAX, 512), false, false),
+            (ping(100, 1, 512), false, false),
+            (ping(100, 50_000, 60_000), false, false),
+        ] {
+            assert_eq!(
+                (is_accepted(&task, None), is_accepted(&task, agent)),
+                (person_does, agent_does),
+                "{task:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_key_is_64_hexadecimal_digits() {

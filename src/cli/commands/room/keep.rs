@@ -128,9 +128,12 @@ impl Writing {
     fn unpack(&self, archive: &str, file: &ShelfFile) -> io::Result<String> {
         let archive = File::open(self.folder.join(archive))?;
         let run = unpack_run(archive, &self.folder.join("runs"), &file.name)?;
+        // Those of the member may hold anything, and a browser would run their scripts.
+        for page in ["report.html", "report.svg"] {
+            let _ = fs::remove_file(run.join(page));
+        }
         if file.bytes <= Shelf::LARGEST_REPORTED {
             let html = (self.report)(&run).map_err(io::Error::other)?;
-            // The report that the member sent is replaced.
             fs::write(run.join("report.html"), html)?;
         }
         Ok(run.file_name().unwrap_or_default().to_string_lossy().into_owned())

@@ -90,7 +90,7 @@ function drawLosses(svg, state, axis) {
   svg.innerHTML = inside;
 }
 
-// What happened second by second, each at its time: a bar or, as a `level`, a line as wide as a bar.
+// Events second by second, each at its time: a bar or, as a `level`, a line as wide as a bar.
 function drawSeconds(svg, seconds, axis, series, text, whole) {
   const bottom = 96, x0 = left(axis.width);
   const seen = seconds.filter((second) => second.second - 1 >= axis.from);

@@ -11,7 +11,7 @@ class Explorer {
     group.addEventListener("blur", () => this.choose(null));
   }
 
-  // What there is to choose from: `places` in pixels from the left, each with a name that stays while
+  // The places to choose from: `places` in pixels from the left, each with a name that stays while
   // the charts move on.
   update(places, names, describe) {
     Object.assign(this, { places, names, describe });

@@ -31,5 +31,5 @@ function sized(id) {
   return [svg, width];
 }
 
-// What each colour means.
+// The meaning of each colour.
 const legend = (keys) => keys.map(([group, words]) => `<span class="meaning"><span class="key ${group}"></span>${words}</span>`).join(" ");

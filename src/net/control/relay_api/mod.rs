@@ -10,7 +10,6 @@ mod toxiproxy;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
@@ -18,9 +17,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use super::Limits;
+use super::whole_body;
 use crate::impair::Impairment;
 use crate::net::relay::{RelayEngine, RelayHandle, RelayMapping};
 use crate::relay::{MappingId, MappingSettings, Nat, RelayFigures, Scope};
@@ -48,7 +46,7 @@ impl RelayApi {
             .merge(toxiproxy::routes())
             .route("/api/events", get(events::events))
             .route("/metrics", get(metrics))
-            .layer(from_fn(whole_body))
+            .layer(from_fn(short_body))
             .layer(from_fn(no_browsers))
             .with_state(Api { handle, settings: Arc::new(self) })
     }
@@ -204,14 +202,11 @@ async fn no_browsers(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// A body that does not come gives its connection's place back.
-async fn whole_body(request: Request, next: Next) -> Response {
-    const TIME: Duration = Duration::from_secs(2);
-    let (head, body) = request.into_parts();
-    match timeout(TIME.to_std(), to_bytes(body, Limits::default().body_bytes)).await {
-        Ok(Ok(body)) => next.run(Request::from_parts(head, body.into())).await,
-        Ok(Err(_)) => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "a body of at most 64 KiB").into_response(),
-        Err(_) => Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come").into_response(),
+async fn short_body(request: Request, next: Next) -> Response {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    match whole_body(request, PATIENCE).await {
+        Ok(request) => next.run(request).await,
+        Err((status, why)) => Refusal::new(status, why).into_response(),
     }
 }
 

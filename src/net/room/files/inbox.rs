@@ -23,9 +23,15 @@ pub enum InboxError {
         /// The system's error.
         source: io::Error,
     },
-    /// The bytes have another hash or length than the room told.
+    /// The bytes have another hash than the room told.
     #[error("{name} changed on its way: its hash is another; fetch it again")]
     WrongHash {
+        /// The file's name.
+        name: String,
+    },
+    /// The room sends more or fewer bytes than it told.
+    #[error("{name} has another length than the room told; fetch it again")]
+    WrongLength {
         /// The file's name.
         name: String,
     },
@@ -38,6 +44,8 @@ pub struct Partial {
     path: PathBuf,
     file: File,
     of: ShelfFile,
+    /// Bytes that are still to come.
+    left: u64,
 }
 
 impl Inbox {
@@ -58,14 +66,16 @@ impl Inbox {
         let offset = if of.hash.is_some() { length / Shelf::BLOCK * Shelf::BLOCK } else { 0 };
         let positioned = file.set_len(offset).and_then(|()| file.seek(SeekFrom::Start(offset)));
         positioned.map_err(failed)?;
-        let folder = self.folder.clone();
-        Ok((Partial { folder, path: path.clone(), file, of: of.clone() }, offset))
+        let (folder, left) = (self.folder.clone(), of.bytes - offset);
+        Ok((Partial { folder, path: path.clone(), file, of: of.clone(), left }, offset))
     }
 }
 
 impl Partial {
-    /// The next bytes.
+    /// The next bytes. A room that sends more than it told cannot fill the disk.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), InboxError> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| self.wrong_length())?;
         self.file.write_all(bytes).map_err(|source| {
             // A full disk gets its room back.
             let _ = fs::remove_file(&self.path);
@@ -75,6 +85,9 @@ impl Partial {
 
     /// All bytes came: checks them and gives the file its name, with a number if that is taken.
     pub fn finish(mut self) -> Result<PathBuf, InboxError> {
+        if self.left > 0 {
+            return Err(self.wrong_length());
+        }
         let failed = |source| InboxError::Write { path: self.path.clone(), source };
         let hash = self.file.seek(SeekFrom::Start(0)).and_then(|_| hash_of(&self.file)).map_err(failed)?;
         if self.of.hash.is_some_and(|told| told != hash) {
@@ -95,6 +108,11 @@ impl Partial {
             }
         }
         Err(failed(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    fn wrong_length(&self) -> InboxError {
+        let _ = fs::remove_file(&self.path);
+        InboxError::WrongLength { name: self.of.name.to_string() }
     }
 }
 

@@ -15,12 +15,19 @@ pub(super) use sealed::{give_file, take_file};
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt};
 use store::FileStore;
+use tokio::time::timeout;
 
 use super::service::RoomService;
-use crate::room::{Direction, ShelfError, ShelfFile, Transfer};
+use crate::room::{Direction, Shelf, ShelfError, ShelfFile, Transfer};
+use crate::time::Duration;
+
+/// For a block of a file; the peer that sends or takes nothing for longer is dropped.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The files of a room; clones are handles to the same ones.
 #[derive(Clone, Debug)]
@@ -66,9 +73,9 @@ impl RoomFiles {
 
     /// Deletes partial files that nobody goes on with, for as long as it is polled.
     pub async fn expire(self) {
-        const EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+        const EVERY: Duration = Duration::from_secs(60);
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(EVERY.to_std()).await;
             let over = self.room.with(|state, clock| state.room.expire_files(clock.now()));
             over.into_iter().for_each(|number| self.store.remove(number));
         }
@@ -126,7 +133,7 @@ impl Upload {
         self.transfer.offset
     }
 
-    pub(super) async fn take(&mut self, bytes: Vec<u8>) -> Result<(), UploadError> {
+    async fn take(&mut self, bytes: Vec<u8>) -> Result<(), UploadError> {
         let length = bytes.len() as u64;
         if self.received + length > self.transfer.file.bytes {
             self.discard();
@@ -141,8 +148,34 @@ impl Upload {
         Ok(())
     }
 
+    /// Takes parts up to the last. A block must come within this time: a slower upload ends, and can go on later.
+    pub(super) async fn receive(
+        mut self,
+        parts: impl Stream<Item = Vec<u8>>,
+        patience: Duration,
+    ) -> Result<ShelfFile, UploadError> {
+        let mut parts = pin!(parts);
+        loop {
+            let mut block = Vec::new();
+            let read = timeout(patience.to_std(), async {
+                while (block.len() as u64) < Shelf::BLOCK {
+                    match parts.next().await {
+                        Some(part) => block.extend(part),
+                        None => return true,
+                    }
+                }
+                false
+            });
+            let is_last = read.await.unwrap_or(true);
+            self.take(block).await?;
+            if is_last {
+                return self.end().await;
+            }
+        }
+    }
+
     /// No more bytes come.
-    pub(super) async fn end(mut self) -> Result<ShelfFile, UploadError> {
+    async fn end(mut self) -> Result<ShelfFile, UploadError> {
         let bytes = self.transfer.file.bytes;
         if self.received < bytes {
             return Err(UploadError::Cut { received: self.received, bytes });

@@ -8,15 +8,15 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::RoomFiles;
-use crate::room::{AUTH_ERROR, AUTH_SUCCESS, PlainAnswer};
+use crate::room::{AUTH_ERROR, AUTH_SUCCESS, PlainAnswer, PlainOffer};
 use crate::time::Duration;
 
-/// A word is at most so long.
-const WORD: usize = 64;
+/// With an end of line.
+const WORD: usize = PlainOffer::LONGEST_WORD + 2;
 /// The client reads the verdict with one `recv(1024)`: what comes with it is lost. Of 200 files sent at
 /// once after it, 185 were cut; with 200 ms in between none of 20 was.
 const PAUSE: Duration = Duration::from_millis(250);
-/// A peer that takes nothing for so long is dropped.
+/// A peer that takes nothing for this time is dropped.
 const WRITE: Duration = Duration::from_secs(10);
 
 /// Whether the peer has sent something without an end of line: people wait for the greeting, and

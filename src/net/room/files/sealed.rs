@@ -2,16 +2,13 @@
 
 use std::io;
 
+use futures_util::{Stream, stream};
 use tokio::time::timeout;
 
-use super::{RoomFiles, Upload, UploadError};
+use super::{PATIENCE, RoomFiles};
 use crate::net::room::members::Secure;
 use crate::net::room::secure::Frame;
-use crate::room::{Event, ShelfFile};
-use crate::time::Duration;
-
-/// A peer that sends or takes nothing for so long is dropped; an upload can go on later.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::room::Event;
 
 /// Takes a file to the shelf.
 pub(in crate::net::room) async fn take_file(mut secure: Secure, files: &RoomFiles, ticket: &str) {
@@ -21,7 +18,7 @@ pub(in crate::net::room) async fn take_file(mut secure: Secure, files: &RoomFile
             if send(&mut secure, &event(&Event::Put { transfer })).await.is_err() {
                 return;
             }
-            receive(&mut secure, upload).await
+            upload.receive(parts(&mut secure), PATIENCE).await
         }
         Err(why) => Err(why),
     };
@@ -32,14 +29,14 @@ pub(in crate::net::room) async fn take_file(mut secure: Secure, files: &RoomFile
     let _ = send(&mut secure, &event(&answer)).await;
 }
 
-async fn receive(secure: &mut Secure, mut upload: Upload) -> Result<ShelfFile, UploadError> {
-    while let Ok(Some(Frame::Data(part))) = timeout(PATIENCE.to_std(), secure.next()).await {
-        if part.is_empty() {
-            break;
+/// Up to an empty one, or the end of the connection.
+fn parts(secure: &mut Secure) -> impl Stream<Item = Vec<u8>> {
+    stream::unfold(secure, |secure| async move {
+        match secure.next().await {
+            Some(Frame::Data(part)) if !part.is_empty() => Some((part, secure)),
+            _ => None,
         }
-        upload.take(part).await?;
-    }
-    upload.end().await
+    })
 }
 
 /// Gives a file from the shelf, from this byte on.

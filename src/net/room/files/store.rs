@@ -58,7 +58,7 @@ impl FileStore {
         .await
     }
 
-    /// Up to so many bytes; fewer only at the end.
+    /// At most `most` bytes; fewer only at the end.
     pub(super) async fn read(&self, number: u32, offset: u64, most: u64) -> io::Result<Vec<u8>> {
         let file = self.file(number)?;
         blocking(move || {

@@ -90,6 +90,64 @@ fn a_cut_file_goes_on_at_its_last_block_and_a_changed_one_is_deleted() {
 }
 
 #[test]
+fn a_room_that_sends_more_or_less_than_it_told_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let inbox = Inbox::new(place.path());
+    let unhashed = ShelfFile { hash: None, ..file("a.bin", b"content") };
+    for of in [file("a.bin", b"content"), unhashed] {
+        for bytes in [&b"content and more"[..], b"cont"] {
+            let received = receive(&inbox, &of, bytes);
+            assert!(matches!(received, Err(InboxError::WrongLength { .. })), "{received:?}");
+            assert!(names(place.path()).is_empty());
+        }
+    }
+}
+
+/// A byte every 10 ms, without an end.
+fn trickle() -> impl Stream<Item = Vec<u8>> {
+    futures_util::stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        Some((vec![1], ()))
+    })
+}
+
+#[test]
+fn an_upload_of_less_than_a_block_in_its_time_ends_and_can_go_on() {
+    let shelf = Shelf::new([7; 32], 1 << 20);
+    let room = RoomService::new(crate::net::Clock::start()).with_shelf(shelf);
+    let files = RoomFiles::new(room.clone(), None).unwrap();
+    let connecting = crate::room::Connecting {
+        source: [127, 0, 0, 1].into(),
+        role: crate::room::Role::Member,
+        via: crate::room::Via::Client,
+        encrypted: true,
+    };
+    let seat = room.join(connecting).unwrap();
+    assert!(seat.say("anna"));
+    let content = vec![1; 100_000];
+    let ShelfFile { name, bytes, to, kind, order, hash, .. } = file("a.bin", &content);
+    let offer = crate::room::Offer { name, bytes, to, kind, order, hash };
+    let offered = || match seat.offer_file(offer.clone()).unwrap() {
+        crate::room::Offered::Upload(transfer) => transfer,
+        known @ crate::room::Offered::Known(_) => panic!("{known:?}"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let patience = Duration::from_millis(300);
+        let upload = files.upload(offered().ticket.as_str()).await.unwrap();
+        let begun = futures_util::stream::iter([vec![1; 70_000]]);
+        let slow = upload.receive(begun.chain(trickle()), patience).await;
+        assert!(matches!(slow, Err(UploadError::Cut { received: 70_000.., bytes: 100_000 })), "{slow:?}");
+        let transfer = offered();
+        assert_eq!(transfer.offset, Shelf::BLOCK);
+        let rest = vec![content[transfer.offset as usize..].to_vec()];
+        let upload = files.upload(transfer.ticket.as_str()).await.unwrap();
+        let whole = upload.receive(futures_util::stream::iter(rest), patience).await.unwrap();
+        assert_eq!(whole.bytes, 100_000);
+    });
+}
+
+#[test]
 fn the_folder_of_a_run_comes_out_as_it_went_in_and_nothing_else_does() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");

@@ -12,8 +12,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Extension, Router};
@@ -27,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use self::session::{Session, Sessions, Stream};
 use super::files::RoomFiles;
 use super::service::RoomService;
-use crate::net::control::{Place, RequestSource};
+use crate::net::control::{Place, RequestSource, whole_body};
 use crate::room::{Access, Connecting, Event, Room, Via, WrongWords};
 use crate::time::Duration;
 
@@ -87,6 +88,7 @@ impl RoomPage {
             .route("/room/leave", post(leave))
             .route("/room/offer", post(transfers::offer))
             .route("/room/ask", post(transfers::ask))
+            .layer(from_fn(short_body))
             .route("/room/files/{ticket}", put(transfers::upload).get(transfers::download))
             .route("/room/runs/{ticket}", get(transfers::run_report))
             .with_state(Arc::new(page))
@@ -110,6 +112,16 @@ impl Page {
 
     fn session(&self, headers: &HeaderMap) -> Option<(String, Arc<Session>)> {
         self.sessions.of(headers)
+    }
+}
+
+/// Of everything but files.
+async fn short_body(request: Request, next: Next) -> Response {
+    /// A phone may stand still for a moment.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    match whole_body(request, PATIENCE).await {
+        Ok(request) => next.run(request).await,
+        Err((status, why)) => refusal(status, why),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::time::Duration;
 
 /// The header that carries the name of the session.
 pub(super) const HEADER: &str = "x-room-session";
-/// A page without a stream for so long has left: a phone may sleep for a while, a reload takes a moment.
+/// A page without a stream for this time has left: a phone may sleep for a while, a reload takes a moment.
 const GRACE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]

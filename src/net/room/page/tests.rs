@@ -79,7 +79,7 @@ impl Served {
         self.post("/room/offer", session, &offer.to_string())
     }
 
-    /// The ticket for a file of so many bytes.
+    /// The ticket for a file of this length.
     fn ticket(&self, session: &str, bytes: usize) -> String {
         let answer = self.offer(session, json!({ "name": "../a.txt", "bytes": bytes }));
         answer.json()["upload"]["ticket"].as_str().unwrap().to_owned()
@@ -148,6 +148,16 @@ fn pages_talk_and_see_each_other_and_nobody_without_a_session_does() {
     }
     assert_eq!(served.post("/room/leave", &bea, "").status, 204);
     until("\"lines\":[\"bea has left the chat.\"]");
+}
+
+#[test]
+fn a_request_whose_body_does_not_come_gives_its_place_back() {
+    let served = Served::start(Access::default(), None);
+    let mut stream = served.connect();
+    let head = "POST /room/enter HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    let refused = read_answer(stream);
+    assert!(refused.status == 408 && refused.text().contains("did not come"), "{}", refused.head);
 }
 
 #[test]

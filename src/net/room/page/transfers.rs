@@ -7,14 +7,13 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use futures_util::future::ready;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::{Shared, json_answer, refusal, unknown_page};
-use crate::net::room::files::{RoomFiles, Upload, UploadError, unpack_run};
+use crate::net::room::files::{PATIENCE, RoomFiles, unpack_run};
 use crate::room::{FileKind, FileName, FileRefusal, Offer, Offered, Shelf, ShelfFile};
-use crate::time::Duration;
 
 /// Where an upload goes on.
 const OFFSET: &str = "x-offset";
@@ -67,32 +66,10 @@ pub(super) async fn upload(
         answer.headers_mut().insert(OFFSET, HeaderValue::from(upload.offset()));
         return answer;
     }
-    match receive(upload, body).await {
+    let parts = body.into_data_stream().scan((), |(), part| ready(part.ok().map(Vec::from)));
+    match upload.receive(parts, PATIENCE).await {
         Ok(file) => json_answer(&json!(file)),
         Err(why) => refusal(StatusCode::CONFLICT, &why.to_string()),
-    }
-}
-
-/// A block must come within a minute: a slower upload ends, and can go on later.
-async fn receive(mut upload: Upload, body: Body) -> Result<ShelfFile, UploadError> {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let mut parts = body.into_data_stream();
-    loop {
-        let mut block = Vec::new();
-        let read = timeout(PATIENCE.to_std(), async {
-            while (block.len() as u64) < Shelf::BLOCK {
-                match parts.next().await {
-                    Some(Ok(part)) => block.extend_from_slice(&part),
-                    Some(Err(_)) | None => return true,
-                }
-            }
-            false
-        });
-        let is_last = read.await.unwrap_or(true);
-        upload.take(block).await?;
-        if is_last {
-            return upload.end().await;
-        }
     }
 }
 

@@ -147,10 +147,35 @@ impl Knocker<'_> {
     }
 }
 
-/// The other host listens there: a refusal is of a filter, on the way or on one of the two hosts.
+/// The other host listens there: a refusal is of a filter, on the way or on one of the two hosts. An error of this
+/// host, as for want of a socket, tells nothing of the port.
 fn fate_of(error: &io::Error) -> PortFate {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => PortFate::Filtered,
-        _ => PortFate::Refused,
+        ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::PermissionDenied => PortFate::Refused,
+        _ => PortFate::NotAsked,
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_this_host_is_no_verdict_about_the_port() {
+        for (error, fate) in [
+            (libc::ECONNREFUSED, PortFate::Refused),
+            (libc::EHOSTUNREACH, PortFate::Refused),
+            (libc::EPERM, PortFate::Refused),
+            (libc::ETIMEDOUT, PortFate::Filtered),
+            (libc::EMFILE, PortFate::NotAsked),
+            (libc::EADDRNOTAVAIL, PortFate::NotAsked),
+        ] {
+            assert_eq!(fate_of(&io::Error::from_raw_os_error(error)), fate, "{error}");
+        }
     }
 }

@@ -35,7 +35,7 @@ enum Listener {
 struct Shared {
     key: [u8; 32],
     heard: Mutex<BTreeSet<u16>>,
-    /// Connections at once: strangers may come, too.
+    /// Connections at once, of any peer.
     connections: Arc<Semaphore>,
 }
 
