@@ -1,20 +1,20 @@
 //! When in its interval a target is due: by hash, so that targets that come and go move no other, and
-//! nothing leaves in bursts. Those of one millisecond share a wake-up.
+//! nothing leaves in bursts. Those of one slot share a wake-up, which costs more than a probe.
 
 use crate::rng::Stream;
 use crate::time::Duration;
 
-const SLOT: i64 = 1_000_000;
-/// A shorter interval has no slots: a slot is at most this part of it.
+/// Of an interval of 100 ms or more; a shorter one has `LEAST_SLOTS`.
+const SLOT: Duration = Duration::from_millis(5);
 const LEAST_SLOTS: i64 = 20;
 
-/// The same for the same names, from 0 to less than the interval; whole milliseconds if that is from 20 ms on.
+/// The same for the same names: the start of a slot, from 0 to less than the interval.
 pub fn phase(source: &str, group: &str, target: &str, interval: Duration) -> Duration {
     let share = Stream::new(0, &format!("{source}\0{group}\0{target}")).unit(0);
     // Rounding may reach the interval itself.
     let nanos = (share * interval.as_nanos() as f64) as i64;
     let nanos = nanos.min(interval.as_nanos() - 1).max(0);
-    let slot = if interval.as_nanos() >= LEAST_SLOTS * SLOT { SLOT } else { 1 };
+    let slot = (interval / LEAST_SLOTS).min(SLOT).as_nanos().max(1);
     Duration::from_nanos(nanos - nanos % slot)
 }
 
@@ -39,10 +39,10 @@ mod tests {
     }
 
     #[test]
-    fn phases_of_long_intervals_are_whole_milliseconds() {
-        assert!(phases(1_000).iter().all(|nanos| nanos % SLOT == 0));
-        let fast = phase("a", "g", "t", Duration::from_millis(19));
-        assert_ne!(fast.as_nanos() % SLOT, 0);
+    fn phases_are_starts_of_slots() {
+        assert!(phases(1_000).iter().all(|nanos| nanos % SLOT.as_nanos() == 0));
+        let fast = |n| phase("a", "g", &format!("t{n}"), Duration::from_millis(30)).as_nanos();
+        assert!((0..100).all(|n| fast(n) % 1_500_000 == 0) && (0..100).any(|n| fast(n) % 5_000_000 != 0));
     }
 
     /// 10,000 targets in 100 slots: 100 each, with the scatter of independent draws (chi squared, 99 degrees of

@@ -23,7 +23,8 @@ use crate::time::{Duration, Instant};
 
 /// Runs against servers, one for each target.
 pub struct ClientEngine {
-    pub(super) targets: HashMap<TargetId, Entry>,
+    /// Boxed: a table of thousands has room for twice as many.
+    pub(super) targets: HashMap<TargetId, Box<Entry>>,
     pub(super) queue: TargetQueue,
     pub(super) shared: Shared,
     pub(super) policy: Policy,
@@ -115,7 +116,7 @@ impl ClientEngine {
         self.sockets += target.socket_count();
         self.running += 1;
         let entry = Entry { target, load: Load::default(), round: 0, is_over: false, is_removed: false };
-        self.targets.insert(id, entry);
+        self.targets.insert(id, Box::new(entry));
         self.take_ports(id)?;
         self.requeue(id, Target::LAZY);
         self.watch_sockets(id)
@@ -174,6 +175,7 @@ impl ClientEngine {
     /// Serves each target that is due, or at whose sockets something may be, once; those that are due first.
     fn serve_round(&mut self, observer: &mut impl Observer) -> io::Result<()> {
         self.look()?;
+        self.shared.backlog = false;
         self.read_pool(observer)?;
         self.round += 1;
         let mut turn = std::mem::take(&mut self.turn);

@@ -43,8 +43,9 @@ impl Target {
 }
 
 impl ClientEngine {
-    /// Calls for one socket before the others have their turn.
-    const POOL_BATCHES: usize = 4;
+    /// Calls for one socket before the others have their turn. A deadline that passes while a reply waits to be read
+    /// would make that a loss, so these take the replies of thousands of targets.
+    const POOL_BATCHES: usize = 64;
 
     /// Reads the shared sockets at which something may be, and gives each datagram to its target.
     pub(super) fn read_pool(&mut self, observer: &mut impl Observer) -> io::Result<()> {
@@ -103,6 +104,7 @@ impl ClientEngine {
             self.shared.pool.port(port).stamps.end_poll();
             return Ok(());
         }
+        self.shared.backlog = true;
         Ok(())
     }
 

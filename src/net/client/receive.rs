@@ -43,8 +43,9 @@ impl Target {
                 }
             }
         }
-        if drained {
-            self.stamps.end_poll();
+        match drained {
+            true => self.stamps.end_poll(),
+            false => shared.backlog = true,
         }
         self.note_drops();
         Ok(())

@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub departing: Vec<Transmit>,
     /// Beginnings of the frames that the kernel stamped as they left.
     pub frames: Batch,
+    /// More datagrams wait than were read in this round.
+    pub backlog: bool,
     /// Something was sent since the last datagram came.
     pub awaiting: bool,
     /// This program has one processor, and a server most likely runs on it too.
@@ -40,6 +42,7 @@ impl Shared {
             outbox: Batch::new(Self::BATCH, 2048),
             departing: Vec::with_capacity(Self::BATCH),
             frames: Batch::new(Self::FRAMES, Self::FRAME),
+            backlog: false,
             awaiting: false,
             shares_processor: false,
             ready_set: None,

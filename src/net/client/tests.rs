@@ -168,6 +168,20 @@ fn hundreds_of_targets_share_one_socket_and_each_gets_its_own_replies() {
     assert_eq!((engine.shared.pool.foreign(), engine.shared.pool.overflows()), (0, 0));
 }
 
+/// Unread replies would pile up: those of one moment come together, and the next look is a probe later.
+#[test]
+fn one_look_at_a_shared_socket_reads_the_replies_of_hundreds_of_targets() {
+    let clock = Clock::start();
+    let server = Reflector::start(clock);
+    let mut engine = engine(clock, [(1, pooled(server.address, 500, Some(1), clock))]);
+    let port = engine.shared.pool.source_port(0);
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..300).for_each(|_| _ = stranger.send_to(b"x", ("127.0.0.1", port)).unwrap());
+    engine.look().unwrap();
+    engine.read_pool(&mut |_| {}).unwrap();
+    assert_eq!((engine.shared.pool.foreign(), engine.shared.backlog), (300, false));
+}
+
 #[test]
 fn targets_at_one_address_have_a_shared_socket_each_and_leave_it_to_others_at_their_end() {
     let clock = Clock::start();

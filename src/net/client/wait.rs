@@ -55,7 +55,8 @@ impl ClientEngine {
 
     fn next(&mut self) -> Next {
         let (now, moments) = (self.shared.clock.now(), self.queue.next());
-        let situation = Situation { now, due: moments.due, timeout: moments.timeout, backlog: false };
+        let situation =
+            Situation { now, due: moments.due, timeout: moments.timeout, backlog: self.shared.backlog };
         self.policy.next(&situation)
     }
 

@@ -66,11 +66,14 @@ impl InFlight {
     const MAX_ENTRIES: usize = 1 << 22;
     /// Memory for this many entries is written to before the first probe is due, since page faults take time.
     const PREFAULTED: usize = 1 << 16;
+    /// Room for so few is made when it is needed, in no time: a monitor has thousands of such queues.
+    const FEW: usize = 64;
 
     /// With room for the expected number: growing in the middle of a run would delay probes.
     pub(super) fn new(size: u32, timeouts: Timeouts, tells_injection: bool, expected: usize) -> Self {
-        let mut entries = VecDeque::with_capacity(expected.min(Self::MAX_ENTRIES));
-        entries.resize(expected.min(Self::PREFAULTED), Entry::due_at(Instant::ZERO, Duration::ZERO));
+        let reserved = if expected <= Self::FEW { 0 } else { expected.min(Self::MAX_ENTRIES) };
+        let mut entries = VecDeque::with_capacity(reserved);
+        entries.resize(reserved.min(Self::PREFAULTED), Entry::due_at(Instant::ZERO, Duration::ZERO));
         entries.clear();
         Self {
             zero: Instant::ZERO,

@@ -43,7 +43,8 @@ impl Socket {
 
     pub(super) fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
         batch.arrived = 0;
-        let offer = self.offer.min(batch.capacity());
+        // The error queue is read with small buffers.
+        let offer = if from == 0 { self.offer.min(batch.capacity()) } else { batch.capacity() };
         self.headers.resize(offer, offer);
         let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
         for (index, buffer) in batch.buffers().take(offer).enumerate() {
@@ -69,7 +70,7 @@ impl Socket {
             )
         };
         if received < 0 {
-            self.offer = Self::OFFER_LEAST;
+            self.offer = if from == 0 { Self::OFFER_LEAST } else { self.offer };
             return Err(io::Error::last_os_error());
         }
         let received = received as usize;
@@ -100,8 +101,10 @@ impl Socket {
         }
         batch.arrived = received;
         batch.filled = received == offer;
-        self.offer = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
-        self.offer = self.offer.min(batch.capacity()).min(self.most);
+        if from == 0 {
+            let next = if received == offer { offer * 2 } else { received.max(Self::OFFER_LEAST) };
+            self.offer = next.min(batch.capacity()).min(self.most);
+        }
         if self.until_trains > 0 && batch.filled {
             self.look_for_trains(&batch.arrivals[..received]);
         }
