@@ -204,7 +204,8 @@ impl Target {
         let opening = self.client.is_opening();
         let near = within(Self::NEAR) && !opening;
         let lazy = within(lazy) && !opening && self.has_kernel_stamps();
-        Moments { due, timeout: self.client.poll_timeout(now).filter(|_| !near && !lazy) }
+        let timeout = if near || lazy { None } else { self.client.poll_timeout(now) };
+        Moments { due, timeout }
     }
 
     pub(super) fn load(&self) -> Load {

@@ -12,7 +12,7 @@ use super::collector::{Collector, Counts, News};
 use super::keys::with_key;
 use crate::cli::printer::stderr_line;
 use crate::cli::web::{Histories, Past};
-use crate::fleet::{Figures, Group, Key, Monitor, Recent, Reload, Span, State, TargetView, Wanted, phase};
+use crate::fleet::{Figures, Group, Key, Monitor, Reload, Span, State, TargetView, Wanted, phase};
 use crate::net::{
     ClientEngine, Clock, Control, Outgoing, Target, TargetChanges, TargetId, Timer, random_bytes,
 };
@@ -140,12 +140,10 @@ impl Measuring {
         let key = wanted.key.clone();
         let id = *self.ids.entry(key.clone()).or_insert_with(|| {
             self.next_id += 1;
-            self.counts.add(key.clone(), TargetId(self.next_id));
+            let figures = if wanted.group.one_way { Figures::with_one_way() } else { Figures::default() };
+            self.counts.add(key.clone(), TargetId(self.next_id), figures);
             TargetId(self.next_id)
         });
-        if wanted.group.one_way {
-            self.counts.prepare(id, Figures::with_one_way());
-        }
         match (self.open(&wanted), &self.changes) {
             (Ok(Some(target)), Some(changes)) => changes.add(id, target),
             (Ok(_), _) => {}
@@ -210,9 +208,9 @@ impl Measuring {
         let now = self.clock.now();
         let view = |key: &Key| {
             let wanted = self.targets.get(key)?;
-            let counted = self.ids.get(key).and_then(|id| self.counts.of(*id, now));
-            let none = || if wanted.address.is_some() { Figures::default() } else { Figures::unresolved() };
-            let (figures, recent) = counted.unwrap_or_else(|| (none(), Recent::default()));
+            let (figures, recent) = self.counts.of(*self.ids.get(key)?, now)?;
+            let is_unresolved = wanted.address.is_none() && figures.state() == State::Opening;
+            let figures = if is_unresolved { Figures::unresolved() } else { figures };
             Some(TargetView { wanted: wanted.clone(), figures, recent })
         };
         self.order.iter().filter_map(view).collect()
