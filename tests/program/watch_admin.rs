@@ -16,9 +16,14 @@ use crate::watch::{metrics_once, series};
 
 /// The answer to a request with these further headers.
 fn asked(port: u16, method: &str, path: &str, headers: &str) -> String {
+    asked_as(&format!("127.0.0.1:{port}"), port, method, path, headers)
+}
+
+/// The answer to a request under this name of the host.
+fn asked_as(host: &str, port: u16, method: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let host = format!("Host: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
+    let host = format!("Host: {host}\r\nConnection: close\r\nContent-Length: 0\r\n{headers}\r\n");
     write!(stream, "{method} {path} HTTP/1.1\r\n{host}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -116,6 +121,18 @@ fn a_probe_has_the_codes_and_families_of_blackbox_exporter() {
         assert_eq!(status(&answer), code, "{query}: {answer}");
         assert!(body(&answer).contains(words), "{query}: {answer}");
     }
+}
+
+/// Otherwise a web page whose name is made to resolve to this host would scan the private network from here.
+#[test]
+fn a_page_from_elsewhere_probes_nothing() {
+    let (folder, clean) = (TempDir::new().unwrap(), Serve::start("--clean"));
+    write(folder.path(), "[[group]]\nname = 'a'\ntargets = ['127.0.0.1:9']\ninterval = '100s'\n");
+    let (_watching, _, admin) = started(folder.path());
+    let path = format!("/probe?target=127.0.0.1:{}", clean.port);
+    let codes = ["evil.example", "localhost"].map(|host| status(&asked_as(host, admin, "GET", &path, "")));
+    assert_eq!(codes, [421, 200]);
+    assert_eq!(status(&asked(admin, "GET", &path, "Origin: http://evil.example\r\n")), 403);
 }
 
 #[test]

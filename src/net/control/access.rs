@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::net::sys;
 
-/// Programs read these by any name: the first two hold no more than the page does, and a probe is bounded.
-const ANY_HOST: [&str; 3] = ["/metrics", "/healthz", "/probe"];
+/// Programs read these by any name: they hold no more than the page does, and nothing happens when they are read.
+const ANY_HOST: [&str; 2] = ["/metrics", "/healthz"];
 /// A page holds all that it needs and fetches nothing from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
     style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
