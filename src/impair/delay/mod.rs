@@ -136,6 +136,7 @@ impl Delay {
             "pareto" => Law::Pareto(rest.parse()?),
             "exponential" => Law::Exponential(rest.parse()?),
             "empirical" => Law::Empirical(empirical(rest)?),
+            _ if text.parse::<Length>().is_ok() => Law::Constant(text.parse()?),
             name => return Err(unknown(name)),
         };
         Ok(law.into())
@@ -216,6 +217,8 @@ mod tests {
             ("constant:0", "none"),
             ("constant:0,ordered", "none"),
             ("constant:20ms", "constant:20ms"),
+            ("20ms", "constant:20ms"),
+            ("20ms,ordered", "constant:20ms,ordered"),
             ("uniform", "uniform:100us..500ms"),
             ("uniform:0.1ms..500ms", "uniform:100us..500ms"),
             ("normal:50ms±10ms", "normal:50ms±10ms"),
@@ -244,6 +247,12 @@ mod tests {
             ),
             ("constant:", "delay: not a number; for example 0.5 or 500ms"),
             ("constant:2h", "delay: must be at most an hour; for example 20ms or 0.5"),
+            ("2h", "delay: must be at most an hour; for example 20ms or 0.5"),
+            (
+                "20ms..30ms",
+                "delay: unknown delay distribution '20ms..30ms' (constant, uniform, normal, lognormal, pareto, \
+                 exponential, empirical, none); for example uniform:0.1ms..500ms",
+            ),
             ("uniform:20ms", "delay: '20ms' is not low..high; for example uniform:0.1ms..500ms"),
             (
                 "uniform:2ms..1ms",
