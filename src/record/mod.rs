@@ -28,8 +28,13 @@ mod summarize;
 
 /// The JSON schema of `run.json`.
 pub const RUN_SCHEMA: &str = include_str!("run.schema.json");
-/// The JSON schema of a line of the stream of events.
+/// The JSON schema of a line of the stream of events. It refers to `RUN_SCHEMA`.
 pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
+
+/// `EVENTS_SCHEMA` with the schema of a run in it, so that a validator needs no second file.
+pub fn whole_events_schema() -> String {
+    EVENTS_SCHEMA.replacen("\"$defs\": {", &format!("\"$defs\": {{\n\"run\": {},", RUN_SCHEMA.trim_end()), 1)
+}
 
 pub use datagram_reader::{DatagramError, DatagramReader, RecordedDatagram};
 pub use events::EventWriter;

@@ -217,7 +217,9 @@ fn locate_names_the_host_and_the_direction_from_what_monitors_counted() {
 
     let quiet = run(command(folder.path(), "locate n0.json"));
     assert_eq!(quiet.code, Some(3), "one monitor sees the fault as well: {quiet:#?}");
-    assert_eq!(run(command(folder.path(), "locate none.json")).code, Some(2));
+    let none = run(command(folder.path(), "locate 127.0.0.1:9476"));
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr[0].contains("a page is named as in http://n1:9476"), "{none:#?}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn scenario() -> anyhow::Result<Exit> {
 pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
     print(match which {
         Which::Run => crate::record::RUN_SCHEMA,
-        Which::Events => crate::record::EVENTS_SCHEMA,
+        Which::Events => return print(&crate::record::whole_events_schema()),
         Which::Size => find_size::SCHEMA,
         Which::Ports => ports::SCHEMA,
         Which::Proxy => crate::relay::PROXY_SCHEMA,

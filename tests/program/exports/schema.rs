@@ -6,6 +6,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use super::generated::{Made, Scenario};
+use crate::common::process::{run, udpecho};
 
 use udpecho::host::{Figures, ProcessFigures};
 use udpecho::record::{EVENTS_SCHEMA as EVENTS, RUN_SCHEMA as RUN};
@@ -19,11 +20,11 @@ fn run_validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).unwrap()
 }
 
-/// The schema of a line refers to that of a run.
+/// The schema of a line as `udpecho schema events` prints it: that of a run is in it.
 pub fn line_validator() -> Validator {
-    let mut schema = parsed(EVENTS);
-    schema["$defs"]["run"] = parsed(RUN);
-    run_validator(&schema)
+    let mut schema = udpecho();
+    schema.args(["schema", "events"]);
+    run_validator(&parsed(&run(schema).stdout.join("\n")))
 }
 
 pub fn assert_valid(validator: &Validator, value: &Value) {

@@ -53,7 +53,8 @@ fn read(arguments: &Locate) -> anyhow::Result<Vec<MonitorReport>> {
 fn report(place: &str) -> anyhow::Result<MonitorReport> {
     let text = match place.strip_prefix(HTTP) {
         Some(url) => fetched(url).with_context(|| format!("cannot read {place}"))?,
-        None => text_file::read(Path::new(place), LONGEST).with_context(|| format!("cannot read {place}"))?,
+        None => text_file::read(Path::new(place), LONGEST)
+            .with_context(|| format!("cannot read {place}; a page is named as in http://n1:9476"))?,
     };
     serde_json::from_str(&text).with_context(|| {
         format!("{place} is no report of a monitor: watch --json prints one, and watch --http serves one")
