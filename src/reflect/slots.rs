@@ -1,23 +1,26 @@
-//! Clients by slot, looked through once a second for those that are gone.
+//! Clients by slot. A slot whose client is gone is taken again.
 
 use crate::time::{Duration, Instant};
 
 pub(super) struct Slots<T> {
     slots: Vec<Option<T>>,
     free: Vec<u32>,
+    /// Of a dialect that looks through all slots once a second.
     next_sweep: Instant,
+    next_searched: u32,
 }
 
 impl<T> Slots<T> {
     const SWEEP: Duration = Duration::from_secs(1);
+    const SEARCHED: u32 = 64;
 
     pub(super) fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), next_sweep: Instant::ZERO }
+        Self { slots: Vec::new(), free: Vec::new(), next_sweep: Instant::ZERO, next_searched: 0 }
     }
 
     /// As many as have been taken at once, the free ones included.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    pub(super) fn len(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     pub(super) fn insert(&mut self, item: T) -> u32 {
@@ -47,6 +50,14 @@ impl<T> Slots<T> {
         self.slots.iter().flatten()
     }
 
+    /// The next 64 slots, round robin, so that a search is always as much work.
+    pub(super) fn search(&mut self) -> Vec<u32> {
+        let (from, all) = (self.next_searched, self.len());
+        let count = all.min(Self::SEARCHED);
+        self.next_searched = (from + count) % all.max(1);
+        (from..from + count).map(|at| at % all).collect()
+    }
+
     /// When to sweep next; never while there is nothing.
     pub(super) fn next_sweep(&self) -> Option<Instant> {
         (self.free.len() < self.slots.len()).then_some(self.next_sweep)
@@ -56,7 +67,7 @@ impl<T> Slots<T> {
     pub(super) fn sweep(&mut self, now: Instant, is_over: impl Fn(&T) -> bool) -> Vec<T> {
         self.next_sweep = now + Self::SWEEP;
         let over = |slot: &u32| self.at(*slot).is_some_and(&is_over);
-        let over: Vec<u32> = (0..self.slots.len() as u32).filter(over).collect();
+        let over: Vec<u32> = (0..self.len()).filter(over).collect();
         over.into_iter().filter_map(|slot| self.remove(slot)).collect()
     }
 }
@@ -80,5 +91,17 @@ mod tests {
         assert_eq!(slots.iter().collect::<Vec<_>>(), [&7]);
         assert_eq!(slots.sweep(now, |_| true), [7]);
         assert_eq!((slots.next_sweep(), slots.insert(9)), (None, 2));
+    }
+
+    #[test]
+    fn searches_go_through_all_slots_64_at_a_time() {
+        let mut slots = Slots::<u32>::new();
+        assert!(slots.search().is_empty());
+        (0..3).for_each(|item| _ = slots.insert(item));
+        assert_eq!(slots.search(), [0, 1, 2]);
+        (3..100).for_each(|item| _ = slots.insert(item));
+        assert_eq!(slots.search(), (0..64).collect::<Vec<_>>());
+        assert_eq!(slots.search(), (64..100).chain(0..28).collect::<Vec<_>>());
+        assert_eq!(slots.search().first(), Some(&28));
     }
 }

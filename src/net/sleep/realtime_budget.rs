@@ -1,7 +1,8 @@
 //! How much a real-time thread has to sleep. The kernel stops a real-time thread that uses over 95 % of a
 //! second, for 50 ms at once. Sleeping 1/11 of the time in parts of 60 to 300 us avoids that: p99 of an echo falls from
 //! 15-50 ms to under 1 ms (see results/server-profile.md). A server that needs 95 % of its core has no time for that:
-//! replies wait for the rests (see results/server.md). Reads no clock.
+//! replies wait for the rests (see results/server.md). It counts sleeps, not the time off the processor: while this
+//! core handles interrupts, neither this thread nor another program has it. Reads no clock.
 
 use crate::time::{Duration, Instant};
 

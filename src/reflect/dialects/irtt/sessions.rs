@@ -87,12 +87,10 @@ pub(super) struct Sessions {
     limit_of_source: usize,
     longest_hold: Duration,
     denied: u64,
-    /// The slot at which the next search for a quiet session begins.
-    next_searched: usize,
 }
 
 impl Sessions {
-    /// How many slots are searched for a session to evict.
+    /// How many openings are searched for the same one.
     const SEARCHED: usize = 64;
 
     pub(super) fn new(core: &Core) -> Self {
@@ -106,7 +104,6 @@ impl Sessions {
             limit_of_source: core.settings.max_source_sessions,
             longest_hold: core.notice.longest_hold,
             denied: 0,
-            next_searched: 0,
         }
     }
 
@@ -213,15 +210,10 @@ impl Sessions {
 
     /// The session that was silent longest of the next 64, if that is long enough.
     fn quiet(&mut self, now: Instant) -> Option<u32> {
-        let (from, count) = (self.next_searched, self.slots.len());
-        self.next_searched = (from + Self::SEARCHED) % count.max(1);
-        let searched = (from..from + Self::SEARCHED.min(count)).map(|at| at % count);
-        let silence = |at: usize| Some((now - self.slots.at(at as u32)?.last_seen, at as u32));
-        searched
-            .filter_map(silence)
-            .max()
-            .filter(|(silent, _)| *silent >= Session::QUIET)
-            .map(|(_, slot)| slot)
+        let searched = self.slots.search().into_iter();
+        let silence = |slot: u32| Some((now - self.slots.at(slot)?.last_seen, slot));
+        let (silent, slot) = searched.filter_map(silence).max()?;
+        (silent >= Session::QUIET).then_some(slot)
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {

@@ -11,6 +11,7 @@ use crate::meter::Meter;
 use crate::reflect::admission::network;
 use crate::reflect::incoming::Incoming;
 use crate::reflect::injection::ImpairNotice;
+use crate::reflect::slots::Slots;
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
 use crate::wire::native::{Nonce, Token};
@@ -100,28 +101,19 @@ struct Usage {
 
 /// All sessions, in a slab. A token does not reveal the slot.
 pub(super) struct Sessions {
-    slots: Vec<Option<Session>>,
-    free: Vec<u32>,
+    slots: Slots<Session>,
     by_token: HashMap<Token, u32, BuildHasherDefault<TokenHasher>>,
     by_opening: HashMap<OpeningId, u32>,
     by_source: HashMap<IpAddr, Usage>,
     history_bytes: usize,
     limits: SessionLimits,
     /// The slot at which the next search for silent sessions begins.
-    next_expired: usize,
-    /// The slot at which the next search for a session to evict begins.
-    next_evicted: usize,
+    next_expired: u32,
 }
 
 /// The slot of an open session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(pub u32);
-
-impl Slot {
-    const fn get(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// Tokens are random already.
 #[derive(Default)]
@@ -143,11 +135,9 @@ impl Hasher for TokenHasher {
 
 impl Sessions {
     /// How many slots one call of `expire` examines.
-    const EXPIRED_AT_ONCE: usize = 128;
+    const EXPIRED_AT_ONCE: u32 = 128;
     /// One source gets at most a quarter of the memory for outcomes.
     const SOURCES_SHARE: usize = 4;
-    /// How many slots are searched for a session to evict.
-    const SEARCHED: usize = 64;
     /// The most that one probe adds: the largest window's next block and table.
     const LARGEST_GROWTH: usize = 32 << 10;
     /// A session may be evicted after this silence: before its first probe, and after it.
@@ -159,9 +149,7 @@ impl Sessions {
     pub(super) fn new(limits: SessionLimits) -> Self {
         Self {
             next_expired: 0,
-            next_evicted: 0,
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::new(),
             by_token: HashMap::default(),
             by_opening: HashMap::new(),
             by_source: HashMap::new(),
@@ -175,7 +163,7 @@ impl Sessions {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().flatten()
+        self.slots.iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -206,16 +194,16 @@ impl Sessions {
     }
 
     pub(super) fn at(&self, at: Slot) -> &Session {
-        self.slots[at.get()].as_ref().expect("the slot of an open session")
+        self.slots.at(at.0).expect("the slot of an open session")
     }
 
     pub(super) fn at_mut(&mut self, at: Slot) -> &mut Session {
-        self.slots[at.get()].as_mut().expect("the slot of an open session")
+        self.slots.at_mut(at.0).expect("the slot of an open session")
     }
 
     /// The session of this token, if it is still in this slot.
     pub(super) fn get_mut(&mut self, at: Slot, token: Token) -> Option<&mut Session> {
-        self.slots.get_mut(at.get())?.as_mut().filter(|session| session.token == token)
+        self.slots.at_mut(at.0).filter(|session| session.token == token)
     }
 
     /// The session that this open already got: its accept was lost, or the open arrived twice.
@@ -239,70 +227,58 @@ impl Sessions {
 
     /// Adds a session. The caller has called `make_room` and chosen an unused token.
     pub(super) fn insert(&mut self, session: Session) -> Slot {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() as u32 - 1
-        });
-        self.by_token.insert(session.token, index);
-        self.by_opening.insert(session.opening, index);
-        self.usage_mut(session.opening.remote.ip()).sessions += 1;
-        self.slots[index as usize] = Some(session);
-        Slot(index)
+        let (token, opening) = (session.token, session.opening);
+        let slot = self.slots.insert(session);
+        self.by_token.insert(token, slot);
+        self.by_opening.insert(opening, slot);
+        self.usage_mut(opening.remote.ip()).sessions += 1;
+        Slot(slot)
     }
 
     pub(super) fn remove(&mut self, token: Token) {
         if let Some(at) = self.find(token) {
-            self.remove_at(at.get());
+            self.remove_at(at.0);
         }
     }
 
     /// Examines the next 128 slots and drops sessions that were silent for longer than agreed; returns how
     /// many. Thousands at once would delay replies.
     pub(super) fn expire(&mut self, now: Instant) -> u64 {
-        let end = (self.next_expired + Self::EXPIRED_AT_ONCE).min(self.slots.len());
+        let count = self.slots.len();
+        let end = (self.next_expired + Self::EXPIRED_AT_ONCE).min(count);
         let turn = self.next_expired..end;
-        self.next_expired = if end == self.slots.len() { 0 } else { end };
-        let silent: Vec<usize> = turn
-            .filter(|&index| self.slots[index].as_ref().is_some_and(|session| session.is_silent(now)))
-            .collect();
-        for index in &silent {
-            self.remove_at(*index);
+        self.next_expired = if end == count { 0 } else { end };
+        let is_silent = |slot: &u32| self.slots.at(*slot).is_some_and(|session| session.is_silent(now));
+        let silent: Vec<u32> = turn.filter(is_silent).collect();
+        for slot in &silent {
+            self.remove_at(*slot);
         }
         silent.len() as u64
     }
 
     /// How many calls of `expire` examine all slots.
     pub(super) fn expire_calls(&self) -> usize {
-        self.slots.len().div_ceil(Self::EXPIRED_AT_ONCE).max(1)
+        self.slots.len().div_ceil(Self::EXPIRED_AT_ONCE).max(1) as usize
     }
 
     /// The session that was silent longest of the next 64, if that is long enough, those without
     /// probes first; else one of a source with 8 times the sessions of this one.
-    fn least_active(&mut self, source: IpAddr, now: Instant) -> Option<usize> {
+    fn least_active(&mut self, source: IpAddr, now: Instant) -> Option<u32> {
         let own = self.usage(source).sessions + 1;
-        let searched = self.search();
-        let session = |index: usize| self.slots[index].as_ref();
-        let silence = |index: usize| session(index).map(|session| (!session.used, now - session.last_seen));
-        let quiet = searched.iter().copied().filter(|&index| {
-            silence(index).is_some_and(|(unused, silent)| {
+        let searched = self.slots.search();
+        let session = |slot: u32| self.slots.at(slot);
+        let silence = |slot: u32| session(slot).map(|session| (!session.used, now - session.last_seen));
+        let quiet = searched.iter().copied().filter(|&slot| {
+            silence(slot).is_some_and(|(unused, silent)| {
                 silent >= if unused { Self::QUIET_UNUSED } else { Self::QUIET }
             })
         });
-        let of_source = |index: usize| {
-            session(index).map_or(0, |session| self.usage(session.opening.remote.ip()).sessions)
-        };
-        quiet.max_by_key(|&index| silence(index)).or_else(|| {
-            let crowding = searched.iter().copied().filter(|&index| of_source(index) > Self::CROWDING * own);
-            crowding.max_by_key(|&index| (of_source(index), silence(index)))
+        let of_source =
+            |slot: u32| session(slot).map_or(0, |session| self.usage(session.opening.remote.ip()).sessions);
+        quiet.max_by_key(|&slot| silence(slot)).or_else(|| {
+            let crowding = searched.iter().copied().filter(|&slot| of_source(slot) > Self::CROWDING * own);
+            crowding.max_by_key(|&slot| (of_source(slot), silence(slot)))
         })
-    }
-
-    /// The next 64 slots, round robin, so that the work is constant.
-    fn search(&mut self) -> Vec<usize> {
-        let count = self.slots.len().min(Self::SEARCHED);
-        let from = self.next_evicted;
-        self.next_evicted = (from + count) % self.slots.len().max(1);
-        (from..from + count).map(|at| at % self.slots.len()).collect()
     }
 
     /// How many more bytes the outcomes of this session may take.
@@ -320,14 +296,14 @@ impl Sessions {
     /// one that was silent longest.
     fn free_history(&mut self, at: Slot, now: Instant) {
         let own = self.usage(self.at(at).opening.remote.ip()).history_bytes;
-        let searched = self.search();
-        let least_active = searched.into_iter().filter(|&index| index != at.get()).filter_map(|index| {
-            let session = self.slots[index].as_ref()?;
+        let searched = self.slots.search();
+        let least_active = searched.into_iter().filter(|&slot| slot != at.0).filter_map(|slot| {
+            let session = self.slots.at(slot)?;
             let uses_more = self.usage(session.opening.remote.ip()).history_bytes > own;
-            (uses_more && session.outcomes.bytes() > 0).then_some((now - session.last_seen, index))
+            (uses_more && session.outcomes.bytes() > 0).then_some((now - session.last_seen, slot))
         });
-        let Some((_, index)) = least_active.max() else { return };
-        let Some(session) = &mut self.slots[index] else { return };
+        let Some((_, slot)) = least_active.max() else { return };
+        let session = self.at_mut(Slot(slot));
         let (before, source) = (session.outcomes.bytes(), session.opening.remote.ip());
         session.outcomes.forget();
         self.account(source, before, 0);
@@ -348,8 +324,8 @@ impl Sessions {
         usage.history_bytes = usage.history_bytes - before + after;
     }
 
-    fn remove_at(&mut self, index: usize) {
-        let Some(session) = self.slots[index].take() else { return };
+    fn remove_at(&mut self, slot: u32) {
+        let Some(session) = self.slots.remove(slot) else { return };
         self.by_token.remove(&session.token);
         self.by_opening.remove(&session.opening);
         let source = session.opening.remote.ip();
@@ -359,7 +335,6 @@ impl Sessions {
         if usage.sessions == 0 {
             self.by_source.remove(&network(source));
         }
-        self.free.push(index as u32);
     }
 }
 
