@@ -25,7 +25,8 @@ impl Http {
 
     /// Serves the requests of one connection.
     pub(in crate::net) async fn serve(&self, stream: TcpStream, stopped: watch::Receiver<()>) {
-        match self.places.connect() {
+        let Ok(peer) = stream.peer_addr() else { return };
+        match self.places.connect(peer.ip()) {
             Some(place) => connection::serve(stream, self.routes.clone(), place, stopped).await,
             None => connection::turn_away(stream).await,
         }

@@ -99,7 +99,7 @@ async fn serve(listener: TcpListener, routes: Router, limits: Limits, mut stoppe
 async fn accept(listener: TcpListener, routes: Router, places: Arc<Places>, stopped: watch::Receiver<()>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match places.connect() {
+            Ok((stream, peer)) => match places.connect(peer.ip()) {
                 Some(place) => {
                     tokio::spawn(connection::serve(stream, routes.clone(), place, stopped.clone()));
                 }
