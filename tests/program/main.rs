@@ -29,6 +29,7 @@ mod room;
 mod stamp;
 mod tcp;
 mod watch;
+mod watch_abuse;
 mod watch_admin;
 mod watch_discovery;
 mod watch_dns;

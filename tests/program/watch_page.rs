@@ -87,6 +87,8 @@ fn the_matrix_has_a_glyph_for_each_path_and_racks_where_there_are_many_hosts() {
     for screen in [DESKTOP, PHONE] {
         let tab = browser.open(&url, screen);
         browser.wait_for(&tab, "document.querySelector('.tile')");
+        let hidden = browser.evaluate(&tab, "escape('<a\\u202eb\\u0007\\u00e9')");
+        assert_eq!(hidden, "&#60;a\\u{202e}b\\u{7}é", "a name that hides something");
         let glyphs = |of: &str| {
             format!("[...document.querySelectorAll('{of}')].map((cell) => cell.textContent).join('')")
         };

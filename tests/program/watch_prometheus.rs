@@ -55,7 +55,7 @@ fn watch(folder: &Path, own: &str, other: &str, port: u16) -> Process {
          targets = ['{other}:{port}']\ninterval = '20ms'\nobjective = '99%'\n"
     );
     fs::write(folder.join(format!("{own}.toml")), text).unwrap();
-    Process::spawn(command(folder, &format!("watch -q -f {own}.toml")))
+    Process::spawn(command(folder, &format!("watch -q -f {own}.toml --http-host {own}.test")))
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub struct Watch {
     #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS", value_parser = http_address)]
     pub admin: Option<SocketAddr>,
     /// Further names under which the page may be asked for
-    #[arg(help_heading = DISPLAY, long, value_name = "NAME", requires = "http")]
+    #[arg(help_heading = DISPLAY, long, value_name = "NAME")]
     pub http_host: Vec<String>,
     /// Read the pages of the targets at this port too, for the verdict and the matrix of the whole mesh
     #[arg(help_heading = DISPLAY, long, value_name = "PORT")]

@@ -55,7 +55,7 @@ fn a_hundred_megabytes_without_an_end_of_line_take_no_memory_and_no_time_of_othe
     sending.join().unwrap();
 }
 
-fn resident_kilobytes(pid: u32) -> u64 {
+pub fn resident_kilobytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     resident.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0)

@@ -1,6 +1,6 @@
 //! The room as a process: its peers are nc, Python, sockets by hand, and our own client.
 
-mod abuse;
+pub mod abuse;
 mod files;
 mod hostile_host;
 mod hostile_room;

@@ -59,7 +59,7 @@ ${explorable("past-charts", "Round trips and losses", chart("smoke", "Round-trip
     if (!chosen) return;
     $("past").hidden = false;
     const { group, target } = chosen, known = last.targets.find((one) => one.group === group && one.target === target);
-    $("past-title").textContent = `${fleet.nameOf(known ?? chosen)} (${group}): the past ${past.span}`;
+    $("past-title").textContent = visible(`${fleet.nameOf(known ?? chosen)} (${group}): the past ${past.span}`);
     const [smoke, width] = sized("smoke"), [lanes] = sized("lanes");
     if (!data?.periods.length) {
       smoke.innerHTML = `<text x="${width / 2}" y="90" text-anchor="middle">no probe yet</text>`;

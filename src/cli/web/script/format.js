@@ -15,7 +15,9 @@ const clock = (s) => {
   return t >= 3600 ? `${Math.floor(t / 3600)}:${two(Math.floor(t / 60) % 60)}:${two(t % 60)}`
     : `${Math.floor(t / 60)}:${two(t % 60)}`;
 };
-const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+// Names come from other hosts: controls, changes of direction and letters without width are seen.
+const visible = (text) => String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
+const escape = (text) => visible(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 // The least round number at least as large.
