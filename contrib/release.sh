@@ -31,11 +31,23 @@ dist=$PWD/target/dist
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# links_with FLAG: whether the linker of the target knows it.
+links_with() {
+    local flags=(--target "$target" -C target-feature=+crt-static -C link-arg="$1")
+    rustc "${flags[@]}" -o "$scratch/main" - <<<'fn main() {}' 2>"$scratch/errors" && [ ! -s "$scratch/errors" ]
+}
+
+# Long functions are not inlined; with lld relocations are packed, and functions of the same code are one.
+smaller="-C llvm-args=-inlinehint-threshold=50"
+for flag in -Wl,-z,pack-relative-relocs -Wl,--icf=all; do
+    if links_with "$flag"; then smaller+=" -C link-arg=$flag"; fi
+done
+
 # build FOLDER: a release build there, whose paths are those of no machine.
 build() {
     say "building for $target in $1"
     UDPECHO_COMMIT=$commit CARGO_TARGET_DIR=$1 CARGO_INCREMENTAL=0 \
-        RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
+        RUSTFLAGS="-C target-feature=+crt-static $smaller --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
         cargo build --profile dist --locked --bin udpecho --target "$target"
 }
 
