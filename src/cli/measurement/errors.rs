@@ -126,8 +126,8 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
             anyhow!("cannot {verb} {ip} port {port}: {}{hint}", describe_client_error(*error))
         }
         Failure::LoadRefused => anyhow!(
-            "the server at {ip} port {port} grants no load to this address: start it with udpecho serve --load 1Gbit, or \
-             measure both directions at once with --find-rate=echo"
+            "the server at {ip} port {port} grants no load to this address: start it with udpecho serve --load 1Gbit; \
+             ping --find-rate=echo needs no grant"
         ),
         Failure::LoadBusy { .. } => anyhow!(
             "the server at {ip} port {port} has its load with another client; it has one at a time, so try again later"
