@@ -103,7 +103,8 @@ impl Chromium {
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        panic!("never true: {expression}; {:#?}", self.console);
+        let text = self.evaluate(tab, "document.body.innerText");
+        panic!("never true: {expression}; {:#?}\n{}", self.console, text.as_str().unwrap_or_default());
     }
 
     /// Types into the element with this id, and presses Enter.

@@ -217,6 +217,16 @@ impl Orders {
         }
     }
 
+    /// The answering host failed: the other one would wait for its replies.
+    pub(super) fn cannot_answer(&mut self, now: Instant, by: ConnectionId, number: OrderNumber) {
+        let is_awaited = |order: &Order| {
+            matches!(order.phase, Phase::Measuring { .. }) && !order.to_room && order.request.parties.to == by
+        };
+        if self.orders.get(&number).is_some_and(is_awaited) {
+            self.close(now, number, News::Ended { why: Ending::CannotAnswer });
+        }
+    }
+
     /// Stops the order, for either host or the member who ordered it.
     pub fn stop(&mut self, now: Instant, by: ConnectionId, number: OrderNumber) -> bool {
         let may = |Parties { by: orderer, from, to }: Parties| [orderer, from, to].contains(&by);

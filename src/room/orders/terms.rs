@@ -289,6 +289,8 @@ pub enum Ending {
     Gone,
     /// One of the two, this one if it is known, did not do its part in time.
     Stalled(Option<ConnectionId>),
+    /// The answering host says that it cannot.
+    CannotAnswer,
     /// No way was found, and the room sees no address of the other host that would be its own elsewhere.
     NoAddress,
 }

@@ -27,6 +27,8 @@ pub(super) struct Kept {
     /// Hosts that have sent their result.
     pub(super) reported: BTreeSet<ConnectionId>,
     pub(super) results: Vec<HostResult>,
+    /// Why the answering host cannot answer.
+    pub(super) failed: Option<String>,
     /// Of a check of ports, once the knocking host is done.
     pub(super) found: Option<PortsFound>,
     /// On the shelf.
@@ -36,7 +38,7 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new(parties: Parties, [by, from, to]: [Name; 3], task: Task) -> Self {
         let (opened, heard, hosts, reported, results, runs) = Default::default();
-        let (since, measured, found) = (None, None, None);
+        let (since, measured, failed, found) = (None, None, None, None);
         Self {
             parties,
             by,
@@ -50,6 +52,7 @@ impl Kept {
             hosts,
             reported,
             results,
+            failed,
             found,
             runs,
         }

@@ -37,8 +37,11 @@ impl Room {
     /// It is told at once. The host stays in the order until its run is on the shelf: the next measurement
     /// does not share the path with that.
     fn result(&mut self, now: Instant, id: ConnectionId, order: OrderNumber, figures: OrderFigures) {
+        let figures = figures.plausible();
+        let failed = figures.failed.map(|why| shown(&why.chars().take(200).collect::<String>()));
+        let figures = OrderFigures { failed, ..figures };
         if !self.orders.waits_for(order, id) {
-            return;
+            return self.answering_failed(now, id, order, figures.failed);
         }
         let Some(from) = self.name(id).cloned() else { return };
         let to_room = self.orders.is_measured_to_the_room(order);
@@ -46,11 +49,17 @@ impl Room {
         if !kept.reported.insert(id) {
             return;
         }
-        let figures = figures.plausible();
-        let failed = figures.failed.map(|why| shown(&why.chars().take(200).collect::<String>()));
-        let figures = OrderFigures { failed, ..figures };
         kept.add_result(now, HostResult { host: from.clone(), to_room, figures: figures.clone() });
         self.tell_all(Event::Order(OrderEvent::Result { order, from, to_room, figures }));
+    }
+
+    /// No result is expected of the answering host, but it may say that it cannot answer.
+    fn answering_failed(&mut self, now: Instant, id: ConnectionId, order: OrderNumber, why: Option<String>) {
+        let Some(kept) = self.kept.get_mut(&order).filter(|kept| kept.parties.to == id) else { return };
+        if why.is_some() {
+            kept.failed = why;
+            self.orders.cannot_answer(now, id, order);
+        }
     }
 
     /// After its result the host has nothing more to do.

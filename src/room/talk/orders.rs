@@ -173,7 +173,9 @@ impl Room {
             News::Way(way) => return self.announce_way(order, way),
             News::Refused { why } => ended(self.refusal(why)),
             // Its run did not come to the shelf in time.
-            News::Ended { why: Ending::Stalled(_) | Ending::Gone } if kept.measured.is_some() => {
+            News::Ended { why: Ending::Stalled(_) | Ending::Gone | Ending::CannotAnswer }
+                if kept.measured.is_some() =>
+            {
                 OrderEvent::Done { order }
             }
             News::Ended { why } => ended(self.ending(why, kept)),
@@ -217,13 +219,16 @@ impl Room {
     }
 
     fn ending(&self, why: Ending, kept: &Kept) -> String {
-        let Kept { from, to, .. } = kept;
+        let Kept { from, to, failed, .. } = kept;
         match why {
             Ending::Stopped => "stopped".to_owned(),
             Ending::Gone => "ended: one of the two left".to_owned(),
             Ending::Stalled(whom) => {
                 let name = whom.and_then(|id| self.name(id)).map_or("one of the two", Name::as_str);
                 format!("ended: {name} did not do its part in time")
+            }
+            Ending::CannotAnswer => {
+                format!("ended: {to} cannot answer: {}", failed.as_deref().unwrap_or("it failed"))
             }
             Ending::NoAddress => format!(
                 "ended: no datagram comes through, and the room sees {to} at an address that is not its own for {from}"

@@ -73,7 +73,7 @@ impl Orders {
         Ok(Self { connection, current: None })
     }
 
-    /// Does what the room asks of this host. The room hears what fails; it waits for no host that does not measure.
+    /// Does what the room asks of this host, and tells the room if it cannot.
     pub(super) fn handle(&mut self, event: &OrderEvent) {
         let Err(error) = self.obey(event) else { return };
         match self.current {

@@ -41,9 +41,10 @@ pub fn unpack_run(archive: impl Read, parent: &Path, name: &FileName) -> io::Res
     Ok(folder)
 }
 
-/// Only these names, each a regular file that is not there yet.
+/// Only these names, each a regular file that is not there yet. They are short: entries with long names, which the
+/// reader would hold in memory, are skipped as any others.
 fn unpack_into(archive: impl Read, folder: &Path) -> io::Result<()> {
-    for entry in tar::Archive::new(archive).entries()? {
+    for entry in tar::Archive::new(archive).entries()?.raw(true) {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         let name = FILES.into_iter().find(|name| path == Path::new(name));

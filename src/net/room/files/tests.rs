@@ -189,6 +189,18 @@ fn a_hostile_archive_writes_nothing_but_the_files_of_a_run() {
         let bytes: &[u8] = if kind == tar::EntryType::Regular { b"evil" } else { b"" };
         archive.append(&header, bytes).unwrap();
     }
+    // An entry that names the next one, as long as it likes.
+    for (name, kind, bytes) in [
+        ("././@LongLink", tar::EntryType::GNULongName, &b"report.html\0"[..]),
+        ("x", tar::EntryType::Regular, b"evil"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_entry_type(kind);
+        header.set_size(bytes.len() as u64);
+        header.set_cksum();
+        archive.append(&header, bytes).unwrap();
+    }
     let archive = archive.into_inner().unwrap();
     let folder = unpack_run(&archive[..], &place.path().join("inbox"), &FileName::nearest("r")).unwrap();
     assert_eq!(names(&folder), ["run.json"]);

@@ -107,6 +107,33 @@ fn an_order_goes_its_way_from_consent_to_the_result() {
 }
 
 #[test]
+fn an_answering_host_that_cannot_answer_is_named_at_once() {
+    let (mut room, ids) = clients(&["anna", "bea", "carl"]);
+    for (order, to, failed) in [(1, ids[1], true), (2, ids[1], false), (3, ids[2], true)] {
+        // Within the flood limit.
+        let now = 10_000 * i64::from(order);
+        let bounds = Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 };
+        message(&mut room, now, ids[1], &Message::Accept(bounds));
+        room.hear(at(now), ids[0], "/ping bea");
+        let address = std::net::SocketAddr::from(([10, 0, 0, 2], 4_000));
+        for id in &ids[..2] {
+            let candidates = vec![address];
+            message(&mut room, now, *id, &Message::Addresses { order, candidates, port_varies: false });
+        }
+        message(&mut room, now, ids[0], &Message::Found { order, at: address });
+        drop(room.take_events(ids[2]));
+        let figures = if failed { OrderFigures::failed("no\u{1b} port") } else { OrderFigures::default() };
+        message(&mut room, now, to, &Message::Result { order, figures });
+        let ended = format!("-- #{order} ended: bea cannot answer: no\\u{{1b}} port");
+        let told = shown_to(&mut room, ids[2]);
+        // Neither a result of its own nor the word of a third one ends it.
+        assert_eq!(told, if order == 1 { vec![ended] } else { Vec::new() }, "{order}");
+        room.hear(at(now), ids[0], &format!("/stop {order}"));
+        drop(room.take_events(ids[2]));
+    }
+}
+
+#[test]
 fn without_a_way_each_is_measured_to_the_room_and_a_host_that_leaves_ends_the_order() {
     let (mut room, ids) = clients(&["anna", "bea"]);
     message(&mut room, 0, ids[1], &Message::Accept(Accepted::UpTo { bits_per_second: 1e6, seconds: 30.0 }));
