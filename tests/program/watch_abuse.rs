@@ -31,7 +31,7 @@ fn handshakes_that_nobody_completes_cost_a_monitor_no_memory_and_no_probe() {
             let open = Open {
                 nonce,
                 cookie,
-                size: 1400,
+                size: 200,
                 remember: 1 << 20,
                 idle_secs: 600,
                 first_seq: n,
