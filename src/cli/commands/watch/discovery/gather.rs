@@ -25,7 +25,7 @@ impl Discovery {
         listed.chain(services.map(|(host, port)| (format!("{host}:{port}"), BTreeMap::new()))).collect()
     }
 
-    /// Those of its own list too.
+    /// The targets of its own list, and those of discovery.
     pub(super) fn listed(&self, group: &Group) -> Vec<(String, BTreeMap<String, String>)> {
         let own = group.targets.iter().map(|target| (target.clone(), BTreeMap::new()));
         own.chain(self.discovered(group)).collect()
