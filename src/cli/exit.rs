@@ -42,6 +42,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// No server answers: the error of a command that ends like a run without a reply.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoServer(pub(super) String);
+
+/// Prints the error that ended a command.
+pub(super) fn of_error(error: &anyhow::Error) -> Exit {
+    print_error(error, if error.is::<NoServer>() { Exit::NoReply } else { Exit::Error })
+}
+
 /// Prints an error as one line on stderr.
 pub(super) fn print_error(error: &anyhow::Error, exit: Exit) -> Exit {
     stderr_line(format_args!("udpecho: {}", one_line(&format!("{error:#}"))));

@@ -77,7 +77,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(arguments) => documents::completions(arguments.shell),
         Command::Trace(arguments) => trace::run(&arguments),
     };
-    outcome.unwrap_or_else(|error| exit::print_error(&error, Exit::Error)).into()
+    outcome.unwrap_or_else(|error| exit::of_error(&error)).into()
 }
 
 /// The definition of the command line, for help, man page and tests.

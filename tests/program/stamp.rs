@@ -182,6 +182,8 @@ fn a_twamp_server_gives_a_session_that_is_measured_and_stopped() {
     assert!(record.rows.iter().all(|row| row.rtt.is_none() || row.reply_number.is_some()));
     assert!(finished.has_line("this reflector numbers its replies"), "{finished:#?}");
     let refused = run(command(folder.path(), &format!("ping --twamp 127.0.0.1:{} -n 1", free_port())));
-    assert_eq!(refused.code, Some(2));
+    assert_eq!(refused.code, Some(1), "a closed port is no reply, as with --stamp");
     assert!(refused.stderr.iter().any(|line| line.contains("no TWAMP control connection")), "{refused:#?}");
+    let elsewhere = run(command(folder.path(), "ping --twamp -I 192.0.2.254 127.0.0.1 -n 1"));
+    assert_eq!(elsewhere.code, Some(2), "{elsewhere:#?}");
 }

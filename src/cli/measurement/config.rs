@@ -1,11 +1,13 @@
 //! The configuration of a run: the server and how to reach it, the settings of the client, the head of the record.
 
+use std::io;
 use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow, bail};
 
 use super::{irtt, stamp, timestamps};
 use crate::cli::args::{self, Destination, Fragment, Ping};
+use crate::cli::exit::NoServer;
 use crate::cli::impair::requested;
 use crate::cli::key;
 use crate::cli::local_server::LocalServer;
@@ -212,11 +214,23 @@ impl<'a> Config<'a> {
 fn refused_by_twamp(error: &TwampError, server: SocketAddr) -> anyhow::Error {
     let (ip, port) = (server.ip(), server.port());
     match error {
-        TwampError::Connection(why) => anyhow!(
-            "no TWAMP control connection to {ip} TCP port {port}: {why}; a reflector without one is measured with --stamp"
-        ),
+        TwampError::Connection(why) => {
+            let text = format!(
+                "no TWAMP control connection to {ip} TCP port {port}: {why}; a reflector without one is measured with --stamp"
+            );
+            if is_of_this_host(why) { anyhow!(text) } else { NoServer(text).into() }
+        }
         TwampError::Denied(why) => anyhow!("the TWAMP server at {ip} gives no session: {why}"),
     }
+}
+
+/// The source address, port or route is wrong: no server was asked.
+fn is_of_this_host(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrInUse, AddrNotAvailable, InvalidInput, NetworkUnreachable, PermissionDenied};
+    matches!(
+        error.kind(),
+        AddrInUse | AddrNotAvailable | InvalidInput | NetworkUnreachable | PermissionDenied
+    )
 }
 
 fn outgoing(arguments: &Ping) -> Outgoing {
