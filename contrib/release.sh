@@ -43,11 +43,14 @@ for flag in -Wl,-z,pack-relative-relocs -Wl,--icf=all; do
     if links_with "$flag"; then smaller+=" -C link-arg=$flag"; fi
 done
 
+# In a static binary getrandom finds no libc function by name and would read /dev/random, which a bare chroot lacks.
+random='--cfg getrandom_backend="linux_getrandom"'
+
 # build FOLDER: a release build there, whose paths are those of no machine.
 build() {
     say "building for $target in $1"
     UDPECHO_COMMIT=$commit CARGO_TARGET_DIR=$1 CARGO_INCREMENTAL=0 \
-        RUSTFLAGS="-C target-feature=+crt-static $smaller --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
+        RUSTFLAGS="-C target-feature=+crt-static $smaller $random --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/udpecho" \
         cargo build --profile dist --locked --bin udpecho --target "$target"
 }
 
