@@ -14,7 +14,7 @@ use crate::watch::{metrics_once, series};
 /// The answers of the moment.
 #[derive(Clone, Copy, PartialEq)]
 enum Mood {
-    /// So many A records, of which the first has this number.
+    /// A records with consecutive addresses.
     Records { first: u16, count: u16 },
     /// Response code 2.
     ServFail,

@@ -43,7 +43,7 @@ pub struct Group {
     pub dialect: Dialect,
     /// The key of the targets: as written, or relative to the configuration's folder.
     pub key_file: Option<String>,
-    /// What stands in that file, once it was read.
+    /// The content of that file, once it was read.
     pub secret: Option<Secret>,
     /// Source ports by which probes take turns.
     pub flows: u8,

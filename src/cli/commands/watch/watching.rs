@@ -99,10 +99,10 @@ impl<'a> Watching<'a> {
                 discovery.run(running, &to_discover, |found| tell.send(News::Found(found)).is_ok())
             })
             .context("cannot start a thread")?;
-        if arguments.count.is_none() {
-            if let Ok(News::Found(found)) = news.recv_timeout(Self::FIRST_LOOK.to_std()) {
-                first = found;
-            }
+        if arguments.count.is_none()
+            && let Ok(News::Found(found)) = news.recv_timeout(Self::FIRST_LOOK.to_std())
+        {
+            first = found;
         }
         let targets = first.targets.take().unwrap_or_default();
         affordable(&config, &targets)?;
