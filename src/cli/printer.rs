@@ -26,6 +26,7 @@ pub(super) fn stderr_line(line: impl Display) {
 }
 
 /// The lines on stderr so far, if it is a terminal: a table that is redrawn begins anew below them.
+#[cfg(feature = "control")]
 pub(super) fn lines_on_the_terminal() -> usize {
     if io::stderr().is_terminal() { STDERR_LINES.load(Ordering::Relaxed) } else { 0 }
 }

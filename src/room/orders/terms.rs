@@ -56,7 +56,7 @@ impl Task {
     }
 
     /// Whether a room may order it at all.
-    pub(crate) fn is_allowed(&self) -> bool {
+    pub fn is_allowed(&self) -> bool {
         let is_bounded = match self {
             Self::Ping(terms) => terms.is_bounded(),
             Self::Ports(check) => check.is_bounded(),
