@@ -29,6 +29,7 @@ use super::rounding::{Length, MAX_DELAY};
 use super::spec::{ReadFile, SpecError};
 use crate::rng::Stream;
 use crate::time::Duration;
+use crate::units::parse_duration;
 
 /// The share of draws that lie beyond the cut of an unbounded distribution.
 const TAIL: f64 = 1e-5;
@@ -136,7 +137,7 @@ impl Delay {
             "pareto" => Law::Pareto(rest.parse()?),
             "exponential" => Law::Exponential(rest.parse()?),
             "empirical" => Law::Empirical(empirical(rest)?),
-            _ if text.parse::<Length>().is_ok() => Law::Constant(text.parse()?),
+            _ if parse_duration(text).is_ok() => Law::Constant(text.parse()?),
             name => return Err(unknown(name)),
         };
         Ok(law.into())
