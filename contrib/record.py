@@ -6,6 +6,7 @@ frame is taken every PERIOD seconds. Needs tmux, which draws the screen; its
 screens become the frames. contrib/recordings.sh makes the pictures of the documentation.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from html import escape
 COLUMNS, ROWS = 80, 24
 CELL, LINE, SIZE, PAD = 8.43, 18, 14, 12
 LAST = 4.0
-SOCKET = "udpecho-recording"
+SOCKET = f"udpecho-recording-{os.getpid()}"
 FOREGROUND, BACKGROUND = "#d4d4d4", "#1e1e1e"
 BASE = ["#1e1e1e", "#f14c4c", "#23d18b", "#e5e510", "#3b8eea", "#d670d6", "#29b8db", "#d4d4d4"]
 BRIGHT = ["#808080", *BASE[1:]]
