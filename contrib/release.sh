@@ -31,10 +31,12 @@ dist=$PWD/target/dist
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# links_with FLAG: whether the linker of the target knows it.
+# links_with FLAG: whether the linker of the target knows it, and the program starts (musl before 1.2.4 knows no packed
+# relocations).
 links_with() {
     local flags=(--target "$target" -C target-feature=+crt-static -C link-arg="$1")
-    rustc "${flags[@]}" -o "$scratch/main" - <<<'fn main() {}' 2>"$scratch/errors" && [ ! -s "$scratch/errors" ]
+    rustc "${flags[@]}" -o "$scratch/main" - <<<'fn main() {}' 2>"$scratch/errors" && [ ! -s "$scratch/errors" ] &&
+        "$scratch/main"
 }
 
 # Long functions are not inlined; with lld relocations are packed, and functions of the same code are one.
@@ -69,6 +71,7 @@ if readelf -d "$dist/udpecho" | grep -q NEEDED; then
     say "the binary is not static"
     exit 1
 fi
+[ "$(stat -c %s "$dist/udpecho")" -le 12000000 ] || say "the binary is larger than 12 MB: results/release.md has what fills it"
 python3 contrib/sbom.py "$target" >"$dist/udpecho.cdx.json"
 
 # fill DESTINATION: the files that every package has.
