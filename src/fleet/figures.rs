@@ -21,13 +21,16 @@ pub enum State {
     Measuring,
     /// Probes leave, and no reply has come for the give-up time.
     Silent,
+    /// Its host says by ICMP that nothing listens at the port.
+    Closed,
     /// The server refuses a session.
     Denied,
 }
 
 impl State {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Opening, Self::Measuring, Self::Silent, Self::Denied, Self::Unresolved];
+    pub const ALL: [Self; 6] =
+        [Self::Opening, Self::Measuring, Self::Silent, Self::Closed, Self::Denied, Self::Unresolved];
 
     /// As in metrics and JSON.
     pub fn label(self) -> &'static str {
@@ -36,6 +39,7 @@ impl State {
             Self::Opening => "opening",
             Self::Measuring => "measuring",
             Self::Silent => "silent",
+            Self::Closed => "closed",
             Self::Denied => "denied",
         }
     }
@@ -106,6 +110,7 @@ impl Figures {
                 self.rerolls[*result as usize] += 1
             }
             Event::Failed(failure) | Event::Waiting(failure) => self.fail(failure),
+            Event::Unreachable { .. } => self.state = State::Closed,
             _ => {}
         }
     }
@@ -136,7 +141,11 @@ impl Figures {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        self.state = if failure.is_silence() { State::Silent } else { State::Denied };
+        self.state = match failure {
+            Failure::Unreachable => State::Closed,
+            failure if failure.is_silence() => State::Silent,
+            _ => State::Denied,
+        };
     }
 
     /// Replies, on time or late.
@@ -294,12 +303,20 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_refuses_is_denied_and_one_that_does_not_answer_is_silent() {
+    fn a_server_that_refuses_is_denied_one_that_does_not_answer_silent_and_one_that_is_not_there_closed() {
         let mut figures = Figures::default();
         figures.observe(&Event::Failed(Failure::Full { sessions: 1 }));
         assert_eq!(figures.state(), State::Denied);
-        figures.observe(&Event::Waiting(Failure::Unreachable));
+        figures.observe(&Event::Waiting(Failure::Silent { tries: 3, after: Duration::from_secs(3) }));
         assert_eq!(figures.state(), State::Silent);
+        figures.observe(&Event::Waiting(Failure::Unreachable));
+        assert_eq!(figures.state(), State::Closed);
+        let reply = Event::Reply { seq: 0, rtt: Duration::ZERO, hold: None, late_by: None, copy: 1 };
+        figures.observe(&reply);
+        figures.observe(&Event::Unreachable { at: Instant::ZERO });
+        assert_eq!(figures.state(), State::Closed);
+        figures.observe(&reply);
+        assert_eq!(figures.state(), State::Measuring);
         assert_eq!(Figures::unresolved().state(), State::Unresolved);
     }
 }

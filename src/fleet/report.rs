@@ -108,7 +108,7 @@ impl TargetReport {
 
     pub(super) fn is_silent(&self) -> bool {
         let counts = self.newest();
-        self.state == "silent" || counts.sent > 0 && counts.lost() >= counts.sent
+        matches!(&*self.state, "silent" | "closed") || counts.sent > 0 && counts.lost() >= counts.sent
     }
 
     pub(super) fn listed(&self) -> &str {

@@ -60,7 +60,7 @@ fn each_target_has_its_own_counts_and_causes() {
     assert_eq!((&lossy["lost"], &lossy["causes"]["injected_down"]), (&5.into(), &5.into()));
     assert_eq!(
         (&silent["sent"], &silent["state"], &silent["rtt_us"]),
-        (&0.into(), &"silent".into(), &Value::Null)
+        (&0.into(), &"closed".into(), &Value::Null)
     );
 
     let alone = run(command(folder.path(), &format!("watch -n 1 127.0.0.1:{}", free_port())));

@@ -11,10 +11,10 @@ use crate::live::terminal::Terminal;
 fn the_table_has_a_row_a_target_and_stays_whole_when_a_message_comes() {
     let (servers, folder) = (["--clean", "--clean --loss nth:4"].map(Serve::start), TempDir::new().unwrap());
     let [clean, lossy] = servers.each_ref().map(|server| format!("127.0.0.1:{}", server.port));
-    let silent = format!("127.0.0.1:{}", free_port());
+    let closed = format!("127.0.0.1:{}", free_port());
     let file = folder.path().join("watch.toml");
     let text = format!(
-        "[[group]]\nname = 'a'\ninterval = '20ms'\ngive-up = '1s'\ntargets = ['{clean}', '{lossy}', '{silent}']\n"
+        "[[group]]\nname = 'a'\ninterval = '20ms'\ngive-up = '1s'\ntargets = ['{clean}', '{lossy}', '{closed}']\n"
     );
     fs::write(&file, &text).unwrap();
     let mut watching = Terminal::start(folder.path(), "watch -f watch.toml", (80, 24));
@@ -25,12 +25,12 @@ fn the_table_has_a_row_a_target_and_stays_whole_when_a_message_comes() {
     let whole = |screen: &str| {
         let lines: Vec<_> = screen.lines().collect();
         let head = lines.iter().rposition(|line| line.starts_with("target ")).unwrap_or(usize::MAX - 3);
-        let rows = [&clean, &lossy, &silent];
+        let rows = [&clean, &lossy, &closed];
         rows.iter().zip(head + 1..).all(|(row, at)| lines.get(at).is_some_and(|line| line.starts_with(*row)))
     };
     let first = watching.wait_for(|screen| {
         whole(screen)
-            && row(screen, &silent).last().is_some_and(|state| state == "silent")
+            && row(screen, &closed).last().is_some_and(|state| state == "closed")
             && row(screen, &lossy).get(3).is_some_and(|share| share == "25%")
     });
     assert_eq!(first.matches("resolved").count(), 1, "it is redrawn in its place: {first}");
@@ -46,6 +46,6 @@ fn the_table_has_a_row_a_target_and_stays_whole_when_a_message_comes() {
     let summary = format!("{clean:<15} : xmt/rcv/%loss = ");
     let unwrapped = last.replace('\n', "");
     assert!(last.lines().any(|line| line.starts_with(&summary)), "{last}");
-    assert!(unwrapped.contains(&format!("{silent:<15} : xmt/rcv/%loss = 0/0/0%, silent")), "{last}");
+    assert!(unwrapped.contains(&format!("{closed:<15} : xmt/rcv/%loss = 0/0/0%, closed")), "{last}");
     assert!(whole(&last), "the table has the last counts: {last}");
 }

@@ -67,7 +67,10 @@ impl PageState for FleetState {
             "kind": "fleet",
             "source": now.source,
             "labels": now.labels,
-            "title": format!("udpecho watches {} targets", now.targets.len()),
+            "title": match now.targets.len() {
+                1 => "udpecho watches 1 target".to_owned(),
+                count => format!("udpecho watches {count} targets"),
+            },
             "about": format!("from {}; {measuring} answer", now.source),
             "injects": "",
             "elapsed": now.elapsed.as_secs_f64(),

@@ -92,6 +92,8 @@ pub enum Detail {
 }
 
 /// A group as it is written, or the defaults of all groups.
+const LONGEST_GIVE_UP: Duration = Duration::from_secs(3_600);
+
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Settings {
@@ -144,6 +146,12 @@ impl Settings {
         let give_up = duration(&place("give-up"), &text("give-up", |s| &s.give_up, "10s")?)?;
         if give_up < deadline {
             return Err(invalid(&place("give-up"), "it is shorter than the deadline"));
+        }
+        if give_up > LONGEST_GIVE_UP {
+            return Err(invalid(
+                &place("give-up"),
+                "it is longer than 1h: each probe is kept in memory for so long",
+            ));
         }
         let dialect = self.dialect.or(defaults.dialect).unwrap_or(Dialect::Native);
         let flows = self.flows.or(defaults.flows.filter(|_| dialect == Dialect::Native)).unwrap_or(1);

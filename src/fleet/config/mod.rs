@@ -251,6 +251,7 @@ mod tests {
             "a: key-file: only native, stamp and irtt targets have a key"
         );
         assert_eq!(error(&format!("{group}give-up = '0.5s'")), "a: give-up: it is shorter than the deadline");
+        assert!(error(&format!("{group}give-up = '10d'")).starts_with("a: give-up: it is longer than 1h"));
         assert_eq!(error("name = '${HOST}'"), "name: the environment has no variable HOST");
         for flows in [0, 65, 300, -1] {
             let why = "a: flows: must be from 1 to 64; for example 16";
