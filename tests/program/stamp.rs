@@ -56,7 +56,7 @@ fn replies_leave_from_the_stamp_port_with_ttl_255_and_the_dscp_of_their_request(
             serve.process.signal("INT");
             let finished = serve.process.finish();
             assert!(
-                finished.stdout.iter().any(|line| line.contains("0 plain, 2 stamp probes")),
+                finished.stdout.iter().any(|line| line.contains("sent 2: 2 stamp probes")),
                 "{finished:#?}"
             );
         }

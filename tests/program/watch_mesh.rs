@@ -67,8 +67,11 @@ fn hosts_that_tell_their_names_are_named_by_them() {
     };
     let [(_first, page), (_second, other)] = [start(0), start(1)];
     let info = [r#"target_name="n1""#, r#"target_rack="r1""#];
-    metrics_once(page, |now| series(now, "udpecho_target_info", &info) == Some(1));
-    metrics_once(other, |now| series(now, "udpecho_target_info", &[r#"target_name="n0""#]) == Some(1));
+    // Names are known with the session, before the first probe is resolved.
+    let is_answered = |now: &str| series(now, "udpecho_replies_total", &[]) > Some(0);
+    metrics_once(page, |now| series(now, "udpecho_target_info", &info) == Some(1) && is_answered(now));
+    let named = |now: &str| series(now, "udpecho_target_info", &[r#"target_name="n0""#]) == Some(1);
+    metrics_once(other, |now| named(now) && is_answered(now));
     let locate = format!("locate http://127.0.0.1:{page} http://127.0.0.1:{other}");
     let verdict = run(command(folder.path(), &locate));
     assert!(verdict.has_line("nothing: 2 paths"), "n0 to n1 and back: {verdict:#?}");
