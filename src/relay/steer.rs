@@ -148,6 +148,11 @@ impl Relay {
         self.mappings[mapping].is_down
     }
 
+    /// Whether the flow has not been closed.
+    pub fn is_open(&self, flow: FlowId) -> bool {
+        self.flows.get(flow).is_some()
+    }
+
     /// Everything that arrives until then is lost in an outage.
     pub fn black_out(&mut self, mapping: MappingId, direction: Direction, until: Instant) {
         self.mappings[mapping].lanes[direction.index()].dark_until = until;

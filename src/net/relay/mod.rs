@@ -23,10 +23,9 @@ use super::socket_errors::ErrorBudget;
 use super::stop_signal::Control;
 use super::sys::{self, Batch, Options, ReadySet, Socket, bind_socket};
 use crate::endpoints::Endpoints;
-use crate::relay::Relay;
 use crate::relay::{
-    Counters, Dropped, Event, Fate, FlowId, Happening, Header, Journal, Leaving, Limits, MappingId,
-    MappingSettings,
+    Counters, DropCause, Dropped, Event, Fate, FlowId, Happening, Header, Journal, Leaving, Limits,
+    MappingId, MappingSettings, Relay,
 };
 use crate::time::{Duration, Instant};
 use send::Outbox;
@@ -296,7 +295,7 @@ impl RelayEngine {
             self.release(observer);
         }
         while let Some(leaving) = self.relay.poll_transmit(Instant::FAR_FUTURE, self.outbox.next_buffer()) {
-            self.discard(leaving, observer);
+            self.discard(leaving, DropCause::Down, observer);
         }
         observer.idle();
     }

@@ -86,7 +86,11 @@ impl RelayEngine {
     /// Queues the datagram in the next buffer.
     fn queue_written(&mut self, leaving: Leaving, observer: &mut impl RelayObserver) {
         if self.relay.is_down(leaving.mapping) {
-            return self.discard(leaving, observer);
+            return self.discard(leaving, DropCause::Down, observer);
+        }
+        // Its flow gave way to another one, and with it the socket to the server.
+        if leaving.direction == Direction::Up && !self.relay.is_open(leaving.flow) {
+            return self.discard(leaving, DropCause::Limit, observer);
         }
         let ttl = match leaving.header.ttl.map(|ttl| ttl.saturating_sub(1)) {
             // A relay that sends to itself ends here, as with a router.
@@ -193,9 +197,9 @@ impl RelayEngine {
         }
     }
 
-    /// It was still held when its mapping went down or the relay stopped, and stands in the next buffer.
-    pub(super) fn discard(&mut self, leaving: Leaving, observer: &mut impl RelayObserver) {
-        if let Some(dropped) = self.relay.discard(&leaving, DropCause::Down) {
+    /// It was still held when its mapping or flow ended or the relay stopped, and stands in the next buffer.
+    pub(super) fn discard(&mut self, leaving: Leaving, cause: DropCause, observer: &mut impl RelayObserver) {
+        if let Some(dropped) = self.relay.discard(&leaving, cause) {
             let (fate, released) = (Fate::Dropped(dropped.cause), self.clock.now());
             let payload = &self.outbox.batch.next_buffer()[..leaving.length];
             observer.observe(RelayObservation::Sent { leaving, fate, released }, payload);

@@ -41,12 +41,16 @@ impl Running {
     }
 
     fn start_behind(nat: &str, upstream: SocketAddr, up: &str, down: &str) -> Self {
+        Self::start_within(Limits::default(), nat, upstream, up, down)
+    }
+
+    fn start_within(limits: Limits, nat: &str, upstream: SocketAddr, up: &str, down: &str) -> Self {
         let parse = |line: &str| Arc::new(line.parse::<Impairment>().unwrap());
         let nat = nat.parse().unwrap();
         let settings = MappingSettings { nat, ..MappingSettings::new("m".into(), parse(up), parse(down), 1) };
         let listen = "127.0.0.1:0".parse().unwrap();
         let mapping = RelayMapping { listen, upstream, server: upstream.to_string(), settings };
-        let mut engine = RelayEngine::bind(vec![mapping], Limits::default(), Clock::start()).unwrap();
+        let mut engine = RelayEngine::bind(vec![mapping], limits, Clock::start()).unwrap();
         let address = engine.local_addr(0);
         let (seen, control) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Control::new().unwrap()));
         let handle = engine.handle(&control);
@@ -121,7 +125,7 @@ fn every_fourth_datagram_is_lost_and_no_other() {
     }
     let (counters, _) = relay.stop();
     end(server);
-    let lost = counters.up.dropped(crate::relay::DropCause::Lost);
+    let lost = counters.up.dropped(DropCause::Lost);
     assert_eq!((counters.up.passed, lost, counters.down.passed), (31, 10, 31));
 }
 
@@ -182,8 +186,22 @@ fn a_datagram_keeps_its_traffic_class_and_its_time_to_live_falls_by_one() {
 }
 
 #[test]
+fn what_is_held_for_a_flow_that_gave_way_is_dropped_by_the_limit() {
+    let server = echo_server();
+    let limits = Limits { flows: 1, ..Limits::default() };
+    let relay = Running::start_within(limits, "none", server.0, "delay=200ms", "clean");
+    let [first, second] = [relay.client(), relay.client()];
+    first.send(b"first").unwrap();
+    second.send(b"second").unwrap();
+    assert_eq!(receive(&second), b"second");
+    let (Counters { up, .. }, _) = relay.stop();
+    end(server);
+    assert_eq!((up.arrived, up.passed, up.dropped(DropCause::Limit), up.send_errors), (2, 1, 1, 0));
+}
+
+#[test]
 fn what_is_held_at_the_end_leaves_if_it_is_due_soon_and_is_dropped_if_not() {
-    for (delay, fate) in [("50ms", Fate::Passed), ("60s", Fate::Dropped(crate::relay::DropCause::Down))] {
+    for (delay, fate) in [("50ms", Fate::Passed), ("60s", Fate::Dropped(DropCause::Down))] {
         let server = echo_server();
         let relay = Running::start(server.0, &format!("delay=constant:{delay}"), "clean");
         relay.client().send(b"x").unwrap();
@@ -279,7 +297,7 @@ fn orders_reach_a_relay_that_sleeps() {
     let lossy: Arc<Impairment> = Arc::new("loss=100%".parse().unwrap());
     relay.handle.ask(move |engine| engine.change(0, |settings| settings.up = lossy)).unwrap();
     client.send(b"lost").unwrap();
-    let lost = || relay.handle.ask(|engine| engine.counters(0).up.dropped(crate::relay::DropCause::Lost));
+    let lost = || relay.handle.ask(|engine| engine.counters(0).up.dropped(DropCause::Lost));
     while lost() != Some(1) {
         thread::yield_now();
     }
