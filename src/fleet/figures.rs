@@ -67,8 +67,10 @@ pub struct Figures {
     /// None while the server has named nothing.
     host: Option<Arc<HostNames>>,
     state: State,
-    /// Lost in a row, up to the last resolved probe.
-    lost_in_a_row: u64,
+    /// Of the newest probe with a reply, plus 1.
+    answered_until: u64,
+    /// Lost of the probes after it: those before it are resolved later, and say nothing about now.
+    lost_since: u64,
     opened: Option<Instant>,
     /// The first probe of the run was due then.
     zero: Option<Instant>,
@@ -94,15 +96,18 @@ impl Figures {
                 self.name(&server.host);
             }
             Event::Renamed(host) => self.name(host),
-            Event::Reply { rtt, copy: 1, .. } => {
+            Event::Reply { seq, rtt, copy: 1, .. } => {
                 self.last = Some(*rtt);
                 self.state = State::Measuring;
+                self.answered_until = self.answered_until.max(seq + 1);
+                self.lost_since = 0;
             }
             Event::Reply { .. } => self.duplicates += 1,
             Event::Suspended { probes, .. } => self.skipped += probes,
             Event::Resolved(probe) => self.resolve(probe),
             Event::Started { zero } => {
                 self.zero = Some(*zero);
+                self.answered_until = 0;
                 self.one_way.iter_mut().for_each(|one_way| one_way.restart());
             }
             Event::Flow { change: FlowChange::Lossy(flows), .. } => self.lossy_flows = *flows,
@@ -127,13 +132,13 @@ impl Figures {
     fn resolve(&mut self, probe: &Resolved) {
         self.outcomes.record(probe);
         let Some(rtt) = probe.rtt else {
-            self.lost_in_a_row += u64::from(probe.outcome == Outcome::Lost);
-            if self.lost_in_a_row >= 3 && self.state == State::Measuring {
+            let is_newer = probe.seq >= self.answered_until;
+            self.lost_since += u64::from(is_newer && probe.outcome == Outcome::Lost);
+            if self.lost_since >= 3 && self.state == State::Measuring {
                 self.state = State::Silent;
             }
             return;
         };
-        self.lost_in_a_row = 0;
         self.rtt.record(rtt);
         self.one_way.iter_mut().for_each(|one_way| one_way.record(probe));
         self.least = Some(self.least.map_or(rtt, |least| least.min(rtt)));
@@ -273,17 +278,24 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_silent_after_three_losses_in_a_row_and_up_with_the_next_reply() {
+    fn a_target_is_silent_after_three_losses_since_its_last_reply_and_up_with_the_next_one() {
         let mut figures = Figures::default();
         let reply =
-            Event::Reply { seq: 9, rtt: Duration::from_micros(5), hold: None, late_by: None, copy: 1 };
-        figures.observe(&reply);
-        (0..2).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
+            |seq| Event::Reply { seq, rtt: Duration::from_micros(5), hold: None, late_by: None, copy: 1 };
+        figures.observe(&reply(0));
+        (1..3).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
         assert!(figures.is_up());
-        figures.observe(&probe(2, None, Some(Cause::Up)));
+        figures.observe(&probe(3, None, Some(Cause::Up)));
         assert_eq!(figures.state(), State::Silent);
-        figures.observe(&reply);
+        figures.observe(&reply(9));
         assert!(figures.is_up());
+        // Those of the outage are given up one by one while replies come again.
+        (4..9).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
+        assert!(figures.is_up());
+        // A target that was changed counts its probes from 0 again.
+        figures.observe(&Event::Started { zero: Instant::ZERO });
+        (0..3).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
+        assert_eq!(figures.state(), State::Silent);
     }
 
     #[test]
