@@ -120,7 +120,7 @@ impl Client {
             deadline: settings.deadline,
             longest_hold: Duration::ZERO,
             grace: settings.grace,
-            query: dialect.longest_query(),
+            query: settings.query.unwrap_or(Duration::MAX).min(dialect.longest_query()),
         };
         Self {
             plan: SendPlan::new(settings.schedule.clone(), settings.count, settings.total),

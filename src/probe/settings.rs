@@ -110,6 +110,9 @@ pub struct Settings {
     pub deadline: Option<Duration>,
     /// A reply that comes this long after its deadline and after every hold is late; after that it is lost.
     pub grace: Duration,
+    /// A probe whose reply was given up waits no longer than this for the server's word on it; none: as long as the
+    /// dialect has it.
+    pub query: Option<Duration>,
     /// Impairments for this session, if the server lets clients choose.
     pub requested_impairment: Option<Impairment>,
     /// While no server answers, keep asking.
@@ -191,6 +194,7 @@ impl Settings {
             total: None,
             deadline: None,
             grace: Duration::from_secs(1),
+            query: None,
             requested_impairment: None,
             wait_for_server: false,
             stop_server: false,

@@ -292,6 +292,7 @@ fn client(data: &[u8], dialect: Option<Dialect>) {
         total: None,
         deadline: None,
         grace: Duration::from_millis(200),
+        query: None,
         requested_impairment: None,
         wait_for_server: false,
         phase: None,

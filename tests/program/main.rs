@@ -31,6 +31,7 @@ mod tcp;
 mod watch;
 mod watch_abuse;
 mod watch_admin;
+mod watch_churn;
 mod watch_discovery;
 mod watch_dns;
 mod watch_flows;

@@ -280,6 +280,7 @@ fn settings(
         total: arguments.total.map(|total| total.get()),
         deadline: arguments.deadline.map(|deadline| deadline.get()).or(fast.then_some(FAST_DEADLINE)),
         grace: GRACE,
+        query: None,
         requested_impairment: arguments.impair.as_deref().map(requested).transpose()?,
         wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
         phase: None,

@@ -188,6 +188,8 @@ impl Measuring {
             phase: (!group.poisson).then(|| phase(&self.source, &group.name, target, group.interval.get())),
             deadline: Some(group.deadline),
             grace: group.give_up - group.deadline,
+            // Losses count soon, also where nothing comes back that could tell their direction.
+            query: Some(group.give_up),
             wait_for_server: self.count.is_none(),
             ..Settings::every(group.interval, seed)
         };
