@@ -133,7 +133,9 @@ fn a_record_that_does_not_fit_is_read_as_far_as_it_goes() {
     command.args(["report", "run"]).current_dir(&place);
     let report = run(command);
     assert_eq!(report.code, Some(0), "{report:#?}");
-    assert!(report.has_line("note: the last row of probes.csv is incomplete"), "{report:#?}");
+    // One run in a hundred fills the file with its last whole row.
+    let is_cut = !std::fs::read(place.path().join("run/probes.csv")).unwrap().ends_with(b"\n");
+    assert_eq!(report.has_line("note: the last row of probes.csv is incomplete"), is_cut, "{report:#?}");
     assert!(report.has_line("of the run's 400 probes"), "{report:#?}");
 }
 
