@@ -22,7 +22,7 @@ pub struct MonitorReport {
 /// The counts of one target.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct TargetReport {
-    /// Two groups may measure one target.
+    /// The target's group: two groups may measure one target.
     #[serde(default)]
     pub group: String,
     /// `HOST` or `HOST:PORT`.

@@ -18,7 +18,7 @@ const TRIES: u32 = 2;
 /// The ports to ask, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct PortScan {
-    /// Whose ports.
+    /// The host that is scanned.
     pub host: IpAddr,
     /// All of them are asked.
     pub range: PortRange,

@@ -64,6 +64,13 @@ impl Mesh {
         Self { network, folder, _servers: servers, monitors: Vec::new() }
     }
 
+    /// With its monitors.
+    fn watched() -> Self {
+        let mut mesh = Self::new();
+        mesh.watch();
+        mesh
+    }
+
     /// Starts the monitors; a target is named by its address, and so is a monitor.
     fn watch(&mut self) {
         for host in hosts() {
@@ -194,8 +201,7 @@ fn assert_counted(mut mesh: Mesh) {
 #[test]
 fn locate_names_a_host_of_a_real_mesh_with_the_direction() {
     crate::needs!(Namespaces, Nft);
-    let mut mesh = Mesh::new();
-    mesh.watch();
+    let mesh = Mesh::watched();
     let [three, five] = ["n3", "n5"].map(address);
     mesh.assert_named("r2", &format!("ip daddr {three}"), ("host", "in"), &[&three]);
     mesh.assert_named("r3", &format!("ip saddr {five}"), ("host", "out"), &[&five]);
@@ -205,8 +211,7 @@ fn locate_names_a_host_of_a_real_mesh_with_the_direction() {
 #[test]
 fn locate_names_a_rack_and_a_path_of_a_real_mesh() {
     crate::needs!(Namespaces, Nft);
-    let mut mesh = Mesh::new();
-    mesh.watch();
+    let mesh = Mesh::watched();
     let [two, six] = ["n2", "n6"].map(address);
     let uplink = mesh.network.interface("r1", "s");
     mesh.assert_named("r1", &format!("oifname {uplink}"), ("rack", "out"), &["r1"]);

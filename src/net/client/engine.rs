@@ -23,7 +23,7 @@ use crate::time::{Duration, Instant};
 
 /// Runs against servers, one for each target.
 pub struct ClientEngine {
-    /// Boxed: a table of thousands has room for twice as many.
+    /// Boxed: an empty slot of the table takes a pointer instead of 2.5 kB.
     pub(super) targets: HashMap<TargetId, Box<Entry>>,
     pub(super) queue: TargetQueue,
     pub(super) shared: Shared,

@@ -168,7 +168,7 @@ fn hundreds_of_targets_share_one_socket_and_each_gets_its_own_replies() {
     assert_eq!((engine.shared.pool.foreign(), engine.shared.pool.overflows()), (0, 0));
 }
 
-/// Unread replies would pile up: those of one moment come together, and the next look is a probe later.
+/// The replies to probes of one moment come together, and those that one look leaves pile up until the next probe.
 #[test]
 fn one_look_at_a_shared_socket_reads_the_replies_of_hundreds_of_targets() {
     let clock = Clock::start();

@@ -114,7 +114,7 @@ impl Drop for Share {
 #[derive(Debug)]
 struct Held {
     _permit: OwnedSemaphorePermit,
-    /// None of an event stream.
+    /// None for an event stream, which does not count for its address.
     _share: Option<Share>,
 }
 

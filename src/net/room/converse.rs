@@ -12,7 +12,7 @@ use super::service::Seat;
 use crate::room::Event;
 use crate::time::Duration;
 
-/// For a peer that the room has closed, to read its last lines.
+/// After the room has closed a connection, its peer has this time to read the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs until the member has left and has read it, or does not read.

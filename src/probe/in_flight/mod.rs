@@ -66,7 +66,7 @@ impl InFlight {
     const MAX_ENTRIES: usize = 1 << 22;
     /// Memory for this many entries is written to before the first probe is due, since page faults take time.
     const PREFAULTED: usize = 1 << 16;
-    /// Room for so few is made when it is needed, in no time: a monitor has thousands of such queues.
+    /// A queue of up to this many grows as needed, which delays no probe; a monitor has thousands of them.
     const FEW: usize = 64;
 
     /// With room for the expected number: growing in the middle of a run would delay probes.

@@ -116,7 +116,7 @@ impl Room {
         self.shelf.discard(number);
     }
 
-    /// An upload is whole: the members that may have it are told.
+    /// Ends an upload, and tells the members that may fetch the file.
     pub fn finish_upload(&mut self, number: u32, hash: ContentHash) -> Result<ShelfFile, ShelfError> {
         let file = self.shelf.finish(number, hash)?;
         let seen_by: Vec<ConnectionId> =

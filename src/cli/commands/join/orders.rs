@@ -33,7 +33,7 @@ struct Connection {
     /// By which this host reaches the room.
     own: IpAddr,
     key_file: Option<PathBuf>,
-    /// Bounds of an agent, which nobody asks and which orders nothing itself.
+    /// The limits that an agent was started with; none at a member, who is asked for consent instead.
     accepts: Option<Accept>,
 }
 
@@ -286,7 +286,7 @@ impl Drop for Current {
     }
 }
 
-/// The room asks first; a host does not rely on that.
+/// Checks the limits again here: a hostile room could send an order without asking.
 fn is_accepted(task: &Task, accepts: Option<Accept>) -> bool {
     task.is_allowed() && accepts.is_none_or(|accepts| accepts.decide(task) == Some(true))
 }

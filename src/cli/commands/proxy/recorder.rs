@@ -98,7 +98,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// As many observations are handed over even while the relay is busy.
     const BATCH: usize = 256;
-    /// Or as many bytes of payload: the memory of a batch is kept.
+    /// Bytes of payload at which a batch is full, too: its memory is kept for the next one.
     const BATCH_BYTES: usize = 256 << 10;
     /// Batches kept to be filled again.
     const SPARE: usize = 8;
@@ -175,7 +175,7 @@ fn write_all(
         }
         queued.fetch_sub(batch.bytes(), Ordering::Relaxed);
         batch.clear();
-        // Its memory is freed where enough is kept.
+        // With enough spare batches this one is freed.
         let _ = spare.try_send(batch);
     }
     for sink in &mut sinks {

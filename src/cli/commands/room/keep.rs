@@ -128,7 +128,7 @@ impl Writing {
     fn unpack(&self, archive: &str, file: &ShelfFile) -> io::Result<String> {
         let archive = File::open(self.folder.join(archive))?;
         let run = unpack_run(archive, &self.folder.join("runs"), &file.name)?;
-        // Those of the member may hold anything, and a browser would run their scripts.
+        // A page that the member made could hold scripts, and a browser would run them.
         for page in ["report.html", "report.svg"] {
             let _ = fs::remove_file(run.join(page));
         }

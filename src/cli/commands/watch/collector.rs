@@ -60,7 +60,7 @@ impl Counts {
         self.lock().monitor.clone()
     }
 
-    /// A reader has it for one target at a time.
+    /// Readers hold the lock for one target at a time, so that the measuring thread soon counts again.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,6 +76,13 @@ impl Counts {
 }
 
 impl Shared {
+    fn count_all(&mut self, pending: &mut Vec<Observation>, news: &Sender<News>) {
+        for observation in pending.drain(..) {
+            // Without a receiver the run is over.
+            self.count(observation).map(|found| news.send(found));
+        }
+    }
+
     /// Events of a target that is forgotten do not count.
     fn count(&mut self, observation: Observation) -> Option<News> {
         match observation {
@@ -112,7 +119,7 @@ pub(super) struct News {
 /// Lives in the measuring thread.
 pub(super) struct Collector {
     counts: Counts,
-    /// Came while a reader had the counts.
+    /// Not counted yet, because a reader has the counts.
     pending: Vec<Observation>,
     news: Sender<News>,
 }
@@ -125,24 +132,15 @@ impl Collector {
 
     /// The run is over: the last events wait for readers.
     pub(super) fn finish(mut self) {
-        let counts = self.counts.clone();
-        self.count(&mut counts.lock(), None);
-    }
-
-    fn count(&mut self, shared: &mut Shared, newest: Option<Observation>) {
-        for observation in self.pending.drain(..).chain(newest) {
-            // Without a receiver the run is over.
-            shared.count(observation).map(|news| self.news.send(news));
-        }
+        self.counts.lock().count_all(&mut self.pending, &self.news);
     }
 }
 
 impl Observer for Collector {
     fn observe(&mut self, observation: Observation) {
-        let counts = self.counts.clone();
-        match counts.try_lock() {
-            Some(mut shared) => self.count(&mut shared, Some(observation)),
-            None => self.pending.push(observation),
+        self.pending.push(observation);
+        if let Some(mut shared) = self.counts.try_lock() {
+            shared.count_all(&mut self.pending, &self.news);
         }
     }
 

@@ -15,9 +15,9 @@ use crate::net::http_get;
 
 /// Of a page of a monitor with 10,000 targets.
 const LONGEST: u64 = 8 << 20;
-/// Of one page; a mesh of more hosts is for Prometheus.
+/// Targets read from one page. A larger mesh needs Prometheus.
 const MOST_TARGETS: usize = 2_000;
-/// As DNS has it, with a port.
+/// Bytes of a target: the longest DNS name, with a port.
 const LONGEST_NAME: usize = 260;
 /// Pages read at once. One that does not answer takes ten seconds.
 const AT_ONCE: usize = 16;

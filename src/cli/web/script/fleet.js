@@ -47,7 +47,7 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
     return target;
   },
 
-  // As it is listed; else as one server alone names itself.
+  // The target listed under this name, or else the only one whose server tells it.
   targetOf(name) {
     const named = last.targets.filter((one) => one.host?.name === name);
     return last.targets.find((one) => fleet.hostOf(one.target) === name) ?? (named.length === 1 ? named[0] : null);

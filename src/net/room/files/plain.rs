@@ -11,7 +11,7 @@ use super::RoomFiles;
 use crate::room::{AUTH_ERROR, AUTH_SUCCESS, PlainAnswer, PlainOffer};
 use crate::time::Duration;
 
-/// With an end of line.
+/// Bytes of the longest word and its line end.
 const WORD: usize = PlainOffer::LONGEST_WORD + 2;
 /// The client reads the verdict with one `recv(1024)`: what comes with it is lost. Of 200 files sent at
 /// once after it, 185 were cut; with 200 ms in between none of 20 was.

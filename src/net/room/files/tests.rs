@@ -189,7 +189,7 @@ fn a_hostile_archive_writes_nothing_but_the_files_of_a_run() {
         let bytes: &[u8] = if kind == tar::EntryType::Regular { b"evil" } else { b"" };
         archive.append(&header, bytes).unwrap();
     }
-    // An entry that names the next one, as long as it likes.
+    // A GNU long-name entry, whose name has no limit.
     for (name, kind, bytes) in [
         ("././@LongLink", tar::EntryType::GNULongName, &b"report.html\0"[..]),
         ("x", tar::EntryType::Regular, b"evil"),

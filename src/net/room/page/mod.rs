@@ -115,7 +115,7 @@ impl Page {
     }
 }
 
-/// Of everything but files.
+/// Reads the short body of each request that is no upload of a file.
 async fn short_body(request: Request, next: Next) -> Response {
     /// A phone may stand still for a moment.
     const PATIENCE: Duration = Duration::from_secs(5);

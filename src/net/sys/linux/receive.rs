@@ -43,7 +43,7 @@ impl Socket {
 
     pub(super) fn take(&mut self, batch: &mut Batch, from: c_int) -> io::Result<()> {
         batch.arrived = 0;
-        // The error queue is read with small buffers.
+        // The error queue has buffers of its own, and says nothing about the next data.
         let offer = if from == 0 { self.offer.min(batch.capacity()) } else { batch.capacity() };
         self.headers.resize(offer, offer);
         let Headers { messages, vectors, names, controls, .. } = &mut self.headers;
@@ -70,7 +70,9 @@ impl Socket {
             )
         };
         if received < 0 {
-            self.offer = if from == 0 { Self::OFFER_LEAST } else { self.offer };
+            if from == 0 {
+                self.offer = Self::OFFER_LEAST;
+            }
             return Err(io::Error::last_os_error());
         }
         let received = received as usize;

@@ -69,7 +69,7 @@ pub(super) struct Discovery {
     hosts: Memory<Vec<SocketAddr>>,
     /// Racks and zones of targets that are listed without.
     survey: Survey,
-    /// Asked while other fields are borrowed.
+    /// In a cell: it is read and refreshed while other fields are borrowed.
     own: RefCell<OwnAddresses>,
     failures: BTreeMap<String, u64>,
     successes: BTreeMap<String, Instant>,
