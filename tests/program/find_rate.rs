@@ -104,11 +104,12 @@ fn a_client_too_busy_to_receive_is_called_the_limit_and_never_a_lower_rate() {
     search_beside_a_hog("down");
 }
 
-/// The client is stopped for a third of the time, as by a hog on its core.
+/// The client is stopped for a third of the time, as by a hog on its core. The push, which says nothing about the rate,
+/// ends at a short queue.
 fn search_beside_a_hog(direction: &str) {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let _server = serve(&folder, port, &format!("4Mbit,queue=50k --direction {direction}"));
-    let words = format!("ping -p {port} 127.0.0.1 --find-rate={direction} --json --no-record");
+    let words = format!("ping -p {port} 127.0.0.1 --find-rate={direction} --max-queue 20ms --json --no-record");
     let client = Process::spawn(command(folder.path(), &words));
     let (pid, (over, is_over)) = (client.pid(), std::sync::mpsc::channel::<()>());
     let hog = std::thread::spawn(move || {
