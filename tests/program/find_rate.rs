@@ -109,7 +109,8 @@ fn a_client_too_busy_to_receive_is_called_the_limit_and_never_a_lower_rate() {
 fn search_beside_a_hog(direction: &str) {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let _server = serve(&folder, port, &format!("4Mbit,queue=50k --direction {direction}"));
-    let words = format!("ping -p {port} 127.0.0.1 --find-rate={direction} --max-queue 20ms --json --no-record");
+    let words =
+        format!("ping -p {port} 127.0.0.1 --find-rate={direction} --max-queue 20ms --json --no-record");
     let client = Process::spawn(command(folder.path(), &words));
     let (pid, (over, is_over)) = (client.pid(), std::sync::mpsc::channel::<()>());
     let hog = std::thread::spawn(move || {
