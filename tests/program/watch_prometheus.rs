@@ -1,5 +1,5 @@
 //! Files for Prometheus and Grafana: rules by their tests, the dashboard by a real Prometheus that scrapes
-//! two monitors.
+//! six monitors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 use udpecho::net::http_get;
 
-use crate::common::process::{Process, Serve, command, free_tcp_port, output, run};
+use crate::common::process::{Process, Serve, command, free_port, free_tcp_port, output, run};
+use crate::live::web::{body, get, page_of};
 
 fn contrib(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(path)
 }
 
 fn promtool(words: &[&str]) {
+    promtool_reads(words, "");
+}
+
+fn promtool_reads(words: &[&str], input: &str) {
     let mut promtool = Command::new("promtool");
     promtool.current_dir(contrib("prometheus")).args(words);
-    let done = output(promtool, "");
+    let done = output(promtool, input);
     let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(done.status.success() && !said.contains("FAILED"), "promtool {words:?}: {said}");
 }
@@ -31,6 +36,19 @@ fn the_rules_alert_on_the_faults_they_name_and_on_nothing_else() {
     promtool(&["check", "rules", "--lint=all", "rules.yml"]);
     promtool(&["check", "config", "prometheus.yml"]);
     promtool(&["test", "rules", "rules-test.yml", "rules-days-test.yml"]);
+}
+
+/// Of the shipped dashboard.
+fn dashboard_expressions() -> Vec<String> {
+    let text = fs::read_to_string(contrib("grafana/udpecho-watch.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids: Vec<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), panels.len(), "each panel has a number of its own");
+    let expressions: Vec<String> = expressions(&dashboard).into_iter().map(str::to_owned).collect();
+    assert!(expressions.len() >= 20, "{expressions:#?}");
+    expressions
 }
 
 /// Every `expr` of a dashboard, however deep.
@@ -48,54 +66,82 @@ fn expressions(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Two monitors, each the target of the other, with a loss that has no cause on the way.
-fn watch(folder: &Path, own: &str, other: &str, port: u16) -> Process {
+const HOSTS: std::ops::RangeInclusive<u32> = 1..=6;
+
+/// A monitor that answers the others and measures them, and a server that answers late and loses on purpose.
+fn watch(folder: &Path, host: u32, port: u16, far: u16) -> (Process, u16) {
+    let others = HOSTS.filter(|other| *other != host).map(|other| format!("'127.0.0.{other}:{port}'"));
     let text = format!(
-        "name = '{own}'\nlabels = {{ zone = 'z-{own}' }}\nhttp = '{own}:0'\n[[group]]\nname = 'mesh'\n\
-         targets = ['{other}:{port}']\ninterval = '20ms'\nobjective = '99%'\n"
+        "name = 'n{host}'\nlabels = {{ zone = 'z{}', rack = 'r{}' }}\n\
+         [reflect]\nlisten = '127.0.0.{host}:{port}'\ntell-names = true\n\
+         [defaults]\ninterval = '50ms'\nobjective = '99%'\n\
+         [[group]]\nname = 'mesh'\ntargets = [{}]\n\
+         [[group]]\nname = 'far'\ntargets = ['127.0.0.7:{far}']\ndeadline = '5ms'\n",
+        host % 2,
+        host % 3,
+        others.collect::<Vec<_>>().join(", ")
     );
-    fs::write(folder.join(format!("{own}.toml")), text).unwrap();
-    Process::spawn(command(folder, &format!("watch -q -f {own}.toml --http-host {own}.test")))
+    fs::write(folder.join(format!("{host}.toml")), text).unwrap();
+    let mut monitor = Process::spawn(command(folder, &format!("watch -q -f {host}.toml --http 0")));
+    let page = page_of(&mut monitor);
+    (monitor, page)
 }
 
-#[test]
-fn every_expression_of_the_dashboard_answers_on_a_prometheus_that_scrapes_monitors() {
-    crate::needs!(Prometheus);
-    let text = fs::read_to_string(contrib("grafana/udpecho-watch.json")).unwrap();
-    let dashboard: Value = serde_json::from_str(&text).unwrap();
-    let expressions = expressions(&dashboard);
-    assert!(expressions.len() >= 20, "{expressions:#?}");
-    let panels = dashboard["panels"].as_array().unwrap();
-    let mut ids: Vec<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-    ids.dedup();
-    assert_eq!(ids.len(), panels.len(), "each panel has a number of its own");
+/// With the shipped routes.
+fn alertmanager(folder: &Path) -> (Process, u16) {
+    let port = free_tcp_port();
+    let mut alertmanager = Command::new("prometheus-alertmanager");
+    alertmanager.arg(format!("--config.file={}", contrib("prometheus/alertmanager.yml").display()));
+    alertmanager.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
+    alertmanager.arg(format!("--storage.path={}", folder.join("alerts").display()));
+    let mut alertmanager = Process::spawn(alertmanager);
+    alertmanager.remark_with("Listening on");
+    (alertmanager, port)
+}
 
-    let folder = TempDir::new().unwrap();
-    let server = Serve::start("--clean --loss nth:9");
-    let ends = [("127.0.0.1", "127.0.0.2"), ("127.0.0.2", "127.0.0.1")];
-    let mut monitors = ends.map(|(own, other)| watch(folder.path(), own, other, server.port));
-    let pages: Vec<String> = ends
-        .iter()
-        .zip(&mut monitors)
-        .map(|((own, _), monitor)| {
-            let said = monitor.remark_with("see http://");
-            let port = said.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
-            format!("'{own}:{port}'")
-        })
-        .collect();
-    let config = format!(
-        "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: ['{}']\nscrape_configs: [ {{ \
-         job_name: udpecho, static_configs: [ {{ targets: [{}] }} ] }} ]\n",
-        contrib("prometheus/rules.yml").display(),
-        pages.join(", ")
-    );
-    fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+/// With the shipped configuration and rules, but other addresses and a second for a quarter of a minute.
+fn prometheus(folder: &Path, pages: &[u16], alertmanager: u16) -> (Process, u16) {
+    let pages: Vec<String> = pages.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let mut config = fs::read_to_string(contrib("prometheus/prometheus.yml")).unwrap();
+    for (shipped, here) in [
+        ("15s", "1s"),
+        ("rules.yml", &*contrib("prometheus/rules.yml").display().to_string()),
+        ("localhost:9093", &format!("127.0.0.1:{alertmanager}")),
+        (r#""n1:9476", "n2:9476", "n3:9476""#, &pages.join(", ")),
+    ] {
+        assert!(config.contains(shipped), "{shipped} in {config}");
+        config = config.replace(shipped, here);
+    }
+    fs::write(folder.join("prometheus.yml"), config).unwrap();
     let port = free_tcp_port();
     let mut prometheus = Command::new("prometheus");
-    prometheus.current_dir(folder.path()).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
+    prometheus.current_dir(folder).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
     prometheus.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     let mut prometheus = Process::spawn(prometheus);
     prometheus.remark_with("ready to receive web requests");
+    (prometheus, port)
+}
+
+/// The series that `--check` announces for a monitor.
+fn announced_series(folder: &Path, host: u32) -> u64 {
+    let checked = run(command(folder, &format!("watch -f {host}.toml --check")));
+    let all = checked.stdout.iter().find(|line| line.starts_with("all ")).unwrap();
+    all.split_whitespace().nth(4).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_prometheus_that_scrapes_six_monitors_answers_the_dashboard_and_alerts() {
+    crate::needs!(Prometheus, Alertmanager);
+    let expressions = dashboard_expressions();
+    let (folder, reflectors) = (TempDir::new().unwrap(), free_port());
+    let folder = folder.path();
+    let far = Serve::start("--clean --loss nth:9 --delay 20ms");
+    let (_monitors, pages): (Vec<_>, Vec<_>) =
+        HOSTS.map(|host| watch(folder, host, reflectors, far.port)).unzip();
+    let (_alertmanager, alerts) = alertmanager(folder);
+    let (_prometheus, port) = prometheus(folder, &pages, alerts);
+    promtool_reads(&["check", "metrics"], body(&get(pages[0], "/metrics")));
+
     for expression in expressions {
         let chosen =
             expression.replace("$group", ".*").replace("$source", ".*").replace("$__rate_interval", "10s");
@@ -103,18 +149,43 @@ fn every_expression_of_the_dashboard_answers_on_a_prometheus_that_scrapes_monito
         assert!(!chosen.replace("$1", "").contains('$'), "a variable that has no value here: {chosen}");
         answers(port, &chosen);
     }
+    for host in HOSTS {
+        // Names with a colon are those of the rules.
+        let scraped = format!("count({{source=\"n{host}\", target!=\"\", __name__!~\".*:.*\"}})");
+        answers(port, &format!("{scraped} == {}", announced_series(folder, host)));
+    }
+    // Each path of two monitors once, though both its ends count it; and each target has been scraped twice.
+    answers(port, r#"count(from_to:udpecho_path_loss:ratio5m{from=~"n.", to=~"n."}) == 30"#);
+    answers(port, "count(sum by (source, target) (increase(udpecho_replies_total[10s])) > 0) == 36");
     let words = format!("locate --prometheus http://127.0.0.1:{port} --last 10s");
-    let verdict = run(command(folder.path(), &words));
+    let verdict = run(command(folder, &words));
     assert!(
-        verdict.code == Some(0) && verdict.has_line("nothing: 2 paths"),
+        verdict.code == Some(0) && verdict.has_line("nothing: 42 paths"),
         "a server's own injection: {verdict:#?}"
     );
-    let matrix = answers(port, "from_to:udpecho_path_loss:ratio5m{from=\"127.0.0.1\",to=\"127.0.0.2\"}");
-    assert_eq!(matrix.as_array().unwrap().len(), 1, "one path, from both its ends: {matrix}");
+    pages_the_owner(alerts);
 }
 
-/// The result, once there is one without an error.
-fn answers(port: u16, query: &str) -> Value {
+/// The alert that needs no minute to pass reaches the receiver of pages.
+fn pages_the_owner(alertmanager: u16) {
+    let mut last = Value::Null;
+    for _ in 0..150 {
+        last = serde_json::from_str(body(&get(alertmanager, "/api/v2/alerts"))).unwrap();
+        let is_it = |alert: &Value| {
+            alert["labels"]["alertname"] == "UdpechoBudgetBurnsFast"
+                && alert["labels"]["group"] == "far"
+                && alert["receivers"] == serde_json::json!([{ "name": "pages" }])
+        };
+        if last.as_array().unwrap().iter().any(is_it) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("no alert of the late group: {last}");
+}
+
+/// Waits until there is a result.
+fn answers(port: u16, query: &str) {
     let letter = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
@@ -128,7 +199,7 @@ fn answers(port: u16, query: &str) -> Value {
         let json: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(json["status"], "success", "{query}: {json}");
         if json["data"]["result"].as_array().is_some_and(|result| !result.is_empty()) {
-            return json["data"]["result"].clone();
+            return;
         }
         last = json.to_string();
         thread::sleep(Duration::from_millis(100));
