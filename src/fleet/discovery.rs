@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct FileTarget {
     /// `HOST` or `HOST:PORT`.
     pub target: String,
-    /// Labels that begin with `__` are dropped, as Prometheus does.
+    /// Labels that begin with `__` and empty ones are dropped, as Prometheus does.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -56,9 +56,10 @@ pub fn read_file_sd_yaml(text: &str) -> Result<Vec<FileTarget>, FileSdError> {
 fn targets(blocks: Vec<Block>) -> Result<Vec<FileTarget>, FileSdError> {
     let mut found = Vec::new();
     for block in blocks {
-        let labels = block.labels.into_iter().filter(|(name, _)| !name.starts_with("__"));
+        let set = block.labels.into_iter().flatten().filter_map(|(name, value)| Some((name, value?)));
+        let labels = set.filter(|(name, value)| !name.starts_with("__") && !value.is_empty());
         let labels: BTreeMap<_, _> = labels.map(named).collect::<Result<_, _>>()?;
-        let targets = block.targets.into_iter();
+        let targets = block.targets.into_iter().flatten();
         found.extend(targets.map(|target| FileTarget { target, labels: labels.clone() }));
     }
     Ok(found)
@@ -79,12 +80,12 @@ fn named((name, value): (String, String)) -> Result<(String, String), FileSdErro
     Ok((if is_taken { format!("exported_{name}") } else { name }, value))
 }
 
+/// Prometheus takes nothing or null for any of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Block {
-    targets: Vec<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
+    targets: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, Option<String>>>,
 }
 
 fn without_place(message: &str) -> String {
@@ -127,6 +128,18 @@ mod tests {
             assert!(read_file_sd_yaml(empty).is_err(), "{empty:?}");
         }
         assert_eq!(read_file_sd_yaml("[]"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn nothing_and_null_are_read_as_prometheus_reads_them() {
+        let yaml = "- targets: [a]\n  labels:\n- targets: [b]\n  labels: { site: ~, rack: '', zone: 1.50 }\n\
+                    - targets:\n  labels: { site: x }\n- labels: { site: x }\n";
+        let json = r#"[{"targets": ["a"], "labels": null},
+            {"targets": ["b"], "labels": {"site": null, "rack": "", "zone": "1.50"}}, {"targets": null}, {}]"#;
+        let targets = read_file_sd_yaml(yaml).unwrap();
+        assert_eq!(targets, read_file_sd(json).unwrap());
+        assert_eq!(targets.iter().map(|t| t.target.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(targets[1].labels, BTreeMap::from([("zone".to_owned(), "1.50".to_owned())]));
     }
 
     #[test]

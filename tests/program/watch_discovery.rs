@@ -1,6 +1,7 @@
 //! Where `watch` finds its targets: DNS servers that answer with thousands of records, are dead at the start or fail
 //! later; URLs and files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 use crate::common::namespaces::Network;
-use crate::common::process::{Process, Serve, command, free_port, run};
+use crate::common::process::{Process, Serve, command, free_port, output, run};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
 
@@ -241,6 +242,80 @@ fn targets_come_from_a_url_and_from_yaml_and_an_error_keeps_them() {
     let after = metrics_once(page, |now| site(now, "url", "z") && site(now, "file", "w"));
     assert!(replies(&after, "url") > replies(&failed, "url"), "a new label keeps the counters");
     assert!(replies(&after, "file") > replies(&failed, "file"));
+}
+
+/// By file, what `watch` reads: targets with their labels.
+type Found = BTreeSet<(String, String, BTreeMap<String, String>)>;
+
+/// What Prometheus reads of these files. It looks for a while, and longer if there is nothing.
+fn found_by_promtool(folder: &Path, files: &[&str]) -> Found {
+    let list = files.join(", ");
+    let config =
+        format!("scrape_configs: [{{ job_name: watch, file_sd_configs: [{{ files: [{list}] }}] }}]\n");
+    fs::write(folder.join("prometheus.yml"), config).unwrap();
+    for seconds in [1, 2, 4, 8] {
+        let mut promtool = Command::new("promtool");
+        promtool.current_dir(folder).args(["check", "service-discovery", "prometheus.yml", "watch"]);
+        promtool.arg(format!("--timeout={seconds}s"));
+        let read = output(promtool, "");
+        let targets: Vec<serde_json::Value> = serde_json::from_slice(&read.stdout).unwrap();
+        let found: Found = targets
+            .iter()
+            .map(|target| {
+                let mut labels: BTreeMap<String, String> =
+                    serde_json::from_value(target["discoveredLabels"].clone()).unwrap();
+                let [file, address] =
+                    ["__meta_filepath", "__address__"].map(|name| labels.remove(name).unwrap());
+                labels.retain(|name, _| !name.starts_with("__") && name != "job");
+                (file, address, labels)
+            })
+            .collect();
+        if files.iter().all(|file| found.iter().any(|(of, ..)| of == file)) {
+            return found;
+        }
+    }
+    panic!("promtool finds no target of {files:?}");
+}
+
+/// The labels that discovery gave to the targets of groups that are named as their files.
+fn labels_of_info(metrics: &str) -> Found {
+    let infos = metrics.lines().filter_map(|line| line.strip_prefix("udpecho_target_info{"));
+    infos
+        .map(|info| {
+            let pairs = info.strip_suffix("\"} 1").unwrap().split("\",");
+            let pairs = pairs.map(|pair| pair.split_once("=\"").unwrap());
+            let mut labels: BTreeMap<String, String> =
+                pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let [file, target] = ["group", "target"].map(|name| labels.remove(name).unwrap());
+            labels.retain(|name, _| !["source", "address", "dialect"].contains(&&**name));
+            (file, target, labels)
+        })
+        .collect()
+}
+
+#[test]
+fn prometheus_finds_the_same_targets_and_labels_in_the_same_files() {
+    crate::needs!(Prometheus);
+    let folder = TempDir::new().unwrap();
+    let json = r#"[
+        {"targets": ["127.0.0.1:9", "[::1]:9", "127.0.0.2"], "labels": {"site": "x", "rack": "12", "__size__": "9"}},
+        {"targets": ["127.0.0.3:9"], "labels": {"site": "", "zone": null}},
+        {"targets": ["127.0.0.4:9"], "labels": null}, {"labels": {"site": "y"}}, {}]"#;
+    let yaml = "# sites\n- targets: [127.0.0.1:9, '[::1]:9', 127.0.0.2]\n  labels: { site: x, rack: 12, __size__: 9 }\n\
+                - &three\n  targets:\n  - 127.0.0.3:9\n  labels: { floor: 0x10, open: yes, since: 2020-01-01 }\n\
+                - targets: [127.0.0.4:9]\n  labels:\n- <<: *three\n  targets: [127.0.0.5:9]\n- labels: { site: ~ }\n- labels: { site: y }\n";
+    let files = [("sites.json", json), ("sites.yml", yaml)];
+    let mut config = String::new();
+    for (file, text) in files {
+        fs::write(folder.path().join(file), text).unwrap();
+        writeln!(config, "[[group]]\nname = '{file}'\nfile = '{file}'").unwrap();
+    }
+    write(folder.path(), &config);
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q --http 0"));
+    let metrics = metrics_once(page_of(&mut watching), |now| now.contains("udpecho_target_info{"));
+    let found = labels_of_info(&metrics);
+    assert_eq!(found, found_by_promtool(folder.path(), &files.map(|(file, _)| file)));
+    assert_eq!(found.len(), 5 + 6, "{found:?}");
 }
 
 /// The targets of the old name go at once, not when the new one is looked up again.
