@@ -101,6 +101,17 @@ fn shipped_configurations_are_read() {
     }
 }
 
+/// A selector without labels is of every pod in the namespace: the policy would cut off pods of others.
+#[test]
+fn shipped_manifests_select_their_own_pods() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/kubernetes/base");
+    for (file, selectors) in [("networkpolicy.yaml", 3), ("podmonitor.yaml", 1)] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let own = "elector: { matchLabels: { app.kubernetes.io/name: udpecho } }";
+        assert_eq!((text.matches(own).count(), text.contains("elector: {}")), (selectors, false), "{text}");
+    }
+}
+
 /// Hosts that know each other by address alone, as a DNS name lists them; each tells its rack to those that ask.
 struct AddressMesh {
     /// By host; none has it from a list.
