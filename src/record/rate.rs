@@ -28,7 +28,7 @@ pub struct Rate {
     pub idle_rtt_p50_us: Option<f64>,
     /// The 95th percentile.
     pub idle_rtt_p95_us: Option<f64>,
-    /// The worst of the directions.
+    /// The worst of the directions; none if one of them has none.
     pub grade: Option<String>,
     /// The meaning of the grade.
     pub scale: String,
@@ -46,6 +46,12 @@ impl Rate {
     pub fn directions(&self) -> impl Iterator<Item = (&'static str, &DirectionRate)> {
         let all = [("up", &self.up), ("down", &self.down), ("echo", &self.echo)];
         all.into_iter().filter_map(|(name, rate)| Some((name, rate.as_ref()?)))
+    }
+
+    /// The worst grade of the directions; none if one of them has none, since that one may be worse.
+    pub fn worst_grade(&self) -> Option<String> {
+        let grades: Option<Vec<&str>> = self.directions().map(|(_, found)| found.grade.as_deref()).collect();
+        worst(grades?.into_iter())
     }
 }
 
@@ -86,13 +92,16 @@ pub struct DirectionRate {
     pub limited_by: Option<String>,
     /// `high`, `medium` or `low`.
     pub confidence: String,
-    /// The end of the search.
+    /// `--max-bytes` ended the search early.
+    #[serde(default)]
+    pub out_of_bytes: bool,
+    /// The end of the search; none if a host was the limit.
     pub pushed: Option<PushedRate>,
-    /// The curve.
+    /// The curve; empty likewise.
     pub steps: Vec<StepRate>,
     /// Received in each window of 250 ms.
     pub windows_bps: Vec<f64>,
-    /// By the scale.
+    /// By the scale; none where a limit kept the load from filling the path.
     pub grade: Option<String>,
 }
 
@@ -159,7 +168,8 @@ impl DirectionRate {
     pub fn of(result: &RateResult, settings: &Settings, size: u32) -> Self {
         let recovery_s = result.recovery.map(Duration::as_secs_f64);
         let pushed = result.pushed.map(|step| PushedRate { step: step.into(), recovery_s });
-        let other = result.pushed.and_then(|pushed| pushed.other);
+        let fills_the_path = result.limited_by.is_none();
+        let other = result.pushed.and_then(|pushed| pushed.other).filter(|_| fills_the_path);
         Self {
             bps: result.rate,
             low_bps: result.interval.0,
@@ -178,6 +188,7 @@ impl DirectionRate {
             burst_bytes: result.burst,
             limited_by: result.limited_by.map(|limit| limited_by(limit).to_owned()),
             confidence: confidence(result.confidence()).to_owned(),
+            out_of_bytes: result.out_of_bytes,
             grade: other.map(|delay| grade(delay.mean.as_millis_f64()).to_owned()),
             pushed,
             steps: result.steps.iter().map(|step| (*step).into()).collect(),
@@ -226,7 +237,7 @@ pub fn grade(added_ms: f64) -> &'static str {
 }
 
 /// The worst of some grades.
-pub fn worst<'a>(grades: impl Iterator<Item = &'a str>) -> Option<String> {
+fn worst<'a>(grades: impl Iterator<Item = &'a str>) -> Option<String> {
     let rank = |grade: &str| GRADES.iter().position(|(known, _)| *known == grade);
     grades.max_by_key(|grade| rank(grade)).map(str::to_owned)
 }
@@ -241,5 +252,27 @@ mod tests {
         assert_eq!(grades, ["A+", "A+", "A", "B", "C", "D", "F"]);
         assert_eq!(worst(["A", "F", "A+"].into_iter()).as_deref(), Some("F"));
         assert_eq!(worst([].into_iter()), None);
+    }
+
+    fn found(limited_by: Option<LimitedBy>, added: Duration) -> DirectionRate {
+        let delays = Some(Delays { mean: added, p50: added, p95: added, max: added });
+        let pushed = Step { offered: 1.2e6, received: 1e6, loss: 0.1, own: delays, other: delays };
+        let result = RateResult { rate: 1e6, pushed: Some(pushed), limited_by, ..RateResult::default() };
+        DirectionRate::of(&result, &Settings::default(), 1_200)
+    }
+
+    #[test]
+    fn a_path_that_the_load_did_not_fill_has_no_grade() {
+        let [short, long] = [1, 250].map(Duration::from_millis);
+        let (up, down) = (Some(found(None, short)), Some(found(None, long)));
+        let both = Rate { up: up.clone(), down, ..Rate::default() };
+        assert_eq!(both.worst_grade().as_deref(), Some("D"));
+        use LimitedBy::{Client, Grant, MaxRate, Server};
+        for limit in [Client, Server, MaxRate, Grant] {
+            let down = found(Some(limit), short);
+            assert_eq!(down.grade, None, "{limit:?}");
+            let rate = Rate { up: up.clone(), down: Some(down), ..Rate::default() };
+            assert_eq!(rate.worst_grade(), None, "down may be worse than up");
+        }
     }
 }

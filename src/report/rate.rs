@@ -16,7 +16,7 @@ pub fn rate_lines(run: &Run) -> Vec<String> {
         (!signs.is_empty()).then(|| format!("{name}: {}", signs.join("; ")))
     }));
     lines.extend(rate.ended.as_ref().map(|why| format!("note: the search ended early: {why}")));
-    if rate.grade.is_some() {
+    if rate.directions().any(|(_, found)| found.grade.is_some()) {
         lines.push(format!("grade by the {SCALE}"));
     }
     lines.push(format!("{:.0} s, {}", rate.seconds, bytes(rate.bytes as f64)));
@@ -35,6 +35,10 @@ pub fn rate_table(run: &Run) -> Vec<String> {
             micros(found.noise_us),
             percent(found.baseline_loss)
         ));
+        if found.steps.is_empty() {
+            lines.push(without_steps(found).to_owned());
+            continue;
+        }
         lines.push(format!(
             "{:>12} {:>12} {:>8} {:>12} {:>12}",
             "offered", "received", "loss", "own", "other"
@@ -90,6 +94,15 @@ fn result(name: &str, found: &DirectionRate) -> String {
     .to_owned()
 }
 
+/// Why a search has no curve of delay over rate.
+pub(super) fn without_steps(found: &DirectionRate) -> &'static str {
+    match found.limited_by.as_deref() {
+        Some("client") => "no steps: this host was too slow to fill the path",
+        Some("server") => "no steps: the server's host was too slow to fill the path",
+        _ => "no steps: the search ended before them",
+    }
+}
+
 fn pushed(found: &DirectionRate) -> Option<&StepRate> {
     found.pushed.as_ref().map(|pushed| &pushed.step)
 }
@@ -109,11 +122,16 @@ fn signs(found: &DirectionRate) -> Vec<String> {
         Some("client") => Some("limited by this host, which sent or read too late"),
         Some("server") => Some("limited by the server's host"),
         Some("max_rate") => Some("--max-rate is reached, and the path carries it"),
-        Some("max_bytes") => Some("ended by --max-bytes"),
         Some("grant") => Some("the server grants no more"),
         _ => None,
     };
     signs.extend(limit.map(str::to_owned));
+    if limit.is_some() && found.grade.is_none() {
+        signs.push("no grade, since the load did not fill the path".to_owned());
+    }
+    if found.out_of_bytes || found.limited_by.as_deref() == Some("max_bytes") {
+        signs.push("ended by --max-bytes".to_owned());
+    }
     if found.kind == "loss" {
         signs.push("loss without delay sets the rate: a policer, or a tiny buffer".to_owned());
     }
@@ -175,6 +193,37 @@ fn bytes(bytes: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::probe::rate_search::{LimitedBy, RateResult, Settings};
+
+    fn found(limited_by: Option<LimitedBy>, out_of_bytes: bool) -> DirectionRate {
+        let interval = (19.9e6, 20.1e6);
+        let result = RateResult { rate: 20e6, interval, limited_by, out_of_bytes, ..RateResult::default() };
+        DirectionRate::of(&result, &Settings::default(), 1_200)
+    }
+
+    #[test]
+    fn a_limit_is_said_with_the_grade_that_it_costs() {
+        use LimitedBy::{Client, Grant, MaxBytes};
+        let ungraded = "no grade, since the load did not fill the path";
+        for (limit, out_of_bytes, said) in [
+            (None, false, vec![]),
+            (Some(Client), false, vec!["limited by this host, which sent or read too late", ungraded]),
+            (Some(Grant), false, vec!["the server grants no more", ungraded]),
+            (Some(MaxBytes), true, vec!["ended by --max-bytes"]),
+            (None, true, vec!["ended by --max-bytes"]),
+            (
+                Some(Client),
+                true,
+                vec!["limited by this host, which sent or read too late", ungraded, "ended by --max-bytes"],
+            ),
+        ] {
+            assert_eq!(signs(&found(limit, out_of_bytes)), said);
+        }
+        assert_eq!(result("up", &found(Some(Client), false)), "up    at least 20.0 Mbit/s +-0.5 %");
+        let why = without_steps(&found(Some(Client), false));
+        assert_eq!(why, "no steps: this host was too slow to fill the path");
+    }
 
     #[test]
     fn bytes_have_three_figures_and_a_unit() {

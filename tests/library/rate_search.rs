@@ -1,6 +1,8 @@
 //! The rate search on simulated paths: its answer against what the link had left, in virtual time.
 
-use udpecho::probe::rate_search::{Command, Confidence, Kind, LimitedBy, RateSearch, Report, Settings};
+use udpecho::probe::rate_search::{
+    Command, Confidence, Kind, LimitedBy, RateResult, RateSearch, Report, Settings,
+};
 use udpecho::sim::{Change, Judged, Others, RatePath, judge_rate};
 use udpecho::time::{Duration, Instant};
 
@@ -190,9 +192,34 @@ fn the_limits_that_were_set_end_it_with_a_lower_bound() {
     assert_eq!(judged.result.limited_by, Some(LimitedBy::MaxRate));
     assert!((judged.result.rate / 8e6 - 1.0).abs() < 0.02, "{}", judged.result.rate);
     let judged = judge_rate(&path, Settings { max_bytes: 500_000, ..Settings::default() }, 1);
-    assert_eq!(judged.result.limited_by, Some(LimitedBy::MaxBytes));
+    assert_eq!((judged.result.limited_by, judged.result.out_of_bytes), (Some(LimitedBy::MaxBytes), true));
     assert!(judged.result.bytes < 1_500_000);
     assert_eq!(judged.result.confidence(), Confidence::Low);
+}
+
+/// The sender is late by 30 ms in the mean, and what is more than 10 ms late does not leave.
+fn beside_a_busy_host(settings: Settings) -> RateResult {
+    let path = RatePath { lateness: millis(30), ..RatePath::new("rate=20Mbit,queue=250k") };
+    judge_rate(&path, settings, 1).result
+}
+
+#[test]
+fn a_host_too_slow_to_fill_the_path_ends_the_search_before_the_steps() {
+    let result = beside_a_busy_host(Settings::default());
+    assert_eq!((result.kind(), result.limited_by), (Kind::Host, Some(LimitedBy::Client)));
+    assert!(0.0 < result.rate && result.rate < 20e6, "{}", result.rate);
+    assert!(result.steps.is_empty() && result.pushed.is_none(), "{result:?}");
+    assert_eq!((result.burst, result.out_of_bytes), (None, false));
+}
+
+#[test]
+fn beside_a_busy_host_the_bytes_end_the_search_and_the_host_bounds_the_rate() {
+    let result = beside_a_busy_host(Settings { max_bytes: 1_500_000, ..Settings::default() });
+    assert!(result.out_of_bytes && result.bytes < 1_600_000, "{}", result.bytes);
+    assert_eq!(result.limited_by, Some(LimitedBy::Client));
+    // Too few bytes for the hold: the host has not been judged yet.
+    let result = beside_a_busy_host(Settings { max_bytes: 50_000, ..Settings::default() });
+    assert_eq!((result.out_of_bytes, result.limited_by), (true, Some(LimitedBy::MaxBytes)));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::cli::signals;
 use crate::net::{Control, run_load};
 use crate::probe::rate_search::{self, RateSearch};
 use crate::probe::{CutShort, Dialect, Found, LoadSettings, LoadTest, RateRow, Way};
-use crate::record::rate::{DirectionRate, Rate, SCALE, worst};
+use crate::record::rate::{DirectionRate, Rate, SCALE};
 use crate::record::{Folder, RATE_ROWS, RateWriter, Run};
 use crate::report::{bit_rate, bytes_on_the_wire, milliseconds, rate_lines, rate_table};
 use crate::time::Duration;
@@ -158,7 +158,7 @@ fn rate(test: &LoadTest, size: u32, took: Duration) -> Rate {
             CutShort::Failed(failure) => in_the_middle(failure),
         }),
     };
-    rate.grade = worst(rate.directions().filter_map(|(_, found)| found.grade.as_deref()));
+    rate.grade = rate.worst_grade();
     rate
 }
 

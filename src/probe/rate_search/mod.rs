@@ -5,7 +5,8 @@
 //! that the one-way delay stays a target above its minimum, or loss at its baseline where no queue forms;
 //! the bottleneck then neither idles nor overflows, so what arrives is what it serves. Settled: windows of
 //! 250 ms are averaged until their interval is narrow. Steps and push: what load does to delay, for the
-//! loaded flow and for another one. Recover: how long until both are idle again.
+//! loaded flow and for another one. Recover: how long until both are idle again. A host that is too slow to
+//! fill the path ends the search before the steps: load that it cannot send shows nothing of the path.
 
 mod burst;
 mod climb;
@@ -252,7 +253,9 @@ impl RateSearch {
         (self.last_report, self.heard) = (now, now);
         self.bytes += report.bytes;
         if self.bytes >= self.settings.max_bytes {
-            self.note_limit(LimitedBy::MaxBytes);
+            self.result.out_of_bytes = true;
+            // The host, --max-rate or the grant bounded the rate before the bytes were spent.
+            self.note_limit(self.limited_by.unwrap_or(LimitedBy::MaxBytes));
             return self.cut_short();
         }
         match std::mem::replace(&mut self.phase, Phase::Done) {
@@ -308,7 +311,9 @@ impl RateSearch {
         self.result.baseline_loss = self.baseline_loss;
         self.result.limited_by = self.limited_by;
         self.result.bytes = self.bytes;
-        self.result.burst = self.burst.size(self.result.rate, self.settings.packet);
+        // A burst is above the path's own rate, which a host that is the limit hides.
+        let burst = self.burst.size(self.result.rate, self.settings.packet);
+        self.result.burst = burst.filter(|_| self.result.kind() != Kind::Host);
         self.phase = Phase::Done;
     }
 

@@ -42,6 +42,8 @@ pub struct RateResult {
     pub bytes: u64,
     /// No report came for long, so the search ended early.
     pub silent: bool,
+    /// All bytes that it may spend were spent, so the search ended early.
+    pub out_of_bytes: bool,
     /// The rate is a lower bound.
     pub limited_by: Option<LimitedBy>,
 }
@@ -69,7 +71,7 @@ impl RateResult {
     /// The cause that set the rate.
     pub fn kind(&self) -> Kind {
         match self.limited_by {
-            Some(LimitedBy::Client | LimitedBy::Server) => Kind::Host,
+            Some(limit) if limit.is_host() => Kind::Host,
             _ if self.loss_without_queue => Kind::Loss,
             _ => Kind::Queue,
         }
@@ -139,4 +141,11 @@ pub enum LimitedBy {
     MaxBytes,
     /// The server grants no more.
     Grant,
+}
+
+impl LimitedBy {
+    /// Whether one of the two hosts was too slow to fill the path.
+    pub fn is_host(self) -> bool {
+        matches!(self, Self::Client | Self::Server)
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::RateSearch;
 use super::phase::{Phase, Push};
+use super::result::LimitedBy;
 use super::seen::Seen;
 use super::settings::Report;
 use crate::time::{Duration, Instant};
@@ -22,7 +23,7 @@ impl RateSearch {
     pub(super) const LONGEST_RECOVERY: Duration = Duration::from_secs(5);
 
     pub(super) fn begin_steps(&mut self, now: Instant) {
-        if self.result.rate <= 0.0 {
+        if self.result.rate <= 0.0 || self.limited_by.is_some_and(LimitedBy::is_host) {
             return self.finish();
         }
         self.begin_step(now, 0);

@@ -11,6 +11,7 @@ use super::theme::Theme;
 use crate::record::rate::{AddedDelay, DirectionRate, StepRate};
 use crate::record::{RateSample, Run};
 use crate::report::format::{bit_rate, milliseconds, rate_unit, time_unit};
+use crate::report::rate::without_steps;
 use crate::report::{folded, font, rate_lines};
 use crate::time::Duration;
 
@@ -77,10 +78,10 @@ fn curve(layer: &mut Layer, name: &str, found: &DirectionRate, top: f64) {
         Key::Mark(Shape::Ring, colours.loss.to_rgba(), "other flow".to_owned()),
     ];
     frame.heading(layer, &format!("{name}: added delay, p50 to p95"), &legend);
-    if points.is_empty() {
-        frame.empty(layer, "no steps: the search ended before them");
-    }
     answer(layer, &frame, found);
+    if points.is_empty() {
+        frame.empty(layer, without_steps(found));
+    }
     delays(layer, &frame, &points, Shape::Dot, colours.reply, |point| point.own);
     delays(layer, &frame, &points, Shape::Ring, colours.loss, |point| point.other);
     let most = points.iter().map(|point| point.loss).fold(0.01, f64::max);
@@ -96,7 +97,10 @@ fn curve(layer: &mut Layer, name: &str, found: &DirectionRate, top: f64) {
 }
 
 fn offered_axis(found: &DirectionRate, points: &[&StepRate]) -> Axis {
-    let rates = || points.iter().map(|point| point.offered_bps).chain([found.bps]).filter(|rate| *rate > 0.0);
+    // Without steps the axis spans the rates that they would have had.
+    let alone = [0.5, 1.2].map(|share| share * found.bps).into_iter().filter(|_| points.is_empty());
+    let offered = points.iter().map(|point| point.offered_bps).chain([found.bps]).chain(alone);
+    let rates = || offered.clone().filter(|rate| *rate > 0.0);
     let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
     if high <= 0.0 {
         return Axis::blank("Offered rate");
