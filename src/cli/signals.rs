@@ -1,4 +1,5 @@
-//! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts. Where there is a configuration file HUP
+//! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts. At TERM a server also tells its clients
+//! that it ends. Where there is a configuration file HUP
 //! reloads it.
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn watch_all(
                 (SIGHUP, Some(on_reload)) => on_reload(),
                 (SIGQUIT, _) => on_quit(),
                 (SIGINT, _) if control.stop_asked() => control.abort(),
+                (SIGTERM, _) => control.stop_gently(),
                 _ => control.stop(),
             }
         }

@@ -23,14 +23,23 @@ pub enum State {
     Silent,
     /// Its host says by ICMP that nothing listens at the port.
     Closed,
+    /// Its server said that it ends, and has no successor yet. No probe is sent for a minute.
+    Ended,
     /// The server refuses a session.
     Denied,
 }
 
 impl State {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Opening, Self::Measuring, Self::Silent, Self::Closed, Self::Denied, Self::Unresolved];
+    pub const ALL: [Self; 7] = [
+        Self::Opening,
+        Self::Measuring,
+        Self::Silent,
+        Self::Closed,
+        Self::Ended,
+        Self::Denied,
+        Self::Unresolved,
+    ];
 
     /// As in metrics and JSON.
     pub fn label(self) -> &'static str {
@@ -40,6 +49,7 @@ impl State {
             Self::Measuring => "measuring",
             Self::Silent => "silent",
             Self::Closed => "closed",
+            Self::Ended => "ended",
             Self::Denied => "denied",
         }
     }
@@ -53,6 +63,8 @@ pub struct Figures {
     pub duplicates: u64,
     /// Probes that were due while the host was suspended.
     pub skipped: u64,
+    /// Probes that were due while the server was away, as it had said.
+    pub withheld: u64,
     /// RTT of all replies, late ones included.
     pub rtt: RttBuckets,
     least: Option<Duration>,
@@ -69,7 +81,9 @@ pub struct Figures {
     state: State,
     /// Of the newest probe with a reply, plus 1.
     answered_until: u64,
-    /// Lost of the probes after it: those before it are resolved later, and say nothing about now.
+    /// Those before it belong to a server that has ended: their fates say nothing about its successor.
+    sent_anew_from: u64,
+    /// Lost of the probes after the newest with a reply: those before it are resolved later, and say nothing about now.
     lost_since: u64,
     opened: Option<Instant>,
     /// The first probe of the run was due then.
@@ -98,16 +112,21 @@ impl Figures {
             Event::Renamed(host) => self.name(host),
             Event::Reply { seq, rtt, copy: 1, .. } => {
                 self.last = Some(*rtt);
-                self.state = State::Measuring;
+                if *seq >= self.sent_anew_from {
+                    self.state = State::Measuring;
+                }
                 self.answered_until = self.answered_until.max(seq + 1);
                 self.lost_since = 0;
             }
             Event::Reply { .. } => self.duplicates += 1,
-            Event::Suspended { probes, .. } => self.skipped += probes,
+            Event::Ending { next_seq, .. } => {
+                (self.state, self.sent_anew_from) = (State::Ended, *next_seq);
+            }
+            Event::Withheld { probes } => self.withheld += probes,
             Event::Resolved(probe) => self.resolve(probe),
             Event::Started { zero } => {
                 self.zero = Some(*zero);
-                self.answered_until = 0;
+                (self.answered_until, self.sent_anew_from) = (0, 0);
                 self.one_way.iter_mut().for_each(|one_way| one_way.restart());
             }
             Event::Flow { change: FlowChange::Lossy(flows), .. } => self.lossy_flows = *flows,
@@ -130,11 +149,15 @@ impl Figures {
     }
 
     fn resolve(&mut self, probe: &Resolved) {
+        if probe.skipped {
+            self.skipped += 1;
+            return;
+        }
         self.outcomes.record(probe);
         let Some(rtt) = probe.rtt else {
-            let is_newer = probe.seq >= self.answered_until;
+            let is_newer = probe.seq >= self.answered_until.max(self.sent_anew_from);
             self.lost_since += u64::from(is_newer && probe.outcome == Outcome::Lost);
-            if self.lost_since >= 3 && self.state == State::Measuring {
+            if self.lost_since >= 3 && matches!(self.state, State::Measuring | State::Ended) {
                 self.state = State::Silent;
             }
             return;
@@ -296,6 +319,33 @@ mod tests {
         figures.observe(&Event::Started { zero: Instant::ZERO });
         (0..3).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
         assert_eq!(figures.state(), State::Silent);
+    }
+
+    #[test]
+    fn a_target_has_ended_from_the_word_of_its_server_to_the_first_reply_of_the_next_one() {
+        let reply =
+            |seq| Event::Reply { seq, rtt: Duration::from_micros(5), hold: None, late_by: None, copy: 1 };
+        let ending = Event::Ending { at: Instant::ZERO, next_seq: 3 };
+        let mut figures = Figures::default();
+        figures.observe(&reply(0));
+        figures.observe(&ending);
+        figures.observe(&reply(1));
+        figures.observe(&Event::Withheld { probes: 4 });
+        assert_eq!((figures.state(), figures.withheld), (State::Ended, 4), "the reply was on its way");
+        figures.observe(&reply(3));
+        assert_eq!(figures.state(), State::Measuring);
+        figures.observe(&Event::Ending { at: Instant::ZERO, next_seq: 4 });
+        (4..7).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Unknown))));
+        assert_eq!(figures.state(), State::Silent, "it did not come back");
+    }
+
+    #[test]
+    fn a_skipped_probe_is_no_send_error() {
+        let mut figures = Figures::default();
+        let not_sent = Resolved { outcome: Outcome::SendError, ..Resolved::unanswered(0) };
+        figures.observe(&Event::Resolved(not_sent));
+        figures.observe(&Event::Resolved(Resolved { skipped: true, ..not_sent }));
+        assert_eq!((figures.send_errors(), figures.skipped), (1, 1));
     }
 
     #[test]

@@ -17,12 +17,15 @@ const COUNTS: [Count; 2] = [
     ("udpecho_replies_late_total", "Probes with a reply after their deadline.", |t| t.figures.late()),
 ];
 
-const FULL: [Count; 4] = [
+const FULL: [Count; 5] = [
     ("udpecho_probes_sent_total", "Probes that left and are resolved.", |t| t.figures.resolved()),
     ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", |t| t.figures.duplicates),
     ("udpecho_send_errors_total", "Probes that the socket refused.", |t| t.figures.send_errors()),
     ("udpecho_watch_skipped_probes_total", "Probes due while this host was suspended.", |t| {
         t.figures.skipped
+    }),
+    ("udpecho_probes_withheld_total", "Probes due while the target was away, as it had said.", |t| {
+        t.figures.withheld
     }),
 ];
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Control {
     stop: AtomicBool,
+    gently: AtomicBool,
     abort: AtomicBool,
     wake: PipeWriter,
     woken: PipeReader,
@@ -16,13 +17,25 @@ impl Control {
     /// Fails if no pipe can be made.
     pub fn new() -> io::Result<Self> {
         let (woken, wake) = io::pipe()?;
-        Ok(Self { stop: AtomicBool::new(false), abort: AtomicBool::new(false), wake, woken })
+        Ok(Self {
+            stop: AtomicBool::new(false),
+            gently: AtomicBool::new(false),
+            abort: AtomicBool::new(false),
+            wake,
+            woken,
+        })
     }
 
     /// Send nothing new, wait for what is in flight, end.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// The same; a server first tells its clients that it ends.
+    pub fn stop_gently(&self) {
+        self.gently.store(true, Ordering::Release);
+        self.stop();
     }
 
     /// End now.
@@ -33,6 +46,10 @@ impl Control {
 
     pub(crate) fn stop_asked(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_gentle(&self) -> bool {
+        self.gently.load(Ordering::Acquire)
     }
 
     pub(crate) fn abort_asked(&self) -> bool {

@@ -22,6 +22,9 @@ pub(super) trait DialectClient {
     /// The server does not know the session: opens another, from this probe on.
     fn set_up_again(&mut self, _next_seq: u64, _now: Instant) {}
 
+    /// Ends a handshake in the middle of a run.
+    fn end_setup(&mut self) {}
+
     /// Writes a probe but for what `finalize` adds. Its reply may come until `give_up_at`.
     fn build(
         &mut self,
@@ -114,6 +117,8 @@ pub(super) enum Heard {
     Stopped {
         obeyed: bool,
     },
+    /// The server ends soon.
+    Ending,
     /// The server refuses the session.
     Failed(Failure),
     /// Understood, and the client has nothing to do.

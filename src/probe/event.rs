@@ -81,6 +81,18 @@ pub enum Event {
         /// Since the last reply of the session.
         silent: Duration,
     },
+    /// The server says that it ends: for a minute, or until a new session is open, no probe is sent.
+    Ending {
+        /// When it said so.
+        at: Instant,
+        /// Probes from this one on are sent later.
+        next_seq: u64,
+    },
+    /// Probes were due, and not sent since the server had said that it ends.
+    Withheld {
+        /// How many.
+        probes: u64,
+    },
     /// A new session is open; probes from `first_seq` on belong to it.
     Reopened {
         /// When the acceptance arrived.

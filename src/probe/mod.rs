@@ -86,6 +86,7 @@ pub struct Client {
     /// Events that are reported once.
     told: Told,
     last_heard: Instant,
+    absence: Absence,
     /// The client's socket, as far as it was read. With several channels there is no query that needs it.
     socket: SocketMark,
 }
@@ -108,8 +109,21 @@ enum Phase {
     Done,
 }
 
+/// Whether the server of this session said that it ends.
+#[derive(Debug, Default)]
+enum Absence {
+    #[default]
+    NotAnnounced,
+    /// No probe is sent until then.
+    Until(Instant),
+    /// It lasted longer.
+    Over,
+}
+
 impl Client {
     const STOP_TRIES: u32 = 4;
+    /// How long a server that said that it ends may be away before probes count as lost again.
+    const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
     /// After a stop the client waits at most this long for replies that the server may hold.
     const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
@@ -142,6 +156,7 @@ impl Client {
             reachable: true,
             told: Told::default(),
             last_heard: now,
+            absence: Absence::default(),
             socket: SocketMark::default(),
             settings,
         }
@@ -171,13 +186,18 @@ impl Client {
                 self.dialect.set_up_again(self.plan.next_seq(), received);
                 self.events.push_back(Event::Forgotten { at: received });
             }
+            Heard::Ending if matches!(self.phase, Phase::Running) => self.server_ends(received),
             Heard::Stopped { obeyed } if matches!(self.phase, Phase::Stopping(_)) => {
                 self.events.push_back(Event::StopAnswered { obeyed });
                 self.phase = Phase::Closing;
             }
             // In the middle of a run the next try may do better.
             Heard::Failed(failure) if matches!(self.phase, Phase::SetUp) => self.fail(failure),
-            Heard::UnknownSession | Heard::Stopped { .. } | Heard::Failed(_) | Heard::Understood => {}
+            Heard::UnknownSession
+            | Heard::Ending
+            | Heard::Stopped { .. }
+            | Heard::Failed(_)
+            | Heard::Understood => {}
             Heard::Forged => self.counters.forged += 1,
             Heard::Unauthentic => self.counters.unauthentic += 1,
             Heard::Junk => self.counters.junk += 1,
@@ -220,7 +240,10 @@ impl Client {
         self.counters.unreachable += 1;
         if matches!(self.phase, Phase::SetUp) {
             self.fail(failure);
-        } else if !self.is_done() && std::mem::take(&mut self.reachable) {
+        } else if !self.is_done()
+            && !matches!(self.absence, Absence::Until(_))
+            && std::mem::take(&mut self.reachable)
+        {
             self.events.push_back(event);
         }
     }
@@ -338,6 +361,7 @@ impl Client {
             return;
         }
         self.in_flight.timeouts_mut().longest_hold = server.longest_hold();
+        self.absence = Absence::default();
         let before = self.server.replace(server.clone());
         self.first_seq = self.plan.next_seq();
         if !matches!(self.phase, Phase::SetUp) {
@@ -353,6 +377,16 @@ impl Client {
         self.plan.start(zero);
         self.in_flight.start(zero);
         self.phase = Phase::Running;
+    }
+
+    /// The client seeks its successor from now on. A server says so three times; it is heeded once a session.
+    fn server_ends(&mut self, now: Instant) {
+        if self.settings.heed_ending && matches!(self.absence, Absence::NotAnnounced) {
+            self.absence = Absence::Until(now + Self::LONGEST_ABSENCE);
+            let next_seq = self.plan.next_seq();
+            self.dialect.set_up_again(next_seq, now);
+            self.events.push_back(Event::Ending { at: now, next_seq });
+        }
     }
 
     fn handle_reply(&mut self, received: Instant, seq: u64, facts: ReplyFacts) {

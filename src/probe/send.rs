@@ -5,7 +5,7 @@ use super::event::{Event, Failure, SendError};
 use super::flows::Flows;
 use super::send_plan::Planned;
 use super::settings::Transmit;
-use super::{Client, Phase};
+use super::{Absence, Client, Phase};
 use crate::time::Instant;
 
 impl Client {
@@ -99,6 +99,9 @@ impl Client {
     }
 
     fn build_probe(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Transmit> {
+        if self.withholds(now) {
+            return None;
+        }
         loop {
             let seq = self.next_planned(now)?.seq;
             let give_up_at = self.in_flight.last_give_up_at();
@@ -107,6 +110,22 @@ impl Client {
                 Err(why) => self.not_sent(seq, why),
             }
         }
+    }
+
+    /// Passes over the probes that are due while the server is away, as it said that it would be.
+    fn withholds(&mut self, now: Instant) -> bool {
+        let Absence::Until(until) = self.absence else { return false };
+        let probes = self.plan.pass_over(now.min(until));
+        if probes > 0 {
+            self.events.push_back(Event::Withheld { probes });
+        }
+        let is_over = now >= until;
+        if is_over {
+            // From here on it is a silent server like any other.
+            self.absence = Absence::Over;
+            self.dialect.end_setup();
+        }
+        !is_over
     }
 
     /// The next probe to send. Probes that became due while this host was suspended are recorded, not sent.

@@ -76,6 +76,16 @@ impl SendPlan {
         if self.is_finished() { None } else { self.zero.map(|zero| zero + self.next_due) }
     }
 
+    /// Passes over the due times until now without a probe for them; returns how many there were.
+    pub(super) fn pass_over(&mut self, now: Instant) -> u64 {
+        let mut passed = 0;
+        while self.next_due().is_some_and(|due| due <= now) {
+            self.next_due += self.schedule.next_interval();
+            passed += 1;
+        }
+        passed
+    }
+
     /// Takes the next probe if it is due.
     pub(super) fn take(&mut self, now: Instant) -> Option<Planned> {
         let due = self.next_due().filter(|due| *due <= now)?;
@@ -109,6 +119,16 @@ mod tests {
         let due: Vec<i64> = std::iter::from_fn(|| plan.take(late)).map(|p| p.due.as_nanos()).collect();
         assert_eq!(due, [1000, 500_001_000, 1_000_001_000]);
         assert!(plan.is_finished());
+    }
+
+    #[test]
+    fn due_times_that_are_passed_over_use_no_number() {
+        let mut plan = plan(None, None);
+        let at = |ms| Instant::from_nanos(1000) + Duration::from_millis(ms);
+        assert_eq!(plan.take(at(0)).map(|planned| planned.seq), Some(0));
+        assert_eq!([at(499), at(1_400)].map(|now| plan.pass_over(now)), [0, 2]);
+        let next = plan.take(at(1_500)).unwrap();
+        assert_eq!((next.seq, next.due, next.skipped), (1, at(1_500), false));
     }
 
     #[test]

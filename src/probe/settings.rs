@@ -117,6 +117,9 @@ pub struct Settings {
     pub requested_impairment: Option<Impairment>,
     /// While no server answers, keep asking.
     pub wait_for_server: bool,
+    /// A server that says that it ends gets no probe until its successor is there, for a minute at most; native
+    /// dialect only. Without it, probes are sent and lost.
+    pub heed_ending: bool,
     /// Ask the server to stop at the end.
     pub stop_server: bool,
     /// Of nonces and payloads; from the operating system's random source.
@@ -197,6 +200,7 @@ impl Settings {
             query: None,
             requested_impairment: None,
             wait_for_server: false,
+            heed_ending: false,
             stop_server: false,
             seed,
             key: None,

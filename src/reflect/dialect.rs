@@ -50,7 +50,7 @@ pub(super) trait Dialect {
         None
     }
 
-    /// Writes the next datagram that is due and no reply; returns its path and its length.
+    /// Writes the next datagram that is due and no reply, of a load or at the server's end; returns its path and its length.
     fn transmit(
         &mut self,
         _core: &mut Core,
@@ -58,6 +58,11 @@ pub(super) trait Dialect {
         _buffer: &mut [u8],
     ) -> Option<(Endpoints, usize)> {
         None
+    }
+
+    /// From now on it opens no session, and `transmit` tells the clients that the server ends. Whether it has clients.
+    fn announce_end(&mut self, _now: Instant) -> bool {
+        false
     }
 
     /// When `expire` next has something to do.

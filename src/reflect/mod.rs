@@ -137,7 +137,7 @@ impl Server {
             return Some(Departure { path, server_port: ServerPort::Main, traffic_class: None, length });
         }
         let Some((held, length)) = self.core.held.pop_due(now, buffer) else {
-            return self.transmit_load(now, buffer);
+            return self.transmit_unasked(now, buffer);
         };
         let dialect = &mut self.dialects[usize::from(held.dialect)];
         let mut length = dialect.finish(&self.core, &held, now, buffer, length);
@@ -152,8 +152,8 @@ impl Server {
         Some(Departure { path: held.path, server_port, traffic_class: held.traffic_class, length })
     }
 
-    /// The next packet of a load, which no request waits for.
-    fn transmit_load(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Departure> {
+    /// The next packet of a load, or word of the server's end: no request waits for them.
+    fn transmit_unasked(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Departure> {
         let Self { core, dialects, key, .. } = self;
         let (path, mut length) =
             dialects.iter_mut().find_map(|dialect| dialect.transmit(core, now, buffer))?;
@@ -161,7 +161,6 @@ impl Server {
             length = key.seal(buffer, length);
         }
         core.counters.count_sent(length);
-        core.counters.load_sent_bytes += length as u64;
         Some(Departure { path, server_port: ServerPort::Main, traffic_class: None, length })
     }
 
@@ -187,6 +186,12 @@ impl Server {
                 self.core.counters.expired += dialect.expire(now);
             }
         }
+    }
+
+    /// From now on no session is opened, and the clients of those that are open are told three times in a second
+    /// that the server ends. Whether there are any.
+    pub fn announce_end(&mut self, now: Instant) -> bool {
+        self.dialects.iter_mut().fold(false, |any, dialect| dialect.announce_end(now) | any)
     }
 
     /// Whether a client asked the server to stop and `Settings::allow_stop` allows it.

@@ -180,6 +180,9 @@ pub fn reflect(data: &[u8]) {
         let mut length = match act % 8 {
             0 => {
                 now += Duration::from_micros(script.number() as i64);
+                if act == 128 {
+                    server.announce_end(now);
+                }
                 server.handle_timeout(now);
                 while let Some(Departure { path, length, .. }) = server.poll_transmit(now, &mut buffer) {
                     *balance.entry(path.remote).or_default() -= length as i64;
@@ -295,6 +298,7 @@ fn client(data: &[u8], dialect: Option<Dialect>) {
         query: None,
         requested_impairment: None,
         wait_for_server: false,
+        heed_ending: choice & 16 != 0,
         phase: None,
         flows: (size % 8 == 7).then_some(1 + (choice & 3)),
         stop_server: choice & 32 != 0,

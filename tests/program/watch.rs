@@ -160,7 +160,7 @@ fn a_file_is_checked_before_it_runs() {
     let refused = run(command(folder.path(), "watch -f watch.toml"));
     assert_eq!(refused.code, Some(2), "{refused:#?}");
     assert!(
-        refused.stderr.concat().contains("92 series on /metrics are more than max-series = 50"),
+        refused.stderr.concat().contains("94 series on /metrics are more than max-series = 50"),
         "{refused:#?}"
     );
 }

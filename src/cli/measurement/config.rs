@@ -283,6 +283,7 @@ fn settings(
         query: None,
         requested_impairment: arguments.impair.as_deref().map(requested).transpose()?,
         wait_for_server: arguments.wait || arguments.tui || arguments.http.is_some(),
+        heed_ending: false,
         phase: None,
         flows: None,
         stop_server: arguments.stop_server,

@@ -50,6 +50,8 @@ impl ServerEngine {
     /// Received at once where replies are held: they wait meanwhile.
     const BATCH_WHERE_HELD: usize = 32;
     const MAX_DATAGRAM: usize = 65_536;
+    /// Whose clients were told that it ends answers for so long: what they sent before they heard it gets its reply.
+    const FAREWELL: Duration = Duration::from_secs(2);
     /// How often `watch` is called, and idle peer sockets are looked for.
     const WATCH: Duration = Duration::from_millis(200);
 
@@ -124,18 +126,37 @@ impl ServerEngine {
             if self.server.stop_asked() {
                 break;
             }
-            readable = self.wait(control, received)?;
+            readable = self.wait(control, received, None)?;
+        }
+        if control.is_gentle() && self.server.announce_end(self.clock.now()) {
+            self.say_farewell(control)?;
         }
         self.count_drops();
         Ok(self.server.counters())
     }
 
-    /// At which sockets there may be something, a bit for each.
-    fn wait(&mut self, control: &Control, received: Received) -> io::Result<u64> {
+    fn say_farewell(&mut self, control: &Control) -> io::Result<()> {
+        const LOOK: Duration = Duration::from_millis(50);
+        // The request to stop would end each wait at once.
+        let quiet = Control::new()?;
+        let end = self.clock.now() + Self::FAREWELL;
+        let mut readable = sys::Woken::ALL.readable;
+        while self.clock.now() < end && !control.abort_asked() {
+            self.release();
+            let received = self.receive(readable)?;
+            let now = self.clock.now();
+            self.server.handle_timeout(now);
+            readable = self.wait(&quiet, received, Some(now + LOOK))?;
+        }
+        Ok(())
+    }
+
+    /// At which sockets there may be something, a bit for each. Waits until then at most.
+    fn wait(&mut self, control: &Control, received: Received, until: Option<Instant>) -> io::Result<u64> {
         let situation = Situation {
             now: self.clock.now(),
             due: self.server.next_release(),
-            timeout: self.server.poll_timeout(),
+            timeout: self.server.poll_timeout().into_iter().chain(until).min(),
             backlog: received == Received::BatchFull,
         };
         let readable = match self.policy.next(&situation) {

@@ -77,6 +77,10 @@ impl DialectClient for AnyDialect {
         each!(self, dialect => dialect.set_up_again(next_seq, now));
     }
 
+    fn end_setup(&mut self) {
+        each!(self, dialect => dialect.end_setup());
+    }
+
     fn build(
         &mut self,
         seq: u64,

@@ -89,6 +89,10 @@ impl Dialect for AnyDialect {
         each!(self, dialect => dialect.transmit(core, now, buffer))
     }
 
+    fn announce_end(&mut self, now: Instant) -> bool {
+        each!(self, dialect => dialect.announce_end(now))
+    }
+
     fn next_timeout(&self) -> Option<Instant> {
         each!(self, dialect => dialect.next_timeout())
     }

@@ -40,6 +40,8 @@ pub(super) enum Action {
     RebindNat(usize),
     StepServerClock(Duration),
     StepClientClock(usize, Duration),
+    /// The server tells its clients that it ends.
+    AnnounceEnd,
     KillServer,
     StartServer(Box<NewServer>),
 }

@@ -68,6 +68,11 @@ impl Simulation {
         self.schedule(Self::START + back, Action::StartServer(Box::new(next)));
     }
 
+    /// The server tells its clients at this time after the start that it ends.
+    pub fn announce_end(&mut self, after: Duration) {
+        self.schedule(Self::START + after, Action::AnnounceEnd);
+    }
+
     /// The server is frozen for this length at the start of each period.
     pub fn freeze_server(&mut self, period: Duration, length: Duration) {
         self.freeze = Some(Freeze { period, length });

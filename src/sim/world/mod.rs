@@ -225,6 +225,11 @@ impl Simulation {
                 self.hosts[host].clock_lead += by;
                 self.serve_client(host);
             }
+            Action::AnnounceEnd => {
+                let now = self.now + self.server_clock_lead;
+                self.server.iter_mut().for_each(|server| _ = server.announce_end(now));
+                self.serve_server();
+            }
             Action::KillServer => {
                 self.server = None;
                 self.server_wake = None;
@@ -245,6 +250,7 @@ impl Simulation {
             }
             Action::RebindNat(_)
             | Action::WakeRelay
+            | Action::AnnounceEnd
             | Action::KillServer
             | Action::StartServer(_)
             | Action::StepServerClock(_)

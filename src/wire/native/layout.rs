@@ -47,7 +47,7 @@ fn fields(kind: Kind) -> Vec<(&'static str, Range<usize>)> {
         fields
     };
     match kind {
-        Kind::Hello | Kind::Stop | Kind::Close => Vec::new(),
+        Kind::Hello | Kind::Stop | Kind::Close | Kind::Ending => Vec::new(),
         Kind::Cookie => vec![("cookie", COOKIE)],
         Kind::Open => vec![
             ("cookie", COOKIE),

@@ -22,11 +22,12 @@
 //!                                 <------------  LoadReport (sums), now and then
 //!     Pull (token, rate, budget)  ------------>           each 50 ms
 //!                                 <------------  Push (token, seq), within the budget
+//!                                 <------------  Ending (token): the server ends soon, no reply
 //! ```
 //!
 //! No reply is longer than its request: `Hello` and `OutcomeQuery` are padded to the length of their
-//! replies, `Open` and `Accept` to the size of the session's probes. `Push` alone, which the client's proven address
-//! pulls, is more than what asked for it.
+//! replies, `Open` and `Accept` to the size of the session's probes. Only `Push`, which the client's proven address
+//! pulls, and the three `Ending` of a session are more than what asked for them.
 //!
 //! ```text
 //!  0               1               2               3
@@ -125,6 +126,8 @@ pub enum Message<'a> {
     Pull(Pull),
     /// A packet of a load down.
     Push(Push),
+    /// The server ends soon: a client that waits for its successor sends nothing until then.
+    Ending(Token),
 }
 
 /// Why a datagram with the magic number is no message.
@@ -186,6 +189,7 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
         Kind::LoadReport => LoadReport::parse(datagram).map(Message::LoadReport),
         Kind::Pull => Pull::parse(datagram).map(Message::Pull),
         Kind::Push => Push::parse(datagram).map(Message::Push),
+        Kind::Ending => Some(Message::Ending(Token(id))),
     };
     message.ok_or(DecodeError::Malformed)
 }
@@ -215,6 +219,12 @@ pub fn emit_close(token: Token, buffer: &mut [u8]) -> usize {
     BODY
 }
 
+/// Returns the length of the message.
+pub fn emit_ending(token: Token, buffer: &mut [u8]) -> usize {
+    emit_prefix(buffer, Kind::Ending, 0, token.0);
+    BODY
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -237,10 +247,11 @@ enum Kind {
     LoadReport = 17,
     Pull = 18,
     Push = 19,
+    Ending = 20,
 }
 
 impl Kind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Hello,
         Self::Cookie,
         Self::Open,
@@ -260,6 +271,7 @@ impl Kind {
         Self::LoadReport,
         Self::Pull,
         Self::Push,
+        Self::Ending,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -293,6 +305,8 @@ mod tests {
         let mut bytes = [0; 32];
         emit_close(Token(7), &mut bytes);
         assert_eq!(decode(&bytes), Ok(Message::Close(Token(7))));
+        emit_ending(Token(7), &mut bytes);
+        assert_eq!(decode(&bytes), Ok(Message::Ending(Token(7))));
         bytes[KIND] = 99;
         assert_eq!(decode(&bytes), Err(DecodeError::Kind(99)));
         bytes[VERSION_AND_FLAGS] = 0x20;

@@ -2,6 +2,7 @@
 //! broken.
 
 mod abuse;
+mod ending;
 mod frozen;
 mod host_names;
 mod impossible_times;

@@ -191,6 +191,7 @@ impl Measuring {
             // Losses count soon, also where nothing comes back that could tell their direction.
             query: Some(group.give_up),
             wait_for_server: self.count.is_none(),
+            heed_ending: true,
             ..Settings::every(group.interval, seed)
         };
         Ok(with_key(group, self.key.as_ref(), settings))

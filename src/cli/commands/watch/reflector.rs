@@ -14,7 +14,7 @@ use crate::impair::Impairment;
 use crate::net::{Bind, Clock, Control, ServerEngine, Serving, random_bytes};
 use crate::reflect::{HostNames, Injection, Server, Settings};
 
-/// It ends when it is dropped.
+/// It ends when it is dropped; after `end_gently` its peers have been told.
 pub(super) struct Reflector {
     control: Arc<Control>,
     thread: Option<JoinHandle<()>>,
@@ -51,6 +51,11 @@ impl Reflector {
         };
         let thread = std::thread::Builder::new().name("reflect".into()).spawn(reflect);
         Ok(Self { control, thread: Some(thread.context("cannot start a thread")?) })
+    }
+
+    /// Tells the peers that it ends, and answers them for two seconds more.
+    pub(super) fn end_gently(&self) {
+        self.control.stop_gently();
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Watching<'a> {
     /// Its listener, if there is one.
     _admin: Option<Admin>,
     reloads: Option<Receiver<ReloadRequest>>,
-    _reflector: Option<Reflector>,
+    reflector: Option<Reflector>,
     prober: Prober,
     control: Arc<Control>,
     clock: Clock,
@@ -141,7 +141,7 @@ impl<'a> Watching<'a> {
             mesh: Arc::default(),
             _admin: admin,
             reloads,
-            _reflector: reflector(arguments, &config, &now.source, clock)?,
+            reflector: reflector(arguments, &config, &now.source, clock)?,
             prober,
             control,
             clock,
@@ -282,6 +282,9 @@ impl<'a> Watching<'a> {
     }
 
     fn finish(mut self) -> anyhow::Result<Exit> {
+        if self.control.is_gentle() {
+            self.reflector.iter().for_each(Reflector::end_gently);
+        }
         let draws = self.draws();
         self.now.targets = self.measuring.finish()?;
         self.now.elapsed = self.clock.now() - self.began;

@@ -176,6 +176,8 @@ impl Native {
             Message::UnknownSession(unknown) => self.hear_unknown(received, unknown, probes),
             Message::Outcomes(outcomes) => self.hear_outcomes(&outcomes, probes),
             Message::Stopped(token, obeyed) if self.knows(token) => Heard::Stopped { obeyed },
+            Message::Ending(token) if self.token() == Some(token) => Heard::Ending,
+            Message::Ending(token) if self.knows(token) => Heard::Understood,
             _ => Heard::Junk,
         }
     }
@@ -286,6 +288,10 @@ impl DialectClient for Native {
 
     fn set_up_again(&mut self, next_seq: u64, now: Instant) {
         self.begin_handshake(next_seq, now);
+    }
+
+    fn end_setup(&mut self) {
+        self.handshake = None;
     }
 
     /// The send time is written by `finalize`.

@@ -1,6 +1,7 @@
 //! The native protocol's server: handshake, sessions, probes, outcomes, path-MTU tests.
 
 mod cookies;
+mod farewell;
 mod loads;
 mod outcomes;
 mod replay_window;
@@ -25,6 +26,7 @@ use crate::wire::native::{
 };
 
 use cookies::Cookies;
+use farewell::Farewell;
 use loads::Loads;
 use outcomes::{MaxJump, Noted, OutcomeHistory};
 use replay_window::ReplayWindow;
@@ -37,6 +39,7 @@ pub(crate) struct Native {
     sessions: Sessions,
     used_openings: UsedOpenings,
     loads: Loads,
+    farewell: Farewell,
     /// Sessions refused because there was no room for them.
     denied: u64,
     next_sweep: Instant,
@@ -60,6 +63,7 @@ impl Native {
             }),
             used_openings: UsedOpenings::new(core.settings.max_sessions),
             loads: Loads::new(),
+            farewell: Farewell::default(),
             denied: 0,
             next_sweep: Instant::ZERO,
         }
@@ -100,13 +104,13 @@ impl Native {
         if core.is_keyed() {
             self.used_openings.insert(now, opening);
         }
-        Ok(self.start_session(core, now, opening, open, requested))
+        Ok(self.start_session(core, packet, opening, open, requested))
     }
 
     fn start_session(
         &mut self,
         core: &mut Core,
-        now: Instant,
+        packet: &Incoming,
         opening: OpeningId,
         open: &Open,
         requested: Option<Impairment>,
@@ -119,9 +123,10 @@ impl Native {
             outcomes: OutcomeHistory::new(open.first_seq, history),
             size: opening.size,
             used: false,
-            last_seen: now,
-            proven: now,
+            last_seen: packet.now,
+            proven: packet.now,
             remote: opening.remote,
+            local: packet.path.local,
             meter: Meter::default(),
             queries: ReplayWindow::default(),
             stops: 0,
@@ -256,6 +261,10 @@ impl Dialect for Native {
         if has_no_session && !core.admit_unverified(packet) {
             return Action::Drop;
         }
+        if self.farewell.has_begun() && matches!(message, Message::Hello(_) | Message::Open(_)) {
+            // Its successor may answer.
+            return Action::Drop;
+        }
         match message {
             Message::Probe(probe) => self.probe(core, packet, probe),
             Message::Hello(Hello { nonce }) => {
@@ -300,7 +309,8 @@ impl Dialect for Native {
             | Message::Stopped(..)
             | Message::PathMtuReply(_)
             | Message::LoadReport(_)
-            | Message::Push(_) => {
+            | Message::Push(_)
+            | Message::Ending(_) => {
                 core.counters.malformed += 1;
                 Action::Drop
             }
@@ -336,11 +346,21 @@ impl Dialect for Native {
     }
 
     fn next_send(&self) -> Option<Instant> {
-        self.loads.next_send()
+        [self.loads.next_send(), self.farewell.next_send()].into_iter().flatten().min()
+    }
+
+    fn announce_end(&mut self, now: Instant) -> bool {
+        self.farewell.begin(now);
+        !self.sessions.is_empty()
     }
 
     fn transmit(&mut self, core: &mut Core, now: Instant, buffer: &mut [u8]) -> Option<(Endpoints, usize)> {
-        self.loads.transmit(core, &mut self.sessions, now, buffer)
+        if let Some(told) = self.farewell.transmit(&self.sessions, now, buffer) {
+            return Some(told);
+        }
+        let (path, length) = self.loads.transmit(core, &mut self.sessions, now, buffer)?;
+        core.counters.load_sent_bytes += length as u64 + u64::from(core.tag());
+        Some((path, length))
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::outcomes::{MaxJump, Noted, OutcomeHistory};
 use super::replay_window::ReplayWindow;
+use crate::endpoints::Endpoints;
 use crate::impair::SessionLinks;
 use crate::meter::Meter;
 use crate::reflect::admission::network;
@@ -39,6 +40,8 @@ pub(super) struct Session {
     pub proven: Instant,
     /// The source of its newest probe.
     pub remote: SocketAddr,
+    /// The address of this host to which its open came.
+    pub local: Option<IpAddr>,
     pub meter: Meter,
     /// The numbers of answered queries.
     pub queries: ReplayWindow,
@@ -70,6 +73,11 @@ impl Session {
     /// first, so a sealed query or stop from elsewhere is an eavesdropper's copy.
     pub(super) fn is_at(&self, packet: &Incoming) -> bool {
         self.remote == packet.path.remote
+    }
+
+    /// To the address that the handshake proved.
+    pub(super) fn proven_path(&self) -> Endpoints {
+        Endpoints { remote: self.opening.remote, local: self.local }
     }
 
     /// How many probes the client may have sent since its last one arrived.

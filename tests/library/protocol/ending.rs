@@ -1,0 +1,137 @@
+//! A server that says that it ends, and the client that waits for its successor.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use udpecho::probe::{Cause, Event, Outcome, Settings};
+use udpecho::reflect;
+use udpecho::sim::Simulation;
+use udpecho::time::Duration;
+use udpecho::wire::auth::Key;
+use udpecho::wire::native::{Message, Token, decode, emit_ending};
+
+use crate::common::{clean, millis, resolved, settings, simulation};
+
+const ONE_WAY: Duration = Duration::from_millis(20);
+
+fn heeding(count: u64, every: Duration) -> Settings {
+    Settings { heed_ending: true, ..settings(count, every) }
+}
+
+fn withheld(events: &[Event]) -> u64 {
+    let probes = |event: &Event| if let Event::Withheld { probes } = event { *probes } else { 0 };
+    events.iter().map(probes).sum()
+}
+
+fn lost(events: &[Event]) -> usize {
+    resolved(events).iter().filter(|row| row.outcome == Outcome::Lost).count()
+}
+
+/// It says so at 3 s, is gone at 5 s, and another one is there at this time.
+fn run(client: Settings, server: impl Fn() -> reflect::Settings, back: Duration) -> Vec<Event> {
+    let mut simulation = simulation(server(), ONE_WAY);
+    simulation.announce_end(millis(3_000));
+    simulation.restart_server(millis(5_000), back, server());
+    simulation.add_client(client);
+    simulation.run(Duration::from_secs(300));
+    simulation.take_events(0)
+}
+
+#[test]
+fn a_client_that_heeds_it_loses_nothing_and_goes_on_with_the_successor() {
+    let key = Key::new(&[7; 32]);
+    for key in [None, Some(key)] {
+        let server = || reflect::Settings { key: key.clone(), ..clean() };
+        let client = Settings { key: key.clone(), size: 100, ..heeding(100, millis(100)) };
+        let events = run(client, server, millis(12_300));
+        assert_eq!((lost(&events), resolved(&events).len()), (0, 100));
+        let ending = events.iter().find(|event| matches!(event, Event::Ending { .. }));
+        // Probes leave at 80 ms and every 100 ms after.
+        let at = Simulation::START + millis(3_000) + ONE_WAY;
+        assert_eq!(ending, Some(&Event::Ending { at, next_seq: 30 }));
+        let reopened = events.iter().find_map(|event| match event {
+            Event::Reopened { at, first_seq } => Some((*at - Simulation::START, *first_seq)),
+            _ => None,
+        });
+        let (reopened, first_seq) = reopened.expect("a session with the successor");
+        assert!((millis(12_300)..millis(13_500)).contains(&reopened), "{reopened}");
+        assert_eq!(first_seq, 30, "numbers have no gap");
+        let away = (reopened - millis(3_020)).as_nanos() / 100_000_000;
+        assert!(withheld(&events).abs_diff(away as u64) <= 1, "{}", withheld(&events));
+    }
+}
+
+#[test]
+fn a_client_that_does_not_heed_it_sends_on() {
+    let events = run(settings(100, millis(100)), clean, millis(7_000));
+    assert_eq!(withheld(&events), 0);
+    assert!((20..=23).contains(&lost(&events)), "two seconds, and a handshake: {}", lost(&events));
+}
+
+#[test]
+fn after_a_minute_a_server_that_announced_its_end_is_a_silent_one() {
+    let hellos = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&hellos);
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.alter_probes(move |at, datagram| {
+        let late = at > millis(64_000) && matches!(decode(datagram), Ok(Message::Hello(_)));
+        counted.set(counted.get() + u32::from(late));
+    });
+    simulation.announce_end(millis(3_000));
+    simulation.restart_server(millis(5_000), Duration::from_secs(200), clean());
+    simulation.add_client(heeding(200, millis(1_000)));
+    simulation.run(Duration::from_secs(400));
+    let events = simulation.take_events(0);
+    assert!((59..=60).contains(&withheld(&events)), "{}", withheld(&events));
+    let rows = resolved(&events);
+    let lost: Vec<_> = rows.iter().filter(|row| row.outcome == Outcome::Lost).collect();
+    // From 63 s on until the successor is found: it knows no session of the one before.
+    assert!((136..=139).contains(&lost.len()), "{}", lost.len());
+    assert!(lost.iter().all(|row| row.cause == Some(Cause::Unknown)));
+    assert!(lost.iter().all(|row| row.due > millis(62_000) && row.due < millis(201_000)));
+    assert!(events.iter().any(|event| matches!(event, Event::Unreachable { .. })));
+    assert!(hellos.get() < 12, "{}", hellos.get());
+    assert_eq!(rows.last().map(|row| row.outcome), Some(Outcome::Ok));
+}
+
+#[test]
+fn word_of_another_session_s_end_changes_nothing() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.alter_replies(|at, datagram| {
+        // A forged one in the place of a reply.
+        if (millis(2_000)..millis(2_100)).contains(&at) {
+            datagram.resize(64, 0);
+            let length = emit_ending(Token(7), datagram);
+            datagram.truncate(length);
+        }
+    });
+    simulation.add_client(heeding(60, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    assert!(!events.iter().any(|event| matches!(event, Event::Ending { .. })));
+    assert_eq!((withheld(&events), lost(&events)), (0, 1));
+    assert_eq!(simulation.client(0).counters().junk, 1);
+}
+
+#[test]
+fn one_of_three_words_is_enough_and_a_server_that_ends_opens_no_session() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    let heard = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&heard);
+    simulation.alter_replies(move |_, datagram| {
+        if matches!(decode(datagram), Ok(Message::Ending(_))) {
+            counted.set(counted.get() + 1);
+            if counted.get() < 3 {
+                datagram.clear();
+            }
+        }
+    });
+    simulation.announce_end(millis(3_000));
+    simulation.restart_server(millis(5_000), millis(6_000), clean());
+    simulation.add_client(heeding(60, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    let events = simulation.take_events(0);
+    assert_eq!((heard.get(), lost(&events)), (3, 0));
+    let opened = events.iter().filter(|event| matches!(event, Event::Reopened { .. })).count();
+    assert_eq!(opened, 1, "the one that ends answers no hello");
+}
