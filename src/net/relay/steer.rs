@@ -66,6 +66,11 @@ impl RelayEngine {
         (0..self.listeners.len()).filter(|&mapping| !self.listeners[mapping].is_removed).collect()
     }
 
+    /// How many mappings it has had, those that were removed among them.
+    pub(in crate::net) fn mappings_made(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// The name of a mapping.
     pub fn mapping_name(&self, mapping: MappingId) -> &str {
         &self.relay.settings(mapping).name

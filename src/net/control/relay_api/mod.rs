@@ -138,14 +138,27 @@ struct Wanted {
     nat: Nat,
 }
 
-/// Adds a mapping unless its name is taken or its server is the proxy itself.
+/// Adds a mapping unless its name is taken, its server is the proxy itself, or there are too many.
 fn add(engine: &mut RelayEngine, mapping: RelayMapping) -> Result<MappingId, Refusal> {
     if engine.mapping_named(&mapping.settings.name).is_some() {
         return Err(Refusal::new(StatusCode::CONFLICT, "proxy already exists"));
     }
+    room_for_another(engine.mapping_numbers().len(), engine.mappings_made())?;
     refuse_loop(engine, mapping.upstream)?;
     let listen = mapping.listen;
     engine.add_mapping(mapping).map_err(|error| cannot_listen(listen, &error))
+}
+
+/// A mapping has a socket while it is there, and keeps its counters once it is removed.
+fn room_for_another(there: usize, made: usize) -> Result<(), Refusal> {
+    const AT_ONCE: usize = 256;
+    const IN_ALL: usize = 65_536;
+    let full = |why: String| Err(Refusal::new(StatusCode::FORBIDDEN, why));
+    match () {
+        () if there >= AT_ONCE => full(format!("too many mappings: {AT_ONCE} at once; remove one first")),
+        () if made >= IN_ALL => full(format!("too many mappings: {IN_ALL} in all; start the proxy again")),
+        () => Ok(()),
+    }
 }
 
 fn refuse_loop(engine: &RelayEngine, upstream: std::net::SocketAddr) -> Result<(), Refusal> {
@@ -214,4 +227,19 @@ async fn metrics(State(api): State<Api>) -> Answer {
     let figures = api.ask(|engine| engine.figures()).await?;
     let text = (api.settings.metrics)(&figures);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mappings_at_once_and_in_all_have_limits_that_the_error_names() {
+        let why =
+            |there, made| room_for_another(there, made).map_err(|refusal| (refusal.status, refusal.why));
+        assert_eq!(why(255, 65_535), Ok(()));
+        let error = |why: &str| Err((StatusCode::FORBIDDEN, why.to_owned()));
+        assert_eq!(why(256, 256), error("too many mappings: 256 at once; remove one first"));
+        assert_eq!(why(0, 65_536), error("too many mappings: 65536 in all; start the proxy again"));
+    }
 }
