@@ -108,9 +108,13 @@ fn get(mut stream: LimitedStream, authority: &str, path: &str, most: u64) -> io:
         return Err(io::Error::other(format!("it answers '{status}'")));
     }
     let is_length = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("content-length");
-    let length = lines.filter_map(|line| line.split_once(':')).find(is_length);
-    if length.and_then(|(_, value)| value.trim().parse().ok()).is_some_and(|length| body.len() < length) {
-        return Err(io::Error::other("its answer is cut off"));
+    // Of several lengths each one must fit.
+    for (_, value) in lines.filter_map(|line| line.split_once(':')).filter(is_length) {
+        let length: u64 =
+            value.trim().parse().map_err(|_| io::Error::other("its Content-Length is no number"))?;
+        if (body.len() as u64) < length {
+            return Err(io::Error::other("its answer is cut off"));
+        }
     }
     Ok(body)
 }
@@ -147,6 +151,12 @@ mod tests {
         assert_eq!(of("HTTP/1.0 200 OK\r\n\r\n[]"), Ok("[]".into()));
         assert_eq!(of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"), Ok("[]".into()));
         assert_eq!(of("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n[]"), Err("its answer is cut off".into()));
+        for length in ["many", "", "-1", "2 2", "99999999999999999999"] {
+            let unreadable = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n[]").leak();
+            assert_eq!(of(unreadable), Err("its Content-Length is no number".into()), "{length}");
+        }
+        let twice = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]";
+        assert_eq!(of(twice), Err("its answer is cut off".into()));
         assert_eq!(of("HTTP/1.0 404 Not Found\r\n\r\n[]"), Err("it answers 'HTTP/1.0 404 Not Found'".into()));
         assert_eq!(of("hello\r\n"), Err("it does not speak HTTP".into()));
         let endless = std::iter::once("HTTP/1.0 200 OK\r\n\r\n").chain(std::iter::repeat("[ "));
