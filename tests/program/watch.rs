@@ -156,6 +156,11 @@ fn a_file_is_checked_before_it_runs() {
     let failed = run(command(folder.path(), "watch -f watch.toml --check"));
     assert!(failed.has_line("all                         2      100.0"), "{failed:#?}");
     assert!(failed.code == Some(2) && failed.stderr.concat().contains("c: none.json: "), "{failed:#?}");
+    // The folder is no key.
+    fs::write(folder.path().join("watch.toml"), format!("{text}key-file = '.'\n")).unwrap();
+    let failed = run(command(folder.path(), "watch -f watch.toml --check"));
+    let why = "udpecho: watch.toml: b: key-file: cannot read the key in .: not a regular file";
+    assert_eq!((failed.code, failed.stderr), (Some(2), vec![why.to_owned()]));
     fs::write(folder.path().join("watch.toml"), format!("max-series = 50\n{text}")).unwrap();
     let refused = run(command(folder.path(), "watch -f watch.toml"));
     assert_eq!(refused.code, Some(2), "{refused:#?}");

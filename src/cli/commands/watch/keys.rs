@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::Context;
+
 use crate::cli::key;
 use crate::fleet::{Config, Group, Secret};
 use crate::probe::{Dialect, IrttOptions, Settings, StampOptions};
@@ -12,12 +14,16 @@ use crate::wire::{irtt, stamp};
 pub(super) fn read(config: &mut Config, folder: &Path) -> anyhow::Result<()> {
     for group in &mut config.groups {
         let Some(file) = group.key_file.as_ref().map(|file| folder.join(file)) else { continue };
-        group.secret = match group.dialect {
-            Dialect::Native => key::find(Some(&file))?.map(|key| Secret(key.secret().to_vec())),
-            _ => key::secret(Some(&file))?.map(Secret),
-        };
+        group.secret = secret(group.dialect, &file).with_context(|| format!("{}: key-file", group.name))?;
     }
     Ok(())
+}
+
+fn secret(dialect: Dialect, file: &Path) -> anyhow::Result<Option<Secret>> {
+    Ok(match dialect {
+        Dialect::Native => key::find(Some(file))?.map(|key| Secret(key.secret().to_vec())),
+        _ => key::secret(Some(file))?.map(Secret),
+    })
 }
 
 /// With the group's own key, or else, in the native dialect, that of all servers.

@@ -82,7 +82,8 @@ fn read_file(file: &Path) -> anyhow::Result<Config> {
     if config.groups.is_empty() {
         bail!("{} has no [[group]]; udpecho watch --sample prints a file", file.display());
     }
-    keys::read(&mut config, file.parent().unwrap_or(Path::new("")))?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    keys::read(&mut config, folder).with_context(|| file.display().to_string())?;
     Ok(config)
 }
 
