@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use super::args::{Impair, Proxy};
 use super::text_file;
-use crate::impair::{Impairment, Scenario, SpecError};
+use crate::impair::{Impairment, Scenario, SpecError, profiles};
 use crate::reflect::Injection;
-use crate::relay::PathProfile;
+use crate::relay::{PathProfile, families};
 
 /// The longest scenario or trace in bytes: enough for ten million samples.
 const MAX_FILE: u64 = 128 << 20;
@@ -49,8 +49,29 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 
         ("only", only),
     ];
     let profile = profile.as_deref().unwrap_or("clean");
+    let names = path_names();
+    if !names.contains(&profile) {
+        bail!(
+            "'{profile}' for '--profile' is unknown{}; udpecho profiles lists all",
+            nearest(profile, &names)
+        );
+    }
     let lines = PathProfile::named(profile).map_or([profile; 2], |path| [path.up, path.down]);
     Ok([changed(lines[0], &parts)?, changed(lines[1], &parts)?])
+}
+
+/// The profiles of a proxy.
+fn path_names() -> Vec<&'static str> {
+    let paths = families().iter().flat_map(|family| family.profiles).map(|path| path.name);
+    profiles().iter().map(|profile| profile.name).chain(paths).collect()
+}
+
+/// `: did you mean 'lte'?` if a name differs by a few letters.
+fn nearest(typed: &str, names: &[&str]) -> String {
+    let distance = |name: &str| strsim::damerau_levenshtein(name, typed);
+    let nearest = names.iter().min_by_key(|name| distance(name));
+    let nearest = nearest.filter(|name| distance(name) <= 2.max(typed.len() / 3));
+    nearest.map_or(String::new(), |name| format!(": did you mean '{name}'?"))
 }
 
 /// The impairments of one direction, as a line.
@@ -79,7 +100,10 @@ fn steady(arguments: &Impair) -> anyhow::Result<Impairment> {
 
 /// A profile, changed by flags.
 fn changed(name: &str, parts: &[(&str, &Option<String>)]) -> anyhow::Result<Impairment> {
-    let mut impairment = Impairment::from_spec(name, &read).map_err(|error| anyhow!("--profile: {error}"))?;
+    let mut impairment = Impairment::from_spec(name, &read).map_err(|error| {
+        let error = error.to_string();
+        anyhow!("--profile: {}", error.strip_prefix("profile: ").unwrap_or(&error))
+    })?;
     for (key, value) in parts {
         if let Some(value) = value {
             impairment.set(key, value, &read).map_err(|error| {
@@ -122,6 +146,26 @@ mod tests {
             Injection::Steady(impairment) => impairment.to_string(),
             Injection::Scenario(scenario) => scenario.to_string(),
         }
+    }
+
+    fn proxied(profile: &str) -> Result<(), String> {
+        let words = ["udpecho", "proxy", "-l", "0", "-t", "h:1", "--profile", profile];
+        let Command::Proxy(proxy) = parse(words.map(Into::into).into()).unwrap().command else {
+            panic!("no proxy: {profile}")
+        };
+        both_directions(&proxy).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_unknown_profile_of_a_proxy_is_told_with_the_nearest_of_all() {
+        assert!(path_names().into_iter().all(|name| proxied(name).is_ok()));
+        let unknown = |name: &str| format!("'{name}' for '--profile' is unknown");
+        let all = "; udpecho profiles lists all";
+        assert_eq!(proxied("ltee"), Err(unknown("ltee") + ": did you mean 'lte'?" + all));
+        let path = families()[1].profiles[0].name;
+        let typed = format!("{path}x");
+        assert_eq!(proxied(&typed), Err(unknown(&typed) + &format!(": did you mean '{path}'?") + all));
+        assert_eq!(proxied("quantum"), Err(unknown("quantum") + all));
     }
 
     #[test]
