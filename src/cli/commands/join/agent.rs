@@ -27,10 +27,10 @@ pub(super) fn run(arguments: &Join, joining: &Joining) -> anyhow::Result<Exit> {
 
 /// Joins and stays until the connection ends; why it did.
 fn stay(arguments: &Join, joining: &Joining, backoff: &mut Backoff) -> anyhow::Result<String> {
-    let (sender, mut receiver) = joining.connect(true)?;
+    let (sender, mut receiver, room) = joining.connect(true)?;
     let sender = Arc::new(Mutex::new(sender));
     share::start(arguments.share, &sender)?;
-    let files = Arc::new(Files::new(joining.room_address()?, &arguments.inbox));
+    let files = Arc::new(Files::new(room, &arguments.inbox));
     let mut orders = joining.orders(&sender, &files, true)?;
     while let Ok(event) = receiver.next_event() {
         if let Some(asked) = files.asked(&event) {

@@ -42,8 +42,8 @@ impl Joining {
         })
     }
 
-    /// Connects, and gives the name.
-    pub(super) fn connect(&self, agent: bool) -> anyhow::Result<(RoomSender, RoomReceiver)> {
+    /// Connects, and gives the name. The files of this connection go to the same address.
+    pub(super) fn connect(&self, agent: bool) -> anyhow::Result<(RoomSender, RoomReceiver, RoomAddress)> {
         let address = self.target.resolve(self.family)?;
         let cannot = |why: String| anyhow!("cannot join the room at {address}: {why}");
         let (mut sender, receiver) =
@@ -53,7 +53,7 @@ impl Joining {
         for message in introduction {
             sender.send(&message).map_err(|error| cannot(error.to_string()))?;
         }
-        Ok((sender, receiver))
+        Ok((sender, receiver, RoomAddress { address, psk: self.psk }))
     }
 
     /// The orders of a connection, measured to the same room where there is no way between two hosts.
@@ -64,13 +64,7 @@ impl Joining {
         agent: bool,
     ) -> anyhow::Result<Orders> {
         let accepts = agent.then(|| self.accept.into());
-        let room = self.target.resolve(self.family)?;
-        Ok(Orders::new(sender, files, room, (self.key_file.clone(), accepts))?)
-    }
-
-    /// For connections that carry files.
-    pub(super) fn room_address(&self) -> anyhow::Result<RoomAddress> {
-        Ok(RoomAddress { address: self.target.resolve(self.family)?, psk: self.psk })
+        Ok(Orders::new(sender, files, files.room(), (self.key_file.clone(), accepts))?)
     }
 
     pub(super) fn place(&self) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, metadata};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -35,6 +36,11 @@ pub(super) struct Offered {
 impl Files {
     pub(super) fn new(room: RoomAddress, inbox: &Path) -> Self {
         Self { room, inbox: inbox.to_owned(), offered: Mutex::default(), wanted: Mutex::default() }
+    }
+
+    /// The address of the room.
+    pub(super) fn room(&self) -> SocketAddr {
+        self.room.address
     }
 
     /// The message to the room for a line that begins with `/send`; none for other lines. Of `/get` it keeps the

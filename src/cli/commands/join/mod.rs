@@ -32,11 +32,11 @@ pub(crate) fn run(arguments: &Join) -> anyhow::Result<Exit> {
     if arguments.agent {
         return agent::run(arguments, &joining);
     }
-    let (sender, receiver) = match joining.connect(false) {
+    let (sender, receiver, room) = match joining.connect(false) {
         Ok(connected) => connected,
         Err(error) => return Ok(print_error(&error, Exit::NoReply)),
     };
-    let files = Arc::new(Files::new(joining.room_address()?, &arguments.inbox));
+    let files = Arc::new(Files::new(room, &arguments.inbox));
     match &arguments.do_command {
         Some(command) => one_command::run(arguments, command, (&joining, &files), sender, receiver),
         None => in_person(arguments, &joining, files, sender, receiver),
