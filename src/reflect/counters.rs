@@ -31,12 +31,14 @@ pub struct Counter {
     pub metric: Metric,
     /// One sentence for `/metrics`.
     pub help: &'static str,
-    /// The words after the number in the totals; empty if they do not show it.
-    pub words: &'static str,
+    /// The words after one and after several in the totals; empty if they do not show it.
+    pub words: [&'static str; 2],
 }
 
 macro_rules! counters {
-    ($(#[doc = $help:literal] $field:ident: $metric:expr, $words:literal;)+) => {
+    (@words $alike:literal) => { [$alike; 2] };
+    (@words $one:literal $many:literal) => { [$one, $many] };
+    ($(#[doc = $help:literal] $field:ident: $metric:expr, $words:literal $(/ $many:literal)?;)+) => {
         /// The totals of a server since its start, and what it holds now.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct Counters {
@@ -50,7 +52,7 @@ macro_rules! counters {
             /// All counters but those by dialect.
             pub fn list(&self) -> impl Iterator<Item = Counter> {
                 use Metric::{Dropped, Gauge, Total};
-                [$(Counter { value: self.$field, metric: $metric, help: $help.trim(), words: $words }),+].into_iter()
+                [$(Counter { value: self.$field, metric: $metric, help: $help.trim(), words: counters!(@words $words $($many)?) }),+].into_iter()
             }
         }
 
@@ -81,7 +83,7 @@ counters! {
     /// Datagrams outside a session refused by a rate limit.
     unverified_refused: Dropped("unverified_limit"), "refused by a limit outside of sessions";
     /// Sessions evicted to make room for others.
-    evicted: Total("sessions_evicted"), "sessions evicted for others";
+    evicted: Total("sessions_evicted"), "session evicted for others" / "sessions evicted for others";
     /// Datagrams ignored: from another server, from a port of services, from an address that is no host's.
     ignored: Dropped("ignored"), "from other servers and services ignored";
     /// Replies withheld to end an echo loop.
@@ -97,9 +99,9 @@ counters! {
     /// Probes whose sequence number was too far from the others of their session; they were answered.
     implausible: Total("implausible"), "with an implausible sequence number";
     /// STUN requests answered.
-    stun: Total("stun"), "STUN requests answered";
+    stun: Total("stun"), "STUN request answered" / "STUN requests answered";
     /// Messages of clients of the message relay answered.
-    relay_messages: Total("relay_messages"), "relay messages answered";
+    relay_messages: Total("relay_messages"), "relay message answered" / "relay messages answered";
     /// Cookies sent; the server stores none.
     cookies: Total("cookies"), "";
     /// Sessions and text clients opened.
@@ -115,11 +117,11 @@ counters! {
     /// Replies that could not be sent.
     send_errors: Total("send_errors"), "could not be sent";
     /// Errors of the sockets while receiving.
-    receive_errors: Total("receive_errors"), "errors while receiving";
+    receive_errors: Total("receive_errors"), "error while receiving" / "errors while receiving";
     /// Bytes of UDP payload of load sent to clients that measure what their path carries.
-    load_sent_bytes: Total("load_sent_bytes"), "bytes of load sent";
+    load_sent_bytes: Total("load_sent_bytes"), "byte of load sent" / "bytes of load sent";
     /// Bytes of UDP payload of load received from them.
-    load_received_bytes: Total("load_received_bytes"), "bytes of load received";
+    load_received_bytes: Total("load_received_bytes"), "byte of load received" / "bytes of load received";
     /// Messages of a load from an address that was not proven or is granted none.
     load_refused: Dropped("load"), "of load refused";
     /// Replies held now.

@@ -1,7 +1,7 @@
 //! The closing lines of a proxy: what became of the datagrams of each mapping and direction.
 
 use super::proxy_data::{ProxyData, Totals, lost_names};
-use crate::report::format::milliseconds_bare;
+use crate::report::format::{counted, milliseconds_bare};
 use crate::time::Duration;
 
 /// Two lines for each mapping.
@@ -12,9 +12,12 @@ pub fn proxy_lines(data: &ProxyData) -> Vec<String> {
 
 fn words(totals: &Totals) -> String {
     let mut parts = vec![format!("{} arrived", totals.arrived), format!("{} passed", totals.passed)];
-    let lost = totals.lost.iter().zip(lost_names()).map(|(count, name)| (*count, name));
-    for (count, name) in lost.chain([(totals.copies, "copies")]).filter(|(count, _)| *count > 0) {
-        parts.push(format!("{count} {}", name.replace('_', " ")));
+    let lost = totals.lost.iter().zip(lost_names()).map(|(count, name)| {
+        let words = if name == "send_error" { ["send error", "send errors"] } else { [name; 2] };
+        (*count, words)
+    });
+    for (count, [one, many]) in lost.chain([(totals.copies, ["copy", "copies"])]).filter(|(n, _)| *n > 0) {
+        parts.push(counted(count, one, many));
     }
     if let (Some(p50), Some(p99), Some(max)) = (totals.hold(0.5), totals.hold(0.99), totals.hold(1.0))
         && max > 0.0
@@ -39,6 +42,8 @@ mod tests {
             (0, Direction::Up, Fate::Passed),
             (5, Direction::Up, Fate::Dropped(DropCause::Queue)),
             (6, Direction::Up, Fate::SendError),
+            (7, Direction::Down, Fate::SendError),
+            (8, Direction::Down, Fate::SendError),
         ] {
             data.push(&row(millis, direction, fate));
         }
@@ -46,7 +51,7 @@ mod tests {
             proxy_lines(&data),
             [
                 "m1 up: 3 arrived, 1 passed, 1 queue, 1 send error, held p50/p99/max = 20.0/20.0/20.0 ms",
-                "m1 down: 0 arrived, 0 passed",
+                "m1 down: 2 arrived, 0 passed, 2 send errors",
             ]
         );
     }

@@ -451,7 +451,7 @@ fn a_server_that_is_ended_still_sends_what_it_holds() {
     let length = socket.recv(&mut buffer).expect("the reply that was held");
     assert_eq!(&buffer[..length], b"hold me");
     let finished = serve.process.finish();
-    assert!(finished.code == Some(0) && finished.has_line("received 1 datagrams, sent 1"), "{finished:#?}");
+    assert!(finished.code == Some(0) && finished.has_line("received 1 datagram, sent 1"), "{finished:#?}");
 }
 
 #[test]
@@ -483,8 +483,7 @@ fn two_servers_do_not_go_on_echoing_to_each_other() {
     drop(forger);
     let second = Serve::at(port, "--clean");
     thread::sleep(Duration::from_millis(2500));
-    for (server, line) in
-        [(first, "received 1 datagrams, sent 1:"), (second, "received 1 datagrams, sent 0:")]
+    for (server, line) in [(first, "received 1 datagram, sent 1:"), (second, "received 1 datagram, sent 0:")]
     {
         server.process.signal("TERM");
         let finished = server.process.finish();

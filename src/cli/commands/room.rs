@@ -24,7 +24,7 @@ use crate::net::{
 };
 use crate::record::Folder;
 use crate::reflect::{Counters, Injection, Server, Settings};
-use crate::report::Theme;
+use crate::report::{Theme, counted};
 use crate::room::{Access, Event, Guests, RoomCounters, Shelf};
 use crate::wire::auth::Key;
 use keep::Keeper;
@@ -181,8 +181,7 @@ fn show(output: &TalkOutput, event: &Event, control: &Control) {
 /// The closing lines about the talk.
 fn said(counters: &RoomCounters) -> Vec<String> {
     let RoomCounters { joined, lines, .. } = counters;
-    let mut said =
-        vec![format!("{joined} joined, {lines} {} said", if *lines == 1 { "line" } else { "lines" })];
+    let mut said = vec![format!("{joined} joined, {} said", counted(*lines, "line", "lines"))];
     let refusals = counters.refusals().into_iter().filter(|refusal| refusal.count > 0);
     let refused: Vec<String> =
         refusals.map(|refusal| format!("{} {}", refusal.count, refusal.words)).collect();

@@ -11,7 +11,7 @@ pub(super) use units::{
 use crate::time::Duration;
 
 /// A number of things, with the noun that agrees with it.
-pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

@@ -61,7 +61,7 @@ fn the_closing_lines_count_what_was_answered() {
         [
             "0 joined, 0 lines said",
             "received 2 datagrams, sent 2: no probes",
-            "1 STUN requests answered, 1 relay messages answered",
+            "1 STUN request answered, 1 relay message answered",
         ],
         "{finished:#?}"
     );
@@ -70,7 +70,7 @@ fn the_closing_lines_count_what_was_answered() {
     assert_eq!(ask(&probing, "hello"), "hello");
     room.process.signal("TERM");
     let finished = room.process.finish();
-    assert!(finished.has_line("received 1 datagrams, sent 1: 1 plain probes"), "{finished:#?}");
+    assert!(finished.has_line("received 1 datagram, sent 1: 1 plain probe"), "{finished:#?}");
 }
 
 #[test]

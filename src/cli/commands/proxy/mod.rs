@@ -32,6 +32,7 @@ use crate::net::TcpPassThrough;
 use crate::net::{Clock, Control, RelayEngine, RelayObservation, RelayObserver};
 use crate::record::{ProxyEnd, ProxyRun};
 use crate::relay::{Counters, DropCause, Limits, RelayFigures, Tally};
+use crate::report::counted;
 use crate::time::Instant;
 use capture::Capture;
 use child::Child;
@@ -200,19 +201,19 @@ fn totals(name: &str, counters: &Counters) -> [String; 2] {
 }
 
 fn describe(tally: &Tally, flows: u64) -> String {
-    let flows = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
+    let flows = counted(flows, "flow", "flows");
     let mut parts = vec![format!("{} arrived of {flows}", tally.arrived), format!("{} passed", tally.passed)];
-    let dropped = DropCause::ALL.map(|cause| (tally.dropped(cause), cause.label()));
+    let dropped = DropCause::ALL.map(|cause| (tally.dropped(cause), [cause.label(); 2]));
     let rest = [
-        (tally.send_errors, "send errors"),
-        (tally.copies, "copies"),
-        (tally.marked, "marked"),
-        (tally.rebound, "rebound"),
-        (tally.refused, "refused"),
-        (tally.overflows, "more lost in a full receive buffer of the proxy"),
+        (tally.send_errors, ["send error", "send errors"]),
+        (tally.copies, ["copy", "copies"]),
+        (tally.marked, ["marked"; 2]),
+        (tally.rebound, ["rebound"; 2]),
+        (tally.refused, ["refused"; 2]),
+        (tally.overflows, ["more lost in a full receive buffer of the proxy"; 2]),
     ];
-    for (count, what) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
-        parts.push(format!("{count} {what}"));
+    for (count, [one, many]) in dropped.into_iter().chain(rest).filter(|(count, _)| *count > 0) {
+        parts.push(counted(count, one, many));
     }
     parts.join(", ")
 }

@@ -25,7 +25,7 @@ use crate::live::ServerModel;
 use crate::net::TcpReplyServer;
 use crate::net::{Clock, Control, PortClosed, ServerThreads, Serving, random_bytes};
 use crate::reflect::{self, Counters, Injection, LoadGrant, Server, Settings};
-use crate::report;
+use crate::report::{self, counted};
 use crate::room::TcpReply;
 use crate::units::{BitRate, ByteSize};
 use error_log::ErrorLog;
@@ -191,16 +191,47 @@ fn is_clean(settings: &Settings) -> bool {
 pub(crate) fn totals(counters: &Counters, suppressed_errors: u64) -> Vec<String> {
     let spoken = counters.by_dialect().filter(|(_, of)| of.probes > 0);
     let probes: Vec<_> = spoken.map(|(dialect, of)| format!("{} {dialect}", of.probes)).collect();
+    let noun = if counters.in_all().probes == 1 { "probe" } else { "probes" };
     let probes = if probes.is_empty() { "no".to_owned() } else { probes.join(", ") };
-    let Counters { received, sent, .. } = counters;
-    let mut lines = vec![format!("received {received} datagrams, sent {sent}: {probes} probes")];
+    let received = counted(counters.received, "datagram", "datagrams");
+    let mut lines = vec![format!("received {received}, sent {}: {probes} {noun}", counters.sent)];
     let all = counters.list().map(|counter| (counter.value, counter.words));
-    let own =
-        [(counters.in_all().denied, "clients denied: too many"), (suppressed_errors, "errors not logged")];
-    let shown = all.chain(own).filter(|(count, words)| *count > 0 && !words.is_empty());
-    let shown: Vec<String> = shown.map(|(count, words)| format!("{count} {words}")).collect();
+    let own = [
+        (counters.in_all().denied, ["client denied: too many", "clients denied: too many"]),
+        (suppressed_errors, ["error not logged", "errors not logged"]),
+    ];
+    let shown = all.chain(own).filter(|(count, [one, _])| *count > 0 && !one.is_empty());
+    let shown: Vec<String> = shown.map(|(count, [one, many])| counted(count, one, many)).collect();
     if !shown.is_empty() {
         lines.push(shown.join(", "));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_totals_say_one_in_the_singular() {
+        let of = |n: u64| {
+            let mut counters = Counters { received: n, evicted: n, stun: n, ..Counters::default() };
+            counters.dialects[0].probes = n;
+            totals(&counters, n)
+        };
+        assert_eq!(
+            of(1),
+            [
+                "received 1 datagram, sent 0: 1 native probe",
+                "1 session evicted for others, 1 STUN request answered, 1 error not logged"
+            ]
+        );
+        assert_eq!(
+            of(2),
+            [
+                "received 2 datagrams, sent 0: 2 native probes",
+                "2 sessions evicted for others, 2 STUN requests answered, 2 errors not logged"
+            ]
+        );
+    }
 }
