@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::locate::{Finding, Host, Path, Suspect};
+use super::contacts::{Contact, Contacts};
+use super::locate::{Finding, Host, Path};
 use super::report::{MonitorReport, TargetReport};
 
 /// Hosts that monitor each other.
@@ -12,8 +13,7 @@ pub struct Mesh {
     pub hosts: Vec<Host>,
     /// In the order of the hosts.
     pub paths: Vec<MeshPath>,
-    /// By the asked host: the hosts that ask it, and whether they get an answer.
-    asked: BTreeMap<usize, BTreeMap<usize, bool>>,
+    contacts: Contacts,
 }
 
 /// A directed path as both its ends counted it.
@@ -48,7 +48,7 @@ impl Mesh {
                 }
                 if from != to {
                     count(&mut paths, from, to, target);
-                    *mesh.asked.entry(to).or_default().entry(from).or_default() |= !target.is_silent();
+                    mesh.contacts.note(to, from, target.contact());
                 }
             }
         }
@@ -73,53 +73,19 @@ impl Mesh {
         self.paths.iter().map(|path| path.counts).collect()
     }
 
-    /// Racks and hosts that answer none of those that ask them, and pairs of others without an answer: where
-    /// nothing comes back the direction is unknown.
+    /// Silent racks, hosts and pairs.
     pub(super) fn silent(&self) -> Vec<Finding> {
-        let hosts: BTreeSet<usize> = self
-            .asked
-            .iter()
-            .filter(|(_, by)| !by.values().any(|heard| *heard))
-            .map(|(host, _)| *host)
-            .collect();
-        let mut findings = Vec::new();
-        let mut of_racks = BTreeSet::new();
-        for rack in hosts
-            .iter()
-            .map(|host| &self.hosts[*host].rack)
-            .filter(|rack| !rack.is_empty())
-            .collect::<BTreeSet<_>>()
-        {
-            let members: BTreeSet<usize> =
-                (0..self.hosts.len()).filter(|host| self.hosts[*host].rack == *rack).collect();
-            if members.len() > 1 && members.is_subset(&hosts) {
-                findings.push(silence(Suspect::SilentRack(rack.clone()), members.len()));
-                of_racks.extend(members);
-            }
-        }
-        let alone = hosts
-            .difference(&of_racks)
-            .map(|host| silence(Suspect::Silent(self.hosts[*host].name.clone()), self.asked[host].len()));
-        findings.extend(alone);
-        findings.extend(self.unheard(&hosts));
-        findings
+        self.contacts.silent(&self.hosts)
     }
 
-    /// Pairs in which neither hears the other, while others hear both.
-    fn unheard(&self, silent: &BTreeSet<usize>) -> Vec<Finding> {
-        let heard = |host: usize, by: usize| self.asked.get(&host).and_then(|asked| asked.get(&by)).copied();
-        let mut pairs = BTreeSet::new();
-        for (host, by) in self.asked.iter().flat_map(|(host, asked)| asked.keys().map(|by| (*host, *by))) {
-            let is_deaf = heard(host, by) == Some(false) && heard(by, host) != Some(true);
-            if is_deaf && !silent.contains(&host) && !silent.contains(&by) {
-                pairs.insert((host.min(by), host.max(by)));
-            }
-        }
-        let name = |host: usize| self.hosts[host].name.clone();
-        pairs
-            .into_iter()
-            .map(|(one, other)| silence(Suspect::SilentPair(name(one), name(other)), 2))
-            .collect()
+    /// The hosts that refuse a monitor a session.
+    pub(super) fn denied(&self) -> Vec<String> {
+        self.contacts.names(&self.hosts, Contact::Denied)
+    }
+
+    /// The hosts whose names have no address for a monitor.
+    pub(super) fn unresolved(&self) -> Vec<String> {
+        self.contacts.names(&self.hosts, Contact::Unresolved)
     }
 }
 
@@ -156,10 +122,6 @@ fn told(target: &TargetReport) -> Option<&str> {
     target.host.as_ref().map(|host| host.name.as_str()).filter(|name| !name.is_empty())
 }
 
-fn silence(suspect: Suspect, paths: usize) -> Finding {
-    Finding { suspect, share: 1.0, paths, lossy: paths, gain: f64::INFINITY }
-}
-
 /// Adds one monitor's counts of one target, in both directions.
 fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize, target: &TargetReport) {
     let counts = target.newest();
@@ -188,6 +150,7 @@ fn count(paths: &mut BTreeMap<(usize, usize), MeshPath>, from: usize, to: usize,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::locate::Suspect;
     use crate::fleet::report::ProbeCounts;
     use crate::probe::HostNames;
 
@@ -252,6 +215,29 @@ mod tests {
         let others = report("a", &[("r1", 60, gone), ("r2", 60, gone), ("c", 60, &[])]);
         let c = report("c", &[("a", 60, &[]), ("r1", 60, gone)]);
         assert_eq!(names(&Mesh::of(&[one, two, others, c])), [Suspect::SilentRack("r-r".into())]);
+    }
+
+    /// It asks nobody, and of these hosts those that it has no session with are alive.
+    #[test]
+    fn a_host_that_denies_is_not_silent_and_one_without_an_address_is_not_asked() {
+        let gone: &[(&str, u64)] = &[("unknown", 60)];
+        let targets: [Made<'_>; 3] = [("b", 60, gone), ("c", 60, gone), ("d", 60, gone)];
+        let with_state = |source, states: [&str; 3]| {
+            let mut report = report(source, &targets);
+            for (target, state) in report.targets.iter_mut().zip(states) {
+                target.state = state.into();
+            }
+            report
+        };
+        let one = with_state("a", ["silent", "denied", "unresolved"]);
+        let mesh = Mesh::of(std::slice::from_ref(&one));
+        assert_eq!(names(&mesh), [Suspect::Silent("b".into())]);
+        assert_eq!((mesh.denied(), mesh.unresolved()), (vec!["c".to_owned()], vec!["d".to_owned()]));
+        let mesh = Mesh::of(&[one, with_state("e", ["silent", "silent", "silent"])]);
+        let pair = Suspect::SilentPair("c".into(), "e".into());
+        let [b, d] = ["b", "d"].map(|host| Suspect::Silent(host.into()));
+        assert_eq!(names(&mesh), [b, d, pair], "c denies another, so it is there");
+        assert_eq!(mesh.silent().iter().map(|finding| finding.paths).collect::<Vec<_>>(), [2, 1, 2]);
     }
 
     /// The page of a host with two addresses is read at either.

@@ -3,6 +3,7 @@
 
 mod claims;
 mod config;
+mod contacts;
 mod discovery;
 pub mod dns;
 mod dscp;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::contacts::Contact;
 use super::snapshot::{Snapshot, TargetView};
 use crate::probe::{Cause, HostNames};
 
@@ -106,9 +107,16 @@ impl TargetReport {
         self.recent.as_ref().unwrap_or(&self.total)
     }
 
-    pub(super) fn is_silent(&self) -> bool {
+    /// What the state says, or else the counts.
+    pub(super) fn contact(&self) -> Contact {
         let counts = self.newest();
-        matches!(&*self.state, "silent" | "closed") || counts.sent > 0 && counts.lost() >= counts.sent
+        match &*self.state {
+            "unresolved" => Contact::Unresolved,
+            "denied" => Contact::Denied,
+            "silent" | "closed" => Contact::Silent,
+            _ if counts.sent > 0 && counts.lost() >= counts.sent => Contact::Silent,
+            _ => Contact::Heard,
+        }
     }
 
     pub(super) fn listed(&self) -> &str {
@@ -197,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_target_without_a_reply_is_silent() {
-        let is_silent = |report: MonitorReport| report.targets[0].is_silent();
-        assert!(is_silent(read(10, 10)) && !is_silent(read(10, 9)) && !is_silent(read(0, 0)));
+        let contacts = [(10, 10), (10, 9), (0, 0)].map(|(sent, up)| read(sent, up).targets[0].contact());
+        assert_eq!(contacts, [Contact::Silent, Contact::Heard, Contact::Heard]);
     }
 }

@@ -14,6 +14,10 @@ pub struct Verdict {
     pub paths: usize,
     /// The names of its ends, and its share of loss.
     pub worst: Option<(String, String, f64)>,
+    /// Hosts that refuse a monitor a session: they are there, and nothing is known of their paths.
+    pub denied: Vec<String>,
+    /// Hosts whose names have no address for a monitor.
+    pub unresolved: Vec<String>,
 }
 
 impl Verdict {
@@ -21,7 +25,7 @@ impl Verdict {
     pub fn of_mesh(mesh: &Mesh) -> Self {
         let mut verdict = Self::of(&mesh.hosts, &mesh.counts());
         verdict.findings.splice(..0, mesh.silent());
-        verdict
+        Self { denied: mesh.denied(), unresolved: mesh.unresolved(), ..verdict }
     }
 
     /// Of these paths.
@@ -34,6 +38,7 @@ impl Verdict {
             findings: locate(hosts, paths),
             paths: sent().count(),
             worst: worst.map(|path| (name(path.from), name(path.to), loss(path))),
+            ..Self::default()
         }
     }
 }
@@ -52,22 +57,49 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, finding) in self.findings.iter().enumerate() {
-            let gap = if at > 0 { "\n" } else { "" };
-            write!(f, "{gap}{}", sentence(finding))?;
-            if let Some(arrives) = self.other_direction(finding) {
-                write!(f, "; {arrives}")?;
-            }
+        let denied = unmeasured(&self.denied, "refuses a session", "refuse a session");
+        let unresolved = unmeasured(&self.unresolved, "has no address", "have no address");
+        let lines: Vec<String> = self.judged().into_iter().chain(denied).chain(unresolved).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl Verdict {
+    /// A sentence for each finding, or that there is none.
+    fn judged(&self) -> Vec<String> {
+        if self.findings.is_empty() {
+            return vec![self.nothing()];
         }
+        let with_direction = |finding: &Finding| match self.other_direction(finding) {
+            Some(arrives) => format!("{}; {arrives}", sentence(finding)),
+            None => sentence(finding),
+        };
+        self.findings.iter().map(with_direction).collect()
+    }
+
+    fn nothing(&self) -> String {
         match &self.worst {
-            _ if !self.findings.is_empty() => Ok(()),
-            None => write!(f, "nothing: no path has a probe"),
-            Some((.., loss)) if *loss == 0.0 => write!(f, "nothing: {} paths, none with a loss", self.paths),
+            None => "nothing: no path has a probe".to_owned(),
+            Some((.., loss)) if *loss == 0.0 => format!("nothing: {} paths, none with a loss", self.paths),
             Some((from, to, loss)) => {
-                write!(f, "nothing: {} paths, the worst from {from} to {to} {}", self.paths, percent(*loss))
+                format!("nothing: {} paths, the worst from {from} to {to} {}", self.paths, percent(*loss))
             }
         }
     }
+}
+
+/// Names that a sentence shows; "others" stands for two or more.
+const MOST_NAMES: usize = 4;
+
+/// Hosts that are not judged, and why.
+fn unmeasured(hosts: &[String], one: &str, several: &str) -> Option<String> {
+    let names = match hosts {
+        [] => return None,
+        [name] => return Some(format!("not measured: {name} {one}")),
+        [names @ .., last] if hosts.len() <= MOST_NAMES => format!("{} and {last}", names.join(", ")),
+        _ => format!("{} and {} others", hosts[..MOST_NAMES - 1].join(", "), hosts.len() + 1 - MOST_NAMES),
+    };
+    Some(format!("not measured: {names} {several}"))
 }
 
 fn sentence(finding: &Finding) -> String {
@@ -125,6 +157,22 @@ mod tests {
             "nothing: 24 paths, the worst from n1 to n2 0.10 %"
         );
         assert_eq!(Verdict::of(&hosts, &[]).to_string(), "nothing: no path has a probe");
+    }
+
+    #[test]
+    fn hosts_that_deny_or_have_no_address_are_named_behind_the_rest() {
+        let hosts = |count: usize| (1..=count).map(|n| format!("n{n}")).collect::<Vec<_>>();
+        let verdict = |denied: usize, unresolved: usize| {
+            let (denied, unresolved) = (hosts(denied), hosts(unresolved));
+            Verdict { denied, unresolved, ..Verdict::default() }.to_string()
+        };
+        let nothing = "nothing: no path has a probe";
+        assert_eq!(
+            verdict(2, 1),
+            format!("{nothing}\nnot measured: n1 and n2 refuse a session\nnot measured: n1 has no address")
+        );
+        let named = "n1, n2, n3 and 2 others";
+        assert_eq!(verdict(0, 5), format!("{nothing}\nnot measured: {named} have no address"));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub fn of_fleet(now: &Snapshot) -> String {
     flows(&mut page, now);
     let up = ("udpecho_target_up", Kind::Gauge, "Whether the target answers.");
     family(&mut page, now, up, false, |target| u8::from(target.figures.is_up()));
+    down(&mut page, now);
     target_info(&mut page, now);
     objectives(&mut page, now);
     monitor(&mut page, now);
@@ -161,6 +162,16 @@ fn flows(page: &mut Exposition, now: &Snapshot) {
     }
 }
 
+/// Only targets that do not answer have this series, so it costs nothing in a fleet that works.
+fn down(page: &mut Exposition, now: &Snapshot) {
+    let name = "udpecho_target_down";
+    page.family(name, Kind::Gauge, "Targets that do not answer, by the reason; others have no such series.");
+    for target in now.targets.iter().filter(|target| !target.figures.is_up()) {
+        let [group, host] = place(target);
+        page.sample(name, &[group, host, ("reason", target.figures.state().label())], 1);
+    }
+}
+
 /// Everything else about a target, for `* on (source, group, target) group_left (...)`.
 fn target_info(page: &mut Exposition, now: &Snapshot) {
     let name = "udpecho_target_info";
@@ -270,7 +281,8 @@ mod tests {
     }
 
     fn series_of(page: &str, target: &str) -> usize {
-        page.lines().filter(|line| line.contains(&format!("target=\"{target}\""))).count()
+        let of_target = page.lines().filter(|line| line.contains(&format!("target=\"{target}\"")));
+        of_target.filter(|line| !line.starts_with("udpecho_target_down{")).count()
     }
 
     #[test]
@@ -290,6 +302,28 @@ mod tests {
                 1
             );
         }
+    }
+
+    #[test]
+    fn a_target_that_does_not_answer_has_a_series_with_the_reason() {
+        let mut now = snapshot(Detail::Counts);
+        let full = crate::probe::Failure::Full { sessions: 1 };
+        now.targets[1].figures.observe(&crate::probe::Event::Failed(full));
+        let down = |page: &str| {
+            let lines = page.lines().filter(|line| line.starts_with("udpecho_target_down{"));
+            lines.map(|line| line.split("target=").nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let [a, b] = [r#""a",reason="unresolved"} 1"#, r#""b",reason="denied"} 1"#];
+        assert_eq!(down(&of_fleet(&now)), [a, b]);
+        let reply = crate::probe::Event::Reply {
+            seq: 0,
+            rtt: crate::time::Duration::ZERO,
+            hold: None,
+            late_by: None,
+            copy: 1,
+        };
+        now.targets[1].figures.observe(&reply);
+        assert_eq!(down(&of_fleet(&now)), [a]);
     }
 
     #[test]

@@ -138,8 +138,17 @@ fn a_prometheus_that_scrapes_six_monitors_answers_the_dashboard_and_alerts() {
     let far = Serve::start("--clean --loss nth:9 --delay 20ms");
     let (_monitors, pages): (Vec<_>, Vec<_>) =
         HOSTS.map(|host| watch(folder, host, reflectors, far.port)).unzip();
+    let full = Serve::start("--clean --max-sessions 0");
+    let others = [
+        &format!("127.0.0.8:{}", full.port),
+        "no-such-host.invalid:9",
+        &format!("127.0.0.9:{}", free_port()),
+    ];
+    let mut seventh = Process::spawn(command(folder, &format!("watch -q --http 0 {}", others.join(" "))));
+    let seventh_page = page_of(&mut seventh);
     let (_alertmanager, alerts) = alertmanager(folder);
-    let (_prometheus, port) = prometheus(folder, &pages, alerts);
+    let all_pages = [&pages[..], &[seventh_page]].concat();
+    let (_prometheus, port) = prometheus(folder, &all_pages, alerts);
     promtool_reads(&["check", "metrics"], body(&get(pages[0], "/metrics")));
 
     for expression in expressions {
@@ -157,12 +166,17 @@ fn a_prometheus_that_scrapes_six_monitors_answers_the_dashboard_and_alerts() {
     // Each path of two monitors once, though both its ends count it; and each target has been scraped twice.
     answers(port, r#"count(from_to:udpecho_path_loss:ratio5m{from=~"n.", to=~"n."}) == 30"#);
     answers(port, "count(sum by (source, target) (increase(udpecho_replies_total[10s])) > 0) == 36");
-    let words = format!("locate --prometheus http://127.0.0.1:{port} --last 10s");
-    let verdict = run(command(folder, &words));
-    assert!(
-        verdict.code == Some(0) && verdict.has_line("nothing: 42 paths"),
-        "a server's own injection: {verdict:#?}"
-    );
+    answers(port, r#"udpecho_target_down{reason="denied"} == 1"#);
+    let by_prometheus = format!("--prometheus http://127.0.0.1:{port} --last 10s");
+    for of in [by_prometheus, format!("http://127.0.0.1:{seventh_page}")] {
+        let verdict = run(command(folder, &format!("locate {of}")));
+        let expected = [
+            "127.0.0.9 is silent: the one monitor that asks it has no answer",
+            "not measured: 127.0.0.8 refuses a session",
+            "not measured: no-such-host.invalid has no address",
+        ];
+        assert_eq!((verdict.code, &verdict.stdout[..]), (Some(3), &expected.map(str::to_owned)[..]), "{of}");
+    }
     pages_the_owner(alerts);
 }
 

@@ -76,6 +76,8 @@ fn document(verdict: &Verdict) -> anyhow::Result<String> {
         "verdict": verdict.to_string(),
         "paths": verdict.paths,
         "findings": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
+        "denied": verdict.denied,
+        "unresolved": verdict.unresolved,
     });
     Ok(serde_json::to_string_pretty(&document)?)
 }

@@ -51,6 +51,11 @@ pub(super) fn reports(url: &str, last: Duration) -> anyhow::Result<Vec<MonitorRe
             TargetReport { target: series.label("target"), state: state.into(), ..TargetReport::default() };
         targets.insert(place(&series), report);
     }
+    // If one group has an answer of a target, it is up.
+    for series in ask(url, "udpecho_target_down == 1")? {
+        let down = targets.get_mut(&place(&series)).filter(|target| target.state != "measuring");
+        down.into_iter().for_each(|target| target.state = series.label("reason"));
+    }
     for series in ask(url, "udpecho_target_info{target_name!=\"\"}")? {
         let [name, rack, zone] = ["target_name", "target_rack", "target_zone"].map(|name| series.label(name));
         if let Some(target) = targets.get_mut(&place(&series)) {
