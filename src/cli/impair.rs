@@ -52,7 +52,7 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 
     let names = path_names();
     if !names.contains(&profile) {
         bail!(
-            "'{profile}' for '--profile' is unknown{}; udpecho profiles lists all",
+            "'{profile}' for '--profile' is unknown; {}udpecho profiles lists all",
             nearest(profile, &names)
         );
     }
@@ -66,12 +66,12 @@ fn path_names() -> Vec<&'static str> {
     profiles().iter().map(|profile| profile.name).chain(paths).collect()
 }
 
-/// `: did you mean 'lte'?` if a name differs by a few letters.
+/// `did you mean 'lte'? ` if a name differs by a few letters.
 fn nearest(typed: &str, names: &[&str]) -> String {
     let distance = |name: &str| strsim::damerau_levenshtein(name, typed);
     let nearest = names.iter().min_by_key(|name| distance(name));
     let nearest = nearest.filter(|name| distance(name) <= 2.max(typed.len() / 3));
-    nearest.map_or(String::new(), |name| format!(": did you mean '{name}'?"))
+    nearest.map_or(String::new(), |name| format!("did you mean '{name}'? "))
 }
 
 /// The impairments of one direction, as a line.
@@ -159,13 +159,14 @@ mod tests {
     #[test]
     fn an_unknown_profile_of_a_proxy_is_told_with_the_nearest_of_all() {
         assert!(path_names().into_iter().all(|name| proxied(name).is_ok()));
-        let unknown = |name: &str| format!("'{name}' for '--profile' is unknown");
-        let all = "; udpecho profiles lists all";
-        assert_eq!(proxied("ltee"), Err(unknown("ltee") + ": did you mean 'lte'?" + all));
+        let unknown = |name: &str, nearest: &str| {
+            Err(format!("'{name}' for '--profile' is unknown; {nearest}udpecho profiles lists all"))
+        };
+        assert_eq!(proxied("ltee"), unknown("ltee", "did you mean 'lte'? "));
         let path = families()[1].profiles[0].name;
         let typed = format!("{path}x");
-        assert_eq!(proxied(&typed), Err(unknown(&typed) + &format!(": did you mean '{path}'?") + all));
-        assert_eq!(proxied("quantum"), Err(unknown("quantum") + all));
+        assert_eq!(proxied(&typed), unknown(&typed, &format!("did you mean '{path}'? ")));
+        assert_eq!(proxied("quantum"), unknown("quantum", ""));
     }
 
     #[test]
