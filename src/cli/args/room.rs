@@ -73,7 +73,7 @@ pub struct Room {
     /// Keep the text of private messages, too
     #[arg(help_heading = FILES, long, requires = "keep")]
     pub keep_private: bool,
-    /// Bytes of all files on the shelf together
+    /// Bytes of all files on the shelf together; with --keep a run counts twice, since its folder is kept, too
     #[arg(help_heading = FILES, long, value_name = "SIZE", default_value = "1Gi")]
     pub quota: ByteSize,
     /// Print nothing but errors, and do not talk

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Room) -> anyhow::Result<Exit> {
     let mut udp = ServerEngine::bind(listening.bind(), Serving::default(), server, clock)
         .map_err(|error| listening.refusal(&error))?;
     let address = udp.local_addr()?;
-    let shelf = Shelf::new(random_bytes()?, arguments.quota.get());
+    let shelf = Shelf::new(random_bytes()?, arguments.quota.get()).unpacking(arguments.keep.is_some());
     let room = RoomService::new(clock).with_shelf(shelf);
     let files = files(arguments, &room)?;
     let keeper = keeper(arguments, &room, clock)?;

@@ -139,9 +139,9 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShelfError {
     /// The quota is used up.
-    #[error("the shelf has room for {free} more of its {quota} bytes; this file has {bytes}")]
+    #[error("the shelf has room for {free} more of its {quota} bytes; this file takes {bytes}")]
     Full {
-        /// Of the file.
+        /// That the file would take.
         bytes: u64,
         /// Left on the shelf.
         free: u64,
@@ -173,6 +173,8 @@ pub enum ShelfError {
 pub struct Shelf {
     secret: [u8; 32],
     quota: u64,
+    /// The folder of a run lies beside its archive.
+    unpacks: bool,
     files: BTreeMap<u32, Entry>,
     next: u32,
     tickets: HashMap<Ticket, Permit>,
@@ -215,7 +217,13 @@ impl Shelf {
 
     /// An empty shelf for this many bytes; tickets cannot be guessed as long as the secret is random.
     pub fn new(secret: [u8; 32], quota: u64) -> Self {
-        Self { secret, quota, files: BTreeMap::new(), next: 1, tickets: HashMap::new(), drawn: 0 }
+        let (files, tickets) = (BTreeMap::new(), HashMap::new());
+        Self { secret, quota, unpacks: false, files, next: 1, tickets, drawn: 0 }
+    }
+
+    /// The same, for a room that unpacks each run: its files lie on the disk twice, and count twice.
+    pub fn unpacking(self, unpacks: bool) -> Self {
+        Self { unpacks, ..self }
     }
 
     /// The whole files that this member sees; `None` stands for the room itself.
@@ -342,17 +350,23 @@ impl Shelf {
     }
 
     fn has_room(&self, from: &Name, offer: &Offer) -> Result<(), ShelfError> {
-        let used: u64 = self.files.values().map(|entry| entry.file.bytes).sum();
-        let free = self.quota.saturating_sub(used);
+        let used: u64 = self.files.values().map(|entry| self.takes(entry.file.kind, entry.file.bytes)).sum();
+        let (free, bytes) = (self.quota.saturating_sub(used), self.takes(offer.kind, offer.bytes));
         let coming =
             self.files.values().filter(|entry| entry.state != State::Whole && entry.file.from == *from);
-        if offer.bytes > free {
-            return Err(ShelfError::Full { bytes: offer.bytes, free, quota: self.quota });
+        if bytes > free {
+            return Err(ShelfError::Full { bytes, free, quota: self.quota });
         }
         if self.files.len() >= Self::FILES {
             return Err(ShelfError::TooMany(Self::FILES));
         }
         if coming.count() >= Self::UPLOADS_OF_ONE { Err(ShelfError::Busy) } else { Ok(()) }
+    }
+
+    /// Bytes of the quota; the archive of a run is not compressed.
+    fn takes(&self, kind: FileKind, bytes: u64) -> u64 {
+        let is_twice = self.unpacks && kind == FileKind::Run;
+        bytes.saturating_mul(if is_twice { 2 } else { 1 })
     }
 
     fn ticket(&mut self, now: Instant, file: u32, direction: Direction) -> Ticket {

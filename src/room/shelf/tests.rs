@@ -106,6 +106,23 @@ fn the_quota_counts_what_is_coming_and_a_member_has_two_uploads() {
     upload(shelf.offer(at(3_600), &name("bea"), of(100, b"6")));
 }
 
+#[test]
+fn a_run_that_is_unpacked_beside_its_archive_counts_twice() {
+    let of = |kind, mark: &[u8]| Offer { bytes: 40, kind, ..offer(mark) };
+    let [run, file] = [FileKind::Run, FileKind::File];
+    let mut shelf = Shelf::new([1; 32], 100).unpacking(true);
+    upload(shelf.offer(at(0), &name("anna"), of(run, b"1")));
+    let full = |bytes, free| Err(ShelfError::Full { bytes, free, quota: 100 });
+    assert_eq!(shelf.offer(at(0), &name("bea"), of(file, b"2")), full(40, 20));
+    let mut shelf = Shelf::new([1; 32], 100).unpacking(true);
+    upload(shelf.offer(at(0), &name("anna"), of(file, b"1")));
+    assert_eq!(shelf.offer(at(0), &name("bea"), of(run, b"2")), full(80, 60));
+    upload(shelf.offer(at(0), &name("bea"), of(file, b"2")));
+    let mut shelf = Shelf::new([1; 32], 100);
+    upload(shelf.offer(at(0), &name("anna"), of(run, b"1")));
+    upload(shelf.offer(at(0), &name("bea"), of(run, b"2")));
+}
+
 proptest! {
     /// Whatever is offered, cut and resumed: what is promised fits the quota, and only whole files are listed.
     #[test]

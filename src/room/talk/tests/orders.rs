@@ -372,7 +372,7 @@ fn an_offer_without_a_place_is_refused_by_its_name() {
     let told = room.take_events(ids[0]);
     assert!(matches!(&*told[0], Event::NotShelved { hash: told, .. } if *told == hash));
     let text =
-        "-- a.txt is not put on the shelf: the shelf has room for 0 more of its 0 bytes; this file has 1";
+        "-- a.txt is not put on the shelf: the shelf has room for 0 more of its 0 bytes; this file takes 1";
     assert_eq!(told[0].text(), text);
 }
 
