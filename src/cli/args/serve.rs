@@ -106,7 +106,8 @@ pub struct Serve {
     pub drain: Duration,
     #[command(flatten)]
     pub limits: Limits,
-    /// Server threads; each gets an equal share of the clients and of the limits
+    /// Server threads; each gets an equal share of the clients and of the limits: of --load, too, so N clients may have
+    /// a load at once, each with the Nth part
     #[arg(help_heading = RUNNING, long, value_name = "N", default_value = "1")]
     pub threads: NonZero<usize>,
     /// Spin instead of sleeping: lower latency; uses a whole core

@@ -213,6 +213,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_threads_grant_no_more_load_together_than_one_alone() {
+        let rate = |bits: u64| BitRate::new(bits).unwrap();
+        let asked = |asked| load_grant(asked, 4).unwrap();
+        assert_eq!(asked(Some(Some(rate(200_000_000)))), LoadGrant::Anybody(rate(50_000_000)));
+        assert_eq!(asked(None), LoadGrant::Private(rate(250_000_000)));
+        assert_eq!(asked(Some(None)), LoadGrant::Nobody);
+    }
+
+    #[test]
     fn the_totals_say_one_in_the_singular() {
         let of = |n: u64| {
             let mut counters = Counters { received: n, evicted: n, stun: n, ..Counters::default() };
