@@ -31,8 +31,10 @@ mod wrap;
 pub use chart::Theme;
 #[cfg(feature = "report")]
 pub use chart_data::ChartData;
+#[cfg(feature = "net")]
+pub(crate) use format::counted;
+pub(crate) use format::milliseconds_bare;
 pub use format::{bit_rate, milliseconds, percent};
-pub(crate) use format::{counted, milliseconds_bare};
 #[cfg(feature = "report")]
 pub use html::{html, proxy_html, rate_html};
 pub use injection::injection;

@@ -67,7 +67,7 @@ impl RelayEngine {
     }
 
     /// How many mappings it has had, those that were removed among them.
-    pub(in crate::net) fn mappings_made(&self) -> usize {
+    pub fn mappings_made(&self) -> usize {
         self.listeners.len()
     }
 
