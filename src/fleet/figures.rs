@@ -91,9 +91,15 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Of a target whose name has no address.
-    pub fn unresolved() -> Self {
-        Self { state: State::Unresolved, ..Self::default() }
+    /// Of a target whose name has no address, or none any more. Its counters stay.
+    #[must_use]
+    pub fn without_address(self) -> Self {
+        Self { state: State::Unresolved, ..self }
+    }
+
+    /// The state is that of a new target; the counters stay.
+    pub fn reopen(&mut self) {
+        self.state = State::default();
     }
 
     /// Of a target whose one-way delays count, too.
@@ -379,6 +385,9 @@ mod tests {
         assert_eq!(figures.state(), State::Closed);
         figures.observe(&reply);
         assert_eq!(figures.state(), State::Measuring);
-        assert_eq!(Figures::unresolved().state(), State::Unresolved);
+        let unresolved = figures.clone().without_address();
+        assert_eq!((unresolved.state(), unresolved.is_up()), (State::Unresolved, false));
+        figures.reopen();
+        assert_eq!(figures.state(), State::Opening);
     }
 }

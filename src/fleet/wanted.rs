@@ -45,6 +45,8 @@ pub struct Reload {
     pub added: Vec<Wanted>,
     /// Measured at another address or in another way: a new session, while the counters go on.
     pub changed: Vec<Wanted>,
+    /// Their names have no address any more: nothing is sent until one has, while the counters stay.
+    pub unresolved: Vec<Wanted>,
     /// Measured as before: session, phase and counters stay. Labels may differ.
     pub kept: Vec<Wanted>,
 }
@@ -61,6 +63,7 @@ impl Reload {
             match old.get(&wanted.key) {
                 None => reload.added.push(wanted),
                 Some(before) if before.is_measured_like(&wanted) => reload.kept.push(wanted),
+                Some(_) if wanted.address.is_none() => reload.unresolved.push(wanted),
                 Some(_) => reload.changed.push(wanted),
             }
         }
@@ -92,13 +95,15 @@ mod tests {
         let group = Arc::new(Config::of_targets(vec!["a".into()]).groups.remove(0));
         let faster = Arc::new(Group { interval: "20ms".parse().unwrap(), ..Group::clone(&group) });
         let longer = Arc::new(Group { targets: vec!["a".into(), "x".into()], ..Group::clone(&group) });
-        let old = ["gone", "same", "moved", "faster"].map(|name| wanted(name, &group));
+        let old = ["gone", "same", "moved", "lost", "faster"].map(|name| wanted(name, &group));
         let old = old.into_iter().map(|wanted| (wanted.key.clone(), wanted)).collect();
-        let moved = Wanted { address: None, ..wanted("moved", &group) };
+        let moved = Wanted { address: Some("192.0.2.2:8080".parse().unwrap()), ..wanted("moved", &group) };
+        let lost = Wanted { address: None, ..wanted("lost", &group) };
         let new = [
             wanted("new", &group),
             wanted("same", &longer),
             moved,
+            lost,
             wanted("faster", &faster),
             wanted("new", &faster),
         ];
@@ -106,6 +111,7 @@ mod tests {
         assert_eq!(reload.removed.iter().map(|key| key.target.as_str()).collect::<Vec<_>>(), ["gone"]);
         assert_eq!(names(&reload.added), ["new"]);
         assert_eq!(names(&reload.changed), ["moved", "faster"]);
+        assert_eq!(names(&reload.unresolved), ["lost"]);
         assert_eq!(names(&reload.kept), ["same"]);
         assert_eq!(*reload.added[0].group, *group, "of two with one key the first counts");
     }

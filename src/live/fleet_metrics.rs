@@ -274,7 +274,7 @@ mod tests {
                 labels: BTreeMap::from([("site".to_owned(), "x".to_owned())]),
                 group: Arc::clone(&group),
             },
-            figures: Figures::unresolved(),
+            figures: Figures::default().without_address(),
             recent: Recent::default(),
         };
         Snapshot { source: "n1".into(), targets: vec![view("a"), view("b")], ..Snapshot::default() }

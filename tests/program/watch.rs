@@ -170,6 +170,48 @@ fn a_file_is_checked_before_it_runs() {
     );
 }
 
+/// One file serves all hosts, so a group of others is worth a line and no error.
+#[test]
+fn groups_of_other_hosts_are_named_and_a_file_without_a_target_is_said_to_measure_nothing() {
+    let folder = TempDir::new().unwrap();
+    let group = |name: &str, from: &str| {
+        format!("[[group]]\nname = '{name}'\ntargets = ['127.0.0.1:{}']\n{from}", free_port())
+    };
+    let foreign = group("a", "from = ['gw1', 'gw2']\n");
+    let line = "udpecho: a: not measured by this host: 'from' names gw1, gw2, and this is n7";
+    let nothing = "udpecho: no group has a target, so nothing is measured";
+    for (other, said) in [(group("b", ""), &[line][..]), (String::new(), &[line, nothing])] {
+        fs::write(folder.path().join("watch.toml"), format!("name = 'n7'\n{foreign}{other}")).unwrap();
+        let checked = run(command(folder.path(), "watch -f watch.toml --check"));
+        assert!(checked.code == Some(0) && checked.stderr == said, "{checked:#?}");
+    }
+    let mut watching = Process::spawn(command(folder.path(), "watch -f watch.toml -q"));
+    watching.remark_with(line);
+    watching.remark_with(nothing);
+    fs::write(folder.path().join("watch.toml"), group("b", "")).unwrap();
+    watching.signal("HUP");
+    watching.remark_with("watch.toml is loaded");
+    fs::write(folder.path().join("watch.toml"), foreign).unwrap();
+    watching.signal("HUP");
+    watching.remark_with("a: not measured by this host");
+    watching.remark_with(nothing);
+    watching.interrupt_until_it_ends();
+}
+
+#[test]
+fn watch_and_locate_without_a_word_name_each_way_to_give_them_something() {
+    let folder = TempDir::new().unwrap();
+    for (words, ways) in [
+        ("watch", &["no target given", "-f", "--sample"][..]),
+        ("locate", &["no report given", "http://n1:9476", "--prometheus"]),
+    ] {
+        let finished = run(command(folder.path(), words));
+        let [said] = &finished.stderr[..] else { panic!("{finished:#?}") };
+        assert_eq!(finished.code, Some(2));
+        assert!(ways.iter().all(|way| said.contains(way)), "{said}");
+    }
+}
+
 #[test]
 fn prometheus_accepts_the_metrics_of_a_fleet() {
     crate::needs!(Prometheus);

@@ -22,7 +22,7 @@ Exit codes: 0 nothing stands out; 2 a report cannot be read; 3 a fault was
 found.")]
 pub struct Locate {
     /// Reports of monitors: files, or addresses of pages as http://HOST:PORT
-    #[arg(value_name = "REPORT", required_unless_present = "prometheus")]
+    #[arg(value_name = "REPORT")]
     pub reports: Vec<String>,
     /// Judge what the pages count during this time, instead of the last two minutes
     #[arg(long, value_name = "TIME")]

@@ -30,7 +30,7 @@ Exit codes: 0 a target answered, or --check found no error; 1 none answered;
 2 usage, file or socket error.")]
 pub struct Watch {
     /// Servers to measure, as HOST or HOST:PORT
-    #[arg(help_heading = TARGETS, value_name = "TARGET", required_unless_present_any = ["file", "sample"])]
+    #[arg(help_heading = TARGETS, value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Configuration file
     #[arg(help_heading = TARGETS, short, long, value_name = "FILE", conflicts_with = "targets")]

@@ -58,6 +58,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Whether the host of this name measures it.
+    pub fn is_measured_by(&self, source: &str) -> bool {
+        self.from.is_empty() || self.from.iter().any(|name| name == source)
+    }
+
     /// Whether a target of either is measured alike: where targets are found and what is shown of them does not matter.
     pub(in crate::fleet) fn probes_like(&self, other: &Self) -> bool {
         let how = |group: &Self| {

@@ -23,6 +23,12 @@ const LONGEST: u64 = 64 << 20;
 pub(crate) const SCHEMA: &str = include_str!("../locate.schema.json");
 
 pub(crate) fn run(arguments: &Locate) -> anyhow::Result<Exit> {
+    if arguments.reports.is_empty() && arguments.prometheus.is_none() {
+        bail!(
+            "no report given: name pages or files, as in udpecho locate http://n1:9476 n2.json, or ask a Prometheus \
+             with --prometheus http://localhost:9090"
+        );
+    }
     let mut reports = read(arguments)?;
     if let Some(time) = arguments.during {
         if let Some(file) = arguments.reports.iter().find(|place| !place.starts_with(HTTP)) {

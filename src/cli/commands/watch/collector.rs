@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::fleet::{Figures, History, Key, Monitor, Recent};
+use crate::fleet::{Figures, History, Key, Monitor, Recent, State};
 use crate::net::{Observation, Observer, TargetId};
 use crate::probe::{Event, FlowChange};
 use crate::time::Instant;
@@ -48,6 +48,17 @@ impl Counts {
     pub(super) fn of(&self, target: TargetId, now: Instant) -> Option<(Figures, Recent)> {
         let shared = self.lock();
         shared.targets.get(&target).map(|counted| (counted.figures.clone(), counted.history.recent(now)))
+    }
+
+    pub(super) fn state(&self, target: TargetId) -> Option<State> {
+        Some(self.lock().targets.get(&target)?.figures.state())
+    }
+
+    /// The target has an address again, and no session yet.
+    pub(super) fn reopen(&self, target: TargetId) {
+        if let Some(counted) = self.lock().targets.get_mut(&target) {
+            counted.figures.reopen();
+        }
     }
 
     /// Reads a target's history.

@@ -93,6 +93,12 @@ impl Measuring {
                 self.counts.forget(key, id);
             }
         }
+        for wanted in reload.unresolved {
+            if let (Some(id), Some(changes)) = (self.ids.get(&wanted.key), &self.changes) {
+                changes.remove(*id);
+            }
+            self.targets.insert(wanted.key.clone(), wanted);
+        }
         for wanted in reload.added.into_iter().chain(reload.changed) {
             self.measure(wanted);
         }
@@ -103,9 +109,11 @@ impl Measuring {
 
     /// Asks those again that refused a session.
     pub(super) fn retry_denied(&mut self) {
-        let is_denied = |view: &TargetView| view.figures.state() == State::Denied;
-        let denied: Vec<Wanted> =
-            self.views().into_iter().filter(is_denied).map(|view| view.wanted).collect();
+        let is_denied = |wanted: &Wanted| {
+            let state = self.ids.get(&wanted.key).and_then(|id| self.counts.state(*id));
+            wanted.address.is_some() && state == Some(State::Denied)
+        };
+        let denied: Vec<Wanted> = self.targets.values().filter(|wanted| is_denied(wanted)).cloned().collect();
         denied.into_iter().for_each(|wanted| self.measure(wanted));
     }
 
@@ -135,9 +143,17 @@ impl Measuring {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// No target is measured, nor waits for an address.
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
     /// A target that changed keeps its number, and with it its counters.
     fn measure(&mut self, wanted: Wanted) {
         let key = wanted.key.clone();
+        if self.targets.get(&key).is_some_and(|before| before.address.is_none()) {
+            self.counts.reopen(self.ids[&key]);
+        }
         let id = *self.ids.entry(key.clone()).or_insert_with(|| {
             self.next_id += 1;
             let figures = if wanted.group.one_way { Figures::with_one_way() } else { Figures::default() };
@@ -212,8 +228,7 @@ impl Measuring {
         let view = |key: &Key| {
             let wanted = self.targets.get(key)?;
             let (figures, recent) = self.counts.of(*self.ids.get(key)?, now)?;
-            let is_unresolved = wanted.address.is_none() && figures.state() == State::Opening;
-            let figures = if is_unresolved { Figures::unresolved() } else { figures };
+            let figures = if wanted.address.is_none() { figures.without_address() } else { figures };
             Some(TargetView { wanted: wanted.clone(), figures, recent })
         };
         self.order.iter().filter_map(view).collect()

@@ -20,7 +20,7 @@ use anyhow::{Context, bail};
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
 use crate::cli::key;
-use crate::cli::printer::Printer;
+use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::text_file;
 use crate::fleet::{Config, Forecast, Group, Wanted};
 use crate::net::{Clock, host_name};
@@ -30,20 +30,31 @@ use watching::Watching;
 
 const SAMPLE: &str = include_str!("../../../../contrib/watch.toml");
 const LONGEST_FILE: u64 = 16 << 20;
+const NOTHING: &str = "udpecho: no group has a target, so nothing is measured";
 
 pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     if arguments.sample {
         return print(SAMPLE.lines());
     }
+    if arguments.targets.is_empty() && arguments.file.is_none() {
+        bail!(
+            "no target given: name servers, as in udpecho watch 192.0.2.7 example.net:9000, or a file with -f; \
+             udpecho watch --sample prints one"
+        );
+    }
     let config = read_config(arguments)?;
     let source = config.name.clone().or_else(host_name).unwrap_or_else(|| "udpecho".to_owned());
     let (clock, key) = (Clock::start(), key::find(arguments.key_file.as_deref())?);
     let mut discovery = Discovery::new(arguments.file.as_deref(), source.clone(), key.clone(), clock);
+    tell_foreign_groups(&config, &source);
     if arguments.check {
         let found = discovery.look_at_all(&config);
         let targets = found.targets.unwrap_or_default();
         print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
         affordable(&config, &targets)?;
+        if targets.is_empty() {
+            stderr_line(NOTHING);
+        }
         let has_errors = found.failures.values().any(|failures| *failures > 0);
         return Ok(if has_errors { Exit::Error } else { Exit::Success });
     }
@@ -85,6 +96,17 @@ fn read_file(file: &Path) -> anyhow::Result<Config> {
     let folder = file.parent().unwrap_or(Path::new(""));
     keys::read(&mut config, folder).with_context(|| file.display().to_string())?;
     Ok(config)
+}
+
+/// One file may serve all hosts, so a group of others is no error.
+fn tell_foreign_groups(config: &Config, source: &str) {
+    for group in config.groups.iter().filter(|group| !group.is_measured_by(source)) {
+        let from = group.from.join(", ");
+        stderr_line(format_args!(
+            "udpecho: {}: not measured by this host: 'from' names {from}, and this is {source}",
+            group.name
+        ));
+    }
 }
 
 /// Of each group, by name.

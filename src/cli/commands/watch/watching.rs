@@ -14,7 +14,7 @@ use super::peers::{Peers, mesh_view};
 use super::probe::Prober;
 use super::reflector::Reflector;
 use super::table::{self, Screen};
-use super::{affordable, document, read_file};
+use super::{NOTHING, affordable, document, read_file, tell_foreign_groups};
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, on_a_terminal, stderr_line};
@@ -106,6 +106,9 @@ impl<'a> Watching<'a> {
         }
         let targets = first.targets.take().unwrap_or_default();
         affordable(&config, &targets)?;
+        if targets.is_empty() {
+            stderr_line(NOTHING);
+        }
         let prober = Prober::new(config.clone(), key.clone(), clock);
         let mut measuring = Measuring::start(source.clone(), key, arguments.count, clock, &control)?;
         measuring.set(targets);
@@ -203,6 +206,9 @@ impl<'a> Watching<'a> {
         match affordable {
             Ok(()) => {
                 self.now.is_configured |= had_too_many;
+                if targets.is_empty() && !self.measuring.is_empty() {
+                    stderr_line(NOTHING);
+                }
                 self.measuring.set(targets);
             }
             Err(error) => self.refuse(&error),
@@ -247,6 +253,7 @@ impl<'a> Watching<'a> {
         self.prober.set(config.clone());
         let _ = self.configs.send(config);
         stderr_line(format_args!("udpecho: {} is loaded", file.display()));
+        tell_foreign_groups(&self.config, &self.now.source);
     }
 
     fn refuse(&mut self, error: &anyhow::Error) {

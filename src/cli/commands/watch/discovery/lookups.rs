@@ -54,17 +54,20 @@ pub(super) fn resolve(host: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// The records of a name.
+#[derive(Default)]
 pub(super) struct Found {
     pub addresses: Vec<SocketAddr>,
     /// Hosts of SRV records, which have addresses in turn.
     pub services: Vec<(String, u16)>,
     /// The addresses of these hosts, without ports, where the name has a server of its own.
     pub hosts: HashMap<String, SocketAddr>,
+    /// Hosts for which that server has an error instead. They keep their last address.
+    pub failed: HashMap<String, DnsError>,
 }
 
 /// The targets of a name. A and AAAA come from the system's resolver, unless the name has a server of its own.
-pub(super) fn look_up(dns: &DnsNames) -> anyhow::Result<Found> {
-    let mut found = Found { addresses: Vec::new(), services: Vec::new(), hosts: HashMap::new() };
+pub(super) fn look_up(dns: &DnsNames, last: Option<&Found>) -> anyhow::Result<Found> {
+    let mut found = Found::default();
     let kinds: &[RecordKind] = match (dns.kind, dns.server) {
         (DnsKind::A, None) => {
             found.addresses = (dns.name.as_str(), dns.port).to_socket_addrs()?.collect();
@@ -87,24 +90,30 @@ pub(super) fn look_up(dns: &DnsNames) -> anyhow::Result<Found> {
     found.services.dedup();
     if let Some(server) = dns.server {
         for (host, _) in &found.services {
-            if let Some(address) = address_of(host, server)? {
-                found.hosts.insert(host.clone(), address);
-            }
+            let address = address_of(host, server)?.unwrap_or_else(|error| {
+                found.failed.insert(host.clone(), error);
+                last?.hosts.get(host).copied()
+            });
+            found.hosts.extend(address.map(|address| (host.clone(), address)));
         }
     }
     Ok(found)
 }
 
-/// The address of an SRV record's host, by the server that told of it.
-fn address_of(host: &str, server: SocketAddr) -> anyhow::Result<Option<SocketAddr>> {
+/// The address of an SRV record's host, by the server that told of it. None if it says that there is none.
+fn address_of(host: &str, server: SocketAddr) -> anyhow::Result<Result<Option<SocketAddr>, DnsError>> {
+    let mut outcome = Ok(None);
     for kind in [RecordKind::A, RecordKind::Aaaa] {
-        if let Ok(records) = ask(host, kind, &[server])?
-            && let Some(Record::Address(ip)) = records.first()
-        {
-            return Ok(Some(SocketAddr::new(*ip, 0)));
+        match ask(host, kind, &[server])? {
+            Ok(records) => {
+                if let Some(Record::Address(ip)) = records.first() {
+                    return Ok(Ok(Some(SocketAddr::new(*ip, 0))));
+                }
+            }
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(None)
+    Ok(outcome)
 }
 
 fn records(dns: &DnsNames, kind: RecordKind) -> anyhow::Result<Vec<Record>> {

@@ -166,11 +166,10 @@ impl Discovery {
 
     /// The groups that this host measures. An unchanged group is the same `Arc` as before.
     fn own_groups(&mut self, config: &Config) -> Vec<Arc<Group>> {
-        let is_own = |group: &&Group| group.from.is_empty() || group.from.contains(&self.source);
         let groups: Vec<Arc<Group>> = config
             .groups
             .iter()
-            .filter(is_own)
+            .filter(|group| group.is_measured_by(&self.source))
             .map(|group| match self.groups.get(&group.name) {
                 Some(known) if **known == *group => Arc::clone(known),
                 _ => Arc::new(group.clone()),
@@ -206,11 +205,16 @@ impl Discovery {
 
     fn ask(&mut self, group: &Group, dns: &DnsNames) {
         let place = place_of(group, dns);
-        if self.records.take_due(&place, self.clock.now(), dns.refresh)
-            && let Some(found) = self.checked(group, &dns.name, lookups::look_up(dns))
-        {
-            self.records.set(&place, found);
+        if !self.records.take_due(&place, self.clock.now(), dns.refresh) {
+            return;
         }
+        let looked = lookups::look_up(dns, self.records.get(&place));
+        let Some(found) = self.checked(group, &dns.name, looked) else { return };
+        for (host, _) in &found.services {
+            let outcome = found.failed.get(host).map_or(Ok(()), |error| Err((*error).into()));
+            let _ = self.checked(group, host, outcome);
+        }
+        self.records.set(&place, found);
     }
 
     /// Looks up the hosts of all targets that have a name.
