@@ -27,7 +27,8 @@ fn is_limited_by_a_host(found: &Value) -> bool {
 fn the_rate_of_an_emulated_bottleneck_is_found_and_recorded() {
     let (folder, port) = (TempDir::new().unwrap(), free_port());
     let _server = serve(&folder, port, "2Mbit,queue=30k");
-    let words = format!("ping -p {port} 127.0.0.1 --find-rate=echo -o run --json --fail-rate 9Mbit");
+    let words =
+        format!("ping -p {port} 127.0.0.1 --find-rate=echo --max-queue 20ms -o run --json --fail-rate 9Mbit");
     let found = run(command(folder.path(), &words));
     let shown: Value = serde_json::from_str(&found.stdout.join("\n")).unwrap();
     assert_is_run(&shown);
