@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_the_load_did_not_fill_has_no_grade() {
+    fn a_path_that_may_carry_more_has_no_grade() {
         let [short, long] = [1, 250].map(Duration::from_millis);
         let (up, down) = (Some(found(None, short)), Some(found(None, long)));
         let both = Rate { up: up.clone(), down, ..Rate::default() };

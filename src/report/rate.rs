@@ -97,8 +97,8 @@ fn result(name: &str, found: &DirectionRate) -> String {
 /// Why a search has no curve of delay over rate.
 pub(super) fn without_steps(found: &DirectionRate) -> &'static str {
     match found.limited_by.as_deref() {
-        Some("client") => "no steps: this host was too slow to fill the path",
-        Some("server") => "no steps: the server's host was too slow to fill the path",
+        Some("client") => "no steps: this host was the limit",
+        Some("server") => "no steps: the server's host was the limit",
         _ => "no steps: the search ended before them",
     }
 }
@@ -127,7 +127,7 @@ fn signs(found: &DirectionRate) -> Vec<String> {
     };
     signs.extend(limit.map(str::to_owned));
     if limit.is_some() && found.grade.is_none() {
-        signs.push("no grade, since the load did not fill the path".to_owned());
+        signs.push("no grade, since the path may carry more".to_owned());
     }
     if found.out_of_bytes || found.limited_by.as_deref() == Some("max_bytes") {
         signs.push("ended by --max-bytes".to_owned());
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_limit_is_said_with_the_grade_that_it_costs() {
         use LimitedBy::{Client, Grant, MaxBytes};
-        let ungraded = "no grade, since the load did not fill the path";
+        let ungraded = "no grade, since the path may carry more";
         for (limit, out_of_bytes, said) in [
             (None, false, vec![]),
             (Some(Client), false, vec!["limited by this host, which sent or read too late", ungraded]),
@@ -222,7 +222,7 @@ mod tests {
         }
         assert_eq!(result("up", &found(Some(Client), false)), "up    at least 20.0 Mbit/s +-0.5 %");
         let why = without_steps(&found(Some(Client), false));
-        assert_eq!(why, "no steps: this host was too slow to fill the path");
+        assert_eq!(why, "no steps: this host was the limit");
     }
 
     #[test]
