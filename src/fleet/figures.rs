@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::counters::Counters;
 use super::history::Sample;
 use super::one_way::OneWay;
 use crate::probe::{Cause, Event, Failure, FlowChange, HostNames, NotOnTime, Outcome, Reroll, Resolved};
@@ -180,6 +181,17 @@ impl Figures {
             failure if failure.is_silence() => State::Silent,
             _ => State::Denied,
         };
+    }
+
+    /// The counters, as `/metrics` and a record have them.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            outcomes: self.outcomes,
+            duplicates: self.duplicates,
+            skipped: self.skipped,
+            withheld: self.withheld,
+            rtt: self.rtt.clone(),
+        }
     }
 
     /// Replies, on time or late.

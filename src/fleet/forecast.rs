@@ -16,6 +16,8 @@ pub struct Forecast {
     pub series: u64,
     /// Of memory, in bytes.
     pub memory: u64,
+    /// Of a day of a record, in bytes.
+    pub record: u64,
 }
 
 impl Forecast {
@@ -28,6 +30,9 @@ impl Forecast {
     const TARGET_BYTES: u64 = 12_000;
     const IN_FLIGHT_BYTES: f64 = 250.0;
     const HEADERS: u32 = 28;
+    /// A row with names of 15 characters, of which there is one a minute.
+    const ROW_BYTES: u64 = 200;
+    const ROWS_A_DAY: u64 = 1_440;
 
     /// Of a group with so many targets.
     pub fn of(group: &Group, targets: u64) -> Self {
@@ -46,6 +51,7 @@ impl Forecast {
             bits_per_second: probes_per_second * f64::from(group.size + Self::HEADERS) * 8.0,
             series: series * targets,
             memory: (bytes * targets as f64) as u64,
+            record: Self::ROW_BYTES * Self::ROWS_A_DAY * targets,
         }
     }
 
@@ -58,6 +64,7 @@ impl Forecast {
             bits_per_second: self.bits_per_second + other.bits_per_second,
             series: self.series + other.series,
             memory: self.memory + other.memory,
+            record: self.record + other.record,
         }
     }
 }

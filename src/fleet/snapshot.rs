@@ -19,6 +19,15 @@ pub struct TargetView {
     pub recent: Recent,
 }
 
+/// How writing the record goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordStatus {
+    /// Attempts that failed.
+    pub failures: u64,
+    /// The last one that did not; zero before the first.
+    pub written_at: Instant,
+}
+
 /// All targets, and the monitor itself.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -40,6 +49,8 @@ pub struct Snapshot {
     pub discovery_failures: BTreeMap<String, u64>,
     /// When discovery last succeeded, by group.
     pub discovery_successes: BTreeMap<String, Instant>,
+    /// None without a record.
+    pub record: Option<RecordStatus>,
 }
 
 impl Snapshot {

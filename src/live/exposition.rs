@@ -1,6 +1,8 @@
-//! The Prometheus text format, version 0.0.4.
+//! The Prometheus text format, version 0.0.4, and OpenMetrics 1.0 with timestamps.
 
 use std::fmt::{Display, Write};
+
+use crate::time::Instant;
 
 /// A page of metrics: families of samples.
 #[derive(Debug, Default)]
@@ -8,6 +10,9 @@ pub(super) struct Exposition {
     text: String,
     /// Labels of every sample.
     labels: String,
+    is_open_metrics: bool,
+    /// The end of each sample's line.
+    time: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +24,28 @@ pub(super) enum Kind {
 
 impl Exposition {
     pub(super) fn labelled(labels: &[(&str, &str)]) -> Self {
-        Self { text: String::new(), labels: joined("", labels) }
+        Self { labels: joined("", labels), ..Self::default() }
+    }
+
+    /// OpenMetrics: the text goes out piece by piece, by `take`.
+    pub(super) fn open_metrics() -> Self {
+        Self { is_open_metrics: true, ..Self::default() }
+    }
+
+    /// The labels of the next samples, before their own.
+    pub(super) fn of(&mut self, labels: &[(&str, &str)]) {
+        self.labels = joined("", labels);
+    }
+
+    /// The next samples are of this moment.
+    pub(super) fn at(&mut self, moment: Instant) {
+        let millis = moment.as_nanos().div_euclid(1_000_000);
+        self.time = format!(" {}.{:03}", millis / 1_000, millis % 1_000);
+    }
+
+    /// The lines since the last call.
+    pub(super) fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
     }
 
     pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
@@ -28,13 +54,16 @@ impl Exposition {
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
+        // OpenMetrics names the family of a counter without the ending of its samples.
+        let name = name.strip_suffix("_total").filter(|_| self.is_open_metrics).unwrap_or(name);
         self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
     }
 
     pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let labels = joined(&self.labels, labels);
         let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-        self.put(format_args!("{name}{braced} {value}\n"));
+        let line = format!("{name}{braced} {value}{}\n", self.time);
+        self.text.push_str(&line);
     }
 
     /// A family with one sample.

@@ -4,52 +4,72 @@ use std::fmt::Display;
 
 use super::exposition::{Exposition, Kind};
 use super::metrics::build_info;
-use crate::fleet::{Detail, OneWay, Snapshot, State, TargetView};
-use crate::probe::{Cause, Reroll};
+use crate::fleet::{Counters, Detail, OneWay, Snapshot, State, TargetView};
+use crate::probe::{Cause, HostNames, Reroll};
 use crate::stats::RttBuckets;
 use crate::time::Instant;
 
+/// A family's name and help, and its value.
+pub(super) type Count = (&'static str, &'static str, fn(&Counters) -> u64);
+
 /// The series that a target has with `detail = "counts"`, and those of `"full"` besides.
-type Count = (&'static str, &'static str, fn(&TargetView) -> u64);
-
-const COUNTS: [Count; 2] = [
-    ("udpecho_replies_total", "Probes with a reply, on time or late.", |t| t.figures.replies()),
-    ("udpecho_replies_late_total", "Probes with a reply after their deadline.", |t| t.figures.late()),
+pub(super) const COUNTS: [Count; 2] = [
+    ("udpecho_replies_total", "Probes with a reply, on time or late.", Counters::replies),
+    ("udpecho_replies_late_total", "Probes with a reply after their deadline.", |c| c.outcomes.late()),
 ];
 
-const FULL: [Count; 5] = [
-    ("udpecho_probes_sent_total", "Probes that left and are resolved.", |t| t.figures.resolved()),
-    ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", |t| t.figures.duplicates),
-    ("udpecho_send_errors_total", "Probes that the socket refused.", |t| t.figures.send_errors()),
-    ("udpecho_watch_skipped_probes_total", "Probes due while this host was suspended.", |t| {
-        t.figures.skipped
-    }),
-    ("udpecho_probes_withheld_total", "Probes due while the target was away, as it had said.", |t| {
-        t.figures.withheld
+pub(super) const FULL: [Count; 5] = [
+    ("udpecho_probes_sent_total", "Probes that left and are resolved.", |c| c.outcomes.sent()),
+    ("udpecho_replies_duplicate_total", "Replies beyond the first to a probe.", |c| c.duplicates),
+    ("udpecho_send_errors_total", "Probes that the socket refused.", Counters::send_errors),
+    ("udpecho_watch_skipped_probes_total", "Probes due while this host was suspended.", |c| c.skipped),
+    ("udpecho_probes_withheld_total", "Probes due while the target was away, as it had said.", |c| {
+        c.withheld
     }),
 ];
+
+/// Families that a record has, too: name and help.
+pub(super) type Family = (&'static str, &'static str);
+pub(super) const LOST: Family = ("udpecho_probes_lost_total", "Probes without a reply, by cause.");
+pub(super) const RTT: Family = ("udpecho_rtt_seconds", "Round-trip times of all replies.");
+pub(super) const FLOWS: Family = ("udpecho_flows", "Source ports by which probes take turns.");
+pub(super) const FLOWS_LOSSY: Family =
+    ("udpecho_flows_lossy", "Flows that lose half of their probes or more.");
+pub(super) const UP: Family = ("udpecho_target_up", "Whether the target answers.");
+pub(super) const DOWN: Family =
+    ("udpecho_target_down", "Targets that do not answer, by the reason; others have no such series.");
+pub(super) const TARGET_INFO: Family = (
+    "udpecho_target_info",
+    "Address, dialect, names that its server tells, and discovered labels of a target.",
+);
+pub(super) const OBJECTIVE: Family =
+    ("udpecho_objective_ratio", "The share of probes that should be answered in time.");
+pub(super) const MONITOR_INFO: Family = ("udpecho_watch_info", "Labels of this host.");
 
 /// The page for Prometheus.
 pub fn of_fleet(now: &Snapshot) -> String {
     let mut page = Exposition::labelled(&[("source", &now.source)]);
     for (name, help, value) in COUNTS {
-        family(&mut page, now, (name, Kind::Counter, help), false, value);
+        family(&mut page, now, (name, Kind::Counter, help), false, |t| value(&t.figures.counters()));
     }
     for (name, help, value) in FULL {
-        family(&mut page, now, (name, Kind::Counter, help), true, value);
+        family(&mut page, now, (name, Kind::Counter, help), true, |t| value(&t.figures.counters()));
     }
     losses(&mut page, now);
     rtt(&mut page, now);
     one_way(&mut page, now);
     flows(&mut page, now);
-    let up = ("udpecho_target_up", Kind::Gauge, "Whether the target answers.");
-    family(&mut page, now, up, false, |target| u8::from(target.figures.is_up()));
+    family(&mut page, now, gauge(UP), false, |target| u8::from(target.figures.is_up()));
     down(&mut page, now);
     target_info(&mut page, now);
     objectives(&mut page, now);
     monitor(&mut page, now);
     build_info(&mut page);
     page.finish()
+}
+
+fn gauge((name, help): Family) -> (&'static str, Kind, &'static str) {
+    (name, Kind::Gauge, help)
 }
 
 fn family<T: Display>(
@@ -75,8 +95,8 @@ fn place(target: &TargetView) -> [(&str, &str); 2] {
 
 /// A cause that the dialect cannot tell has no series. With `counts`, causes other than the network's have a series once they occur.
 fn losses(page: &mut Exposition, now: &Snapshot) {
-    let name = "udpecho_probes_lost_total";
-    page.family(name, Kind::Counter, "Probes without a reply, by cause.");
+    let (name, help) = LOST;
+    page.family(name, Kind::Counter, help);
     for target in &now.targets {
         let dialect = target.wanted.group.dialect;
         for cause in Cause::ALL.into_iter().filter(|cause| dialect.may_tell(*cause)) {
@@ -91,8 +111,8 @@ fn losses(page: &mut Exposition, now: &Snapshot) {
 }
 
 fn rtt(page: &mut Exposition, now: &Snapshot) {
-    let name = "udpecho_rtt_seconds";
-    page.family(name, Kind::Histogram, "Round-trip times of all replies.");
+    let (name, help) = RTT;
+    page.family(name, Kind::Histogram, help);
     for target in &now.targets {
         let [group, host] = place(target);
         let rtt = &target.figures.rtt;
@@ -106,7 +126,7 @@ fn rtt(page: &mut Exposition, now: &Snapshot) {
     }
 }
 
-fn histogram(page: &mut Exposition, name: &str, labels: &[(&str, &str)], buckets: &RttBuckets) {
+pub(super) fn histogram(page: &mut Exposition, name: &str, labels: &[(&str, &str)], buckets: &RttBuckets) {
     let bucket = format!("{name}_bucket");
     for (bound, count) in buckets.cumulative() {
         page.sample(&bucket, &[labels, &[("le", &bound.as_secs_f64().to_string())]].concat(), count);
@@ -148,10 +168,8 @@ fn one_way(page: &mut Exposition, now: &Snapshot) {
 }
 
 fn flows(page: &mut Exposition, now: &Snapshot) {
-    let flows = ("udpecho_flows", Kind::Gauge, "Source ports by which probes take turns.");
-    family(page, now, flows, false, |target| target.wanted.group.flows);
-    let lossy = ("udpecho_flows_lossy", Kind::Gauge, "Flows that lose half of their probes or more.");
-    family(page, now, lossy, false, |target| target.figures.lossy_flows().count());
+    family(page, now, gauge(FLOWS), false, |target| target.wanted.group.flows);
+    family(page, now, gauge(FLOWS_LOSSY), false, |target| target.figures.lossy_flows().count());
     let name = "udpecho_flow_rerolls_total";
     page.family(name, Kind::Counter, "Comparisons of a silent port with a fresh one, by their result.");
     for target in now.targets.iter().filter(|target| is_full(target)) {
@@ -164,8 +182,8 @@ fn flows(page: &mut Exposition, now: &Snapshot) {
 
 /// Only targets that do not answer have this series, so it costs nothing in a fleet that works.
 fn down(page: &mut Exposition, now: &Snapshot) {
-    let name = "udpecho_target_down";
-    page.family(name, Kind::Gauge, "Targets that do not answer, by the reason; others have no such series.");
+    let (name, help) = DOWN;
+    page.family(name, Kind::Gauge, help);
     for target in now.targets.iter().filter(|target| !target.figures.is_up()) {
         let [group, host] = place(target);
         page.sample(name, &[group, host, ("reason", target.figures.state().label())], 1);
@@ -174,31 +192,29 @@ fn down(page: &mut Exposition, now: &Snapshot) {
 
 /// Everything else about a target, for `* on (source, group, target) group_left (...)`.
 fn target_info(page: &mut Exposition, now: &Snapshot) {
-    let name = "udpecho_target_info";
-    page.family(
-        name,
-        Kind::Gauge,
-        "Address, dialect, names that its server tells, and discovered labels of a target.",
-    );
+    let (name, help) = TARGET_INFO;
+    page.family(name, Kind::Gauge, help);
     for target in &now.targets {
         let wanted = &target.wanted;
         let address = wanted.address.map(|address| address.to_string()).unwrap_or_default();
         let mut labels = place(target).to_vec();
         labels.push(("address", &address));
         labels.push(("dialect", wanted.group.dialect.name()));
-        let host = target.figures.host();
-        let told = host.into_iter().flat_map(|host| {
-            [("target_name", &host.name), ("target_rack", &host.rack), ("target_zone", &host.zone)]
-        });
-        labels.extend(told.filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.as_str())));
+        labels.extend(target.figures.host().into_iter().flat_map(told_labels));
         labels.extend(wanted.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         page.sample(name, &labels, 1);
     }
 }
 
+/// Of the names that are not empty.
+pub(super) fn told_labels(host: &HostNames) -> impl Iterator<Item = (&str, &str)> {
+    let told = [("target_name", &host.name), ("target_rack", &host.rack), ("target_zone", &host.zone)];
+    told.into_iter().map(|(name, text)| (name, text.as_str())).filter(|(_, text)| !text.is_empty())
+}
+
 fn objectives(page: &mut Exposition, now: &Snapshot) {
-    let name = "udpecho_objective_ratio";
-    page.family(name, Kind::Gauge, "The share of probes that should be answered in time.");
+    let (name, help) = OBJECTIVE;
+    page.family(name, Kind::Gauge, help);
     let mut before = None;
     for target in &now.targets {
         let group = target.wanted.key.group.as_str();
@@ -244,10 +260,20 @@ fn monitor(page: &mut Exposition, now: &Snapshot) {
         "Datagrams from addresses that are no target's.",
         now.monitor.foreign,
     );
-    let info = "udpecho_watch_info";
-    page.family(info, Kind::Gauge, "Labels of this host.");
+    record(page, now);
+    let (info, help) = MONITOR_INFO;
+    page.family(info, Kind::Gauge, help);
     let labels: Vec<_> = now.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     page.sample(info, &labels, 1);
+}
+
+/// Of a monitor with a record.
+fn record(page: &mut Exposition, now: &Snapshot) {
+    let Some(status) = now.record else { return };
+    let failures = "udpecho_watch_record_failures_total";
+    page.single(failures, Kind::Counter, "Attempts to write the record that failed.", status.failures);
+    let at = "udpecho_watch_record_last_success_timestamp_seconds";
+    page.single(at, Kind::Gauge, "When rows were last written to the record.", seconds(status.written_at));
 }
 
 /// Since 1970, as the clock of a program counts.

@@ -8,6 +8,7 @@ mod histogram;
 pub mod metrics;
 mod probe_metrics;
 mod proxy_model;
+mod recorded_metrics;
 mod run_info;
 mod run_model;
 mod server_model;
@@ -20,6 +21,7 @@ pub use probe_metrics::{SingleProbing, of_probe};
 #[cfg(test)]
 pub(crate) use proxy_model::example as proxy_example;
 pub use proxy_model::{DirectionSecond, ProxyModel, ProxySecond, ProxySnapshot, lost};
+pub use recorded_metrics::RecordedMetrics;
 pub use run_info::RunInfo;
 pub use run_model::{RunModel, RunSnapshot};
 pub use server_model::{Client, ServerModel, ServerSecond, ServerSnapshot, unanswered};

@@ -1,15 +1,20 @@
 //! File access that is safe where another user prepared the folder: writes replace a symbolic link,
 //! reads accept regular files only and stop at a size limit.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes a temporary file beside `path` and renames it over `path`: readers see the old file or the
 /// new one. A symbolic link there is replaced, its target stays.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    stream_atomically(path, |file| file.write_all(bytes))
+}
+
+/// The same for what is written piece by piece.
+pub fn stream_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = new_file().tempfile_in(folder_of(path))?;
-    temporary.write_all(bytes)?;
+    write(temporary.as_file_mut())?;
     temporary.persist(path).map(drop).map_err(|error| error.error)
 }
 
@@ -19,6 +24,48 @@ pub fn replace(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => File::create_new(path),
     }
+}
+
+/// Adds lines to a table, which begins with its header; returns false and adds nothing if it begins with another one.
+/// Part of a line at its end, which a kill left, is cut off; so is part of these lines if they do not fit. A symbolic
+/// link of that name is replaced.
+pub fn append_lines(path: &Path, header: &[u8], lines: &[u8]) -> io::Result<bool> {
+    let mut file = open_to_append(path)?;
+    let end = end_of_lines(&mut file)?;
+    file.set_len(end)?;
+    let begins_here = end == 0;
+    if !begins_here && !begins_with(&mut file, header)? {
+        return Ok(false);
+    }
+    let text = [if begins_here { header } else { &[] }, lines].concat();
+    let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(&text));
+    written.inspect_err(|_| _ = file.set_len(end))?;
+    Ok(true)
+}
+
+fn open_to_append(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        fs::remove_file(path)?;
+    }
+    OpenOptions::new().read(true).append(true).create(true).open(path)
+}
+
+/// Behind the last line that is whole.
+fn end_of_lines(file: &mut File) -> io::Result<u64> {
+    const LONGEST_LINE: u64 = 1 << 16;
+    let length = file.seek(SeekFrom::End(0))?;
+    let from = length.saturating_sub(LONGEST_LINE);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.take(LONGEST_LINE).read_to_end(&mut tail)?;
+    Ok(from + tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
+}
+
+fn begins_with(file: &mut File, header: &[u8]) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut begin = Vec::new();
+    file.take(header.len() as u64).read_to_end(&mut begin)?;
+    Ok(begin == header)
 }
 
 /// Opens a regular file only: a pipe could block the reader, and a device has no end.
@@ -70,6 +117,23 @@ mod tests {
         assert!(read_text("123é".as_bytes(), 4).is_err());
     }
 
+    #[test]
+    fn lines_are_added_behind_whole_lines_below_the_same_header() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("table.csv");
+        let read = || fs::read_to_string(&path).unwrap();
+        assert!(append_lines(&path, b"a,b\n", b"1,2\n").unwrap());
+        assert!(append_lines(&path, b"a,b\n", b"3,4\n").unwrap());
+        assert_eq!(read(), "a,b\n1,2\n3,4\n");
+        assert!(!append_lines(&path, b"a,c\n", b"5,6\n").unwrap());
+        assert_eq!(read(), "a,b\n1,2\n3,4\n");
+        for (torn, whole) in [("a,b\n1,2\n3,\"x", "a,b\n1,2\n5,6\n"), ("a,", "a,b\n5,6\n")] {
+            fs::write(&path, torn).unwrap();
+            assert!(append_lines(&path, b"a,b\n", b"5,6\n").unwrap());
+            assert_eq!(read(), whole);
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_symbolic_link_is_replaced_and_its_target_stays() {
@@ -77,7 +141,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (target, link) = (place.path().join("precious"), place.path().join("report.png"));
         fs::write(&target, "precious").unwrap();
-        let write: [fn(&Path) -> io::Result<()>; 2] = [
+        let write: [fn(&Path) -> io::Result<()>; 3] = [
+            |path| append_lines(path, b"", b"new").map(|is_added| assert!(is_added)),
             |path| write_atomically(path, b"new"),
             |path| replace(path).and_then(|mut file| file.write_all(b"new")),
         ];

@@ -59,6 +59,7 @@ pub use quantiles::{EXACT, Quantiles, Step};
 pub use reordering::{DEPTH, LEADERS, Reordered, Reordering};
 pub use reply_numbers::ReplyNumbers;
 pub use rtp_jitter::RtpJitter;
+pub(crate) use rtt_buckets::RTT_COUNTS;
 pub use rtt_buckets::RttBuckets;
 pub use run_statistics::RunStatistics;
 pub use runs::{Contrast, Runs};

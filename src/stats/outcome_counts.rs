@@ -22,7 +22,11 @@ impl OutcomeCounts {
     }
 
     pub(crate) fn add(&mut self, reason: NotOnTime) {
-        self.reasons[place(reason)] += 1;
+        self.add_many(reason, 1);
+    }
+
+    pub(crate) fn add_many(&mut self, reason: NotOnTime, count: u64) {
+        self.reasons[place(reason)] += count;
     }
 
     pub(crate) fn of(&self, reason: NotOnTime) -> u64 {

@@ -1,16 +1,19 @@
 //! Round-trip times in the 20 buckets of smokeping_prober, so that its dashboards fit: from 50 us,
 //! each bound twice the one before, to 26 s.
 
+use super::timeline::Join;
 use crate::time::Duration;
 
 const BUCKETS: usize = 20;
+/// Of the count of values above every bound, too.
+pub(crate) const RTT_COUNTS: usize = BUCKETS + 1;
 const LOWEST: Duration = Duration::from_micros(50);
 
 /// Counts of RTTs in the buckets of `/metrics`, whose bounds double.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RttBuckets {
     /// The last count is of values above every bound.
-    counts: [u64; BUCKETS + 1],
+    counts: [u64; RTT_COUNTS],
     total: Duration,
 }
 
@@ -31,6 +34,21 @@ impl RttBuckets {
         })
     }
 
+    /// From the counts of each bucket by itself, and their sum.
+    pub(crate) fn of(counts: [u64; RTT_COUNTS], total: Duration) -> Self {
+        Self { counts, total }
+    }
+
+    /// The count of each bucket by itself; the last is of values above every bound.
+    pub(crate) fn counts(&self) -> [u64; RTT_COUNTS] {
+        self.counts
+    }
+
+    /// The upper bound of each bucket but the last.
+    pub(crate) fn bounds() -> [Duration; BUCKETS] {
+        std::array::from_fn(bound)
+    }
+
     /// RTTs so far.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -39,6 +57,13 @@ impl RttBuckets {
     /// Their sum.
     pub fn total(&self) -> Duration {
         self.total
+    }
+}
+
+impl Join for RttBuckets {
+    fn join(&mut self, later: &Self) {
+        self.counts.iter_mut().zip(later.counts).for_each(|(sum, more)| *sum += more);
+        self.total += later.total;
     }
 }
 

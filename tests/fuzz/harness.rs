@@ -5,12 +5,14 @@
 mod dialects;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 
 use udpecho::endpoints::Endpoints;
 use udpecho::fleet::dns::{self, RecordKind, Resolvers};
-use udpecho::fleet::{Config, read_file_sd, read_file_sd_yaml};
+use udpecho::fleet::{Config, read_file_sd, read_file_sd_yaml, read_rows};
 use udpecho::impair::Impairment;
+use udpecho::live::RecordedMetrics;
 use udpecho::probe::{
     Client, Dialect, Event, IrttOptions, LoadMachine, LoadSettings, LoadTest, Outcome, SendError, Settings,
     SocketError, SocketErrorKind, SocketOperation, StampOptions, SteadyLoad, SteadySettings, Way,
@@ -66,8 +68,11 @@ pub fn decoders(data: &[u8]) {
     }
 }
 
-/// What `watch` reads: its configuration, lists of targets, the system's list of DNS servers.
+/// What `watch` reads: its configuration, lists of targets, the system's list of DNS servers, its record.
 fn watch_files(text: &str) {
+    let mut metrics = RecordedMetrics::default();
+    let _ = read_rows(text.as_bytes(), |row| metrics.push(row));
+    metrics.write(&mut io::sink()).expect("a sink takes all");
     let _ = Config::from_toml(text, &|name| Some(name.to_owned()));
     let json = read_file_sd(text);
     // JSON is YAML, but a parser of YAML may refuse what nests deeply.

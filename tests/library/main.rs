@@ -20,3 +20,4 @@ mod relayed;
 mod report;
 mod report_formats;
 mod simulation;
+mod watch_record;

@@ -39,5 +39,6 @@ mod watch_mesh;
 mod watch_namespaces;
 mod watch_page;
 mod watch_prometheus;
+mod watch_record;
 mod watch_reload;
 mod watch_terminal;

@@ -14,7 +14,7 @@ use udpecho::net::http_get;
 use crate::common::process::{Process, Serve, command, free_port, free_tcp_port, output, run};
 use crate::live::web::{body, get, page_of};
 
-fn contrib(path: &str) -> PathBuf {
+pub fn contrib(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(path)
 }
 
@@ -39,7 +39,7 @@ fn the_rules_alert_on_the_faults_they_name_and_on_nothing_else() {
 }
 
 /// Of the shipped dashboard.
-fn dashboard_expressions() -> Vec<String> {
+pub fn dashboard_expressions() -> Vec<String> {
     let text = fs::read_to_string(contrib("grafana/udpecho-watch.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -49,6 +49,15 @@ fn dashboard_expressions() -> Vec<String> {
     let expressions: Vec<String> = expressions(&dashboard).into_iter().map(str::to_owned).collect();
     assert!(expressions.len() >= 20, "{expressions:#?}");
     expressions
+}
+
+/// All groups and sources, and rates over so long.
+pub fn with_variables(expression: &str, rate_interval: &str) -> String {
+    let chosen = expression.replace("$group", ".*").replace("$source", ".*");
+    let chosen = chosen.replace("$__rate_interval", rate_interval);
+    // `$1` is of label_replace.
+    assert!(!chosen.replace("$1", "").contains('$'), "a variable that has no value here: {chosen}");
+    chosen
 }
 
 /// Every `expr` of a dashboard, however deep.
@@ -152,11 +161,7 @@ fn a_prometheus_that_scrapes_six_monitors_answers_the_dashboard_and_alerts() {
     promtool_reads(&["check", "metrics"], body(&get(pages[0], "/metrics")));
 
     for expression in expressions {
-        let chosen =
-            expression.replace("$group", ".*").replace("$source", ".*").replace("$__rate_interval", "10s");
-        // `$1` is of label_replace.
-        assert!(!chosen.replace("$1", "").contains('$'), "a variable that has no value here: {chosen}");
-        answers(port, &chosen);
+        answers(port, &with_variables(&expression, "10s"));
     }
     for host in HOSTS {
         // Names with a colon are those of the rules.
@@ -199,7 +204,7 @@ fn pages_the_owner(alertmanager: u16) {
 }
 
 /// Waits until there is a result.
-fn answers(port: u16, query: &str) {
+pub fn answers(port: u16, query: &str) {
     let letter = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

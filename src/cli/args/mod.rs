@@ -229,9 +229,13 @@ pub struct Keygen {
 Examples:
   udpecho report results/evening
   udpecho report results/evening --format html
-  udpecho report results/evening -o evening.svg --dark")]
+  udpecho report results/evening -o evening.svg --dark
+  udpecho report /var/lib/udpecho --format openmetrics -o history.om
+
+OpenMetrics is the form of a record that watch wrote (--record): one text of all its \
+files, for promtool tsdb create-blocks-from openmetrics. Without -o it is printed.")]
 pub struct Report {
-    /// Folders of recorded runs
+    /// Folders of recorded runs; of a record of watch, its folder or files
     #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
     /// File for the report; - is standard output [default: report.png in the folder]
@@ -240,9 +244,9 @@ pub struct Report {
     /// Replace the file that -o names if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// A picture, a vector drawing, or a page with tables [default: by the name of FILE, else png]
+    /// A picture, a vector drawing, a page with tables, or the metrics of a record of watch [default: by the name of FILE, else png]
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
     /// Dark background; without it a page follows the reader's preference
     #[arg(long)]
     pub dark: bool,
@@ -251,7 +255,17 @@ pub struct Report {
 /// The forms of a report.
 #[cfg(feature = "report")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
+    Png,
+    Svg,
+    Html,
+    Openmetrics,
+}
+
+/// Those of a run.
+#[cfg(feature = "report")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Format {
     Png,
     Svg,
     Html,
@@ -259,7 +273,7 @@ pub enum Format {
 
 #[cfg(feature = "report")]
 impl Format {
-    pub fn name(self) -> &'static str {
+    pub(in crate::cli) fn name(self) -> &'static str {
         match self {
             Self::Png => "png",
             Self::Svg => "svg",

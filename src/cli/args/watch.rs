@@ -21,6 +21,7 @@ Examples:
   udpecho watch -f watch.toml --check
   udpecho watch -f watch.toml --http 9476
   udpecho watch -f watch.toml --http 0.0.0.0:9476 --peer-pages 9476
+  udpecho watch -f watch.toml --record /var/lib/udpecho
 
 udpecho watch --sample prints a file with every setting. HUP, and a change of
 the file, reload it: targets that did not change keep their session, their
@@ -65,6 +66,9 @@ pub struct Watch {
     /// Take POST /-/reload and /probe?target=HOST:PORT here; a bare port binds to localhost
     #[arg(help_heading = DISPLAY, long, value_name = "ADDRESS", value_parser = http_address)]
     pub admin: Option<SocketAddr>,
+    /// Write a row for each target and minute to files in this folder, a file a day, of which 30 days are kept unless the configuration says otherwise
+    #[arg(help_heading = DISPLAY, long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
     /// Further names under which the page may be asked for
     #[arg(help_heading = DISPLAY, long, value_name = "NAME")]
     pub http_host: Vec<String>,

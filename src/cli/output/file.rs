@@ -1,12 +1,13 @@
 //! A file that a command writes whole, or standard output.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::record::files::write_atomically;
+use crate::record::files::stream_atomically;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -37,23 +38,38 @@ impl Output {
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.stream(|out| out.write_all(bytes))
+    }
+
+    /// The same for what is written piece by piece.
+    pub(crate) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
         match self {
-            Self::Stdout => write_stdout(bytes),
+            Self::Stdout => stream_to_stdout(write),
             Self::File(path) => {
-                write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+                stream_to(path, write).with_context(|| format!("cannot write {}", path.display()))
             }
         }
     }
 }
 
 /// A device or a pipe is written to, not replaced.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.exists() && !path.is_file() { std::fs::write(path, bytes) } else { write_atomically(path, bytes) }
+fn stream_to(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let buffered = |file: &mut File| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    };
+    if path.exists() && !path.is_file() {
+        buffered(&mut File::create(path)?)
+    } else {
+        stream_atomically(path, buffered)
+    }
 }
 
 /// A closed pipe ends quietly.
-fn write_stdout(bytes: &[u8]) -> anyhow::Result<()> {
-    match io::stdout().write_all(bytes) {
+fn stream_to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::endpoints::Network;
 use crate::fleet::discovery::is_label;
 use crate::strict_toml;
-use error::{Expand, invalid, parsed};
+use crate::time::Duration;
+use error::{Expand, duration, invalid, parsed};
 use group::Settings;
 
 pub use error::ConfigError;
@@ -32,6 +33,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Networks whose addresses may be asked for by `/probe`; private ones if empty.
     pub probe_allow: Vec<Network>,
+    /// The folder of the record; none is written without it.
+    pub record: Option<String>,
+    /// For so long its files are kept.
+    pub record_keep: Duration,
     /// A configuration that would give more series than this is refused.
     pub max_series: u64,
     /// In the order of the file.
@@ -51,6 +56,7 @@ pub struct Reflect {
 
 impl Config {
     const MAX_SERIES: u64 = 200_000;
+    const RECORD_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
     /// Reads a file. `${NAME}` in a text is a variable of the environment.
     pub fn from_toml(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -82,6 +88,8 @@ impl Config {
             reflect: reflect.transpose()?,
             admin: file.admin.map(|at| page_address("admin", &expanded("admin", &at)?)).transpose()?,
             probe_allow: allowed.collect::<Result<_, ConfigError>>()?,
+            record: file.record.map(|folder| expanded("record", &folder)).transpose()?,
+            record_keep: file.record_keep.map_or(Ok(Self::RECORD_KEEP), |keep| kept(&keep))?,
             max_series: file.max_series.unwrap_or(Self::MAX_SERIES),
             groups,
         })
@@ -98,6 +106,8 @@ impl Config {
             reflect: None,
             admin: None,
             probe_allow: Vec::new(),
+            record: None,
+            record_keep: Self::RECORD_KEEP,
             max_series: Self::MAX_SERIES,
             groups: vec![group.expect("the defaults are valid")],
         }
@@ -115,6 +125,8 @@ struct File {
     admin: Option<String>,
     #[serde(default)]
     probe_allow: Vec<String>,
+    record: Option<String>,
+    record_keep: Option<String>,
     max_series: Option<u64>,
     #[serde(default)]
     defaults: Settings,
@@ -145,6 +157,14 @@ impl ReflectSettings {
     }
 }
 
+fn kept(text: &str) -> Result<Duration, ConfigError> {
+    let keep = duration("record-keep", text)?;
+    if keep < Duration::from_secs(86_400) {
+        return Err(invalid("record-keep", "it is shorter than a day; for example 30d"));
+    }
+    Ok(keep)
+}
+
 /// A bare port binds to localhost, as on the command line.
 fn page_address(place: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     match text.parse() {
@@ -168,7 +188,6 @@ fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Duration;
 
     const SAMPLE: &str = include_str!("../../../contrib/watch.toml");
 
@@ -262,6 +281,7 @@ mod tests {
             let why = format!("labels: '{name}' cannot be a label's name; for example rack");
             assert_eq!(error(&format!("labels = {{ \"{name}\" = 'x' }}")), why);
         }
+        assert!(error("record-keep = '2h'").starts_with("record-keep: it is shorter than a day"));
         assert!(error("http = 'here'").ends_with("for example 0.0.0.0:9476"));
         assert_eq!(error("[defaults]\nname = 'x'"), "defaults: a name and targets belong into a [[group]]");
     }

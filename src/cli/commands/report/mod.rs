@@ -2,12 +2,13 @@
 
 mod proxy;
 mod rate;
+mod watch;
 
 use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::cli::args::{Format, Report};
+use crate::cli::args::{Format, Report, ReportFormat};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::printer::{Printer, print_path};
@@ -19,13 +20,24 @@ use rate::RateRecord;
 
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
-    if arguments.output.is_some() && arguments.runs.len() > 1 {
-        bail!("-o names one report, and {} runs are given", arguments.runs.len());
-    }
     let output =
         arguments.output.as_deref().map(|path| Output::new_file(path, arguments.force)).transpose()?;
-    let format = arguments.format.map_or_else(|| by_ending(output.as_ref()), Ok)?;
+    let format = match arguments.format.map_or_else(|| by_ending(output.as_ref()), Ok)? {
+        ReportFormat::Openmetrics => {
+            watch::open_metrics(&arguments.runs, &output.unwrap_or(Output::Stdout))?;
+            return Ok(Exit::Success);
+        }
+        ReportFormat::Png => Format::Png,
+        ReportFormat::Svg => Format::Svg,
+        ReportFormat::Html => Format::Html,
+    };
+    if output.is_some() && arguments.runs.len() > 1 {
+        bail!("-o names one report, and {} runs are given", arguments.runs.len());
+    }
     for path in &arguments.runs {
+        if !watch::files(path).is_empty() {
+            bail!("{} is a record of watch; give --format openmetrics", path.display());
+        }
         let folder = Folder::open(path)?;
         let run = Recorded::read(&folder)?;
         let report = run.report(format, theme)?;
@@ -47,13 +59,16 @@ pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
 }
 
 /// A name without an ending gets a picture.
-fn by_ending(output: Option<&Output>) -> anyhow::Result<Format> {
+fn by_ending(output: Option<&Output>) -> anyhow::Result<ReportFormat> {
     match output.and_then(Output::ending).as_deref() {
-        Some("svg") => Ok(Format::Svg),
-        Some("html" | "htm") => Ok(Format::Html),
-        Some("png") | None => Ok(Format::Png),
+        Some("svg") => Ok(ReportFormat::Svg),
+        Some("html" | "htm") => Ok(ReportFormat::Html),
+        Some("om") => Ok(ReportFormat::Openmetrics),
+        Some("png") | None => Ok(ReportFormat::Png),
         Some(other) => {
-            bail!("a report is .png, .svg or .html, not .{other}; for example -o report.png, or --format")
+            bail!(
+                "a report is .png, .svg, .html or .om, not .{other}; for example -o report.png, or --format"
+            )
         }
     }
 }

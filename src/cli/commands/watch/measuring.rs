@@ -80,12 +80,14 @@ impl Measuring {
         })
     }
 
-    /// From now on these targets are measured.
-    pub(super) fn set(&mut self, wanted: Vec<Wanted>) {
+    /// From now on these targets are measured. The others' last counts.
+    pub(super) fn set(&mut self, wanted: Vec<Wanted>) -> Vec<TargetView> {
         let mut seen = BTreeSet::new();
         let keys = wanted.iter().map(|wanted| wanted.key.clone());
         self.order = keys.filter(|key| seen.insert(key.clone())).collect();
         let reload = Reload::between(&self.targets, wanted);
+        let now = self.clock.now();
+        let removed = reload.removed.iter().filter_map(|key| self.view(key, now)).collect();
         for key in &reload.removed {
             self.targets.remove(key);
             if let (Some(id), Some(changes)) = (self.ids.remove(key), &self.changes) {
@@ -105,6 +107,7 @@ impl Measuring {
         for wanted in reload.kept {
             self.targets.insert(wanted.key.clone(), wanted);
         }
+        removed
     }
 
     /// Asks those again that refused a session.
@@ -225,13 +228,14 @@ impl Measuring {
     /// Every target with its counts, in the order of the configuration.
     pub(super) fn views(&self) -> Vec<TargetView> {
         let now = self.clock.now();
-        let view = |key: &Key| {
-            let wanted = self.targets.get(key)?;
-            let (figures, recent) = self.counts.of(*self.ids.get(key)?, now)?;
-            let figures = if wanted.address.is_none() { figures.without_address() } else { figures };
-            Some(TargetView { wanted: wanted.clone(), figures, recent })
-        };
-        self.order.iter().filter_map(view).collect()
+        self.order.iter().filter_map(|key| self.view(key, now)).collect()
+    }
+
+    fn view(&self, key: &Key, now: Instant) -> Option<TargetView> {
+        let wanted = self.targets.get(key)?;
+        let (figures, recent) = self.counts.of(*self.ids.get(key)?, now)?;
+        let figures = if wanted.address.is_none() { figures.without_address() } else { figures };
+        Some(TargetView { wanted: wanted.clone(), figures, recent })
     }
 
     /// Waits for what is in flight after a stop; every target with its last counts.

@@ -9,11 +9,12 @@ mod measuring;
 mod peers;
 mod probe;
 mod probe_log;
+mod recorder;
 mod reflector;
 mod table;
 mod watching;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
@@ -22,7 +23,7 @@ use crate::cli::exit::Exit;
 use crate::cli::key;
 use crate::cli::printer::{Printer, stderr_line};
 use crate::cli::text_file;
-use crate::fleet::{Config, Forecast, Group, Wanted};
+use crate::fleet::{Config, Forecast, Group, Wanted, days};
 use crate::net::{Clock, host_name};
 use discovery::Discovery;
 pub(crate) use document::SCHEMA;
@@ -50,7 +51,9 @@ pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     if arguments.check {
         let found = discovery.look_at_all(&config);
         let targets = found.targets.unwrap_or_default();
-        print(cost_lines(&costs(&config, &targets)).iter().map(String::as_str))?;
+        let costs = costs(&config, &targets);
+        let record = record_line(arguments, &config, &costs);
+        print(cost_lines(&costs).iter().chain(&record).map(String::as_str))?;
         affordable(&config, &targets)?;
         if targets.is_empty() {
             stderr_line(NOTHING);
@@ -136,6 +139,29 @@ fn cost_lines(costs: &[(String, Forecast)]) -> Vec<String> {
     );
     let groups = costs.iter().map(|(name, cost)| line(name, cost));
     [header].into_iter().chain(groups).chain([line("all", &all)]).collect()
+}
+
+/// Nothing without a record.
+fn record_line(arguments: &Watch, config: &Config, costs: &[(String, Forecast)]) -> Option<String> {
+    let folder = record_folder(arguments, config)?;
+    let megabytes = costs.iter().map(|(_, cost)| cost.record).sum::<u64>() as f64 / 1e6;
+    let kept = days(config.record_keep);
+    Some(format!(
+        "record: {megabytes:.1} MB a day in {}, {:.1} MB with the {kept} days before",
+        folder.display(),
+        megabytes * (kept + 1) as f64
+    ))
+}
+
+/// As the flag says, or else the file, to whose folder it is relative.
+fn record_folder(arguments: &Watch, config: &Config) -> Option<PathBuf> {
+    let of_file = || config.record.as_ref().map(|record| folder_of_file(arguments).join(record));
+    arguments.record.clone().or_else(of_file)
+}
+
+/// Paths in the configuration are relative to it.
+fn folder_of_file(arguments: &Watch) -> &Path {
+    arguments.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
 }
 
 fn affordable(config: &Config, targets: &[Wanted]) -> anyhow::Result<()> {

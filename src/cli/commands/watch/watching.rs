@@ -12,15 +12,16 @@ use super::discovery::{Discovered, Discovery};
 use super::measuring::Measuring;
 use super::peers::{Peers, mesh_view};
 use super::probe::Prober;
+use super::recorder::Recorder;
 use super::reflector::Reflector;
 use super::table::{self, Screen};
-use super::{NOTHING, affordable, document, read_file, tell_foreign_groups};
+use super::{NOTHING, affordable, document, folder_of_file, read_file, record_folder, tell_foreign_groups};
 use crate::cli::args::Watch;
 use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, on_a_terminal, stderr_line};
 use crate::cli::signals;
 use crate::cli::web::{FleetPage, MeshView};
-use crate::fleet::{Config, Snapshot};
+use crate::fleet::{Config, Snapshot, TargetView};
 use crate::net::{Clock, Control};
 use crate::reflect::HostNames;
 use crate::time::{Duration, Instant};
@@ -38,6 +39,7 @@ pub(super) struct Watching<'a> {
     arguments: &'a Watch,
     measuring: Measuring,
     printer: Printer,
+    recorder: Option<Recorder>,
     page: Option<FleetPage>,
     /// The other monitors whose pages are read.
     peers: Option<Peers>,
@@ -110,6 +112,9 @@ impl<'a> Watching<'a> {
             stderr_line(NOTHING);
         }
         let prober = Prober::new(config.clone(), key.clone(), clock);
+        let recorder = record_folder(arguments, &config);
+        let recorder =
+            recorder.map(|folder| Recorder::start(folder, config.record_keep, clock)).transpose()?;
         let mut measuring = Measuring::start(source.clone(), key, arguments.count, clock, &control)?;
         measuring.set(targets);
         let now = Snapshot {
@@ -139,6 +144,7 @@ impl<'a> Watching<'a> {
             arguments,
             measuring,
             printer,
+            recorder,
             page,
             peers,
             mesh: Arc::default(),
@@ -185,6 +191,7 @@ impl<'a> Watching<'a> {
                 self.measuring.retry_denied();
                 next_retry = now + Self::RETRY_PERIOD;
             }
+            self.record_minute();
             if now >= next_mesh {
                 self.seek_fault();
                 next_mesh = now + Self::MESH_PERIOD;
@@ -209,7 +216,11 @@ impl<'a> Watching<'a> {
                 if targets.is_empty() && !self.measuring.is_empty() {
                     stderr_line(NOTHING);
                 }
-                self.measuring.set(targets);
+                let removed = self.measuring.set(targets);
+                let removed = self.snapshot_of(removed);
+                if let Some(recorder) = &self.recorder {
+                    recorder.removed(removed);
+                }
             }
             Err(error) => self.refuse(&error),
         }
@@ -243,10 +254,11 @@ impl<'a> Watching<'a> {
         let source = &self.now.source;
         let needs_start = |config: &Config| {
             let reflects = config.reflect.clone().map(|reflect| (reflect, host_names(config, source)));
-            (config.name.clone(), config.http, config.admin, reflects)
+            let record = (config.record.clone(), config.record_keep);
+            (config.name.clone(), config.http, config.admin, record, reflects)
         };
         if needs_start(&config) != needs_start(&self.config) {
-            stderr_line("udpecho: name, http, admin and [reflect] take effect with the next start");
+            stderr_line("udpecho: name, http, admin, record and [reflect] take effect with the next start");
         }
         self.now.labels = config.labels.clone();
         self.config = config.clone();
@@ -259,6 +271,20 @@ impl<'a> Watching<'a> {
     fn refuse(&mut self, error: &anyhow::Error) {
         stderr_line(format_args!("udpecho: {error:#}; the targets stay as they were"));
         self.now.is_configured = false;
+    }
+
+    /// Once a minute.
+    fn record_minute(&mut self) {
+        let Some(mut recorder) = self.recorder.take() else { return };
+        if recorder.is_due() {
+            recorder.minute(self.snapshot_of(self.measuring.views()));
+        }
+        self.recorder = Some(recorder);
+    }
+
+    fn snapshot_of(&self, targets: Vec<TargetView>) -> Snapshot {
+        let (source, labels) = (self.now.source.clone(), self.now.labels.clone());
+        Snapshot { source, labels, targets, ..Snapshot::default() }
     }
 
     /// From what this monitor and its peers counted last.
@@ -276,6 +302,7 @@ impl<'a> Watching<'a> {
         self.now.elapsed = self.clock.now() - self.began;
         self.now.targets = self.measuring.views();
         self.now.monitor = self.measuring.monitor();
+        self.now.record = self.recorder.as_ref().map(Recorder::status);
         if let Some(page) = &self.page {
             page.show(self.now.clone(), &self.mesh);
         }
@@ -295,6 +322,7 @@ impl<'a> Watching<'a> {
         let draws = self.draws();
         self.now.targets = self.measuring.finish()?;
         self.now.elapsed = self.clock.now() - self.began;
+        self.now.record = self.recorder.take().map(|recorder| recorder.finish(self.now.clone()));
         if draws {
             self.screen.draw(&self.now, self.arguments.rows, &self.printer);
         }
@@ -319,7 +347,7 @@ fn reflector(
     source: &str,
     clock: Clock,
 ) -> anyhow::Result<Option<Reflector>> {
-    let folder = arguments.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let folder = folder_of_file(arguments);
     let of_all = arguments.key_file.clone();
     let (listen, key_file) = match (arguments.serve, &config.reflect) {
         (Some(port), _) => (SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), of_all),

@@ -1,0 +1,406 @@
+//! Writes the record of a watch. A thread of its own writes, so that no disk delays anything else.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+
+use crate::cli::printer::stderr_line;
+use crate::fleet::{Minutes, Moment, RecordStatus, Snapshot, file_name, header, is_expired, lines_of};
+use crate::net::{Clock, lower_priority};
+use crate::record::files::append_lines;
+use crate::time::{Duration, Instant};
+
+/// Hands the counters to the thread that writes.
+pub(super) struct Recorder {
+    clock: Clock,
+    counted: SyncSender<Counted>,
+    status: Arc<Mutex<RecordStatus>>,
+    thread: JoinHandle<()>,
+    /// The minute that is counted now.
+    minute: Instant,
+}
+
+/// The targets with their counters.
+struct Counted {
+    at: Moment,
+    of: Snapshot,
+    why: Why,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// A minute is over.
+    Minute,
+    /// These targets are measured no more.
+    Removed,
+    /// The run is over.
+    End,
+}
+
+impl Recorder {
+    pub(super) fn start(folder: PathBuf, keep: Duration, clock: Clock) -> anyhow::Result<Self> {
+        let now = moment(clock);
+        // While the disk is stuck one minute waits; those after it are counted by the next rows.
+        let (counted, to_write) = sync_channel(1);
+        let status = Arc::default();
+        let mut writer = Writer::new(folder, keep, now, Arc::clone(&status));
+        let write = move || {
+            lower_priority();
+            writer.begin(now);
+            writer.write_all(&to_write);
+        };
+        let thread = std::thread::Builder::new().name("record".into()).spawn(write);
+        let thread = thread.context("cannot start a thread")?;
+        Ok(Self { clock, counted, status, thread, minute: now.minute() })
+    }
+
+    /// Whether a minute of the wall clock is over.
+    pub(super) fn is_due(&self) -> bool {
+        moment(self.clock).minute() != self.minute
+    }
+
+    pub(super) fn minute(&mut self, of: Snapshot) {
+        let at = moment(self.clock);
+        self.minute = at.minute();
+        let _ = self.counted.try_send(Counted { at, of, why: Why::Minute });
+    }
+
+    pub(super) fn removed(&self, of: Snapshot) {
+        let _ = self.counted.try_send(Counted { at: moment(self.clock), of, why: Why::Removed });
+    }
+
+    /// Writes the rows of the minute that has begun.
+    pub(super) fn finish(self, of: Snapshot) -> RecordStatus {
+        let _ = self.counted.send(Counted { at: moment(self.clock), of, why: Why::End });
+        drop(self.counted);
+        let _ = self.thread.join();
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> RecordStatus {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn moment(clock: Clock) -> Moment {
+    let steady = clock.now();
+    Moment { steady, wall: steady + clock.wall_offset() }
+}
+
+/// Lives in the thread that writes.
+struct Writer {
+    folder: PathBuf,
+    keep: Duration,
+    minutes: Minutes,
+    status: Arc<Mutex<RecordStatus>>,
+    /// The last attempt failed, and that was told.
+    is_failing: bool,
+    /// The last day on which old files were removed.
+    cleaned: Option<String>,
+}
+
+impl Writer {
+    fn new(folder: PathBuf, keep: Duration, now: Moment, status: Arc<Mutex<RecordStatus>>) -> Self {
+        Self { folder, keep, minutes: Minutes::new(now), status, is_failing: false, cleaned: None }
+    }
+
+    /// Makes today's file, so that a folder that cannot be written is told at the start.
+    fn begin(&mut self, now: Moment) {
+        self.append(now, &[]);
+    }
+
+    fn write_all(&mut self, counted: &Receiver<Counted>) {
+        counted.iter().for_each(|counted| self.write(&counted));
+    }
+
+    fn write(&mut self, Counted { at, of, why }: &Counted) {
+        let end = if *why == Why::Minute { at.minute() } else { at.wall };
+        let rows = self.minutes.rows(of, *at, end);
+        let is_written = rows.is_empty() || self.append(*at, &lines_of(&rows));
+        match why {
+            Why::Removed => self.minutes.forget(&of.targets),
+            _ if is_written => self.minutes.note_written(&rows),
+            _ => {}
+        }
+    }
+
+    /// To the file of the day on which the rows begin.
+    fn append(&mut self, now: Moment, lines: &[u8]) -> bool {
+        let appended = append_to(&self.folder, self.minutes.start(), lines);
+        self.note(now, appended.is_ok());
+        let has_failed = std::mem::replace(&mut self.is_failing, appended.is_err());
+        match &appended {
+            Ok(()) if has_failed => {
+                stderr_line(format_args!("udpecho: {} is written again", self.folder.display()));
+            }
+            Err(error) if !has_failed => stderr_line(format_args!("udpecho: {error:#}; measuring goes on")),
+            _ => {}
+        }
+        self.remove_old(now.wall);
+        appended.is_ok()
+    }
+
+    fn note(&self, now: Moment, is_written: bool) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_written {
+            status.written_at = now.wall;
+        } else {
+            status.failures += 1;
+        }
+    }
+
+    /// Once a day.
+    fn remove_old(&mut self, today: Instant) {
+        let name = file_name(today, 1);
+        if self.cleaned.as_ref() == Some(&name) {
+            return;
+        }
+        self.cleaned = Some(name);
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let is_old = entry.file_name().to_str().is_some_and(|name| is_expired(name, today, self.keep));
+            if is_old && let Err(error) = fs::remove_file(entry.path()) {
+                stderr_line(format_args!("udpecho: cannot remove {}: {error}", entry.path().display()));
+            }
+        }
+    }
+}
+
+/// A file with other columns, which another version wrote, stays as it is: the next number is taken.
+fn append_to(folder: &Path, day: Instant, lines: &[u8]) -> anyhow::Result<()> {
+    const MOST: u32 = 100;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for path in (1..=MOST).map(|number| folder.join(file_name(day, number))) {
+        let added = append_lines(&path, &header(), lines);
+        if added.with_context(|| format!("cannot write {}", path.display()))? {
+            return Ok(());
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists)).context("too many files of one day with other columns")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::fleet::{Config, Counters, Figures, Key, MinuteRow, Recent, TargetView, Wanted, read_rows};
+    use crate::probe::{Event, Outcome, Resolved};
+    use crate::stats::Join;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(86_400);
+    /// 2026-11-28T23:58:30Z, 90 s before midnight.
+    const START: i64 = 1_795_910_310;
+
+    /// A monitor in virtual time with a probe a second to one target, whose every tenth is lost.
+    struct Monitor {
+        now: Moment,
+        writer: Writer,
+        figures: Figures,
+        probes: u64,
+    }
+
+    impl Monitor {
+        fn start(folder: &Path, keep: Duration, now: Moment) -> Self {
+            let mut writer = Writer::new(folder.to_owned(), keep, now, Arc::default());
+            writer.begin(now);
+            Self { now, writer, figures: Figures::default(), probes: 0 }
+        }
+
+        fn probe(&mut self, seconds: i64) {
+            for _ in 0..seconds {
+                let is_lost = self.probes % 10 == 9;
+                let (outcome, rtt) =
+                    if is_lost { (Outcome::Lost, None) } else { (Outcome::Ok, Some(MINUTE / 60_000)) };
+                let probe = Resolved { outcome, rtt, ..Resolved::unanswered(self.probes) };
+                self.figures.observe(&Event::Resolved(probe));
+                self.probes += 1;
+                self.pass(Duration::from_secs(1));
+            }
+        }
+
+        fn pass(&mut self, time: Duration) {
+            self.now = Moment { steady: self.now.steady + time, wall: self.now.wall + time };
+        }
+
+        fn write(&mut self, why: Why) {
+            let wanted = Wanted {
+                key: Key { group: "a, \"b\"".into(), target: "h".into() },
+                address: None,
+                labels: BTreeMap::new(),
+                group: Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0)),
+            };
+            let view = TargetView { wanted, figures: self.figures.clone(), recent: Recent::default() };
+            let of = Snapshot { source: "n1".into(), targets: vec![view], ..Snapshot::default() };
+            self.writer.write(&Counted { at: self.now, of, why });
+        }
+    }
+
+    fn started() -> Moment {
+        let at = Instant::ZERO + Duration::from_secs(START);
+        Moment { steady: at, wall: at }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn rows(folder: &Path, name: &str) -> Vec<MinuteRow> {
+        let mut rows = Vec::new();
+        assert!(!read_rows(&fs::read(folder.join(name)).unwrap(), |row| rows.push(row)).unwrap());
+        rows
+    }
+
+    fn sum(rows: &[MinuteRow]) -> Counters {
+        let mut sum = Counters::default();
+        rows.iter().for_each(|row| sum.join(&row.counters));
+        sum
+    }
+
+    #[test]
+    fn a_row_is_in_the_file_of_the_day_on_which_its_minute_began() {
+        let place = tempfile::tempdir().unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, started());
+        monitor.probe(30);
+        monitor.write(Why::Minute);
+        monitor.probe(60);
+        monitor.write(Why::Minute);
+        monitor.probe(20);
+        monitor.write(Why::End);
+        let [before, behind] = ["record-2026-11-28.csv", "record-2026-11-29.csv"];
+        assert_eq!(names(place.path()), [before, behind]);
+        let [before, behind] = [rows(place.path(), before), rows(place.path(), behind)];
+        let times = |rows: &[MinuteRow]| {
+            rows.iter().map(|row| (row.start - started().wall, row.length)).collect::<Vec<_>>()
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(times(&before), [(seconds(0), seconds(30)), (seconds(30), seconds(60))]);
+        assert_eq!(times(&behind), [(seconds(90), seconds(20))]);
+        assert_eq!(sum(&[before, behind].concat()), monitor.figures.counters());
+    }
+
+    #[test]
+    fn a_restart_appends_below_one_header_and_the_sums_go_on() {
+        let place = tempfile::tempdir().unwrap();
+        let mut total = Counters::default();
+        let mut now = started();
+        for _ in 0..3 {
+            let mut monitor = Monitor::start(place.path(), DAY, now);
+            monitor.probe(7);
+            monitor.write(Why::End);
+            total.join(&monitor.figures.counters());
+            monitor.pass(Duration::from_secs(2));
+            now = monitor.now;
+        }
+        let rows = rows(place.path(), "record-2026-11-28.csv");
+        assert_eq!((rows.len(), sum(&rows), total.outcomes.sent()), (3, total, 21));
+        assert_eq!(rows[0].place.key.group, "a, \"b\"", "it was quoted");
+    }
+
+    #[test]
+    fn days_older_than_is_kept_go_and_other_files_stay() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["record-2026-11-02-2.csv", "record-of-mine.csv", "notes.txt"] {
+            fs::write(place.path().join(name), "").unwrap();
+        }
+        let mut monitor = Monitor::start(place.path(), DAY * 2, started());
+        for _ in 0..40 {
+            monitor.pass(DAY);
+            monitor.write(Why::Minute);
+        }
+        let kept = ["notes.txt", "record-2027-01-05.csv", "record-2027-01-06.csv", "record-of-mine.csv"];
+        assert_eq!(names(place.path()), kept, "the rows of today are due when the day is over");
+    }
+
+    #[test]
+    fn rows_that_cannot_be_written_are_made_up_for_by_the_next_ones() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("record");
+        fs::write(&folder, "a file is no folder").unwrap();
+        let mut monitor = Monitor::start(&folder, DAY, started());
+        monitor.probe(30);
+        monitor.write(Why::Minute);
+        assert_eq!(monitor.writer.status.lock().unwrap().failures, 2, "at the start, too");
+        assert!(monitor.writer.is_failing);
+        fs::remove_file(&folder).unwrap();
+        monitor.probe(60);
+        monitor.write(Why::Minute);
+        monitor.probe(60);
+        monitor.write(Why::Minute);
+        let rows = [rows(&folder, "record-2026-11-28.csv"), rows(&folder, "record-2026-11-29.csv")].concat();
+        assert_eq!(rows.iter().map(|row| row.length).collect::<Vec<_>>(), [MINUTE + MINUTE / 2, MINUTE]);
+        assert_eq!(sum(&rows), monitor.figures.counters());
+        let status = *monitor.writer.status.lock().unwrap();
+        assert_eq!((status.failures, status.written_at), (2, monitor.now.wall));
+        assert!(!monitor.writer.is_failing);
+    }
+
+    #[test]
+    fn a_target_that_is_removed_has_a_last_row_and_counts_from_zero_when_it_comes_again() {
+        let place = tempfile::tempdir().unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, started());
+        monitor.probe(30);
+        monitor.write(Why::Minute);
+        monitor.probe(20);
+        monitor.write(Why::Removed);
+        let mut total = monitor.figures.counters();
+        monitor.figures = Figures::default();
+        // More than before: only the removal tells that these are others.
+        monitor.probe(31);
+        monitor.write(Why::End);
+        total.join(&monitor.figures.counters());
+        assert_eq!(sum(&rows(place.path(), "record-2026-11-28.csv")), total);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_moves_no_row_by_more_than_it_was_set() {
+        let place = tempfile::tempdir().unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, Moment { wall: Instant::ZERO, ..started() });
+        monitor.probe(5);
+        // A host without a clock of its own learns the time.
+        monitor.now.wall = monitor.now.steady;
+        monitor.probe(25);
+        monitor.write(Why::Minute);
+        monitor.now.wall = monitor.now.wall - Duration::from_secs(10);
+        monitor.probe(10);
+        monitor.write(Why::End);
+        let rows = rows(place.path(), "record-2026-11-28.csv");
+        let found: Vec<_> = rows.iter().map(|row| (row.start - started().wall, row.length)).collect();
+        let seconds = Duration::from_secs;
+        assert_eq!(found, [(seconds(0), seconds(30)), (seconds(20), seconds(10))]);
+        assert_eq!(sum(&rows), monitor.figures.counters());
+    }
+
+    #[test]
+    fn rows_begin_when_there_are_targets() {
+        let place = tempfile::tempdir().unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, started());
+        monitor.pass(MINUTE / 2);
+        let nothing = Snapshot::default();
+        monitor.writer.write(&Counted { at: monitor.now, of: nothing, why: Why::Minute });
+        monitor.probe(10);
+        monitor.write(Why::End);
+        let rows = rows(place.path(), "record-2026-11-28.csv");
+        assert_eq!(rows.iter().map(|row| row.length).collect::<Vec<_>>(), [Duration::from_secs(10)]);
+    }
+
+    /// Columns as another version has them.
+    #[test]
+    fn a_file_with_other_columns_stays_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("record-2026-11-28.csv"), "time,target\n").unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, started());
+        monitor.probe(3);
+        monitor.write(Why::End);
+        assert_eq!(rows(place.path(), "record-2026-11-28-2.csv").len(), 1);
+        assert_eq!(fs::read_to_string(place.path().join("record-2026-11-28.csv")).unwrap(), "time,target\n");
+    }
+}
