@@ -12,7 +12,7 @@ use super::fleet_metrics::{
 use crate::fleet::{Counters, MinuteRow, State};
 use crate::probe::Cause;
 use crate::stats::Join;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// The rows of some files.
 #[derive(Debug, Default)]
@@ -127,13 +127,16 @@ fn series(
 }
 
 /// Sums of the rows, at the end of each. Where nothing was counted before a row, the sum so far stands at its begin,
-/// too: so the increase over its time is what it counted.
+/// too: so the increase over its time is what it counted. The files of two days may be converted apart: the first
+/// sample of the later one is a millisecond late, so that it does not hide the last one of the earlier.
 fn points(rows: &[MinuteRow]) -> Vec<Point> {
+    const APART: Duration = Duration::from_millis(1);
     let mut points: Vec<Point> = Vec::new();
     let mut sum = Counters::default();
     for row in rows {
         if points.last().is_none_or(|last| last.at < row.start) {
-            points.push(Point { at: row.start, counters: sum.clone() });
+            let at = (row.start + APART).min(row.end());
+            points.push(Point { at, counters: sum.clone() });
         }
         sum.join(&row.counters);
         points.pop_if(|last| last.at == row.end());

@@ -191,8 +191,27 @@ fn families_and_series_stand_together_and_time_and_counters_never_go_back() {
         assert!(!is_counter || samples.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{name}");
     }
     let replies = &series["udpecho_replies_total{source=\"n1\",group=\"mesh\",target=\"c\\\\d:80\""];
-    // Each run begins 5 s after the last row of the one before; its first sample is the first of all or the last one.
-    assert_eq!((replies[0], replies.last().unwrap().1), ((START as f64, 0.0), totals[1].replies() as f64));
+    let begin = (START as f64 + 0.001, 0.0);
+    assert_eq!((replies[0], replies.last().unwrap().1), (begin, totals[1].replies() as f64));
+}
+
+/// Prometheus takes a counter that is lower than before as one that began anew.
+#[test]
+fn the_increase_over_days_that_are_converted_apart_is_what_was_counted() {
+    let (rows, totals) = record(900, 900);
+    let midnight = Instant::ZERO + Duration::from_secs(START - 43_207 + 86_400);
+    let (before, behind): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.start < midnight);
+    let name = "udpecho_replies_total{source=\"n1\",group=\"mesh\",target=\"c\\\\d:80\"} ";
+    let mut samples: Vec<(f64, f64)> = Vec::new();
+    for text in [open_metrics(before), open_metrics(behind)] {
+        let of_series = text.lines().filter_map(|line| line.strip_prefix(name)?.split_once(' '));
+        samples.extend(
+            of_series.map(|(value, time)| (time.parse::<f64>().unwrap(), value.parse::<f64>().unwrap())),
+        );
+    }
+    assert!(samples.windows(2).all(|pair| pair[0].0 < pair[1].0), "no two samples of one moment");
+    let grown = |pair: &[(f64, f64)]| if pair[1].1 < pair[0].1 { pair[1].1 } else { pair[1].1 - pair[0].1 };
+    assert_eq!(samples.windows(2).map(grown).sum::<f64>(), totals[1].replies() as f64);
 }
 
 #[test]

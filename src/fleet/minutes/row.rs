@@ -30,7 +30,7 @@ pub struct MinuteRow {
     pub counters: Counters,
 }
 
-/// What seldom changes from row to row.
+/// The part of a row that is mostly the same as in the row before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedPlace {
     /// The monitor's host.

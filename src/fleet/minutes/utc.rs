@@ -17,7 +17,7 @@ pub(super) fn text(at: Instant) -> String {
     format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", day(at))
 }
 
-/// What `text` writes.
+/// The reverse of `text`.
 pub(super) fn moment(text: &str) -> Option<Instant> {
     let number = |from: usize, until: usize| text.get(from..until)?.parse::<u16>().ok().map(i64::from);
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);

@@ -196,7 +196,7 @@ fn words(command: &str) -> Vec<OsString> {
 #[test]
 fn every_option_that_the_readme_and_docs_name_exists() {
     let mut known: BTreeSet<String> = ["--help", "--version"].map(str::to_owned).into();
-    // Of cargo, containers and irtt.
+    // Of cargo, containers, irtt and promtool.
     known.extend(
         [
             "--release",
@@ -211,6 +211,7 @@ fn every_option_that_the_readme_and_docs_name_exists() {
             "--network",
             "--hmac",
             "--sfill",
+            "--max-block-duration",
         ]
         .map(str::to_owned),
     );
