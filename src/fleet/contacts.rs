@@ -1,4 +1,4 @@
-//! Which hosts answer which monitors: silent ones, and those that cannot be judged.
+//! Whether hosts answer the monitors that list them: silent hosts, and hosts that cannot be judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ impl Contacts {
         *known = (*known).max(contact);
     }
 
-    /// Those that ask a host.
+    /// The number of hosts that ask this one.
     fn asking(&self, host: usize) -> usize {
         self.0[&host].values().filter(|contact| **contact != Contact::Unresolved).count()
     }

@@ -82,7 +82,7 @@ pub struct Figures {
     state: State,
     /// Of the newest probe with a reply, plus 1.
     answered_until: u64,
-    /// Those before it belong to a server that has ended: their fates say nothing about its successor.
+    /// Probes before it went to a server that has ended: their fates say nothing about its successor.
     sent_anew_from: u64,
     /// Lost of the probes after the newest with a reply: those before it are resolved later, and say nothing about now.
     lost_since: u64,
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(figures.state(), State::Silent);
         figures.observe(&reply(9));
         assert!(figures.is_up());
-        // Those of the outage are given up one by one while replies come again.
+        // Probes of the outage are given up one by one while replies come again.
         (4..9).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
         assert!(figures.is_up());
         // A target that was changed counts its probes from 0 again.

@@ -14,7 +14,7 @@ pub struct Forecast {
     pub bits_per_second: f64,
     /// On `/metrics`.
     pub series: u64,
-    /// Of memory, in bytes.
+    /// Of memory in bytes, after a week; without the program's own.
     pub memory: u64,
     /// Of a day of a record, in bytes.
     pub record: u64,
@@ -26,9 +26,14 @@ impl Forecast {
     const COUNTS: u64 = 12;
     /// Two histograms, the clock offset and its bound.
     const ONE_WAY: u64 = 48;
-    /// A session, its counters and sockets; see `results/`.
-    const TARGET_BYTES: u64 = 12_000;
-    const IN_FLIGHT_BYTES: f64 = 250.0;
+    /// A session, its counters, and a history of a week, which is 8 kB of it; see `results/fleet.md`.
+    const TARGET_BYTES: f64 = 20_000.0;
+    const IN_FLIGHT_BYTES: f64 = 180.0;
+    /// Of each source port of several.
+    const FLOW_BYTES: f64 = 250.0;
+    /// Copies of the counters for readers, and the text of `/metrics`.
+    const PAGE_TARGET_BYTES: u64 = 3_700;
+    const PAGE_SERIES_BYTES: u64 = 80;
     const HEADERS: u32 = 28;
     /// A row with names of 15 characters, of which there is one a minute.
     const ROW_BYTES: u64 = 200;
@@ -44,7 +49,8 @@ impl Forecast {
             Detail::Full if group.one_way => Self::FULL + Self::ONE_WAY,
             Detail::Full => Self::FULL,
         };
-        let bytes = Self::TARGET_BYTES as f64 + in_flight * Self::IN_FLIGHT_BYTES;
+        let flows = if group.flows > 1 { f64::from(group.flows) } else { 0.0 };
+        let bytes = Self::TARGET_BYTES + in_flight * Self::IN_FLIGHT_BYTES + flows * Self::FLOW_BYTES;
         Self {
             targets,
             probes_per_second,
@@ -53,6 +59,13 @@ impl Forecast {
             memory: (bytes * targets as f64) as u64,
             record: Self::ROW_BYTES * Self::ROWS_A_DAY * targets,
         }
+    }
+
+    /// With a page that Prometheus scrapes.
+    #[must_use]
+    pub fn with_page(self) -> Self {
+        let page = self.targets * Self::PAGE_TARGET_BYTES + self.series * Self::PAGE_SERIES_BYTES;
+        Self { memory: self.memory + page, ..self }
     }
 
     /// Together.
@@ -80,7 +93,11 @@ mod tests {
         let cost = Forecast::of(&group, 1_000);
         assert_eq!((cost.targets, cost.probes_per_second, cost.series), (1_000, 1_000.0, 47_000));
         assert_eq!(cost.bits_per_second, 1_000.0 * (128.0 + 28.0) * 8.0);
+        assert_eq!(cost.memory, 21_980_000, "11 probes of each are in flight while none is answered");
+        let ports = Forecast::of(&Group { flows: 16, ..group.clone() }, 1_000);
+        assert_eq!(ports.memory, 25_980_000);
         let counts = Forecast::of(&Group { detail: Detail::Counts, ..group }, 1_000);
         assert_eq!(counts.and(cost).series, 59_000);
+        assert_eq!(counts.with_page().memory - counts.memory, 4_660_000);
     }
 }

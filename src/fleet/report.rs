@@ -107,7 +107,7 @@ impl TargetReport {
         self.recent.as_ref().unwrap_or(&self.total)
     }
 
-    /// What the state says, or else the counts.
+    /// By the state, or else by the counts.
     pub(super) fn contact(&self) -> Contact {
         let counts = self.newest();
         match &*self.state {

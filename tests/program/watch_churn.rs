@@ -58,7 +58,7 @@ fn a_rollout_of_reflectors_one_by_one_loses_no_probe() {
         );
         let replies = of(&away, "udpecho_replies_total");
         successors.push(start());
-        // What was lost is resolved by then: a probe waits twice its give-up time at most.
+        // Lost probes are resolved by then: a probe waits twice its give-up time at most.
         let back = metrics_once(page, |now| of(now, "udpecho_replies_total") > replies + 75);
         assert_eq!((of(&back, "udpecho_target_up"), lost(&back)), (1, 0), "{back}");
     }

@@ -247,7 +247,7 @@ fn targets_come_from_a_url_and_from_yaml_and_an_error_keeps_them() {
 /// By file, what `watch` reads: targets with their labels.
 type Found = BTreeSet<(String, String, BTreeMap<String, String>)>;
 
-/// What Prometheus reads of these files. It looks for a while, and longer if there is nothing.
+/// The targets that Prometheus reads from these files. It looks for a while, and longer if there is nothing.
 fn found_by_promtool(folder: &Path, files: &[&str]) -> Found {
     let list = files.join(", ");
     let config =

@@ -139,5 +139,20 @@ mod tests {
         }
     }
 
+    /// `Forecast` counts it.
+    #[test]
+    fn the_lanes_of_a_week_take_eight_kilobytes() {
+        let bytes = Span::ALL.map(|span| {
+            let mut lane = Lane::new(span);
+            for number in 0..2 * span.periods() as i64 {
+                let due = Instant::ZERO + Duration::from_nanos(number * span.period().as_nanos());
+                lane.push(&Sample { due, reason: None, rtt: Some(RTT) });
+            }
+            lane.rows.capacity() * size_of::<Row>() + lane.losses.capacity() * size_of::<Loss>()
+        });
+        let all = bytes.iter().sum::<usize>();
+        assert!((7_000..8_500).contains(&all), "{bytes:?}");
+    }
+
     const RTT: Duration = Duration::from_millis(1);
 }

@@ -1,4 +1,4 @@
-//! The outcomes of a target's probes over the last hour, day and week, in bounded memory: about 6 kB, and 6 bytes for
+//! The outcomes of a target's probes over the last hour, day and week, in bounded memory: about 8 kB, and 6 bytes for
 //! each period and cause with a loss.
 
 mod compact;

@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: &Watch) -> anyhow::Result<Exit> {
     if arguments.check {
         let found = discovery.look_at_all(&config);
         let targets = found.targets.unwrap_or_default();
-        let costs = costs(&config, &targets);
+        let mut costs = costs(&config, &targets);
+        if arguments.http.or(config.http).is_some() {
+            costs.iter_mut().for_each(|(_, cost)| *cost = cost.with_page());
+        }
         let record = record_line(arguments, &config, &costs);
         print(cost_lines(&costs).iter().chain(&record).map(String::as_str))?;
         affordable(&config, &targets)?;
