@@ -10,6 +10,7 @@ use udpecho::time::Duration;
 use udpecho::wire::auth::Key;
 use udpecho::wire::native::{Message, Token, decode, emit_ending};
 
+use crate::common::desk::{Desk, address, probe};
 use crate::common::{clean, millis, resolved, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
@@ -134,4 +135,39 @@ fn one_of_three_words_is_enough_and_a_server_that_ends_opens_no_session() {
     assert_eq!((heard.get(), lost(&events)), (3, 0));
     let opened = events.iter().filter(|event| matches!(event, Event::Reopened { .. })).count();
     assert_eq!(opened, 1, "the one that ends answers no hello");
+}
+
+#[test]
+fn word_follows_a_client_whose_port_has_changed() {
+    let key = Key::new(&[7; 32]);
+    for key in [None, Some(key)] {
+        let server = || reflect::Settings { key: key.clone(), ..clean() };
+        let mut simulation = simulation(server(), ONE_WAY);
+        // No probe is on its way then.
+        simulation.rebind_nat(millis(1_550), 0);
+        simulation.announce_end(millis(3_000));
+        simulation.restart_server(millis(5_000), millis(6_000), server());
+        simulation.add_client(Settings { key: key.clone(), size: 100, ..heeding(60, millis(100)) });
+        simulation.run(Duration::from_secs(60));
+        let events = simulation.take_events(0);
+        assert_eq!((lost(&events), resolved(&events).len()), (0, 60));
+        assert!(events.iter().any(|event| matches!(event, Event::Ending { .. })));
+    }
+}
+
+#[test]
+fn word_goes_three_times_to_the_proven_address_at_the_port_of_the_newest_probe() {
+    let mut desk = Desk::new(clean());
+    let [proven, other] = [0, 1 << 12].map(|index| address(true, index));
+    let token = desk.open(proven, 1, 64).unwrap();
+    let moved = std::net::SocketAddr::new(proven.ip(), proven.port() + 1);
+    assert!(desk.send(moved, &probe(token, 0, 64)).is_some());
+    assert!(desk.server.announce_end(desk.now));
+    let first = desk.pass(millis(100));
+    assert_eq!(first.iter().map(|sent| sent.to).collect::<Vec<_>>(), [moved]);
+    assert_eq!(decode(&first[0].datagram), Ok(Message::Ending(token)));
+    // A holder of the token may write any source, a victim's too.
+    assert!(desk.send(other, &probe(token, 1, 64)).is_some());
+    let rest = desk.pass(Duration::from_secs(10));
+    assert_eq!(rest.iter().map(|sent| sent.to).collect::<Vec<_>>(), [proven; 2]);
 }

@@ -40,7 +40,7 @@ impl Farewell {
         if self.untold.is_empty() && self.rounds_left > 0 && now >= self.next_round {
             self.rounds_left -= 1;
             self.next_round = now + Self::GAP;
-            self.untold = sessions.iter().map(|session| (session.proven_path(), session.token)).collect();
+            self.untold = sessions.iter().map(|session| (session.word_path(), session.token)).collect();
         }
         let (path, token) = self.untold.pop()?;
         Some((path, emit_ending(token, buffer)))

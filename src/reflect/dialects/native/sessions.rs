@@ -75,9 +75,12 @@ impl Session {
         self.remote == packet.path.remote
     }
 
-    /// To the address that the handshake proved.
-    pub(super) fn proven_path(&self) -> Endpoints {
-        Endpoints { remote: self.opening.remote, local: self.local }
+    /// To the address that the handshake proved, at the port of the newest probe: a client has several, and a NAT
+    /// changes them.
+    pub(super) fn word_path(&self) -> Endpoints {
+        let proven = self.opening.remote;
+        let remote = if self.remote.ip() == proven.ip() { self.remote } else { proven };
+        Endpoints { remote, local: self.local }
     }
 
     /// How many probes the client may have sent since its last one arrived.
