@@ -127,7 +127,7 @@ impl Figures {
             }
             Event::Reply { .. } => self.duplicates += 1,
             Event::Ending { next_seq, .. } => {
-                (self.state, self.sent_anew_from) = (State::Ended, *next_seq);
+                (self.state, self.sent_anew_from, self.lost_since) = (State::Ended, *next_seq, 0);
             }
             Event::Withheld { probes } => self.withheld += probes,
             Event::Resolved(probe) => self.resolve(probe),
@@ -352,8 +352,13 @@ mod tests {
         assert_eq!((figures.state(), figures.withheld), (State::Ended, 4), "the reply was on its way");
         figures.observe(&reply(3));
         assert_eq!(figures.state(), State::Measuring);
-        figures.observe(&Event::Ending { at: Instant::ZERO, next_seq: 4 });
-        (4..7).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Unknown))));
+        // Two losses, and a third that is resolved later: they are of the server that ended.
+        (4..6).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Up))));
+        figures.observe(&Event::Ending { at: Instant::ZERO, next_seq: 7 });
+        figures.observe(&probe(6, None, Some(Cause::Up)));
+        figures.observe(&probe(7, None, Some(Cause::Unknown)));
+        assert_eq!(figures.state(), State::Ended);
+        (8..10).for_each(|seq| figures.observe(&probe(seq, None, Some(Cause::Unknown))));
         assert_eq!(figures.state(), State::Silent, "it did not come back");
     }
 

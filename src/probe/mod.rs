@@ -4,6 +4,7 @@
 //! `poll_transmit` gives datagrams to send, `handle` takes those received, `poll_timeout` says when
 //! to call `handle_timeout` next, `poll_event` says what happened. A new dialect is a file in `dialects`.
 
+mod absence;
 mod cause;
 mod dialect;
 mod dialects;
@@ -55,6 +56,7 @@ pub use crate::wire::native::HostNames;
 use crate::time::{Duration, Instant};
 use crate::wire::native::SocketMark;
 
+use absence::Absence;
 use dialect::{DialectClient, Heard};
 use dialects::AnyDialect;
 use flows::Flows;
@@ -109,21 +111,8 @@ enum Phase {
     Done,
 }
 
-/// Whether the server of this session said that it ends.
-#[derive(Debug, Default)]
-enum Absence {
-    #[default]
-    NotAnnounced,
-    /// No probe is sent until then.
-    Until(Instant),
-    /// It lasted longer.
-    Over,
-}
-
 impl Client {
     const STOP_TRIES: u32 = 4;
-    /// How long a server that said that it ends may be away before probes count as lost again.
-    const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
     /// After a stop the client waits at most this long for replies that the server may hold.
     const HOLD_AFTER_STOP: Duration = Duration::from_secs(10);
 
@@ -361,7 +350,7 @@ impl Client {
             return;
         }
         self.in_flight.timeouts_mut().longest_hold = server.longest_hold();
-        self.absence = Absence::default();
+        self.absence.session_opened();
         let before = self.server.replace(server.clone());
         self.first_seq = self.plan.next_seq();
         if !matches!(self.phase, Phase::SetUp) {
@@ -379,10 +368,9 @@ impl Client {
         self.phase = Phase::Running;
     }
 
-    /// The client seeks its successor from now on. A server says so three times; it is heeded once a session.
+    /// The client seeks its successor from now on.
     fn server_ends(&mut self, now: Instant) {
-        if self.settings.heed_ending && matches!(self.absence, Absence::NotAnnounced) {
-            self.absence = Absence::Until(now + Self::LONGEST_ABSENCE);
+        if self.settings.heed_ending && self.absence.announce(now) {
             let next_seq = self.plan.next_seq();
             self.dialect.set_up_again(next_seq, now);
             self.events.push_back(Event::Ending { at: now, next_seq });
@@ -399,6 +387,9 @@ impl Client {
         match arrival {
             Arrival::First { rtt, hold, late_by } => {
                 self.reachable = true;
+                if seq >= self.first_seq {
+                    self.absence.probe_answered();
+                }
                 self.events.push_back(Event::Reply { seq, rtt, hold, late_by, copy: 1 });
                 match late_by {
                     None => self.note_flow(seq, false, received),

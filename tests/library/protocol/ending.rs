@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use udpecho::probe::{Cause, Event, Outcome, Settings};
+use udpecho::probe::{Cause, Client, Event, Outcome, Settings};
 use udpecho::reflect;
 use udpecho::sim::Simulation;
 use udpecho::time::Duration;
 use udpecho::wire::auth::Key;
-use udpecho::wire::native::{Message, Token, decode, emit_ending};
+use udpecho::wire::native::{Accept, Deny, DenyReason, Message, Token, UnknownSession, decode, emit_ending};
 
-use crate::common::desk::{Desk, address, probe};
+use crate::common::desk::{Desk, address, emitted, probe};
 use crate::common::{clean, millis, resolved, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
@@ -170,4 +170,71 @@ fn word_goes_three_times_to_the_proven_address_at_the_port_of_the_newest_probe()
     assert!(desk.send(other, &probe(token, 1, 64)).is_some());
     let rest = desk.pass(Duration::from_secs(10));
     assert_eq!(rest.iter().map(|sent| sent.to).collect::<Vec<_>>(), [proven; 2]);
+}
+
+/// It accepts every session, and says of each that it ends instead of answering probes.
+#[test]
+fn a_server_that_announces_its_end_again_and_again_is_excused_for_a_minute() {
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.alter_replies(|at, datagram| {
+        if let (true, Ok(Message::Reply(reply))) = (at > millis(1_000), decode(datagram)) {
+            let length = emit_ending(reply.token, datagram);
+            datagram.truncate(length);
+        }
+    });
+    simulation.add_client(heeding(200, millis(100)));
+    simulation.run(Duration::from_secs(300));
+    let events = simulation.take_events(0);
+    assert!((400..=600).contains(&withheld(&events)), "{}", withheld(&events));
+    let rows = resolved(&events);
+    let last_withheld = events.iter().rposition(|event| matches!(event, Event::Withheld { .. }));
+    let after = resolved(&events[last_withheld.expect("probes that were withheld")..]);
+    assert!(after.len() > 100 && after.iter().all(|row| row.outcome == Outcome::Lost), "{rows:?}");
+}
+
+/// How often a client opens a session in ten seconds at a server next door, which answers each open with this.
+fn opens_in_ten_seconds(accepts: bool, also: impl Fn(&Accept) -> Vec<u8>) -> u64 {
+    let mut desk = Desk::new(clean());
+    let mut client = Client::new(heeding(1_000, millis(100)), desk.now);
+    let (mut opens, mut buffer, end) = (0, vec![0; 65_536], desk.now + Duration::from_secs(10));
+    while desk.now < end {
+        client.handle_timeout(desk.now);
+        let Some(transmit) = client.poll_transmit(desk.now, &mut buffer) else {
+            desk.now += millis(1);
+            continue;
+        };
+        desk.now += Duration::from_micros(100);
+        let Some(reply) = desk.send(address(false, 1), &buffer[..transmit.length]) else { continue };
+        let Ok(Message::Accept(accept)) = decode(&reply) else {
+            client.handle(desk.now, 0, &reply);
+            continue;
+        };
+        opens += 1;
+        let also = also(&accept);
+        if accepts {
+            client.handle(desk.now, 0, &reply);
+        }
+        client.handle(desk.now, 0, &also);
+    }
+    opens
+}
+
+#[test]
+fn a_server_that_ends_each_session_at_once_makes_no_client_open_one_after_another() {
+    let ending = |accept: &Accept| emitted(|buffer| emit_ending(accept.token, buffer));
+    let unknown =
+        |accept: &Accept| emitted(|buffer| UnknownSession { token: accept.token, seq: None }.emit(buffer));
+    let bad_cookie = |accept: &Accept| {
+        let mut deny = emitted(|buffer| emit_ending(Token(accept.nonce.0), buffer));
+        deny[3] = 5;
+        deny.extend([1, 0, 0, 0, 0]);
+        assert!(matches!(decode(&deny), Ok(Message::Deny(Deny { reason: DenyReason::BadCookie, .. }))));
+        deny
+    };
+    let opens = [
+        opens_in_ten_seconds(true, ending),
+        opens_in_ten_seconds(true, unknown),
+        opens_in_ten_seconds(false, bad_cookie),
+    ];
+    assert!(opens.iter().all(|opens| (2..=51).contains(opens)), "{opens:?}");
 }

@@ -53,6 +53,8 @@ pub(crate) struct Accepted {
 impl Handshake {
     /// With gaps of 0.2, 0.4, 0.8 and then 1 s: three and a half seconds in all.
     const TRIES: u32 = 5;
+    /// A server may take no cookie at all.
+    const AFTER_BAD_COOKIE: Duration = Duration::from_millis(200);
 
     /// The `count`-th handshake of a client; each has a nonce of its own.
     pub(crate) fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
@@ -155,8 +157,7 @@ impl Handshake {
         }
         Some(match deny.reason {
             DenyReason::BadCookie => {
-                self.cookie = None;
-                self.retry = Retry::new(now);
+                self.repeat(now + Self::AFTER_BAD_COOKIE);
                 return None;
             }
             DenyReason::TooLarge => Failure::TooLarge { limit: deny.limit },

@@ -25,6 +25,8 @@ pub(crate) struct Native {
     /// At the start, after the server forgot the session, and beside a silent session.
     handshake: Option<Handshake>,
     handshakes: u64,
+    /// No handshake begins before this.
+    next_handshake: Instant,
     session: Option<Session>,
     /// The session before: its replies may still come.
     old_token: Option<Token>,
@@ -54,6 +56,8 @@ impl Native {
     /// A session is silent after so long without an answer to so many probes.
     const SILENCE: Duration = Duration::from_secs(5);
     const UNANSWERED: u64 = 10;
+    /// Between the beginnings of two handshakes: a server may end each session as soon as it is open.
+    const HANDSHAKES_APART: Duration = Duration::from_secs(1);
     /// A probe waits this long for the server's status of it while others are still being sent.
     const LONGEST_QUERY: Duration = Duration::from_secs(60);
     /// The server keeps statuses for this much longer than a reply may take.
@@ -70,6 +74,7 @@ impl Native {
             seed: settings.seed,
             handshake: Some(Handshake::new(requested.clone(), 0, settings.seed, 0, now)),
             handshakes: 1,
+            next_handshake: now + Self::HANDSHAKES_APART,
             session: None,
             old_token: None,
             queries: OutcomeQueries::new(requested.size),
@@ -109,8 +114,10 @@ impl Native {
     }
 
     fn begin_handshake(&mut self, next_seq: u64, now: Instant) -> &mut Handshake {
-        let handshake = Handshake::new(self.requested.clone(), next_seq, self.seed, self.handshakes, now);
+        let at = now.max(self.next_handshake);
+        let handshake = Handshake::new(self.requested.clone(), next_seq, self.seed, self.handshakes, at);
         self.handshakes += 1;
+        self.next_handshake = at + Self::HANDSHAKES_APART;
         self.handshake.insert(handshake)
     }
 
