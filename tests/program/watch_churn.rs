@@ -1,9 +1,13 @@
 //! A target of `watch` that is killed and comes back, and targets that are replaced one by one.
 
 use std::fs;
+use std::net::UdpSocket;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use udpecho::wire::native::{Message, decode};
 
+use crate::common::desk::handshake;
 use crate::common::process::{Process, command, free_port};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
@@ -94,4 +98,38 @@ fn a_server_that_is_killed_and_comes_back_goes_on_with_its_counts_and_only_the_g
     let back = metrics_once(page, |now| up(now) && value(now, "udpecho_replies_total") > replies + 60);
     let later = metrics_once(page, |now| value(now, "udpecho_replies_total") > replies + 200);
     assert!(up(&later) && lost(&later) == lost(&back), "{later}");
+}
+
+#[test]
+fn an_interrupt_ends_the_farewell_of_a_server_at_once() {
+    let folder = TempDir::new().unwrap();
+    for reflects in [false, true] {
+        let port = free_port();
+        let words = if reflects { "watch -q 127.0.0.1:9 --serve" } else { "serve --clean -p" };
+        let mut server = Process::spawn(command(folder.path(), &format!("{words} {port}")));
+        if reflects {
+            server.remark_with("reflects on")
+        } else {
+            server.line_with("listening")
+        };
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(("127.0.0.1", port)).unwrap();
+        let heard = || {
+            let mut buffer = [0; 2048];
+            client.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec())
+        };
+        let ask = |datagram: &[u8]| {
+            client.send(datagram).unwrap();
+            heard()
+        };
+        let token = handshake(ask, 1, 64).unwrap();
+        server.signal("TERM");
+        assert_eq!(decode(&heard().unwrap()), Ok(Message::Ending(token)));
+        server.signal("INT");
+        server.finish();
+        // Two more would have come within a second, and the end after two.
+        client.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let more = std::iter::from_fn(heard).count();
+        assert!(more < 2, "reflects: {reflects}");
+    }
 }

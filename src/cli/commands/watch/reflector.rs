@@ -57,6 +57,18 @@ impl Reflector {
     pub(super) fn end_gently(&self) {
         self.control.stop_gently();
     }
+
+    /// Waits for its end, unless `of_all` is told to end at once.
+    pub(super) fn finish(self, of_all: &Control) {
+        const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+        self.control.stop();
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            if of_all.abort_asked() {
+                self.control.abort();
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 impl Drop for Reflector {

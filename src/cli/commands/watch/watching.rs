@@ -336,6 +336,9 @@ impl<'a> Watching<'a> {
             page.finish(self.now, &self.mesh);
         }
         self.printer.finish_checked()?;
+        if let Some(reflector) = self.reflector {
+            reflector.finish(&self.control);
+        }
         Ok(if answered { Exit::Success } else { Exit::NoReply })
     }
 }
