@@ -130,6 +130,8 @@ impl Figures {
                 (self.state, self.sent_anew_from, self.lost_since) = (State::Ended, *next_seq, 0);
             }
             Event::Withheld { probes } => self.withheld += probes,
+            // Its next probe may be due in half a minute.
+            Event::Reopened { .. } if self.state == State::Ended => self.state = State::Measuring,
             Event::Resolved(probe) => self.resolve(probe),
             Event::Started { zero } => {
                 self.zero = Some(*zero);
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_ended_from_the_word_of_its_server_to_the_first_reply_of_the_next_one() {
+    fn a_target_has_ended_from_the_word_of_its_server_to_the_session_with_the_next_one() {
         let reply =
             |seq| Event::Reply { seq, rtt: Duration::from_micros(5), hold: None, late_by: None, copy: 1 };
         let ending = Event::Ending { at: Instant::ZERO, next_seq: 3 };
@@ -350,6 +352,8 @@ mod tests {
         figures.observe(&reply(1));
         figures.observe(&Event::Withheld { probes: 4 });
         assert_eq!((figures.state(), figures.withheld), (State::Ended, 4), "the reply was on its way");
+        figures.observe(&Event::Reopened { at: Instant::ZERO, first_seq: 3 });
+        assert_eq!(figures.state(), State::Measuring);
         figures.observe(&reply(3));
         assert_eq!(figures.state(), State::Measuring);
         // Two losses, and a third that is resolved later: they are of the server that ended.
