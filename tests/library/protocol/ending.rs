@@ -10,7 +10,7 @@ use udpecho::time::Duration;
 use udpecho::wire::auth::Key;
 use udpecho::wire::native::{Accept, Deny, DenyReason, Message, Token, UnknownSession, decode, emit_ending};
 
-use crate::common::desk::{Desk, address, emitted, probe};
+use crate::common::desk::{Desk, address, emitted, hello, probe};
 use crate::common::{clean, millis, resolved, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
@@ -237,4 +237,12 @@ fn a_server_that_ends_each_session_at_once_makes_no_client_open_one_after_anothe
         opens_in_ten_seconds(false, bad_cookie),
     ];
     assert!(opens.iter().all(|opens| (2..=51).contains(opens)), "{opens:?}");
+}
+
+#[test]
+fn without_a_session_there_is_nothing_to_wait_for() {
+    let mut desk = Desk::new(clean());
+    assert!(!desk.server.announce_end(desk.now));
+    assert_eq!(desk.server.next_release(), None);
+    assert_eq!(desk.send(address(false, 0), &hello(1)), None, "its successor may answer");
 }

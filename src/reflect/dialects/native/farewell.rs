@@ -18,8 +18,10 @@ impl Farewell {
     const ROUNDS: u32 = 3;
     const GAP: Duration = Duration::from_millis(500);
 
-    pub(super) fn begin(&mut self, now: Instant) {
-        *self = Self { rounds_left: Self::ROUNDS, next_round: now, untold: Vec::new(), has_begun: true };
+    /// From now on no session is opened, and the clients of those that are open are told.
+    pub(super) fn begin(&mut self, sessions: &Sessions, now: Instant) {
+        let rounds_left = if sessions.is_empty() { 0 } else { Self::ROUNDS };
+        *self = Self { rounds_left, next_round: now, untold: Vec::new(), has_begun: true };
     }
 
     pub(super) fn has_begun(&self) -> bool {

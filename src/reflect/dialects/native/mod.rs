@@ -350,7 +350,7 @@ impl Dialect for Native {
     }
 
     fn announce_end(&mut self, now: Instant) -> bool {
-        self.farewell.begin(now);
+        self.farewell.begin(&self.sessions, now);
         !self.sessions.is_empty()
     }
 
