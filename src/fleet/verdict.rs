@@ -57,16 +57,13 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let denied = unmeasured(&self.denied, "refuses a session", "refuse a session");
-        let unresolved = unmeasured(&self.unresolved, "has no address", "have no address");
-        let lines: Vec<String> = self.judged().into_iter().chain(denied).chain(unresolved).collect();
-        f.write_str(&lines.join("\n"))
+        f.write_str(&[self.judged(), self.unmeasured()].concat().join("\n"))
     }
 }
 
 impl Verdict {
     /// A sentence for each finding, or that there is none.
-    fn judged(&self) -> Vec<String> {
+    pub fn judged(&self) -> Vec<String> {
         if self.findings.is_empty() {
             return vec![self.nothing()];
         }
@@ -75,6 +72,13 @@ impl Verdict {
             None => sentence(finding),
         };
         self.findings.iter().map(with_direction).collect()
+    }
+
+    /// A sentence for each reason why hosts are not judged.
+    pub fn unmeasured(&self) -> Vec<String> {
+        let denied = unmeasured(&self.denied, "refuses a session", "refuse a session");
+        let unresolved = unmeasured(&self.unresolved, "has no address", "have no address");
+        denied.into_iter().chain(unresolved).collect()
     }
 
     fn nothing(&self) -> String {

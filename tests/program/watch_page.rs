@@ -40,7 +40,10 @@ fn a_browser_shows_the_verdict_each_path_and_the_past_of_a_target() {
     crate::needs!(Chromium);
     let (clean, lossy, folder) =
         (Serve::start("--clean"), Serve::start("--loss nth:4"), TempDir::new().unwrap());
-    let words = format!("watch -q -i 20ms --http 0 127.0.0.1:{} localhost:{}", clean.port, lossy.port);
+    let words = format!(
+        "watch -q -i 20ms --http 0 127.0.0.1:{} localhost:{} no-such-host.invalid:9",
+        clean.port, lossy.port
+    );
     let mut watching = Process::spawn(command(folder.path(), &words));
     let url = format!("http://127.0.0.1:{}/", page_of(&mut watching));
     let mut browser = Chromium::start();
@@ -50,7 +53,16 @@ fn a_browser_shows_the_verdict_each_path_and_the_past_of_a_target() {
             &tab,
             "document.querySelector('#verdict p')?.textContent.startsWith('nothing: 4 paths')",
         );
-        browser.wait_for(&tab, "document.querySelectorAll('.tile').length === 2");
+        browser.wait_for(
+            &tab,
+            "document.querySelector('#verdict p.hint')?.textContent === 'not measured: no-such-host.invalid has no address'",
+        );
+        browser.wait_for(&tab, "document.querySelectorAll('.tile').length === 3");
+        // The one that does not answer is shown first.
+        browser.evaluate(
+            &tab,
+            "[...document.querySelectorAll('.tile')].find((tile) => tile.textContent.includes('localhost')).click()",
+        );
         // A server's own injection is nobody's fault, but it stands in its lane.
         browser.wait_for(
             &tab,

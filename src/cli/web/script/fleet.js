@@ -85,7 +85,8 @@ ${tablePart("targets", "Targets", ["target", "group", "state", "lost", "of", "lo
 
   show(state) {
     $("verdict").className = state.found ? "found" : "";
-    const verdict = state.verdict.split("\n").map((line) => `<p>${escape(line)}</p>`).join("");
+    const lines = (texts, kind) => texts.map((line) => `<p class="${kind}">${escape(line)}</p>`).join("");
+    const verdict = lines(state.verdict, "") + lines(state.unmeasured, "hint");
     if (fleet.said !== verdict) $("verdict").innerHTML = fleet.said = verdict;
     const sum = (of) => state.targets.reduce((total, target) => total + of(target), 0);
     const silent = state.targets.filter((target) => target.state !== "measuring").length;
