@@ -57,7 +57,8 @@ impl Contacts {
         findings
     }
 
-    /// Pairs in which neither hears the other, while others hear both.
+    /// Pairs in which neither hears the other, while others do. A host that nobody asks is one of them only as the one
+    /// that hears nothing.
     fn unheard(&self, hosts: &[Host], silent: &BTreeSet<usize>) -> Vec<Finding> {
         let contact = |host: usize, by: usize| self.0.get(&host)?.get(&by).copied();
         let mut pairs = BTreeSet::new();
@@ -69,10 +70,13 @@ impl Contacts {
             }
         }
         let name = |host: usize| hosts[host].name.clone();
-        pairs
-            .into_iter()
-            .map(|(one, other)| silence(Suspect::SilentPair(name(one), name(other)), 2))
-            .collect()
+        let suspect = |(one, other): (usize, usize)| match [one, other].map(|host| self.0.contains_key(&host))
+        {
+            [true, false] => Suspect::SilentTo(name(one), name(other)),
+            [false, true] => Suspect::SilentTo(name(other), name(one)),
+            _ => Suspect::SilentPair(name(one), name(other)),
+        };
+        pairs.into_iter().map(|pair| silence(suspect(pair), 2)).collect()
     }
 
     /// The names of hosts of which a monitor finds this.

@@ -58,6 +58,8 @@ pub enum Suspect {
     Silent(String),
     /// Neither answers the other.
     SilentPair(String, String),
+    /// The first does not answer the second, which nobody asks.
+    SilentTo(String, String),
 }
 
 /// A suspect and the losses that it explains.

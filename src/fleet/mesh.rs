@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(names(&mesh), [Suspect::Silent("b".into())]);
         assert_eq!((mesh.denied(), mesh.unresolved()), (vec!["c".to_owned()], vec!["d".to_owned()]));
         let mesh = Mesh::of(&[one, with_state("e", ["silent", "silent", "silent"])]);
-        let pair = Suspect::SilentPair("c".into(), "e".into());
+        let pair = Suspect::SilentTo("c".into(), "e".into());
         let [b, d] = ["b", "d"].map(|host| Suspect::Silent(host.into()));
         assert_eq!(names(&mesh), [b, d, pair], "c denies another, so it is there");
         assert_eq!(mesh.silent().iter().map(|finding| finding.paths).collect::<Vec<_>>(), [2, 1, 2]);

@@ -132,6 +132,9 @@ fn sentence(finding: &Finding) -> String {
         Suspect::SilentPair(one, other) => {
             format!("{one} and {other} do not hear each other; others hear both, the direction is unknown")
         }
+        Suspect::SilentTo(host, by) => {
+            format!("{by} has no answer from {host}, and others have; the direction is unknown")
+        }
     }
 }
 
@@ -190,6 +193,9 @@ mod tests {
                 gain: 1.0,
             })
         };
+        let suspect = Suspect::SilentTo("c".into(), "e".into());
+        let to_one = sentence(&Finding { suspect, share: 1.0, paths: 2, lossy: 2, gain: 1.0 });
+        assert_eq!(to_one, "e has no answer from c, and others have; the direction is unknown");
         assert_eq!(of(1), "b is silent: the one monitor that asks it has no answer");
         assert_eq!(of(3), "b is silent: none of the 3 that ask it has an answer");
     }

@@ -148,7 +148,9 @@ fn passes(place: &Suspect, from: &Host, to: &Host) -> bool {
         Suspect::RackIn(name) => to.rack == *name && from.rack != *name,
         Suspect::Link(one, other) => from.zone == *one && to.zone == *other,
         Suspect::Path(one, other) => from.name == *one && to.name == *other,
-        Suspect::SilentRack(_) | Suspect::Silent(_) | Suspect::SilentPair(..) => false,
+        Suspect::SilentRack(_) | Suspect::Silent(_) | Suspect::SilentPair(..) | Suspect::SilentTo(..) => {
+            false
+        }
     }
 }
 

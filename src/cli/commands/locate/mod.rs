@@ -98,7 +98,9 @@ fn finding(finding: &Finding) -> serde_json::Value {
         Suspect::Path(from, to) => ("path", "out", vec![from, to]),
         Suspect::SilentRack(rack) => ("rack", "both", vec![rack]),
         Suspect::Silent(host) => ("host", "both", vec![host]),
-        Suspect::SilentPair(one, other) => ("path", "unknown", vec![one, other]),
+        Suspect::SilentPair(one, other) | Suspect::SilentTo(one, other) => {
+            ("path", "unknown", vec![one, other])
+        }
     };
     json!({
         "kind": kind,
