@@ -1,6 +1,6 @@
-//! Faults of every kind at once, over the simulated network: partitions, restarts, duplicated and reordered
-//! messages, clock steps at both ends, NAT rebinding, junk, forgeries, limits. Each scenario is a function of
-//! its number.
+//! Faults of every kind at once, over the simulated network: partitions, restarts (announced or not), duplicated
+//! and reordered messages, clock steps at both ends, NAT rebinding, junk, forgeries, limits. Each scenario is a
+//! function of its number.
 //!
 //! `FAULTS=100000 cargo test --release --test library faults::` runs so many. A failure names its scenario;
 //! `FAULT=7 cargo test --test library faults::` runs that one alone.
@@ -15,7 +15,7 @@ use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
 use udpecho::wire::auth::Key;
 use udpecho::wire::native::{
-    Probe, Reply, SocketMark, Token, UnknownSession, emit_close, emit_stop, emit_stopped,
+    Probe, Reply, SocketMark, Token, UnknownSession, emit_close, emit_ending, emit_stop, emit_stopped,
 };
 use udpecho::wire::text;
 
@@ -110,6 +110,7 @@ impl Dice {
             total: self.chance(0.2).then(|| self.time(Duration::from_secs(10))),
             deadline: self.chance(0.5).then(|| millis(1) + self.time(millis(500))),
             stop_server: self.chance(0.1),
+            heed_ending: self.chance(0.5),
             seed: self.below(1 << 40),
             key: key.clone(),
             ..settings(0, every)
@@ -134,7 +135,7 @@ impl Dice {
             copy: false,
             corrupted: false,
         };
-        let length = match self.below(10) {
+        let length = match self.below(11) {
             0 => 0,
             1 => 1,
             2 => emit_stop(token, &mut buffer),
@@ -151,6 +152,7 @@ impl Dice {
                 reply.emit(&mut buffer);
                 buffer.len()
             }
+            9 => emit_ending(token, &mut buffer),
             _ => {
                 buffer.fill_with(|| self.below(256) as u8);
                 buffer.len()
@@ -174,6 +176,9 @@ fn scenario(number: u64) {
     for _ in 0..dice.below(3) {
         gone += dice.time(Duration::from_secs(10));
         let back = gone + dice.time(Duration::from_secs(5));
+        if dice.chance(0.5) {
+            simulation.announce_end(gone - dice.time(Duration::from_secs(4)).min(gone));
+        }
         simulation.restart_server(gone, back, dice.server(&key));
         gone = back;
     }
@@ -231,6 +236,8 @@ fn check(simulation: &mut Simulation, client: usize, settings: &Settings, steady
     let started = events.iter().any(|event| matches!(event, Event::Started { .. }));
     let failed = events.iter().any(|event| matches!(event, Event::Failed(_)));
     assert!(!(started && failed), "{events:?}");
+    let withholds = events.iter().any(|event| matches!(event, Event::Withheld { .. }));
+    assert!(settings.heed_ending || !withholds, "{events:?}");
     let rows = resolved(&events);
     assert!(started || rows.is_empty());
     assert!(rows.len() as u64 <= settings.count.unwrap());
