@@ -246,3 +246,20 @@ fn without_a_session_there_is_nothing_to_wait_for() {
     assert_eq!(desk.server.next_release(), None);
     assert_eq!(desk.send(address(false, 0), &hello(1)), None, "its successor may answer");
 }
+
+#[test]
+fn word_to_many_clients_leaves_in_small_bursts() {
+    let mut desk = Desk::new(reflect::Settings { unverified_rate: None, ..clean() });
+    let clients: Vec<_> = (0..1_000).map(|index| address(true, index << 12)).collect();
+    for client in &clients {
+        desk.open(*client, 1, 64).unwrap();
+    }
+    assert!(desk.server.announce_end(desk.now));
+    let sent = desk.pass(Duration::from_secs(2));
+    for client in &clients {
+        assert_eq!(sent.iter().filter(|sent| sent.to == *client).count(), 3, "{client}");
+    }
+    let bursts: Vec<_> = sent.chunk_by(|one, next| next.at - one.at < millis(5)).map(<[_]>::len).collect();
+    assert!(bursts.iter().all(|count| *count <= 64), "{bursts:?}");
+    assert!(sent.last().unwrap().at - sent[0].at < millis(1_500), "half a second remains");
+}
