@@ -108,6 +108,16 @@ const SHORT: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "report",
+        &[
+            ("runs", "Folders of recorded runs, or a record of watch"),
+            ("output", "File; - is standard output [default: report.png]"),
+            ("force", "Replace the file that -o names"),
+            ("format", "png, svg, html, or openmetrics of a record"),
+            ("dark", "Dark background"),
+        ],
+    ),
+    (
         "ports",
         &[
             ("host", "Host whose ports to ask"),

@@ -25,8 +25,8 @@ pub(crate) struct Native {
     /// At the start, after the server forgot the session, and beside a silent session.
     handshake: Option<Handshake>,
     handshakes: u64,
-    /// No handshake begins before this.
-    next_handshake: Instant,
+    /// Bounds the rate of handshakes: each moves it on by `HANDSHAKES_APART`.
+    handshakes_until: Instant,
     session: Option<Session>,
     /// The session before: its replies may still come.
     old_token: Option<Token>,
@@ -56,8 +56,10 @@ impl Native {
     /// A session is silent after so long without an answer to so many probes.
     const SILENCE: Duration = Duration::from_secs(5);
     const UNANSWERED: u64 = 10;
-    /// Between the beginnings of two handshakes: a server may end each session as soon as it is open.
+    /// Between two handshakes, on average: a server may end each session as soon as it is open.
     const HANDSHAKES_APART: Duration = Duration::from_secs(1);
+    /// So many need not wait: a server that has moved is found within the comparison of two ports.
+    const HANDSHAKES_AT_ONCE: i64 = 3;
     /// A probe waits this long for the server's status of it while others are still being sent.
     const LONGEST_QUERY: Duration = Duration::from_secs(60);
     /// The server keeps statuses for this much longer than a reply may take.
@@ -74,7 +76,7 @@ impl Native {
             seed: settings.seed,
             handshake: Some(Handshake::new(requested.clone(), 0, settings.seed, 0, now)),
             handshakes: 1,
-            next_handshake: now + Self::HANDSHAKES_APART,
+            handshakes_until: now + Self::HANDSHAKES_APART,
             session: None,
             old_token: None,
             queries: OutcomeQueries::new(requested.size),
@@ -114,10 +116,11 @@ impl Native {
     }
 
     fn begin_handshake(&mut self, next_seq: u64, now: Instant) -> &mut Handshake {
-        let at = now.max(self.next_handshake);
+        let ahead = Self::HANDSHAKES_APART * (Self::HANDSHAKES_AT_ONCE - 1);
+        let at = now.max(self.handshakes_until - ahead);
         let handshake = Handshake::new(self.requested.clone(), next_seq, self.seed, self.handshakes, at);
         self.handshakes += 1;
-        self.next_handshake = at + Self::HANDSHAKES_APART;
+        self.handshakes_until = self.handshakes_until.max(at) + Self::HANDSHAKES_APART;
         self.handshake.insert(handshake)
     }
 
