@@ -64,6 +64,9 @@ fn an_unsupported_ending_is_refused_and_the_supported_ones_are_named() {
     let home = run();
     let refused = report(&home, &["-o", "foo.pdf"]).code(2);
     let why = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
-    assert!(why.contains("a report is .png, .svg or .html, not .pdf") && why.lines().count() == 1, "{why}");
+    assert!(
+        why.contains("a report is .png, .svg, .html or .om, not .pdf") && why.lines().count() == 1,
+        "{why}"
+    );
     assert!(!home.path().join("foo.pdf").exists());
 }

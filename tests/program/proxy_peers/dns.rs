@@ -1,11 +1,10 @@
 //! A DNS client behind a proxy: the queries that time out are those that its files name.
 
 use std::collections::BTreeSet;
-use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::process::{Finished, Process, command, port_in, run};
+use crate::common::process::{Finished, Process, command, free_port, port_in, run};
 
 const QUERIES: u32 = 100;
 
@@ -69,9 +68,7 @@ fn lost_in_the_file(folder: &Path) -> BTreeSet<(String, String)> {
 fn of_a_hundred_dns_queries_the_25_that_time_out_are_those_that_the_files_name() {
     crate::needs!(Dnsmasq, Dig, Tshark);
     // dnsmasq listens on UDP and TCP.
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = tcp.local_addr().unwrap().port();
-    drop((UdpSocket::bind(("127.0.0.1", server)).unwrap(), tcp));
+    let server = free_port();
     let _dnsmasq = dnsmasq(server);
     let folder = tempfile::tempdir().unwrap();
     let line = format!("proxy -l 0 -t 127.0.0.1:{server} --up loss=nth:4 -o ledger --pcap run.pcapng");
