@@ -17,6 +17,7 @@ use crate::rng::Seed;
 use crate::time::Instant;
 use crate::units::BitRate;
 use crate::wire::auth::TAG;
+use crate::wire::native::Place;
 
 pub(super) struct Core {
     pub settings: Settings,
@@ -28,6 +29,8 @@ pub(super) struct Core {
     /// Whether the kernel stamps incoming datagrams; told to clients.
     pub kernel_stamps: bool,
     pub stop_asked: bool,
+    /// Among the servers that share its port.
+    pub place: Place,
     pub clock: WallClock,
     pub filter: PeerFilter,
     pub unverified: UnverifiedPeers,
@@ -51,6 +54,7 @@ impl Core {
             counters: Counters::default(),
             kernel_stamps: false,
             stop_asked: false,
+            place: Place::ALONE,
             clock: WallClock::default(),
             filter: PeerFilter {
                 own_ports: [None; ServerPort::ALL.len()],

@@ -25,7 +25,7 @@ mod slots;
 mod stun;
 mod wall_clock;
 
-pub use crate::wire::native::{HostNames, SocketMark, forbids_fragments};
+pub use crate::wire::native::{HostNames, Place, SocketMark, forbids_fragments};
 pub use admission::PerSecond;
 pub use client_table::ClientFigures;
 pub use counters::{Counter, Counters, DIALECTS, DialectCounters, Metric};
@@ -80,6 +80,11 @@ impl Server {
     /// The number of a port that it listens on: datagrams from this server itself are ignored.
     pub fn set_own_port(&mut self, server_port: ServerPort, port: u16) {
         self.core.filter.own_ports[server_port as usize] = Some(port);
+    }
+
+    /// Which of the servers that share its port it is, before it opens a session: its tokens tell.
+    pub fn set_place(&mut self, place: Place) {
+        self.core.place = place;
     }
 
     /// The host's wall clock from now on.

@@ -28,6 +28,7 @@ mod proxy_profiles;
 mod room;
 mod stamp;
 mod tcp;
+mod threads;
 mod watch;
 mod watch_abuse;
 mod watch_admin;

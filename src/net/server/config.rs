@@ -38,13 +38,23 @@ pub struct Serving {
     pub(crate) backend: Backend,
     /// Spin instead of sleeping: lower latency for a whole core.
     pub busy_poll: bool,
-    /// Other servers share the port; the kernel gives each client to one of them.
-    pub share_port: bool,
+    pub(crate) share: PortShare,
     /// The kernel stamps what is received, so that the time in the socket, while the server does not run,
     /// is the server's and not the network's. Costs an echo server 3 %.
     pub stamps: bool,
     /// The ports beside the main one that it has; that of each is at its place in `ServerPort`.
     pub other_ports: OtherPorts,
+}
+
+/// Whether servers share the port; the kernel gives each client to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortShare {
+    /// Only this one has it.
+    Alone,
+    /// Others will have it, too. It is refused where a server has the port, so that the kernel counts it as the first.
+    First,
+    /// Others have it already.
+    Later,
 }
 
 /// A number for each `ServerPort` that is open; that of the main port stands elsewhere.
@@ -55,7 +65,7 @@ impl Default for Serving {
         Self {
             backend: Backend::Native,
             busy_poll: false,
-            share_port: false,
+            share: PortShare::Alone,
             stamps: true,
             other_ports: OtherPorts::default(),
         }

@@ -11,6 +11,7 @@ mod threads;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::clock::Clock;
@@ -25,6 +26,7 @@ use peer_sockets::HeavySenders;
 use receive::Received;
 use sockets::Listeners;
 
+pub(crate) use config::PortShare;
 pub use config::{Bind, OnError, OtherPorts, PortClosed, Serving, SocketErrorReport};
 pub use threads::ServerThreads;
 
@@ -96,6 +98,14 @@ impl ServerEngine {
     /// The address at which one of its ports is, if it has it.
     pub fn port_addr(&self, server_port: ServerPort) -> Option<SocketAddr> {
         self.listeners.of_port(server_port)?.local_addr().ok()
+    }
+
+    /// Of this many servers that share its ports, bound in this order, each receives the messages of its `Place` at the
+    /// main port from now on. Where the system cannot do that, it gives each server the messages of some senders.
+    fn place_messages(&mut self, servers: NonZero<u32>) {
+        for listener in self.listeners.listening(ServerPort::Main) {
+            let _ = listener.socket.place_messages(servers);
+        }
     }
 
     /// Runs until it is told to stop, by its controller or by a client that may. `watch` sees the

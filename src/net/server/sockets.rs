@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::config::{Bind, PortClosed, Serving};
+use super::config::{Bind, PortClosed, PortShare, Serving};
 use super::peer_sockets::Peer;
 use crate::endpoints::Endpoints;
 use crate::net::socket_errors::ErrorBudget;
@@ -73,7 +73,7 @@ impl Listeners {
                 opened.map_err(|error| io::Error::new(error.kind(), PortClosed { server_port, error }))?,
             );
         }
-        let (listening, shared_port) = (all.len(), serving.share_port);
+        let (listening, shared_port) = (all.len(), serving.share != PortShare::Alone);
         Ok(Self { all, listening, shared_port, overflows: 0, truncated: 0 })
     }
 
@@ -206,7 +206,8 @@ fn listen(bind: Bind, server_port: ServerPort, serving: Serving) -> io::Result<V
             offload: true,
             lean: true,
             dont_fragment_first: true,
-            share_port: serving.share_port,
+            share_port: serving.share == PortShare::Later,
+            allow_second_socket: serving.share == PortShare::First,
             busy_poll: serving.busy_poll,
             stamps: serving.stamps,
             ..Options::default()

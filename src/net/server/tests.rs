@@ -293,19 +293,19 @@ fn a_release_sends_a_batch_at_most() {
 fn no_other_program_gets_the_port_of_a_server_with_peer_sockets() {
     let (mut first, port, [flood, _]) = engine_and_two(Bind::AnyV4(0), [127, 0, 0, 1].into());
     flood_from(&mut first, &flood);
-    for (at, share_port) in [
-        (Bind::AnyV4(port), true),
-        (Bind::AnyV4(port), false),
-        (Bind::At(([127, 0, 0, 1], port).into()), true),
+    for (at, share) in [
+        (Bind::AnyV4(port), PortShare::Later),
+        (Bind::AnyV4(port), PortShare::Alone),
+        (Bind::At(([127, 0, 0, 1], port).into()), PortShare::Later),
     ] {
-        let refused = bind(at, Serving { share_port, ..Serving::default() }).err().unwrap();
+        let refused = bind(at, Serving { share, ..Serving::default() }).err().unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse, "{at:?}");
     }
 }
 
 #[test]
 fn servers_that_share_a_port_open_no_peer_sockets() {
-    let mut engine = engine(Bind::AnyV4(0), Serving { share_port: true, ..Serving::default() });
+    let mut engine = engine(Bind::AnyV4(0), Serving { share: PortShare::Later, ..Serving::default() });
     let port = engine.local_addr().unwrap().port();
     let flood = client([127, 0, 0, 1].into(), port);
     (0..2000).for_each(|number| send_number(&flood, number));

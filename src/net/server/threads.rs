@@ -1,15 +1,16 @@
-//! Several servers on one port, a thread each (SO_REUSEPORT). The kernel gives every client to one of them for
-//! good, so they share nothing but the request to stop.
+//! Several servers on one port, a thread each (SO_REUSEPORT). The kernel gives every native session to one of them by
+//! the ids of its messages, and every other client by its address and port, so they share nothing but the request to
+//! stop.
 
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use super::{Bind, OnError, ServerEngine, Serving};
+use super::{Bind, OnError, PortShare, ServerEngine, Serving};
 use crate::net::clock::Clock;
 use crate::net::stop_signal::Control;
-use crate::reflect::{Counters, Server, ServerPort};
+use crate::reflect::{Counters, Place, Server, ServerPort};
 use crate::time::{Duration, Instant};
 
 /// Servers on one port, one a thread; the kernel spreads the clients over them.
@@ -26,15 +27,25 @@ impl ServerThreads {
         clock: Clock,
         mut make: impl FnMut() -> io::Result<Server>,
     ) -> io::Result<Self> {
-        let serving = Serving { share_port: count.get() > 1, ..serving };
-        let mut engine = |bind, serving| ServerEngine::bind(bind, serving, make()?, clock);
-        let first = engine(bind, serving)?;
+        let servers = NonZero::<u32>::try_from(count).map_err(io::Error::other)?;
+        let mut engine = |index, bind, serving| {
+            let mut server = make()?;
+            server.set_place(Place { index, servers });
+            ServerEngine::bind(bind, serving, server, clock)
+        };
+        let share = if count.get() > 1 { PortShare::First } else { PortShare::Alone };
+        let mut first = engine(0, bind, Serving { share, ..serving })?;
         // The ports that it has, even where the system chose them.
         let bind = bind.at_port(first.local_addr()?.port());
         let opened = |port| first.port_addr(port).map(|address| address.port());
         let other_ports = ServerPort::ALL.map(|port| serving.other_ports[port as usize].and(opened(port)));
-        let others = (1..count.get()).map(|_| engine(bind, Serving { other_ports, ..serving }));
-        Ok(Self { engines: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
+        let later = Serving { other_ports, share: PortShare::Later, ..serving };
+        let others: Vec<_> =
+            (1..servers.get()).map(|index| engine(index, bind, later)).collect::<io::Result<_>>()?;
+        if !others.is_empty() {
+            first.place_messages(servers);
+        }
+        Ok(Self { engines: std::iter::once(first).chain(others).collect() })
     }
 
     /// The address and port that all threads share.
@@ -81,19 +92,81 @@ impl ServerThreads {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
     use super::*;
+    use crate::net::server::receive::Received;
     use crate::reflect::Settings;
+
+    fn three(bind: Bind) -> io::Result<ServerThreads> {
+        let clock = Clock::start();
+        let make = || Ok(Server::new(Settings::default(), [1; 32], clock.now()));
+        ServerThreads::bind(NonZero::new(3).unwrap(), bind, Serving::default(), clock, make)
+    }
+
+    /// How many of these datagrams, each from a port of its own, come to each thread.
+    fn spread(threads: &mut ServerThreads, to: IpAddr, datagrams: impl Iterator<Item = Vec<u8>>) -> Vec<u64> {
+        let port = threads.local_addr().unwrap().port();
+        let any: IpAddr =
+            if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        for datagram in datagrams {
+            UdpSocket::bind((any, 0)).unwrap().send_to(&datagram, (to, port)).unwrap();
+        }
+        let received = |engine: &mut ServerEngine| {
+            let before = engine.server.counters().received;
+            while engine.receive(u64::MAX).unwrap() > Received::None {}
+            engine.server.counters().received - before
+        };
+        threads.engines.iter_mut().map(received).collect()
+    }
 
     #[test]
     fn all_have_the_port_that_the_system_chose_for_the_first() {
-        let clock = Clock::start();
-        let make = || Ok(Server::new(Settings::default(), [1; 32], clock.now()));
-        for bind in [Bind::Any(0), Bind::AnyV4(0), Bind::At((std::net::Ipv4Addr::LOCALHOST, 0).into())] {
-            let three = NonZero::new(3).unwrap();
-            let threads = ServerThreads::bind(three, bind, Serving::default(), clock, make).unwrap();
+        for bind in [Bind::Any(0), Bind::AnyV4(0), Bind::At((Ipv4Addr::LOCALHOST, 0).into())] {
+            let threads = three(bind).unwrap();
             let ports = threads.engines.iter().map(|engine| engine.local_addr().unwrap().port());
             let ports: Vec<_> = ports.collect();
             assert!(ports[0] > 0 && ports == [ports[0]; 3], "{bind:?} {ports:?}");
+        }
+    }
+
+    /// The kernel would count them as one group.
+    #[test]
+    fn the_threads_of_two_servers_have_no_port_in_common() {
+        let first = three(Bind::AnyV4(0)).unwrap();
+        let refused = three(Bind::AnyV4(first.local_addr().unwrap().port())).err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_message_comes_to_the_thread_of_its_id_from_any_port_and_others_spread() {
+        let message = |id: u64| {
+            let mut bytes = Place::MAGIC.to_be_bytes().to_vec();
+            bytes.extend([0x10, 0]);
+            bytes.extend(id.to_be_bytes());
+            bytes
+        };
+        let localhost = Ipv4Addr::LOCALHOST.into();
+        for (bind, to) in [
+            (Bind::Any(0), localhost),
+            (Bind::Any(0), Ipv6Addr::LOCALHOST.into()),
+            (Bind::AnyV4(0), localhost),
+            (Bind::At((localhost, 0).into()), localhost),
+        ] {
+            let threads = &mut three(bind).unwrap();
+            for index in 0..3 {
+                // The upper half of the id does not count.
+                let ids = (0..20).map(|number| number << 32 | (3 * number + index));
+                let mut all = [0; 3];
+                all[index as usize] = 20;
+                assert_eq!(spread(threads, to, ids.map(message)), all, "{bind:?} {to} {index}");
+            }
+            // One byte short of an id, and no message. That a thread gets none of 100 is less likely than 10^-17.
+            let short = (0..100).map(|_| message(0)[..11].to_vec());
+            for counts in [spread(threads, to, short), spread(threads, to, (0..100).map(|_| vec![7; 64]))] {
+                assert!(counts.iter().all(|count| *count > 0), "{bind:?} {to} {counts:?}");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ mod turns;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 
 pub(super) use batch::Arrival;
 pub use batch::Batch;
@@ -67,9 +68,10 @@ pub struct Options {
     pub offload: bool,
     /// Skip the GRO size of each datagram, which costs a cache miss: GRO is enabled once trains have come.
     pub lean: bool,
-    /// Share the port with other sockets (SO_REUSEPORT): each sender always meets the same one.
+    /// Share the port with other sockets (SO_REUSEPORT): each sender always meets the same one, but for
+    /// `place_messages`.
     pub share_port: bool,
-    /// A second socket may be bound to its port later; this one keeps what its peer sends.
+    /// Others may be bound to its port later, none before; if it is connected, it keeps what its peer sends.
     pub allow_second_socket: bool,
     /// Have the kernel poll the network device before it sleeps (SO_BUSY_POLL).
     pub busy_poll: bool,
@@ -137,6 +139,12 @@ pub trait DatagramSocket: Send {
 
     /// Whether other sockets may be bound to its port now.
     fn share_port(&self, _shared: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Of this many sockets that share its port, in the order in which they were bound, each receives the native
+    /// messages of its `Place` from now on, from any sender.
+    fn place_messages(&self, _servers: NonZero<u32>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -46,6 +46,7 @@ mod layout;
 mod load;
 mod outcome_query;
 mod path_mtu;
+mod place;
 mod probe;
 mod socket;
 
@@ -55,6 +56,7 @@ pub use layout::{Layout, layouts};
 pub use load::{Arrivals, Load, LoadReport, Pull, Push, Sums};
 pub use outcome_query::{OutcomeQuery, Outcomes, ProbeStatus, statuses_that_fit};
 pub use path_mtu::{PathMtuProbe, PathMtuReply};
+pub use place::Place;
 pub use probe::{Probe, Reply, UnknownSession};
 pub use socket::SocketMark;
 

@@ -103,8 +103,8 @@ fn serving(arguments: &Serve) -> Serving {
         backend: arguments.io.backend(),
         busy_poll: arguments.busy_poll,
         stamps: !arguments.no_stamps,
-        share_port: false,
         other_ports: other_ports::asked(arguments),
+        ..Serving::default()
     }
 }
 

@@ -6,6 +6,7 @@ mod address;
 mod control;
 mod headers;
 mod options;
+mod placing;
 mod pmtu_mode;
 mod ready_set;
 mod receive;
@@ -17,6 +18,7 @@ mod wall_clock;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::os::fd::AsRawFd;
 
 use super::drop_count::DropCount;
@@ -145,6 +147,10 @@ impl DatagramSocket for Socket {
 
     fn share_port(&self, shared: bool) -> io::Result<()> {
         self.socket.set_reuse_port(shared)
+    }
+
+    fn place_messages(&self, servers: NonZero<u32>) -> io::Result<()> {
+        placing::place_messages(self.socket.as_raw_fd(), servers)
     }
 
     /// The kernel reserves twice what was asked for, for its own bookkeeping.

@@ -6,6 +6,7 @@ mod loads;
 mod outcomes;
 mod replay_window;
 mod sessions;
+mod tokens;
 mod unknown_session;
 mod used_openings;
 
@@ -31,6 +32,7 @@ use loads::Loads;
 use outcomes::{MaxJump, Noted, OutcomeHistory};
 use replay_window::ReplayWindow;
 use sessions::{OpeningId, Session, SessionLimits, Sessions, Slot};
+use tokens::unused_token;
 use unknown_session::unknown_session;
 use used_openings::UsedOpenings;
 
@@ -119,7 +121,7 @@ impl Native {
         let history = open.remember.clamp(Self::MIN_HISTORY, Self::MAX_HISTORY).next_power_of_two();
         let idle = Duration::from_secs(i64::from(open.idle_secs)).min(core.settings.max_idle);
         self.sessions.insert(Session {
-            token: self.unused_token(core),
+            token: unused_token(core, &self.sessions),
             outcomes: OutcomeHistory::new(open.first_seq, history),
             size: opening.size,
             used: false,
@@ -138,15 +140,6 @@ impl Native {
             links: requested.map_or_else(|| core.links(seed), |own| SessionLinks::new(own, seed)),
             idle: idle.max(Self::MIN_IDLE),
         })
-    }
-
-    fn unused_token(&self, core: &Core) -> Token {
-        let first = u128::from(core.counters.opened) << 32;
-        let mut tokens = (first..).map(|count| {
-            let hash = core.secret.hash("token", &[&count.to_be_bytes()]);
-            Token(u64::from_be_bytes(hash[..8].try_into().expect("eight bytes")))
-        });
-        tokens.find(|token| self.sessions.find(*token).is_none()).expect("one of many")
     }
 
     fn accept<'a>(&'a self, core: &'a Core, at: Slot, socket: SocketMark) -> Accept<'a> {
