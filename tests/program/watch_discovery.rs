@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -16,14 +16,6 @@ use crate::common::namespaces::Network;
 use crate::common::process::{Process, Serve, command, free_port, output, run};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
-
-/// A number that is free for UDP and TCP.
-fn dns_port() -> u16 {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = tcp.local_addr().unwrap().port();
-    drop((UdpSocket::bind(("127.0.0.1", port)).unwrap(), tcp));
-    port
-}
 
 /// A server of DNS with the addresses of this file of hosts.
 fn dnsmasq(port: u16, hosts: &Path, arguments: &[String]) -> Process {
@@ -54,7 +46,7 @@ fn each_of_three_thousand_addresses_of_a_name_is_a_target() {
     }
     writeln!(hosts, "fd00::7 many.test").unwrap();
     fs::write(folder.path().join("hosts"), hosts).unwrap();
-    let port = dns_port();
+    let port = free_port();
     let _dnsmasq = dnsmasq(port, &folder.path().join("hosts"), &[]);
     write(
         folder.path(),
@@ -71,7 +63,7 @@ fn each_of_three_thousand_addresses_of_a_name_is_a_target() {
 #[test]
 fn near_peers_of_a_name_are_those_that_tell_the_own_rack() {
     crate::needs!(Dnsmasq);
-    let (folder, port, dns) = (TempDir::new().unwrap(), free_port(), dns_port());
+    let (folder, port, dns) = (TempDir::new().unwrap(), free_port(), free_port());
     let hosts: String = (1..=4).map(|host| format!("127.0.0.{host} mesh.test\n")).collect();
     fs::write(folder.path().join("hosts"), hosts).unwrap();
     let _dnsmasq = dnsmasq(dns, &folder.path().join("hosts"), &[]);
@@ -125,7 +117,7 @@ fn srv_records_name_hosts_and_ports() {
     let record =
         |(n, server): (usize, &Serve)| format!("--srv-host=_udpecho._udp.test,n{n}.test,{}", server.port);
     let records: Vec<String> = servers.iter().enumerate().map(record).collect();
-    let port = dns_port();
+    let port = free_port();
     let _dnsmasq = dnsmasq(port, &folder.path().join("hosts"), &records);
     write(
         folder.path(),
@@ -145,7 +137,7 @@ fn srv_records_name_hosts_and_ports() {
 fn a_dns_server_that_is_dead_at_the_start_and_dies_again_costs_no_target() {
     crate::needs!(Dnsmasq);
     let folder = TempDir::new().unwrap();
-    let (server, port) = (Serve::start("--clean"), dns_port());
+    let (server, port) = (Serve::start("--clean"), free_port());
     let hosts = folder.path().join("hosts");
     fs::write(&hosts, "127.0.0.1 late.test\n").unwrap();
     write(
@@ -322,7 +314,7 @@ fn prometheus_finds_the_same_targets_and_labels_in_the_same_files() {
 #[test]
 fn a_reload_with_another_name_asks_for_it_at_once() {
     crate::needs!(Dnsmasq);
-    let (folder, dns, server) = (TempDir::new().unwrap(), dns_port(), Serve::start("--clean"));
+    let (folder, dns, server) = (TempDir::new().unwrap(), free_port(), Serve::start("--clean"));
     fs::write(folder.path().join("hosts"), "127.0.0.1 one.test\n127.0.0.2 two.test\n").unwrap();
     let _dnsmasq = dnsmasq(dns, &folder.path().join("hosts"), &[]);
     let named = |name: &str| {

@@ -7,7 +7,7 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command};
+use crate::common::process::{Process, Serve, command, free_port};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
 
@@ -88,9 +88,9 @@ fn answer(question: &[u8], mood: Mood, by_udp: bool) -> Option<Vec<u8>> {
 }
 
 fn dns_server(mood: &Arc<Mutex<Mood>>) -> u16 {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = tcp.local_addr().unwrap().port();
+    let port = free_port();
     let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    let tcp = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let (of_udp, of_tcp) = (Arc::clone(mood), Arc::clone(mood));
     thread::spawn(move || {
         let mut question = [0; 512];
