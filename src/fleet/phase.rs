@@ -4,8 +4,8 @@
 use crate::rng::Stream;
 use crate::time::Duration;
 
-/// Of an interval of 100 ms or more; a shorter one has `LEAST_SLOTS`.
-const SLOT: Duration = Duration::from_millis(5);
+/// Of an interval of 200 ms or more; a shorter one has `LEAST_SLOTS`.
+const SLOT: Duration = Duration::from_millis(10);
 const LEAST_SLOTS: i64 = 20;
 
 /// The same for the same names: the start of a slot, from 0 to less than the interval.
