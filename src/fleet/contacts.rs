@@ -57,8 +57,8 @@ impl Contacts {
         findings
     }
 
-    /// Pairs in which neither hears the other, while others do. A host that nobody asks is one of them only as the one
-    /// that hears nothing.
+    /// Pairs in which neither hears the other, while others do. A host that nobody asks can only be the one that hears
+    /// nothing.
     fn unheard(&self, hosts: &[Host], silent: &BTreeSet<usize>) -> Vec<Finding> {
         let contact = |host: usize, by: usize| self.0.get(&host)?.get(&by).copied();
         let mut pairs = BTreeSet::new();

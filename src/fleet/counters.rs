@@ -22,7 +22,7 @@ pub struct Counters {
 impl Counters {
     const CAUSES: usize = Cause::ALL.len();
     pub(super) const RTT_SUM: &str = "rtt_sum_ns";
-    /// Behind the outcomes: send errors, skipped and withheld probes, duplicates and the sum of RTTs.
+    /// After the outcomes: send errors, skipped and withheld probes, duplicates and the sum of RTTs.
     const OTHERS: usize = 5;
     /// All numbers of a record's row.
     pub(super) const NUMBERS: usize = 2 + Self::CAUSES + Self::OTHERS + RTT_COUNTS;
@@ -42,7 +42,7 @@ impl Counters {
         self.outcomes.not_sent()
     }
 
-    /// The counts since an earlier moment. A counter below the earlier one says that all began anew.
+    /// The counts since an earlier moment. If one is below the earlier one, all counters were reset in between.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let (now, before) = (self.numbers(), earlier.numbers());

@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(names(&Mesh::of(&[one, two, others, c])), [Suspect::SilentRack("r-r".into())]);
     }
 
-    /// It asks nobody, and of these hosts those that it has no session with are alive.
+    /// A host that denies a session is alive; one without an address is asked nothing.
     #[test]
     fn a_host_that_denies_is_not_silent_and_one_without_an_address_is_not_asked() {
         let gone: &[(&str, u64)] = &[("unknown", 60)];

@@ -10,7 +10,8 @@ pub(super) enum Absence {
     NotAnnounced,
     /// No probe is sent until then.
     Until(Instant),
-    /// A session with its successor is open, and no probe of it is answered. One that ends as well is away until then.
+    /// A session with its successor is open, and no probe of it is answered yet. If the successor ends too, the client
+    /// waits until then, no longer.
     Succeeded(Instant),
     /// It lasted longer.
     Over,

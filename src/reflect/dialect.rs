@@ -60,7 +60,7 @@ pub(super) trait Dialect {
         None
     }
 
-    /// From now on it opens no session, and `transmit` tells the clients that the server ends. Whether it has clients.
+    /// Opens no session any more; `transmit` tells the clients that the server ends. Returns whether there are clients.
     fn announce_end(&mut self, _now: Instant) -> bool {
         false
     }

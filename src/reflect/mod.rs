@@ -82,7 +82,7 @@ impl Server {
         self.core.filter.own_ports[server_port as usize] = Some(port);
     }
 
-    /// Which of the servers that share its port it is, before it opens a session: its tokens tell.
+    /// The index of this server among those that share its port. Set before it opens a session, since tokens carry it.
     pub fn set_place(&mut self, place: Place) {
         self.core.place = place;
     }
@@ -193,8 +193,8 @@ impl Server {
         }
     }
 
-    /// From now on no session is opened, and the clients of those that are open are told three times in a second
-    /// that the server ends. Whether there are any.
+    /// Opens no session any more, and tells the clients of open sessions three times in a second that the server ends.
+    /// Returns whether there are any.
     pub fn announce_end(&mut self, now: Instant) -> bool {
         self.dialects.iter_mut().fold(false, |any, dialect| dialect.announce_end(now) | any)
     }

@@ -262,7 +262,7 @@ pub enum ReportFormat {
     Openmetrics,
 }
 
-/// Those of a run.
+/// The forms of a report of a run.
 #[cfg(feature = "report")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Format {

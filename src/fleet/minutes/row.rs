@@ -18,13 +18,13 @@ use crate::units::Probability;
 pub struct MinuteRow {
     /// When the counting began, by the wall clock, in whole milliseconds.
     pub start: Instant,
-    /// For so long it counted: a minute, less at the start and the end of a run, more where rows could not be written.
+    /// How long it counted: a minute, less at the start and the end of a run, more after rows that were not written.
     pub length: Duration,
     /// The target, and how it is measured.
     pub place: Arc<RecordedPlace>,
     /// At the end.
     pub state: State,
-    /// Of the flows at the end those that lose half of their probes or more.
+    /// Flows that lose half of their probes or more, at the end.
     pub lossy_flows: u8,
     /// Within the time.
     pub counters: Counters,

@@ -51,7 +51,7 @@ pub struct Serving {
 pub(crate) enum PortShare {
     /// Only this one has it.
     Alone,
-    /// Others will have it, too. It is refused where a server has the port, so that the kernel counts it as the first.
+    /// Others follow. Binding fails if another program has the port, so the kernel numbers this socket 0.
     First,
     /// Others have it already.
     Later,

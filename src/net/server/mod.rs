@@ -52,7 +52,8 @@ impl ServerEngine {
     /// Received at once where replies are held: they wait meanwhile.
     const BATCH_WHERE_HELD: usize = 32;
     const MAX_DATAGRAM: usize = 65_536;
-    /// Whose clients were told that it ends answers for so long: what they sent before they heard it gets its reply.
+    /// The server answers for this long after it has told its clients that it ends, so that probes on their way get a
+    /// reply.
     const FAREWELL: Duration = Duration::from_secs(2);
     /// How often `watch` is called, and idle peer sockets are looked for.
     const WATCH: Duration = Duration::from_millis(200);
@@ -100,8 +101,8 @@ impl ServerEngine {
         self.listeners.of_port(server_port)?.local_addr().ok()
     }
 
-    /// Of this many servers that share its ports, bound in this order, each receives the messages of its `Place` at the
-    /// main port from now on. Where the system cannot do that, it gives each server the messages of some senders.
+    /// Steers native messages at the main port by their `Place` to one of these servers, which were bound in the order of
+    /// their indices. If the system cannot do that, it steers by the sender's address.
     fn place_messages(&mut self, servers: NonZero<u32>) {
         for listener in self.listeners.listening(ServerPort::Main) {
             let _ = listener.socket.place_messages(servers);

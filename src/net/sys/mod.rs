@@ -68,8 +68,8 @@ pub struct Options {
     pub offload: bool,
     /// Skip the GRO size of each datagram, which costs a cache miss: GRO is enabled once trains have come.
     pub lean: bool,
-    /// Share the port with other sockets (SO_REUSEPORT): each sender always meets the same one, but for
-    /// `place_messages`.
+    /// Share the port with other sockets (SO_REUSEPORT): the kernel steers by the sender's address, unless
+    /// `place_messages` says otherwise.
     pub share_port: bool,
     /// Others may be bound to its port later, none before; if it is connected, it keeps what its peer sends.
     pub allow_second_socket: bool,
@@ -142,8 +142,8 @@ pub trait DatagramSocket: Send {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Of this many sockets that share its port, in the order in which they were bound, each receives the native
-    /// messages of its `Place` from now on, from any sender.
+    /// Steers native messages by their `Place`, from any sender, to this many sockets of its port, which are numbered in
+    /// the order in which they were bound.
     fn place_messages(&self, _servers: NonZero<u32>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

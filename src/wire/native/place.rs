@@ -21,7 +21,7 @@ impl Place {
     pub const MAGIC: u16 = u16::from_be_bytes(MAGIC);
     /// is at least this long,
     pub const LEAST: usize = BODY;
-    /// and is for the server whose index is the 32-bit number at this byte, the last half of its id, modulo `servers`.
+    /// and is for the server whose index is the 32-bit number at this byte (the last half of its id) modulo `servers`.
     pub const NUMBER: usize = ID.end - 4;
 
     /// Whether a message with this id is for it.

@@ -14,8 +14,8 @@ use crate::reflect::Place;
 /// An index that no socket has: the kernel then hashes the addresses and ports.
 const BY_HASH: u32 = u32::MAX;
 
-/// Of this many sockets that share a port, the first that were bound, each receives the messages of its place; the
-/// others stay with the kernel's hash. Needs Linux 4.5 and no privilege.
+/// Steers native messages by their place to the first sockets that were bound to the port, this many; the kernel's
+/// hash steers the rest. Needs Linux 4.5 and no privilege.
 pub(super) fn place_messages(fd: RawFd, servers: NonZero<u32>) -> io::Result<()> {
     let mut program = program(servers);
     let program = sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };

@@ -58,7 +58,7 @@ impl Native {
     const UNANSWERED: u64 = 10;
     /// Between two handshakes, on average: a server may end each session as soon as it is open.
     const HANDSHAKES_APART: Duration = Duration::from_secs(1);
-    /// So many need not wait: a server that has moved is found within the comparison of two ports.
+    /// Handshakes that may follow one another at once, so that a moved server is found while two ports are compared.
     const HANDSHAKES_AT_ONCE: i64 = 3;
     /// A probe waits this long for the server's status of it while others are still being sent.
     const LONGEST_QUERY: Duration = Duration::from_secs(60);

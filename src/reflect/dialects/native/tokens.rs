@@ -4,8 +4,8 @@ use super::sessions::Sessions;
 use crate::reflect::core::Core;
 use crate::wire::native::Token;
 
-/// One that no session has, and whose messages come to this server. Nobody can guess it, except that it is one of
-/// those: with four threads two of its 64 bits are known.
+/// A token that no session has. It is steered to this server, which fixes two of its 64 bits with four threads; nobody
+/// can guess the others.
 pub(super) fn unused_token(core: &Core, sessions: &Sessions) -> Token {
     let first = u128::from(core.counters.opened) << 32;
     let mut tokens = (first..).map(|count| {
