@@ -80,7 +80,7 @@ pub struct Figures {
     /// None while the server has named nothing.
     host: Option<Arc<HostNames>>,
     state: State,
-    /// Of the newest probe with a reply, plus 1.
+    /// The number of the newest probe with a reply, plus 1.
     answered_until: u64,
     /// Probes before it went to a server that has ended: their fates say nothing about its successor.
     sent_anew_from: u64,

@@ -16,7 +16,7 @@ pub struct Forecast {
     pub series: u64,
     /// Of memory in bytes, after a week; without the program's own.
     pub memory: u64,
-    /// Of a day of a record, in bytes.
+    /// Of the record, in bytes a day.
     pub record: u64,
 }
 

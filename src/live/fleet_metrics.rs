@@ -206,7 +206,7 @@ fn target_info(page: &mut Exposition, now: &Snapshot) {
     }
 }
 
-/// Of the names that are not empty.
+/// Labels with the names that a host tells, without empty ones.
 pub(super) fn told_labels(host: &HostNames) -> impl Iterator<Item = (&str, &str)> {
     let told = [("target_name", &host.name), ("target_rack", &host.rack), ("target_zone", &host.zone)];
     told.into_iter().map(|(name, text)| (name, text.as_str())).filter(|(_, text)| !text.is_empty())
@@ -267,7 +267,7 @@ fn monitor(page: &mut Exposition, now: &Snapshot) {
     page.sample(info, &labels, 1);
 }
 
-/// Of a monitor with a record.
+/// Whether the record is written, if the monitor keeps one.
 fn record(page: &mut Exposition, now: &Snapshot) {
     let Some(status) = now.record else { return };
     let failures = "udpecho_watch_record_failures_total";

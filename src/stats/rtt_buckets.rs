@@ -5,7 +5,7 @@ use super::timeline::Join;
 use crate::time::Duration;
 
 const BUCKETS: usize = 20;
-/// Of the count of values above every bound, too.
+/// All buckets, and the count of values above every bound.
 pub(crate) const RTT_COUNTS: usize = BUCKETS + 1;
 const LOWEST: Duration = Duration::from_micros(50);
 

@@ -121,6 +121,11 @@ fn prometheus(folder: &Path, pages: &[u16], alertmanager: u16) -> (Process, u16)
         assert!(config.contains(shipped), "{shipped} in {config}");
         config = config.replace(shipped, here);
     }
+    start_prometheus(folder, &config)
+}
+
+/// With this configuration, on the blocks in `data`. Its port, too.
+pub(crate) fn start_prometheus(folder: &Path, config: &str) -> (Process, u16) {
     fs::write(folder.join("prometheus.yml"), config).unwrap();
     let port = free_tcp_port();
     let mut prometheus = Command::new("prometheus");

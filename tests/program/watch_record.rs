@@ -6,10 +6,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::common::process::{Process, Serve, command, free_tcp_port, names, output, run};
+use crate::common::process::{Process, Serve, command, names, output, run};
 use crate::live::web::page_of;
 use crate::watch::{metrics_once, series};
-use crate::watch_prometheus::{answers, contrib, dashboard_expressions, with_variables};
+use crate::watch_prometheus::{answers, contrib, dashboard_expressions, start_prometheus, with_variables};
 
 /// Two monitors, each the target of the other, so that the paths between their zones are known.
 fn record(folder: &Path, own: &str, other: &str, port: u16) -> Process {
@@ -25,14 +25,7 @@ fn record(folder: &Path, own: &str, other: &str, port: u16) -> Process {
 fn prometheus(folder: &Path) -> (Process, u16) {
     let rules = contrib("prometheus/rules.yml");
     let config = format!("global: {{ evaluation_interval: 1s }}\nrule_files: ['{}']\n", rules.display());
-    fs::write(folder.join("prometheus.yml"), config).unwrap();
-    let port = free_tcp_port();
-    let mut prometheus = Command::new("prometheus");
-    prometheus.current_dir(folder).args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
-    prometheus.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    let mut prometheus = Process::spawn(prometheus);
-    prometheus.remark_with("ready to receive web requests");
-    (prometheus, port)
+    start_prometheus(folder, &config)
 }
 
 /// The sum of a column.

@@ -35,7 +35,7 @@ pub struct Config {
     pub probe_allow: Vec<Network>,
     /// The folder of the record; none is written without it.
     pub record: Option<String>,
-    /// For so long its files are kept.
+    /// How long its files are kept.
     pub record_keep: Duration,
     /// A configuration that would give more series than this is refused.
     pub max_series: u64,

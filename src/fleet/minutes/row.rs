@@ -201,7 +201,7 @@ pub fn read_rows(text: &[u8], mut take: impl FnMut(MinuteRow)) -> Result<bool, R
 struct Cells<'a> {
     record: &'a csv::StringRecord,
     places: &'a BTreeMap<String, usize>,
-    /// Of the counters, in their order.
+    /// Columns of the counters, in their order.
     numbers: &'a [(String, usize)],
 }
 

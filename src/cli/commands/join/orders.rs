@@ -33,7 +33,7 @@ struct Connection {
     /// By which this host reaches the room.
     own: IpAddr,
     key_file: Option<PathBuf>,
-    /// The limits that an agent was started with; none at a member, who is asked for consent instead.
+    /// The limits of an agent. A person has none: the program asks for consent.
     accepts: Option<Accept>,
 }
 

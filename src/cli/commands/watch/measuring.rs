@@ -80,7 +80,7 @@ impl Measuring {
         })
     }
 
-    /// From now on these targets are measured. The others' last counts.
+    /// Replaces the targets; returns the removed ones with their last counts.
     pub(super) fn set(&mut self, wanted: Vec<Wanted>) -> Vec<TargetView> {
         let mut seen = BTreeSet::new();
         let keys = wanted.iter().map(|wanted| wanted.key.clone());

@@ -109,7 +109,7 @@ impl Writer {
         Self { folder, keep, minutes: Minutes::new(now), status, is_failing: false, cleaned: None }
     }
 
-    /// Makes today's file, so that a folder that cannot be written is told at the start.
+    /// Creates today's file, so that an error of the folder shows at the start.
     fn begin(&mut self, now: Moment) {
         self.append(now, &[]);
     }

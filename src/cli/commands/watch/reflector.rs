@@ -58,7 +58,7 @@ impl Reflector {
         self.control.stop_gently();
     }
 
-    /// Waits for its end, unless `of_all` is told to end at once.
+    /// Waits until the reflector has ended; an abort of `of_all` cuts its farewell short.
     pub(super) fn finish(self, of_all: &Control) {
         const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
         self.control.stop();

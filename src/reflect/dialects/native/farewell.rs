@@ -12,7 +12,7 @@ pub(super) struct Farewell {
     /// The clients that this round still has to tell.
     untold: Vec<(Endpoints, Token)>,
     next_burst: Instant,
-    /// Of the burst that leaves now, or of the next one.
+    /// Datagrams of the present burst that have not left.
     left_of_burst: usize,
     burst: usize,
     has_begun: bool,
@@ -27,7 +27,7 @@ impl Farewell {
     /// So that a round is over before the next one.
     const MOST_BURSTS: usize = 40;
 
-    /// From now on no session is opened, and the clients of those that are open are told.
+    /// Stops new sessions, and starts to tell the clients of the open ones.
     pub(super) fn begin(&mut self, sessions: &Sessions, now: Instant) {
         let rounds_left = if sessions.is_empty() { 0 } else { Self::ROUNDS };
         *self = Self { rounds_left, next_round: now, has_begun: true, ..Self::default() };
