@@ -12,10 +12,10 @@ use crate::live::web::{body, free_tcp_port, get, page_of};
 const DESKTOP: Screen = Screen { width: 1280, height: 900, phone: false, dark: false };
 const PHONE: Screen = Screen { width: 390, height: 844, phone: true, dark: true };
 
-/// A mesh of racks of ten hosts, each with ten peers, in which the host n3 loses what it is sent. The page reads no
-/// other from then on.
+/// A mesh of racks of ten hosts, each with ten peers, in which the host n3 loses what it is sent. The last host has a
+/// name without the domain of the others. The page reads no other mesh from then on.
 const MADE: &str = "(hosts) => {
-  const host = (_, at) => ({ name: `n${at}.example.net`, rack: `r${Math.floor(at / 10)}`, zone: '', page: null });
+  const host = (_, at) => ({ name: at === hosts - 1 ? 'observer' : `n${at}.example.net`, rack: `r${Math.floor(at / 10)}`, zone: '', page: null });
   const mesh = { version: 1, monitors: hosts, hosts: Array.from({ length: hosts }, host), paths: [] };
   for (let from = 0; from < hosts; from++) for (let step = 1; step <= Math.min(10, hosts - 1); step++) {
     const to = (from + step) % hosts;

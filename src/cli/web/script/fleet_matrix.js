@@ -23,18 +23,21 @@ const matrix = {
 
   show(mesh, source) {
     mesh.list = mesh.paths.map(paths.of);
-    const shared = matrix.sharedDomain(mesh.hosts.map((host) => host.name));
-    for (const host of mesh.hosts) host.short = host.name.slice(0, host.name.length - shared.length);
+    const names = new Set(mesh.hosts.map((host) => host.name)), shared = matrix.sharedDomain([...names]);
+    for (const host of mesh.hosts) {
+      const short = host.name.endsWith(shared) ? host.name.slice(0, host.name.length - shared.length) : host.name;
+      host.short = names.has(short) ? host.name : short;
+    }
     mesh.between = new Map(mesh.list.map((path) => [path.from * mesh.hosts.length + path.to, path]));
     Object.assign(matrix, { mesh, source });
     matrix.draw();
   },
 
-  // The end that all names have, from a dot on; none of addresses.
+  // The domain that all names with a domain end in; addresses have none.
   sharedDomain(names) {
-    const [first, ...others] = names, labels = first?.split(".").slice(1) ?? [];
+    const [first, ...others] = names.filter((name) => /\.[^.]*[a-z][^.]*$/i.test(name)), labels = first?.split(".").slice(1) ?? [];
     const domains = labels.map((_, at) => "." + labels.slice(at).join("."));
-    return domains.find((domain) => /[a-z]/i.test(domain.split(".").at(-1)) && others.every((name) => name.endsWith(domain))) ?? "";
+    return domains.find((domain) => others.every((name) => name.endsWith(domain))) ?? "";
   },
 
   path: (from, to) => matrix.mesh.between.get(from * matrix.mesh.hosts.length + to) ?? paths.NONE,

@@ -17,10 +17,11 @@ const tablePart = (id, title, head) => `<section id="${id}" hidden><h2>${title}<
   head.map((cell) => `<th scope="col">${escape(cell)}</th>`).join("") + "</tr></thead><tbody></tbody></table></div></section>";
 
 // Only the rows are replaced, so that the reader's place in a table stays.
+// A long name breaks before its port.
 function fillTable(id, rows) {
   $(id).hidden = !rows.length;
   $(id).querySelector("tbody").innerHTML = rows.map(([first, ...rest]) =>
-    `<tr><th scope="row">${escape(first ?? NONE)}</th>` +
+    `<tr><th scope="row">${escape(first ?? NONE).replace(/:\d+$/, "<wbr>$&")}</th>` +
     rest.map((cell) => `<td>${escape(cell ?? NONE)}</td>`).join("") + "</tr>").join("");
 }
 
