@@ -33,7 +33,7 @@ pub use control::{
 pub use dns::ask_dns;
 pub use host::{HostSampler, processes};
 pub use port_scan::{PortScan, scan_ports};
-pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver};
+pub use relay::{RelayEngine, RelayHandle, RelayMapping, RelayObservation, RelayObserver, WantedMapping};
 #[cfg(feature = "control")]
 pub use room::{
     Frame, Inbox, InboxError, JoinError, Opener, Opening, OtherKey, Partial, PortListeners, RoomAddress,

@@ -25,6 +25,7 @@ mod proxy_api;
 mod proxy_flood;
 mod proxy_peers;
 mod proxy_profiles;
+mod proxy_toxiproxy;
 mod room;
 mod stamp;
 mod tcp;

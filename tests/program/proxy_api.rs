@@ -1,4 +1,4 @@
-//! The interface of `proxy --api`: its own routes, and those of Toxiproxy with one of its clients.
+//! The interface of `proxy --api`: its own routes.
 
 use std::io::{BufRead, Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -7,16 +7,16 @@ use std::path::Path;
 use serde_json::{Value, json};
 use udpecho::time::Duration;
 
-use crate::common::process::{Process, Serve, command, port_in, python, run};
+use crate::common::process::{Process, Serve, command, port_in, run};
 
-struct Proxy {
-    process: Process,
-    port: u16,
-    api: u16,
+pub struct Proxy {
+    pub process: Process,
+    pub port: u16,
+    pub api: u16,
 }
 
 impl Proxy {
-    fn start(server: u16, flags: &str) -> Self {
+    pub fn start(server: u16, flags: &str) -> Self {
         let line = format!("proxy -l 0 -t 127.0.0.1:{server} --api 0 {flags}");
         let mut process = Process::spawn(command(Path::new("."), &line));
         let port = port_in(&process.line_with("is relayed to").replace("is relayed to", ""));
@@ -25,7 +25,7 @@ impl Proxy {
     }
 
     /// The status and the JSON of the answer, if it has any.
-    fn ask(&self, request: &str, body: Option<Value>) -> (u16, Value) {
+    pub fn ask(&self, request: &str, body: Option<Value>) -> (u16, Value) {
         self.ask_with(request, "Host: localhost", body)
     }
 
@@ -50,7 +50,7 @@ impl Proxy {
     }
 }
 
-fn exchange(client: &UdpSocket) {
+pub fn exchange(client: &UdpSocket) {
     client.send(b"question").unwrap();
     let mut answer = [0; 64];
     let length = client.recv(&mut answer).unwrap();
@@ -270,66 +270,4 @@ fn requests_whose_body_does_not_come_lose_their_places() {
     slow[31].read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408") && answer.ends_with("\"status\":408}\n"), "{answer}");
     assert_eq!(proxy.ask("GET /version", None).0, 200);
-}
-
-/// The bodies are those of Toxiproxy 2.12 for the same requests.
-#[test]
-fn toxiproxys_routes_answer_as_it_does() {
-    let server = Serve::start("--clean");
-    let proxy = Proxy::start(server.port, "");
-    let to = format!("localhost:{}", server.port);
-    let wanted = json!({ "name": "q", "listen": "127.0.0.1:0", "upstream": to });
-    let (status, made) = proxy.ask("POST /proxies", Some(wanted));
-    let listen = made["listen"].as_str().unwrap().to_owned();
-    let mut golden = json!({ "name": "q", "listen": listen, "upstream": to, "enabled": true, "toxics": [] });
-    assert_eq!((status, &made), (201, &golden));
-    let latency = json!({
-        "attributes": { "latency": 100, "jitter": 0 },
-        "name": "latency_downstream", "type": "latency", "stream": "downstream", "toxicity": 1,
-    });
-    let toxic = json!({ "type": "latency", "attributes": { "latency": 100 } });
-    assert_eq!(proxy.ask("POST /proxies/q/toxics", Some(toxic.clone())), (200, latency.clone()));
-    let exists = json!({ "error": "toxic already exists", "status": 409 });
-    assert_eq!(proxy.ask("POST /proxies/q/toxics", Some(toxic)), (409, exists));
-    golden["toxics"] = json!([latency]);
-    assert_eq!(proxy.ask("GET /proxies/q", None), (200, golden.clone()));
-    assert_eq!(proxy.ask("GET /proxies", None).1["q"], golden);
-    let changed = proxy.ask("PATCH /proxies/q/toxics/latency_downstream", Some(json!({ "toxicity": 0.5 })));
-    assert_eq!((changed.0, &changed.1["toxicity"]), (200, &json!(0.5)));
-    assert_eq!(proxy.ask("DELETE /proxies/q/toxics/latency_downstream", None), (204, Value::Null));
-    let of_noxious = json!({ "type": "timeout", "direction": "upstream", "attributes": { "timeout": 0 } });
-    let (status, made) = proxy.ask("POST /proxies/q/toxics", Some(of_noxious));
-    assert_eq!((status, &made["stream"]), (200, &json!("upstream")));
-    let gone = json!({ "error": "toxic not found", "status": 404 });
-    assert_eq!(proxy.ask("GET /proxies/q/toxics/latency_downstream", None), (404, gone));
-    let disabled = proxy.ask("POST /proxies/q", Some(json!({ "enabled": false })));
-    assert_eq!(
-        (disabled.0, &disabled.1["enabled"], &disabled.1["listen"]),
-        (200, &json!(false), &json!(listen))
-    );
-    assert_eq!(proxy.ask("POST /reset", None), (204, Value::Null));
-    assert_eq!(proxy.ask("GET /proxies/q", None).1["enabled"], true);
-    let moved =
-        proxy.ask("PATCH /proxies/q", Some(json!({ "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9" })));
-    assert_eq!((moved.0, &moved.1["upstream"]), (200, &json!("127.0.0.1:9")));
-    assert_ne!(moved.1["listen"], listen);
-    let missing = json!([{ "name": "a", "upstream": "127.0.0.1:9" }, { "name": "b" }]);
-    let why = json!({ "error": "missing required field: upstream at proxy 2", "status": 400 });
-    assert_eq!(proxy.ask("POST /populate", Some(missing)), (400, why));
-    let list = json!([{ "name": "q", "upstream": "127.0.0.1:9", "listen": moved.1["listen"] }]);
-    let (status, populated) = proxy.ask("POST /populate", Some(list));
-    assert_eq!((status, &populated["proxies"][0]["listen"]), (201, &moved.1["listen"]));
-    assert_eq!(proxy.ask("DELETE /proxies/q", None), (204, Value::Null));
-    assert_eq!(proxy.ask("GET /version", None), (200, json!({ "version": "2.12.0" })));
-}
-
-#[test]
-fn a_client_of_toxiproxy_steers_it() {
-    crate::needs!(Python, ToxiproxyClient);
-    let server = Serve::start("--clean");
-    let proxy = Proxy::start(server.port, "");
-    let mut client = python("toxiproxy_client.py");
-    client.args([proxy.api.to_string(), server.port.to_string()]);
-    let finished = run(client);
-    assert!(finished.code == Some(0) && finished.has_line("all of it works"), "{finished:#?}");
 }

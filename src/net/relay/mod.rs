@@ -3,6 +3,7 @@
 
 mod notes;
 mod overflows;
+mod populate;
 mod receive;
 mod send;
 mod steer;
@@ -28,6 +29,7 @@ use crate::relay::{
     MappingId, MappingSettings, Relay,
 };
 use crate::time::{Duration, Instant};
+pub use populate::WantedMapping;
 use send::Outbox;
 use steer::Order;
 pub use steer::RelayHandle;
@@ -187,9 +189,10 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(socket: Socket, address: SocketAddr, upstream: SocketAddr, server: String) -> Self {
-        let errors = ErrorBudget::default();
-        Self { socket: Some(socket), address, upstream, server, is_removed: false, overflows: 0, errors }
+    fn new(socket: Option<Socket>, address: SocketAddr, upstream: SocketAddr, server: String) -> Self {
+        let (overflows, errors) =
+            (socket.as_ref().map_or(0, |socket| socket.overflows()), ErrorBudget::default());
+        Self { socket, address, upstream, server, is_removed: false, overflows, errors }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Datagrams that the kernel dropped because a receive buffer was full: they never arrived, and are counted apart.
 
 use super::upstreams::Upstream;
-use super::{Place, RelayEngine};
+use super::{Place, RelayEngine, Socket};
 use crate::impair::Direction;
 
 impl RelayEngine {
@@ -29,9 +29,15 @@ impl RelayEngine {
 
     /// Closes a listening socket after counting its last drops.
     pub(super) fn close_listener(&mut self, mapping: usize) {
+        drop(self.take_listener(mapping));
+    }
+
+    /// Takes a listening socket out after counting its last drops.
+    pub(super) fn take_listener(&mut self, mapping: usize) -> Option<Socket> {
         self.count_overflows(Place::Listener(mapping), true);
         let listener = &mut self.listeners[mapping];
-        (listener.socket, listener.overflows) = (None, 0);
+        listener.overflows = 0;
+        listener.socket.take()
     }
 
     /// Closes the socket of a flow's port after counting its last drops.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-use super::{Listener, Place, RelayEngine, RelayMapping, RelayObservation};
+use super::{Listener, Place, RelayEngine, RelayMapping, RelayObservation, Socket};
 use crate::impair::{Direction, Impairment};
 use crate::net::stop_signal::Control;
 use crate::relay::{
@@ -181,10 +181,20 @@ impl RelayEngine {
 
     /// Listens from now on; the address has its port then.
     pub fn add_mapping(&mut self, mapping: RelayMapping) -> io::Result<MappingId> {
-        let RelayMapping { listen, upstream, server, settings } = mapping;
-        let number = self.listeners.len();
-        let socket = self.listen(listen, number)?;
+        let socket = self.listen(mapping.listen, self.listeners.len())?;
         let address = socket.local_addr()?;
+        Ok(self.add_listener(mapping, Some(socket), address))
+    }
+
+    /// The socket stands in the ready set under the number that this returns.
+    pub(super) fn add_listener(
+        &mut self,
+        mapping: RelayMapping,
+        socket: Option<Socket>,
+        address: SocketAddr,
+    ) -> MappingId {
+        let RelayMapping { upstream, server, settings, .. } = mapping;
+        let number = self.listeners.len();
         self.listeners.push(Listener::new(socket, address, upstream, server));
         self.notes.push(RelayObservation::MappingAdded {
             mapping: number,
@@ -194,7 +204,7 @@ impl RelayEngine {
         });
         let number = self.relay.add_mapping(settings);
         self.note(number, Happening::MappingAdded { listen: address, to: upstream });
-        Ok(number)
+        number
     }
 
     /// Relays to another server; the flows to the one before are closed.
@@ -222,7 +232,7 @@ impl RelayEngine {
         self.note(mapping, Happening::MappingRemoved);
     }
 
-    pub(super) fn listen(&self, address: SocketAddr, mapping: MappingId) -> io::Result<super::Socket> {
+    pub(super) fn listen(&self, address: SocketAddr, mapping: MappingId) -> io::Result<Socket> {
         let socket = super::bind_socket(address, &super::options(address.ip().is_unspecified()))?;
         self.ready_set.add(&socket, Place::Listener(mapping).number(), false)?;
         Ok(socket)

@@ -259,6 +259,10 @@ impl ReadySet {
         match *self {}
     }
 
+    pub fn renumber(&self, _socket: &Socket, _number: u64) -> io::Result<()> {
+        match *self {}
+    }
+
     pub fn listen_again(&self, _socket: &Socket, _number: u64) -> io::Result<()> {
         match *self {}
     }

@@ -4,6 +4,7 @@
 mod address;
 mod events;
 mod native;
+mod populate;
 mod toxics;
 mod toxiproxy;
 
@@ -44,6 +45,7 @@ impl RelayApi {
         Router::new()
             .merge(native::routes())
             .merge(toxiproxy::routes())
+            .merge(populate::routes())
             .route("/api/events", get(events::events))
             .route("/metrics", get(metrics))
             .layer(from_fn(short_body))
@@ -143,29 +145,43 @@ fn add(engine: &mut RelayEngine, mapping: RelayMapping) -> Result<MappingId, Ref
     if engine.mapping_named(&mapping.settings.name).is_some() {
         return Err(Refusal::new(StatusCode::CONFLICT, "proxy already exists"));
     }
-    room_for_another(engine.mapping_numbers().len(), engine.mappings_made())?;
+    room_for(1, 0, engine)?;
     refuse_loop(engine, mapping.upstream)?;
     let listen = mapping.listen;
     engine.add_mapping(mapping).map_err(|error| cannot_listen(listen, &error))
 }
 
+/// Mappings at once.
+const AT_ONCE: usize = 256;
+
+fn room_for(new: usize, replaced: usize, engine: &RelayEngine) -> Result<(), Refusal> {
+    let (there, made) = (engine.mapping_numbers().len(), engine.mappings_made());
+    within_limits(new, there + new, made + new + replaced)
+}
+
 /// A mapping has a socket while it is there, and keeps its counters once it is removed.
-fn room_for_another(there: usize, made: usize) -> Result<(), Refusal> {
-    const AT_ONCE: usize = 256;
+fn within_limits(new: usize, there: usize, made: usize) -> Result<(), Refusal> {
     const IN_ALL: usize = 65_536;
-    let full = |why: String| Err(Refusal::new(StatusCode::FORBIDDEN, why));
     match () {
-        () if there >= AT_ONCE => full(format!("too many mappings: {AT_ONCE} at once; remove one first")),
-        () if made >= IN_ALL => full(format!("too many mappings: {IN_ALL} in all; start the proxy again")),
+        () if new > 0 && there > AT_ONCE => Err(too_many(format!("{AT_ONCE} at once; remove one first"))),
+        () if made > IN_ALL => Err(too_many(format!("{IN_ALL} in all; start the proxy again"))),
         () => Ok(()),
     }
 }
 
+fn too_many(limit: String) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, format!("too many mappings: {limit}"))
+}
+
 fn refuse_loop(engine: &RelayEngine, upstream: std::net::SocketAddr) -> Result<(), Refusal> {
     match engine.listens_at(upstream) {
-        true => Err(Refusal::bad(format!("the server {upstream} is this proxy itself"))),
+        true => Err(is_this_proxy(upstream)),
         false => Ok(()),
     }
+}
+
+fn is_this_proxy(upstream: std::net::SocketAddr) -> Refusal {
+    Refusal::bad(format!("the server {upstream} is this proxy itself"))
 }
 
 fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Refusal {
@@ -174,8 +190,18 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Refus
 
 /// A line as `--up` takes it; a request can name no file.
 fn line(text: &str) -> Result<Impairment, Refusal> {
+    short_line(text)?;
     let parsed = text.parse::<Impairment>().and_then(|line| line.runnable().map(|()| line));
     parsed.map_err(|error| Refusal::bad(format!("'{text}': {error}")))
+}
+
+/// Mappings and toxics keep their lines.
+fn short_line(text: &str) -> Result<(), Refusal> {
+    const MOST: usize = 1_024;
+    match text.len() {
+        0..=MOST => Ok(()),
+        length => Err(Refusal::bad(format!("a line of {length} bytes is too long: at most {MOST}"))),
+    }
 }
 
 /// A NAT as `--nat` takes it.
@@ -235,11 +261,14 @@ mod tests {
 
     #[test]
     fn the_mappings_at_once_and_in_all_have_limits_that_the_error_names() {
-        let why =
-            |there, made| room_for_another(there, made).map_err(|refusal| (refusal.status, refusal.why));
-        assert_eq!(why(255, 65_535), Ok(()));
+        let why = |new, there, made| {
+            within_limits(new, there, made).map_err(|refusal| (refusal.status, refusal.why))
+        };
+        assert_eq!(why(1, 256, 65_536), Ok(()));
+        assert_eq!(why(0, 300, 300), Ok(()));
         let error = |why: &str| Err((StatusCode::FORBIDDEN, why.to_owned()));
-        assert_eq!(why(256, 256), error("too many mappings: 256 at once; remove one first"));
-        assert_eq!(why(0, 65_536), error("too many mappings: 65536 in all; start the proxy again"));
+        let (at_once, in_all) = ("256 at once; remove one first", "65536 in all; start the proxy again");
+        assert_eq!(why(1, 257, 257), error(&format!("too many mappings: {at_once}")));
+        assert_eq!(why(0, 1, 65_537), error(&format!("too many mappings: {in_all}")));
     }
 }

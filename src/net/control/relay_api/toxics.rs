@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Refusal, text};
+use super::{Refusal, short_line, text};
 use crate::impair::Direction;
 use crate::relay::{Toxic, ToxicKind};
 
@@ -59,7 +59,17 @@ pub(super) fn changed(toxic: &Toxic, wanted: &Value) -> Result<Toxic, Refusal> {
     made(toxic.name.clone(), toxic.direction, toxicity(wanted)?.unwrap_or(toxic.toxicity), kind)
 }
 
+/// Kinds and streams bound the number of a mapping's toxics, and this the size of each.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    const LONGEST: usize = 64;
+    match name.len() <= LONGEST && !name.contains(char::is_control) {
+        true => Ok(()),
+        false => Err(Refusal::bad(format!("name: at most {LONGEST} bytes, without control characters"))),
+    }
+}
+
 fn made(name: String, direction: Direction, toxicity: f64, kind: ToxicKind) -> Result<Toxic, Refusal> {
+    check_name(&name)?;
     Toxic::new(name, direction, toxicity, kind).map_err(|error| Refusal::bad(error.to_string()))
 }
 
@@ -77,7 +87,7 @@ fn kind(label: &str, attributes: &Map<String, Value>) -> Result<ToxicKind, Refus
         }
         "udpecho" => ToxicKind::Line {
             line: match attributes.get("line") {
-                Some(Value::String(line)) => line.clone(),
+                Some(Value::String(line)) => short_line(line).map(|()| line.clone())?,
                 _ => return Err(Refusal::bad("attributes: line is missing; for example \"loss=1%\"")),
             },
         },
@@ -211,6 +221,9 @@ mod tests {
             (json!({ "type": "latency", "toxicity": 2 }), "toxicity must be"),
             (json!({ "type": "udpecho" }), "line is missing"),
             (json!({ "type": "udpecho", "attributes": { "line": "loss=trace:/etc/passwd" } }), "loss"),
+            (json!({ "type": "udpecho", "attributes": { "line": " ".repeat(1_025) } }), "at most 1024"),
+            (json!({ "type": "timeout", "name": "n".repeat(65) }), "name: at most 64 bytes"),
+            (json!({ "type": "timeout", "name": "a\nb" }), "without control characters"),
         ] {
             let refusal = from_json(&wanted).unwrap_err();
             assert!(refusal.why.contains(why), "{wanted}: {}", refusal.why);

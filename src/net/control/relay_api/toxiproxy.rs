@@ -21,7 +21,6 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/version", get(version))
         .route("/reset", post(reset))
-        .route("/populate", post(populate))
         .route("/proxies", get(proxies).post(create))
         .route("/proxies/{proxy}", get(show).post(update).patch(update).delete(remove))
         .route("/proxies/{proxy}/toxics", get(toxic_list).post(add_toxic))
@@ -58,7 +57,7 @@ async fn proxies(State(api): State<Api>) -> Answer {
 
 async fn create(State(api): State<Api>, body: Bytes) -> Answer {
     let wanted = parse(&body)?;
-    let mapping = mapping(&api, &wanted, "").await?;
+    let mapping = mapping(&api, &wanted).await?;
     let enabled = enabled(&wanted)?.unwrap_or(true);
     let made = api.ask(move |engine| {
         let mapping = add(engine, mapping)?;
@@ -66,40 +65,6 @@ async fn create(State(api): State<Api>, body: Bytes) -> Answer {
         Ok(engine.mapping(mapping))
     });
     Ok(answer(StatusCode::CREATED, &proxy_json(&made.await??)))
-}
-
-/// A proxy of the same name and addresses stays as it is; one with others is replaced.
-async fn populate(State(api): State<Api>, body: Bytes) -> Answer {
-    let list = parse(&body)?;
-    let list = list.as_array().ok_or_else(|| Refusal::bad("bad request body: it must be a list"))?;
-    for (at, wanted) in list.iter().enumerate() {
-        for key in ["name", "upstream"] {
-            needed(wanted, key, &format!(" at proxy {}", at + 1))?;
-        }
-    }
-    let mut made = Vec::new();
-    for wanted in list {
-        let mapping = mapping(&api, wanted, "").await?;
-        let enabled = enabled(wanted)?.unwrap_or(true);
-        let replaced = api.ask(move |engine| {
-            let number = replace(engine, mapping)?;
-            set_enabled(engine, number, enabled)?;
-            Ok(engine.mapping(number))
-        });
-        made.push(proxy_json(&replaced.await??));
-    }
-    Ok(answer(StatusCode::CREATED, &json!({ "proxies": made })))
-}
-
-fn replace(engine: &mut RelayEngine, mapping: RelayMapping) -> Result<MappingId, Refusal> {
-    if let Some(number) = engine.mapping_named(&mapping.settings.name) {
-        let there = engine.mapping(number);
-        if there.listen == mapping.listen && there.upstream == mapping.upstream {
-            return Ok(number);
-        }
-        engine.remove_mapping(number);
-    }
-    add(engine, mapping)
 }
 
 async fn show(State(api): State<Api>, Path(proxy): Path<String>) -> Answer {
@@ -120,15 +85,16 @@ async fn update(State(api): State<Api>, Path(proxy): Path<String>, body: Bytes) 
         None => None,
     };
     let changed = api.ask_mapping(proxy, move |engine, mapping| {
-        if let Some((upstream, server)) = to {
-            refuse_loop(engine, upstream)?;
-            engine.set_server(mapping, upstream, server);
-        }
+        to.iter().try_for_each(|(upstream, _)| refuse_loop(engine, *upstream))?;
         if let Some(listen) = listen {
             engine.set_listen(mapping, listen).map_err(|error| cannot_listen(listen, &error))?;
         }
         if let Some(enabled) = enabled {
             set_enabled(engine, mapping, enabled)?;
+        }
+        // Last, because it cannot fail: a port that is taken leaves the flows to the earlier server alone.
+        if let Some((upstream, server)) = to {
+            engine.set_server(mapping, upstream, server);
         }
         Ok(engine.mapping(mapping))
     });
@@ -214,19 +180,20 @@ fn find(engine: &RelayEngine, mapping: MappingId, name: &str) -> Result<Toxic, R
     found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "toxic not found"))
 }
 
-async fn mapping(api: &Api, wanted: &Value, place: &str) -> Result<RelayMapping, Refusal> {
-    let (name, to) = (needed(wanted, "name", place)?, needed(wanted, "upstream", place)?);
+/// The mapping that a proxy of Toxiproxy is.
+pub(super) async fn mapping(api: &Api, wanted: &Value) -> Result<RelayMapping, Refusal> {
+    let (name, to) = (needed(wanted, "name", "")?, needed(wanted, "upstream", "")?);
     let listen = text(wanted, "listen")?.unwrap_or_default();
     let (up, down) = (Impairment::clean(), Impairment::clean());
     api.mapping(Wanted { name, listen, to, up, down, nat: Nat::default() }).await
 }
 
-fn needed(wanted: &Value, key: &str, place: &str) -> Result<String, Refusal> {
+pub(super) fn needed(wanted: &Value, key: &str, place: &str) -> Result<String, Refusal> {
     let missing = || Refusal::bad(format!("missing required field: {key}{place}"));
     text(wanted, key)?.filter(|text| !text.is_empty()).ok_or_else(missing)
 }
 
-fn enabled(wanted: &Value) -> Result<Option<bool>, Refusal> {
+pub(super) fn enabled(wanted: &Value) -> Result<Option<bool>, Refusal> {
     match wanted.get("enabled") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(enabled)) => Ok(Some(*enabled)),
@@ -239,7 +206,7 @@ fn set_enabled(engine: &mut RelayEngine, mapping: MappingId, enabled: bool) -> R
     engine.set_down(mapping, !enabled).map_err(|error| cannot_listen(address, &error))
 }
 
-fn proxy_json(mapping: &MappingFigures) -> Value {
+pub(super) fn proxy_json(mapping: &MappingFigures) -> Value {
     json!({
         "name": mapping.settings.name,
         "listen": mapping.listen.to_string(),

@@ -35,6 +35,11 @@ impl ReadySet {
         self.control(libc::EPOLL_CTL_ADD, socket, number, once)
     }
 
+    /// From now on a look reports another number for this socket.
+    pub(crate) fn renumber(&self, socket: &Socket, number: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, socket, number, false)
+    }
+
     pub(crate) fn listen_again(&self, socket: &Socket, number: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, socket, number, true)
     }
