@@ -26,17 +26,20 @@ pub fn replace(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Adds lines to a table, which begins with its header; returns false and adds nothing if it begins with another one.
+/// Adds lines to a table, which begins with its header; returns false and changes nothing if it begins with another one.
 /// Part of a line at its end, which a kill left, is cut off; so is part of these lines if they do not fit. A symbolic
 /// link of that name is replaced.
 pub fn append_lines(path: &Path, header: &[u8], lines: &[u8]) -> io::Result<bool> {
     let mut file = open_to_append(path)?;
-    let end = end_of_lines(&mut file)?;
-    file.set_len(end)?;
-    let begins_here = end == 0;
-    if !begins_here && !begins_with(&mut file, header)? {
+    // Another program may add lines, too. A file system without locks has none to wait for.
+    let _ = file.lock();
+    let begin = begin_of(&mut file, header.len())?;
+    if begin != header && !header.starts_with(&begin) {
         return Ok(false);
     }
+    let begins_here = begin.len() < header.len();
+    let end = if begins_here { 0 } else { end_of_lines(&mut file)? };
+    file.set_len(end)?;
     let text = [if begins_here { header } else { &[] }, lines].concat();
     let written = file.seek(SeekFrom::Start(end)).and_then(|_| file.write_all(&text));
     written.inspect_err(|_| _ = file.set_len(end))?;
@@ -50,22 +53,27 @@ fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).open(path)
 }
 
-/// Behind the last line that is whole.
-fn end_of_lines(file: &mut File) -> io::Result<u64> {
-    const LONGEST_LINE: u64 = 1 << 16;
-    let length = file.seek(SeekFrom::End(0))?;
-    let from = length.saturating_sub(LONGEST_LINE);
-    file.seek(SeekFrom::Start(from))?;
-    let mut tail = Vec::new();
-    file.take(LONGEST_LINE).read_to_end(&mut tail)?;
-    Ok(from + tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
+fn begin_of(file: &mut File, length: usize) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::new();
+    file.take(length as u64).read_to_end(&mut begin)?;
+    Ok(begin)
 }
 
-fn begins_with(file: &mut File, header: &[u8]) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut begin = Vec::new();
-    file.take(header.len() as u64).read_to_end(&mut begin)?;
-    Ok(begin == header)
+/// Behind the last line that is whole. After a power failure zeros of any length may follow it.
+fn end_of_lines(file: &mut File) -> io::Result<u64> {
+    const PIECE: u64 = 1 << 16;
+    let mut end = file.seek(SeekFrom::End(0))?;
+    while end > 0 {
+        let from = end.saturating_sub(PIECE);
+        file.seek(SeekFrom::Start(from))?;
+        let mut piece = Vec::new();
+        file.take(end - from).read_to_end(&mut piece)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
 }
 
 /// Opens a regular file only: a pipe could block the reader, and a device has no end.
@@ -127,11 +135,43 @@ mod tests {
         assert_eq!(read(), "a,b\n1,2\n3,4\n");
         assert!(!append_lines(&path, b"a,c\n", b"5,6\n").unwrap());
         assert_eq!(read(), "a,b\n1,2\n3,4\n");
-        for (torn, whole) in [("a,b\n1,2\n3,\"x", "a,b\n1,2\n5,6\n"), ("a,", "a,b\n5,6\n")] {
+        let zeros = format!("a,b\n1,2\n3,{}", "\0".repeat(200_000));
+        let whole = "a,b\n1,2\n5,6\n";
+        for (torn, whole) in [("a,b\n1,2\n3,\"x", whole), (&zeros, whole), ("a,", "a,b\n5,6\n")] {
             fs::write(&path, torn).unwrap();
             assert!(append_lines(&path, b"a,b\n", b"5,6\n").unwrap());
             assert_eq!(read(), whole);
         }
+    }
+
+    #[test]
+    fn a_file_that_begins_otherwise_stays_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("table.csv");
+        for other in ["no table", "a,c\n1,2\n3", "\n"] {
+            fs::write(&path, other).unwrap();
+            assert!(!append_lines(&path, b"a,b\n", b"5,6\n").unwrap());
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+    }
+
+    #[test]
+    fn two_writers_of_one_table_lose_no_line_of_each_other() {
+        const LINES: usize = 2_000;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("table.csv");
+        let add = |line: &[u8]| {
+            for _ in 0..LINES {
+                assert!(append_lines(&path, b"a,b\n", line).unwrap());
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| add(b"1,2\n"));
+            add(b"3,4\n");
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        let count = |line: &str| text.lines().filter(|found| *found == line).count();
+        assert_eq!((text.lines().count(), count("1,2"), count("3,4")), (1 + 2 * LINES, LINES, LINES));
     }
 
     #[cfg(unix)]
