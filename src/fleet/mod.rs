@@ -36,7 +36,7 @@ pub use history::{History, Period, Recent, Sample, Span};
 pub use mesh::{Mesh, MeshPath};
 pub use minutes::{
     MinuteRow, Minutes, Moment, RecordedPlace, RowError, days, file_name, header, is_expired, is_record,
-    lines_of, read_rows,
+    keep_newest, lines_of, minute_text, read_rows,
 };
 pub use monitor::Monitor;
 pub use one_way::OneWay;

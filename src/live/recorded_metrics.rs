@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::exposition::{Exposition, Kind};
 use super::fleet_metrics::{
@@ -21,25 +22,26 @@ pub struct RecordedMetrics {
     series: BTreeMap<[String; 3], Vec<MinuteRow>>,
 }
 
-/// The counters of a target at one moment.
-struct Point {
-    at: Instant,
-    counters: Counters,
-}
-
 type Labels<'a> = Vec<(&'a str, &'a str)>;
 
 impl RecordedMetrics {
     /// Takes a row.
-    pub fn push(&mut self, row: MinuteRow) {
+    pub fn push(&mut self, mut row: MinuteRow) {
         let key = &row.place.key;
         let names = [&row.place.source.name, &key.group, &key.target].map(String::clone);
-        self.series.entry(names).or_default().push(row);
+        let rows = self.series.entry(names).or_default();
+        if let Some(last) = rows.last().filter(|last| last.place == row.place) {
+            row.place = Arc::clone(&last.place);
+        }
+        rows.push(row);
     }
 
     /// Family by family, series by series, in the order of time.
     pub fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.series.values_mut().for_each(|rows| rows.sort_by_key(MinuteRow::end));
+        for rows in self.series.values_mut() {
+            rows.sort_by_key(|row| (row.end(), row.start));
+            add_up(rows);
+        }
         let mut page = Exposition::open_metrics();
         self.counters(&mut page, out)?;
         self.gauges(&mut page, out)?;
@@ -48,28 +50,26 @@ impl RecordedMetrics {
     }
 
     fn counters(&self, page: &mut Exposition, out: &mut dyn Write) -> io::Result<()> {
-        let all: Vec<(Labels, &[MinuteRow], Vec<Point>)> =
-            self.series.values().map(|rows| (labels(&rows[0]), &rows[..], points(rows))).collect();
         for (name, help, value) in COUNTS.into_iter().chain(FULL) {
             page.family(name, Kind::Counter, help);
-            for (labels, _, points) in &all {
-                series(page, labels, points, |page, counters| page.sample(name, &[], value(counters)));
+            for rows in self.series.values() {
+                series(page, rows, |page, counters| page.sample(name, &[], value(counters)));
                 out.write_all(page.take().as_bytes())?;
             }
         }
         page.family(LOST.0, Kind::Counter, LOST.1);
-        for (labels, rows, points) in &all {
+        for rows in self.series.values() {
             for cause in Cause::ALL.into_iter().filter(|cause| may_be_told(rows, *cause)) {
                 let of_cause = [("cause", cause.label())];
-                series(page, labels, points, |page, counters| {
+                series(page, rows, |page, counters| {
                     page.sample(LOST.0, &of_cause, counters.lost_by(cause));
                 });
                 out.write_all(page.take().as_bytes())?;
             }
         }
         page.family(RTT.0, Kind::Histogram, RTT.1);
-        for (labels, _, points) in &all {
-            series(page, labels, points, |page, counters| histogram(page, RTT.0, &[], &counters.rtt));
+        for rows in self.series.values() {
+            series(page, rows, |page, counters| histogram(page, RTT.0, &[], &counters.rtt));
             out.write_all(page.take().as_bytes())?;
         }
         Ok(())
@@ -113,36 +113,37 @@ impl RecordedMetrics {
     }
 }
 
-fn series(
-    page: &mut Exposition,
-    labels: &Labels,
-    points: &[Point],
-    mut sample: impl FnMut(&mut Exposition, &Counters),
-) {
-    page.of(labels);
-    for point in points {
-        page.at(point.at);
-        sample(page, &point.counters);
+/// Each row's counters become the sums of all rows up to it.
+fn add_up(rows: &mut [MinuteRow]) {
+    let mut sum = Counters::default();
+    for row in rows {
+        sum.join(&row.counters);
+        row.counters = sum.clone();
     }
 }
 
-/// Sums of the rows, at the end of each. Where nothing was counted before a row, the sum so far stands at its begin,
-/// too: so the increase over its time is what it counted. The files of two days may be converted apart: the first
-/// sample of the later one is a millisecond late, so that it does not hide the last one of the earlier.
-fn points(rows: &[MinuteRow]) -> Vec<Point> {
+/// The sums so far, at the end of each row; of rows that end at one moment the last has them. Where nothing was counted
+/// before a row, they stand at its begin, too: so the increase over its time is what it counted. The files of two days
+/// may be converted apart: the first sample of the later one is a millisecond late, so that it does not hide the last
+/// one of the earlier.
+fn series(page: &mut Exposition, rows: &[MinuteRow], mut sample: impl FnMut(&mut Exposition, &Counters)) {
     const APART: Duration = Duration::from_millis(1);
-    let mut points: Vec<Point> = Vec::new();
-    let mut sum = Counters::default();
-    for row in rows {
-        if points.last().is_none_or(|last| last.at < row.start) {
-            let at = (row.start + APART).min(row.end());
-            points.push(Point { at, counters: sum.clone() });
+    let none = Counters::default();
+    let mut before: Option<&MinuteRow> = None;
+    let ends = rows.iter().skip(1).map(|row| Some(row.end())).chain([None]);
+    page.of(&labels(&rows[0]));
+    for (row, next_end) in rows.iter().zip(ends) {
+        let begin = (row.start + APART).min(row.end() - APART);
+        if before.is_none_or(|before| before.end() < row.start.min(begin)) {
+            page.at(begin);
+            sample(page, before.map_or(&none, |before| &before.counters));
         }
-        sum.join(&row.counters);
-        points.pop_if(|last| last.at == row.end());
-        points.push(Point { at: row.end(), counters: sum.clone() });
+        if next_end != Some(row.end()) {
+            page.at(row.end());
+            sample(page, &row.counters);
+        }
+        before = Some(row);
     }
-    points
 }
 
 fn labels(row: &MinuteRow) -> Labels<'_> {

@@ -72,13 +72,13 @@ fn record(minutes: u64, run: u64) -> (Vec<MinuteRow>, Vec<Counters>) {
         for minute in begin..(begin + run).min(minutes) {
             (0..6).for_each(|probe_of_minute| probe(&mut now, minute * 6 + probe_of_minute));
             second += 60;
-            let new = recording.rows(&now, at(second), at(second).minute());
+            let new = recording.rows(&now, &[], at(second), at(second).minute());
             recording.note_written(&new);
             rows.extend(new);
         }
         probe(&mut now, u64::MAX / 4 + begin);
         second += 5;
-        rows.extend(recording.rows(&now, at(second), at(second).wall));
+        rows.extend(recording.rows(&now, &[], at(second), at(second).wall));
         totals.iter_mut().zip(&now.targets).for_each(|(sum, target)| sum.join(&target.figures.counters()));
     }
     (rows, totals)
@@ -138,7 +138,7 @@ fn the_last_samples_are_those_of_the_page() {
     for minute in 1..=30_u64 {
         (0..6).for_each(|probe_of_minute| probe(&mut now, minute * 6 + probe_of_minute));
         let end = at(60 * minute as i64);
-        let new = recording.rows(&now, end, end.minute());
+        let new = recording.rows(&now, &[], end, end.minute());
         recording.note_written(&new);
         rows.extend(new);
     }
@@ -232,6 +232,43 @@ fn a_value_that_makes_no_sense_is_refused_with_its_line_and_a_torn_row_is_left_o
         assert!(read_rows(&good.as_bytes()[..good.len() - cut], |_| read += 1).unwrap());
         assert_eq!(read, rows.len() - 1);
     }
+}
+
+#[test]
+fn files_one_behind_the_other_are_read_and_a_file_without_a_whole_header_has_no_rows() {
+    let rows = record(3, 3).0;
+    let both = [header(), lines_of(&rows[..2]), header(), lines_of(&rows[2..])].concat();
+    let mut read = Vec::new();
+    assert!(!read_rows(&both, |row| read.push(row)).unwrap());
+    assert_eq!(read, rows);
+    for (length, is_torn) in [(0, false), (20, true)] {
+        let found = read_rows(&header()[..length], |_| panic!("there is no row"));
+        assert_eq!(found.unwrap(), is_torn, "a full disk, or a kill");
+    }
+    assert!(read_rows(b"a picture", |_| {}).is_err());
+}
+
+/// Only its monitor knows a server, which may tell any name.
+#[test]
+fn a_line_break_in_a_name_breaks_no_line() {
+    let mut now = monitor();
+    let host = HostNames { name: "n\n7".into(), ..HostNames::default() };
+    now.targets[0].figures.observe(&Event::Renamed(host));
+    let rows = Minutes::new(at(0)).rows(&now, &[], at(60), at(60).wall);
+    let lines = lines_of(&rows);
+    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), rows.len());
+    assert_eq!(read_back(&rows)[0].place.told.name, "n\\u{a}7");
+}
+
+/// As one of a monitor whose host was suspended, in the releases before this one.
+#[test]
+fn a_row_without_time_counts_from_zero_too() {
+    let rows = record(1, 1).0;
+    let no_time = MinuteRow { length: Duration::ZERO, ..rows[1].clone() };
+    let text = open_metrics(vec![no_time]);
+    let name = "udpecho_replies_total{source=\"n1\",group=\"mesh\",target=\"c\\\\d:80\"} ";
+    let values: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(name)?.split(' ').next()).collect();
+    assert_eq!(values, ["0", &rows[1].counters.replies().to_string()]);
 }
 
 #[test]

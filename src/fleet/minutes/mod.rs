@@ -38,6 +38,8 @@ impl Moment {
 #[derive(Debug)]
 pub struct Minutes {
     written: HashMap<Key, Counters>,
+    /// Last rows of removed targets that are not in the file yet.
+    removed: Vec<MinuteRow>,
     /// The next rows begin then.
     start: Instant,
     /// The last rows ended then, written or not.
@@ -53,25 +55,41 @@ impl Minutes {
     /// Counters are zero now.
     pub fn new(now: Moment) -> Self {
         let start = whole_millis(now.wall);
-        Self { written: HashMap::new(), start, end: start, last: now }
+        Self { written: HashMap::new(), removed: Vec::new(), start, end: start, last: now }
     }
 
-    /// A row for each target of this moment, up to the end of a minute or to the moment itself.
-    pub fn rows(&mut self, of: &Snapshot, now: Moment, end: Instant) -> Vec<MinuteRow> {
+    /// Last rows of targets that were removed, then one for each target of this moment, up to the end of a minute or to
+    /// the moment itself.
+    pub fn rows(
+        &mut self,
+        of: &Snapshot,
+        removed: &[TargetView],
+        now: Moment,
+        end: Instant,
+    ) -> Vec<MinuteRow> {
         let step = (now.wall - self.last.wall) - (now.steady - self.last.steady);
         if step.abs() > Self::STEP {
             self.start = whole_millis(self.start + step);
         }
         self.last = now;
+        // After a step into the next minute it has no whole one behind it.
+        let end = if end > self.start { end } else { now.wall };
         self.end = whole_millis(end).max(self.start);
+        let times = [self.start, self.end];
         let label = |name: &str| of.labels.get(name).cloned().unwrap_or_default();
         let source = HostNames { name: of.source.clone(), rack: label("rack"), zone: label("zone") };
+        for view in removed {
+            // With the same name again it counts from zero.
+            let earlier = self.written.remove(&view.wanted.key).unwrap_or_default();
+            self.removed.push(MinuteRow::of(view, &source, times, &earlier));
+        }
+        keep_newest(&mut self.removed);
         let none = Counters::default();
         let row = |view: &TargetView| {
             let earlier = self.written.get(&view.wanted.key).unwrap_or(&none);
-            MinuteRow::of(view, &source, [self.start, self.end], earlier)
+            MinuteRow::of(view, &source, times, earlier)
         };
-        of.targets.iter().map(row).collect()
+        self.removed.iter().cloned().chain(of.targets.iter().map(row)).collect()
     }
 
     /// When the next rows begin.
@@ -79,23 +97,23 @@ impl Minutes {
         self.start
     }
 
-    /// The rows of all targets are in the file: the next ones begin where these end.
+    /// These rows are in the file: the next ones begin where they end.
     pub fn note_written(&mut self, rows: &[MinuteRow]) {
         let mut before = std::mem::take(&mut self.written);
-        for row in rows {
+        for row in &rows[self.removed.len()..] {
             let mut counters = before.remove(&row.place.key).unwrap_or_default();
             counters.join(&row.counters);
             self.written.insert(row.place.key.clone(), counters);
         }
+        self.removed.clear();
         self.start = self.end;
     }
+}
 
-    /// Targets that are measured no more: with the same name again they count from zero.
-    pub fn forget(&mut self, targets: &[TargetView]) {
-        for view in targets {
-            self.written.remove(&view.wanted.key);
-        }
-    }
+/// Bounds what waits for a disk: 10,000 removed targets.
+pub fn keep_newest<T>(removed: &mut Vec<T>) {
+    const MOST: usize = 10_000;
+    removed.drain(..removed.len().saturating_sub(MOST));
 }
 
 fn whole_millis(at: Instant) -> Instant {
@@ -109,6 +127,11 @@ const DATE: usize = "2026-11-28".len();
 pub fn file_name(day: Instant, number: u32) -> String {
     let number = if number > 1 { format!("-{number}") } else { String::new() };
     format!("{PREFIX}{}{number}.csv", utc::day(day))
+}
+
+/// The minute of a moment, `2026-11-28 19:30`.
+pub fn minute_text(at: Instant) -> String {
+    utc::text(at)[.."2026-11-28T19:30".len()].replace('T', " ")
 }
 
 /// Whether a file of this name is part of a record.

@@ -9,6 +9,7 @@ use crate::fleet::counters::Counters;
 use crate::fleet::figures::State;
 use crate::fleet::snapshot::TargetView;
 use crate::fleet::wanted::Key;
+use crate::printable::printable;
 use crate::probe::{Cause, Dialect, HostNames};
 use crate::time::{Duration, Instant};
 use crate::units::Probability;
@@ -20,7 +21,7 @@ pub struct MinuteRow {
     pub start: Instant,
     /// How long it counted: a minute, less at the start and the end of a run, more after rows that were not written.
     pub length: Duration,
-    /// The target, and how it is measured.
+    /// The target, and how it is measured; many rows share it.
     pub place: Arc<RecordedPlace>,
     /// At the end.
     pub state: State,
@@ -30,7 +31,7 @@ pub struct MinuteRow {
     pub counters: Counters,
 }
 
-/// The part of a row that is mostly the same as in the row before.
+/// The part of a row that is mostly the same as in the target's row before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedPlace {
     /// The monitor's host.
@@ -117,15 +118,17 @@ impl MinuteRow {
         self.start + self.length
     }
 
+    /// A server may tell any name, also one with a line break, which would hide the end of a torn row.
     fn cells(&self) -> Vec<String> {
         let (place, counters) = (&*self.place, &self.counters);
+        let text = |text: &str| printable(text).into_owned();
         let millis = self.length.as_nanos() / 1_000_000;
         let before = [
             utc::text(self.start),
             format!("{}.{:03}", millis / 1_000, millis % 1_000),
-            place.source.name.clone(),
-            place.key.group.clone(),
-            place.key.target.clone(),
+            text(&place.source.name),
+            text(&place.key.group),
+            text(&place.key.target),
             self.state.label().to_owned(),
             counters.outcomes.sent().to_string(),
             counters.outcomes.lost().to_string(),
@@ -144,11 +147,11 @@ impl MinuteRow {
             place.objective.map(|share| share.to_string()).unwrap_or_default(),
             place.dialect.name().to_owned(),
             place.address.clone(),
-            place.told.name.clone(),
-            place.told.rack.clone(),
-            place.told.zone.clone(),
-            place.source.rack.clone(),
-            place.source.zone.clone(),
+            text(&place.told.name),
+            text(&place.told.rack),
+            text(&place.told.zone),
+            text(&place.source.rack),
+            text(&place.source.zone),
         ];
         before.into_iter().chain(numbers).chain(behind).collect()
     }
@@ -176,10 +179,14 @@ fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().expect("a vector takes all")
 }
 
-/// Calls `take` with each row of a file; returns whether the last one was cut short and is left out. Columns may stand in
-/// any order, and others beside them.
+/// Calls `take` with each row of a file, or of several one behind the other; returns whether the last one was cut short
+/// and is left out. Columns may stand in any order, and others beside them.
 pub fn read_rows(text: &[u8], mut take: impl FnMut(MinuteRow)) -> Result<bool, RowError> {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if end == 0 && header().starts_with(text) {
+        // The disk was full, or the monitor was killed, before it had written the header.
+        return Ok(!text.is_empty());
+    }
     let mut reader = csv::Reader::from_reader(&text[..end]);
     let header = reader.headers()?.clone();
     let place = |column: String| match header.iter().position(|name| name == column) {
@@ -188,12 +195,11 @@ pub fn read_rows(text: &[u8], mut take: impl FnMut(MinuteRow)) -> Result<bool, R
     };
     let numbers: Vec<_> = Counters::names().into_iter().map(place).collect::<Result<_, _>>()?;
     let places: BTreeMap<_, _> = columns().into_iter().map(place).collect::<Result<_, _>>()?;
-    let mut last = None;
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record)? {
-        let row = Cells { record: &record, places: &places, numbers: &numbers }.row(last.take())?;
-        last = Some(Arc::clone(&row.place));
-        take(row);
+        if record != header {
+            take(Cells { record: &record, places: &places, numbers: &numbers }.row()?);
+        }
     }
     Ok(end < text.len())
 }
@@ -206,7 +212,7 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    fn row(&self, last: Option<Arc<RecordedPlace>>) -> Result<MinuteRow, RowError> {
+    fn row(&self) -> Result<MinuteRow, RowError> {
         const LONGEST: f64 = 1e9;
         let seconds: f64 = self.number("seconds")?;
         let mut numbers = [0; Counters::NUMBERS];
@@ -240,7 +246,7 @@ impl Cells<'_> {
                 .filter(|seconds| (0.0..LONGEST).contains(seconds))
                 .map(|seconds| Duration::from_millis((seconds * 1e3).round() as i64))
                 .ok_or_else(|| self.error("seconds"))?,
-            place: last.filter(|last| **last == place).unwrap_or_else(|| Arc::new(place)),
+            place: Arc::new(place),
             state: state.ok_or_else(|| self.error("state"))?,
             lossy_flows: self.number("flows_lossy")?,
             counters: Counters::of(&numbers),

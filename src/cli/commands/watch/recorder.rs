@@ -3,14 +3,16 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
 
 use crate::cli::printer::stderr_line;
-use crate::fleet::{Minutes, Moment, RecordStatus, Snapshot, file_name, header, is_expired, lines_of};
+use crate::fleet::{
+    Minutes, Moment, RecordStatus, Snapshot, TargetView, file_name, header, is_expired, keep_newest, lines_of,
+};
 use crate::net::{Clock, lower_priority};
 use crate::record::files::append_lines;
 use crate::time::{Duration, Instant};
@@ -23,23 +25,18 @@ pub(super) struct Recorder {
     thread: JoinHandle<()>,
     /// The minute that is counted now.
     minute: Instant,
+    /// Targets that were removed since the thread took the last minute.
+    removed: Vec<TargetView>,
 }
 
 /// The targets with their counters.
 struct Counted {
     at: Moment,
     of: Snapshot,
-    why: Why,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// A minute is over.
-    Minute,
-    /// These targets are measured no more.
-    Removed,
-    /// The run is over.
-    End,
+    /// Before those of the same names in `of`, which are others.
+    removed: Vec<TargetView>,
+    /// The rows end then.
+    end: Instant,
 }
 
 impl Recorder {
@@ -56,7 +53,7 @@ impl Recorder {
         };
         let thread = std::thread::Builder::new().name("record".into()).spawn(write);
         let thread = thread.context("cannot start a thread")?;
-        Ok(Self { clock, counted, status, thread, minute: now.minute() })
+        Ok(Self { clock, counted, status, thread, minute: now.minute(), removed: Vec::new() })
     }
 
     /// Whether a minute of the wall clock is over.
@@ -64,27 +61,40 @@ impl Recorder {
         moment(self.clock).minute() != self.minute
     }
 
+    /// A minute that the thread cannot take counts as a failure: it still writes the one before the last.
     pub(super) fn minute(&mut self, of: Snapshot) {
         let at = moment(self.clock);
         self.minute = at.minute();
-        let _ = self.counted.try_send(Counted { at, of, why: Why::Minute });
+        let removed = std::mem::take(&mut self.removed);
+        let sent = self.counted.try_send(Counted { at, of, removed, end: at.minute() });
+        if let Err(TrySendError::Full(counted) | TrySendError::Disconnected(counted)) = sent {
+            self.removed = counted.removed;
+            lock(&self.status).failures += 1;
+        }
     }
 
-    pub(super) fn removed(&self, of: Snapshot) {
-        let _ = self.counted.try_send(Counted { at: moment(self.clock), of, why: Why::Removed });
+    /// These targets are measured no more.
+    pub(super) fn removed(&mut self, targets: Vec<TargetView>) {
+        self.removed.extend(targets);
+        keep_newest(&mut self.removed);
     }
 
     /// Writes the rows of the minute that has begun.
     pub(super) fn finish(self, of: Snapshot) -> RecordStatus {
-        let _ = self.counted.send(Counted { at: moment(self.clock), of, why: Why::End });
+        let at = moment(self.clock);
+        let _ = self.counted.send(Counted { at, of, removed: self.removed, end: at.wall });
         drop(self.counted);
         let _ = self.thread.join();
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.status)
     }
 
     pub(super) fn status(&self) -> RecordStatus {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.status)
     }
+}
+
+fn lock(status: &Mutex<RecordStatus>) -> MutexGuard<'_, RecordStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn moment(clock: Clock) -> Moment {
@@ -118,14 +128,10 @@ impl Writer {
         counted.iter().for_each(|counted| self.write(&counted));
     }
 
-    fn write(&mut self, Counted { at, of, why }: &Counted) {
-        let end = if *why == Why::Minute { at.minute() } else { at.wall };
-        let rows = self.minutes.rows(of, *at, end);
-        let is_written = rows.is_empty() || self.append(*at, &lines_of(&rows));
-        match why {
-            Why::Removed => self.minutes.forget(&of.targets),
-            _ if is_written => self.minutes.note_written(&rows),
-            _ => {}
+    fn write(&mut self, Counted { at, of, removed, end }: &Counted) {
+        let rows = self.minutes.rows(of, removed, *at, *end);
+        if rows.is_empty() || self.append(*at, &lines_of(&rows)) {
+            self.minutes.note_written(&rows);
         }
     }
 
@@ -146,7 +152,7 @@ impl Writer {
     }
 
     fn note(&self, now: Moment, is_written: bool) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = lock(&self.status);
         if is_written {
             status.written_at = now.wall;
         } else {
@@ -188,7 +194,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::fleet::{Config, Counters, Figures, Key, MinuteRow, Recent, TargetView, Wanted, read_rows};
+    use crate::fleet::{Config, Counters, Figures, Key, MinuteRow, Recent, Wanted, read_rows};
     use crate::probe::{Event, Outcome, Resolved};
     use crate::stats::Join;
 
@@ -203,13 +209,14 @@ mod tests {
         writer: Writer,
         figures: Figures,
         probes: u64,
+        removed: Vec<TargetView>,
     }
 
     impl Monitor {
         fn start(folder: &Path, keep: Duration, now: Moment) -> Self {
             let mut writer = Writer::new(folder.to_owned(), keep, now, Arc::default());
             writer.begin(now);
-            Self { now, writer, figures: Figures::default(), probes: 0 }
+            Self { now, writer, figures: Figures::default(), probes: 0, removed: Vec::new() }
         }
 
         fn probe(&mut self, seconds: i64) {
@@ -228,17 +235,39 @@ mod tests {
             self.now = Moment { steady: self.now.steady + time, wall: self.now.wall + time };
         }
 
-        fn write(&mut self, why: Why) {
+        /// Up to the end of the minute before.
+        fn write_minute(&mut self) {
+            self.write_until(self.now.minute());
+        }
+
+        fn write_last(&mut self) {
+            self.write_until(self.now.wall);
+        }
+
+        fn write_until(&mut self, end: Instant) {
+            let (at, of, removed) =
+                (self.now, snapshot(vec![self.view()]), std::mem::take(&mut self.removed));
+            self.writer.write(&Counted { at, of, removed, end });
+        }
+
+        fn remove(&mut self) {
+            self.removed.push(self.view());
+            self.figures = Figures::default();
+        }
+
+        fn view(&self) -> TargetView {
             let wanted = Wanted {
                 key: Key { group: "a, \"b\"".into(), target: "h".into() },
                 address: None,
                 labels: BTreeMap::new(),
                 group: Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0)),
             };
-            let view = TargetView { wanted, figures: self.figures.clone(), recent: Recent::default() };
-            let of = Snapshot { source: "n1".into(), targets: vec![view], ..Snapshot::default() };
-            self.writer.write(&Counted { at: self.now, of, why });
+            TargetView { wanted, figures: self.figures.clone(), recent: Recent::default() }
         }
+    }
+
+    fn snapshot(targets: Vec<TargetView>) -> Snapshot {
+        Snapshot { source: "n1".into(), targets, ..Snapshot::default() }
     }
 
     fn started() -> Moment {
@@ -270,11 +299,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut monitor = Monitor::start(place.path(), DAY, started());
         monitor.probe(30);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         monitor.probe(60);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         monitor.probe(20);
-        monitor.write(Why::End);
+        monitor.write_last();
         let [before, behind] = ["record-2026-11-28.csv", "record-2026-11-29.csv"];
         assert_eq!(names(place.path()), [before, behind]);
         let [before, behind] = [rows(place.path(), before), rows(place.path(), behind)];
@@ -295,7 +324,7 @@ mod tests {
         for _ in 0..3 {
             let mut monitor = Monitor::start(place.path(), DAY, now);
             monitor.probe(7);
-            monitor.write(Why::End);
+            monitor.write_last();
             total.join(&monitor.figures.counters());
             monitor.pass(Duration::from_secs(2));
             now = monitor.now;
@@ -314,7 +343,7 @@ mod tests {
         let mut monitor = Monitor::start(place.path(), DAY * 2, started());
         for _ in 0..40 {
             monitor.pass(DAY);
-            monitor.write(Why::Minute);
+            monitor.write_minute();
         }
         let kept = ["notes.txt", "record-2027-01-05.csv", "record-2027-01-06.csv", "record-of-mine.csv"];
         assert_eq!(names(place.path()), kept, "the rows of today are due when the day is over");
@@ -327,14 +356,14 @@ mod tests {
         fs::write(&folder, "a file is no folder").unwrap();
         let mut monitor = Monitor::start(&folder, DAY, started());
         monitor.probe(30);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         assert_eq!(monitor.writer.status.lock().unwrap().failures, 2, "at the start, too");
         assert!(monitor.writer.is_failing);
         fs::remove_file(&folder).unwrap();
         monitor.probe(60);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         monitor.probe(60);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         let rows = [rows(&folder, "record-2026-11-28.csv"), rows(&folder, "record-2026-11-29.csv")].concat();
         assert_eq!(rows.iter().map(|row| row.length).collect::<Vec<_>>(), [MINUTE + MINUTE / 2, MINUTE]);
         assert_eq!(sum(&rows), monitor.figures.counters());
@@ -345,19 +374,52 @@ mod tests {
 
     #[test]
     fn a_target_that_is_removed_has_a_last_row_and_counts_from_zero_when_it_comes_again() {
+        for is_full in [false, true] {
+            let place = tempfile::tempdir().unwrap();
+            let folder = place.path().join("record");
+            let mut monitor = Monitor::start(&folder, DAY, started());
+            monitor.probe(10);
+            monitor.write_minute();
+            if is_full {
+                fs::remove_dir_all(&folder).unwrap();
+                fs::write(&folder, "a file is no folder").unwrap();
+            }
+            let mut total = Counters::default();
+            // Each has more probes than the one before: only the removal tells that these are others.
+            for probes in [10, 11, 12] {
+                monitor.probe(probes);
+                total.join(&monitor.figures.counters());
+                monitor.remove();
+            }
+            monitor.write_minute();
+            monitor.probe(13);
+            if is_full {
+                fs::remove_file(&folder).unwrap();
+            }
+            monitor.write_last();
+            total.join(&monitor.figures.counters());
+            let rows = rows(&folder, "record-2026-11-28.csv");
+            let lost = if is_full { 10 } else { 0 };
+            assert_eq!(sum(&rows).outcomes.sent() + lost, total.outcomes.sent(), "{rows:#?}");
+        }
+    }
+
+    #[test]
+    fn a_minute_that_the_thread_cannot_take_is_a_failure_and_loses_no_removed_target() {
+        let (counted, to_write) = sync_channel(1);
+        let (clock, thread) = (Clock::start(), std::thread::spawn(|| {}));
+        let (status, minute, removed) = (Arc::default(), Instant::ZERO, Vec::new());
+        let mut recorder = Recorder { clock, counted, status, thread, minute, removed };
         let place = tempfile::tempdir().unwrap();
-        let mut monitor = Monitor::start(place.path(), DAY, started());
-        monitor.probe(30);
-        monitor.write(Why::Minute);
-        monitor.probe(20);
-        monitor.write(Why::Removed);
-        let mut total = monitor.figures.counters();
-        monitor.figures = Figures::default();
-        // More than before: only the removal tells that these are others.
-        monitor.probe(31);
-        monitor.write(Why::End);
-        total.join(&monitor.figures.counters());
-        assert_eq!(sum(&rows(place.path(), "record-2026-11-28.csv")), total);
+        let monitor = Monitor::start(place.path(), DAY, started());
+        recorder.minute(snapshot(Vec::new()));
+        recorder.removed(vec![monitor.view()]);
+        recorder.minute(snapshot(Vec::new()));
+        assert_eq!(recorder.status().failures, 1);
+        let taken = to_write.recv().unwrap();
+        recorder.minute(snapshot(Vec::new()));
+        let next = to_write.recv().unwrap();
+        assert_eq!((taken.removed.len(), next.removed.len(), recorder.status().failures), (0, 1, 1));
     }
 
     #[test]
@@ -368,10 +430,10 @@ mod tests {
         // A host without a clock of its own learns the time.
         monitor.now.wall = monitor.now.steady;
         monitor.probe(25);
-        monitor.write(Why::Minute);
+        monitor.write_minute();
         monitor.now.wall = monitor.now.wall - Duration::from_secs(10);
         monitor.probe(10);
-        monitor.write(Why::End);
+        monitor.write_last();
         let rows = rows(place.path(), "record-2026-11-28.csv");
         let found: Vec<_> = rows.iter().map(|row| (row.start - started().wall, row.length)).collect();
         let seconds = Duration::from_secs;
@@ -379,15 +441,32 @@ mod tests {
         assert_eq!(sum(&rows), monitor.figures.counters());
     }
 
+    /// Also how the time looks after a host was suspended.
+    #[test]
+    fn a_clock_that_is_set_into_another_minute_leaves_no_row_without_time() {
+        let place = tempfile::tempdir().unwrap();
+        let mut monitor = Monitor::start(place.path(), DAY, started());
+        monitor.probe(5);
+        monitor.now.wall = monitor.now.wall - MINUTE * 600;
+        monitor.probe(5);
+        monitor.write_minute();
+        monitor.probe(20);
+        monitor.write_minute();
+        let rows = rows(place.path(), "record-2026-11-28.csv");
+        let found: Vec<_> = rows.iter().map(|row| (row.start - started().wall, row.length)).collect();
+        let at = |seconds| Duration::from_secs(seconds) - MINUTE * 600;
+        assert_eq!(found, [(at(0), Duration::from_secs(10)), (at(10), Duration::from_secs(20))]);
+    }
+
     #[test]
     fn rows_begin_when_there_are_targets() {
         let place = tempfile::tempdir().unwrap();
         let mut monitor = Monitor::start(place.path(), DAY, started());
         monitor.pass(MINUTE / 2);
-        let nothing = Snapshot::default();
-        monitor.writer.write(&Counted { at: monitor.now, of: nothing, why: Why::Minute });
+        let (at, of) = (monitor.now, Snapshot::default());
+        monitor.writer.write(&Counted { at, of, removed: Vec::new(), end: at.minute() });
         monitor.probe(10);
-        monitor.write(Why::End);
+        monitor.write_last();
         let rows = rows(place.path(), "record-2026-11-28.csv");
         assert_eq!(rows.iter().map(|row| row.length).collect::<Vec<_>>(), [Duration::from_secs(10)]);
     }
@@ -399,7 +478,7 @@ mod tests {
         fs::write(place.path().join("record-2026-11-28.csv"), "time,target\n").unwrap();
         let mut monitor = Monitor::start(place.path(), DAY, started());
         monitor.probe(3);
-        monitor.write(Why::End);
+        monitor.write_last();
         assert_eq!(rows(place.path(), "record-2026-11-28-2.csv").len(), 1);
         assert_eq!(fs::read_to_string(place.path().join("record-2026-11-28.csv")).unwrap(), "time,target\n");
     }

@@ -21,7 +21,7 @@ use crate::cli::exit::Exit;
 use crate::cli::printer::{Printer, on_a_terminal, stderr_line};
 use crate::cli::signals;
 use crate::cli::web::{FleetPage, MeshView};
-use crate::fleet::{Config, Snapshot, TargetView};
+use crate::fleet::{Config, Snapshot};
 use crate::net::{Clock, Control};
 use crate::reflect::HostNames;
 use crate::time::{Duration, Instant};
@@ -125,6 +125,7 @@ impl<'a> Watching<'a> {
             configured_at: began,
             discovery_failures: first.failures,
             discovery_successes: first.successes,
+            record: recorder.as_ref().map(Recorder::status),
             ..Snapshot::default()
         };
         let http = arguments.http.or(config.http);
@@ -217,8 +218,7 @@ impl<'a> Watching<'a> {
                     stderr_line(NOTHING);
                 }
                 let removed = self.measuring.set(targets);
-                let removed = self.snapshot_of(removed);
-                if let Some(recorder) = &self.recorder {
+                if let Some(recorder) = &mut self.recorder {
                     recorder.removed(removed);
                 }
             }
@@ -275,16 +275,11 @@ impl<'a> Watching<'a> {
 
     /// Once a minute.
     fn record_minute(&mut self) {
-        let Some(mut recorder) = self.recorder.take() else { return };
-        if recorder.is_due() {
-            recorder.minute(self.snapshot_of(self.measuring.views()));
+        if let Some(recorder) = self.recorder.as_mut().filter(|recorder| recorder.is_due()) {
+            let (source, labels) = (self.now.source.clone(), self.now.labels.clone());
+            let targets = self.measuring.views();
+            recorder.minute(Snapshot { source, labels, targets, ..Snapshot::default() });
         }
-        self.recorder = Some(recorder);
-    }
-
-    fn snapshot_of(&self, targets: Vec<TargetView>) -> Snapshot {
-        let (source, labels) = (self.now.source.clone(), self.now.labels.clone());
-        Snapshot { source, labels, targets, ..Snapshot::default() }
     }
 
     /// From what this monitor and its peers counted last.
