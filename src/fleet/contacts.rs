@@ -11,6 +11,8 @@ pub(super) enum Contact {
     Unresolved,
     /// Nothing comes back.
     Silent,
+    /// Its server said that it ends, so it is sent nothing until its successor is there.
+    Ended,
     /// It refuses a session, so it is there.
     Denied,
     /// It answers, or may answer yet.
@@ -64,7 +66,7 @@ impl Contacts {
         let mut pairs = BTreeSet::new();
         for (host, by) in self.0.iter().flat_map(|(host, by)| by.keys().map(|by| (*host, *by))) {
             let is_deaf = contact(host, by) == Some(Contact::Silent)
-                && !matches!(contact(by, host), Some(Contact::Denied | Contact::Heard));
+                && !matches!(contact(by, host), Some(Contact::Ended | Contact::Denied | Contact::Heard));
             if is_deaf && !silent.contains(&host) && !silent.contains(&by) {
                 pairs.insert((host.min(by), host.max(by)));
             }

@@ -83,6 +83,11 @@ impl Mesh {
         self.contacts.names(&self.hosts, Contact::Denied)
     }
 
+    /// The hosts whose servers told a monitor that they end, and have no successor yet.
+    pub(super) fn ended(&self) -> Vec<String> {
+        self.contacts.names(&self.hosts, Contact::Ended)
+    }
+
     /// The hosts whose names have no address for a monitor.
     pub(super) fn unresolved(&self) -> Vec<String> {
         self.contacts.names(&self.hosts, Contact::Unresolved)
@@ -238,6 +243,23 @@ mod tests {
         let [b, d] = ["b", "d"].map(|host| Suspect::Silent(host.into()));
         assert_eq!(names(&mesh), [b, d, pair], "c denies another, so it is there");
         assert_eq!(mesh.silent().iter().map(|finding| finding.paths).collect::<Vec<_>>(), [2, 1, 2]);
+    }
+
+    /// A rollout is neither an outage nor a quiet network.
+    #[test]
+    fn a_host_whose_server_said_that_it_ends_is_neither_silent_nor_fine() {
+        let gone: &[(&str, u64)] = &[("unknown", 60)];
+        let with_state = |source, states: [&str; 2]| {
+            let mut report = report(source, &[("b", 60, gone), ("c", 60, gone)]);
+            report.targets.iter_mut().zip(states).for_each(|(target, state)| target.state = state.into());
+            report
+        };
+        let mesh = Mesh::of(&[with_state("a", ["ended", "measuring"]), with_state("d", ["silent", "ended"])]);
+        assert_eq!(mesh.ended(), ["b", "c"]);
+        let line = "not measured: b and c said that they end, and have no successor yet";
+        let verdict = crate::fleet::Verdict::of_mesh(&mesh);
+        assert_eq!(verdict.unmeasured(), [line]);
+        assert!(!verdict.findings.iter().any(|finding| finding.suspect == Suspect::Silent("b".into())));
     }
 
     /// The page of a host with two addresses is read at either.

@@ -113,6 +113,7 @@ impl TargetReport {
         match &*self.state {
             "unresolved" => Contact::Unresolved,
             "denied" => Contact::Denied,
+            "ended" => Contact::Ended,
             "silent" | "closed" => Contact::Silent,
             _ if counts.sent > 0 && counts.lost() >= counts.sent => Contact::Silent,
             _ => Contact::Heard,

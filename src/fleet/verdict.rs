@@ -16,6 +16,8 @@ pub struct Verdict {
     pub worst: Option<(String, String, f64)>,
     /// Hosts that refuse a monitor a session: they are there, and nothing is known of their paths.
     pub denied: Vec<String>,
+    /// Hosts whose servers told a monitor that they end, and have no successor yet.
+    pub ended: Vec<String>,
     /// Hosts whose names have no address for a monitor.
     pub unresolved: Vec<String>,
 }
@@ -25,7 +27,7 @@ impl Verdict {
     pub fn of_mesh(mesh: &Mesh) -> Self {
         let mut verdict = Self::of(&mesh.hosts, &mesh.counts());
         verdict.findings.splice(..0, mesh.silent());
-        Self { denied: mesh.denied(), unresolved: mesh.unresolved(), ..verdict }
+        Self { denied: mesh.denied(), ended: mesh.ended(), unresolved: mesh.unresolved(), ..verdict }
     }
 
     /// Of these paths.
@@ -77,8 +79,13 @@ impl Verdict {
     /// A sentence for each reason why hosts are not judged.
     pub fn unmeasured(&self) -> Vec<String> {
         let denied = unmeasured(&self.denied, "refuses a session", "refuse a session");
+        let ended = unmeasured(
+            &self.ended,
+            "said that it ends, and has no successor yet",
+            "said that they end, and have no successor yet",
+        );
         let unresolved = unmeasured(&self.unresolved, "has no address", "have no address");
-        denied.into_iter().chain(unresolved).collect()
+        [denied, ended, unresolved].into_iter().flatten().collect()
     }
 
     fn nothing(&self) -> String {

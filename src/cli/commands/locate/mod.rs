@@ -83,6 +83,7 @@ fn document(verdict: &Verdict) -> anyhow::Result<String> {
         "paths": verdict.paths,
         "findings": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
         "denied": verdict.denied,
+        "ended": verdict.ended,
         "unresolved": verdict.unresolved,
     });
     Ok(serde_json::to_string_pretty(&document)?)

@@ -35,6 +35,8 @@ struct Target<'a> {
     causes: BTreeMap<&'a str, u64>,
     duplicates: u64,
     send_errors: u64,
+    skipped: u64,
+    withheld: u64,
     loss_share: Option<f64>,
     rtt_us: Option<Rtt>,
     flows: u8,
@@ -87,6 +89,8 @@ fn target(view: &TargetView) -> Target<'_> {
         causes: causes.map(|cause| (cause.label(), figures.lost_by(cause))).collect(),
         duplicates: figures.duplicates,
         send_errors: figures.send_errors(),
+        skipped: figures.skipped,
+        withheld: figures.withheld,
         loss_share: figures.loss_share(),
         rtt_us: figures.rtt_range().map(|[min, mean, max]| Rtt {
             min: min.as_micros_f64(),
@@ -100,5 +104,34 @@ fn target(view: &TargetView) -> Target<'_> {
             .map(|flow| LossyFlow { flow, source_port: figures.flow_port(flow) })
             .collect(),
         rerolls: rerolls.map(|result| (result.label(), figures.rerolls(result))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fleet::{Config, Figures, Key, Recent, Wanted};
+    use crate::probe::{Event, Outcome, Resolved};
+
+    #[test]
+    fn probes_that_were_due_and_not_sent_are_told_by_their_reason() {
+        let mut figures = Figures::default();
+        let not_sent = Resolved { outcome: Outcome::SendError, ..Resolved::unanswered(0) };
+        figures.observe(&Event::Resolved(not_sent));
+        (0..2).for_each(|_| figures.observe(&Event::Resolved(Resolved { skipped: true, ..not_sent })));
+        figures.observe(&Event::Withheld { probes: 3 });
+        let wanted = Wanted {
+            key: Key { group: "g".into(), target: "h".into() },
+            address: None,
+            labels: BTreeMap::new(),
+            group: Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0)),
+        };
+        let view = TargetView { wanted, figures, recent: Recent::default() };
+        let text = json(&Snapshot { targets: vec![view], ..Snapshot::default() }).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let numbers = ["send_errors", "skipped", "withheld"].map(|name| &told["targets"][0][name]);
+        assert_eq!(numbers, [1, 2, 3]);
     }
 }
