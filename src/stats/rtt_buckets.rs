@@ -34,6 +34,21 @@ impl RttBuckets {
         })
     }
 
+    /// As `histogram_quantile` of Prometheus: linear within a bucket, and at most the largest bound.
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let rank = share * self.count() as f64;
+        let mut below = 0.0;
+        for (bucket, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let (low, high) = (bucket.checked_sub(1).map_or(Duration::ZERO, bound), bound(bucket));
+            let within = (rank - below) / *count as f64;
+            if within <= 1.0 {
+                return Some(if bucket < BUCKETS { low + (high - low).mul_f64(within) } else { low });
+            }
+            below += *count as f64;
+        }
+        None
+    }
+
     /// From the counts of each bucket by itself, and their sum.
     pub(crate) fn of(counts: [u64; RTT_COUNTS], total: Duration) -> Self {
         Self { counts, total }
@@ -86,5 +101,15 @@ mod tests {
         assert_eq!(read[1], (Duration::from_micros(100), 4));
         assert_eq!(read[19], (Duration::from_micros(26_214_400), 5));
         assert_eq!((buckets.count(), buckets.total()), (6, Duration::from_micros(52_429_003)));
+    }
+
+    #[test]
+    fn a_quantile_lies_within_its_bucket() {
+        let mut buckets = RttBuckets::default();
+        assert_eq!(buckets.quantile(0.5), None);
+        (0..8).for_each(|_| buckets.record(Duration::from_micros(150)));
+        (0..2).for_each(|_| buckets.record(Duration::from_secs(60)));
+        let found = [0.0, 0.4, 0.8, 0.9, 1.0].map(|share| buckets.quantile(share).unwrap().as_micros_f64());
+        assert_eq!(found, [100.0, 150.0, 200.0, 26_214_400.0, 26_214_400.0]);
     }
 }

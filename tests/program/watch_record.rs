@@ -119,6 +119,28 @@ fn a_check_tells_what_a_day_of_the_record_takes() {
     assert_eq!(other.code, Some(2), "{other:#?}");
     assert!(other.stderr[0].contains(". has no file of a record; watch --record writes them"), "{other:#?}");
     fs::write(folder.path().join("record-2026-11-28.csv"), "").unwrap();
-    let picture = run(command(folder.path(), "report record-2026-11-28.csv"));
-    assert!(picture.stderr[0].contains("is a record of watch; give --format openmetrics"), "{picture:#?}");
+    let picture = run(command(folder.path(), "report record-2026-11-28.csv --format svg"));
+    assert!(picture.stderr[0].contains("is a record of watch, which has no picture"), "{picture:#?}");
+    let empty = run(command(folder.path(), "report ."));
+    assert!(empty.stderr[0].contains("the record has no row yet"), "{empty:#?}");
+}
+
+#[test]
+fn a_report_of_a_record_lists_its_targets_and_counts_a_file_that_is_named_twice_once() {
+    let (folder, server) = (TempDir::new().unwrap(), Serve::start("--clean --loss nth:4"));
+    let watch = format!("watch -q -n 20 -i 20ms --record record 127.0.0.1:{}", server.port);
+    assert_eq!(run(command(folder.path(), &watch)).code, Some(0));
+    let file = format!("record/{}", names(&folder.path().join("record"))[0]);
+    let report = run(command(folder.path(), &format!("report record {file}")));
+    assert_eq!((report.code, report.stdout.len()), (Some(0), 3), "{report:#?}");
+    assert!(report.stdout[0].contains(", default: 2"), "{report:#?}");
+    let cells: Vec<_> = report.stdout[2].split_whitespace().take(6).collect();
+    assert_eq!(cells, [&format!("127.0.0.1:{}", server.port), "20", "25%", "0%", "0%", "0%"], "{report:#?}");
+    let metrics = run(command(folder.path(), &format!("report {file} record --format openmetrics")));
+    assert!(
+        metrics
+            .stdout
+            .iter()
+            .any(|line| line.starts_with("udpecho_replies_total{") && line.contains("} 15 "))
+    );
 }

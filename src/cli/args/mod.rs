@@ -230,10 +230,11 @@ Examples:
   udpecho report results/evening
   udpecho report results/evening --format html
   udpecho report results/evening -o evening.svg --dark
+  udpecho report /var/lib/udpecho
   udpecho report /var/lib/udpecho --format openmetrics -o history.om
 
-OpenMetrics is the form of a record that watch wrote (--record): one text of all its \
-files, for promtool tsdb create-blocks-from openmetrics. Without -o it is printed.")]
+A record that watch wrote (--record) is listed by target. OpenMetrics is one text of all \
+its files, for promtool tsdb create-blocks-from openmetrics; without -o it is printed.")]
 pub struct Report {
     /// Folders of recorded runs; of a record of watch, its folder or files
     #[arg(value_name = "RUN", required = true)]

@@ -2,6 +2,7 @@
 
 mod proxy;
 mod rate;
+mod targets;
 mod watch;
 
 use std::path::PathBuf;
@@ -19,6 +20,11 @@ use proxy::ProxyRecord;
 use rate::RateRecord;
 
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
+    let is_of_watch = |path: &PathBuf| !watch::files(path).is_empty();
+    if arguments.format.is_none() && arguments.output.is_none() && arguments.runs.iter().any(is_of_watch) {
+        watch::print_targets(&arguments.runs)?;
+        return Ok(Exit::Success);
+    }
     let theme = if arguments.dark { Theme::Dark } else { Theme::Light };
     let output =
         arguments.output.as_deref().map(|path| Output::new_file(path, arguments.force)).transpose()?;
@@ -35,8 +41,8 @@ pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
         bail!("-o names one report, and {} runs are given", arguments.runs.len());
     }
     for path in &arguments.runs {
-        if !watch::files(path).is_empty() {
-            bail!("{} is a record of watch; give --format openmetrics", path.display());
+        if is_of_watch(path) {
+            bail!("{} is a record of watch, which has no picture; give --format openmetrics", path.display());
         }
         let folder = Folder::open(path)?;
         let run = Recorded::read(&folder)?;

@@ -27,6 +27,7 @@ use crate::fleet::{Config, Forecast, Group, Wanted, days};
 use crate::net::{Clock, host_name};
 use discovery::Discovery;
 pub(crate) use document::SCHEMA;
+pub(super) use table::{NAME, cut, percent};
 use watching::Watching;
 
 const SAMPLE: &str = include_str!("../../../../contrib/watch.toml");

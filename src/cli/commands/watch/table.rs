@@ -9,7 +9,8 @@ use crate::printable::printable;
 use crate::probe::Cause;
 use crate::report::milliseconds_bare;
 
-const NAME: usize = 23;
+/// Columns of a target's name.
+pub(in crate::cli::commands) const NAME: usize = 23;
 
 /// The table that is on the screen.
 #[derive(Default)]
@@ -92,13 +93,13 @@ fn flows(target: &TargetView) -> Option<String> {
     Some(format!("{} of {count} flows lossy: source port {}", lossy.len(), ports.join(", ")))
 }
 
-fn percent(share: f64) -> String {
+pub(in crate::cli::commands) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 || percent >= 9.95 { format!("{percent:.0}%") } else { format!("{percent:.2}%") }
 }
 
 /// A long name keeps both ends.
-fn cut(name: &str) -> String {
+pub(in crate::cli::commands) fn cut(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= NAME {
         return name.to_owned();
