@@ -21,14 +21,20 @@ pub struct OwnHost<'a> {
 impl OwnHost<'_> {
     /// Whether a target is this host, by its name or an address.
     pub fn is(&self, target: &Wanted) -> bool {
-        host_of(&target.key.target) == self.name || (self.has_address_of)(target)
+        self.is_named(target) || (self.has_address_of)(target)
+    }
+
+    /// Whether a target has the name of this host.
+    pub fn is_named(&self, target: &Wanted) -> bool {
+        host_of(&target.key.target) == self.name
     }
 }
 
 /// Chooses the peers on the rings. One that is no target itself has a place on the ring by its name.
 pub fn sample(targets: Vec<Wanted>, peers: Peers, own: OwnHost<'_>, told: &Survey) -> Vec<Wanted> {
     let (owns, others): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| own.is(target));
-    let name = owns.first().map_or(own.name, |target| &target.key.target);
+    let listed = owns.iter().find(|target| own.is_named(target)).or(owns.first());
+    let name = listed.map_or(own.name, |target| &target.key.target);
     let hosts: Vec<RingHost<'_>> = others
         .iter()
         .map(|target| RingHost { name: &target.key.target, place: place(target, told) })

@@ -356,6 +356,33 @@ fn a_name_that_does_not_resolve_is_a_target_without_an_address() {
 
 /// A list from elsewhere may have anything in its names.
 #[test]
+fn a_host_of_a_mesh_looks_up_the_names_of_its_peers_alone() {
+    let folder = TempDir::new().unwrap();
+    let list = |labels: &str| {
+        let blocks: Vec<_> = (0..20)
+            .map(|host| format!("{{\"targets\": [\"h{host}..test:9\"], \"labels\": {{{labels}}}}}"))
+            .collect();
+        fs::write(folder.path().join("list.json"), format!("[{}]", blocks.join(","))).unwrap();
+    };
+    // No resolver asks a server for a name with an empty label. Each name that is looked up is in an error.
+    let looked_up = |name: &str, peers: &str| {
+        let words = format!(
+            "name = '{name}'\nlabels = {{ rack = 'r1' }}\n[[group]]\nname = 'mesh'\nfile = 'list.json'\npeers = {peers}\n"
+        );
+        write(folder.path(), &words);
+        let checked = run(command(folder.path(), "watch -f watch.toml --check"));
+        checked.stderr.iter().filter(|line| line.contains("cannot resolve it")).count()
+    };
+    list("");
+    assert_eq!(looked_up("h7..test", "{ far = 3 }"), 3);
+    assert_eq!(looked_up("h7..test", "{ near = 2, far = 3 }"), 20, "a server may tell its rack");
+    assert_eq!(looked_up("elsewhere", "{ far = 3 }"), 20, "any name may be one of this host");
+    list("\"rack\": \"r1\"");
+    let both_rings = looked_up("h7..test", "{ near = 2, far = 3 }");
+    assert!((3..=5).contains(&both_rings), "{both_rings}");
+}
+
+#[test]
 fn a_name_with_control_characters_and_quotes_is_harmless_on_a_terminal_and_in_metrics() {
     let folder = TempDir::new().unwrap();
     let name = "evil\u{1b}[2J\"\\\n\u{202e}";

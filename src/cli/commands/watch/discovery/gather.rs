@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::lookups::{self, Found};
 use super::{Discovered, Discovery, is_literal, place_of};
 use crate::cli::target::Target;
-use crate::fleet::{Group, Key, OwnHost, Wanted, sample};
+use crate::fleet::{Group, Key, OwnHost, Peers, Wanted, listed_place, sample};
 
 impl Discovery {
     /// The records of a group's name that were found last.
@@ -29,6 +29,25 @@ impl Discovery {
     pub(super) fn listed(&self, group: &Group) -> Vec<(String, BTreeMap<String, String>)> {
         let own = group.targets.iter().map(|target| (target.clone(), BTreeMap::new()));
         own.chain(self.discovered(group)).collect()
+    }
+
+    /// The targets whose addresses are needed. Where names and labels of the list decide the peers, these are the peers
+    /// alone: a mesh of N hosts does not ask for N names from each.
+    pub(super) fn to_resolve(&mut self, group: &Arc<Group>) -> Vec<String> {
+        let listed = self.candidates(group);
+        let has_address_of = self.has_address_of();
+        let own = self.own_host(&has_address_of);
+        let needed = match group.peers {
+            Some(peers) if lists_decide(&listed, peers, own) => {
+                // Another name of this host is no peer as long as its address is known.
+                let aliases: Vec<_> =
+                    listed.iter().filter(|target| has_address_of(target)).cloned().collect();
+                let chosen = sample(listed, peers, own, &self.survey);
+                chosen.into_iter().chain(aliases).collect()
+            }
+            _ => listed,
+        };
+        needed.into_iter().map(|target| target.key.target).collect()
     }
 
     pub(super) fn gather(&mut self, groups: &[Arc<Group>]) -> Discovered {
@@ -99,6 +118,12 @@ impl Discovery {
         address.set_port(port);
         Some(address)
     }
+}
+
+/// Whether this host stands in the list by its name, and each host has a place in it if places count.
+fn lists_decide(listed: &[Wanted], peers: Peers, own: OwnHost<'_>) -> bool {
+    let has_place = |target: &Wanted| listed_place(&target.labels).is_some();
+    listed.iter().any(|target| own.is_named(target)) && (peers.near == 0 || listed.iter().all(has_place))
 }
 
 fn wanted(

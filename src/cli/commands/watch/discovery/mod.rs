@@ -217,13 +217,14 @@ impl Discovery {
         self.records.set(&place, found);
     }
 
-    /// Looks up the hosts of all targets that have a name.
+    /// Looks up the hosts of targets that have a name.
     fn resolve(&mut self, groups: &[Arc<Group>]) {
         let mut users: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for group in groups {
+            let targets = self.to_resolve(group);
             let known = self.records_of(group);
             let is_known = |host: &String| known.is_some_and(|found| found.hosts.contains_key(host));
-            let hosts = self.listed(group).into_iter().filter_map(|(target, _)| host_of(&target));
+            let hosts = targets.iter().filter_map(|target| host_of(target));
             for host in hosts.filter(|host| !is_known(host)) {
                 users.entry(host).or_default().insert(&group.name);
             }
