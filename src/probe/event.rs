@@ -356,6 +356,9 @@ pub enum Failure {
         /// That are open there.
         sessions: u32,
     },
+    /// The server took none of several cookies: each was another server's, or made for another address of this host.
+    #[error("the server takes none of the cookies that it gave")]
+    CookiesRefused,
     /// The server does not let clients choose impairments.
     #[error("the server does not inject what this client asks for: it would with --client-impair")]
     ImpairDenied,

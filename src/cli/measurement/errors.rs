@@ -110,6 +110,10 @@ pub(crate) fn explain(failure: &Failure, peer: &Peer, dialect: Dialect) -> anyho
         Failure::TooLarge { limit } => anyhow!("the server at {ip} takes {limit} bytes at most: -s {limit}"),
         Failure::TooSmall { limit } => anyhow!("the server at {ip} takes {limit} bytes at least: -s {limit}"),
         Failure::Restricted { what } => anyhow!("the server at {ip} {what}"),
+        Failure::CookiesRefused => anyhow!(
+            "the server at {ip} port {port} takes none of the cookies that it gave: several servers may share the \
+             address, or a NAT may give this host another address for each datagram"
+        ),
         Failure::ImpairDenied => {
             anyhow!("the server at {ip} denies --impair; it grants it if started with --client-impair")
         }

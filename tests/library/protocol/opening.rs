@@ -1,6 +1,8 @@
 //! The handshake: stateless until the address is proven, and the reasons for which it fails.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use udpecho::probe::{
     Client, Dialect, Event, Failure, Settings, SocketError, SocketErrorKind, SocketOperation,
@@ -8,9 +10,9 @@ use udpecho::probe::{
 use udpecho::reflect;
 use udpecho::sim::{Conditions, Simulation};
 use udpecho::time::{Duration, Instant};
-use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Message, Nonce, decode};
+use udpecho::wire::native::{Deny, DenyReason, MIN_SIZE, Message, Nonce, Open, decode};
 
-use crate::common::desk::{Desk, address, hello, open, probe};
+use crate::common::desk::{Desk, address, emitted, hello, open, probe};
 use crate::common::{clean, events_of, millis, settings, simulation};
 
 const ONE_WAY: Duration = Duration::from_millis(20);
@@ -50,6 +52,26 @@ fn a_client_that_waits_asks_until_a_server_answers() {
             assert_eq!((waiting, answered), (1, 5), "{dialect:?}, silent: {silent}: {events:?}");
         }
     }
+}
+
+/// Several servers may share an address, or a NAT may give each datagram another one.
+#[test]
+fn a_client_gives_up_after_five_cookies_that_the_server_gave_and_did_not_take() {
+    let opens = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&opens);
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.alter_probes(move |_, datagram| {
+        let of_another = match decode(datagram) {
+            Ok(Message::Open(open)) => emitted(|buffer| Open { cookie: [0; 16], ..open }.emit(buffer)),
+            _ => return,
+        };
+        counted.set(counted.get() + 1);
+        *datagram = of_another;
+    });
+    simulation.add_client(settings(5, millis(100)));
+    simulation.run(Duration::from_secs(60));
+    assert_eq!(failure(&simulation.take_events(0)), &Failure::CookiesRefused);
+    assert_eq!(opens.get(), 5);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Handshake {
     first_seq: u64,
     nonce: Nonce,
     cookie: Option<[u8; 16]>,
+    /// Cookies in a row that the server gave and did not take.
+    refused_cookies: u32,
     retry: Retry,
     beside: Option<Beside>,
 }
@@ -53,19 +55,20 @@ pub(crate) struct Accepted {
 impl Handshake {
     /// With gaps of 0.2, 0.4, 0.8 and then 1 s: three and a half seconds in all.
     const TRIES: u32 = 5;
-    /// A server may take no cookie at all.
+    /// A server may take no cookie at all: the handshake fails after five.
     const AFTER_BAD_COOKIE: Duration = Duration::from_millis(200);
 
     /// The `count`-th handshake of a client; each has a nonce of its own.
     pub(crate) fn new(requested: Requested, first_seq: u64, seed: u64, count: u64, now: Instant) -> Self {
         let mut draws = Stream::new(seed, "nonce").at(count);
         let nonce = Nonce(rand::Rng::next_u64(&mut draws));
-        Self { requested, first_seq, nonce, cookie: None, retry: Retry::new(now), beside: None }
+        let retry = Retry::new(now);
+        Self { requested, first_seq, nonce, cookie: None, refused_cookies: 0, retry, beside: None }
     }
 
     /// The same handshake again at this time, which proves the client's address again.
     pub(crate) fn repeat(&mut self, at: Instant) {
-        (self.cookie, self.retry) = (None, Retry::new(at));
+        (self.cookie, self.refused_cookies, self.retry) = (None, 0, Retry::new(at));
     }
 
     pub(crate) fn is(&self, nonce: Nonce) -> bool {
@@ -156,9 +159,16 @@ impl Handshake {
             return None;
         }
         Some(match deny.reason {
+            // The network's copy of a denial.
+            DenyReason::BadCookie if self.cookie.is_none() => return None,
             DenyReason::BadCookie => {
+                let refused = self.refused_cookies + 1;
                 self.repeat(now + Self::AFTER_BAD_COOKIE);
-                return None;
+                self.refused_cookies = refused;
+                if refused < Self::TRIES {
+                    return None;
+                }
+                Failure::CookiesRefused
             }
             DenyReason::TooLarge => Failure::TooLarge { limit: deny.limit },
             DenyReason::TooSmall => Failure::TooSmall { limit: deny.limit },
