@@ -41,6 +41,7 @@ pub struct ServerEngine {
     stamps: StampMapper,
     policy: Policy,
     wait_errors: ErrorBudget,
+    next_watch: Instant,
     drops_counted: Instant,
     on_error: OnError,
     /// The system's state of the wall clock, but for its offset.
@@ -52,8 +53,7 @@ impl ServerEngine {
     /// Received at once where replies are held: they wait meanwhile.
     const BATCH_WHERE_HELD: usize = 32;
     const MAX_DATAGRAM: usize = 65_536;
-    /// The server answers for this long after it has told its clients that it ends, so that probes on their way get a
-    /// reply.
+    /// From the first word of its end the server answers for this long, so that probes on their way get a reply.
     const FAREWELL: Duration = Duration::from_secs(2);
     /// How often `watch` is called, and idle peer sockets are looked for.
     const WATCH: Duration = Duration::from_millis(200);
@@ -79,6 +79,7 @@ impl ServerEngine {
             stamps: StampMapper::new(clock.wall_offset(), clock.now()),
             policy: Policy::of_server(serving.busy_poll),
             wait_errors: ErrorBudget::default(),
+            next_watch: clock.now(),
             drops_counted: clock.now(),
             on_error: Arc::new(|_| ()),
             wall_clock: wall_clock(),
@@ -117,22 +118,9 @@ impl ServerEngine {
         mut watch: impl FnMut(&Server, Instant),
     ) -> io::Result<Counters> {
         sys::set_min_timer_slack();
-        let mut next_watch = self.clock.now();
         let mut readable = sys::Woken::ALL.readable;
         while !control.stop_asked() && !self.server.stop_asked() {
-            // Due replies first: new datagrams carry the kernel's stamp and can wait.
-            self.release();
-            let received = self.receive(readable)?;
-            let now = self.clock.now();
-            self.server.handle_timeout(now);
-            if now >= next_watch {
-                self.count_drops();
-                self.listeners.close_idle_peer(now);
-                self.wall_clock = wall_clock();
-                self.policy.set_realtime(sys::is_realtime(), now);
-                watch(&self.server, now);
-                next_watch = now + Self::WATCH;
-            }
+            let received = self.turn(readable, &mut watch)?;
             // A client's request to stop is no reason to wait for the next datagram.
             if self.server.stop_asked() {
                 break;
@@ -140,24 +128,44 @@ impl ServerEngine {
             readable = self.wait(control, received, None)?;
         }
         if control.is_gentle() && self.server.announce_end(self.clock.now()) {
-            self.say_farewell(control)?;
+            self.say_farewell(control, &mut watch)?;
         }
         self.count_drops();
         Ok(self.server.counters())
     }
 
-    fn say_farewell(&mut self, control: &Control) -> io::Result<()> {
+    /// Sends what is due, and answers what has come.
+    fn turn(&mut self, readable: u64, watch: &mut impl FnMut(&Server, Instant)) -> io::Result<Received> {
+        // Due replies first: new datagrams carry the kernel's stamp and can wait.
+        self.release();
+        let received = self.receive(readable)?;
+        let now = self.clock.now();
+        self.server.handle_timeout(now);
+        if now >= self.next_watch {
+            self.count_drops();
+            self.listeners.close_idle_peer(now);
+            self.wall_clock = wall_clock();
+            self.policy.set_realtime(sys::is_realtime(), now);
+            watch(&self.server, now);
+            self.next_watch = now + Self::WATCH;
+        }
+        Ok(received)
+    }
+
+    fn say_farewell(
+        &mut self,
+        control: &Control,
+        watch: &mut impl FnMut(&Server, Instant),
+    ) -> io::Result<()> {
+        /// How soon an abort is noticed.
         const LOOK: Duration = Duration::from_millis(50);
         // The request to stop would end each wait at once.
         let quiet = Control::new()?;
         let end = self.clock.now() + Self::FAREWELL;
         let mut readable = sys::Woken::ALL.readable;
         while self.clock.now() < end && !control.abort_asked() {
-            self.release();
-            let received = self.receive(readable)?;
-            let now = self.clock.now();
-            self.server.handle_timeout(now);
-            readable = self.wait(&quiet, received, Some(now + LOOK))?;
+            let received = self.turn(readable, watch)?;
+            readable = self.wait(&quiet, received, Some(self.clock.now() + LOOK))?;
         }
         Ok(())
     }
