@@ -107,7 +107,8 @@ pub struct Serve {
     #[command(flatten)]
     pub limits: Limits,
     /// Server threads; each gets an equal share of the clients and of the limits: of --load, too, so N clients may have
-    /// a load at once, each with the Nth part
+    /// a load at once, each with the Nth part. Only the limits of one source, --source-rate and --max-source-sessions,
+    /// hold for each thread by itself
     #[arg(help_heading = RUNNING, long, value_name = "N", default_value = "1")]
     pub threads: NonZero<usize>,
     /// Spin instead of sleeping: lower latency; uses a whole core
@@ -155,7 +156,7 @@ pub struct Limits {
     /// Sessions at once
     #[arg(long, value_name = "N", default_value_t = 16_384)]
     pub max_sessions: usize,
-    /// Sessions at once per source: an IPv4 address, or an IPv6 /64 network
+    /// Sessions at once per thread and source: an IPv4 address, or an IPv6 /64 network
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub max_source_sessions: usize,
     /// Longest idle time of a session, even if its client asks for more; the server tells its clients
@@ -171,10 +172,10 @@ pub struct Limits {
     /// limit]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub session_rate: Option<u32>,
-    /// Datagrams per second from one source outside of sessions: handshakes, text, plain echo
+    /// Datagrams per second and thread from one source outside of sessions: handshakes, text, plain echo
     #[arg(long, value_name = "N", default_value_t = 20_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub source_rate: u32,
-    /// The same from all sources together: the rate limit of unverified peers
+    /// The same from all sources to all threads together: the rate limit of unverified peers
     #[arg(long, alias = "stranger-rate", value_name = "N", default_value_t = 200_000, allow_negative_numbers = true, value_parser = number::<u32>(1, 4_294_967_295, "1000"))]
     pub unverified_rate: u32,
     /// Most load that clients may send and ask for (ping --find-rate, --load), one client at a time, in UDP payload;
