@@ -1,6 +1,5 @@
 //! Signals: INT, TERM and HUP stop in an orderly way, a second INT aborts. At TERM a server also tells its clients
-//! that it ends. Where there is a configuration file HUP
-//! reloads it.
+//! that it ends. Where there is a configuration file HUP reloads it.
 
 use std::sync::Arc;
 

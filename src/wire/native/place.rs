@@ -17,11 +17,12 @@ impl Place {
     /// Of a server that shares its port with none.
     pub const ALONE: Self = Self { index: 0, servers: NonZero::<u32>::MIN };
 
-    /// A message begins with these two bytes,
+    /// The first two bytes of a message.
     pub const MAGIC: u16 = u16::from_be_bytes(MAGIC);
-    /// is at least this long,
+    /// The shortest message.
     pub const LEAST: usize = BODY;
-    /// and is for the server whose index is the 32-bit number at this byte (the last half of its id) modulo `servers`.
+    /// Where the last half of the id stands: this 32-bit number modulo `servers` is the index of the server that the
+    /// message is for.
     pub const NUMBER: usize = ID.end - 4;
 
     /// Whether a message with this id is for it.
