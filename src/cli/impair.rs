@@ -61,7 +61,7 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 
 }
 
 /// The profiles of a proxy.
-fn path_names() -> Vec<&'static str> {
+pub(super) fn path_names() -> Vec<&'static str> {
     let paths = families().iter().flat_map(|family| family.profiles).map(|path| path.name);
     profiles().iter().map(|profile| profile.name).chain(paths).collect()
 }
@@ -95,6 +95,10 @@ fn steady(arguments: &Impair) -> anyhow::Result<Impairment> {
     // A direction alone names no impairment.
     let named = parts.iter().any(|(key, value)| *key != "direction" && value.is_some());
     let usual = if arguments.clean || named { "clean" } else { "classic" };
+    if let Some(path) = arguments.profile.as_deref().and_then(PathProfile::named) {
+        let name = path.name;
+        bail!("--profile: '{name}' has a line for each direction: use udpecho proxy --profile {name}");
+    }
     changed(arguments.profile.as_deref().unwrap_or(usual), &parts)
 }
 

@@ -35,7 +35,9 @@ use args::{Command, legacy_flags, short_help};
 use commands::watch;
 #[cfg(feature = "report")]
 use commands::{compare, report};
-use commands::{documents, find_size, keygen, locate, ping, ports, profiles, proxy, serve, trace};
+use commands::{
+    completions, documents, find_size, keygen, locate, ping, ports, profiles, proxy, serve, trace,
+};
 #[cfg(all(feature = "control", feature = "tui"))]
 use commands::{join, room};
 use exit::Exit;
@@ -74,7 +76,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         #[cfg(feature = "report")]
         Command::Compare(arguments) => compare::run(&arguments),
-        Command::Completions(arguments) => documents::completions(arguments.shell),
+        Command::Completions(arguments) => completions::completions(arguments.shell),
         Command::Trace(arguments) => trace::run(&arguments),
     };
     outcome.unwrap_or_else(|error| exit::of_error(&error)).into()

@@ -24,6 +24,8 @@ pub enum Need {
     Tshark,
     Iperf3,
     Irtt,
+    Bash,
+    Fish,
     /// toxiproxy-python, as `.ci/run` installs it.
     ToxiproxyClient,
     /// A control group with a CPU quota.
@@ -66,6 +68,8 @@ impl Need {
             Self::Tshark => (on_path("tshark"), "no tshark"),
             Self::Iperf3 => (on_path("iperf3"), "no iperf3"),
             Self::Irtt => (on_path("irtt"), "no irtt"),
+            Self::Bash => (on_path("bash"), "no bash"),
+            Self::Fish => (on_path("fish"), "no fish"),
             Self::ToxiproxyClient => (
                 can_import("toxiproxy"),
                 "no toxiproxy-python: pip install --target target/python -r tests/python/requirements.txt",

@@ -19,6 +19,7 @@ fn a_bad_impairment_is_named_in_one_line_and_shows_a_good_one() {
         (&["--loss", "gilbert:p=2"], "p: must be between 0 and 1"),
         (&["--rate", "fast"], "'fast' for '--rate': "),
         (&["--direction", "sideways"], "'sideways' for '--direction': "),
+        (&["--profile", "nlc-3g"], "for each direction: use udpecho proxy --profile nlc-3g"),
         (&["--profile", "modem"], "unknown profile 'modem' (classic, clean, wifi,"),
         (&["--delay", "empirical:/nowhere/delays"], "/nowhere/delays"),
         (&["--scenario", "/nowhere/scenario.toml"], "cannot read /nowhere/scenario.toml"),

@@ -6,6 +6,7 @@ mod common;
 mod addresses;
 mod attribution_on_sockets;
 mod cli;
+mod completions;
 mod dialects;
 mod documents;
 mod exports;

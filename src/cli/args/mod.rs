@@ -197,6 +197,9 @@ pub enum Which {
     /// join --json
     #[cfg(all(feature = "control", feature = "tui"))]
     Join,
+    /// compare --json
+    #[cfg(feature = "report")]
+    Compare,
 }
 
 #[derive(Debug, Args)]

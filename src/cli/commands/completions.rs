@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::documents::print;
 use crate::cli::exit::Exit;
+use crate::cli::impair::path_names;
 use crate::impair::profiles;
-use crate::relay::families;
 
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
     print(&script(shell)?)
@@ -29,14 +29,13 @@ fn script(shell: Shell) -> anyhow::Result<String> {
 
 /// Completions alone have the names: the help would list all fifty.
 fn with_profiles(command: Command) -> Command {
-    let plain = profiles().iter().map(|profile| profile.name);
-    let paths = families().iter().flat_map(|family| family.profiles).map(|path| path.name);
+    let of_serve = profiles().iter().map(|profile| profile.name).collect();
     let named = |command: Command, names: Vec<&'static str>| {
         command.mut_arg("profile", |argument| argument.value_parser(PossibleValuesParser::new(names)))
     };
     command
-        .mut_subcommand("serve", |serve| named(serve, plain.clone().collect()))
-        .mut_subcommand("proxy", |proxy| named(proxy, plain.chain(paths).collect()))
+        .mut_subcommand("serve", |serve| named(serve, of_serve))
+        .mut_subcommand("proxy", |proxy| named(proxy, path_names()))
 }
 
 /// Bash takes `--dialect=s` for three words.
@@ -54,7 +53,8 @@ fn fish_arguments(command: &Command) -> String {
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_name();
         for value in subcommand.get_positionals().flat_map(|argument| argument.get_possible_values()) {
-            let about = value.get_help().map(|help| help.to_string().replace('\'', "\\'")).unwrap_or_default();
+            let about =
+                value.get_help().map(|help| help.to_string().replace('\'', "\\'")).unwrap_or_default();
             let value = value.get_name();
             let _ = writeln!(
                 lines,

@@ -1,8 +1,6 @@
-//! Prints documents: the grammar of impairments, a sample scenario, the JSON schemas, completions.
+//! Prints documents: the grammar of impairments, a sample scenario, the JSON schemas.
 
 use std::ffi::OsString;
-
-use clap_complete::Shell;
 
 #[cfg(all(feature = "control", feature = "tui"))]
 use super::join;
@@ -41,16 +39,12 @@ pub(crate) fn schema(which: Which) -> anyhow::Result<Exit> {
         Which::Locate => locate::SCHEMA,
         #[cfg(all(feature = "control", feature = "tui"))]
         Which::Join => join::SCHEMA,
+        #[cfg(feature = "report")]
+        Which::Compare => crate::report::compare::SCHEMA,
     })
 }
 
-pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::cli::command(), "udpecho", &mut script);
-    print(&String::from_utf8(script)?)
-}
-
-fn print(text: &str) -> anyhow::Result<Exit> {
+pub(super) fn print(text: &str) -> anyhow::Result<Exit> {
     let printer = Printer::start(|| {})?;
     text.lines().for_each(|line| printer.line(line));
     printer.finish_checked()?;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "report")]
 pub(super) mod compare;
+pub(super) mod completions;
 pub(super) mod documents;
 pub(super) mod find_rate;
 pub(super) mod find_size;

@@ -1,4 +1,4 @@
-//! A comparison in JSON: `compare.schema.json` beside this file says what each key means.
+//! A comparison in JSON.
 
 use serde::Serialize;
 
@@ -9,7 +9,10 @@ use super::margin::Margin;
 use super::sample::Sample;
 use super::table::{letter, settings_that_differ, unknown_in};
 
-pub(super) const SCHEMA: u64 = 1;
+/// The JSON schema of what `compare --json` prints.
+pub const SCHEMA: &str = include_str!("compare.schema.json");
+
+pub(super) const VERSION: u64 = 1;
 
 /// The comparison as `compare --json` prints it.
 #[derive(Serialize)]
@@ -71,7 +74,7 @@ impl<'a> Document<'a> {
     pub fn new(samples: &'a [Sample], changes: &[Changes], margin: Margin) -> Self {
         let comparisons = changes.iter().enumerate().map(|(k, changes)| comparison(samples, k + 1, changes));
         Self {
-            schema: SCHEMA,
+            schema: VERSION,
             udpecho: env!("CARGO_PKG_VERSION"),
             margin: MarginKeys { share: margin.share, time_us: margin.time.as_micros_f64() },
             regression: changes.iter().any(|changes| changes.regressions().next().is_some()),

@@ -16,7 +16,7 @@ mod sample;
 mod table;
 
 pub use change::{Change, Changes, Verdict, changes};
-pub use document::Document;
+pub use document::{Document, SCHEMA};
 pub use figure::{Figure, factor};
 pub use headline::{Headline, regression};
 pub use margin::{Margin, MarginPart};

@@ -1,6 +1,6 @@
 //! A comparison of rate searches in JSON, in the form of `compare.schema.json`.
 
-use super::document::{Comparison, Document, FigureKeys, MarginKeys, RunKeys, SCHEMA, key};
+use super::document::{Comparison, Document, FigureKeys, MarginKeys, RunKeys, VERSION, key};
 use super::figure::Unit;
 use super::margin::Margin;
 use super::rates::{RateChange, RateSample};
@@ -27,7 +27,7 @@ impl<'a> Document<'a> {
             figures: changes.iter().map(figure).collect(),
         };
         Self {
-            schema: SCHEMA,
+            schema: VERSION,
             udpecho: env!("CARGO_PKG_VERSION"),
             margin: MarginKeys { share: margin.share, time_us: margin.time.as_micros_f64() },
             regression: changes.iter().flatten().any(RateChange::is_regression),

@@ -26,6 +26,7 @@ pub fn table(samples: &[Sample], changes: &[Changes], margin: Margin) -> Vec<Str
         lines.extend(changes.0.iter().map(row));
         lines.push(String::new());
         lines.extend(too_few(changes));
+        lines.extend(without_interval(changes));
         lines.extend(unknown(name, &samples[0], sample, changes));
         lines.extend(losses(name, &samples[0], sample));
         lines.extend(settings(name, &samples[0].run, &sample.run));
@@ -91,6 +92,18 @@ fn too_few(changes: &Changes) -> Vec<String> {
         return Vec::new();
     }
     hanging(&format!("too few replies; each run needs at least: {}", few.join(", ")))
+}
+
+/// Figures of enough replies, too few of which are independent of their neighbours.
+fn without_interval(changes: &Changes) -> Vec<String> {
+    let is_open = |change: &&Change| change.verdict == Verdict::Undecided && change.interval.is_none();
+    let figures: Vec<String> = changes.0.iter().filter(is_open).map(|change| change.figure.name()).collect();
+    if figures.is_empty() {
+        return Vec::new();
+    }
+    let why =
+        "no interval: neighbouring replies are alike, so too few count as independent; measure for longer";
+    hanging(&format!("{why}: {}", figures.join(", ")))
 }
 
 /// The figures that are not compared, and the run whose dialect cannot measure them.

@@ -106,6 +106,19 @@ fn bursts_of_loss_against_none_are_a_finding() {
     }
 }
 
+#[test]
+fn the_table_says_why_a_figure_of_many_replies_has_no_interval() {
+    const WHY: &str = "no interval: neighbouring replies are alike";
+    let said = |memory: f64| {
+        let path = Path { memory, ..STEADY };
+        let pair = [path.sample(1, 3000), path.sample(2, 3000)];
+        table(&pair, &changes(&pair, MARGIN), MARGIN).join("\n")
+    };
+    let drifting = said(0.9999);
+    assert!(drifting.contains(WHY) && drifting.contains("RTT p50"), "{drifting}");
+    assert!(!said(0.0).contains(WHY));
+}
+
 /// Delays in waves of hundreds of probes: the replies are enough, what they tell is not.
 #[test]
 fn a_median_of_3000_replies_is_never_too_few() {

@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 use udpecho::probe::SteadySettings;
 use udpecho::record::Load;
-use udpecho::report::compare::{Document, Sample, changes};
+use udpecho::report::compare::{Document, SCHEMA, Sample, changes};
 use udpecho::time::Duration;
 
 use super::paths::{MARGIN, Path, STEADY, run, sample};
 use crate::common::steady_load;
-
-const SCHEMA: &str = include_str!("../../../src/report/compare/compare.schema.json");
 
 fn document(samples: &[Sample]) -> Value {
     let changes = changes(samples, MARGIN);

@@ -8,11 +8,10 @@ use tempfile::TempDir;
 use udpecho::probe::rate_search::{Delays, LimitedBy, RateResult, Settings, Step};
 use udpecho::record::Folder;
 use udpecho::record::rate::{DirectionRate, Rate, SCALE};
+use udpecho::report::compare::SCHEMA;
 use udpecho::time::Duration;
 
 use super::paths;
-
-const SCHEMA: &str = include_str!("../../../src/report/compare/compare.schema.json");
 
 fn found(mega: f64, limited_by: Option<LimitedBy>) -> DirectionRate {
     let delay = Duration::from_millis(20);
