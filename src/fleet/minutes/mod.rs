@@ -2,6 +2,7 @@
 
 mod row;
 mod utc;
+mod whole_lines;
 
 use std::collections::HashMap;
 

@@ -1,10 +1,12 @@
 //! One row of a record: a target and a minute, as CSV and back.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::utc;
+use super::whole_lines::WholeLines;
 use crate::fleet::counters::Counters;
 use crate::fleet::figures::State;
 use crate::fleet::snapshot::TargetView;
@@ -181,14 +183,13 @@ fn lines(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
 
 /// Calls `take` with each row of a file, or of several one behind the other; returns whether the last one was cut short
 /// and is left out. Columns may stand in any order, and others beside them.
-pub fn read_rows(text: &[u8], mut take: impl FnMut(MinuteRow)) -> Result<bool, RowError> {
-    let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if end == 0 && header().starts_with(text) {
-        // The disk was full, or the monitor was killed, before it had written the header.
-        return Ok(!text.is_empty());
-    }
-    let mut reader = csv::Reader::from_reader(&text[..end]);
+pub fn read_rows(file: impl Read, mut take: impl FnMut(MinuteRow)) -> Result<bool, RowError> {
+    let mut reader = csv::Reader::from_reader(WholeLines::of(file));
     let header = reader.headers()?.clone();
+    if header.is_empty() && self::header().starts_with(reader.get_ref().rest()) {
+        // The disk was full, or the monitor was killed, before it had written the header.
+        return Ok(!reader.get_ref().rest().is_empty());
+    }
     let place = |column: String| match header.iter().position(|name| name == column) {
         Some(at) => Ok((column, at)),
         None => Err(RowError::NoColumn(column)),
@@ -201,7 +202,7 @@ pub fn read_rows(text: &[u8], mut take: impl FnMut(MinuteRow)) -> Result<bool, R
             take(Cells { record: &record, places: &places, numbers: &numbers }.row()?);
         }
     }
-    Ok(end < text.len())
+    Ok(!reader.get_ref().rest().is_empty())
 }
 
 struct Cells<'a> {

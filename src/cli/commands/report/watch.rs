@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -63,9 +62,8 @@ fn each_row(paths: &[PathBuf], mut take: impl FnMut(MinuteRow)) -> anyhow::Resul
             if !seen.insert(file.canonicalize().with_context(cannot)?) {
                 continue;
             }
-            let mut text = Vec::new();
-            open_regular(&file).and_then(|mut file| file.read_to_end(&mut text)).with_context(cannot)?;
-            if read_rows(&text, &mut take).with_context(cannot)? {
+            let opened = open_regular(&file).with_context(cannot)?;
+            if read_rows(opened, &mut take).with_context(cannot)? {
                 stderr_line(format_args!(
                     "note: the last row of {} is incomplete and left out",
                     file.display()
