@@ -13,7 +13,7 @@ use crate::cli::printer::stderr_line;
 use crate::fleet::{
     Minutes, Moment, RecordStatus, Snapshot, TargetView, file_name, header, is_expired, keep_newest, lines_of,
 };
-use crate::net::{Clock, lower_priority};
+use crate::net::{Clock, Control, lower_priority};
 use crate::record::files::append_lines;
 use crate::time::{Duration, Instant};
 
@@ -66,8 +66,7 @@ impl Recorder {
         let at = moment(self.clock);
         self.minute = at.minute();
         let removed = std::mem::take(&mut self.removed);
-        let sent = self.counted.try_send(Counted { at, of, removed, end: at.minute() });
-        if let Err(TrySendError::Full(counted) | TrySendError::Disconnected(counted)) = sent {
+        if let Some(counted) = self.hand_over(Counted { at, of, removed, end: at.minute() }) {
             self.removed = counted.removed;
             lock(&self.status).failures += 1;
         }
@@ -79,13 +78,30 @@ impl Recorder {
         keep_newest(&mut self.removed);
     }
 
-    /// Writes the rows of the minute that has begun.
-    pub(super) fn finish(self, of: Snapshot) -> RecordStatus {
-        let at = moment(self.clock);
-        let _ = self.counted.send(Counted { at, of, removed: self.removed, end: at.wall });
+    /// Writes the rows of the minute that has begun; an abort waits no longer for a disk that hangs.
+    pub(super) fn finish(mut self, of: Snapshot, control: &Control) -> RecordStatus {
+        const LOOK: std::time::Duration = std::time::Duration::from_millis(5);
+        let (at, removed) = (moment(self.clock), std::mem::take(&mut self.removed));
+        let mut last = self.hand_over(Counted { at, of, removed, end: at.wall });
+        let waits = |thread: &JoinHandle<()>| !thread.is_finished() && !control.abort_asked();
+        while let Some(counted) = last.filter(|_| waits(&self.thread)) {
+            std::thread::sleep(LOOK);
+            last = self.hand_over(counted);
+        }
+        // Without a sender the thread ends.
         drop(self.counted);
-        let _ = self.thread.join();
+        while waits(&self.thread) {
+            std::thread::sleep(LOOK);
+        }
         *lock(&self.status)
+    }
+
+    /// Returns it if the thread cannot take it yet.
+    fn hand_over(&self, counted: Counted) -> Option<Counted> {
+        match self.counted.try_send(counted) {
+            Ok(()) => None,
+            Err(TrySendError::Full(counted) | TrySendError::Disconnected(counted)) => Some(counted),
+        }
     }
 
     pub(super) fn status(&self) -> RecordStatus {
@@ -284,7 +300,7 @@ mod tests {
 
     fn rows(folder: &Path, name: &str) -> Vec<MinuteRow> {
         let mut rows = Vec::new();
-        assert!(!read_rows(&fs::read(folder.join(name)).unwrap(), |row| rows.push(row)).unwrap());
+        assert!(!read_rows(fs::File::open(folder.join(name)).unwrap(), |row| rows.push(row)).unwrap());
         rows
     }
 

@@ -317,7 +317,8 @@ impl<'a> Watching<'a> {
         let draws = self.draws();
         self.now.targets = self.measuring.finish()?;
         self.now.elapsed = self.clock.now() - self.began;
-        self.now.record = self.recorder.take().map(|recorder| recorder.finish(self.now.clone()));
+        self.now.record =
+            self.recorder.take().map(|recorder| recorder.finish(self.now.clone(), &self.control));
         if draws {
             self.screen.draw(&self.now, self.arguments.rows, &self.printer);
         }
