@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 
 use super::args::{Impair, Proxy};
 use super::text_file;
-use crate::impair::{Impairment, Scenario, SpecError, profiles};
+use crate::impair::{Impairment, Scenario, SpecError, Ways, profiles};
 use crate::reflect::Injection;
 use crate::relay::{PathProfile, families};
 
@@ -56,8 +56,13 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 
             nearest(profile, &names)
         );
     }
-    let lines = PathProfile::named(profile).map_or([profile; 2], |path| [path.up, path.down]);
-    Ok([changed(lines[0], &parts)?, changed(lines[1], &parts)?])
+    let lines = match PathProfile::named(profile) {
+        Some(path) => [path.up, path.down],
+        None if profile.parse::<Impairment>()?.direction == Ways::Up => [profile, "clean"],
+        None => [profile; 2],
+    };
+    let line = |name: &str| -> anyhow::Result<Impairment> { Ok(changed(name, &parts)?.one_way("")?) };
+    Ok([line(lines[0])?, line(lines[1])?])
 }
 
 /// The profiles of a proxy.
@@ -76,7 +81,16 @@ fn nearest(typed: &str, names: &[&str]) -> String {
 
 /// The impairments of one direction, as a line.
 pub(super) fn line(flag: &str, text: &str) -> anyhow::Result<Impairment> {
-    Impairment::from_spec(text, &read).map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
+    let line = Impairment::from_spec(text, &read).and_then(|line| line.one_way(text));
+    line.map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
+}
+
+/// A line for both directions; that of a profile for an uplink leaves the way down clean.
+pub(super) fn line_of_both(flag: &str, text: &str) -> anyhow::Result<[Impairment; 2]> {
+    let up = line(flag, text)?;
+    let is_uplink = Impairment::from_spec(text, &read)?.direction == Ways::Up;
+    let down = if is_uplink { Impairment::clean() } else { up.clone() };
+    Ok([up, down])
 }
 
 /// The classic impairments unless others are named.

@@ -186,6 +186,15 @@ impl Impairment {
         self.scenario.map_or(Ok(()), |_| Err(missing("scenario")))
     }
 
+    /// For a line that has its direction already: that of a profile does not count, and `text` may name none.
+    pub fn one_way(self, text: &str) -> Result<Self, SpecError> {
+        if text.split_whitespace().any(|word| word.starts_with("direction=")) {
+            let error = SpecError::new("a proxy has a line for each direction", "--up loss=1%");
+            return Err(error.within("direction"));
+        }
+        Ok(Self { direction: Ways::Down, ..self })
+    }
+
     fn read(
         text: &str,
         set: impl Fn(&mut Self, &str, &str) -> Result<(), SpecError>,

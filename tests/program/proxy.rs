@@ -29,6 +29,44 @@ fn ask(port: u16, count: u32) -> Vec<bool> {
 }
 
 #[test]
+fn a_profile_acts_in_both_directions_and_that_of_an_uplink_on_the_way_up() {
+    let lines = |flags: &str| {
+        let line = format!("proxy -l 0 -t 127.0.0.1:9 --seed 1 {flags} -- true");
+        // Standard output is that of the command behind --.
+        run(command(std::path::Path::new("."), &line)).stderr
+    };
+    let uplink = "up: delay=constant:30ms rate=1Mbit,queue=256000";
+    for (flags, said) in [
+        ("--profile dsl-bloated", vec![uplink, "down: no impairment (seed 1)"]),
+        (
+            "--profile satellite --loss 1%",
+            vec![
+                "up: delay=normal:300ms±10ms,ordered loss=1%",
+                "down: delay=normal:300ms±10ms,ordered loss=1% (seed 1)",
+            ],
+        ),
+        (
+            "--down dsl-bloated",
+            vec!["up: no impairment", "down: delay=constant:30ms rate=1Mbit,queue=256000 (seed 1)"],
+        ),
+        (
+            "--client 127.0.0.2 dsl-bloated",
+            vec![
+                "clients in 127.0.0.2/32: up delay=constant:30ms rate=1Mbit,queue=256000, down no impairment",
+            ],
+        ),
+    ] {
+        let lines = lines(flags);
+        assert!(said.iter().all(|said| lines.iter().any(|line| line == said)), "{flags}: {lines:#?}");
+    }
+    let mut proxy = command(std::path::Path::new("."), "proxy -l 0 -t 127.0.0.1:9 --up");
+    proxy.arg("loss=1% direction=down");
+    let refused = run(proxy);
+    let why = "'loss=1% direction=down' for '--up': direction: a proxy has a line for each direction";
+    assert!(refused.code == Some(2) && refused.stderr[0].contains(why), "{refused:#?}");
+}
+
+#[test]
 fn every_fourth_datagram_is_lost_and_the_file_names_the_same() {
     let server = Serve::start("--clean");
     let folder = tempfile::tempdir().unwrap();

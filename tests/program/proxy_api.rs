@@ -212,6 +212,12 @@ fn what_makes_no_sense_or_comes_from_elsewhere_is_refused_with_the_reason() {
         ),
         ("PATCH /api/mappings/m1", Some(json!({ "up": "loss=often" })), 400, "loss"),
         ("PATCH /api/mappings/m1", Some(json!({ "up": "loss=trace:/etc/passwd" })), 400, "loss"),
+        (
+            "PATCH /api/mappings/m1",
+            Some(json!({ "up": "loss=1% direction=down" })),
+            400,
+            "direction: a proxy has a line for each direction",
+        ),
         ("PATCH /api/mappings/m1", Some(json!({ "state": "open" })), 400, "neither up nor down"),
         ("PATCH /api/mappings/m1", Some(json!("up")), 400, "must be an object"),
         ("POST /api/mappings/m1/blackhole", None, 400, "for how long"),

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use super::config::{Config, ConfigClient};
 use super::replay;
 use crate::cli::args::Proxy;
-use crate::cli::impair::{both_directions, line, read};
+use crate::cli::impair::{both_directions, line, line_of_both, read};
 use crate::cli::target::{Family, Target};
 #[cfg(not(feature = "control"))]
 use crate::cli::without_control::TcpListening;
@@ -244,8 +244,11 @@ fn check_name(name: &str) -> anyhow::Result<()> {
 
 /// `line`, `up` and `down` of the file.
 fn lines([both, up, down]: [&Option<String>; 3], usual: &Lines) -> anyhow::Result<Lines> {
-    let of = |key: &str, text: &Option<String>, usual: &Arc<Impairment>| match text.as_ref().or(both.as_ref())
-    {
+    let usual = match both {
+        Some(text) => line_of_both("line", text)?.map(Arc::new),
+        None => usual.clone(),
+    };
+    let of = |key: &str, text: &Option<String>, usual: &Arc<Impairment>| match text {
         Some(text) => line(key, text).map(Arc::new),
         None => Ok(Arc::clone(usual)),
     };
@@ -256,8 +259,8 @@ fn clients(arguments: &Proxy, config: &Config) -> anyhow::Result<Arc<[ClientLine
     let clean: Lines = [Arc::new(Impairment::clean()), Arc::new(Impairment::clean())];
     let typed = arguments.client.chunks(2).map(|pair| {
         let network = pair[0].parse().map_err(|error| anyhow!("'{}' for '--client': {error}", pair[0]))?;
-        let line = Arc::new(line("--client", &pair[1])?);
-        Ok(ClientLines { network, up: Arc::clone(&line), down: line })
+        let [up, down] = line_of_both("--client", &pair[1])?.map(Arc::new);
+        Ok(ClientLines { network, up, down })
     });
     let written = config.client.iter().map(|of: &ConfigClient| {
         let network = of.network.parse().map_err(|error| anyhow!("network = '{}': {error}", of.network))?;

@@ -191,7 +191,10 @@ fn cannot_listen(address: std::net::SocketAddr, error: &std::io::Error) -> Refus
 /// A line as `--up` takes it; a request can name no file.
 fn line(text: &str) -> Result<Impairment, Refusal> {
     short_line(text)?;
-    let parsed = text.parse::<Impairment>().and_then(|line| line.runnable().map(|()| line));
+    let parsed = text.parse::<Impairment>().and_then(|line| {
+        line.runnable()?;
+        line.one_way(text)
+    });
     parsed.map_err(|error| Refusal::bad(format!("'{text}': {error}")))
 }
 
