@@ -43,9 +43,9 @@ fn run(client: Settings, server: impl Fn() -> reflect::Settings, back: Duration)
 #[test]
 fn a_client_that_heeds_it_loses_nothing_and_goes_on_with_the_successor() {
     let key = Key::new(&[7; 32]);
-    for key in [None, Some(key)] {
+    for (key, flows) in [(None, None), (Some(key), None), (None, Some(16))] {
         let server = || reflect::Settings { key: key.clone(), ..clean() };
-        let client = Settings { key: key.clone(), size: 100, ..heeding(100, millis(100)) };
+        let client = Settings { key: key.clone(), flows, size: 100, ..heeding(100, millis(100)) };
         let events = run(client, server, millis(12_300));
         assert_eq!((lost(&events), resolved(&events).len()), (0, 100));
         let ending = events.iter().find(|event| matches!(event, Event::Ending { .. }));
@@ -62,6 +62,19 @@ fn a_client_that_heeds_it_loses_nothing_and_goes_on_with_the_successor() {
         let away = (reopened - millis(3_020)).as_nanos() / 100_000_000;
         assert!(withheld(&events).abs_diff(away as u64) <= 1, "{}", withheld(&events));
     }
+}
+
+#[test]
+fn a_run_whose_time_is_over_while_its_server_is_away_ends_then() {
+    let client = Settings { count: None, total: Some(Duration::from_secs(10)), ..heeding(0, millis(100)) };
+    let mut simulation = simulation(clean(), ONE_WAY);
+    simulation.announce_end(millis(3_000));
+    simulation.restart_server(millis(5_000), Duration::from_secs(100), clean());
+    simulation.add_client(client);
+    simulation.run(Duration::from_secs(12));
+    let events = simulation.take_events(0);
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert_eq!((lost(&events), resolved(&events).len(), withheld(&events)), (0, 30, 70));
 }
 
 #[test]
