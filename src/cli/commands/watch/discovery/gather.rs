@@ -33,7 +33,7 @@ impl Discovery {
 
     /// The targets whose addresses are needed. Where names and labels of the list decide the peers, these are the peers
     /// alone: a mesh of N hosts does not ask for N names from each.
-    pub(super) fn to_resolve(&mut self, group: &Arc<Group>) -> Vec<String> {
+    pub(super) fn needed(&mut self, group: &Arc<Group>) -> Vec<String> {
         let listed = self.candidates(group);
         let has_address_of = self.has_address_of();
         let own = self.own_host(&has_address_of);

@@ -221,7 +221,7 @@ impl Discovery {
     fn resolve(&mut self, groups: &[Arc<Group>]) {
         let mut users: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for group in groups {
-            let targets = self.to_resolve(group);
+            let targets = self.needed(group);
             let known = self.records_of(group);
             let is_known = |host: &String| known.is_some_and(|found| found.hosts.contains_key(host));
             let hosts = targets.iter().filter_map(|target| host_of(target));
