@@ -61,8 +61,9 @@ pub(super) fn both_directions(arguments: &Proxy) -> anyhow::Result<[Impairment; 
         None if profile.parse::<Impairment>()?.direction == Ways::Up => [profile, "clean"],
         None => [profile; 2],
     };
-    let line = |name: &str| -> anyhow::Result<Impairment> { Ok(changed(name, &parts)?.one_way("")?) };
-    Ok([line(lines[0])?, line(lines[1])?])
+    let [up, down] = lines.map(|name| changed(name, &parts));
+    let one_way = |line| Impairment { direction: Ways::Down, ..line };
+    Ok([one_way(up?), one_way(down?)])
 }
 
 /// The profiles of a proxy.
@@ -81,16 +82,23 @@ fn nearest(typed: &str, names: &[&str]) -> String {
 
 /// The impairments of one direction, as a line.
 pub(super) fn line(flag: &str, text: &str) -> anyhow::Result<Impairment> {
-    let line = Impairment::from_spec(text, &read).and_then(|line| line.one_way(text));
-    line.map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
+    Ok(line_and_ways(flag, text)?.0)
 }
 
 /// A line for both directions; that of a profile for an uplink leaves the way down clean.
 pub(super) fn line_of_both(flag: &str, text: &str) -> anyhow::Result<[Impairment; 2]> {
-    let up = line(flag, text)?;
-    let is_uplink = Impairment::from_spec(text, &read)?.direction == Ways::Up;
-    let down = if is_uplink { Impairment::clean() } else { up.clone() };
+    let (up, ways) = line_and_ways(flag, text)?;
+    let down = if ways == Ways::Up { Impairment::clean() } else { up.clone() };
     Ok([up, down])
+}
+
+/// And the directions of a profile in it.
+fn line_and_ways(flag: &str, text: &str) -> anyhow::Result<(Impairment, Ways)> {
+    let parsed = Impairment::from_spec(text, &read).and_then(|line| {
+        let ways = line.direction;
+        Ok((line.one_way(text)?, ways))
+    });
+    parsed.map_err(|error| anyhow!("'{text}' for '{flag}': {error}"))
 }
 
 /// The classic impairments unless others are named.

@@ -19,6 +19,20 @@ pub struct TargetView {
     pub recent: Recent,
 }
 
+#[cfg(test)]
+impl TargetView {
+    /// Without an address, in a group with the defaults.
+    pub(crate) fn of_test(group: &str, target: &str, figures: Figures) -> Self {
+        let wanted = Wanted {
+            key: super::Key { group: group.to_owned(), target: target.to_owned() },
+            address: None,
+            labels: BTreeMap::new(),
+            group: super::Config::of_targets(vec![target.to_owned()]).groups.remove(0).into(),
+        };
+        Self { wanted, figures, recent: Recent::default() }
+    }
+}
+
 /// How writing the record goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordStatus {

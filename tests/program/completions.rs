@@ -30,10 +30,21 @@ fn completed(shell: &str, program: &str, typed: &[&str]) -> Vec<String> {
     finished.stdout.iter().map(word).filter(|word| !word.is_empty() && word != "udpecho").collect()
 }
 
+fn completes(
+    shell: &str,
+    program: &str,
+    split: impl Fn(&'static str) -> Vec<&'static str>,
+    cases: &[(&'static str, &str)],
+) {
+    for (typed, words) in cases {
+        assert_eq!(completed(shell, program, &split(typed)).join(" "), *words, "{typed}");
+    }
+}
+
 #[test]
 fn bash_completes_commands_flags_and_values() {
     crate::needs!(Bash);
-    for (typed, words) in [
+    let cases = [
         ("udpecho pi", "ping"),
         ("udpecho ping --fail-l", "--fail-loss"),
         ("udpecho ping --dialect st", "stamp"),
@@ -42,16 +53,14 @@ fn bash_completes_commands_flags_and_values() {
         ("udpecho serve --profile l", "lte lossy"),
         ("udpecho proxy --profile wpt-3g", "wpt-3g wpt-3gfast wpt-3gslow"),
         ("udpecho schema comp", "compare"),
-    ] {
-        let typed: Vec<&str> = typed.split(' ').collect();
-        assert_eq!(completed("bash", BASH, &typed).join(" "), words, "{typed:?}");
-    }
+    ];
+    completes("bash", BASH, |typed| typed.split(' ').collect(), &cases);
 }
 
 #[test]
 fn fish_completes_commands_flags_and_values() {
     crate::needs!(Fish);
-    for (typed, words) in [
+    let cases = [
         ("udpecho pi", "ping"),
         ("udpecho ping --fail-l", "--fail-loss"),
         ("udpecho ping --dialect st", "stamp"),
@@ -59,7 +68,6 @@ fn fish_completes_commands_flags_and_values() {
         ("udpecho serve --profile l", "lossy lte"),
         ("udpecho completions b", "bash"),
         ("udpecho schema comp", "compare"),
-    ] {
-        assert_eq!(completed("fish", FISH, &[typed]).join(" "), words, "{typed}");
-    }
+    ];
+    completes("fish", FISH, |typed| vec![typed], &cases);
 }

@@ -109,10 +109,8 @@ fn target(view: &TargetView) -> Target<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::fleet::{Config, Figures, Key, Recent, Wanted};
+    use crate::fleet::Figures;
     use crate::probe::{Event, Outcome, Resolved};
 
     #[test]
@@ -122,14 +120,8 @@ mod tests {
         figures.observe(&Event::Resolved(not_sent));
         (0..2).for_each(|_| figures.observe(&Event::Resolved(Resolved { skipped: true, ..not_sent })));
         figures.observe(&Event::Withheld { probes: 3 });
-        let wanted = Wanted {
-            key: Key { group: "g".into(), target: "h".into() },
-            address: None,
-            labels: BTreeMap::new(),
-            group: Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0)),
-        };
-        let view = TargetView { wanted, figures, recent: Recent::default() };
-        let text = json(&Snapshot { targets: vec![view], ..Snapshot::default() }).unwrap();
+        let targets = vec![TargetView::of_test("g", "h", figures)];
+        let text = json(&Snapshot { targets, ..Snapshot::default() }).unwrap();
         let told: serde_json::Value = serde_json::from_str(&text).unwrap();
         let numbers = ["send_errors", "skipped", "withheld"].map(|name| &told["targets"][0][name]);
         assert_eq!(numbers, [1, 2, 3]);

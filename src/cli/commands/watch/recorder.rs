@@ -207,10 +207,8 @@ fn append_to(folder: &Path, day: Instant, lines: &[u8]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::fleet::{Config, Counters, Figures, Key, MinuteRow, Recent, Wanted, read_rows};
+    use crate::fleet::{Counters, Figures, MinuteRow, read_rows};
     use crate::probe::{Event, Outcome, Resolved};
     use crate::stats::Join;
 
@@ -272,13 +270,7 @@ mod tests {
         }
 
         fn view(&self) -> TargetView {
-            let wanted = Wanted {
-                key: Key { group: "a, \"b\"".into(), target: "h".into() },
-                address: None,
-                labels: BTreeMap::new(),
-                group: Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0)),
-            };
-            TargetView { wanted, figures: self.figures.clone(), recent: Recent::default() }
+            TargetView::of_test("a, \"b\"", "h", self.figures.clone())
         }
     }
 

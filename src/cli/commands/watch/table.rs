@@ -136,24 +136,11 @@ pub(super) fn summary(now: &Snapshot) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
     use super::*;
-    use crate::fleet::{Config, Figures, Key, Recent, Wanted};
+    use crate::fleet::Figures;
 
     fn snapshot(names: &[&str]) -> Snapshot {
-        let group = Arc::new(Config::of_targets(vec!["h".into()]).groups.remove(0));
-        let view = |name: &&str| TargetView {
-            wanted: Wanted {
-                key: Key { group: "default".into(), target: (*name).to_owned() },
-                address: None,
-                labels: BTreeMap::new(),
-                group: Arc::clone(&group),
-            },
-            figures: Figures::default(),
-            recent: Recent::default(),
-        };
+        let view = |name: &&str| TargetView::of_test("default", name, Figures::default());
         Snapshot { targets: names.iter().map(view).collect(), ..Snapshot::default() }
     }
 

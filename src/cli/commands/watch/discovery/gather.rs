@@ -1,6 +1,6 @@
 //! The targets of each group, from its own list and from what discovery found last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -31,23 +31,20 @@ impl Discovery {
         own.chain(self.discovered(group)).collect()
     }
 
-    /// The targets whose addresses are needed. Where names and labels of the list decide the peers, these are the peers
-    /// alone: a mesh of N hosts does not ask for N names from each.
-    pub(super) fn needed(&mut self, group: &Arc<Group>) -> Vec<String> {
+    /// The peers of this host, where names and labels of the list decide them. Only their addresses are needed, so a mesh
+    /// of N hosts does not ask for N names from each.
+    pub(super) fn peers_by_list(&self, group: &Arc<Group>) -> Option<BTreeSet<String>> {
+        let peers = group.peers?;
         let listed = self.candidates(group);
         let has_address_of = self.has_address_of();
         let own = self.own_host(&has_address_of);
-        let needed = match group.peers {
-            Some(peers) if lists_decide(&listed, peers, own) => {
-                // Another name of this host is no peer as long as its address is known.
-                let aliases: Vec<_> =
-                    listed.iter().filter(|target| has_address_of(target)).cloned().collect();
-                let chosen = sample(listed, peers, own, &self.survey);
-                chosen.into_iter().chain(aliases).collect()
-            }
-            _ => listed,
-        };
-        needed.into_iter().map(|target| target.key.target).collect()
+        if !lists_decide(&listed, peers, own) {
+            return None;
+        }
+        // Another name of this host is no peer as long as its address is known.
+        let aliases: Vec<_> = listed.iter().filter(|target| has_address_of(target)).cloned().collect();
+        let chosen = sample(listed, peers, own, &self.survey);
+        Some(chosen.into_iter().chain(aliases).map(|target| target.key.target).collect())
     }
 
     pub(super) fn gather(&mut self, groups: &[Arc<Group>]) -> Discovered {
@@ -74,7 +71,7 @@ impl Discovery {
 
     /// The targets of a group before peers are chosen. Without peers, a host that discovery finds is left out if it is
     /// this one; with peers it has its place on the rings.
-    pub(super) fn candidates(&mut self, group: &Arc<Group>) -> Vec<Wanted> {
+    pub(super) fn candidates(&self, group: &Arc<Group>) -> Vec<Wanted> {
         let own: Vec<_> = group.targets.iter().map(|target| (target.clone(), BTreeMap::new())).collect();
         let mut targets = self.with_addresses(group, own);
         let mut found = self.with_addresses(group, self.discovered(group));
@@ -90,7 +87,7 @@ impl Discovery {
     }
 
     fn with_addresses(
-        &mut self,
+        &self,
         group: &Arc<Group>,
         listed: Vec<(String, BTreeMap<String, String>)>,
     ) -> Vec<Wanted> {
@@ -101,14 +98,8 @@ impl Discovery {
         listed.into_iter().map(with_address).collect()
     }
 
-    fn address_of(&mut self, group: &Group, target: &str) -> Option<SocketAddr> {
-        let parsed = Target::parse(target, None, group.dialect.default_port());
-        let Target { host, port, .. } = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                return self.checked(group, target, Err(error));
-            }
-        };
+    fn address_of(&self, group: &Group, target: &str) -> Option<SocketAddr> {
+        let Target { host, port, .. } = Target::parse(target, None, group.dialect.default_port()).ok()?;
         let of_service = || self.records_of(group)?.hosts.get(&host).copied();
         let of_name = || self.hosts.get(&host)?.first().copied();
         let mut address = match is_literal(&host) {

@@ -217,16 +217,26 @@ impl Discovery {
         self.records.set(&place, found);
     }
 
+    /// Whether the server that names a group's services told this host's address, too.
+    fn is_of_service(&self, group: &Group, host: &str) -> bool {
+        self.records_of(group).is_some_and(|found| found.hosts.contains_key(host))
+    }
+
     /// Looks up the hosts of targets that have a name.
     fn resolve(&mut self, groups: &[Arc<Group>]) {
         let mut users: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for group in groups {
-            let targets = self.needed(group);
-            let known = self.records_of(group);
-            let is_known = |host: &String| known.is_some_and(|found| found.hosts.contains_key(host));
-            let hosts = targets.iter().filter_map(|target| host_of(target));
-            for host in hosts.filter(|host| !is_known(host)) {
-                users.entry(host).or_default().insert(&group.name);
+            let chosen = self.peers_by_list(group);
+            for (target, _) in self.listed(group) {
+                match Target::parse(&target, None, group.dialect.default_port()) {
+                    Ok(Target { host, .. }) => {
+                        let is_needed = chosen.as_ref().is_none_or(|chosen| chosen.contains(&target));
+                        if is_needed && !is_literal(&host) && !self.is_of_service(group, &host) {
+                            users.entry(host).or_default().insert(&group.name);
+                        }
+                    }
+                    Err(error) => _ = self.checked::<()>(group, &target, Err(error)),
+                }
             }
         }
         self.hosts.retain(|host| users.contains_key(host));
@@ -364,4 +374,29 @@ fn fetched(url: &str) -> anyhow::Result<Vec<FileTarget>> {
     let mut address = *lookups::resolve(&host)?.first().context("it has no address")?;
     address.set_port(port);
     Ok(read_file_sd(&http_get(address, authority, path, LONGEST_FILE)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_target_of_no_form_fails_once_a_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let labels = r#""labels": {"rack": "r1"}"#;
+        let list = format!(r#"[{{"targets": ["127.0.0.1:9", "127.0.0.2:99999"], {labels}}}]"#);
+        fs::write(folder.path().join("list.json"), list).unwrap();
+        for peers in ["", "peers = { near = 1, far = 1 }"] {
+            let text = format!("[[group]]\nname = 'a'\nfile = 'list.json'\n{peers}\n");
+            let config = Config::from_toml(&text, &|_| None).unwrap();
+            let file = folder.path().join("watch.toml");
+            let mut discovery = Discovery::new(Some(&file), "n1".into(), None, Clock::start());
+            discovery.glance(&config);
+            for look in 1..=3 {
+                assert_eq!(discovery.look(&config).failures["a"], look, "{peers}");
+            }
+        }
+    }
 }
